@@ -1,0 +1,20 @@
+import type { DatasetItem } from '../codec/codec.js';
+
+/** What a reward may look at: one sampled completion of one prompt. */
+export interface Sample {
+  readonly item: DatasetItem;
+  /** Codes of codebook 0 as the policy wrote them (no special tokens). */
+  readonly codes: number[];
+  /** The sample's waveform, made on first use. */
+  audio(): Promise<{ samples: Float32Array; sampleRateHz: number }>;
+}
+
+/** Ranks samples: higher is better. `score` gives null for a sample that cannot be scored (it is dropped and counted). */
+export interface Reward {
+  readonly name: string;
+  /** Axis label, for example "even tokens (0 to 5)". */
+  readonly label: string;
+  score(sample: Sample): Promise<number | null>;
+  /** What pairs are ranked by where it differs from the score (dpo_length ranks by shortness). */
+  rank?(sample: Sample, score: number): number;
+}
