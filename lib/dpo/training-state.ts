@@ -1,0 +1,75 @@
+/** What one training holds in the engine's memory: parameters, gradients and AdamW's moments, side by side. */
+import type { HostTensor } from '../checkpoint/safetensors.js';
+import { defaultHost, type EngineHost, type Resident } from '../engine/index.js';
+import { ADAMW_DEFAULTS, assembleAdamW, stepArguments, type AdamWOptions } from './adamw.js';
+
+const REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
+type Region = (typeof REGIONS)[number];
+
+export interface TrainingState {
+  /** Tensors to feed to a compiled program, by weight name. */
+  readonly parameters: Readonly<Record<string, Resident>>;
+  /** Where a compiled program writes the gradients, by weight name. */
+  readonly gradients: Readonly<Record<string, Resident>>;
+  /** Adds the gradients to those of earlier micro-batches of this step. */
+  accumulate(): Promise<void>;
+  /**
+   * Clips to a global L2 norm (torch.nn.utils.clip_grad_norm_: factor min(1, max / (norm + 1e-6))) and takes one AdamW step.
+   * @param microBatches how many gradients were accumulated; their mean is used. 1: the gradients as they are, without accumulate().
+   * @returns the norm before clipping
+   * @throws if the norm is not finite; the parameters are then untouched
+   */
+  step(learningRate: number, maxGradNorm: number, microBatches?: number): Promise<number>;
+  /** Copies of the parameters, by weight name. */
+  download(): Promise<Map<string, Float32Array>>;
+  release(): Promise<void>;
+}
+
+/** Uploads `weights` (float32) and makes room for their gradients and moments; five times the weights' memory. */
+export async function openTrainingState(
+  weights: ReadonlyMap<string, HostTensor>,
+  options: AdamWOptions = ADAMW_DEFAULTS,
+  host: EngineHost = defaultHost(),
+): Promise<TrainingState> {
+  const names = [...weights.keys()];
+  const resident = await host.allocate(
+    REGIONS.flatMap((region) => names.map((name) => [`${region}/${name}`, weights.get(name)!.shape] as const)),
+  );
+  const inRegion = (region: Region): Record<string, Resident> =>
+    Object.fromEntries(names.map((name) => [name, resident.tensors.get(`${region}/${name}`)!]));
+  const parameters = inRegion('parameter');
+  const gradients = inRegion('gradient');
+  for (const name of names) await host.write(parameters[name], weights.get(name)!.data as Float32Array);
+  const kernel = await host.call('instantiate', resident.memory, await assembleAdamW());
+  const size = resident.byteLength / REGIONS.length;
+  const [parameter, gradient, mean, square, total] = REGIONS.map((_, index) => index * size);
+  let steps = 0;
+  let accumulated = false;
+  return {
+    parameters,
+    gradients,
+    async accumulate() {
+      await host.call('call', kernel, 'accumulate', [total, gradient, total + size]);
+      accumulated = true;
+    },
+    async step(learningRate, maxGradNorm, microBatches = 1) {
+      const source = accumulated ? total : gradient;
+      const sumOfSquares = await host.call('call', kernel, 'sum_of_squares', [source, source + size]);
+      const norm = Math.sqrt(sumOfSquares) / microBatches;
+      if (!Number.isFinite(norm)) throw new Error(`the gradient norm is ${norm} at optimizer step ${steps + 1}`);
+      steps += 1;
+      const clip = Math.min(1, maxGradNorm / (norm + 1e-6));
+      const scalars = stepArguments(options, steps, learningRate, clip / microBatches);
+      await host.call('call', kernel, 'step', [parameter, parameter + size, source, mean, square, ...scalars]);
+      if (accumulated) await host.call('clear', resident.memory, total, size);
+      accumulated = false;
+      return norm;
+    },
+    async download() {
+      const copies = new Map<string, Float32Array>();
+      for (const name of names) copies.set(name, (await host.read(parameters[name])) as Float32Array);
+      return copies;
+    },
+    release: () => resident.release(),
+  };
+}

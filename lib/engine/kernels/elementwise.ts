@@ -1,0 +1,93 @@
+/** Kernels that work element by element, with broadcasting. */
+import type { DataType, TensorInfo } from '@tensorflow/tfjs';
+import { defineKernel, type Trace } from '../trace.js';
+import { tf } from '../tf.js';
+
+const broadcast = (a: TensorInfo, b: TensorInfo): number[] =>
+  tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
+
+const ARITHMETIC = { Add: 'Add', Sub: 'Sub', Multiply: 'Mul', RealDiv: 'Div', Maximum: 'Max', Minimum: 'Min', Pow: 'Pow' };
+for (const [kernel, op] of Object.entries(ARITHMETIC)) {
+  defineKernel(kernel, (trace, { a, b }) => trace.emit(op, [a, b], broadcast(a, b), a.dtype));
+}
+
+const COMPARISON = {
+  Equal: 'Equal',
+  Greater: 'Greater',
+  GreaterEqual: 'GreaterOrEqual',
+  Less: 'Less',
+  LessEqual: 'LessOrEqual',
+  LogicalAnd: 'And',
+  LogicalOr: 'Or',
+};
+for (const [kernel, op] of Object.entries(COMPARISON)) {
+  defineKernel(kernel, (trace, { a, b }) => trace.emit(op, [a, b], broadcast(a, b), 'bool'));
+}
+defineKernel('NotEqual', (trace, { a, b }) => {
+  const shape = broadcast(a, b);
+  return trace.emit('Not', [trace.emit('Equal', [a, b], shape, 'bool')], shape, 'bool');
+});
+defineKernel('LogicalNot', (trace, { x }) => trace.emit('Not', [x], x.shape, 'bool'));
+
+const UNARY = {
+  Exp: 'Exp',
+  Log: 'Log',
+  Neg: 'Neg',
+  Abs: 'Abs',
+  Erf: 'Erf',
+  Sqrt: 'Sqrt',
+  Sigmoid: 'Sigmoid',
+  Tanh: 'Tanh',
+  Reciprocal: 'Reciprocal',
+  Softplus: 'Softplus',
+  Relu: 'Relu',
+  Elu: 'Elu',
+  Sin: 'Sin',
+  Cos: 'Cos',
+  Floor: 'Floor',
+  Sign: 'Sign',
+  Identity: 'Identity',
+};
+for (const [kernel, op] of Object.entries(UNARY)) {
+  defineKernel(kernel, (trace, { x }) => trace.emit(op, [x], x.shape, x.dtype));
+}
+
+const scalar = (trace: Trace, value: number, dtype: DataType): string =>
+  trace.constant([value], dtype === 'int32' ? 'int32' : 'float32', []);
+
+defineKernel('Rsqrt', (trace, { x }) =>
+  trace.emit('Reciprocal', [trace.emit('Sqrt', [x], x.shape, x.dtype)], x.shape, x.dtype),
+);
+defineKernel('Square', (trace, { x }) => trace.emit('Mul', [x, x], x.shape, x.dtype));
+defineKernel('SquaredDifference', (trace, { a, b }) => {
+  const shape = broadcast(a, b);
+  const difference = trace.emit('Sub', [a, b], shape, a.dtype);
+  return trace.emit('Mul', [difference, difference], shape, a.dtype);
+});
+defineKernel('Log1p', (trace, { x }) =>
+  trace.emit('Log', [trace.emit('Add', [x, scalar(trace, 1, x.dtype)], x.shape, x.dtype)], x.shape, x.dtype),
+);
+/** 1 where x > 0, `alpha` elsewhere, and NaN stays NaN (the derivative of abs and relu). */
+defineKernel('Step', (trace, { x }, { alpha }) => {
+  const positive = trace.emit('Greater', [x, scalar(trace, 0, x.dtype)], x.shape, 'bool');
+  return trace.emit('Where', [positive, scalar(trace, 1, x.dtype), scalar(trace, alpha as number, x.dtype)], x.shape, x.dtype);
+});
+defineKernel('ClipByValue', (trace, { x }, { clipValueMin, clipValueMax }) =>
+  trace.emit(
+    'Clip',
+    [x, scalar(trace, clipValueMin as number, x.dtype), scalar(trace, clipValueMax as number, x.dtype)],
+    x.shape,
+    x.dtype,
+  ),
+);
+defineKernel('Select', (trace, { condition, t, e }) => trace.emit('Where', [condition, t, e], t.shape, t.dtype));
+defineKernel('AddN', (trace, inputs) => {
+  const terms = Object.values(inputs);
+  return trace.emit('Sum', terms, terms[0].shape, terms[0].dtype);
+});
+defineKernel('Cast', (trace, { x }, { dtype }) => {
+  const to = dtype as DataType;
+  const code = { float32: 1, int32: 6, bool: 9 }[to as 'float32' | 'int32' | 'bool'];
+  if (code === undefined) throw new Error(`cast to ${to} cannot be compiled`);
+  return trace.emit('Cast', [x], x.shape, to, { to: code });
+});

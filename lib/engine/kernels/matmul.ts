@@ -1,0 +1,36 @@
+/** Matrix products: Gemm for two matrices (it takes transposes and a bias), FusedMatMul for batches. */
+import type { TensorInfo } from '@tensorflow/tfjs';
+import { defineKernel, type Trace } from '../trace.js';
+import { tf } from '../tf.js';
+
+function matMul(trace: Trace, a: TensorInfo, b: TensorInfo, transposeA: boolean, transposeB: boolean, bias?: TensorInfo): TensorInfo {
+  const rank = a.shape.length;
+  const rows = a.shape[transposeA ? rank - 1 : rank - 2];
+  const columns = b.shape[transposeB ? b.shape.length - 2 : b.shape.length - 1];
+  const batch = tf.backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const shape = [...batch, rows, columns];
+  const transposes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
+  const isMatrix = (x: TensorInfo) => x.shape.slice(0, -2).every((size) => size === 1);
+  if (isMatrix(a) && isMatrix(b)) {
+    const matrices: TensorInfo[] = [a, b].map((x) => reshape(trace, x, x.shape.slice(-2)));
+    const product = trace.emit('Gemm', bias ? [...matrices, bias] : matrices, [rows, columns], 'float32', transposes);
+    return reshape(trace, product, shape);
+  }
+  const product =
+    transposeA || transposeB
+      ? trace.emit('FusedMatMul', [a, b], shape, 'float32', transposes, 'com.microsoft')
+      : trace.emit('MatMul', [a, b], shape, 'float32');
+  return bias ? trace.emit('Add', [product, bias], shape, 'float32') : product;
+}
+
+function reshape(trace: Trace, x: TensorInfo, shape: number[]): TensorInfo {
+  return trace.emit('Reshape', [x, trace.constant(shape, 'int64')], shape, x.dtype);
+}
+
+defineKernel('BatchMatMul', (trace, { a, b }, { transposeA, transposeB }) =>
+  matMul(trace, a, b, transposeA === true, transposeB === true),
+);
+defineKernel('_FusedMatMul', (trace, { a, b, bias }, { transposeA, transposeB, activation }) => {
+  if (activation && activation !== 'linear') throw new Error(`tf.fused.matMul with activation ${activation} cannot be compiled`);
+  return matMul(trace, a, b, transposeA === true, transposeB === true, bias);
+});

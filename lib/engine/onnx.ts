@@ -1,0 +1,90 @@
+/**
+ * Writes a graph as an ONNX model (the protobuf schema of github.com/onnx/onnx, onnx/onnx.proto; only the fields used here).
+ */
+import protobuf from 'protobufjs';
+import { elementCount, type Attribute, type Constant, type Graph, type Value } from './graph.js';
+
+/** Opset 17 is the first with LayerNormalization; IR version 8 belongs to it. */
+const OPSET = 17;
+const IR_VERSION = 8;
+const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+
+const SCHEMA = `
+syntax = "proto3";
+message AttributeProto { string name = 1; float f = 2; int64 i = 3; bytes s = 4; repeated int64 ints = 8; int32 type = 20; }
+message NodeProto {
+  repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4;
+  repeated AttributeProto attribute = 5; string domain = 7;
+}
+message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9; }
+message Dimension { int64 dim_value = 1; }
+message TensorShapeProto { repeated Dimension dim = 1; }
+message TensorTypeProto { int32 elem_type = 1; TensorShapeProto shape = 2; }
+message TypeProto { TensorTypeProto tensor_type = 1; }
+message ValueInfoProto { string name = 1; TypeProto type = 2; }
+message GraphProto {
+  repeated NodeProto node = 1; string name = 2; repeated TensorProto initializer = 5;
+  repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
+}
+message OperatorSetIdProto { string domain = 1; int64 version = 2; }
+message ModelProto { int64 ir_version = 1; string producer_name = 2; GraphProto graph = 7; repeated OperatorSetIdProto opset_import = 8; }
+`;
+
+const modelProto = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType('ModelProto');
+
+/** The bytes of an ONNX model that computes `graph`. */
+export function writeOnnx(graph: Graph): Uint8Array {
+  return modelProto
+    .encode({
+      ir_version: IR_VERSION,
+      producer_name: 'speech-dpo',
+      opset_import: [
+        { domain: '', version: OPSET },
+        { domain: 'com.microsoft', version: 1 },
+      ],
+      graph: {
+        name: 'traced',
+        node: graph.nodes.map((node, index) => ({
+          name: `${node.op}_${index}`,
+          op_type: node.op,
+          domain: node.domain,
+          input: node.inputs,
+          output: node.outputs,
+          attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),
+        })),
+        initializer: [...graph.constants.values()].map(initializer),
+        input: graph.inputs.map(valueInfo),
+        output: graph.outputs.map(valueInfo),
+      },
+    })
+    .finish();
+}
+
+function attribute(name: string, value: Attribute) {
+  if (typeof value === 'number') return { name, type: 2, i: value };
+  if (typeof value === 'string') return { name, type: 3, s: Buffer.from(value) };
+  if ('float' in value) return { name, type: 1, f: value.float };
+  return { name, type: 7, ints: value };
+}
+
+function initializer(constant: Constant) {
+  const { name, shape, dtype, data } = constant;
+  const count = elementCount(shape);
+  const full = data.length === count ? data : data.slice(0, 1);
+  if (full.length !== count) throw new Error(`constant ${name} has ${data.length} values for shape [${shape}]`);
+  return {
+    name,
+    dims: shape,
+    data_type: ELEMENT_TYPE[dtype],
+    raw_data: new Uint8Array(full.buffer, full.byteOffset, full.byteLength),
+  };
+}
+
+function valueInfo({ name, shape, dtype }: Value) {
+  return {
+    name,
+    type: {
+      tensor_type: { elem_type: ELEMENT_TYPE[dtype], shape: { dim: shape.map((size) => ({ dim_value: size })) } },
+    },
+  };
+}

@@ -1,0 +1,38 @@
+/** What the main thread and the engine's worker thread say to each other. */
+
+export type HostArray = Float32Array | Int32Array;
+
+/** A tensor that stays in the worker's memory between runs: parameters, gradients, optimizer state, caches. */
+export interface Resident {
+  readonly memory: number;
+  readonly byteOffset: number;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+}
+
+export type Feed = { readonly data: HostArray; readonly shape: readonly number[] } | Resident;
+
+/** Every call the worker answers, with the type of its answer. */
+export interface WorkerCalls {
+  createSession(model: Uint8Array, threads: number): number;
+  releaseSession(session: number): void;
+  /** Outputs named in `fetches` are written where they say; the others come back as arrays. */
+  run(session: number, feeds: Record<string, Feed>, fetches: Record<string, Resident>): Record<string, HostArray>;
+  createMemory(byteLength: number): number;
+  releaseMemory(memory: number): void;
+  /** Sets bytes to zero. */
+  clear(memory: number, byteOffset: number, byteLength: number): void;
+  read(source: Resident): HostArray;
+  write(target: Resident, data: HostArray): void;
+  /** Instantiates a WebAssembly module whose imported memory (env.memory) is `memory`. */
+  instantiate(memory: number, module: Uint8Array): number;
+  call(instance: number, name: string, args: number[]): number;
+}
+
+export type Method = keyof WorkerCalls;
+export interface Request {
+  id: number;
+  method: Method;
+  args: unknown[];
+}
+export type Reply = { id: number; result: unknown } | { id: number; error: string };

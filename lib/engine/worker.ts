@@ -1,0 +1,88 @@
+/** The engine's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
+import { createRequire } from 'node:module';
+import { parentPort } from 'node:worker_threads';
+import type * as OnnxRuntime from 'onnxruntime-node';
+import { elementCount } from './graph.js';
+import type { Feed, HostArray, Method, Reply, Request, Resident, WorkerCalls } from './protocol.js';
+
+const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
+const PAGE = 65_536;
+
+const sessions = new Map<number, OnnxRuntime.InferenceSession>();
+const memories = new Map<number, WebAssembly.Memory>();
+const instances = new Map<number, WebAssembly.Instance>();
+let nextId = 1;
+
+function view({ memory, byteOffset, shape, dtype }: Resident): HostArray {
+  const { buffer } = memories.get(memory)!;
+  const length = elementCount(shape);
+  return dtype === 'float32' ? new Float32Array(buffer, byteOffset, length) : new Int32Array(buffer, byteOffset, length);
+}
+
+function tensor(feed: Feed): OnnxRuntime.Tensor {
+  const data = 'data' in feed ? feed.data : view(feed);
+  return data instanceof Float32Array
+    ? new ort.Tensor('float32', data, feed.shape)
+    : new ort.Tensor('int32', data, feed.shape);
+}
+
+const calls: { [M in Method]: (...args: Parameters<WorkerCalls[M]>) => ReturnType<WorkerCalls[M]> | Promise<ReturnType<WorkerCalls[M]>> } = {
+  async createSession(model, threads) {
+    const session = await ort.InferenceSession.create(model, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: 'all',
+      executionMode: 'sequential',
+      intraOpNumThreads: threads,
+      logSeverityLevel: 3,
+    });
+    sessions.set(nextId, session);
+    return nextId++;
+  },
+  async releaseSession(session) {
+    await sessions.get(session)?.release();
+    sessions.delete(session);
+  },
+  async run(session, feeds, fetches) {
+    const running = sessions.get(session)!;
+    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, tensor(feed)]));
+    const wanted = Object.fromEntries(
+      running.outputNames.map((name) => [name, name in fetches ? tensor(fetches[name]) : null]),
+    );
+    const results = await running.run(inputs, wanted);
+    return Object.fromEntries(
+      running.outputNames.filter((name) => !(name in fetches)).map((name) => [name, results[name].data as HostArray]),
+    );
+  },
+  createMemory(byteLength) {
+    memories.set(nextId, new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE) }));
+    return nextId++;
+  },
+  releaseMemory(memory) {
+    memories.delete(memory);
+  },
+  clear(memory, byteOffset, byteLength) {
+    new Uint8Array(memories.get(memory)!.buffer, byteOffset, byteLength).fill(0);
+  },
+  read: (source) => view(source).slice(),
+  write(target, data) {
+    view(target).set(data);
+  },
+  async instantiate(memory, module) {
+    const { instance } = await WebAssembly.instantiate(module as BufferSource, { env: { memory: memories.get(memory)! } });
+    instances.set(nextId, instance);
+    return nextId++;
+  },
+  call(instance, name, args) {
+    return (instances.get(instance)!.exports[name] as (...args: number[]) => number)(...args);
+  },
+};
+
+parentPort!.on('message', async ({ id, method, args }: Request) => {
+  let reply: Reply;
+  try {
+    reply = { id, result: await (calls[method] as (...args: unknown[]) => unknown)(...args) };
+  } catch (error) {
+    reply = { id, error: error instanceof Error ? error.message : String(error) };
+  }
+  parentPort!.postMessage(reply);
+});

@@ -1,0 +1,130 @@
+/**
+ * BART (Lewis et al. 2019) as transformers 4.x computes it (modeling_bart.py): post-norm, learned positions with offset 2, exact GELU,
+ * tied output head plus `final_logits_bias`. Pure TensorFlow.js functions of the weights, to be compiled or run eagerly.
+ *
+ * Letters in shapes: B prompts, G completions of each prompt, R = B*G rows in the order prompt by prompt, S source length,
+ * T target length, D width, V vocabulary. Masks are additive: 0 where a position counts, MASKED where it does not.
+ */
+import type { Tensor } from '@tensorflow/tfjs';
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
+import { gelu, layerNorm } from '../engine/fused.js';
+import { tf } from '../engine/tf.js';
+
+export type Weights = Readonly<Record<string, Tensor>>;
+
+/** Finite, so that a row without any open position stays a number; exp() of it is exactly 0 in float32. */
+export const MASKED = -1e9;
+
+/**
+ * Embeds ids [..., length] to [..., length, D] with positions from `start`, normalised.
+ * Ids with a further last axis K mean the sum of K embeddings a position, pad ids left out (several codebooks at once).
+ */
+export function embed(config: BartConfig, w: Weights, part: 'encoder' | 'decoder', ids: Tensor, start = 0): Tensor {
+  const tokens = embedTokens(config, w, ids);
+  const length = tokens.shape[1]!;
+  const table = w[`model.${part}.embed_positions.weight`];
+  const positions = tf.slice(table, [POSITION_OFFSET + start, 0], [length, config.d_model]);
+  return norm(w, `model.${part}.layernorm_embedding`, tf.add(tokens, positions));
+}
+
+/** The token half of `embed`: [rows, length] or [rows, length, K] to [rows, length, D]. */
+export function embedTokens(config: BartConfig, w: Weights, ids: Tensor): Tensor {
+  const scale = config.scale_embedding ? Math.sqrt(config.d_model) : 1;
+  const vectors = tf.gather(w[SHARED_EMBEDDING], ids);
+  const scaled = scale === 1 ? vectors : tf.mul(vectors, scale);
+  if (ids.rank === 2) return scaled;
+  const counts = tf.cast(tf.notEqual(ids, tf.scalar(config.pad_token_id, 'int32')), 'float32');
+  return tf.sum(tf.mul(scaled, tf.expandDims(counts, -1)), 2);
+}
+
+/** Encoder: ids [B, S] (or [B, S, K]), mask [B, S] to hidden states [B, S, D]. */
+export function encode(config: BartConfig, w: Weights, ids: Tensor, mask: Tensor): Tensor {
+  const [batch, length] = ids.shape;
+  const bias = tf.reshape(mask, [batch, 1, 1, length]);
+  let x = embed(config, w, 'encoder', ids);
+  for (let layer = 0; layer < config.encoder_layers; layer++) {
+    const prefix = `model.encoder.layers.${layer}`;
+    const attended = attend(w, `${prefix}.self_attn`, config.encoder_attention_heads, x, x, bias);
+    x = norm(w, `${prefix}.self_attn_layer_norm`, tf.add(x, attended));
+    x = feedForward(w, prefix, x);
+  }
+  return x;
+}
+
+export interface DecoderInputs {
+  /** [R, T] or [R, T, K] */
+  ids: Tensor;
+  /** [B, S, D] */
+  encoded: Tensor;
+  /** [B, S] */
+  encoderMask: Tensor;
+  /** Self-attention: [T, T] for a causal decoder, [R, 1, 1, T] for padding of a bidirectional one. */
+  selfMask: Tensor;
+}
+
+/** Decoder: hidden states [R, T, D]. Rows of one prompt share its encoder states, whose keys and values are computed once. */
+export function decode(config: BartConfig, w: Weights, { ids, encoded, encoderMask, selfMask }: DecoderInputs): Tensor {
+  const [batch, sourceLength] = encoderMask.shape;
+  const [rows, length] = ids.shape;
+  const width = config.d_model;
+  const crossBias = tf.reshape(encoderMask, [batch, 1, 1, sourceLength]);
+  let x = embed(config, w, 'decoder', ids);
+  for (let layer = 0; layer < config.decoder_layers; layer++) {
+    const prefix = `model.decoder.layers.${layer}`;
+    const attended = attend(w, `${prefix}.self_attn`, config.decoder_attention_heads, x, x, selfMask);
+    x = norm(w, `${prefix}.self_attn_layer_norm`, tf.add(x, attended));
+    const queries = tf.reshape(x, [batch, (rows / batch) * length, width]);
+    const crossed = attend(w, `${prefix}.encoder_attn`, config.decoder_attention_heads, queries, encoded, crossBias);
+    x = norm(w, `${prefix}.encoder_attn_layer_norm`, tf.add(x, tf.reshape(crossed, [rows, length, width])));
+    x = feedForward(w, prefix, x);
+  }
+  return x;
+}
+
+/** Output head: hidden states [..., D] to logits [..., V], tied to the token embedding. */
+export function logits(w: Weights, hidden: Tensor): Tensor {
+  return project(hidden, w[SHARED_EMBEDDING], tf.reshape(w[LOGITS_BIAS], [-1]));
+}
+
+/** The additive mask of a causal decoder: [T, T], MASKED above the diagonal. */
+export function causalMask(length: number): Float32Array {
+  return Float32Array.from({ length: length * length }, (_, i) => (i % length > Math.floor(i / length) ? MASKED : 0));
+}
+
+/** Multi-head attention of queries [B, Tq, D] over states [B, Tk, D]; `mask` broadcasts to [B, heads, Tq, Tk]. */
+function attend(w: Weights, name: string, heads: number, queries: Tensor, states: Tensor, mask: Tensor): Tensor {
+  const [batch, queryLength, width] = queries.shape as [number, number, number];
+  const q = splitHeads(tf.mul(linear(w, `${name}.q_proj`, queries), Math.sqrt(heads / width)), heads);
+  const k = splitHeads(linear(w, `${name}.k_proj`, states), heads);
+  const v = splitHeads(linear(w, `${name}.v_proj`, states), heads);
+  const weights = tf.softmax(tf.add(tf.matMul(q, k, false, true), mask));
+  const mixed = tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]);
+  return linear(w, `${name}.out_proj`, tf.reshape(mixed, [batch, queryLength, width]));
+}
+
+/** [B, T, D] to [B, heads, T, D / heads] */
+function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, length, width] = x.shape as [number, number, number];
+  return tf.transpose(tf.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+function feedForward(w: Weights, prefix: string, x: Tensor): Tensor {
+  const inner = linear(w, `${prefix}.fc2`, gelu(linear(w, `${prefix}.fc1`, x)));
+  return norm(w, `${prefix}.final_layer_norm`, tf.add(x, inner));
+}
+
+export function norm(w: Weights, name: string, x: Tensor): Tensor {
+  return layerNorm(x, w[`${name}.weight`], w[`${name}.bias`]);
+}
+
+export function linear(w: Weights, name: string, x: Tensor): Tensor {
+  return project(x, w[`${name}.weight`], w[`${name}.bias`]);
+}
+
+/** x [..., in] times weight [out, in] transposed, plus bias [out]. */
+function project(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const rows = tf.reshape(x, [-1, x.shape[x.rank - 1]]);
+  const product = tf.fused.matMul({ a: rows, b: weight, transposeB: true, bias });
+  return tf.reshape(product, [...x.shape.slice(0, -1), weight.shape[0]]);
+}
