@@ -1,0 +1,60 @@
+import type { BartConfig } from './bart-config.js';
+
+/** Learned positions start at row 2: BART's position tables have two rows more than `max_position_embeddings`. */
+export const POSITION_OFFSET = 2;
+
+/** The matrix that embeds encoder and decoder inputs and, transposed, is the output head. */
+export const SHARED_EMBEDDING = 'model.shared.weight';
+
+/** The bias of the output head, a buffer that is saved but not trained. */
+export const LOGITS_BIAS = 'final_logits_bias';
+
+/** Names under which older files repeat the shared embedding. */
+export const SHARED_EMBEDDING_ALIASES = [
+  'model.encoder.embed_tokens.weight',
+  'model.decoder.embed_tokens.weight',
+  'lm_head.weight',
+] as const;
+
+type Shapes = Map<string, number[]>;
+
+/**
+ * Names and shapes of every tensor of transformers' `BartForConditionalGeneration`, the tied embedding once.
+ * Linear weights are [out, in].
+ */
+export function bartWeightShapes(config: BartConfig): Shapes {
+  const width = config.d_model;
+  const shapes: Shapes = new Map([[SHARED_EMBEDDING, [config.vocab_size, width]]]);
+  for (const part of ['encoder', 'decoder'] as const) {
+    const prefix = `model.${part}`;
+    shapes.set(`${prefix}.embed_positions.weight`, [config.max_position_embeddings + POSITION_OFFSET, width]);
+    addNorm(shapes, `${prefix}.layernorm_embedding`, width);
+    for (let layer = 0; layer < config[`${part}_layers`]; layer++) {
+      const layerPrefix = `${prefix}.layers.${layer}`;
+      addAttention(shapes, `${layerPrefix}.self_attn`, width);
+      if (part === 'decoder') addAttention(shapes, `${layerPrefix}.encoder_attn`, width);
+      addLinear(shapes, `${layerPrefix}.fc1`, config[`${part}_ffn_dim`], width);
+      addLinear(shapes, `${layerPrefix}.fc2`, width, config[`${part}_ffn_dim`]);
+      addNorm(shapes, `${layerPrefix}.final_layer_norm`, width);
+    }
+  }
+  shapes.set(LOGITS_BIAS, [1, config.vocab_size]);
+  return shapes;
+}
+
+function addAttention(shapes: Shapes, name: string, width: number): void {
+  for (const projection of ['k_proj', 'v_proj', 'q_proj', 'out_proj']) {
+    addLinear(shapes, `${name}.${projection}`, width, width);
+  }
+  addNorm(shapes, `${name}_layer_norm`, width);
+}
+
+function addLinear(shapes: Shapes, name: string, out: number, input: number): void {
+  shapes.set(`${name}.weight`, [out, input]);
+  shapes.set(`${name}.bias`, [out]);
+}
+
+function addNorm(shapes: Shapes, name: string, width: number): void {
+  shapes.set(`${name}.weight`, [width]);
+  shapes.set(`${name}.bias`, [width]);
+}

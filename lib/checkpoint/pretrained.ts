@@ -1,0 +1,215 @@
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
+import { readBartConfig } from './bart-config.js';
+import type { BartConfig } from './bart-config.js';
+import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
+import { readJson } from './json-file.js';
+import { readSafetensors, writeSafetensors } from './safetensors.js';
+import type { FloatTensor, HostTensor } from './safetensors.js';
+
+/** The weights of a BART by transformers' names, in the order of `bartWeightShapes`. */
+export type BartWeights = Map<string, FloatTensor>;
+
+const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+];
+
+/**
+ * Reads a Hugging Face folder of a BART: config.json and model.safetensors, or shards by model.safetensors.index.json.
+ * Tied copies of the embedding are checked and dropped; a missing final_logits_bias is zeros, as in transformers.
+ * @throws one sentence naming the file and tensor when anything is missing, unexpected or of another shape.
+ */
+export async function loadPretrained(
+  directory: string,
+): Promise<{ config: BartConfig; weights: BartWeights }> {
+  if (!(await exists(directory)))
+    throw new Error(`${directory} does not exist: give the folder of a BART checkpoint.`);
+  const config = await readBartConfig(join(directory, 'config.json'));
+  const tensors = untieEmbeddings(withModelPrefix(await readTensors(directory)), directory);
+  if (!tensors.has(LOGITS_BIAS)) {
+    tensors.set(LOGITS_BIAS, {
+      shape: [1, config.vocab_size],
+      dtype: 'float32',
+      data: new Float32Array(config.vocab_size),
+    });
+  }
+  return { config, weights: selectWeights(tensors, config, directory) };
+}
+
+/**
+ * Writes a Hugging Face folder that transformers' `BartForConditionalGeneration.from_pretrained` opens; it appears
+ * complete or not at all.
+ * @param options.generationConfig content of generation_config.json; by default what transformers derives from `config`.
+ * @param options.dtype how weights are stored, default float32.
+ * @param options.copyTokenizerFrom a folder whose tokenizer files come along.
+ * @param options.replace let an existing folder give way (default false: an error).
+ */
+export async function savePretrained(
+  directory: string,
+  options: {
+    config: BartConfig;
+    weights: Map<string, HostTensor>;
+    generationConfig?: Record<string, unknown>;
+    dtype?: 'float32' | 'float16';
+    copyTokenizerFrom?: string;
+    replace?: boolean;
+  },
+): Promise<void> {
+  const { dtype = 'float32' } = options;
+  const weights = selectWeights(options.weights, options.config, directory);
+  const config = { ...options.config, torch_dtype: dtype };
+  const generationConfig = options.generationConfig ?? defaultGenerationConfig(config);
+  await writeDirectoryAtomic(
+    directory,
+    async (temporary) => {
+      await writeFileAtomic(join(temporary, 'config.json'), toJson(config));
+      await writeFileAtomic(join(temporary, 'generation_config.json'), toJson(generationConfig));
+      // transformers refuses a file without this format entry.
+      await writeSafetensors(join(temporary, 'model.safetensors'), weights, {
+        dtype,
+        metadata: { format: 'pt' },
+      });
+      if (options.copyTokenizerFrom !== undefined) await copyTokenizer(options.copyTokenizerFrom, temporary);
+    },
+    { replace: options.replace },
+  );
+}
+
+/** Copies the tokenizer's files of a Hugging Face folder to another folder. */
+export async function copyTokenizer(from: string, to: string): Promise<void> {
+  if (!(await exists(join(from, 'tokenizer.json'))))
+    throw new Error(`${from} has no tokenizer.json to copy.`);
+  await mkdir(to, { recursive: true });
+  for (const name of TOKENIZER_FILES) {
+    // Not copyFile, which would carry over a read-only mode.
+    if (await exists(join(from, name))) await writeFile(join(to, name), await readFile(join(from, name)));
+  }
+}
+
+async function readTensors(directory: string): Promise<Map<string, HostTensor>> {
+  const single = join(directory, 'model.safetensors');
+  if (await exists(single)) return readSafetensors(single);
+  const index = join(directory, 'model.safetensors.index.json');
+  if (await exists(index)) return readShards(directory, index);
+  throw new Error(`${directory} has neither model.safetensors nor model.safetensors.index.json.`);
+}
+
+const indexSchema = z.object({
+  // Shards lie beside their index; a path could lead anywhere.
+  weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+\.safetensors$/)),
+});
+
+async function readShards(directory: string, index: string): Promise<Map<string, HostTensor>> {
+  const content = indexSchema.safeParse(await readJson(index));
+  if (!content.success) {
+    throw new Error(`${index}: weight_map must map tensor names to .safetensors files of the same folder.`);
+  }
+  const fileOf = new Map(Object.entries(content.data.weight_map));
+  const tensors = new Map<string, HostTensor>();
+  for (const file of new Set(fileOf.values())) {
+    for (const [name, tensor] of await readSafetensors(join(directory, file))) {
+      if (fileOf.get(name) !== file) {
+        throw new Error(
+          `${join(directory, file)} holds tensor "${name}", which ${index} does not place there.`,
+        );
+      }
+      tensors.set(name, tensor);
+    }
+  }
+  for (const [name, file] of fileOf) {
+    if (!tensors.has(name))
+      throw new Error(`${join(directory, file)} lacks tensor "${name}", which ${index} places there.`);
+  }
+  return tensors;
+}
+
+/** Files of the bare `BartModel` name their tensors without "model."; transformers adds it on loading. */
+function withModelPrefix(tensors: Map<string, HostTensor>): Map<string, HostTensor> {
+  if ([...tensors.keys()].some((name) => name.startsWith('model.'))) return tensors;
+  return new Map(
+    [...tensors].map(([name, tensor]) => [
+      /^(shared|encoder|decoder)\./.test(name) ? `model.${name}` : name,
+      tensor,
+    ]),
+  );
+}
+
+function untieEmbeddings(tensors: Map<string, HostTensor>, directory: string): Map<string, HostTensor> {
+  const untied = new Map(tensors);
+  for (const alias of SHARED_EMBEDDING_ALIASES) {
+    const copy = tensors.get(alias);
+    if (!copy) continue;
+    const shared = untied.get(SHARED_EMBEDDING);
+    if (shared && !sameTensor(shared, copy)) {
+      throw new Error(
+        `${directory}: ${alias} differs from the embedding it is tied to; speech-dpo computes BART with one shared embedding.`,
+      );
+    }
+    untied.set(SHARED_EMBEDDING, copy);
+    untied.delete(alias);
+  }
+  return untied;
+}
+
+function sameTensor(a: HostTensor, b: HostTensor): boolean {
+  const bytes = ({ data }: HostTensor): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return a.dtype === b.dtype && String(a.shape) === String(b.shape) && bytes(a).equals(bytes(b));
+}
+
+/** The tensors that `config` asks for, in order; the error names the first that is missing, unexpected or misshapen. */
+function selectWeights(tensors: Map<string, HostTensor>, config: BartConfig, directory: string): BartWeights {
+  const shapes = bartWeightShapes(config);
+  const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
+  const weights: BartWeights = new Map();
+  for (const [name, shape] of shapes) {
+    const tensor = tensors.get(name);
+    if (!tensor)
+      throw new Error(`${directory}: the weights lack tensor "${name}" of shape [${shape.join(', ')}].`);
+    if (tensor.dtype !== 'float32')
+      throw new Error(`${directory}: tensor "${name}" holds integers instead of floats.`);
+    if (String(tensor.shape) !== String(shape)) {
+      throw new Error(
+        `${directory}: tensor "${name}" has shape [${tensor.shape.join(', ')}], config.json asks for [${shape.join(', ')}].`,
+      );
+    }
+    weights.set(name, tensor);
+  }
+  if (unexpected.length > 0) {
+    const others = unexpected.length > 1 ? ` and ${unexpected.length - 1} more` : '';
+    throw new Error(
+      `${directory}: tensor "${unexpected[0]}"${others} is not part of the BART that config.json describes.`,
+    );
+  }
+  return weights;
+}
+
+function defaultGenerationConfig(config: BartConfig): Record<string, unknown> {
+  const keys = ['bos_token_id', 'pad_token_id', 'eos_token_id', 'decoder_start_token_id'] as const;
+  const forced = (['forced_bos_token_id', 'forced_eos_token_id'] as const).filter(
+    (key) => config[key] != null,
+  );
+  return Object.fromEntries([
+    ['_from_model_config', true],
+    ...[...keys, ...forced].map((key) => [key, config[key]]),
+  ]);
+}
+
+/** JSON as transformers writes it: keys sorted, two spaces, a final newline. */
+function toJson(content: Record<string, unknown>): string {
+  const sorted = Object.fromEntries(Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return `${JSON.stringify(sorted, null, 2)}\n`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,155 @@
+import { open } from 'node:fs/promises';
+import { writeFileAtomic } from './atomic.js';
+import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
+import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safetensors-header.js';
+import type { FileDtype, TensorEntry } from './safetensors-header.js';
+
+/** A tensor of 32-bit floats in row-major order. */
+export interface FloatTensor {
+  shape: number[];
+  dtype: 'float32';
+  data: Float32Array;
+}
+
+/** A tensor of 64-bit integers in row-major order. */
+export interface IntegerTensor {
+  shape: number[];
+  dtype: 'int64';
+  data: BigInt64Array;
+}
+
+/** A tensor in ordinary memory. */
+export type HostTensor = FloatTensor | IntegerTensor;
+
+/**
+ * Reads a safetensors file; float16 and bfloat16 are widened to float32. One tensor's bytes at a time are in memory
+ * beside the result.
+ * @throws one sentence with file and tensor when the file breaks the format's rules.
+ */
+export async function readSafetensors(path: string): Promise<Map<string, HostTensor>> {
+  const handle = await open(path).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      error.code === 'ENOENT' ? `${path} does not exist.` : `cannot read ${path}: ${error.message}.`,
+    );
+  });
+  try {
+    const { size } = await handle.stat();
+    const read = async (position: number, length: number): Promise<Uint8Array> => {
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length;) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, position + done);
+        if (bytesRead === 0) throw new Error(`${path} became shorter while it was read.`);
+        done += bytesRead;
+      }
+      return bytes;
+    };
+    const headerBytes = parseHeaderLength(await read(0, Math.min(size, LENGTH_BYTES)), size, path);
+    const bufferStart = LENGTH_BYTES + headerBytes;
+    const tensors = new Map<string, HostTensor>();
+    for (const entry of parseHeader(await read(LENGTH_BYTES, headerBytes), size - bufferStart, path)) {
+      tensors.set(entry.name, decode(entry, await read(bufferStart + entry.begin, entry.end - entry.begin)));
+    }
+    return tensors;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** As `readSafetensors`, from the whole file's bytes. `name` stands for the file in messages. */
+export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, HostTensor> {
+  const bufferStart = LENGTH_BYTES + parseHeaderLength(bytes, bytes.length, name);
+  const entries = parseHeader(bytes.subarray(LENGTH_BYTES, bufferStart), bytes.length - bufferStart, name);
+  // slice copies, so that the typed arrays over it are aligned and the file's bytes can be freed.
+  return new Map(
+    entries.map((entry) => [
+      entry.name,
+      decode(
+        entry,
+        Uint8Array.prototype.slice.call(bytes, bufferStart + entry.begin, bufferStart + entry.end),
+      ),
+    ]),
+  );
+}
+
+/**
+ * Writes a safetensors file atomically: integers first, then by name, the order of the format's own writer.
+ * @param options.dtype how floats are stored (default float32); float16 is rounded to nearest, ties to even.
+ * @param options.metadata strings kept in the header's `__metadata__`.
+ * @throws when a shape does not match its data, or a finite value is beyond float16.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Map<string, HostTensor>,
+  options: { dtype?: 'float32' | 'float16'; metadata?: Record<string, string> } = {},
+): Promise<void> {
+  const names = [...tensors.keys()].sort((a, b) => {
+    const itemBytes = (name: string): number => (tensors.get(name)!.dtype === 'int64' ? 8 : 4);
+    return itemBytes(b) - itemBytes(a) || (a < b ? -1 : 1);
+  });
+  const floatDtype = options.dtype === 'float16' ? 'F16' : 'F32';
+  const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  if (options.metadata) header['__metadata__'] = options.metadata;
+  let offset = 0;
+  for (const name of names) {
+    const { shape, dtype, data } = tensors.get(name)!;
+    checkWritable(name, shape, data.length, path);
+    const fileDtype: FileDtype = dtype === 'int64' ? 'I64' : floatDtype;
+    const end = offset + data.length * ITEM_BYTES[fileDtype];
+    header[name] = { dtype: fileDtype, shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  await writeFileAtomic(path, fileChunks(path, header, names, tensors, floatDtype));
+}
+
+function* fileChunks(
+  path: string,
+  header: object,
+  names: string[],
+  tensors: Map<string, HostTensor>,
+  floatDtype: FileDtype,
+): Generator<Uint8Array> {
+  const json = Buffer.from(JSON.stringify(header));
+  const padding = Buffer.alloc((8 - (json.length % 8)) % 8, ' ');
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeBigUInt64LE(BigInt(json.length + padding.length));
+  yield Buffer.concat([length, json, padding]);
+  for (const name of names) {
+    const { dtype, data } = tensors.get(name)!;
+    const stored = dtype === 'float32' && floatDtype === 'F16' ? toFloat16(data, name, path) : data;
+    yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  }
+}
+
+function toFloat16(data: Float32Array, name: string, path: string): Uint16Array {
+  const beyond = data.find((value) => Number.isFinite(value) && Math.abs(value) >= 65520);
+  if (beyond !== undefined) {
+    throw new Error(
+      `${path}: tensor "${name}" holds ${beyond}, beyond float16's 65504; write float32 instead.`,
+    );
+  }
+  return float32ToFloat16(data);
+}
+
+function checkWritable(name: string, shape: number[], items: number, path: string): void {
+  const where = `${path}: tensor ${JSON.stringify(name)}`;
+  if (name === '__metadata__') throw new Error(`${where} cannot be written: the format reserves this name.`);
+  const expected = shape.reduce((product, size) => product * size, 1);
+  if (expected !== items) {
+    throw new Error(`${where} of shape [${shape.join(', ')}] needs ${expected} values, but holds ${items}.`);
+  }
+}
+
+/** `bytes` must start at the beginning of its own buffer; tensors are little-endian, as every platform Node 20 runs on here. */
+function decode({ dtype, shape }: TensorEntry, bytes: Uint8Array): HostTensor {
+  const { buffer } = bytes;
+  switch (dtype) {
+    case 'I64':
+      return { shape, dtype: 'int64', data: new BigInt64Array(buffer) };
+    case 'F32':
+      return { shape, dtype: 'float32', data: new Float32Array(buffer) };
+    case 'F16':
+      return { shape, dtype: 'float32', data: float16ToFloat32(new Uint16Array(buffer)) };
+    case 'BF16':
+      return { shape, dtype: 'float32', data: bfloat16ToFloat32(new Uint16Array(buffer)) };
+  }
+}
