@@ -95,21 +95,17 @@ describe('parseWav', () => {
     const change = fc.tuple(fc.nat(source.length - 1), fc.nat(255));
     const length = fc.oneof(fc.constant(source.length), fc.nat(source.length));
     fc.assert(
-      fc.property(
-        fc.array(change, { minLength: 1, maxLength: 6 }),
-        fc.nat(source.length),
-        (changes, length) => {
-          const bytes = source.slice();
-          for (const [offset, value] of changes) bytes[offset] = value;
-          let message = 'some.wav: ';
-          try {
-            parseWav(bytes.subarray(0, length), 'some.wav');
-          } catch (error) {
-            message = (error as Error).message;
-          }
-          return message.startsWith('some.wav: ');
-        },
-      ),
+      fc.property(fc.array(change, { minLength: 1, maxLength: 6 }), length, (changes, kept) => {
+        const bytes = source.slice();
+        for (const [offset, value] of changes) bytes[offset] = value;
+        let message = 'some.wav: ';
+        try {
+          parseWav(bytes.subarray(0, kept), 'some.wav');
+        } catch (error) {
+          message = (error as Error).message;
+        }
+        return message.startsWith('some.wav: ');
+      }),
       { numRuns: 10_000 },
     );
   });
