@@ -102,9 +102,12 @@ defineKernel('UnsortedSegmentSum', (trace, { x, segmentIds }, { numSegments }) =
   const indices = trace.emit('Expand', [column, trace.constant(x.shape, 'int64')], x.shape, 'int32');
   return trace.emit('ScatterElements', [trace.filled(0, shape, x.dtype), indices, x], shape, x.dtype, { axis: 0, reduction: 'add' });
 });
+/** ONNX Runtime has no OneHot from int32 to int32: ones and zeros are made as floats. */
 defineKernel('OneHot', (trace, { indices }, { depth, onValue, offValue, dtype }) => {
-  const size = trace.constant([depth as number], 'int64', []);
+  const size = trace.constant([depth as number], 'int32', []);
   const type = (dtype as DataType | undefined) ?? 'int32';
-  const values = trace.constant([offValue as number, onValue as number], type === 'float32' ? 'float32' : 'int32');
-  return trace.emit('OneHot', [indices, size, values], [...indices.shape, depth as number], type, { axis: -1 });
+  const values = trace.constant([offValue as number, onValue as number], 'float32');
+  const shape = [...indices.shape, depth as number];
+  const floats = trace.emit('OneHot', [indices, size, values], shape, 'float32', { axis: -1 });
+  return type === 'float32' ? floats : trace.emit('Cast', [floats], shape, type, { to: 6 });
 });

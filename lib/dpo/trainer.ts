@@ -1,0 +1,171 @@
+/**
+ * Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) of an encoder-decoder policy, numerically TRL 0.9.6's
+ * DPOTrainer: sigmoid loss on summed log-probabilities, AdamW, global-norm clipping, linear decay of the learning rate to 0.
+ *
+ * The reference is the policy as it is when training starts; its log-probabilities are computed once, before the first step.
+ * Not supported: dropout (TRL's disable_dropout intends the same), label smoothing, losses other than sigmoid, warm-up.
+ */
+import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import { compile, type Compiled, type InputSpec } from '../engine/index.js';
+import { causalMask } from '../policy/bart.js';
+import { shuffled } from '../random.js';
+import { batchShape, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
+import { gradientOutputs, splitTrained, weightSpecs, withGradients } from './gradient-program.js';
+import { pairLogProbs, pairMetrics, sigmoidLoss, type PairTensors } from './loss.js';
+import type { DpoMetrics } from './metrics.js';
+import { openTrainingState } from './training-state.js';
+
+export type { PreferencePair } from './batch.js';
+
+export interface DpoOptions {
+  /** How far the policy may leave the reference; 0.1. */
+  beta: number;
+  /** Of the first step; decays linearly to 0. */
+  learningRate: number;
+  epochs: number;
+  /** Pairs in one forward and backward pass. */
+  batchSize: number;
+  /** Batches whose mean gradient makes one optimizer step. */
+  gradientAccumulationSteps: number;
+  /** Clips the gradient's global L2 norm; 1. */
+  maxGradNorm: number;
+  /** Share of the pairs kept out of training for validation; 0.1, at least one pair. 0: none. */
+  validationShare: number;
+  seed: number;
+  /** False keeps the pairs in their order (TRL's SequentialSampler). Default true. */
+  shuffle?: boolean;
+  /** Stops after the step under way; the policy keeps its weights as they were. */
+  signal?: AbortSignal;
+}
+
+export type DpoEvent =
+  | { type: 'step'; epoch: number; step: number; steps: number; metrics: DpoMetrics; logps: Float32Array }
+  | { type: 'validated'; epoch: number; step: number; metrics: DpoMetrics };
+
+interface Trainable {
+  readonly config: BartConfig;
+  readonly weights: Map<string, HostTensor>;
+}
+
+/**
+ * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
+ * @throws if a gradient is not finite (naming the step), or on abort
+ */
+export async function* trainDpo(policy: Trainable, pairs: readonly PreferencePair[], options: DpoOptions): AsyncGenerator<DpoEvent> {
+  if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
+  const { train, validation } = splitPairs(pairs, options);
+  const { trained, fixed } = splitTrained(policy.weights);
+  const names = [...trained.keys()];
+  const state = await openTrainingState(trained);
+  const sessions = new Map<string, Promise<Compiled>>();
+  const session = (shape: BatchShape, backward: boolean): Promise<Compiled> => {
+    const key = JSON.stringify([shape, backward]);
+    if (!sessions.has(key)) sessions.set(key, compileBatch(policy.config, shape, { names, trained, fixed, backward, beta: options.beta }));
+    return sessions.get(key)!;
+  };
+  const forward = async (batch: readonly PreferencePair[]): Promise<Float32Array> => {
+    const shape = batchShape(batch, policy.config);
+    const run = await session(shape, false);
+    return (await run({ ...state.parameters, ...collatePairs(batch, shape, policy.config) })).logps as Float32Array;
+  };
+  try {
+    const reference = new Map<PreferencePair, Float32Array>();
+    for (const batch of batches([...train, ...validation], options.batchSize)) {
+      options.signal?.throwIfAborted();
+      const logps = await forward(batch);
+      batch.forEach((pair, i) => reference.set(pair, logps.slice(2 * i, 2 * i + 2)));
+    }
+    const referenceOf = (batch: readonly PreferencePair[]) => Float32Array.from(batch.flatMap((pair) => [...reference.get(pair)!]));
+    const validate = async (): Promise<DpoMetrics> => {
+      const logps: number[] = [];
+      for (const batch of batches(validation, options.batchSize)) logps.push(...(await forward(batch)));
+      return pairMetrics(logps, referenceOf(validation), validation.length, options.beta);
+    };
+
+    const accumulation = options.gradientAccumulationSteps;
+    const stepsPerEpoch = Math.ceil(Math.ceil(train.length / options.batchSize) / accumulation);
+    const steps = stepsPerEpoch * options.epochs;
+    let step = 0;
+    for (let epoch = 0; epoch < options.epochs; epoch++) {
+      const order = options.shuffle === false ? train : shuffled(train, options.seed, epoch);
+      for (const microBatches of batches(batches(order, options.batchSize), accumulation)) {
+        options.signal?.throwIfAborted();
+        const logps: number[] = [];
+        for (const batch of microBatches) {
+          const shape = batchShape(batch, policy.config);
+          const run = await session(shape, true);
+          const feeds = {
+            ...collatePairs(batch, shape, policy.config),
+            reference: referenceOf(batch),
+            pairWeights: new Float32Array(batch.length).fill(1 / batch.length),
+          };
+          const result = await run({ ...state.parameters, ...feeds }, gradientOutputs(state.gradients));
+          logps.push(...result.logps);
+          if (accumulation > 1) await state.accumulate();
+        }
+        const metrics = pairMetrics(logps, referenceOf(microBatches.flat()), logps.length / 2, options.beta);
+        const learningRate = (options.learningRate * (steps - step)) / steps;
+        metrics.grad_norm = await state.step(learningRate, options.maxGradNorm, microBatches.length);
+        metrics.learning_rate = learningRate;
+        step += 1;
+        yield { type: 'step', epoch, step, steps, metrics, logps: Float32Array.from(logps) };
+      }
+      if (validation.length > 0) yield { type: 'validated', epoch, step, metrics: await validate() };
+    }
+    for (const [name, data] of await state.download()) {
+      policy.weights.set(name, { shape: policy.weights.get(name)!.shape, dtype: 'float32', data });
+    }
+  } finally {
+    for (const compiled of sessions.values()) await (await compiled).dispose();
+    await state.release();
+  }
+}
+
+/** Validation pairs are the last ones of a seeded shuffle; a single pair serves as both, as the original doubles it. */
+function splitPairs(pairs: readonly PreferencePair[], { validationShare, seed }: DpoOptions) {
+  if (validationShare === 0) return { train: pairs, validation: [] };
+  if (pairs.length === 1) return { train: pairs, validation: pairs };
+  const held = new Set(shuffled(pairs, seed, -1).slice(0, Math.ceil(pairs.length * validationShare)));
+  return { train: pairs.filter((pair) => !held.has(pair)), validation: [...held] };
+}
+
+function batches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+interface Program {
+  names: readonly string[];
+  trained: ReadonlyMap<string, HostTensor>;
+  fixed: ReturnType<typeof splitTrained>['fixed'];
+  backward: boolean;
+  beta: number;
+}
+
+function compileBatch(config: BartConfig, shape: BatchShape, { names, trained, fixed, backward, beta }: Program): Promise<Compiled> {
+  const { pairs, promptLength, completionLength } = shape;
+  const rows = 2 * pairs;
+  const inputs: Record<string, InputSpec> = {
+    ...weightSpecs(trained),
+    promptIds: { shape: [pairs, promptLength], dtype: 'int32' },
+    promptMask: { shape: [pairs, promptLength], dtype: 'float32' },
+    decoderIds: { shape: [rows, completionLength], dtype: 'int32' },
+    labels: { shape: [rows * completionLength], dtype: 'int32' },
+    labelMask: { shape: [rows, completionLength], dtype: 'float32' },
+  };
+  const constants = {
+    ...fixed,
+    causalMask: { shape: [completionLength, completionLength], data: causalMask(completionLength) },
+  };
+  const logProbs = (w: Parameters<typeof pairLogProbs>[1]) => pairLogProbs(config, w, w as unknown as PairTensors);
+  if (!backward) return compile((w) => ({ logps: logProbs(w) }), inputs, { constants });
+  const loss = withGradients((w) => {
+    const logps = logProbs(w);
+    return { loss: sigmoidLoss(logps, w.reference, w.pairWeights, beta), logps };
+  }, names);
+  const targets: Record<string, InputSpec> = {
+    reference: { shape: [pairs, 2], dtype: 'float32' },
+    pairWeights: { shape: [pairs], dtype: 'float32' },
+  };
+  return compile(loss, { ...inputs, ...targets }, { constants });
+}
