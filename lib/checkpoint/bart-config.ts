@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { readJson } from './json-file.js';
+import { readJsonFile } from './json-file.js';
 
 const count = z.int().positive();
 const probability = z.number().min(0).lt(1);
@@ -73,7 +73,7 @@ export function parseBartConfig(content: unknown, file: string): BartConfig {
 
 /** Reads and validates a config.json. */
 export async function readBartConfig(file: string): Promise<BartConfig> {
-  return parseBartConfig(await readJson(file), file);
+  return parseBartConfig(await readJsonFile(file), file);
 }
 
 function describeIssue(error: z.ZodError, content: Record<string, unknown>): string {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 /** Reads and parses a JSON file; the error names the file. */
-export async function readJson(file: string): Promise<unknown> {
+export async function readJsonFile(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new Error(
       error.code === 'ENOENT' ? `${file} does not exist.` : `cannot read ${file}: ${error.message}.`,

@@ -5,7 +5,7 @@ import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { readBartConfig } from './bart-config.js';
 import type { BartConfig } from './bart-config.js';
 import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
-import { readJson } from './json-file.js';
+import { readJsonFile } from './json-file.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from './safetensors.js';
 
@@ -107,7 +107,7 @@ const indexSchema = z.object({
 });
 
 async function readShards(directory: string, index: string): Promise<Map<string, HostTensor>> {
-  const content = indexSchema.safeParse(await readJson(index));
+  const content = indexSchema.safeParse(await readJsonFile(index));
   if (!content.success) {
     throw new Error(`${index}: weight_map must map tensor names to .safetensors files of the same folder.`);
   }
