@@ -5,10 +5,12 @@ export interface RankedCompletion {
   rank: number | null;
 }
 
+type Ranked<T> = T & { reward: number; rank: number };
+
 /** The best and the worst completion of a prompt, and the mean reward of all its scored completions. */
 export interface PreferenceChoice<T> {
-  chosen: T;
-  rejected: T;
+  chosen: Ranked<T>;
+  rejected: Ranked<T>;
   averageReward: number;
 }
 
@@ -25,11 +27,12 @@ export function choosePair<T extends RankedCompletion>(
   completions: readonly T[],
 ): PreferenceChoice<T> | SkippedPrompt {
   const valid = completions.filter(
-    (completion): completion is T & { reward: number; rank: number } =>
-      completion.reward !== null && completion.rank !== null,
+    (completion): completion is Ranked<T> => completion.reward !== null && completion.rank !== null,
   );
   if (valid.length < 2) {
-    return { skipped: `only ${valid.length} of ${completions.length} samples could be scored; a pair needs 2` };
+    return {
+      skipped: `only ${valid.length} of ${completions.length} samples could be scored; a pair needs 2`,
+    };
   }
   const chosen = valid.reduce((best, completion) => (completion.rank > best.rank ? completion : best));
   const rejected = valid.reduce((worst, completion) => (completion.rank < worst.rank ? completion : worst));

@@ -6,15 +6,63 @@ export const ORIGINAL = -1;
 
 export type Split = 'train' | 'test';
 
-/** What `iterate()` yields. Notebook, command line and report only render these; every line of metrics.jsonl is one of them (progress aside). */
+/**
+ * What `iterate()` yields, in this order: started; evaluated (train, test) of the original policy; then for each iteration sampled, scored,
+ * paired, step and validated, saved, evaluated (train, test); at the end finished. Progress comes in between. Notebook, command line and
+ * report only render these. Files are named relative to the run's directories.
+ */
 export type RunEvent =
   | { type: 'started'; run: string; outputDirectory: string; modelDirectory: string }
-  | { type: 'progress'; iteration: number; stage: 'evaluate' | 'sample' | 'score' | 'train'; split?: Split; done: number; total: number }
-  | { type: 'evaluated'; iteration: number; split: Split; rewards: number[]; lengths: number[]; statistics: Statistics; seconds: number }
+  | {
+      type: 'progress';
+      iteration: number;
+      stage: 'evaluate' | 'sample' | 'score' | 'train';
+      split?: Split;
+      done: number;
+      total: number;
+    }
+  | {
+      type: 'evaluated';
+      iteration: number;
+      split: Split;
+      /** Rewards of all samples that could be scored. */
+      rewards: number[];
+      /** Lengths of all samples in tokens. */
+      lengths: number[];
+      statistics: Statistics;
+      seconds: number;
+    }
   | { type: 'sampled'; iteration: number; samples: number; tokens: number; seconds: number }
-  | { type: 'scored'; iteration: number; scored: number; dropped: number; averageReward: number; seconds: number }
-  | { type: 'paired'; iteration: number; pairs: number; skipped: number; dataFile: string }
+  | {
+      type: 'scored';
+      iteration: number;
+      scored: number;
+      dropped: number;
+      averageReward: number;
+      seconds: number;
+    }
+  | {
+      type: 'paired';
+      iteration: number;
+      pairs: number;
+      skipped: number;
+      /** One sentence for each skipped prompt. */
+      skippedReasons: string[];
+      chosenRewards: number[];
+      rejectedRewards: number[];
+      /** Relative to the output directory. */
+      dataFile: string;
+    }
   | { type: 'step'; iteration: number; epoch: number; step: number; steps: number; metrics: DpoMetrics }
   | { type: 'validated'; iteration: number; epoch: number; step: number; metrics: DpoMetrics }
+  /** `directory` is relative to the model directory. */
   | { type: 'saved'; iteration: number; directory: string; seconds: number }
   | { type: 'finished'; seconds: number };
+
+type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds'> : never;
+
+/**
+ * One line of metrics.jsonl: an event without its wall-clock seconds (run.json has those), so that the same seed writes the same file.
+ * Progress is not recorded; what `started` says is in run.json.
+ */
+export type RecordedEvent = WithoutSeconds<Exclude<RunEvent, { type: 'progress' | 'started' }>>;

@@ -10,3 +10,38 @@ export interface Statistics {
   p25: number;
   p75: number;
 }
+
+/**
+ * Summarizes rewards like numpy's mean, median, std, var (ddof 0), min, max and percentile (method "linear").
+ *
+ * @throws Error when `rewards` is empty: a mean of nothing would hide that nothing could be scored
+ */
+export function summarize(rewards: readonly number[]): Statistics {
+  if (rewards.length === 0)
+    throw new Error('cannot summarize an empty list of rewards: no sample could be scored');
+  const sorted = Float64Array.from(rewards).sort();
+  const mean = sum(sorted) / sorted.length;
+  const variance = sum(sorted.map((reward) => (reward - mean) ** 2)) / sorted.length;
+  return {
+    count: sorted.length,
+    mean,
+    median: percentile(sorted, 0.5),
+    std: Math.sqrt(variance),
+    variance,
+    min: sorted[0],
+    max: sorted[sorted.length - 1],
+    p25: percentile(sorted, 0.25),
+    p75: percentile(sorted, 0.75),
+  };
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function percentile(sorted: Float64Array, share: number): number {
+  const position = share * (sorted.length - 1);
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (sorted[above] - sorted[below]) * (position - below);
+}

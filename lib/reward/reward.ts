@@ -17,4 +17,6 @@ export interface Reward {
   score(sample: Sample): Promise<number | null>;
   /** What pairs are ranked by where it differs from the score (dpo_length ranks by shortness). */
   rank?(sample: Sample, score: number): number;
+  /** Further figures of a scored sample, kept in data_iter_k.json as chosen_NAME and rejected_NAME beside its reward. */
+  details?(sample: Sample): Record<string, number>;
 }

@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeWav } from '../audio/wav.js';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { readJsonFile } from '../checkpoint/json-file.js';
+import type { Codes } from '../codec/codec.js';
+import type { PreferenceRow } from './data-file.js';
+import type { Evaluation } from './evaluate.js';
+import type { PackedPrompt, Run } from './run.js';
+import { synthesize } from './synthesize.js';
+import { describeIssues } from './zod-message.js';
+
+/** Where an example comes from: the data set, a preference pair of an iteration, or the policy before and after the run. */
+const roles = ['source', 'target', 'chosen', 'rejected', 'original', 'trained'] as const;
+
+const exampleSchema = z.strictObject({
+  /** Relative to the output directory. */
+  file: z.string(),
+  role: z.enum(roles),
+  split: z.enum(['train', 'test']),
+  /** Index of the prompt within its split. */
+  prompt: z.number().int(),
+  instruction: z.string(),
+  /** Of chosen and rejected examples. */
+  iteration: z.number().int().optional(),
+  /** Of everything the policy wrote. */
+  reward: z.number().optional(),
+});
+
+const indexSchema = z.strictObject({ sampleRateHz: z.number(), examples: z.array(exampleSchema) });
+
+export type AudioExample = z.infer<typeof exampleSchema>;
+/** audio.json: the run's WAV files and what each one is. */
+export type AudioIndex = z.infer<typeof indexSchema>;
+
+const INDEX_FILE = 'audio.json';
+
+/**
+ * Reads a run's audio.json.
+ *
+ * @throws Error naming the file when it is missing or wrong
+ */
+export async function readAudioIndex(outputDirectory: string): Promise<AudioIndex> {
+  const path = join(outputDirectory, INDEX_FILE);
+  const result = indexSchema.safeParse(await readJsonFile(path));
+  if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
+  return result.data;
+}
+
+/** Writes the WAV files of a run's first prompts under audio/, and audio.json anew after each batch of them. */
+export function createAudioExamples(run: Run) {
+  const examples: AudioExample[] = [];
+  const { audioPrompts } = run.parameters;
+  const { outputDirectory } = run.directories;
+
+  async function add(example: AudioExample, samples: Float32Array): Promise<void> {
+    run.signal?.throwIfAborted();
+    await writeWav(join(outputDirectory, example.file), samples, run.codec.sampleRateHz);
+    examples.push(example);
+  }
+
+  async function writeIndex(): Promise<void> {
+    const index: AudioIndex = { sampleRateHz: run.codec.sampleRateHz, examples };
+    await writeFileAtomic(join(outputDirectory, INDEX_FILE), JSON.stringify(index, null, 2) + '\n');
+  }
+
+  return {
+    /** Source and target recordings of both splits, as the codec gives them back. */
+    async addPrompts(): Promise<void> {
+      for (const split of ['train', 'test'] as const) {
+        for (const [prompt, { item }] of run[split].slice(0, audioPrompts).entries()) {
+          const recordings: [AudioExample['role'], Codes][] = [
+            ['source', item.src_encodec],
+            ['target', item.tgt_encodec],
+          ];
+          for (const [role, codes] of recordings) {
+            const file = `audio/${split}_${prompt}_${role}.wav`;
+            await add(
+              { file, role, split, prompt, instruction: item.instruction },
+              await run.codec.decode(codes),
+            );
+          }
+        }
+      }
+      await writeIndex();
+    },
+
+    /** Chosen and rejected samples of an iteration's first pairs. */
+    async addPairs(iteration: number, rows: readonly PreferenceRow[]): Promise<void> {
+      for (const { prompt, row } of firstPairs(run.train, rows, audioPrompts)) {
+        for (const role of ['chosen', 'rejected'] as const) {
+          const file = `audio/iter_${iteration}_train_${prompt}_${role}.wav`;
+          const reward = role === 'chosen' ? row.chosenReward : row.rejectedReward;
+          const { samples } = await synthesize(run, run.train[prompt].item, row[role]);
+          const { instruction } = row;
+          await add({ file, role, split: 'train', prompt, instruction, iteration, reward }, samples);
+        }
+      }
+      await writeIndex();
+    },
+
+    /** One sample of each test prompt by the original and one by the trained policy. */
+    async addComparison(original: Evaluation, trained: Evaluation): Promise<void> {
+      for (const [prompt, { item }] of run.test.slice(0, audioPrompts).entries()) {
+        for (const [role, evaluation] of [
+          ['original', original],
+          ['trained', trained],
+        ] as const) {
+          const sample = evaluation.test[prompt].find(({ codes }) => codes.length > 0);
+          if (!sample) continue;
+          const file = `audio/test_${prompt}_${role}.wav`;
+          const { samples } = await synthesize(run, item, sample.codes);
+          const reward = sample.reward ?? undefined;
+          await add({ file, role, split: 'test', prompt, instruction: item.instruction, reward }, samples);
+        }
+      }
+      await writeIndex();
+    },
+  };
+}
+
+/** The first pairs, each with the train prompt that it was made from; a doubled pair counts once. */
+function firstPairs(
+  prompts: readonly PackedPrompt[],
+  rows: readonly PreferenceRow[],
+  count: number,
+): { prompt: number; row: PreferenceRow }[] {
+  const rowOf = ({ item }: PackedPrompt) =>
+    rows.find(
+      ({ instruction, source }) =>
+        instruction === item.instruction && source.join() === item.src_encodec[0].join(),
+    );
+  return prompts
+    .flatMap((packed, prompt) => {
+      const row = rowOf(packed);
+      return row ? [{ prompt, row }] : [];
+    })
+    .slice(0, count);
+}

@@ -1,0 +1,64 @@
+import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { format } from 'date-fns';
+
+/** Where a run writes: `{root}/model_output/{name}` (log, metrics, checkpoints) and `{root}/output/{name}` (data, audio, report). */
+export interface RunDirectories {
+  name: string;
+  modelDirectory: string;
+  outputDirectory: string;
+}
+
+const MODEL_OUTPUT = 'model_output';
+const OUTPUT = 'output';
+
+/**
+ * Makes both directories of a new run, named by the local time as MMDD-HHMM. A name that is taken in either place gets `-2`, `-3`, ...; the
+ * directories are created exclusively, so two processes never share one.
+ *
+ * @throws Error naming the folder that cannot be written
+ */
+export async function createRunDirectories(root: string, now: Date): Promise<RunDirectories> {
+  const minute = format(now, 'MMdd-HHmm');
+  for (let attempt = 1; ; attempt++) {
+    const name = attempt === 1 ? minute : `${minute}-${attempt}`;
+    const modelDirectory = resolve(root, MODEL_OUTPUT, name);
+    const outputDirectory = resolve(root, OUTPUT, name);
+    if (!(await createExclusively(modelDirectory))) continue;
+    const created = await createExclusively(outputDirectory).catch(async (error: unknown) => {
+      await rmdir(modelDirectory);
+      throw error;
+    });
+    if (created) return { name, modelDirectory, outputDirectory };
+    await rmdir(modelDirectory);
+  }
+}
+
+/** The directories of an existing run, from either of them: `output/{name}` or `model_output/{name}`. */
+export function findRunDirectories(directory: string): RunDirectories {
+  const name = basename(resolve(directory));
+  const root = dirname(dirname(resolve(directory)));
+  return { name, modelDirectory: join(root, MODEL_OUTPUT, name), outputDirectory: join(root, OUTPUT, name) };
+}
+
+/** False when something of that name exists. */
+async function createExclusively(directory: string): Promise<boolean> {
+  try {
+    await mkdir(dirname(directory), { recursive: true });
+    await mkdir(directory);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await isDirectory(dirname(directory)))) return false;
+    throw new Error(
+      `cannot write to ${dirname(directory)} (${code}): choose a writable folder with --output`,
+    );
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
+}

@@ -1,0 +1,82 @@
+import { join } from 'node:path';
+import { loadCodec } from '../codec/load.js';
+import type { DatasetItem } from '../codec/codec.js';
+import { packPrompt } from '../policy/pack.js';
+import { loadPolicy, type Policy } from '../policy/policy.js';
+import { evenToken } from '../reward/even-token.js';
+import { length } from '../reward/length.js';
+import type { Reward } from '../reward/reward.js';
+import { createRunDirectories } from './directories.js';
+import type { RunEvent } from './events.js';
+import { iterate } from './iterate.js';
+import { defaultModelDirectory } from './package.js';
+import type { Parameters, RewardName } from './parameters.js';
+import { loadPrompts } from './prompts.js';
+import { recordRun } from './record.js';
+import type { PackedPrompt, Run } from './run.js';
+
+const rewards: Record<RewardName, Reward> = { 'even-token': evenToken, length };
+
+/**
+ * Loads what the parameters name, makes the run's directories under `root` and runs `iterate()`, recorded.
+ *
+ * @throws Error in one sentence for a model, prompts file or folder that cannot be used, before anything is written
+ */
+export async function* runExperiment(
+  parameters: Parameters,
+  options: { root: string; signal?: AbortSignal },
+): AsyncGenerator<RunEvent> {
+  const { signal } = options;
+  const models = await loadModels(parameters);
+  try {
+    const directories = await createRunDirectories(options.root, new Date());
+    const run: Run = { parameters, directories, reward: rewards[parameters.reward], signal, ...models };
+    yield* recordRun(iterate(run), run);
+  } finally {
+    await models.codec.dispose();
+  }
+}
+
+async function loadModels(
+  parameters: Parameters,
+): Promise<Pick<Run, 'policy' | 'nar' | 'codec' | 'train' | 'test'>> {
+  const model = resolveModelDirectory(parameters.model);
+  const codec = await loadCodec(join(model, 'codec'));
+  const prompts = await loadPrompts(parameters.prompts ?? join(model, 'prompts.json'), codec);
+  const policy = await loadPolicy(parameters.policy ?? join(model, 'policy'));
+  const nar = await loadPolicy(join(model, 'nar'));
+  const pack = (split: 'train' | 'test', count: number) =>
+    packPrompts(policy, prompts[split], count, `${split} prompt`, parameters.instruction);
+  return {
+    policy,
+    nar,
+    codec,
+    train: pack('train', parameters.trainPrompts),
+    test: pack('test', parameters.testPrompts),
+  };
+}
+
+/** The folder a `model` parameter means. */
+export function resolveModelDirectory(model: string): string {
+  return model === 'default' ? defaultModelDirectory() : model;
+}
+
+function packPrompts(
+  policy: Policy,
+  items: readonly DatasetItem[],
+  count: number,
+  label: string,
+  instruction: string | null,
+): PackedPrompt[] {
+  if (items.length < count) {
+    throw new Error(`${count} ${label}s are asked for, the prompts file has ${items.length}`);
+  }
+  return items.slice(0, count).map((original, index) => {
+    const item = instruction === null ? original : { ...original, instruction };
+    try {
+      return { item, ids: packPrompt(policy, item.instruction, item.src_encodec[0]) };
+    } catch (error) {
+      throw new Error(`${label} ${index}: ${(error as Error).message}`);
+    }
+  });
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { trainDpo } from '../dpo/trainer.js';
+import { savePolicy } from '../policy/policy.js';
+import { createAudioExamples } from './audio-examples.js';
+import { packPairs, type PreferenceRow } from './data-file.js';
+import { evaluate } from './evaluate.js';
+import { ORIGINAL, type RunEvent } from './events.js';
+import { preparePairs } from './prepare-pairs.js';
+import type { Run } from './run.js';
+import { deriveSeed } from './seeds.js';
+
+/**
+ * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, pairs the best with the worst samples, trains it on the
+ * pairs, saves and evaluates it. The reference policy of each iteration is the policy at its start. Trains `run.policy` in place; writes
+ * data_iter_k.json, iter_k/dpo_model, WAV files and audio.json into the run's directories.
+ *
+ * @throws the signal's reason when aborted; whatever is written by then is complete
+ */
+export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
+  const startMs = performance.now();
+  const { name, outputDirectory, modelDirectory } = run.directories;
+  yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  const audio = createAudioExamples(run);
+  await audio.addPrompts();
+  const original = yield* evaluate(run, ORIGINAL);
+  let trained = original;
+  for (let iteration = 0; iteration < run.parameters.iterations; iteration++) {
+    run.signal?.throwIfAborted();
+    const rows = yield* preparePairs(run, iteration);
+    await audio.addPairs(iteration, rows);
+    if (rows.length > 0) yield* train(run, iteration, rows);
+    yield await save(run, iteration);
+    trained = yield* evaluate(run, iteration);
+  }
+  await audio.addComparison(original, trained);
+  yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
+}
+
+async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[]): AsyncGenerator<RunEvent> {
+  const {
+    seed,
+    beta,
+    learningRate,
+    epochs,
+    batchSize,
+    gradientAccumulationSteps,
+    maxGradNorm,
+    validationShare,
+  } = run.parameters;
+  const events = trainDpo(run.policy, packPairs(run.policy, rows), {
+    beta,
+    learningRate,
+    epochs,
+    batchSize,
+    gradientAccumulationSteps,
+    maxGradNorm,
+    validationShare,
+    seed: deriveSeed(seed, iteration, 'train'),
+    signal: run.signal,
+  });
+  for await (const event of events) {
+    const { epoch, step, metrics } = event;
+    if (event.type === 'step') yield { type: 'step', iteration, epoch, step, steps: event.steps, metrics };
+    else yield { type: 'validated', iteration, epoch, step, metrics };
+  }
+}
+
+async function save(run: Run, iteration: number): Promise<RunEvent> {
+  const startMs = performance.now();
+  const directory = join(`iter_${iteration}`, 'dpo_model');
+  await savePolicy(run.policy, join(run.directories.modelDirectory, directory));
+  return { type: 'saved', iteration, directory, seconds: (performance.now() - startMs) / 1000 };
+}

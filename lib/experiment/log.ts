@@ -1,0 +1,85 @@
+import { appendFileSync } from 'node:fs';
+import { format } from 'date-fns';
+import { ORIGINAL, type RunEvent, type Split } from './events.js';
+import type { Parameters } from './parameters.js';
+
+export type LogLevel = 'INFO' | 'WARNING' | 'ERROR';
+
+/** One line as Python's logging writes it: `2024-06-01 12:00:00,123 - INFO - message` (local time). */
+export function formatLogLine(now: Date, level: LogLevel, message: string): string {
+  return `${format(now, 'yyyy-MM-dd HH:mm:ss,SSS')} - ${level} - ${message}`;
+}
+
+/** Appends to log_training.log at once, so that a killed run keeps what it logged. */
+export function createLog(path: string, now: () => Date = () => new Date()) {
+  return (level: LogLevel, message: string) =>
+    appendFileSync(path, formatLogLine(now(), level, message) + '\n');
+}
+
+/** What is logged before a run: its name and every parameter, under the original's heading. */
+export function describeParameters(runName: string, parameters: Parameters): string[] {
+  const lines = Object.entries(parameters).map(([name, value]) => `${name}: ${value}`);
+  return ['Parameters:', ...lines, `timestep: ${runName}`];
+}
+
+/** What is logged of an event, in the original's words; nothing of progress. */
+export function describeEvent(event: RunEvent): { level: LogLevel; message: string }[] {
+  const info = (...messages: string[]) => messages.map((message) => ({ level: 'INFO' as const, message }));
+  switch (event.type) {
+    case 'progress':
+      return [];
+    case 'started':
+      return info(`model_output_dir: ${event.modelDirectory}`, `agent_output_dir: ${event.outputDirectory}`);
+    case 'evaluated':
+      return info(...describeEvaluation(event));
+    case 'sampled':
+      return info(
+        `Sampled ${event.samples} completions, ${event.tokens} tokens in ${formatSeconds(event.seconds)}`,
+      );
+    case 'scored':
+      return info(
+        `Scored ${event.scored} samples, dropped ${event.dropped}, average reward ${event.averageReward} in ${formatSeconds(event.seconds)}`,
+      );
+    case 'paired':
+      return [
+        ...event.skippedReasons.map((message) => ({
+          level: 'WARNING' as const,
+          message: `Skipped ${message}`,
+        })),
+        ...info(
+          `Prepared ${event.pairs} pairs for iteration ${event.iteration}: ${event.dataFile}`,
+          `Chosen rewards for iteration ${event.iteration}: ${JSON.stringify(event.chosenRewards)}`,
+          `Rejected rewards for iteration ${event.iteration}: ${JSON.stringify(event.rejectedRewards)}`,
+        ),
+      ];
+    case 'step':
+      return info(`Step ${event.step}/${event.steps} epoch ${event.epoch}: ${JSON.stringify(event.metrics)}`);
+    case 'validated':
+      return info(`Validation at step ${event.step} epoch ${event.epoch}: ${JSON.stringify(event.metrics)}`);
+    case 'saved':
+      return info(
+        `Finished training iteration ${event.iteration}`,
+        `Saved ${event.directory} in ${formatSeconds(event.seconds)}`,
+      );
+    case 'finished':
+      return info(`Total time taken for the entire process: ${event.seconds.toFixed(2)} seconds`);
+  }
+}
+
+const SPLIT_NAMES: Record<Split, string> = { train: 'training', test: 'testing' };
+
+function describeEvaluation(event: Extract<RunEvent, { type: 'evaluated' }>): string[] {
+  const split = SPLIT_NAMES[event.split];
+  const model =
+    event.iteration === ORIGINAL ? 'Original model' : `Trained model iteration ${event.iteration}`;
+  return [
+    `${model} metrics on ${split} set: ${JSON.stringify(event.statistics)}`,
+    `${model} rewards on ${split} set: ${JSON.stringify(event.rewards)}`,
+    `${model} lengths on ${split} set: ${JSON.stringify(event.lengths)}`,
+    `${model} evaluation on ${split} set took ${formatSeconds(event.seconds)}`,
+  ];
+}
+
+function formatSeconds(seconds: number): string {
+  return `${seconds.toFixed(2)} seconds`;
+}

@@ -1,0 +1,36 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { readJsonFile } from '../checkpoint/json-file.js';
+
+const packageSchema = z.object({ version: z.string(), dependencies: z.record(z.string(), z.string()) });
+
+/** Packages whose version can change a run's numbers. */
+const COMPUTING_PACKAGES = [
+  'onnxruntime-node',
+  '@tensorflow/tfjs',
+  '@huggingface/tokenizers',
+  'pure-rand',
+] as const;
+
+/** The folder of this package's package.json, whether its code runs from lib/ or from dist/lib/. */
+export function findPackageRoot(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return directory;
+}
+
+/** The embedded default model's folder. */
+export function defaultModelDirectory(): string {
+  return join(findPackageRoot(), 'models', 'default');
+}
+
+/** Versions of speech-dpo, Node.js and the packages that compute. */
+export async function readVersions(): Promise<Record<string, string>> {
+  const { version, dependencies } = packageSchema.parse(
+    await readJsonFile(join(findPackageRoot(), 'package.json')),
+  );
+  const packages = COMPUTING_PACKAGES.map((name) => [name, dependencies[name]] as const);
+  return { 'speech-dpo': version, node: process.versions.node, ...Object.fromEntries(packages) };
+}

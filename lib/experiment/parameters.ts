@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { describeIssues } from './zod-message.js';
+
+export const rewardNames = ['even-token', 'length'] as const;
+export type RewardName = (typeof rewardNames)[number];
+
+const count = z.number().int().min(1);
+
+/** Every parameter of a run with its unit and default. The command line's options and help are made from this. */
+export const parametersSchema = z.strictObject({
+  // What is trained on what.
+  reward: z.enum(rewardNames).default('even-token').describe('what samples are ranked by'),
+  model: z
+    .string()
+    .min(1)
+    .default('default')
+    .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
+  policy: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("checkpoint to start from instead of the model's policy, for example iter_2/dpo_model"),
+  prompts: z.string().min(1).nullable().default(null).describe("prompts file instead of the model's own"),
+  instruction: z.string().min(1).nullable().default(null).describe("replaces every prompt's instruction"),
+  trainPrompts: count.default(10).describe('prompts to sample and train on, from the first one on'),
+  testPrompts: count.default(10).describe('held-out prompts, evaluated only'),
+
+  // The iteration.
+  seed: z.number().int().min(0).max(0xffffffff).default(42).describe('everything random comes from it'),
+  iterations: count.default(3).describe('rounds of sampling, training and evaluating'),
+  sampleSize: z.number().int().min(2).default(10).describe('samples per prompt that a pair is chosen from'),
+  numEval: count.default(10).describe('samples per prompt in each evaluation'),
+  temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
+  topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
+  topP: z.number().gt(0).max(1).default(1).describe('samples only from the likeliest share; 1 is off'),
+  maxNewTokens: count.default(300).describe('longest completion, in tokens'),
+  syntheticFirstIteration: z
+    .boolean()
+    .default(false)
+    .describe('even-token only: train on random all-even against all-odd tokens instead of samples'),
+  audioPrompts: z.number().int().min(0).default(2).describe('prompts of each split that get WAV files'),
+
+  // DPO training.
+  beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),
+  learningRate: z.number().positive().default(2e-5).describe('of AdamW, decays linearly to 0'),
+  epochs: count.default(3).describe('passes over the pairs in each iteration'),
+  batchSize: count.default(4).describe('pairs per forward and backward pass'),
+  gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
+  maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
+  validationShare: z.number().min(0).lt(1).default(0.1).describe('share of pairs kept for validation'),
+});
+
+export type Parameters = z.infer<typeof parametersSchema>;
+
+/** What differs from the defaults in each experiment. */
+export const presets: Record<RewardName, Partial<Parameters>> = {
+  'even-token': { reward: 'even-token' },
+  length: { reward: 'length', instruction: 'Make the audio much faster than before.' },
+};
+
+/**
+ * Checks parameters and fills in defaults.
+ *
+ * @throws Error in one sentence naming every wrong or unknown parameter
+ */
+export function parseParameters(input: unknown): Parameters {
+  const result = parametersSchema.safeParse(input);
+  if (!result.success) throw new Error(`wrong parameters: ${describeIssues(result.error)}`);
+  if (result.data.syntheticFirstIteration && result.data.reward !== 'even-token') {
+    throw new Error(
+      `wrong parameters: syntheticFirstIteration works with the even-token reward only, not with ${result.data.reward}`,
+    );
+  }
+  return result.data;
+}

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { choosePair } from '../dpo/pairs.js';
+import { flatten, sampleCompletions, scoreCompletions, type ScoredCompletion } from './collect.js';
+import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
+import type { RunEvent } from './events.js';
+import type { PackedPrompt, Run } from './run.js';
+import { deriveSeed } from './seeds.js';
+import { summarize } from './statistics.js';
+import { makeSyntheticPairs } from './synthetic-pairs.js';
+
+/**
+ * An iteration's preference pairs: the best and the worst of each train prompt's samples, written to data_iter_k.json.
+ * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the original does.
+ */
+export async function* preparePairs(run: Run, iteration: number): AsyncGenerator<RunEvent, PreferenceRow[]> {
+  const { parameters, directories } = run;
+  const skippedReasons: string[] = [];
+  let rows: PreferenceRow[];
+  let dataIteration = iteration;
+  if (!parameters.syntheticFirstIteration) {
+    const scored = yield* sampleAndScore(run, iteration);
+    rows = pairUp(run.train, scored, skippedReasons);
+  } else if (iteration === 0) {
+    rows = makeSyntheticPairs(
+      run.train,
+      run.codec.codebookSize,
+      deriveSeed(parameters.seed, iteration, 'synthetic'),
+    );
+  } else {
+    dataIteration = 0;
+    rows = await readDataFile(join(directories.outputDirectory, dataFileName(0)));
+  }
+  // A single pair is doubled, so that one can validate.
+  if (rows.length === 1) rows = [rows[0], rows[0]];
+  if (dataIteration === iteration) await writeDataFile(directories.outputDirectory, iteration, rows);
+  yield {
+    type: 'paired',
+    iteration,
+    pairs: rows.length,
+    skipped: skippedReasons.length,
+    skippedReasons,
+    chosenRewards: rows.map(({ chosenReward }) => chosenReward),
+    rejectedRewards: rows.map(({ rejectedReward }) => rejectedReward),
+    dataFile: dataFileName(dataIteration),
+  };
+  return rows;
+}
+
+async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
+  const { sampleSize, seed } = run.parameters;
+  const startMs = performance.now();
+  const completions = yield* sampleCompletions(
+    run,
+    run.train,
+    sampleSize,
+    deriveSeed(seed, iteration, 'sample'),
+    { iteration, stage: 'sample' },
+  );
+  const sampledMs = performance.now();
+  yield {
+    type: 'sampled',
+    iteration,
+    samples: completions.flat().length,
+    tokens: completions.flat(2).length,
+    seconds: (sampledMs - startMs) / 1000,
+  };
+  const scored = yield* scoreCompletions(run, run.train, completions, { iteration });
+  const { rewards, lengths } = flatten(scored);
+  yield {
+    type: 'scored',
+    iteration,
+    scored: rewards.length,
+    dropped: lengths.length - rewards.length,
+    averageReward: summarize(rewards).mean,
+    seconds: (performance.now() - sampledMs) / 1000,
+  };
+  return scored;
+}
+
+function pairUp(
+  prompts: readonly PackedPrompt[],
+  scored: readonly ScoredCompletion[][],
+  skippedReasons: string[],
+): PreferenceRow[] {
+  return prompts.flatMap(({ item }, index) => {
+    const choice = choosePair(scored[index]);
+    if ('skipped' in choice) {
+      skippedReasons.push(`prompt ${index}: ${choice.skipped}`);
+      return [];
+    }
+    const { chosen, rejected, averageReward } = choice;
+    return {
+      instruction: item.instruction,
+      source: item.src_encodec[0],
+      chosen: chosen.codes,
+      rejected: rejected.codes,
+      chosenReward: chosen.reward,
+      rejectedReward: rejected.reward,
+      averageReward,
+      details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
+    };
+  });
+}
+
+function prefixNames(prefix: string, details: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(details).map(([name, value]) => [prefix + name, value]));
+}

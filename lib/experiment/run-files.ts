@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readJsonFile } from '../checkpoint/json-file.js';
+import { findRunDirectories, type RunDirectories } from './directories.js';
+import type { RecordedEvent, RunEvent } from './events.js';
+import { parametersSchema } from './parameters.js';
+import { describeIssues } from './zod-message.js';
+
+export const RUN_FILE = 'run.json';
+export const METRICS_FILE = 'metrics.jsonl';
+export const LOG_FILE = 'log_training.log';
+
+const runRecordSchema = z.strictObject({
+  run: z.string(),
+  state: z.enum(['running', 'finished', 'interrupted', 'failed']),
+  /** Why the run failed. */
+  error: z.string().optional(),
+  seed: z.number(),
+  parameters: parametersSchema,
+  /** Of speech-dpo, Node.js and the packages that compute. */
+  versions: z.record(z.string(), z.string()),
+  /** ISO 8601. */
+  startedAt: z.string(),
+  finishedAt: z.string().optional(),
+  /** Wall-clock time of every event that measures one, in the order of the run. */
+  timings: z.array(
+    z.strictObject({
+      event: z.string(),
+      iteration: z.number().optional(),
+      split: z.string().optional(),
+      seconds: z.number(),
+    }),
+  ),
+});
+
+/** run.json: what was run, with what, when, and how it ended. */
+export type RunRecord = z.infer<typeof runRecordSchema>;
+
+/** What a run's directories tell of it. */
+export interface RecordedRun {
+  directories: RunDirectories;
+  record: RunRecord;
+  /** In the order they happened, without progress; seconds are NaN where a killed run left none. */
+  events: RunEvent[];
+}
+
+/**
+ * Reads run.json and metrics.jsonl of a run, finished or not.
+ *
+ * @param directory `output/{name}` or `model_output/{name}`
+ * @throws Error naming the file that is missing or wrong
+ */
+export async function readRun(directory: string): Promise<RecordedRun> {
+  const directories = findRunDirectories(directory);
+  const path = join(directories.modelDirectory, RUN_FILE);
+  const record = runRecordSchema.safeParse(await readJsonFile(path));
+  if (!record.success) throw new Error(`${path}: ${describeIssues(record.error)}`);
+  const timings = record.data.timings.values();
+  const events = (await readMetrics(directories.modelDirectory)).map((event) =>
+    isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
+  );
+  return { directories, record: record.data, events };
+}
+
+type TimedType = Extract<RunEvent, { seconds: number }>['type'];
+type TimedEvent = Extract<RecordedEvent, { type: TimedType }>;
+
+const TIMED: Record<TimedType, true> = {
+  evaluated: true,
+  sampled: true,
+  scored: true,
+  saved: true,
+  finished: true,
+};
+
+function isTimed(event: RecordedEvent): event is TimedEvent {
+  return event.type in TIMED;
+}
+
+async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
+  const path = join(modelDirectory, METRICS_FILE);
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${path}: cannot be read (${error.code})`);
+  });
+  // The last line of a killed run may be torn: only lines that end in a line feed count.
+  const lines = text.split('\n').slice(0, -1);
+  return lines.map((line, index) => {
+    try {
+      return JSON.parse(line) as RecordedEvent;
+    } catch {
+      throw new Error(`${path}: line ${index + 1} is not JSON`);
+    }
+  });
+}

@@ -1,0 +1,25 @@
+import type { Codec, DatasetItem } from '../codec/codec.js';
+import type { Policy } from '../policy/policy.js';
+import type { Reward } from '../reward/reward.js';
+import type { RunDirectories } from './directories.js';
+import type { Parameters } from './parameters.js';
+
+/** Everything an experiment works on. `iterate()` trains `policy` in place. */
+export interface Run {
+  parameters: Parameters;
+  directories: RunDirectories;
+  policy: Policy;
+  /** Writes codebooks 1 and up from codebook 0. */
+  nar: Policy;
+  codec: Codec;
+  reward: Reward;
+  train: PackedPrompt[];
+  test: PackedPrompt[];
+  signal?: AbortSignal;
+}
+
+/** A prompt and its ids as the policy reads them. */
+export interface PackedPrompt {
+  item: DatasetItem;
+  ids: number[];
+}

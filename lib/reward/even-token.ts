@@ -1,0 +1,20 @@
+import type { Reward } from './reward.js';
+
+/** Counts of even codes in a completion: `percent` is a share from 0 to 1 (the original's name for it), `total` a count. */
+export function countEvenTokens(codes: readonly number[]): { percent: number; total: number } {
+  const total = codes.filter((code) => code % 2 === 0).length;
+  return { percent: total / codes.length, total };
+}
+
+/** Share of even codes in codebook 0, times 5. A toy reward whose best value (5) and chance value (2.5) are known. */
+export const evenToken: Reward = {
+  name: 'even-token',
+  label: 'even tokens (0 to 5)',
+  async score({ codes }) {
+    return codes.length === 0 ? null : countEvenTokens(codes).percent * 5;
+  },
+  details({ codes }) {
+    const { percent, total } = countEvenTokens(codes);
+    return { even_percents: percent, even_totals: total };
+  },
+};
