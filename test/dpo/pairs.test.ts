@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { choosePair } from '../../lib/dpo/pairs.js';
+
+const completion = (name: string, reward: number | null, rank = reward) => ({ name, reward, rank });
+
+it('chooses the best and rejects the worst, and averages the rewards of all', () => {
+  const completions = [
+    completion('a', 2),
+    completion('b', 5),
+    completion('c', null),
+    completion('d', 1),
+    completion('e', 4),
+  ];
+  expect(choosePair(completions)).toEqual({
+    chosen: completions[1],
+    rejected: completions[3],
+    averageReward: 3,
+  });
+});
+
+it('compares ranks, not rewards, where they differ', () => {
+  const choice = choosePair([
+    completion('long', 5, -9),
+    completion('short', 5, -3),
+    completion('mid', 5, -4),
+  ]);
+  expect(choice).toMatchObject({ chosen: { name: 'short' }, rejected: { name: 'long' }, averageReward: 5 });
+});
+
+it('takes the first of equally good and equally bad completions', () => {
+  const choice = choosePair([
+    completion('bad 1', 1),
+    completion('good 1', 3),
+    completion('bad 2', 1),
+    completion('good 2', 3),
+  ]);
+  expect(choice).toMatchObject({ chosen: { name: 'good 1' }, rejected: { name: 'bad 1' } });
+});
+
+it.each([
+  ['no sample', [], 'only 0 of 0 samples could be scored'],
+  ['one scored sample', [completion('a', 1), completion('b', null)], 'only 1 of 2 samples could be scored'],
+  ['equal ranks', [completion('a', 2), completion('b', 2)], 'all 2 samples rank the same'],
+])('skips a prompt with %s', (_, completions, reason) => {
+  expect(choosePair(completions)).toEqual({ skipped: expect.stringContaining(reason) });
+});
