@@ -9,7 +9,7 @@ import type { Reward } from '../reward/reward.js';
 import { createRunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
-import { defaultModelDirectory } from './package.js';
+import { resolveModelDirectory } from './package.js';
 import type { Parameters, RewardName } from './parameters.js';
 import { loadPrompts } from './prompts.js';
 import { recordRun } from './record.js';
@@ -54,11 +54,6 @@ async function loadModels(
     train: pack('train', parameters.trainPrompts),
     test: pack('test', parameters.testPrompts),
   };
-}
-
-/** The folder a `model` parameter means. */
-export function resolveModelDirectory(model: string): string {
-  return model === 'default' ? defaultModelDirectory() : model;
 }
 
 function packPrompts(

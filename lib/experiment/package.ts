@@ -21,9 +21,9 @@ export function findPackageRoot(): string {
   return directory;
 }
 
-/** The embedded default model's folder. */
-export function defaultModelDirectory(): string {
-  return join(findPackageRoot(), 'models', 'default');
+/** The folder that a `model` parameter means: "default" is the embedded model. */
+export function resolveModelDirectory(model: string): string {
+  return model === 'default' ? join(findPackageRoot(), 'models', 'default') : model;
 }
 
 /** Versions of speech-dpo, Node.js and the packages that compute. */

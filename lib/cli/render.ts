@@ -1,0 +1,104 @@
+import cliProgress from 'cli-progress';
+import { ORIGINAL, type RunEvent } from '../experiment/events.js';
+import { formatCount, formatDuration, formatNumber } from '../view/format.js';
+import { policyName, splitName } from '../view/run-events.js';
+
+/** Where a run is shown: a terminal gets a live bar under the lines, anything else plain lines. */
+export interface Display {
+  show(event: RunEvent): void;
+  /** Takes the bar away; to be called before anything else is printed. */
+  stop(): void;
+}
+
+export function createDisplay(stream: NodeJS.WriteStream): Display {
+  const printLine = (event: RunEvent) => {
+    const line = describe(event);
+    if (line) stream.write(line + '\n');
+  };
+  if (!stream.isTTY) return { show: printLine, stop: () => undefined };
+
+  const bar = new cliProgress.SingleBar(
+    { stream, format: '{stage} {bar} {value}/{total} {detail}', hideCursor: true, clearOnComplete: true },
+    cliProgress.Presets.shades_classic,
+  );
+  let stage = '';
+  const stop = () => {
+    bar.stop();
+    stage = '';
+  };
+  return {
+    show(event) {
+      const progress = progressOf(event);
+      if (progress) {
+        if (progress.stage !== stage) {
+          stop();
+          ({ stage } = progress);
+          bar.start(progress.total, progress.done, progress);
+        } else {
+          bar.update(progress.done, progress);
+        }
+      }
+      if (!describe(event)) return;
+      stop();
+      printLine(event);
+    },
+    stop,
+  };
+}
+
+const STAGES = { evaluate: 'evaluating', sample: 'sampling', score: 'scoring', train: 'training' } as const;
+
+function progressOf(
+  event: RunEvent,
+): { stage: string; done: number; total: number; detail: string } | undefined {
+  if (event.type === 'step') {
+    const detail = `loss ${formatNumber(event.metrics.loss, 4)}`;
+    return {
+      stage: `${policyName(event.iteration)}: training`,
+      done: event.step,
+      total: event.steps,
+      detail,
+    };
+  }
+  if (event.type !== 'progress') return undefined;
+  const split = event.split ? ` on ${splitName(event.split)}` : '';
+  const stage = `${policyName(event.iteration)}: ${STAGES[event.stage]}${split}`;
+  return { stage, done: event.done, total: event.total, detail: '' };
+}
+
+/** The line an event leaves behind; undefined for one that only moves a bar. */
+function describe(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'started':
+      return `run ${event.run}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
+    case 'evaluated': {
+      const { mean, p25, p75 } = event.statistics;
+      const tokens = event.lengths.reduce((total, length) => total + length, 0) / event.lengths.length;
+      const reward = `reward ${formatNumber(mean)} (${formatNumber(p25)} to ${formatNumber(p75)})`;
+      const indent = event.iteration === ORIGINAL ? 'original policy' : '  evaluated';
+      return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}`;
+    }
+    case 'sampled':
+      return `${policyName(event.iteration)}\n  sampled ${formatCount(event.samples, 'completion')}, ${formatCount(event.tokens, 'token')}, ${formatDuration(event.seconds)}`;
+    case 'scored': {
+      const dropped = event.dropped > 0 ? `, ${event.dropped} without a score dropped` : '';
+      return `  scored, mean reward ${formatNumber(event.averageReward)}${dropped}`;
+    }
+    case 'paired': {
+      const skipped = event.skippedReasons.map((reason) => `\n  skipped ${reason}`).join('');
+      return `  ${formatCount(event.pairs, 'pair')} in ${event.dataFile}${skipped}`;
+    }
+    case 'step': {
+      if (event.step < event.steps) return undefined;
+      const margin = formatNumber(event.metrics['rewards/margins'], 3);
+      return `  trained ${formatCount(event.steps, 'step')}, loss ${formatNumber(event.metrics.loss, 4)}, margin ${margin}`;
+    }
+    case 'validated':
+    case 'progress':
+      return undefined;
+    case 'saved':
+      return `  saved ${event.directory}`;
+    case 'finished':
+      return `finished in ${formatDuration(event.seconds)}`;
+  }
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { readWav, toMono, writeWav } from '../audio/wav.js';
+import { resample } from '../audio/resample.js';
+import { loadCodec } from '../codec/load.js';
+import { packPrompt } from '../policy/pack.js';
+import { loadPolicy } from '../policy/policy.js';
+import { sample } from '../policy/sample.js';
+import { resolveModelDirectory } from './package.js';
+import { synthesize } from './synthesize.js';
+
+export interface EditOptions {
+  wav: string;
+  instruction: string;
+  output: string;
+  /** Model folder; "default" is the embedded one. */
+  model: string;
+  /** Checkpoint instead of the model's policy. */
+  policy: string | null;
+  seed: number;
+  temperature: number;
+  maxNewTokens: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Edits a recording as an instruction says: encodes it, samples one completion of the policy, decodes that into `output` (WAV).
+ *
+ * @returns durations in seconds of the recording and of the result
+ * @throws Error when the recording cannot be read or is too long for the model, or when the policy wrote nothing
+ */
+export async function editRecording(
+  options: EditOptions,
+): Promise<{ sourceSeconds: number; resultSeconds: number }> {
+  const { instruction, output, signal, seed, temperature, maxNewTokens } = options;
+  const recording = await readWav(options.wav);
+  const model = resolveModelDirectory(options.model);
+  const policy = await loadPolicy(options.policy ?? join(model, 'policy'));
+  const nar = await loadPolicy(join(model, 'nar'));
+  const codec = await loadCodec(join(model, 'codec'));
+  try {
+    const mono = await resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
+    const source = await codec.encode(mono);
+    const prompt = packPrompt(policy, instruction, source[0]);
+    const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };
+    let codes: number[] = [];
+    for await (const event of sample(policy, [prompt], sampling)) {
+      if (event.type === 'completion') ({ codes } = event);
+    }
+    if (codes.length === 0)
+      throw new Error(`the policy wrote nothing for "${instruction}": try another --seed`);
+    const item = { src_encodec: source, instruction, tgt_encodec: source };
+    const { samples, sampleRateHz } = await synthesize({ nar, codec, signal }, item, codes);
+    await writeWav(output, samples, sampleRateHz);
+    return {
+      sourceSeconds: mono.length / codec.sampleRateHz,
+      resultSeconds: samples.length / sampleRateHz,
+    };
+  } finally {
+    await codec.dispose();
+  }
+}

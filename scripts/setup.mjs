@@ -1,0 +1,67 @@
+// What start.mjs and test.mjs share. Plain JavaScript on Node.js alone: it runs before anything is installed or built.
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const BUILD_STAMP = join(root, 'dist', '.built');
+const BUILD_INPUTS = ['lib', 'scripts', 'bench', 'package.json', 'tsconfig.json'];
+
+/** Runs `npm ci` where node_modules is missing or older than package-lock.json. */
+export async function installWhereMissing() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(installed) && modifiedMs(installed) >= modifiedMs(join(root, 'package-lock.json'))) return;
+  console.log('installing packages (npm ci)');
+  const npm = process.env.npm_execpath;
+  await runOrExit(...(npm ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']]));
+}
+
+/** Compiles TypeScript into dist/ where a source is newer than the last build. */
+export async function buildWhereStale() {
+  const newestMs = Math.max(...BUILD_INPUTS.map((path) => newestModificationMs(join(root, path))));
+  if (existsSync(BUILD_STAMP) && modifiedMs(BUILD_STAMP) >= newestMs) return;
+  console.log('building');
+  await runOrExit(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+  writeFileSync(BUILD_STAMP, '');
+}
+
+/** Runs a Node.js program of the project and returns its exit code; signals are passed on. */
+export function runNode(args) {
+  return run(process.execPath, args);
+}
+
+async function runOrExit(command, args) {
+  const code = await run(command, args);
+  if (code !== 0) process.exit(code);
+}
+
+function run(command, args) {
+  const shell = process.platform === 'win32' && command === 'npm';
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell });
+  const signals = ['SIGINT', 'SIGTERM'];
+  const forward = (signal) => child.kill(signal);
+  for (const signal of signals) process.on(signal, forward);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      for (const name of signals) process.off(name, forward);
+      resolve(code ?? 128 + constants.signals[signal]);
+    });
+  });
+}
+
+function modifiedMs(path) {
+  return statSync(path).mtimeMs;
+}
+
+function newestModificationMs(path) {
+  if (!existsSync(path)) return 0;
+  if (!statSync(path).isDirectory()) return modifiedMs(path);
+  return Math.max(
+    modifiedMs(path),
+    ...readdirSync(path).map((name) => newestModificationMs(join(path, name))),
+  );
+}
