@@ -8,6 +8,7 @@ import { tf } from './tf.js';
 
 const LAYER_NORM = 'SpeechLayerNorm';
 const GELU = 'SpeechGelu';
+const TIME_MAJOR_MATMUL = 'SpeechTimeMajorMatMul';
 
 defineKernel(LAYER_NORM, (trace, { x, gamma, beta }, { epsilon }) => {
   const row = [...x.shape.slice(0, -1), 1];
@@ -19,6 +20,20 @@ defineKernel(LAYER_NORM, (trace, { x, gamma, beta }, { epsilon }) => {
   );
 });
 defineKernel(GELU, (trace, { x }) => trace.emit('Gelu', [x], x.shape, 'float32', {}, 'com.microsoft'));
+
+defineKernel(TIME_MAJOR_MATMUL, (trace, { a, b }, { transposeB }) => {
+  const shape = [a.shape[0], a.shape[1], transposeB ? b.shape[0] : b.shape[2]];
+  return trace.emit('FusedMatMul', [a, b], shape, 'float32', { transBatchB: 1, transB: transposeB ? 1 : 0 }, 'com.microsoft');
+});
+
+/**
+ * Batched product with a time-major cache: a [N, M, K] with b [T, N, D] seen as [N, T, D], without moving b.
+ * transposeB: a [N, M, D] times b transposed gives [N, M, T]; otherwise a [N, M, T] gives [N, M, D]. Not differentiable.
+ */
+export function timeMajorMatMul(a: Tensor, b: Tensor, transposeB: boolean): Tensor {
+  if (isTracing()) return tf.engine().runKernel(TIME_MAJOR_MATMUL, { a, b }, { transposeB });
+  return tf.matMul(a, tf.transpose(b, [1, 0, 2]), false, transposeB);
+}
 
 /**
  * Layer normalization over the last axis (Ba et al. 2016): (x - mean) / sqrt(variance + epsilon) * gamma + beta.

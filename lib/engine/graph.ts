@@ -2,6 +2,9 @@
 
 export type DType = 'float32' | 'int32' | 'int64' | 'bool';
 
+/** The size of an axis that only a run decides; for inputs and outputs of graphs that are not traced. */
+export const DYNAMIC = -1;
+
 export interface Value {
   readonly name: string;
   readonly shape: readonly number[];

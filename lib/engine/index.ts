@@ -1,5 +1,5 @@
 export { compile, traceGraph, type Compiled, type CompileOptions } from './compile.js';
-export { gelu, layerNorm } from './fused.js';
+export { gelu, layerNorm, timeMajorMatMul } from './fused.js';
 export { defaultHost, EngineHost, type ResidentTensors } from './host.js';
 export type { HostArray, Resident } from './protocol.js';
 export { type InputSpec, type TensorProgram } from './trace.js';

@@ -2,7 +2,7 @@
  * Writes a graph as an ONNX model (the protobuf schema of github.com/onnx/onnx, onnx/onnx.proto; only the fields used here).
  */
 import protobuf from 'protobufjs';
-import { elementCount, type Attribute, type Constant, type Graph, type Value } from './graph.js';
+import { DYNAMIC, elementCount, type Attribute, type Constant, type Graph, type Value } from './graph.js';
 
 /** Opset 17 is the first with LayerNormalization; IR version 8 belongs to it. */
 const OPSET = 17;
@@ -84,7 +84,7 @@ function valueInfo({ name, shape, dtype }: Value) {
   return {
     name,
     type: {
-      tensor_type: { elem_type: ELEMENT_TYPE[dtype], shape: { dim: shape.map((size) => ({ dim_value: size })) } },
+      tensor_type: { elem_type: ELEMENT_TYPE[dtype], shape: { dim: shape.map((size) => (size === DYNAMIC ? {} : { dim_value: size })) } },
     },
   };
 }

@@ -1,0 +1,173 @@
+/**
+ * The two programs of generation: the encoder with every layer's cross-attention keys and values, and one decoder step on a cache
+ * of fixed size. Weights are constants here, so that ONNX Runtime packs them once for the thin matrices of decoding.
+ */
+import type { Tensor } from '@tensorflow/tfjs';
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
+import type { HostTensor } from '../checkpoint/safetensors.js';
+import { compile, gelu, tf, timeMajorMatMul, type Compiled } from '../engine/index.js';
+import { encode, linear, norm, type Weights } from './bart.js';
+
+type HostWeights = ReadonlyMap<string, HostTensor>;
+type Constants = Record<string, { shape: readonly number[]; data: Float32Array }>;
+
+/** Sizes of one batch: P prompts with N samples each, S source positions, C cached target positions. */
+export interface StepShape {
+  prompts: number;
+  samples: number;
+  sourceLength: number;
+  cacheLength: number;
+}
+
+export const crossKey = (layer: number) => `crossKey${layer}`;
+export const crossValue = (layer: number) => `crossValue${layer}`;
+export const cachedKey = (layer: number) => `cachedKey${layer}`;
+export const cachedValue = (layer: number) => `cachedValue${layer}`;
+export const newKey = (layer: number) => `newKey${layer}`;
+export const newValue = (layer: number) => `newValue${layer}`;
+
+/** promptIds, promptMask [P, S] to crossKey and crossValue of every decoder layer, [P, heads, S, D / heads]. */
+export function compileEncoder(config: BartConfig, weights: HostWeights, { prompts, sourceLength }: StepShape): Promise<Compiled> {
+  const names = [...weights.keys()].filter(
+    (name) => name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
+  );
+  const heads = config.decoder_attention_heads;
+  const split = (x: Tensor) =>
+    tf.transpose(tf.reshape(x, [prompts, sourceLength, heads, config.d_model / heads]), [0, 2, 1, 3]);
+  return compile(
+    (w) => {
+      const encoded = encode(config, w, w.promptIds, w.promptMask);
+      return Object.fromEntries(
+        layers(config).flatMap((layer) => {
+          const name = `model.decoder.layers.${layer}.encoder_attn`;
+          return [
+            [crossKey(layer), split(linear(w, `${name}.k_proj`, encoded))],
+            [crossValue(layer), split(linear(w, `${name}.v_proj`, encoded))],
+          ];
+        }),
+      );
+    },
+    {
+      promptIds: { shape: [prompts, sourceLength], dtype: 'int32' },
+      promptMask: { shape: [prompts, sourceLength], dtype: 'float32' },
+    },
+    { constants: Object.fromEntries(names.map((name) => [name, constant(weights, name)])) },
+  );
+}
+
+/**
+ * One step: ids [R] (rows of `vocabulary`), position [1], the cache and its additive mask [C] to logits [R, vocabulary] and this
+ * position's keys and values [R * heads, D / heads] of every layer. The cache is time-major, [C, R * heads, D / heads]: the caller
+ * lets the outputs be written at their place in it, and nothing is copied.
+ * @param vocabulary the ids that may be read or written; the output head has only their rows
+ */
+export function compileStep(config: BartConfig, weights: HostWeights, shape: StepShape, vocabulary: Int32Array): Promise<Compiled> {
+  const { prompts, samples, sourceLength, cacheLength } = shape;
+  const rows = prompts * samples;
+  const heads = config.decoder_attention_heads;
+  const headWidth = config.d_model / heads;
+  const cacheShape = [cacheLength, rows * heads, headWidth];
+  const crossShape = [prompts, heads, sourceLength, headWidth];
+  const perLayer = layers(config).flatMap((layer) => [
+    [cachedKey(layer), { shape: cacheShape, dtype: 'float32' as const }],
+    [cachedValue(layer), { shape: cacheShape, dtype: 'float32' as const }],
+    [crossKey(layer), { shape: crossShape, dtype: 'float32' as const }],
+    [crossValue(layer), { shape: crossShape, dtype: 'float32' as const }],
+  ]);
+  return compile(
+    (w) => step(config, w, shape),
+    {
+      ids: { shape: [rows], dtype: 'int32' },
+      position: { shape: [1], dtype: 'int32' },
+      cacheMask: { shape: [cacheLength], dtype: 'float32' },
+      promptMask: { shape: [prompts, sourceLength], dtype: 'float32' },
+      ...Object.fromEntries(perLayer),
+    },
+    { constants: stepConstants(config, weights, vocabulary) },
+  );
+}
+
+function step(config: BartConfig, w: Record<string, Tensor>, { prompts, samples, sourceLength, cacheLength }: StepShape): Record<string, Tensor> {
+  const rows = prompts * samples;
+  const heads = config.decoder_attention_heads;
+  const headWidth = config.d_model / heads;
+  const scale = 1 / Math.sqrt(headWidth);
+  const outputs: Record<string, Tensor> = {};
+  const promptBias = tf.reshape(w.promptMask, [prompts, 1, 1, sourceLength]);
+  const tokens = tf.mul(tf.gather(w.vocabulary, w.ids), config.scale_embedding ? Math.sqrt(config.d_model) : 1);
+  let x = norm(w, 'model.decoder.layernorm_embedding', tf.add(tokens, tf.gather(w.positions, w.position)));
+  for (const layer of layers(config)) {
+    const prefix = `model.decoder.layers.${layer}`;
+    const [q, k, v] = tf
+      .split(linear(w, `${prefix}.self_attn.qkv`, x), 3, 1)
+      .map((part) => tf.reshape(part, [rows * heads, 1, headWidth]));
+    const query = tf.mul(q, scale);
+    const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheMask);
+    const present = tf.sum(tf.mul(query, k), -1, true);
+    const [pastWeights, presentWeight] = tf.split(tf.softmax(tf.concat([past, present], -1)), [cacheLength, 1], -1);
+    const mixed = tf.add(timeMajorMatMul(pastWeights, w[cachedValue(layer)], false), tf.mul(presentWeight, v));
+    outputs[newKey(layer)] = tf.reshape(k, [rows * heads, headWidth]);
+    outputs[newValue(layer)] = tf.reshape(v, [rows * heads, headWidth]);
+    x = residual(w, `${prefix}.self_attn`, x, tf.reshape(mixed, [rows, config.d_model]));
+
+    const crossQuery = tf.transpose(
+      tf.reshape(tf.mul(linear(w, `${prefix}.encoder_attn.q_proj`, x), scale), [prompts, samples, heads, headWidth]),
+      [0, 2, 1, 3],
+    );
+    const crossWeights = tf.softmax(tf.add(tf.matMul(crossQuery, w[crossKey(layer)], false, true), promptBias));
+    const crossed = tf.transpose(tf.matMul(crossWeights, w[crossValue(layer)]), [0, 2, 1, 3]);
+    x = residual(w, `${prefix}.encoder_attn`, x, tf.reshape(crossed, [rows, config.d_model]));
+
+    const inner = linear(w, `${prefix}.fc2`, gelu(linear(w, `${prefix}.fc1`, x)));
+    x = norm(w, `${prefix}.final_layer_norm`, tf.add(x, inner));
+  }
+  outputs.logits = tf.fused.matMul({ a: x as Tensor & { rank: 2 }, b: w.vocabulary, transposeB: true, bias: w.vocabularyBias });
+  return outputs;
+}
+
+function residual(w: Weights, attention: string, x: Tensor, mixed: Tensor): Tensor {
+  return norm(w, `${attention}_layer_norm`, tf.add(x, linear(w, `${attention}.out_proj`, mixed)));
+}
+
+/** The decoder's weights with query, key and value projections side by side, and the vocabulary's rows of the tied embedding. */
+function stepConstants(config: BartConfig, weights: HostWeights, vocabulary: Int32Array): Constants {
+  const width = config.d_model;
+  const constants: Constants = {};
+  for (const name of weights.keys()) {
+    const unused = /self_attn\.[qkv]_proj|encoder_attn\.[kv]_proj|embed_positions/.test(name);
+    if (name.startsWith('model.decoder.') && !unused) constants[name] = constant(weights, name);
+  }
+  for (const layer of layers(config)) {
+    const name = `model.decoder.layers.${layer}.self_attn`;
+    for (const [part, size] of [['weight', width * width], ['bias', width]] as const) {
+      const data = new Float32Array(3 * size);
+      ['q', 'k', 'v'].forEach((letter, i) => {
+        data.set(constant(weights, `${name}.${letter}_proj.${part}`).data, i * size);
+      });
+      constants[`${name}.qkv.${part}`] = { shape: part === 'weight' ? [3 * width, width] : [3 * width], data };
+    }
+  }
+  const positions = constant(weights, 'model.decoder.embed_positions.weight').data.subarray(POSITION_OFFSET * width);
+  const embedding = constant(weights, SHARED_EMBEDDING).data;
+  const bias = constant(weights, LOGITS_BIAS).data;
+  const table = new Float32Array(vocabulary.length * width);
+  vocabulary.forEach((id, i) => {
+    table.set(embedding.subarray(id * width, (id + 1) * width), i * width);
+  });
+  return {
+    ...constants,
+    positions: { shape: [config.max_position_embeddings, width], data: positions },
+    vocabulary: { shape: [vocabulary.length, width], data: table },
+    vocabularyBias: { shape: [vocabulary.length], data: Float32Array.from(vocabulary, (id) => bias[id]) },
+  };
+}
+
+function constant(weights: HostWeights, name: string) {
+  const { shape, data } = weights.get(name)!;
+  return { shape, data: data as Float32Array };
+}
+
+export function layers(config: BartConfig): number[] {
+  return [...Array(config.decoder_layers).keys()];
+}

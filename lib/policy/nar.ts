@@ -1,0 +1,184 @@
+/**
+ * The non-autoregressive partner: the same network with a decoder that sees both ways. From codebook 0 of the edited recording it
+ * writes the other codebooks, one after the other, each frame's most likely code (as VALL-E's second model, Wang et al. 2023).
+ * A source position is the sum of all its codebooks' embeddings, a target position the sum of those written so far.
+ */
+import type { Codes } from '../codec/codec.js';
+import { compile, tf, type Compiled, type HostArray, type InputSpec } from '../engine/index.js';
+import { decode, encode, MASKED } from './bart.js';
+import { headLogits } from './head.js';
+import type { Policy } from './policy.js';
+
+export interface NarItem {
+  instruction: string;
+  source: Codes;
+  codebook0: readonly number[];
+}
+
+/** A position's ids, summed when embedded. */
+type Position = number[];
+
+const ROWS_AT_ONCE = 16;
+const LENGTH_STEP = 32;
+
+/** What the encoder reads: `<s>`, instruction, `</s>`, one position a frame with all codebooks, `</s>`. */
+export function packNarSource({ config, tokenizer }: Policy, instruction: string, source: Codes): Position[] {
+  const frames = source[0].map((_, frame) => source.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])));
+  const text = tokenizer.encodeText(instruction).map((id) => [id]);
+  const positions = [[config.bos_token_id], ...text, [config.eos_token_id], ...frames, [config.eos_token_id]];
+  if (positions.length > config.max_position_embeddings) {
+    throw new Error(`"${instruction}" with ${frames.length} frames needs ${positions.length} positions, the model has ${config.max_position_embeddings}`);
+  }
+  return positions;
+}
+
+/** What the decoder reads to write codebook `written.length`: one position a frame with the codebooks written so far. */
+export function packNarTarget({ tokenizer }: Policy, written: Codes): Position[] {
+  return written[0].map((_, frame) => written.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])));
+}
+
+/** Vocabulary ids of one codebook. */
+export function codebookIds({ tokenizer }: Policy, codebook: number): Int32Array {
+  return Int32Array.from({ length: tokenizer.codebookSize }, (_, code) => tokenizer.codeId(codebook, code));
+}
+
+/** A partner ready to write; its compiled programs are kept until `dispose`. */
+export interface Partner {
+  /** Codebooks 1 and up of every item, each [codebook - 1][frame]. An item without frames gets empty codebooks. */
+  fill(items: readonly NarItem[], signal?: AbortSignal): Promise<Codes[]>;
+  dispose(): Promise<void>;
+}
+
+export function openPartner(nar: Policy): Partner {
+  const programs = new Map<string, Promise<Programs>>();
+  const open = (shape: BatchShape): Promise<Programs> => {
+    const key = JSON.stringify(shape);
+    if (!programs.has(key)) programs.set(key, compilePrograms(nar, shape));
+    return programs.get(key)!;
+  };
+  return {
+    async fill(items, signal) {
+      const results: Codes[] = items.map(() => Array.from({ length: nar.tokenizer.codebooks - 1 }, () => []));
+      const order = [...items.keys()].filter((i) => items[i].codebook0.length > 0);
+      for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
+        const part = order.slice(start, start + ROWS_AT_ONCE);
+        const codes = await fillBatch(nar, part.map((i) => items[i]), open, signal);
+        part.forEach((index, row) => (results[index] = codes[row]));
+      }
+      return results;
+    },
+    async dispose() {
+      for (const pending of programs.values()) {
+        const { encoder, decoder } = await pending;
+        await encoder.dispose();
+        await decoder.dispose();
+      }
+      programs.clear();
+    },
+  };
+}
+
+/** `openPartner` for a single use. */
+export async function fillCodebooks(nar: Policy, items: readonly NarItem[], signal?: AbortSignal): Promise<Codes[]> {
+  const partner = openPartner(nar);
+  try {
+    return await partner.fill(items, signal);
+  } finally {
+    await partner.dispose();
+  }
+}
+
+async function fillBatch(nar: Policy, items: readonly NarItem[], open: (shape: BatchShape) => Promise<Programs>, signal?: AbortSignal): Promise<Codes[]> {
+  const { codebooks } = nar.tokenizer;
+  const pad = nar.config.pad_token_id;
+  const sources = items.map((item) => packNarSource(nar, item.instruction, item.source));
+  const shape: BatchShape = {
+    rows: items.length,
+    sourceLength: stepped(sources.map((source) => source.length), nar),
+    targetLength: stepped(items.map((item) => item.codebook0.length), nar),
+  };
+  const { encoder, decoder } = await open(shape);
+  const sourceMask = additiveMask(sources, shape.sourceLength);
+  const { encoded } = await encoder({ sourceIds: padPositions(sources, shape.sourceLength, codebooks, pad), sourceMask });
+  const written: Codes[] = items.map((item) => [[...item.codebook0]]);
+  for (let codebook = 1; codebook < codebooks; codebook++) {
+    signal?.throwIfAborted();
+    const targets = written.map((codes) => packNarTarget(nar, codes));
+    const { codes } = await decoder({
+      encoded,
+      sourceMask,
+      decoderIds: padPositions(targets, shape.targetLength, codebooks - 1, pad),
+      decoderMask: additiveMask(targets, shape.targetLength),
+      head: codebookIds(nar, codebook),
+    });
+    written.forEach((item, row) => {
+      item.push(Array.from(codes.subarray(row * shape.targetLength, row * shape.targetLength + item[0].length)));
+    });
+  }
+  return written.map((codes) => codes.slice(1));
+}
+
+interface BatchShape {
+  rows: number;
+  sourceLength: number;
+  targetLength: number;
+}
+interface Programs {
+  encoder: Compiled;
+  decoder: Compiled;
+}
+
+async function compilePrograms({ config, tokenizer, weights }: Policy, { rows, sourceLength, targetLength }: BatchShape): Promise<Programs> {
+  const constantsOf = (part: 'encoder' | 'decoder') =>
+    Object.fromEntries(
+      [...weights]
+        .filter(([name]) => !name.startsWith(part === 'encoder' ? 'model.decoder.' : 'model.encoder.'))
+        .map(([name, { shape, data }]) => [name, { shape, data: data as HostArray }]),
+    );
+  const sourceMask: InputSpec = { shape: [rows, sourceLength], dtype: 'float32' };
+  const encoder = await compile(
+    (w) => ({ encoded: encode(config, w, w.sourceIds, w.sourceMask) }),
+    { sourceIds: { shape: [rows, sourceLength, tokenizer.codebooks], dtype: 'int32' }, sourceMask },
+    { constants: constantsOf('encoder') },
+  );
+  const decoder = await compile(
+    (w) => {
+      const selfMask = tf.reshape(w.decoderMask, [rows, 1, 1, targetLength]);
+      const hidden = decode(config, w, { ids: w.decoderIds, encoded: w.encoded, encoderMask: w.sourceMask, selfMask });
+      const logits = headLogits(w, tf.reshape(hidden, [rows * targetLength, config.d_model]), w.head);
+      return { codes: tf.argMax(logits, -1) };
+    },
+    {
+      encoded: { shape: [rows, sourceLength, config.d_model], dtype: 'float32' },
+      sourceMask,
+      decoderIds: { shape: [rows, targetLength, tokenizer.codebooks - 1], dtype: 'int32' },
+      decoderMask: { shape: [rows, targetLength], dtype: 'float32' },
+      head: { shape: [tokenizer.codebookSize], dtype: 'int32' },
+    },
+    { constants: constantsOf('decoder') },
+  );
+  return { encoder, decoder };
+}
+
+function stepped(lengths: readonly number[], { config }: Policy): number {
+  return Math.min(Math.ceil(Math.max(...lengths) / LENGTH_STEP) * LENGTH_STEP, config.max_position_embeddings);
+}
+
+/** Rows of positions as ids [rows, length, each], filled with pad. */
+function padPositions(rows: readonly Position[][], length: number, each: number, pad: number): Int32Array {
+  const ids = new Int32Array(rows.length * length * each).fill(pad);
+  rows.forEach((positions, row) => {
+    positions.forEach((position, i) => {
+      ids.set(position, (row * length + i) * each);
+    });
+  });
+  return ids;
+}
+
+function additiveMask(rows: readonly Position[][], length: number): Float32Array {
+  const mask = new Float32Array(rows.length * length).fill(MASKED);
+  rows.forEach((positions, row) => {
+    mask.fill(0, row * length, row * length + positions.length);
+  });
+  return mask;
+}

@@ -1,0 +1,41 @@
+/** Instruction and codes as token ids, packed as the original research code packs them. */
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import type { SpeechTokenizer } from './tokenizer.js';
+
+interface Packing {
+  readonly config: BartConfig;
+  readonly tokenizer: SpeechTokenizer;
+}
+
+/** A packed prompt needs more than bos, sep and eos: the original drops items of 4 ids and fewer. */
+const SHORTEST_PROMPT = 5;
+
+/**
+ * What the encoder reads: `<s>` instruction `</s>` codebook-0 codes `</s>` (BART's separator is its eos).
+ * @throws if the prompt has more ids than the model has positions, or nothing to edit
+ */
+export function packPrompt(policy: Packing, instruction: string, sourceCodes: readonly number[]): number[] {
+  const { config, tokenizer } = policy;
+  const text = tokenizer.encodeText(instruction);
+  const codes = sourceCodes.map((code) => tokenizer.codeId(0, code));
+  const ids = [config.bos_token_id, ...text, config.eos_token_id, ...codes, config.eos_token_id];
+  if (ids.length < SHORTEST_PROMPT) {
+    throw new Error(`the prompt "${instruction}" with ${codes.length} codes has ${ids.length} ids: at least ${SHORTEST_PROMPT} are needed`);
+  }
+  if (ids.length > config.max_position_embeddings) {
+    throw new Error(
+      `the prompt "${instruction}" has ${ids.length} ids (${text.length} of text, ${codes.length} codes), more than the model's ` +
+        `${config.max_position_embeddings} positions: use a recording of at most ${config.max_position_embeddings - text.length - 3} frames`,
+    );
+  }
+  return ids;
+}
+
+/** What the decoder learns to write: `<s>` codes `</s>`, as labels. */
+export function packCompletion({ config, tokenizer }: Packing, codes: readonly number[]): number[] {
+  const ids = [config.bos_token_id, ...codes.map((code) => tokenizer.codeId(0, code)), config.eos_token_id];
+  if (ids.length > config.max_position_embeddings) {
+    throw new Error(`a completion of ${codes.length} codes is longer than the model's ${config.max_position_embeddings} positions`);
+  }
+  return ids;
+}

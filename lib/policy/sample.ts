@@ -1,0 +1,64 @@
+/** Sampling a policy: what DPO learns from. */
+import { uniformStream } from '../random.js';
+import { generate } from './generate.js';
+import type { Policy } from './policy.js';
+import { argMax, draw, warp, type SamplingRules } from './warp.js';
+
+export interface SamplingOptions extends SamplingRules {
+  samplesPerPrompt: number;
+  seed: number;
+  /** Longest completion in codes; a completion that reaches it is marked unfinished. */
+  maxNewTokens: number;
+  signal?: AbortSignal;
+}
+
+export type SamplingEvent =
+  | { type: 'progress'; done: number; total: number }
+  | { type: 'completion'; promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean };
+
+/** Rows decoded at once: enough to fill the cores, few enough to stay in the cache. */
+const ROWS_AT_ONCE = 100;
+
+/**
+ * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
+ * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
+ */
+export async function* sample(policy: Policy, prompts: readonly (readonly number[])[], options: SamplingOptions): AsyncGenerator<SamplingEvent> {
+  const { config, tokenizer } = policy;
+  const { samplesPerPrompt } = options;
+  const first = tokenizer.codeId(0, 0);
+  const allowed = Int32Array.from({ length: tokenizer.codebookSize + 1 }, (_, i) =>
+    i < tokenizer.codebookSize ? first + i : config.eos_token_id,
+  );
+  const total = prompts.length * samplesPerPrompt;
+  const promptsAtOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / samplesPerPrompt));
+  let done = 0;
+  for (let start = 0; start < prompts.length; start += promptsAtOnce) {
+    const part = prompts.slice(start, start + promptsAtOnce);
+    const streams = part.flatMap((_, i) =>
+      Array.from({ length: samplesPerPrompt }, (_unused, j) => uniformStream(options.seed, start + i, j)),
+    );
+    const steps = generate(policy, part, {
+      samplesPerPrompt,
+      prefix: [config.decoder_start_token_id, config.bos_token_id],
+      allowed,
+      maxNewTokens: options.maxNewTokens + 1,
+      choose: (row, logits) => (options.temperature === 0 ? argMax(logits) : draw(warp(logits, options), streams[row]())),
+      signal: options.signal,
+    });
+    for await (const { ended } of steps) {
+      for (const { row, ids, finished } of ended) {
+        const codes = (finished ? ids.slice(0, -1) : ids.slice(0, options.maxNewTokens)).map((id) => id - first);
+        yield {
+          type: 'completion',
+          promptIndex: start + Math.floor(row / samplesPerPrompt),
+          sampleIndex: row % samplesPerPrompt,
+          codes,
+          finished,
+        };
+        done += 1;
+      }
+      if (ended.length > 0) yield { type: 'progress', done, total };
+    }
+  }
+}
