@@ -1,0 +1,89 @@
+import { Tokenizer } from '@huggingface/tokenizers';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readJsonFile } from '../checkpoint/json-file.js';
+
+/** Text and codec codes to the ids of one vocabulary. */
+export interface SpeechTokenizer {
+  readonly codebooks: number;
+  readonly codebookSize: number;
+  /** Id of code 0 of codebook 0; the codes of all codebooks follow it without a gap. */
+  readonly firstCodeId: number;
+  /** Ids of a text, without `<s>` and `</s>`. */
+  encodeText(text: string): number[];
+  /** Id of a code: of the token `v_tok_{codebook * codebookSize + code}`. */
+  codeId(codebook: number, code: number): number;
+}
+
+const tokenizerSchema = z.looseObject({
+  model: z.looseObject({ vocab: z.unknown() }),
+  added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })),
+});
+const tokenizerConfigSchema = z.looseObject({});
+
+/**
+ * Reads tokenizer.json and tokenizer_config.json of a Hugging Face folder whose vocabulary has a token `v_tok_i` for
+ * every code of `codebooks` codebooks of `codebookSize` codes.
+ * @throws one sentence naming the file when it is no tokenizer, or code tokens are missing or not contiguous.
+ */
+export async function loadTokenizer(
+  directory: string,
+  { codebooks, codebookSize }: { codebooks: number; codebookSize: number },
+): Promise<SpeechTokenizer> {
+  const file = join(directory, 'tokenizer.json');
+  const tokenizer = await openTokenizer(file, join(directory, 'tokenizer_config.json'));
+  const firstCodeId = findFirstCodeId(tokenizer, codebooks * codebookSize, file);
+  return {
+    codebooks,
+    codebookSize,
+    firstCodeId,
+    encodeText(text) {
+      const { ids, tokens } = tokenizer.encode(text, { add_special_tokens: false });
+      const missing = (ids as (number | undefined)[]).indexOf(undefined);
+      if (missing >= 0)
+        throw new Error(`${file} has no id for ${JSON.stringify(tokens[missing])} in "${text}".`);
+      return ids;
+    },
+    codeId(codebook, code) {
+      if (!isIndex(codebook, codebooks) || !isIndex(code, codebookSize)) {
+        throw new Error(
+          `code ${code} of codebook ${codebook} is outside ${codebooks} codebooks of ${codebookSize} codes.`,
+        );
+      }
+      return firstCodeId + codebook * codebookSize + code;
+    },
+  };
+}
+
+async function openTokenizer(file: string, configFile: string): Promise<Tokenizer> {
+  const content = tokenizerSchema.safeParse(await readJsonFile(file));
+  if (!content.success) throw new Error(`${file} is not a tokenizer as the tokenizers library writes it.`);
+  const config = tokenizerConfigSchema.safeParse(await readJsonFile(configFile));
+  if (!config.success) throw new Error(`${configFile} is not a JSON object.`);
+  try {
+    return new Tokenizer(content.data, config.data);
+  } catch (error) {
+    throw new Error(`${file} cannot be read: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+function findFirstCodeId(tokenizer: Tokenizer, codes: number, file: string): number {
+  const first = tokenizer.token_to_id('v_tok_0');
+  if (first === undefined)
+    throw new Error(`${file} has no token v_tok_0: it is not the tokenizer of a speech model.`);
+  for (let code = 0; code < codes; code++) {
+    const id = tokenizer.token_to_id(`v_tok_${code}`);
+    if (id === undefined)
+      throw new Error(`${file} has no token v_tok_${code}, but the codec has ${codes} codes.`);
+    if (id !== first + code) {
+      throw new Error(
+        `${file}: v_tok_${code} has id ${id}, not ${first + code}; code tokens must be contiguous.`,
+      );
+    }
+  }
+  return first;
+}
+
+function isIndex(value: number, size: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < size;
+}
