@@ -1,0 +1,139 @@
+import { createRealFft } from './fft.js';
+import { hannWindow } from './stft.js';
+
+export interface F0Track {
+  /** Natural logarithm of the fundamental frequency in Hz, per frame; interpolated where unvoiced. */
+  logF0: Float32Array;
+  /** 1 in voiced frames, else 0. */
+  voiced: Uint8Array;
+}
+
+const FRAME = 1024;
+/** Lags of 40 to 266 samples: 60 to 400 Hz at 16 kHz. */
+const MIN_LAG = 40;
+const LAGS = 227;
+const LOG_LAGS = Float64Array.from({ length: LAGS }, (_, i) => Math.log2(MIN_LAG + i));
+/** Costs of the path, in units of normalized correlation. */
+const LONG_LAG_PER_OCTAVE = 0.02;
+const UNVOICED = 0.45;
+const VOICING_CHANGE = 0.14;
+const JUMP_PER_OCTAVE = 2.5;
+const LARGEST_JUMP = 1;
+/** ln F0 where a recording has no voiced frame at all. */
+const DEFAULT_LOG_F0 = Math.log(130);
+
+/**
+ * Fundamental frequency of 16 kHz speech by autocorrelation, each frame divided by the window's own (Boersma 1993), and the
+ * cheapest path through the candidates of all frames (Viterbi). Frame t reads samples t*hop to t*hop + 1024.
+ */
+export function trackF0(samples: Float32Array, hop: number, frames: number, sampleRateHz: number): F0Track {
+  const correlation = correlate(samples, hop, frames);
+  const path = findPath(correlation, frames);
+  const voiced = Uint8Array.from(path, (state) => (state < LAGS ? 1 : 0));
+  const logF0 = new Float32Array(frames);
+  for (let t = 0; t < frames; t++) {
+    if (voiced[t])
+      logF0[t] = Math.log(sampleRateHz / refineLag(correlation.subarray(t * LAGS, (t + 1) * LAGS), path[t]));
+  }
+  interpolateUnvoiced(logF0, voiced);
+  return { logF0, voiced };
+}
+
+/** Normalized autocorrelation [frames, LAGS], less a small preference for short lags (against octave errors). */
+function correlate(samples: Float32Array, hop: number, frames: number): Float32Array {
+  const window = hannWindow(FRAME);
+  const fft = createRealFft(2 * FRAME);
+  const buffer = new Float64Array(2 * FRAME);
+  const autocorrelation = (): Float64Array => {
+    const spectrum = fft.forward(buffer);
+    for (let i = 0; i < spectrum.length; i += 2) {
+      spectrum[i] = spectrum[i] * spectrum[i] + spectrum[i + 1] * spectrum[i + 1];
+      spectrum[i + 1] = 0;
+    }
+    return fft.inverse(spectrum);
+  };
+  buffer.set(window);
+  const windowCorrelation = Float64Array.from(autocorrelation());
+  const result = new Float32Array(frames * LAGS);
+  for (let t = 0; t < frames; t++) {
+    buffer.fill(0);
+    let mean = 0;
+    for (let i = 0; i < FRAME; i++) mean += (buffer[i] = (samples[t * hop + i] ?? 0) * window[i]) / FRAME;
+    for (let i = 0; i < FRAME; i++) buffer[i] -= mean;
+    const frame = autocorrelation();
+    const energy = frame[0] + 1e-4;
+    for (let i = 0; i < LAGS; i++) {
+      const lag = MIN_LAG + i;
+      const normalized = (frame[lag] / energy) * (windowCorrelation[0] / windowCorrelation[lag]);
+      result[t * LAGS + i] = normalized - LONG_LAG_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[0]);
+    }
+  }
+  return result;
+}
+
+/** One state a frame: an index of a lag, or LAGS for unvoiced. */
+function findPath(correlation: Float32Array, frames: number): Int32Array {
+  const states = LAGS + 1;
+  let cost = new Float64Array(states);
+  let next = new Float64Array(states);
+  const from = new Int16Array(frames * states);
+  for (let t = 0; t < frames; t++) {
+    let cheapest = 0;
+    for (let j = 1; j < LAGS; j++) if (cost[j] < cost[cheapest]) cheapest = j;
+    for (let i = 0; i < LAGS; i++) {
+      let [best, state] = [cost[cheapest] + LARGEST_JUMP, cheapest];
+      if (cost[LAGS] + VOICING_CHANGE < best) [best, state] = [cost[LAGS] + VOICING_CHANGE, LAGS];
+      for (let j = i; j >= 0; j--) {
+        const jump = JUMP_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[j]);
+        if (jump >= LARGEST_JUMP) break;
+        if (cost[j] + jump < best) [best, state] = [cost[j] + jump, j];
+      }
+      for (let j = i + 1; j < LAGS; j++) {
+        const jump = JUMP_PER_OCTAVE * (LOG_LAGS[j] - LOG_LAGS[i]);
+        if (jump >= LARGEST_JUMP) break;
+        if (cost[j] + jump < best) [best, state] = [cost[j] + jump, j];
+      }
+      next[i] = best - correlation[t * LAGS + i];
+      from[t * states + i] = state;
+    }
+    const voicedCost = cost[cheapest] + VOICING_CHANGE;
+    next[LAGS] = Math.min(voicedCost, cost[LAGS]) - UNVOICED;
+    from[t * states + LAGS] = voicedCost < cost[LAGS] ? cheapest : LAGS;
+    [cost, next] = [next, cost];
+  }
+  const path = new Int32Array(frames);
+  let state = cost.indexOf(Math.min(...cost));
+  for (let t = frames - 1; t >= 0; t--) {
+    path[t] = state;
+    state = from[t * states + state];
+  }
+  return path;
+}
+
+/** The lag at the top of the parabola through a peak and its neighbours, in samples. */
+function refineLag(correlation: Float32Array, index: number): number {
+  if (index === 0 || index === LAGS - 1) return MIN_LAG + index;
+  const [left, centre, right] = correlation.subarray(index - 1, index + 2);
+  const curvature = left - 2 * centre + right;
+  const offset = Math.abs(curvature) > 1e-6 ? (0.5 * (left - right)) / curvature : 0;
+  return MIN_LAG + index + Math.max(-0.5, Math.min(0.5, offset));
+}
+
+/** Straight lines between voiced frames, the nearest value before the first and after the last. */
+function interpolateUnvoiced(values: Float32Array, voiced: Uint8Array): void {
+  let previous = -1;
+  for (let t = 0; t <= values.length; t++) {
+    if (t < values.length && !voiced[t]) continue;
+    const [left, right] = [values[previous], values[t]];
+    for (let gap = previous + 1; gap < t; gap++) {
+      const along = (gap - previous) / (t - previous);
+      values[gap] =
+        left === undefined
+          ? (right ?? DEFAULT_LOG_F0)
+          : right === undefined
+            ? left
+            : left + (right - left) * along;
+    }
+    previous = t;
+  }
+}
