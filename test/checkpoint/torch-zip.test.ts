@@ -1,0 +1,125 @@
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parsePickle } from '../../lib/checkpoint/pickle.js';
+import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
+import { asStateDict, parseTorchZip, readTorchZip } from '../../lib/checkpoint/torch-zip.js';
+import { sharedPath } from '../support/shared.js';
+import { storedZip, Tensor, torchFile } from '../support/torch-file.js';
+
+const VALUES = new Map<string, unknown>([
+  ['args', new Map<string, unknown>([['rate', 0.25], ['bands', 48], ['pool', [24, 7]], ['name', 'grün'], ['flag', true], ['none', null]])], // prettier-ignore
+  ['state', new Map([['w', new Tensor([2, 3], Float32Array.from([1, 2, 3, 4, 5, 6]))]])],
+]);
+
+describe('parseTorchZip', () => {
+  it('reads values and tensors', () => {
+    const read = parseTorchZip(torchFile(VALUES), 'a.pt') as Map<string, unknown>;
+    expect(read.get('args')).toEqual(VALUES.get('args'));
+    const weight = asStateDict(read.get('state'), 'a.pt').get('w')!;
+    expect(weight).toEqual({ shape: [2, 3], dtype: 'float32', data: Float32Array.from([1, 2, 3, 4, 5, 6]) });
+  });
+
+  it('refuses any other global by its name and runs nothing', () => {
+    const evil = storedZip([
+      ['archive/data.pkl', Buffer.from('\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R.', 'latin1')],
+    ]);
+    expect(() => parseTorchZip(evil, 'evil.bin')).toThrow(
+      'evil.bin: cannot read its pickle: it asks for the Python global "os system"',
+    );
+  });
+
+  const pickleFile = (pickle: string) => storedZip([['a/data.pkl', Buffer.from(pickle, 'latin1')]]);
+  const strided = new Tensor([2, 2], Float32Array.from([1, 2, 3, 4]), [1, 2]);
+  const beyond = new Tensor([1000, 1000], Float32Array.from([1]));
+  const damaged = torchFile(VALUES);
+  damaged[damaged.indexOf(0x80) + 20] ^= 1;
+  it.each([
+    ['no zip', new Uint8Array(100), 'not a zip archive'],
+    ['a cut file', torchFile(VALUES).subarray(0, 600), 'not a zip archive, or cut short'],
+    ['a damaged part', damaged, 'its part "archive/data.pkl" is damaged'],
+    ['compression', storedZip([['a/data.pkl', new Uint8Array(1)]], 8), 'is compressed'],
+    ['a name twice', storedZip([['a', new Uint8Array(1)], ['a', new Uint8Array(1)]]), 'is there twice'], // prettier-ignore
+    ['no pickle', storedZip([['a/b', new Uint8Array(1)]]), 'there is no data.pkl'],
+    ['a cut pickle', pickleFile('\x80\x02}q\x00'), 'it ends too early'],
+    ['another protocol', pickleFile('\x80\x04}.'), 'protocol 4'],
+    ['an unknown opcode', pickleFile('\x80\x02i'), 'opcode 0x69'],
+    ['an empty stack', pickleFile('\x80\x02.'), 'its stack runs empty'],
+    ['a value never stored', pickleFile('\x80\x02h\x05.'), 'refers to value 5'],
+    ['a call of data', pickleFile('\x80\x02})R.'), 'calls something that cannot be called'],
+    ['a tensor without data', pickleFile('\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0' + '0tQ.'), 'data "data/0" is missing'], // prettier-ignore
+    ['strides', torchFile(strided), 'only contiguous tensors'],
+    ['a tensor larger than its data', torchFile(beyond), 'exceeds its data of 1 numbers'],
+    ['a bomb of empty dicts', pickleFile(`\x80\x02${'}'.repeat(200_000)}.`), 'more than 100000 objects'],
+  ])('refuses %s', (_, bytes, message) => {
+    expect(() => parseTorchZip(bytes, 'some.pt')).toThrow('some.pt: ');
+    expect(() => parseTorchZip(bytes, 'some.pt')).toThrow(message);
+  });
+
+  it('refuses entries that share their bytes', () => {
+    const bytes = storedZip(
+      Array.from({ length: 4 }, (_, i): [string, Uint8Array] => [`a/${i}`, new Uint8Array(1000)]),
+    );
+    const first = Buffer.from(bytes).indexOf('PK\x01\x02');
+    const view = new DataView(bytes.buffer);
+    const [headerBytes, size] = [33, 3000];
+    for (let entry = 0; entry < 4; entry++) {
+      const at = first + 49 * entry;
+      view.setUint32(at + 16, crc32(bytes.subarray(headerBytes, headerBytes + size)), true);
+      view.setUint32(at + 24, size, true);
+      view.setUint32(at + 42, 0, true);
+    }
+    expect(() => parseTorchZip(bytes, 'some.pt')).toThrow('some.pt: its part "a/1" overlaps another');
+  });
+
+  it('answers or explains, whatever the bytes', () => {
+    const source = torchFile(VALUES);
+    const length = fc.oneof({ weight: 9, arbitrary: fc.constant(source.length) }, fc.nat(source.length));
+    const change = fc.tuple(fc.nat(source.length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), length, (changes, kept) => {
+        const bytes = source.slice();
+        for (const [offset, value] of changes) bytes[offset] = value;
+        return explains(() => parseTorchZip(bytes.subarray(0, kept), 'some.pt'));
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});
+
+describe('parsePickle', () => {
+  it('answers or explains, whatever the bytes', () => {
+    const zip = Buffer.from(torchFile(VALUES));
+    const pickle = zip.subarray(zip.indexOf('\x80\x02', 0, 'latin1'), zip.indexOf('PK\x03\x04', 4, 'latin1'));
+    const globals = new Map([['collections OrderedDict', { call: () => new Map() }]]);
+    const change = fc.tuple(fc.nat(pickle.length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 8 }), (changes) => {
+        const bytes = Uint8Array.from(pickle);
+        for (const [offset, value] of changes) bytes[offset] = value;
+        return explains(() => parsePickle(bytes, { name: 'some.pt', globals, loadPersistent: () => null }));
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});
+
+function explains(read: () => unknown): boolean {
+  try {
+    read();
+    return true;
+  } catch (error) {
+    return error instanceof Error && error.message.startsWith('some.pt: ');
+  }
+}
+
+const bin = sharedPath('golden/bart/tiny_bart_bin/pytorch_model.bin');
+const safetensors = sharedPath('golden/bart/tiny_bart/model.safetensors');
+describe.skipIf(!bin || !safetensors)('a file of PyTorch', () => {
+  it('holds the tensors that its safetensors twin holds', async () => {
+    const state = asStateDict(await readTorchZip(bin!), bin!);
+    const twin = await readSafetensors(safetensors!);
+    expect(twin.size).toBeGreaterThan(80);
+    for (const [name, tensor] of twin) expect(state.get(name), name).toEqual(tensor);
+  });
+});
