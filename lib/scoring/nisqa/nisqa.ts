@@ -1,0 +1,162 @@
+import { readFile } from 'node:fs/promises';
+import { readWav, toMono } from '../../audio/wav.js';
+import { defaultHost, type EngineHost } from '../../engine/index.js';
+import { MEL_BANDS, nisqaFeatures, type NisqaFeatures } from './features.js';
+import { findNisqaWeights } from './locate.js';
+import { DIMENSIONS, nisqaModel } from './network.js';
+import { parseNisqaWeights } from './weights.js';
+
+/** Speech quality as listeners would rate it, from about 1 (bad) to 5 (excellent); not clamped. */
+export interface NisqaScores {
+  /** Overall quality. */
+  mos: number;
+  /** Freedom from noise. */
+  noi: number;
+  /** Freedom from interruptions. */
+  dis: number;
+  /** Freedom from colouring of the sound. */
+  col: number;
+  /** Suitable loudness. */
+  loud: number;
+}
+
+/** A mono recording, samples in [-1, 1]. */
+export interface NisqaInput {
+  samples: Float32Array;
+  sampleRateHz: number;
+}
+
+export interface Nisqa {
+  /**
+   * Scores one mono recording of 0.14 to 120 s at its own sample rate.
+   * @throws Error when it is shorter, longer, or holds values that are not numbers
+   */
+  score(samples: Float32Array, sampleRateHz: number): Promise<NisqaScores>;
+  /** Scores many recordings, several in each run of the network; an Error in the place of each that cannot be scored. */
+  scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | Error)[]>;
+  /** Scores a WAV file, its channels averaged; errors name the file. */
+  scoreFile(path: string): Promise<NisqaScores>;
+  dispose(): Promise<void>;
+}
+
+/** Segments, padding included, in one run of the network: bounds its memory to about 100 MB. */
+const MAX_BATCH_SEGMENTS = 1024;
+
+/** Added to the attention of padding; exp of it is 0. */
+const MASKED = -1e30;
+
+/**
+ * Loads NISQA v2.0, which predicts how listeners would rate the quality of speech.
+ *
+ * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache
+ * @param host runs the network; default: the engine's shared worker thread
+ * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
+ */
+export async function loadNisqa(weightsPath?: string, host: EngineHost = defaultHost()): Promise<Nisqa> {
+  const path = await findNisqaWeights(weightsPath);
+  const weights = parseNisqaWeights(await readFile(path), path);
+  const session = await host.call('createSession', nisqaModel(weights), host.threads);
+
+  const run = async (batch: readonly NisqaFeatures[]): Promise<NisqaScores[]> => {
+    const { scores } = await host.call('run', session, feeds(batch), {});
+    return batch.map((_, i) =>
+      namedScores(scores.subarray(i * DIMENSIONS.length, (i + 1) * DIMENSIONS.length)),
+    );
+  };
+
+  const score = async (samples: Float32Array, sampleRateHz: number) => {
+    const [scores] = await run([nisqaFeatures(samples, sampleRateHz)]);
+    return scores;
+  };
+
+  return {
+    score,
+    async scoreBatch(recordings) {
+      const results = new Array<NisqaScores | Error>(recordings.length);
+      let running = Promise.resolve();
+      // The worker runs one batch while this thread computes the features of the next.
+      for (const batch of batches(recordings, (index, error) => (results[index] = error))) {
+        await running;
+        running = run(batch.map(({ features }) => features)).then((scores) => {
+          batch.forEach(({ index }, i) => (results[index] = scores[i]));
+        });
+      }
+      await running;
+      return results;
+    },
+    async scoreFile(path) {
+      const recording = await readWav(path);
+      try {
+        return await score(toMono(recording), recording.sampleRateHz);
+      } catch (error) {
+        throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+      }
+    },
+    dispose: () => host.call('releaseSession', session),
+  };
+}
+
+interface BatchItem {
+  index: number;
+  features: NisqaFeatures;
+}
+
+/** Groups of recordings for one run each, in order; those without features go to `onError`. */
+function* batches(
+  recordings: readonly NisqaInput[],
+  onError: (index: number, error: Error) => void,
+): Generator<BatchItem[]> {
+  let batch: BatchItem[] = [];
+  let longest = 0;
+  for (const [index, { samples, sampleRateHz }] of recordings.entries()) {
+    let features: NisqaFeatures;
+    try {
+      features = nisqaFeatures(samples, sampleRateHz);
+    } catch (error) {
+      onError(index, error as Error);
+      continue;
+    }
+    longest = Math.max(longest, features.segmentStarts.length);
+    if (batch.length > 0 && longest * (batch.length + 1) > MAX_BATCH_SEGMENTS) {
+      yield batch;
+      batch = [];
+      longest = features.segmentStarts.length;
+    }
+    batch.push({ index, features });
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The network's inputs for some recordings: their spectrograms in a row, and which segments of them belong together. */
+function feeds(batch: readonly NisqaFeatures[]) {
+  const frameCount = batch.reduce((sum, { decibels }) => sum + decibels.length / MEL_BANDS, 0);
+  const segmentCount = batch.reduce((sum, { segmentStarts }) => sum + segmentStarts.length, 0);
+  const longest = Math.max(...batch.map(({ segmentStarts }) => segmentStarts.length));
+  const decibels = new Float32Array(frameCount * MEL_BANDS);
+  const starts = new Int32Array(segmentCount);
+  const segments = new Int32Array(batch.length * longest);
+  const mask = new Float32Array(batch.length * longest).fill(MASKED);
+  let frame = 0;
+  let segment = 0;
+  batch.forEach((features, row) => {
+    decibels.set(features.decibels, frame * MEL_BANDS);
+    features.segmentStarts.forEach((start, i) => {
+      starts[segment] = frame + start;
+      segments[row * longest + i] = segment;
+      mask[row * longest + i] = 0;
+      segment++;
+    });
+    frame += features.decibels.length / MEL_BANDS;
+  });
+  return {
+    decibels: { data: decibels, shape: [frameCount, MEL_BANDS] },
+    starts: { data: starts, shape: [segmentCount] },
+    segments: { data: segments, shape: [batch.length, longest] },
+    mask: { data: mask, shape: [batch.length, 1, longest] },
+  };
+}
+
+function namedScores(values: ArrayLike<number>): NisqaScores {
+  const [mos, noi, dis, col, loud] = Array.from(values);
+  return { mos, noi, dis, col, loud };
+}
