@@ -83,7 +83,12 @@ export async function assembleAdamW(): Promise<Uint8Array> {
 }
 
 /** The scalar arguments of the kernel's `step` at step number `t` (1 at the first step), in the kernel's order. */
-export function stepArguments(options: AdamWOptions, t: number, learningRate: number, gradientScale: number): number[] {
+export function stepArguments(
+  options: AdamWOptions,
+  t: number,
+  learningRate: number,
+  gradientScale: number,
+): number[] {
   const { beta1, beta2, epsilon, weightDecay } = options;
   return [
     gradientScale,

@@ -43,7 +43,12 @@ export function padIds(rows: readonly (readonly number[])[], length: number, pad
 }
 
 /** A value for each position of [rows, length]: `inside` the row, `outside` in its padding. */
-export function lengthMask(rows: readonly (readonly number[])[], length: number, inside: number, outside: number): Float32Array {
+export function lengthMask(
+  rows: readonly (readonly number[])[],
+  length: number,
+  inside: number,
+  outside: number,
+): Float32Array {
   const mask = new Float32Array(rows.length * length).fill(outside);
   rows.forEach((row, i) => {
     mask.fill(inside, i * length, i * length + row.length);
@@ -69,7 +74,11 @@ export function collatePairs(pairs: readonly PreferencePair[], shape: BatchShape
   return {
     promptIds: padIds(prompts, promptLength, config.pad_token_id),
     promptMask: attentionMask(prompts, promptLength),
-    decoderIds: padIds(completions.map((labels) => shiftRight(labels, config)), completionLength, config.pad_token_id),
+    decoderIds: padIds(
+      completions.map((labels) => shiftRight(labels, config)),
+      completionLength,
+      config.pad_token_id,
+    ),
     labels: padIds(completions, completionLength, config.pad_token_id),
     labelMask: lengthMask(completions, completionLength, 1, 0),
   };

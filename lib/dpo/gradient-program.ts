@@ -9,6 +9,9 @@ export type Loss = (tensors: Record<string, Tensor>) => { loss: Tensor } & Recor
 
 const OUTPUT_PREFIX = 'gradient of ';
 
+/** Output name of a weight's gradient. */
+export const gradientOf = (weight: string): string => OUTPUT_PREFIX + weight;
+
 /** `loss` with one more output for each trained weight: the loss's gradient. */
 export function withGradients(loss: Loss, trained: readonly string[]): TensorProgram {
   return (inputs) => {
@@ -19,18 +22,20 @@ export function withGradients(loss: Loss, trained: readonly string[]): TensorPro
       for (const value of Object.values(forward)) tf.keep(value);
       return forward.loss as ReturnType<typeof tf.scalar>;
     })(trained.map((name) => inputs[name]));
-    return { ...forward!, ...Object.fromEntries(trained.map((name, i) => [OUTPUT_PREFIX + name, grads[i]])) };
+    return { ...forward!, ...Object.fromEntries(trained.map((name, i) => [gradientOf(name), grads[i]])) };
   };
 }
 
 /** Where a compiled `withGradients` program writes its gradients. */
 export function gradientOutputs(gradients: Readonly<Record<string, Resident>>): Record<string, Resident> {
-  return Object.fromEntries(Object.entries(gradients).map(([name, place]) => [OUTPUT_PREFIX + name, place]));
+  return Object.fromEntries(Object.entries(gradients).map(([name, place]) => [gradientOf(name), place]));
 }
 
 /** Input declarations for weights that are fed, not constant. */
 export function weightSpecs(weights: ReadonlyMap<string, HostTensor>): Record<string, InputSpec> {
-  return Object.fromEntries([...weights].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]));
+  return Object.fromEntries(
+    [...weights].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
+  );
 }
 
 /** The weights an optimizer changes (all but the buffer `final_logits_bias`) and, as compile constants, the rest. */

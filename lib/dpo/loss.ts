@@ -57,7 +57,12 @@ export function sigmoidLoss(policy: Tensor, reference: Tensor, weights: Tensor, 
  * The logged metrics from log-probabilities laid out [pair][chosen, rejected], as TRL's get_batch_loss_metrics:
  * rewards are beta * (policy - reference), an accuracy is 1 only where chosen is strictly above rejected.
  */
-export function pairMetrics(policy: ArrayLike<number>, reference: ArrayLike<number>, pairs: number, beta: number): DpoMetrics {
+export function pairMetrics(
+  policy: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  pairs: number,
+  beta: number,
+): DpoMetrics {
   const sums = { loss: 0, chosen: 0, rejected: 0, accurate: 0, chosenLogps: 0, rejectedLogps: 0 };
   for (let i = 0; i < pairs; i++) {
     const chosen = beta * (policy[2 * i] - reference[2 * i]);

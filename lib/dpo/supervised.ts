@@ -60,7 +60,11 @@ interface Model {
 }
 
 /** Trains `model.weights` in place; they are refreshed whenever the consumer asks by `next(true)` and at the end. */
-export async function* trainSupervised(model: Model, task: SupervisedTask, options: SupervisedOptions): AsyncGenerator<SupervisedStep, void, boolean | undefined> {
+export async function* trainSupervised(
+  model: Model,
+  task: SupervisedTask,
+  options: SupervisedOptions,
+): AsyncGenerator<SupervisedStep, void, boolean | undefined> {
   const { trained, fixed } = splitTrained(model.weights);
   const state = await openTrainingState(trained, { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay });
   const sessions = new Map<string, Promise<Compiled>>();
@@ -82,7 +86,13 @@ export async function* trainSupervised(model: Model, task: SupervisedTask, optio
       );
       const learningRate = warmupLinear(step, options);
       const gradNorm = await state.step(learningRate, options.maxGradNorm);
-      const asked = yield { step: step + 1, loss: result.loss[0], accuracy: result.accuracy[0], learningRate, gradNorm };
+      const asked = yield {
+        step: step + 1,
+        loss: result.loss[0],
+        accuracy: result.accuracy[0],
+        learningRate,
+        gradNorm,
+      };
       if (asked) await refresh();
     }
     await refresh();
@@ -93,7 +103,11 @@ export async function* trainSupervised(model: Model, task: SupervisedTask, optio
 }
 
 /** Mean loss and accuracy over labels, without training. */
-export async function evaluateSupervised(model: Model, task: SupervisedTask, steps: number): Promise<{ loss: number; accuracy: number }> {
+export async function evaluateSupervised(
+  model: Model,
+  task: SupervisedTask,
+  steps: number,
+): Promise<{ loss: number; accuracy: number }> {
   const { trained, fixed } = splitTrained(model.weights);
   const feeds = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
   const sums = { loss: 0, accuracy: 0, labels: 0 };
@@ -101,7 +115,10 @@ export async function evaluateSupervised(model: Model, task: SupervisedTask, ste
     const { examples, head } = task.batch(step);
     const shape = exampleShape(examples, head, model.config);
     const run = await compileTask(model.config, task, shape, { trained, fixed, backward: false });
-    const { loss, accuracy } = await run({ ...feeds, ...collateExamples(examples, head, shape, task, model.config) });
+    const { loss, accuracy } = await run({
+      ...feeds,
+      ...collateExamples(examples, head, shape, task, model.config),
+    });
     const labels = examples.reduce((total, example) => total + example.labels.length, 0);
     sums.loss += loss[0] * labels;
     sums.accuracy += accuracy[0] * labels;
@@ -112,7 +129,12 @@ export async function evaluateSupervised(model: Model, task: SupervisedTask, ste
 }
 
 /** Endless batches over `items`, reshuffled every epoch; items of similar size share a batch, so that little is padding. */
-export function bucketedBatches<T>(items: readonly T[], batchSize: number, seed: number, size: (item: T) => number): (step: number) => T[] {
+export function bucketedBatches<T>(
+  items: readonly T[],
+  batchSize: number,
+  seed: number,
+  size: (item: T) => number,
+): (step: number) => T[] {
   const perEpoch = Math.floor(items.length / batchSize);
   const epochs = new Map<number, T[][]>();
   return (step) => {
@@ -123,7 +145,8 @@ export function bucketedBatches<T>(items: readonly T[], batchSize: number, seed:
       const pool = batchSize * 32;
       for (let start = 0; start < order.length; start += pool) {
         const sorted = order.slice(start, start + pool).sort((a, b) => size(a) - size(b));
-        for (let i = 0; i + batchSize <= sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));
+        for (let i = 0; i + batchSize <= sorted.length; i += batchSize)
+          batches.push(sorted.slice(i, i + batchSize));
       }
       epochs.clear();
       epochs.set(epoch, shuffled(batches, seed, epoch, 1));
@@ -146,7 +169,8 @@ interface ExampleShape {
 }
 
 function exampleShape(examples: readonly Example[], head: Int32Array, config: BartConfig): ExampleShape {
-  const stepped = (length: number) => Math.min(Math.ceil(length / LENGTH_STEP) * LENGTH_STEP, config.max_position_embeddings);
+  const stepped = (length: number) =>
+    Math.min(Math.ceil(length / LENGTH_STEP) * LENGTH_STEP, config.max_position_embeddings);
   return {
     rows: examples.length,
     sourceLength: stepped(Math.max(...examples.map(({ source }) => source.length))),
@@ -155,7 +179,13 @@ function exampleShape(examples: readonly Example[], head: Int32Array, config: Ba
   };
 }
 
-function collateExamples(examples: readonly Example[], head: Int32Array, shape: ExampleShape, task: SupervisedTask, config: BartConfig) {
+function collateExamples(
+  examples: readonly Example[],
+  head: Int32Array,
+  shape: ExampleShape,
+  task: SupervisedTask,
+  config: BartConfig,
+) {
   const { rows, sourceLength, decoderLength } = shape;
   const sourceIds = new Int32Array(rows * sourceLength * task.sourceIds).fill(config.pad_token_id);
   const sourceMask = new Float32Array(rows * sourceLength).fill(MASKED);
@@ -176,7 +206,15 @@ function collateExamples(examples: readonly Example[], head: Int32Array, shape: 
     labels.set(example.labels, row * decoderLength);
     labelWeights.fill(1 / total, row * decoderLength, row * decoderLength + example.labels.length);
   });
-  return { sourceIds, sourceMask, decoderIds, labels, labelWeights, head, ...(task.causal ? {} : { decoderMask }) };
+  return {
+    sourceIds,
+    sourceMask,
+    decoderIds,
+    labels,
+    labelWeights,
+    head,
+    ...(task.causal ? {} : { decoderMask }),
+  };
 }
 
 interface TaskWeights {
@@ -185,9 +223,17 @@ interface TaskWeights {
   backward?: boolean;
 }
 
-function compileTask(config: BartConfig, task: SupervisedTask, shape: ExampleShape, { trained, fixed, backward = true }: TaskWeights): Promise<Compiled> {
+function compileTask(
+  config: BartConfig,
+  task: SupervisedTask,
+  shape: ExampleShape,
+  { trained, fixed, backward = true }: TaskWeights,
+): Promise<Compiled> {
   const { rows, sourceLength, decoderLength } = shape;
-  const ids = (length: number, each: number): InputSpec => ({ shape: each === 1 ? [rows, length] : [rows, length, each], dtype: 'int32' });
+  const ids = (length: number, each: number): InputSpec => ({
+    shape: each === 1 ? [rows, length] : [rows, length, each],
+    dtype: 'int32',
+  });
   const inputs: Record<string, InputSpec> = {
     ...weightSpecs(trained),
     sourceIds: ids(sourceLength, task.sourceIds),
@@ -200,7 +246,9 @@ function compileTask(config: BartConfig, task: SupervisedTask, shape: ExampleSha
   };
   const constants = {
     ...fixed,
-    ...(task.causal ? { causalMask: { shape: [decoderLength, decoderLength], data: causalMask(decoderLength) } } : {}),
+    ...(task.causal
+      ? { causalMask: { shape: [decoderLength, decoderLength], data: causalMask(decoderLength) } }
+      : {}),
   };
   const program = (w: Record<string, Tensor>) => {
     const encoded = encode(config, w, w.sourceIds, w.sourceMask);

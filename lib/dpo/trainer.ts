@@ -7,13 +7,13 @@
  */
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import { compile, type Compiled, type InputSpec } from '../engine/index.js';
-import { causalMask } from '../policy/bart.js';
+import type { Compiled } from '../engine/index.js';
 import { shuffled } from '../random.js';
 import { batchShape, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
-import { gradientOutputs, splitTrained, weightSpecs, withGradients } from './gradient-program.js';
-import { pairLogProbs, pairMetrics, sigmoidLoss, type PairTensors } from './loss.js';
+import { gradientOutputs, splitTrained } from './gradient-program.js';
+import { pairMetrics } from './loss.js';
 import type { DpoMetrics } from './metrics.js';
+import { compilePairProgram } from './pair-program.js';
 import { openTrainingState } from './training-state.js';
 
 export type { PreferencePair } from './batch.js';
@@ -52,22 +52,31 @@ interface Trainable {
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
  * @throws if a gradient is not finite (naming the step), or on abort
  */
-export async function* trainDpo(policy: Trainable, pairs: readonly PreferencePair[], options: DpoOptions): AsyncGenerator<DpoEvent> {
+export async function* trainDpo(
+  policy: Trainable,
+  pairs: readonly PreferencePair[],
+  options: DpoOptions,
+): AsyncGenerator<DpoEvent> {
   if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
   const { train, validation } = splitPairs(pairs, options);
   const { trained, fixed } = splitTrained(policy.weights);
-  const names = [...trained.keys()];
   const state = await openTrainingState(trained);
   const sessions = new Map<string, Promise<Compiled>>();
   const session = (shape: BatchShape, backward: boolean): Promise<Compiled> => {
     const key = JSON.stringify([shape, backward]);
-    if (!sessions.has(key)) sessions.set(key, compileBatch(policy.config, shape, { names, trained, fixed, backward, beta: options.beta }));
+    if (!sessions.has(key)) {
+      sessions.set(
+        key,
+        compilePairProgram(policy.config, shape, { trained, fixed, backward, beta: options.beta }),
+      );
+    }
     return sessions.get(key)!;
   };
   const forward = async (batch: readonly PreferencePair[]): Promise<Float32Array> => {
     const shape = batchShape(batch, policy.config);
     const run = await session(shape, false);
-    return (await run({ ...state.parameters, ...collatePairs(batch, shape, policy.config) })).logps as Float32Array;
+    return (await run({ ...state.parameters, ...collatePairs(batch, shape, policy.config) }))
+      .logps as Float32Array;
   };
   try {
     const reference = new Map<PreferencePair, Float32Array>();
@@ -76,7 +85,8 @@ export async function* trainDpo(policy: Trainable, pairs: readonly PreferencePai
       const logps = await forward(batch);
       batch.forEach((pair, i) => reference.set(pair, logps.slice(2 * i, 2 * i + 2)));
     }
-    const referenceOf = (batch: readonly PreferencePair[]) => Float32Array.from(batch.flatMap((pair) => [...reference.get(pair)!]));
+    const referenceOf = (batch: readonly PreferencePair[]) =>
+      Float32Array.from(batch.flatMap((pair) => [...reference.get(pair)!]));
     const validate = async (): Promise<DpoMetrics> => {
       const logps: number[] = [];
       for (const batch of batches(validation, options.batchSize)) logps.push(...(await forward(batch)));
@@ -131,41 +141,7 @@ function splitPairs(pairs: readonly PreferencePair[], { validationShare, seed }:
 }
 
 function batches<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
-}
-
-interface Program {
-  names: readonly string[];
-  trained: ReadonlyMap<string, HostTensor>;
-  fixed: ReturnType<typeof splitTrained>['fixed'];
-  backward: boolean;
-  beta: number;
-}
-
-function compileBatch(config: BartConfig, shape: BatchShape, { names, trained, fixed, backward, beta }: Program): Promise<Compiled> {
-  const { pairs, promptLength, completionLength } = shape;
-  const rows = 2 * pairs;
-  const inputs: Record<string, InputSpec> = {
-    ...weightSpecs(trained),
-    promptIds: { shape: [pairs, promptLength], dtype: 'int32' },
-    promptMask: { shape: [pairs, promptLength], dtype: 'float32' },
-    decoderIds: { shape: [rows, completionLength], dtype: 'int32' },
-    labels: { shape: [rows * completionLength], dtype: 'int32' },
-    labelMask: { shape: [rows, completionLength], dtype: 'float32' },
-  };
-  const constants = {
-    ...fixed,
-    causalMask: { shape: [completionLength, completionLength], data: causalMask(completionLength) },
-  };
-  const logProbs = (w: Parameters<typeof pairLogProbs>[1]) => pairLogProbs(config, w, w as unknown as PairTensors);
-  if (!backward) return compile((w) => ({ logps: logProbs(w) }), inputs, { constants });
-  const loss = withGradients((w) => {
-    const logps = logProbs(w);
-    return { loss: sigmoidLoss(logps, w.reference, w.pairWeights, beta), logps };
-  }, names);
-  const targets: Record<string, InputSpec> = {
-    reference: { shape: [pairs, 2], dtype: 'float32' },
-    pairWeights: { shape: [pairs], dtype: 'float32' },
-  };
-  return compile(loss, { ...inputs, ...targets }, { constants });
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
 }

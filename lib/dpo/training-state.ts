@@ -33,7 +33,9 @@ export async function openTrainingState(
 ): Promise<TrainingState> {
   const names = [...weights.keys()];
   const resident = await host.allocate(
-    REGIONS.flatMap((region) => names.map((name) => [`${region}/${name}`, weights.get(name)!.shape] as const)),
+    REGIONS.flatMap((region) =>
+      names.map((name) => [`${region}/${name}`, weights.get(name)!.shape] as const),
+    ),
   );
   const inRegion = (region: Region): Record<string, Resident> =>
     Object.fromEntries(names.map((name) => [name, resident.tensors.get(`${region}/${name}`)!]));
@@ -56,11 +58,19 @@ export async function openTrainingState(
       const source = accumulated ? total : gradient;
       const sumOfSquares = await host.call('call', kernel, 'sum_of_squares', [source, source + size]);
       const norm = Math.sqrt(sumOfSquares) / microBatches;
-      if (!Number.isFinite(norm)) throw new Error(`the gradient norm is ${norm} at optimizer step ${steps + 1}`);
+      if (!Number.isFinite(norm))
+        throw new Error(`the gradient norm is ${norm} at optimizer step ${steps + 1}`);
       steps += 1;
       const clip = Math.min(1, maxGradNorm / (norm + 1e-6));
       const scalars = stepArguments(options, steps, learningRate, clip / microBatches);
-      await host.call('call', kernel, 'step', [parameter, parameter + size, source, mean, square, ...scalars]);
+      await host.call('call', kernel, 'step', [
+        parameter,
+        parameter + size,
+        source,
+        mean,
+        square,
+        ...scalars,
+      ]);
       if (accumulated) await host.call('clear', resident.memory, total, size);
       accumulated = false;
       return norm;

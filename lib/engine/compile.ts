@@ -27,7 +27,10 @@ export interface Compiled {
    * Outputs named in `into` are written there and left out of the result.
    * @throws if an input is missing, unknown, or of another size than declared
    */
-  (feeds: Readonly<Record<string, HostArray | Resident>>, into?: Readonly<Record<string, Resident>>): Promise<Record<string, HostArray>>;
+  (
+    feeds: Readonly<Record<string, HostArray | Resident>>,
+    into?: Readonly<Record<string, Resident>>,
+  ): Promise<Record<string, HostArray>>;
   readonly outputs: readonly Value[];
   dispose(): Promise<void>;
 }
@@ -48,7 +51,10 @@ export async function compile(
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
   const model = writeOnnx({ ...graph, inputs: graph.inputs.filter(({ name }) => used.has(name)) });
   const session = await host.call('createSession', model, host.threads);
-  const run = async (feeds: Readonly<Record<string, HostArray | Resident>>, into: Readonly<Record<string, Resident>> = {}) => {
+  const run = async (
+    feeds: Readonly<Record<string, HostArray | Resident>>,
+    into: Readonly<Record<string, Resident>> = {},
+  ) => {
     const checked = checkFeeds(feeds, inputs);
     const read = Object.fromEntries(Object.entries(checked).filter(([name]) => used.has(name)));
     return host.call('run', session, read, { ...into });
@@ -61,7 +67,8 @@ export function traceGraph(program: TensorProgram, inputs: Readonly<Record<strin
   return optimize(trace(program, inputs));
 }
 
-const dtypeOf = (data: HostArray): 'float32' | 'int32' => (data instanceof Float32Array ? 'float32' : 'int32');
+const dtypeOf = (data: HostArray): 'float32' | 'int32' =>
+  data instanceof Float32Array ? 'float32' : 'int32';
 
 function bindConstants(graph: Graph, constants: NonNullable<CompileOptions['constants']>): Graph {
   for (const [name, { shape, data }] of Object.entries(constants)) {
@@ -74,14 +81,18 @@ function checkFeeds(
   feeds: Readonly<Record<string, HostArray | Resident>>,
   inputs: Readonly<Record<string, InputSpec>>,
 ): Record<string, Feed> {
-  for (const name of Object.keys(feeds)) if (!(name in inputs)) throw new Error(`unknown input "${name}"; inputs are ${Object.keys(inputs).join(', ')}`);
+  for (const name of Object.keys(feeds))
+    if (!(name in inputs))
+      throw new Error(`unknown input "${name}"; inputs are ${Object.keys(inputs).join(', ')}`);
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { shape, dtype }]) => {
       const feed = feeds[name];
       if (feed === undefined) throw new Error(`input "${name}" is missing`);
       if ('memory' in feed) return [name, feed];
       if (feed.length !== elementCount(shape) || dtypeOf(feed) !== dtype) {
-        throw new Error(`input "${name}" must be ${dtype} [${shape}] (${elementCount(shape)} values), got ${feed.length} of ${dtypeOf(feed)}`);
+        throw new Error(
+          `input "${name}" must be ${dtype} [${shape}] (${elementCount(shape)} values), got ${feed.length} of ${dtypeOf(feed)}`,
+        );
       }
       return [name, { data: feed, shape }];
     }),
@@ -97,7 +108,10 @@ function eager(
     const checked = { ...checkFeeds(feeds, inputs), ...constants };
     return tf.tidy(() => {
       const tensors = Object.entries(checked).map(([name, feed]) => {
-        if (!('data' in feed)) throw new Error(`input "${name}" lives in the ONNX engine's memory: pass an array to an eager program`);
+        if (!('data' in feed))
+          throw new Error(
+            `input "${name}" lives in the ONNX engine's memory: pass an array to an eager program`,
+          );
         return [name, tf.tensor(feed.data, [...feed.shape], dtypeOf(feed.data))] as const;
       });
       const results = Object.entries(program(Object.fromEntries(tensors)));

@@ -23,7 +23,14 @@ defineKernel(GELU, (trace, { x }) => trace.emit('Gelu', [x], x.shape, 'float32',
 
 defineKernel(TIME_MAJOR_MATMUL, (trace, { a, b }, { transposeB }) => {
   const shape = [a.shape[0], a.shape[1], transposeB ? b.shape[0] : b.shape[2]];
-  return trace.emit('FusedMatMul', [a, b], shape, 'float32', { transBatchB: 1, transB: transposeB ? 1 : 0 }, 'com.microsoft');
+  return trace.emit(
+    'FusedMatMul',
+    [a, b],
+    shape,
+    'float32',
+    { transBatchB: 1, transB: transposeB ? 1 : 0 },
+    'com.microsoft',
+  );
 });
 
 /**
@@ -52,7 +59,10 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
         const normalized = tf.mul(tf.sub(x0, mean0), inverse0);
         const leading = x0.shape.slice(0, -1).map((_, axis) => axis);
         const g = tf.mul(dy, gamma0);
-        const centred = tf.sub(tf.sub(g, tf.mean(g, -1, true)), tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true)));
+        const centred = tf.sub(
+          tf.sub(g, tf.mean(g, -1, true)),
+          tf.mul(normalized, tf.mean(tf.mul(g, normalized), -1, true)),
+        );
         return [tf.mul(centred, inverse0), tf.sum(tf.mul(dy, normalized), leading), tf.sum(dy, leading)];
       },
     };
@@ -61,7 +71,8 @@ export function layerNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
 }
 
 function normalize(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor[] {
-  if (isTracing()) return tf.engine().runKernel(LAYER_NORM, { x, gamma, beta }, { epsilon }) as unknown as Tensor[];
+  if (isTracing())
+    return tf.engine().runKernel(LAYER_NORM, { x, gamma, beta }, { epsilon }) as unknown as Tensor[];
   const mean = tf.mean(x, -1, true);
   const centred = tf.sub(x, mean);
   const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
@@ -73,7 +84,9 @@ export function gelu(x: Tensor): Tensor {
   const operator = tf.customGrad((...args) => {
     const input = args[0] as Tensor;
     const save = args[1] as unknown as (tensors: Tensor[]) => void;
-    const value: Tensor = isTracing() ? tf.engine().runKernel(GELU, { x: input }) : tf.mul(input, gaussianCdf(input));
+    const value: Tensor = isTracing()
+      ? tf.engine().runKernel(GELU, { x: input })
+      : tf.mul(input, gaussianCdf(input));
     save([input]);
     return {
       value,

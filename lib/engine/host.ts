@@ -30,7 +30,10 @@ export class EngineHost {
     });
   }
 
-  call<M extends Method>(method: M, ...args: Parameters<WorkerCalls[M]>): Promise<ReturnType<WorkerCalls[M]>> {
+  call<M extends Method>(
+    method: M,
+    ...args: Parameters<WorkerCalls[M]>
+  ): Promise<ReturnType<WorkerCalls[M]>> {
     const request: Request = { id: this.#nextId++, method, args };
     this.#worker.ref();
     return new Promise((resolve, reject) => {
@@ -40,7 +43,9 @@ export class EngineHost {
   }
 
   /** Memory in the worker for tensors of these shapes, each aligned to 64 bytes, zeroed. */
-  async allocate<K extends string>(shapes: Iterable<readonly [K, readonly number[]]>): Promise<ResidentTensors<K>> {
+  async allocate<K extends string>(
+    shapes: Iterable<readonly [K, readonly number[]]>,
+  ): Promise<ResidentTensors<K>> {
     const places: [K, number, readonly number[]][] = [];
     let bytes = 0;
     for (const [name, shape] of shapes) {
@@ -49,7 +54,10 @@ export class EngineHost {
     }
     const memory = await this.call('createMemory', bytes);
     const tensors = new Map(
-      places.map(([name, byteOffset, shape]) => [name, { memory, byteOffset, shape, dtype: 'float32' as const }]),
+      places.map(([name, byteOffset, shape]) => [
+        name,
+        { memory, byteOffset, shape, dtype: 'float32' as const },
+      ]),
     );
     return { memory, byteLength: bytes, tensors, release: () => this.call('releaseMemory', memory) };
   }

@@ -71,7 +71,8 @@ function initializer(constant: Constant) {
   const { name, shape, dtype, data } = constant;
   const count = elementCount(shape);
   const full = data.length === count ? data : data.slice(0, 1);
-  if (full.length !== count) throw new Error(`constant ${name} has ${data.length} values for shape [${shape}]`);
+  if (full.length !== count)
+    throw new Error(`constant ${name} has ${data.length} values for shape [${shape}]`);
   return {
     name,
     dims: shape,
@@ -84,7 +85,10 @@ function valueInfo({ name, shape, dtype }: Value) {
   return {
     name,
     type: {
-      tensor_type: { elem_type: ELEMENT_TYPE[dtype], shape: { dim: shape.map((size) => (size === DYNAMIC ? {} : { dim_value: size })) } },
+      tensor_type: {
+        elem_type: ELEMENT_TYPE[dtype],
+        shape: { dim: shape.map((size) => (size === DYNAMIC ? {} : { dim_value: size })) },
+      },
     },
   };
 }

@@ -17,7 +17,11 @@ export interface WorkerCalls {
   createSession(model: Uint8Array, threads: number): number;
   releaseSession(session: number): void;
   /** Outputs named in `fetches` are written where they say; the others come back as arrays. */
-  run(session: number, feeds: Record<string, Feed>, fetches: Record<string, Resident>): Record<string, HostArray>;
+  run(
+    session: number,
+    feeds: Record<string, Feed>,
+    fetches: Record<string, Resident>,
+  ): Record<string, HostArray>;
   createMemory(byteLength: number): number;
   releaseMemory(memory: number): void;
   /** Sets bytes to zero. */

@@ -15,7 +15,11 @@ export interface InputSpec {
 export type TensorProgram = (inputs: Record<string, Tensor>) => Record<string, Tensor>;
 
 const BACKEND = 'onnx-trace';
-type Kernel = (trace: Trace, inputs: Record<string, TensorInfo>, attributes: Record<string, unknown>) => TensorInfo | TensorInfo[];
+type Kernel = (
+  trace: Trace,
+  inputs: Record<string, TensorInfo>,
+  attributes: Record<string, unknown>,
+) => TensorInfo | TensorInfo[];
 type TracedId = { name: string };
 
 /** The graph being recorded and the helpers kernels write it with. */
@@ -89,7 +93,8 @@ export class Trace {
     const known = this.#known.get(info.dataId);
     if (known !== undefined) return known;
     const values = written.get(info.dataId);
-    if (values === undefined) throw new Error(`a tensor of shape [${info.shape}] was made on another backend: pass it as an input`);
+    if (values === undefined)
+      throw new Error(`a tensor of shape [${info.shape}] was made on another backend: pass it as an input`);
     const uniform = values.length > 1 && values.every((value) => value === values[0]);
     const name = uniform
       ? this.nameOf(this.filled(values[0], info.shape, info.dtype))
@@ -119,7 +124,8 @@ class TracingBackend extends tf.KernelBackend {
   }
   override readSync(dataId: object): Float32Array {
     const values = written.get(dataId);
-    if (values === undefined) throw new Error('a traced tensor has no value yet: dataSync() cannot be used inside compile()');
+    if (values === undefined)
+      throw new Error('a traced tensor has no value yet: dataSync() cannot be used inside compile()');
     return values as unknown as Float32Array;
   }
   override async read(dataId: object): Promise<Float32Array> {
@@ -144,7 +150,8 @@ export function defineKernel(kernelName: string, kernel: Kernel): void {
     kernelName,
     backendName: BACKEND,
     kernelFunc: ({ inputs, attrs }) => {
-      if (current === undefined) throw new Error(`${kernelName} ran on the tracing backend outside compile()`);
+      if (current === undefined)
+        throw new Error(`${kernelName} ran on the tracing backend outside compile()`);
       return kernel(current, inputs as Record<string, TensorInfo>, attrs ?? {});
     },
   });
@@ -172,20 +179,32 @@ export function trace(program: TensorProgram, inputs: Readonly<Record<string, In
       const value = { name, shape: [...shape], dtype };
       recording.graph.inputs.push(value);
       recording.graph.values.set(name, value);
-      return [name, tf.engine().makeTensorFromTensorInfo({ dataId: { name }, shape: [...shape], dtype })] as const;
+      return [
+        name,
+        tf.engine().makeTensorFromTensorInfo({ dataId: { name }, shape: [...shape], dtype }),
+      ] as const;
     });
     const results = program(Object.fromEntries(placeholders));
     for (const [name, tensor] of Object.entries(results)) {
       const shape = [...tensor.shape];
       const value = { name, shape, dtype: asDType(tensor.dtype) };
-      recording.graph.nodes.push({ op: 'Identity', domain: '', inputs: [recording.nameOf(tensor)], outputs: [name], attributes: {} });
+      recording.graph.nodes.push({
+        op: 'Identity',
+        domain: '',
+        inputs: [recording.nameOf(tensor)],
+        outputs: [name],
+        attributes: {},
+      });
       recording.graph.values.set(name, value);
       recording.graph.outputs.push(value);
     }
     return recording.graph;
   } catch (error) {
     const missing = /Kernel '(\w+)' not registered/.exec(String(error))?.[1];
-    if (missing) throw new Error(`TensorFlow.js kernel '${missing}' has no ONNX mapping: add it to lib/engine/kernels`, { cause: error });
+    if (missing)
+      throw new Error(`TensorFlow.js kernel '${missing}' has no ONNX mapping: add it to lib/engine/kernels`, {
+        cause: error,
+      });
     throw error;
   } finally {
     tf.engine().endScope();

@@ -16,7 +16,9 @@ let nextId = 1;
 function view({ memory, byteOffset, shape, dtype }: Resident): HostArray {
   const { buffer } = memories.get(memory)!;
   const length = elementCount(shape);
-  return dtype === 'float32' ? new Float32Array(buffer, byteOffset, length) : new Int32Array(buffer, byteOffset, length);
+  return dtype === 'float32'
+    ? new Float32Array(buffer, byteOffset, length)
+    : new Int32Array(buffer, byteOffset, length);
 }
 
 function tensor(feed: Feed): OnnxRuntime.Tensor {
@@ -26,7 +28,11 @@ function tensor(feed: Feed): OnnxRuntime.Tensor {
     : new ort.Tensor('int32', data, feed.shape);
 }
 
-const calls: { [M in Method]: (...args: Parameters<WorkerCalls[M]>) => ReturnType<WorkerCalls[M]> | Promise<ReturnType<WorkerCalls[M]>> } = {
+const calls: {
+  [M in Method]: (
+    ...args: Parameters<WorkerCalls[M]>
+  ) => ReturnType<WorkerCalls[M]> | Promise<ReturnType<WorkerCalls[M]>>;
+} = {
   async createSession(model, threads) {
     const session = await ort.InferenceSession.create(model, {
       executionProviders: ['cpu'],
@@ -50,7 +56,9 @@ const calls: { [M in Method]: (...args: Parameters<WorkerCalls[M]>) => ReturnTyp
     );
     const results = await running.run(inputs, wanted);
     return Object.fromEntries(
-      running.outputNames.filter((name) => !(name in fetches)).map((name) => [name, results[name].data as HostArray]),
+      running.outputNames
+        .filter((name) => !(name in fetches))
+        .map((name) => [name, results[name].data as HostArray]),
     );
   },
   createMemory(byteLength) {
@@ -68,7 +76,9 @@ const calls: { [M in Method]: (...args: Parameters<WorkerCalls[M]>) => ReturnTyp
     view(target).set(data);
   },
   async instantiate(memory, module) {
-    const { instance } = await WebAssembly.instantiate(module as BufferSource, { env: { memory: memories.get(memory)! } });
+    const { instance } = await WebAssembly.instantiate(module as BufferSource, {
+      env: { memory: memories.get(memory)! },
+    });
     instances.set(nextId, instance);
     return nextId++;
   },

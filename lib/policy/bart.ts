@@ -20,7 +20,13 @@ export const MASKED = -1e9;
  * Embeds ids [..., length] to [..., length, D] with positions from `start`, normalised.
  * Ids with a further last axis K mean the sum of K embeddings a position, pad ids left out (several codebooks at once).
  */
-export function embed(config: BartConfig, w: Weights, part: 'encoder' | 'decoder', ids: Tensor, start = 0): Tensor {
+export function embed(
+  config: BartConfig,
+  w: Weights,
+  part: 'encoder' | 'decoder',
+  ids: Tensor,
+  start = 0,
+): Tensor {
   const tokens = embedTokens(config, w, ids);
   const length = tokens.shape[1]!;
   const table = w[`model.${part}.embed_positions.weight`];
@@ -64,7 +70,11 @@ export interface DecoderInputs {
 }
 
 /** Decoder: hidden states [R, T, D]. Rows of one prompt share its encoder states, whose keys and values are computed once. */
-export function decode(config: BartConfig, w: Weights, { ids, encoded, encoderMask, selfMask }: DecoderInputs): Tensor {
+export function decode(
+  config: BartConfig,
+  w: Weights,
+  { ids, encoded, encoderMask, selfMask }: DecoderInputs,
+): Tensor {
   const [batch, sourceLength] = encoderMask.shape;
   const [rows, length] = ids.shape;
   const width = config.d_model;
@@ -75,7 +85,14 @@ export function decode(config: BartConfig, w: Weights, { ids, encoded, encoderMa
     const attended = attend(w, `${prefix}.self_attn`, config.decoder_attention_heads, x, x, selfMask);
     x = norm(w, `${prefix}.self_attn_layer_norm`, tf.add(x, attended));
     const queries = tf.reshape(x, [batch, (rows / batch) * length, width]);
-    const crossed = attend(w, `${prefix}.encoder_attn`, config.decoder_attention_heads, queries, encoded, crossBias);
+    const crossed = attend(
+      w,
+      `${prefix}.encoder_attn`,
+      config.decoder_attention_heads,
+      queries,
+      encoded,
+      crossBias,
+    );
     x = norm(w, `${prefix}.encoder_attn_layer_norm`, tf.add(x, tf.reshape(crossed, [rows, length, width])));
     x = feedForward(w, prefix, x);
   }
@@ -89,11 +106,20 @@ export function logits(w: Weights, hidden: Tensor): Tensor {
 
 /** The additive mask of a causal decoder: [T, T], MASKED above the diagonal. */
 export function causalMask(length: number): Float32Array {
-  return Float32Array.from({ length: length * length }, (_, i) => (i % length > Math.floor(i / length) ? MASKED : 0));
+  return Float32Array.from({ length: length * length }, (_, i) =>
+    i % length > Math.floor(i / length) ? MASKED : 0,
+  );
 }
 
 /** Multi-head attention of queries [B, Tq, D] over states [B, Tk, D]; `mask` broadcasts to [B, heads, Tq, Tk]. */
-function attend(w: Weights, name: string, heads: number, queries: Tensor, states: Tensor, mask: Tensor): Tensor {
+function attend(
+  w: Weights,
+  name: string,
+  heads: number,
+  queries: Tensor,
+  states: Tensor,
+  mask: Tensor,
+): Tensor {
   const [batch, queryLength, width] = queries.shape as [number, number, number];
   const q = splitHeads(tf.mul(linear(w, `${name}.q_proj`, queries), Math.sqrt(heads / width)), heads);
   const k = splitHeads(linear(w, `${name}.k_proj`, states), heads);

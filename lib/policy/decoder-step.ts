@@ -28,9 +28,14 @@ export const newKey = (layer: number) => `newKey${layer}`;
 export const newValue = (layer: number) => `newValue${layer}`;
 
 /** promptIds, promptMask [P, S] to crossKey and crossValue of every decoder layer, [P, heads, S, D / heads]. */
-export function compileEncoder(config: BartConfig, weights: HostWeights, { prompts, sourceLength }: StepShape): Promise<Compiled> {
+export function compileEncoder(
+  config: BartConfig,
+  weights: HostWeights,
+  { prompts, sourceLength }: StepShape,
+): Promise<Compiled> {
   const names = [...weights.keys()].filter(
-    (name) => name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
+    (name) =>
+      name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
   );
   const heads = config.decoder_attention_heads;
   const split = (x: Tensor) =>
@@ -62,7 +67,12 @@ export function compileEncoder(config: BartConfig, weights: HostWeights, { promp
  * lets the outputs be written at their place in it, and nothing is copied.
  * @param vocabulary the ids that may be read or written; the output head has only their rows
  */
-export function compileStep(config: BartConfig, weights: HostWeights, shape: StepShape, vocabulary: Int32Array): Promise<Compiled> {
+export function compileStep(
+  config: BartConfig,
+  weights: HostWeights,
+  shape: StepShape,
+  vocabulary: Int32Array,
+): Promise<Compiled> {
   const { prompts, samples, sourceLength, cacheLength } = shape;
   const rows = prompts * samples;
   const heads = config.decoder_attention_heads;
@@ -88,14 +98,21 @@ export function compileStep(config: BartConfig, weights: HostWeights, shape: Ste
   );
 }
 
-function step(config: BartConfig, w: Record<string, Tensor>, { prompts, samples, sourceLength, cacheLength }: StepShape): Record<string, Tensor> {
+function step(
+  config: BartConfig,
+  w: Record<string, Tensor>,
+  { prompts, samples, sourceLength, cacheLength }: StepShape,
+): Record<string, Tensor> {
   const rows = prompts * samples;
   const heads = config.decoder_attention_heads;
   const headWidth = config.d_model / heads;
   const scale = 1 / Math.sqrt(headWidth);
   const outputs: Record<string, Tensor> = {};
   const promptBias = tf.reshape(w.promptMask, [prompts, 1, 1, sourceLength]);
-  const tokens = tf.mul(tf.gather(w.vocabulary, w.ids), config.scale_embedding ? Math.sqrt(config.d_model) : 1);
+  const tokens = tf.mul(
+    tf.gather(w.vocabulary, w.ids),
+    config.scale_embedding ? Math.sqrt(config.d_model) : 1,
+  );
   let x = norm(w, 'model.decoder.layernorm_embedding', tf.add(tokens, tf.gather(w.positions, w.position)));
   for (const layer of layers(config)) {
     const prefix = `model.decoder.layers.${layer}`;
@@ -105,24 +122,43 @@ function step(config: BartConfig, w: Record<string, Tensor>, { prompts, samples,
     const query = tf.mul(q, scale);
     const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheMask);
     const present = tf.sum(tf.mul(query, k), -1, true);
-    const [pastWeights, presentWeight] = tf.split(tf.softmax(tf.concat([past, present], -1)), [cacheLength, 1], -1);
-    const mixed = tf.add(timeMajorMatMul(pastWeights, w[cachedValue(layer)], false), tf.mul(presentWeight, v));
+    const [pastWeights, presentWeight] = tf.split(
+      tf.softmax(tf.concat([past, present], -1)),
+      [cacheLength, 1],
+      -1,
+    );
+    const mixed = tf.add(
+      timeMajorMatMul(pastWeights, w[cachedValue(layer)], false),
+      tf.mul(presentWeight, v),
+    );
     outputs[newKey(layer)] = tf.reshape(k, [rows * heads, headWidth]);
     outputs[newValue(layer)] = tf.reshape(v, [rows * heads, headWidth]);
     x = residual(w, `${prefix}.self_attn`, x, tf.reshape(mixed, [rows, config.d_model]));
 
     const crossQuery = tf.transpose(
-      tf.reshape(tf.mul(linear(w, `${prefix}.encoder_attn.q_proj`, x), scale), [prompts, samples, heads, headWidth]),
+      tf.reshape(tf.mul(linear(w, `${prefix}.encoder_attn.q_proj`, x), scale), [
+        prompts,
+        samples,
+        heads,
+        headWidth,
+      ]),
       [0, 2, 1, 3],
     );
-    const crossWeights = tf.softmax(tf.add(tf.matMul(crossQuery, w[crossKey(layer)], false, true), promptBias));
+    const crossWeights = tf.softmax(
+      tf.add(tf.matMul(crossQuery, w[crossKey(layer)], false, true), promptBias),
+    );
     const crossed = tf.transpose(tf.matMul(crossWeights, w[crossValue(layer)]), [0, 2, 1, 3]);
     x = residual(w, `${prefix}.encoder_attn`, x, tf.reshape(crossed, [rows, config.d_model]));
 
     const inner = linear(w, `${prefix}.fc2`, gelu(linear(w, `${prefix}.fc1`, x)));
     x = norm(w, `${prefix}.final_layer_norm`, tf.add(x, inner));
   }
-  outputs.logits = tf.fused.matMul({ a: x as Tensor & { rank: 2 }, b: w.vocabulary, transposeB: true, bias: w.vocabularyBias });
+  outputs.logits = tf.fused.matMul({
+    a: x as Tensor & { rank: 2 },
+    b: w.vocabulary,
+    transposeB: true,
+    bias: w.vocabularyBias,
+  });
   return outputs;
 }
 
@@ -140,15 +176,23 @@ function stepConstants(config: BartConfig, weights: HostWeights, vocabulary: Int
   }
   for (const layer of layers(config)) {
     const name = `model.decoder.layers.${layer}.self_attn`;
-    for (const [part, size] of [['weight', width * width], ['bias', width]] as const) {
+    for (const [part, size] of [
+      ['weight', width * width],
+      ['bias', width],
+    ] as const) {
       const data = new Float32Array(3 * size);
       ['q', 'k', 'v'].forEach((letter, i) => {
         data.set(constant(weights, `${name}.${letter}_proj.${part}`).data, i * size);
       });
-      constants[`${name}.qkv.${part}`] = { shape: part === 'weight' ? [3 * width, width] : [3 * width], data };
+      constants[`${name}.qkv.${part}`] = {
+        shape: part === 'weight' ? [3 * width, width] : [3 * width],
+        data,
+      };
     }
   }
-  const positions = constant(weights, 'model.decoder.embed_positions.weight').data.subarray(POSITION_OFFSET * width);
+  const positions = constant(weights, 'model.decoder.embed_positions.weight').data.subarray(
+    POSITION_OFFSET * width,
+  );
   const embedding = constant(weights, SHARED_EMBEDDING).data;
   const bias = constant(weights, LOGITS_BIAS).data;
   const table = new Float32Array(vocabulary.length * width);

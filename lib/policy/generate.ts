@@ -45,7 +45,11 @@ interface Model {
 }
 
 /** Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds. */
-export async function* generate({ config, weights }: Model, prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GenerateStep> {
+export async function* generate(
+  { config, weights }: Model,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+): AsyncGenerator<GenerateStep> {
   const { samplesPerPrompt: samples, prefix, allowed } = options;
   const capacity = Math.min(config.max_position_embeddings, prefix.length + options.maxNewTokens);
   const longest = Math.max(...prompts.map((prompt) => prompt.length));
@@ -85,7 +89,10 @@ export async function* generate({ config, weights }: Model, prompts: readonly (r
       const next = new Int32Array(rows);
       const ended: GenerateStep['ended'] = [];
       for (const row of open) {
-        const scores = logits.subarray(row * vocabulary.length, row * vocabulary.length + allowed.length) as Float32Array;
+        const scores = logits.subarray(
+          row * vocabulary.length,
+          row * vocabulary.length + allowed.length,
+        ) as Float32Array;
         next[row] = options.choose(row, scores);
         const id = allowed[next[row]];
         written[row].push(id);
@@ -104,7 +111,13 @@ export async function* generate({ config, weights }: Model, prompts: readonly (r
   }
 }
 
-async function runEncoder(model: Model, prompts: readonly (readonly number[])[], shape: StepShape, memory: Memory, sessions: Compiled[]): Promise<Float32Array> {
+async function runEncoder(
+  model: Model,
+  prompts: readonly (readonly number[])[],
+  shape: StepShape,
+  memory: Memory,
+  sessions: Compiled[],
+): Promise<Float32Array> {
   const { sourceLength } = shape;
   const promptIds = new Int32Array(prompts.length * sourceLength).fill(model.config.pad_token_id);
   const promptMask = new Float32Array(prompts.length * sourceLength).fill(MASKED);
@@ -147,14 +160,20 @@ async function openMemory(config: BartConfig, shape: StepShape, capacity: number
     feeds: (cacheLength) => ({
       ...cross,
       ...Object.fromEntries(
-        caches.map((name) => [name, { ...resident.tensors.get(name)!, shape: [cacheLength, slots, headWidth] }]),
+        caches.map((name) => [
+          name,
+          { ...resident.tensors.get(name)!, shape: [cacheLength, slots, headWidth] },
+        ]),
       ),
     }),
     place: (position) =>
       Object.fromEntries(
         caches.map((name, i) => {
           const cache = resident.tensors.get(name)!;
-          return [news[i], { ...cache, byteOffset: cache.byteOffset + position * positionBytes, shape: [slots, headWidth] }];
+          return [
+            news[i],
+            { ...cache, byteOffset: cache.byteOffset + position * positionBytes, shape: [slots, headWidth] },
+          ];
         }),
       ),
     release: () => resident.release(),

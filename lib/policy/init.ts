@@ -15,7 +15,8 @@ export function initializeWeights(config: BartConfig, seed: number): Map<string,
     const data = Float32Array.from({ length: count }, () =>
       name.endsWith('bias') ? 0 : isNorm ? 1 : normal() * config.init_std,
     );
-    if (name === 'model.shared.weight') data.fill(0, config.pad_token_id * config.d_model, (config.pad_token_id + 1) * config.d_model);
+    if (name === 'model.shared.weight')
+      data.fill(0, config.pad_token_id * config.d_model, (config.pad_token_id + 1) * config.d_model);
     weights.set(name, { shape, dtype: 'float32', data });
   }
   return weights;

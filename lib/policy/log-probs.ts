@@ -17,7 +17,8 @@ export function labelLogProbs(logits: Tensor, labels: Tensor): Tensor {
     save([exponentials, total]);
     return {
       value: tf.sub(tf.sum(tf.mul(shifted, chosen), -1), tf.log(tf.reshape(total, [-1]))),
-      gradFunc: (dy: Tensor, [e, sum]: Tensor[]) => tf.mul(tf.sub(chosen, tf.div(e, sum)), tf.expandDims(dy, -1)),
+      gradFunc: (dy: Tensor, [e, sum]: Tensor[]) =>
+        tf.mul(tf.sub(chosen, tf.div(e, sum)), tf.expandDims(dy, -1)),
     };
   });
   return operator(logits);

@@ -23,18 +23,24 @@ const LENGTH_STEP = 32;
 
 /** What the encoder reads: `<s>`, instruction, `</s>`, one position a frame with all codebooks, `</s>`. */
 export function packNarSource({ config, tokenizer }: Policy, instruction: string, source: Codes): Position[] {
-  const frames = source[0].map((_, frame) => source.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])));
+  const frames = source[0].map((_, frame) =>
+    source.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])),
+  );
   const text = tokenizer.encodeText(instruction).map((id) => [id]);
   const positions = [[config.bos_token_id], ...text, [config.eos_token_id], ...frames, [config.eos_token_id]];
   if (positions.length > config.max_position_embeddings) {
-    throw new Error(`"${instruction}" with ${frames.length} frames needs ${positions.length} positions, the model has ${config.max_position_embeddings}`);
+    throw new Error(
+      `"${instruction}" with ${frames.length} frames needs ${positions.length} positions, the model has ${config.max_position_embeddings}`,
+    );
   }
   return positions;
 }
 
 /** What the decoder reads to write codebook `written.length`: one position a frame with the codebooks written so far. */
 export function packNarTarget({ tokenizer }: Policy, written: Codes): Position[] {
-  return written[0].map((_, frame) => written.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])));
+  return written[0].map((_, frame) =>
+    written.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])),
+  );
 }
 
 /** Vocabulary ids of one codebook. */
@@ -62,7 +68,12 @@ export function openPartner(nar: Policy): Partner {
       const order = [...items.keys()].filter((i) => items[i].codebook0.length > 0);
       for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
         const part = order.slice(start, start + ROWS_AT_ONCE);
-        const codes = await fillBatch(nar, part.map((i) => items[i]), open, signal);
+        const codes = await fillBatch(
+          nar,
+          part.map((i) => items[i]),
+          open,
+          signal,
+        );
         part.forEach((index, row) => (results[index] = codes[row]));
       }
       return results;
@@ -79,7 +90,11 @@ export function openPartner(nar: Policy): Partner {
 }
 
 /** `openPartner` for a single use. */
-export async function fillCodebooks(nar: Policy, items: readonly NarItem[], signal?: AbortSignal): Promise<Codes[]> {
+export async function fillCodebooks(
+  nar: Policy,
+  items: readonly NarItem[],
+  signal?: AbortSignal,
+): Promise<Codes[]> {
   const partner = openPartner(nar);
   try {
     return await partner.fill(items, signal);
@@ -88,18 +103,32 @@ export async function fillCodebooks(nar: Policy, items: readonly NarItem[], sign
   }
 }
 
-async function fillBatch(nar: Policy, items: readonly NarItem[], open: (shape: BatchShape) => Promise<Programs>, signal?: AbortSignal): Promise<Codes[]> {
+async function fillBatch(
+  nar: Policy,
+  items: readonly NarItem[],
+  open: (shape: BatchShape) => Promise<Programs>,
+  signal?: AbortSignal,
+): Promise<Codes[]> {
   const { codebooks } = nar.tokenizer;
   const pad = nar.config.pad_token_id;
   const sources = items.map((item) => packNarSource(nar, item.instruction, item.source));
   const shape: BatchShape = {
     rows: items.length,
-    sourceLength: stepped(sources.map((source) => source.length), nar),
-    targetLength: stepped(items.map((item) => item.codebook0.length), nar),
+    sourceLength: stepped(
+      sources.map((source) => source.length),
+      nar,
+    ),
+    targetLength: stepped(
+      items.map((item) => item.codebook0.length),
+      nar,
+    ),
   };
   const { encoder, decoder } = await open(shape);
   const sourceMask = additiveMask(sources, shape.sourceLength);
-  const { encoded } = await encoder({ sourceIds: padPositions(sources, shape.sourceLength, codebooks, pad), sourceMask });
+  const { encoded } = await encoder({
+    sourceIds: padPositions(sources, shape.sourceLength, codebooks, pad),
+    sourceMask,
+  });
   const written: Codes[] = items.map((item) => [[...item.codebook0]]);
   for (let codebook = 1; codebook < codebooks; codebook++) {
     signal?.throwIfAborted();
@@ -112,7 +141,9 @@ async function fillBatch(nar: Policy, items: readonly NarItem[], open: (shape: B
       head: codebookIds(nar, codebook),
     });
     written.forEach((item, row) => {
-      item.push(Array.from(codes.subarray(row * shape.targetLength, row * shape.targetLength + item[0].length)));
+      item.push(
+        Array.from(codes.subarray(row * shape.targetLength, row * shape.targetLength + item[0].length)),
+      );
     });
   }
   return written.map((codes) => codes.slice(1));
@@ -128,7 +159,10 @@ interface Programs {
   decoder: Compiled;
 }
 
-async function compilePrograms({ config, tokenizer, weights }: Policy, { rows, sourceLength, targetLength }: BatchShape): Promise<Programs> {
+async function compilePrograms(
+  { config, tokenizer, weights }: Policy,
+  { rows, sourceLength, targetLength }: BatchShape,
+): Promise<Programs> {
   const constantsOf = (part: 'encoder' | 'decoder') =>
     Object.fromEntries(
       [...weights]
@@ -144,7 +178,12 @@ async function compilePrograms({ config, tokenizer, weights }: Policy, { rows, s
   const decoder = await compile(
     (w) => {
       const selfMask = tf.reshape(w.decoderMask, [rows, 1, 1, targetLength]);
-      const hidden = decode(config, w, { ids: w.decoderIds, encoded: w.encoded, encoderMask: w.sourceMask, selfMask });
+      const hidden = decode(config, w, {
+        ids: w.decoderIds,
+        encoded: w.encoded,
+        encoderMask: w.sourceMask,
+        selfMask,
+      });
       const logits = headLogits(w, tf.reshape(hidden, [rows * targetLength, config.d_model]), w.head);
       return { codes: tf.argMax(logits, -1) };
     },
@@ -161,7 +200,10 @@ async function compilePrograms({ config, tokenizer, weights }: Policy, { rows, s
 }
 
 function stepped(lengths: readonly number[], { config }: Policy): number {
-  return Math.min(Math.ceil(Math.max(...lengths) / LENGTH_STEP) * LENGTH_STEP, config.max_position_embeddings);
+  return Math.min(
+    Math.ceil(Math.max(...lengths) / LENGTH_STEP) * LENGTH_STEP,
+    config.max_position_embeddings,
+  );
 }
 
 /** Rows of positions as ids [rows, length, each], filled with pad. */

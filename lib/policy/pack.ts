@@ -20,7 +20,9 @@ export function packPrompt(policy: Packing, instruction: string, sourceCodes: re
   const codes = sourceCodes.map((code) => tokenizer.codeId(0, code));
   const ids = [config.bos_token_id, ...text, config.eos_token_id, ...codes, config.eos_token_id];
   if (ids.length < SHORTEST_PROMPT) {
-    throw new Error(`the prompt "${instruction}" with ${codes.length} codes has ${ids.length} ids: at least ${SHORTEST_PROMPT} are needed`);
+    throw new Error(
+      `the prompt "${instruction}" with ${codes.length} codes has ${ids.length} ids: at least ${SHORTEST_PROMPT} are needed`,
+    );
   }
   if (ids.length > config.max_position_embeddings) {
     throw new Error(
@@ -35,7 +37,9 @@ export function packPrompt(policy: Packing, instruction: string, sourceCodes: re
 export function packCompletion({ config, tokenizer }: Packing, codes: readonly number[]): number[] {
   const ids = [config.bos_token_id, ...codes.map((code) => tokenizer.codeId(0, code)), config.eos_token_id];
   if (ids.length > config.max_position_embeddings) {
-    throw new Error(`a completion of ${codes.length} codes is longer than the model's ${config.max_position_embeddings} positions`);
+    throw new Error(
+      `a completion of ${codes.length} codes is longer than the model's ${config.max_position_embeddings} positions`,
+    );
   }
   return ids;
 }

@@ -23,7 +23,11 @@ const ROWS_AT_ONCE = 100;
  * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
  * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
  */
-export async function* sample(policy: Policy, prompts: readonly (readonly number[])[], options: SamplingOptions): AsyncGenerator<SamplingEvent> {
+export async function* sample(
+  policy: Policy,
+  prompts: readonly (readonly number[])[],
+  options: SamplingOptions,
+): AsyncGenerator<SamplingEvent> {
   const { config, tokenizer } = policy;
   const { samplesPerPrompt } = options;
   const first = tokenizer.codeId(0, 0);
@@ -43,12 +47,15 @@ export async function* sample(policy: Policy, prompts: readonly (readonly number
       prefix: [config.decoder_start_token_id, config.bos_token_id],
       allowed,
       maxNewTokens: options.maxNewTokens + 1,
-      choose: (row, logits) => (options.temperature === 0 ? argMax(logits) : draw(warp(logits, options), streams[row]())),
+      choose: (row, logits) =>
+        options.temperature === 0 ? argMax(logits) : draw(warp(logits, options), streams[row]()),
       signal: options.signal,
     });
     for await (const { ended } of steps) {
       for (const { row, ids, finished } of ended) {
-        const codes = (finished ? ids.slice(0, -1) : ids.slice(0, options.maxNewTokens)).map((id) => id - first);
+        const codes = (finished ? ids.slice(0, -1) : ids.slice(0, options.maxNewTokens)).map(
+          (id) => id - first,
+        );
         yield {
           type: 'completion',
           promptIndex: start + Math.floor(row / samplesPerPrompt),

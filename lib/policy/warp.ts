@@ -17,7 +17,8 @@ export interface Distribution {
 
 /** Temperature, then top-k, then top-p, in transformers' order. Ties at the top-k border are all kept, as there. */
 export function warp(logits: Float32Array, { temperature, topK, topP }: SamplingRules): Distribution {
-  let indices = topK > 0 && topK < logits.length ? atLeast(logits, kthLargest(logits, topK)) : allIndices(logits.length);
+  let indices =
+    topK > 0 && topK < logits.length ? atLeast(logits, kthLargest(logits, topK)) : allIndices(logits.length);
   if (topP >= 1) return { indices, probabilities: softmax(logits, indices, temperature) };
   indices.sort((a, b) => logits[b] - logits[a] || a - b);
   const probabilities = softmax(logits, indices, temperature);

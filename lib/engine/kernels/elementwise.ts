@@ -6,7 +6,15 @@ import { tf } from '../tf.js';
 const broadcast = (a: TensorInfo, b: TensorInfo): number[] =>
   tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
 
-const ARITHMETIC = { Add: 'Add', Sub: 'Sub', Multiply: 'Mul', RealDiv: 'Div', Maximum: 'Max', Minimum: 'Min', Pow: 'Pow' };
+const ARITHMETIC = {
+  Add: 'Add',
+  Sub: 'Sub',
+  Multiply: 'Mul',
+  RealDiv: 'Div',
+  Maximum: 'Max',
+  Minimum: 'Min',
+  Pow: 'Pow',
+};
 for (const [kernel, op] of Object.entries(ARITHMETIC)) {
   defineKernel(kernel, (trace, { a, b }) => trace.emit(op, [a, b], broadcast(a, b), a.dtype));
 }
@@ -70,7 +78,12 @@ defineKernel('Log1p', (trace, { x }) =>
 /** 1 where x > 0, `alpha` elsewhere, and NaN stays NaN (the derivative of abs and relu). */
 defineKernel('Step', (trace, { x }, { alpha }) => {
   const positive = trace.emit('Greater', [x, scalar(trace, 0, x.dtype)], x.shape, 'bool');
-  return trace.emit('Where', [positive, scalar(trace, 1, x.dtype), scalar(trace, alpha as number, x.dtype)], x.shape, x.dtype);
+  return trace.emit(
+    'Where',
+    [positive, scalar(trace, 1, x.dtype), scalar(trace, alpha as number, x.dtype)],
+    x.shape,
+    x.dtype,
+  );
 });
 defineKernel('ClipByValue', (trace, { x }, { clipValueMin, clipValueMax }) =>
   trace.emit(
@@ -80,7 +93,9 @@ defineKernel('ClipByValue', (trace, { x }, { clipValueMin, clipValueMax }) =>
     x.dtype,
   ),
 );
-defineKernel('Select', (trace, { condition, t, e }) => trace.emit('Where', [condition, t, e], t.shape, t.dtype));
+defineKernel('Select', (trace, { condition, t, e }) =>
+  trace.emit('Where', [condition, t, e], t.shape, t.dtype),
+);
 defineKernel('AddN', (trace, inputs) => {
   const terms = Object.values(inputs);
   return trace.emit('Sum', terms, terms[0].shape, terms[0].dtype);

@@ -3,7 +3,14 @@ import type { TensorInfo } from '@tensorflow/tfjs';
 import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
 
-function matMul(trace: Trace, a: TensorInfo, b: TensorInfo, transposeA: boolean, transposeB: boolean, bias?: TensorInfo): TensorInfo {
+function matMul(
+  trace: Trace,
+  a: TensorInfo,
+  b: TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+  bias?: TensorInfo,
+): TensorInfo {
   const rank = a.shape.length;
   const rows = a.shape[transposeA ? rank - 1 : rank - 2];
   const columns = b.shape[transposeB ? b.shape.length - 2 : b.shape.length - 1];
@@ -13,7 +20,13 @@ function matMul(trace: Trace, a: TensorInfo, b: TensorInfo, transposeA: boolean,
   const isMatrix = (x: TensorInfo) => x.shape.slice(0, -2).every((size) => size === 1);
   if (isMatrix(a) && isMatrix(b)) {
     const matrices: TensorInfo[] = [a, b].map((x) => reshape(trace, x, x.shape.slice(-2)));
-    const product = trace.emit('Gemm', bias ? [...matrices, bias] : matrices, [rows, columns], 'float32', transposes);
+    const product = trace.emit(
+      'Gemm',
+      bias ? [...matrices, bias] : matrices,
+      [rows, columns],
+      'float32',
+      transposes,
+    );
     return reshape(trace, product, shape);
   }
   const product =
@@ -31,6 +44,7 @@ defineKernel('BatchMatMul', (trace, { a, b }, { transposeA, transposeB }) =>
   matMul(trace, a, b, transposeA === true, transposeB === true),
 );
 defineKernel('_FusedMatMul', (trace, { a, b, bias }, { transposeA, transposeB, activation }) => {
-  if (activation && activation !== 'linear') throw new Error(`tf.fused.matMul with activation ${activation} cannot be compiled`);
+  if (activation && activation !== 'linear')
+    throw new Error(`tf.fused.matMul with activation ${activation} cannot be compiled`);
   return matMul(trace, a, b, transposeA === true, transposeB === true, bias);
 });

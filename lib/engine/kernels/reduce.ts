@@ -3,7 +3,13 @@ import { defineKernel } from '../trace.js';
 import { tf } from '../tf.js';
 
 /** ReduceSum takes its axes as an input in opset 17, the other reductions as an attribute. */
-for (const [kernel, op] of Object.entries({ Sum: 'ReduceSum', Mean: 'ReduceMean', Max: 'ReduceMax', Min: 'ReduceMin', Prod: 'ReduceProd' })) {
+for (const [kernel, op] of Object.entries({
+  Sum: 'ReduceSum',
+  Mean: 'ReduceMean',
+  Max: 'ReduceMax',
+  Min: 'ReduceMin',
+  Prod: 'ReduceProd',
+})) {
   defineKernel(kernel, (trace, { x }, attributes) => {
     const axis = (attributes.axis ?? attributes.reductionIndices) as number | number[];
     const axes = tf.util.parseAxisParam(axis, x.shape);

@@ -17,10 +17,20 @@ defineKernel('ExpandDims', (trace, { input }, { dim }) => {
 });
 defineKernel('Transpose', (trace, { x }, { perm }) => {
   const order = [...(perm as number[])];
-  return trace.emit('Transpose', [x], order.map((axis) => x.shape[axis]), x.dtype, { perm: order });
+  return trace.emit(
+    'Transpose',
+    [x],
+    order.map((axis) => x.shape[axis]),
+    x.dtype,
+    { perm: order },
+  );
 });
 defineKernel('Slice', (trace, { x }, { begin, size }) => {
-  const [starts, sizes] = tf.slice_util.parseSliceParams(x as Parameters<typeof tf.slice_util.parseSliceParams>[0], begin as number[], size as number[]);
+  const [starts, sizes] = tf.slice_util.parseSliceParams(
+    x as Parameters<typeof tf.slice_util.parseSliceParams>[0],
+    begin as number[],
+    size as number[],
+  );
   const ends = starts.map((start, axis) => start + sizes[axis]);
   const axes = starts.map((_, axis) => axis);
   const constants = [starts, ends, axes].map((values) => trace.constant(values, 'int64'));
@@ -28,8 +38,15 @@ defineKernel('Slice', (trace, { x }, { begin, size }) => {
 });
 defineKernel('SplitV', (trace, { x }, { numOrSizeSplits, axis }) => {
   const along = tf.util.parseAxisParam(axis as number, x.shape)[0];
-  const sizes = tf.backend_util.prepareSplitSize(x as Parameters<typeof tf.backend_util.prepareSplitSize>[0], numOrSizeSplits as number[], along);
-  const outputs = sizes.map((size) => ({ shape: x.shape.map((all, i) => (i === along ? size : all)), dtype: x.dtype }));
+  const sizes = tf.backend_util.prepareSplitSize(
+    x as Parameters<typeof tf.backend_util.prepareSplitSize>[0],
+    numOrSizeSplits as number[],
+    along,
+  );
+  const outputs = sizes.map((size) => ({
+    shape: x.shape.map((all, i) => (i === along ? size : all)),
+    dtype: x.dtype,
+  }));
   return trace.emitAll('Split', [x, trace.constant(sizes, 'int64')], outputs, { axis: along });
 });
 
@@ -52,7 +69,13 @@ defineKernel('Pack', (trace, inputs, { axis }) => {
   const expanded = [...parts[0].shape];
   expanded.splice(along, 0, 1);
   const shape = expanded.map((size, i) => (i === along ? parts.length : size));
-  return trace.emit('Concat', parts.map((part) => reshape(trace, part, expanded)), shape, parts[0].dtype, { axis: along });
+  return trace.emit(
+    'Concat',
+    parts.map((part) => reshape(trace, part, expanded)),
+    shape,
+    parts[0].dtype,
+    { axis: along },
+  );
 });
 defineKernel('Unpack', (trace, { value }, { axis }) => {
   const along = tf.util.parseAxisParam(axis as number, value.shape)[0];
@@ -60,26 +83,57 @@ defineKernel('Unpack', (trace, { value }, { axis }) => {
   const slices = trace.emitAll(
     'Split',
     [value, trace.constant(Array(count).fill(1) as number[], 'int64')],
-    Array.from({ length: count }, () => ({ shape: value.shape.map((size, i) => (i === along ? 1 : size)), dtype: value.dtype })),
+    Array.from({ length: count }, () => ({
+      shape: value.shape.map((size, i) => (i === along ? 1 : size)),
+      dtype: value.dtype,
+    })),
     { axis: along },
   );
-  return slices.map((slice) => reshape(trace, slice, value.shape.filter((_, i) => i !== along)));
+  return slices.map((slice) =>
+    reshape(
+      trace,
+      slice,
+      value.shape.filter((_, i) => i !== along),
+    ),
+  );
 });
 defineKernel('Tile', (trace, { x }, { reps }) => {
   const repeats = reps as number[];
-  return trace.emit('Tile', [x, trace.constant(repeats, 'int64')], x.shape.map((size, i) => size * repeats[i]), x.dtype);
+  return trace.emit(
+    'Tile',
+    [x, trace.constant(repeats, 'int64')],
+    x.shape.map((size, i) => size * repeats[i]),
+    x.dtype,
+  );
 });
 defineKernel('PadV2', (trace, { x }, { paddings, constantValue }) => {
   const amounts = paddings as [number, number][];
-  const pads = trace.constant([...amounts.map(([before]) => before), ...amounts.map(([, after]) => after)], 'int64');
+  const pads = trace.constant(
+    [...amounts.map(([before]) => before), ...amounts.map(([, after]) => after)],
+    'int64',
+  );
   const value = trace.constant([constantValue as number], x.dtype === 'int32' ? 'int32' : 'float32', []);
-  return trace.emit('Pad', [x, pads, value], x.shape.map((size, i) => size + amounts[i][0] + amounts[i][1]), x.dtype);
+  return trace.emit(
+    'Pad',
+    [x, pads, value],
+    x.shape.map((size, i) => size + amounts[i][0] + amounts[i][1]),
+    x.dtype,
+  );
 });
 defineKernel('Reverse', (trace, { x }, { dims }) => {
   const axes = tf.util.parseAxisParam(dims as number[], x.shape);
-  const each = (value: number) => trace.constant(axes.map(() => value), 'int64');
+  const each = (value: number) =>
+    trace.constant(
+      axes.map(() => value),
+      'int64',
+    );
   // Slicing from the last element to before the first, in steps of -1.
-  return trace.emit('Slice', [x, each(-1), each(-(2 ** 31)), trace.constant(axes, 'int64'), each(-1)], x.shape, x.dtype);
+  return trace.emit(
+    'Slice',
+    [x, each(-1), each(-(2 ** 31)), trace.constant(axes, 'int64'), each(-1)],
+    x.shape,
+    x.dtype,
+  );
 });
 
 defineKernel('Fill', (trace, _inputs, { shape, value, dtype }) =>
@@ -100,7 +154,10 @@ defineKernel('UnsortedSegmentSum', (trace, { x, segmentIds }, { numSegments }) =
   const shape = [numSegments as number, ...x.shape.slice(1)];
   const column = reshape(trace, segmentIds, [rows, ...x.shape.slice(1).map(() => 1)]);
   const indices = trace.emit('Expand', [column, trace.constant(x.shape, 'int64')], x.shape, 'int32');
-  return trace.emit('ScatterElements', [trace.filled(0, shape, x.dtype), indices, x], shape, x.dtype, { axis: 0, reduction: 'add' });
+  return trace.emit('ScatterElements', [trace.filled(0, shape, x.dtype), indices, x], shape, x.dtype, {
+    axis: 0,
+    reduction: 'add',
+  });
 });
 /** ONNX Runtime has no OneHot from int32 to int32: ones and zeros are made as floats. */
 defineKernel('OneHot', (trace, { indices }, { depth, onValue, offValue, dtype }) => {

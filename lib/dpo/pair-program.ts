@@ -1,0 +1,55 @@
+/** Preference pairs through the policy: log-probabilities, and the loss with its gradients, compiled for one batch shape. */
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import type { HostTensor } from '../checkpoint/safetensors.js';
+import { compile, type Compiled, type InputSpec } from '../engine/index.js';
+import { causalMask } from '../policy/bart.js';
+import type { BatchShape } from './batch.js';
+import { weightSpecs, withGradients, type splitTrained } from './gradient-program.js';
+import { pairLogProbs, sigmoidLoss, type PairTensors } from './loss.js';
+
+interface PairProgram {
+  trained: ReadonlyMap<string, HostTensor>;
+  fixed: ReturnType<typeof splitTrained>['fixed'];
+  backward: boolean;
+  beta: number;
+}
+
+/**
+ * The program of one batch shape: `logps` [B, 2] of `collatePairs` arrays and the weights; with `backward` also the loss against
+ * `reference` [B, 2], weighted by `pairWeights` [B], and its gradients (`gradientOutputs`).
+ */
+export function compilePairProgram(
+  config: BartConfig,
+  shape: BatchShape,
+  { trained, fixed, backward, beta }: PairProgram,
+): Promise<Compiled> {
+  const { pairs, promptLength, completionLength } = shape;
+  const rows = 2 * pairs;
+  const inputs: Record<string, InputSpec> = {
+    ...weightSpecs(trained),
+    promptIds: { shape: [pairs, promptLength], dtype: 'int32' },
+    promptMask: { shape: [pairs, promptLength], dtype: 'float32' },
+    decoderIds: { shape: [rows, completionLength], dtype: 'int32' },
+    labels: { shape: [rows * completionLength], dtype: 'int32' },
+    labelMask: { shape: [rows, completionLength], dtype: 'float32' },
+  };
+  const constants = {
+    ...fixed,
+    causalMask: { shape: [completionLength, completionLength], data: causalMask(completionLength) },
+  };
+  const logProbs = (w: Parameters<typeof pairLogProbs>[1]) =>
+    pairLogProbs(config, w, w as unknown as PairTensors);
+  if (!backward) return compile((w) => ({ logps: logProbs(w) }), inputs, { constants });
+  const loss = withGradients(
+    (w) => {
+      const logps = logProbs(w);
+      return { loss: sigmoidLoss(logps, w.reference, w.pairWeights, beta), logps };
+    },
+    [...trained.keys()],
+  );
+  const targets: Record<string, InputSpec> = {
+    reference: { shape: [pairs, 2], dtype: 'float32' },
+    pairWeights: { shape: [pairs], dtype: 'float32' },
+  };
+  return compile(loss, { ...inputs, ...targets }, { constants });
+}

@@ -1,0 +1,180 @@
+/** One forward pass, greedy decoding and the sampling rules against transformers. */
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import type { HostTensor } from '../checkpoint/safetensors.js';
+import { attentionMask, lengthMask } from '../dpo/batch.js';
+import { compile, tf, type HostArray } from '../engine/index.js';
+import { causalMask, decode, encode, logits, MASKED } from '../policy/bart.js';
+import { generate } from '../policy/generate.js';
+import { labelLogProbs } from '../policy/log-probs.js';
+import { argMax, warp } from '../policy/warp.js';
+import type { ForwardGolden, NarGolden } from './golden.js';
+import { equalRow, largestDifference, type VerifyRow } from './rows.js';
+
+export interface Model {
+  config: BartConfig;
+  weights: Map<string, HostTensor>;
+}
+
+/** Of float32: transformers' own float32 and float64 differ by 1.4e-6 here. */
+const FORWARD_TOLERANCE = 2e-5;
+const PROBABILITY_TOLERANCE = 2e-5;
+const IGNORED_LABEL = -100;
+
+const constantsOf = (weights: Model['weights']) =>
+  Object.fromEntries(
+    [...weights].map(([name, { shape, data }]) => [name, { shape, data: data as HostArray }]),
+  );
+
+export async function verifyForward({ config, weights }: Model, golden: ForwardGolden): Promise<VerifyRow[]> {
+  const rows = golden.input_ids.length;
+  const source = golden.input_ids[0].length;
+  const target = golden.decoder_input_ids[0].length;
+  const open = golden.attention_mask.map((mask) => mask.filter((value) => value === 1));
+  const run = await compile(
+    (w) => {
+      const encoded = encode(config, w, w.ids, w.mask);
+      const hidden = decode(config, w, {
+        ids: w.decoderIds,
+        encoded,
+        encoderMask: w.mask,
+        selfMask: w.causal,
+      });
+      const scores = logits(w, tf.reshape(hidden, [rows * target, config.d_model]));
+      return { encoded, logits: scores, logps: labelLogProbs(scores, w.labels) };
+    },
+    {
+      ids: { shape: [rows, source], dtype: 'int32' },
+      mask: { shape: [rows, source], dtype: 'float32' },
+      decoderIds: { shape: [rows, target], dtype: 'int32' },
+      labels: { shape: [rows * target], dtype: 'int32' },
+      causal: { shape: [target, target], dtype: 'float32' },
+    },
+    { constants: constantsOf(weights) },
+  );
+  const results = await run({
+    ids: Int32Array.from(golden.input_ids.flat()),
+    mask: attentionMask(open, source),
+    decoderIds: Int32Array.from(golden.decoder_input_ids.flat()),
+    labels: Int32Array.from(golden.labels.flat(), (label) => Math.max(label, 0)),
+    causal: causalMask(target),
+  });
+  await run.dispose();
+  const labelled = golden.labels.map((labels) => labels.filter((label) => label !== IGNORED_LABEL));
+  const sourceOpen = lengthMask(open, source, 1, 0);
+  const targetOpen = lengthMask(labelled, target, 1, 0);
+  const sums = golden.labels.map((_, row) =>
+    labelled[row].reduce((total, _label, i) => total + results.logps[row * target + i], 0),
+  );
+  return [
+    largestDifference(
+      'encoder output',
+      results.encoded,
+      golden.encoder_last_hidden_state.flat(2),
+      FORWARD_TOLERANCE,
+      sourceOpen,
+    ),
+    largestDifference('logits', results.logits, golden.logits.flat(2), FORWARD_TOLERANCE, targetOpen),
+    largestDifference(
+      'token log-probabilities',
+      results.logps,
+      golden.per_token_logps.flat(),
+      FORWARD_TOLERANCE,
+      targetOpen,
+    ),
+    largestDifference('sequence log-probabilities', sums, golden.sum_logps, 2e-4),
+    ...golden.sampling_warpers.map((expected) =>
+      verifyWarper(expected, results.logits, target, config.vocab_size),
+    ),
+  ];
+}
+
+function verifyWarper(
+  expected: ForwardGolden['sampling_warpers'][number],
+  scores: HostArray,
+  target: number,
+  vocabulary: number,
+): VerifyRow {
+  const {
+    temperature,
+    top_k: topK,
+    top_p: topP,
+    logits_row: [row, position],
+  } = expected;
+  const start = (row * target + position) * vocabulary;
+  const { indices, probabilities } = warp(scores.slice(start, start + vocabulary) as Float32Array, {
+    temperature,
+    topK,
+    topP,
+  });
+  const byId = new Map(Array.from(indices, (id, i) => [id, probabilities[i]]));
+  const name = `sampling, temperature ${temperature}, top-k ${topK}, top-p ${topP}`;
+  const sameIds = byId.size === expected.kept_ids.length && expected.kept_ids.every((id) => byId.has(id));
+  if (!sameIds) return equalRow(`${name}: kept ids`, false);
+  return largestDifference(
+    name,
+    expected.kept_ids.map((id) => byId.get(id)!),
+    expected.probs,
+    PROBABILITY_TOLERANCE,
+  );
+}
+
+/** Greedy decoding with the key-value cache, every id of the vocabulary allowed. */
+export async function verifyGreedy(model: Model, golden: ForwardGolden): Promise<VerifyRow> {
+  const prompts = golden.input_ids.map((ids, row) =>
+    ids.filter((_, i) => golden.attention_mask[row][i] === 1),
+  );
+  const written: number[][] = [];
+  const steps = generate(model, prompts, {
+    samplesPerPrompt: 1,
+    prefix: [model.config.decoder_start_token_id],
+    allowed: Int32Array.from({ length: model.config.vocab_size }, (_, id) => id),
+    maxNewTokens: 24,
+    choose: (_row, scores) => argMax(scores),
+  });
+  for await (const { ended } of steps) for (const { row, ids } of ended) written[row] = ids;
+  const expected = golden.greedy_max_new_24.map((ids) =>
+    withoutPadding(ids.slice(1), model.config.pad_token_id),
+  );
+  return equalRow('greedy ids', JSON.stringify(written) === JSON.stringify(expected));
+}
+
+function withoutPadding(ids: number[], pad: number): number[] {
+  const end = ids.findLastIndex((id) => id !== pad);
+  return ids.slice(0, end + 1);
+}
+
+/** The bidirectional decoder of the non-autoregressive partner. */
+export async function verifyPartner({ config, weights }: Model, golden: NarGolden): Promise<VerifyRow> {
+  const rows = golden.input_ids.length;
+  const source = golden.input_ids[0].length;
+  const target = golden.decoder_input_ids[0].length;
+  const run = await compile(
+    (w) => {
+      const encoded = encode(config, w, w.ids, w.mask);
+      const hidden = decode(config, w, { ids: w.decoderIds, encoded, encoderMask: w.mask, selfMask: w.open });
+      return { logits: logits(w, hidden) };
+    },
+    {
+      ids: { shape: [rows, source], dtype: 'int32' },
+      mask: { shape: [rows, source], dtype: 'float32' },
+      decoderIds: { shape: [rows, target], dtype: 'int32' },
+      open: { shape: [rows, 1, 1, target], dtype: 'float32' },
+    },
+    { constants: constantsOf(weights) },
+  );
+  // The golden batch has padding where rows are shorter than the longest: none in the published one.
+  const mask = Float32Array.from(golden.input_ids.flat(), (id) => (id === config.pad_token_id ? MASKED : 0));
+  const results = await run({
+    ids: Int32Array.from(golden.input_ids.flat()),
+    mask,
+    decoderIds: Int32Array.from(golden.decoder_input_ids.flat()),
+    open: new Float32Array(rows * target),
+  });
+  await run.dispose();
+  return largestDifference(
+    'non-autoregressive logits',
+    results.logits,
+    golden.logits.flat(2),
+    FORWARD_TOLERANCE,
+  );
+}

@@ -1,0 +1,152 @@
+/** Gradients, ten DPO steps and the final weights against TRL. */
+import { join } from 'node:path';
+import { readSafetensors, type HostTensor } from '../checkpoint/safetensors.js';
+import { batchShape, collatePairs, type PreferencePair } from '../dpo/batch.js';
+import { gradientOf, splitTrained } from '../dpo/gradient-program.js';
+import { compilePairProgram } from '../dpo/pair-program.js';
+import { trainDpo } from '../dpo/trainer.js';
+import type { Model } from './forward.js';
+import type { DpoGolden } from './golden.js';
+import { largestDifference, row, type VerifyRow } from './rows.js';
+
+const GRADIENT_TOLERANCE = 1e-4;
+const LOGPS_TOLERANCE = 2e-4;
+const LOSS_TOLERANCE = 5e-5;
+const WEIGHT_TOLERANCE = 5e-6;
+
+/** A key's bias changes no attention weight: its gradient is zero but for rounding, which AdamW blows up to full steps. */
+const isUndetermined = (name: string) => name.endsWith('k_proj.bias');
+
+const pairsOf = (golden: DpoGolden): PreferencePair[] =>
+  golden.tokenized_rows.map((item) => ({
+    prompt: item.prompt_input_ids,
+    chosen: item.chosen_labels,
+    rejected: item.rejected_labels,
+  }));
+
+/** Gradients of the first batch at the initial weights: relative L2 error, the worst tensor. */
+export async function verifyGradients(
+  { config, weights }: Model,
+  golden: DpoGolden,
+  directory: string,
+): Promise<VerifyRow> {
+  const expected = await readSafetensors(join(directory, 'grads_step0_f32.safetensors'));
+  const pairs = pairsOf(golden).slice(0, golden.args.per_device_train_batch_size);
+  const { trained, fixed } = splitTrained(weights);
+  const shape = batchShape(pairs, config);
+  const run = await compilePairProgram(config, shape, {
+    trained,
+    fixed,
+    backward: true,
+    beta: golden.args.beta,
+  });
+  const feeds = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
+  const first = golden.train_steps[0];
+  const reference = Float32Array.from(
+    pairs.flatMap((_, i) => [first.policy_chosen_logps[i], first.policy_rejected_logps[i]]),
+  );
+  const results = await run({
+    ...feeds,
+    ...collatePairs(pairs, shape, config),
+    reference,
+    pairWeights: new Float32Array(pairs.length).fill(1 / pairs.length),
+  });
+  await run.dispose();
+  const compared = [...expected.keys()].filter((name) => !isUndetermined(name));
+  const errors = compared.map((name) => relativeL2(results[gradientOf(name)], expected.get(name)!));
+  return row(
+    `gradients of step 0, relative L2, worst of ${compared.length} tensors`,
+    Math.max(...errors),
+    GRADIENT_TOLERANCE,
+  );
+}
+
+function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor): number {
+  if (actual?.length !== data.length) return Infinity;
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < actual.length; i++) {
+    difference += (actual[i] - Number(data[i])) ** 2;
+    size += Number(data[i]) ** 2;
+  }
+  const error = Math.sqrt(difference / size);
+  return Number.isNaN(error) ? Infinity : error;
+}
+
+/** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
+export async function verifyTraining(
+  model: Model,
+  golden: DpoGolden,
+  directory: string,
+): Promise<VerifyRow[]> {
+  const { args, train_steps: steps } = golden;
+  const pairs = pairsOf(golden);
+  const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
+  const actual = {
+    logps: [] as number[],
+    losses: [] as number[],
+    rewards: [] as number[],
+    norms: [] as number[],
+  };
+  const expected = {
+    logps: [] as number[],
+    losses: [] as number[],
+    rewards: [] as number[],
+    norms: [] as number[],
+  };
+  const events = trainDpo(model, pairs, {
+    beta: args.beta,
+    learningRate: args.learning_rate,
+    epochs: args.max_steps / stepsPerEpoch,
+    batchSize: args.per_device_train_batch_size,
+    gradientAccumulationSteps: 1,
+    maxGradNorm: args.max_grad_norm,
+    validationShare: 0,
+    seed: 0,
+    shuffle: false,
+  });
+  for await (const event of events) {
+    if (event.type !== 'step') continue;
+    const { metrics } = event;
+    const step = steps[event.step - 1];
+    actual.logps.push(...event.logps);
+    expected.logps.push(
+      ...step.policy_chosen_logps.flatMap((chosen, i) => [chosen, step.policy_rejected_logps[i]]),
+    );
+    actual.losses.push(metrics.loss);
+    expected.losses.push(step.loss);
+    actual.rewards.push(metrics['rewards/chosen'], metrics['rewards/rejected']);
+    expected.rewards.push(mean(step.chosen_rewards), mean(step.rejected_rewards));
+    actual.norms.push(metrics.grad_norm!);
+    expected.norms.push(step.grad_norm_before_clip);
+  }
+  const final = await readSafetensors(join(directory, 'final_f32', 'model.safetensors'));
+  const compared = [...final].filter(([name]) => !isUndetermined(name));
+  const weightRows = compared.map(([name, { data }]) =>
+    largestDifference(
+      name,
+      (model.weights.get(name)?.data ?? []) as Float32Array,
+      data as Float32Array,
+      WEIGHT_TOLERANCE,
+    ),
+  );
+  return [
+    largestDifference(
+      `log-probabilities over ${steps.length} steps`,
+      actual.logps,
+      expected.logps,
+      LOGPS_TOLERANCE,
+    ),
+    largestDifference('losses', actual.losses, expected.losses, LOSS_TOLERANCE),
+    largestDifference('rewards', actual.rewards, expected.rewards, LOSS_TOLERANCE),
+    largestDifference('gradient norms', actual.norms, expected.norms, GRADIENT_TOLERANCE),
+    row(
+      `final weights, worst of ${compared.length} tensors`,
+      Math.max(...weightRows.map(({ difference }) => difference)),
+      WEIGHT_TOLERANCE,
+    ),
+  ];
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0) / values.length;
