@@ -56,9 +56,10 @@ export async function writeDirectoryAtomic(
   try {
     await fill(temporary);
     await syncTree(temporary);
-    if (options.replace) await rm(target, { recursive: true, force: true });
+    if (options.replace) await moveAside(target);
     await rename(temporary, target);
     await sync(parent);
+    await rm(previousSibling(target), { recursive: true, force: true });
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw explain(error, parent);
@@ -67,6 +68,17 @@ export async function writeDirectoryAtomic(
 
 function temporarySibling(target: string): string {
   return join(dirname(target), `.${basename(target)}.tmp`);
+}
+
+function previousSibling(target: string): string {
+  return join(dirname(target), `.${basename(target)}.previous`);
+}
+
+async function moveAside(target: string): Promise<void> {
+  await rm(previousSibling(target), { recursive: true, force: true });
+  await rename(target, previousSibling(target)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }
 
 async function isMissingOrEmpty(directory: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
@@ -20,6 +20,9 @@ const TOKENIZER_FILES = [
   'vocab.json',
   'merges.txt',
 ];
+
+const MODEL_FILES =
+  /^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
 
 /**
  * Reads a Hugging Face folder of a BART: config.json and model.safetensors, or shards by model.safetensors.index.json.
@@ -49,7 +52,7 @@ export async function loadPretrained(
  * @param options.generationConfig content of generation_config.json; by default what transformers derives from `config`.
  * @param options.dtype how weights are stored, default float32.
  * @param options.copyTokenizerFrom a folder whose tokenizer files come along.
- * @param options.replace let an existing folder give way (default false: an error).
+ * @throws when a file cannot be written, or `directory` holds files that are no checkpoint's; an old checkpoint gives way.
  */
 export async function savePretrained(
   directory: string,
@@ -59,10 +62,10 @@ export async function savePretrained(
     generationConfig?: Record<string, unknown>;
     dtype?: 'float32' | 'float16';
     copyTokenizerFrom?: string;
-    replace?: boolean;
   },
 ): Promise<void> {
   const { dtype = 'float32' } = options;
+  await refuseForeignFiles(directory);
   const weights = selectWeights(options.weights, options.config, directory);
   const config = { ...options.config, torch_dtype: dtype };
   const generationConfig = options.generationConfig ?? defaultGenerationConfig(config);
@@ -78,8 +81,19 @@ export async function savePretrained(
       });
       if (options.copyTokenizerFrom !== undefined) await copyTokenizer(options.copyTokenizerFrom, temporary);
     },
-    { replace: options.replace },
+    { replace: true },
   );
+}
+
+/** Replacing a folder removes what is in it: only what a checkpoint consists of may be lost. */
+async function refuseForeignFiles(directory: string): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  const foreign = names.find((name) => !TOKENIZER_FILES.includes(name) && !MODEL_FILES.test(name));
+  if (foreign !== undefined) {
+    throw new Error(
+      `cannot write to ${directory}: it holds ${foreign}, no file of a checkpoint; choose another with --output.`,
+    );
+  }
 }
 
 /** Copies the tokenizer's files of a Hugging Face folder to another folder. */
