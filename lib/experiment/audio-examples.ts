@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeWav } from '../audio/wav.js';
+import { encodeWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Codes } from '../codec/codec.js';
@@ -55,8 +55,23 @@ export function createAudioExamples(run: Run) {
 
   async function add(example: AudioExample, samples: Float32Array): Promise<void> {
     run.signal?.throwIfAborted();
-    await writeWav(join(outputDirectory, example.file), samples, run.codec.sampleRateHz);
+    const wav = encodeWav(samples, run.codec.sampleRateHz);
+    await writeFileAtomic(join(outputDirectory, example.file), wav);
     examples.push(example);
+  }
+
+  async function addWritten(
+    written: (Omit<AudioExample, 'instruction'> & { codes: number[] })[],
+  ): Promise<void> {
+    const items = written.map(({ split, prompt }) => run[split][prompt].item);
+    const waveforms = await synthesize(
+      run,
+      written.map(({ codes }, index) => ({ item: items[index], codes })),
+    );
+    for (const [index, { codes: _, ...example }] of written.entries()) {
+      await add({ ...example, instruction: items[index].instruction }, waveforms[index]);
+    }
+    await writeIndex();
   }
 
   async function writeIndex(): Promise<void> {
@@ -87,34 +102,36 @@ export function createAudioExamples(run: Run) {
 
     /** Chosen and rejected samples of an iteration's first pairs. */
     async addPairs(iteration: number, rows: readonly PreferenceRow[]): Promise<void> {
-      for (const { prompt, row } of firstPairs(run.train, rows, audioPrompts)) {
-        for (const role of ['chosen', 'rejected'] as const) {
-          const file = `audio/iter_${iteration}_train_${prompt}_${role}.wav`;
-          const reward = role === 'chosen' ? row.chosenReward : row.rejectedReward;
-          const { samples } = await synthesize(run, run.train[prompt].item, row[role]);
-          const { instruction } = row;
-          await add({ file, role, split: 'train', prompt, instruction, iteration, reward }, samples);
-        }
-      }
-      await writeIndex();
+      const written = firstPairs(run.train, rows, audioPrompts).flatMap(({ prompt, row }) =>
+        (['chosen', 'rejected'] as const).map((role) => ({
+          file: `audio/iter_${iteration}_train_${prompt}_${role}.wav`,
+          role,
+          split: 'train' as const,
+          prompt,
+          iteration,
+          reward: role === 'chosen' ? row.chosenReward : row.rejectedReward,
+          codes: row[role],
+        })),
+      );
+      await addWritten(written);
     },
 
     /** One sample of each test prompt by the original and one by the trained policy. */
     async addComparison(original: Evaluation, trained: Evaluation): Promise<void> {
-      for (const [prompt, { item }] of run.test.slice(0, audioPrompts).entries()) {
-        for (const [role, evaluation] of [
-          ['original', original],
-          ['trained', trained],
-        ] as const) {
+      const policies = [
+        ['original', original],
+        ['trained', trained],
+      ] as const;
+      const written = run.test.slice(0, audioPrompts).flatMap((_, prompt) =>
+        policies.flatMap(([role, evaluation]) => {
           const sample = evaluation.test[prompt].find(({ codes }) => codes.length > 0);
-          if (!sample) continue;
+          if (!sample) return [];
+          const { codes, reward } = sample;
           const file = `audio/test_${prompt}_${role}.wav`;
-          const { samples } = await synthesize(run, item, sample.codes);
-          const reward = sample.reward ?? undefined;
-          await add({ file, role, split: 'test', prompt, instruction: item.instruction, reward }, samples);
-        }
-      }
-      await writeIndex();
+          return { file, role, split: 'test' as const, prompt, codes, ...(reward !== null && { reward }) };
+        }),
+      );
+      await addWritten(written);
     },
   };
 }

@@ -61,7 +61,11 @@ async function scoreCompletion(
   codes: number[],
 ): Promise<ScoredCompletion> {
   let audio: ReturnType<Sample['audio']> | undefined;
-  const sample: Sample = { item, codes, audio: () => (audio ??= synthesize(run, item, codes)) };
+  const makeAudio = async () => {
+    const [samples] = await synthesize(run, [{ item, codes }]);
+    return { samples, sampleRateHz: run.codec.sampleRateHz };
+  };
+  const sample: Sample = { item, codes, audio: () => (audio ??= makeAudio()) };
   const reward = await run.reward.score(sample);
   if (reward === null) return { codes, reward: null, rank: null, details: {} };
   const rank = run.reward.rank?.(sample, reward) ?? reward;

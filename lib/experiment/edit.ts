@@ -1,8 +1,10 @@
 import { join } from 'node:path';
-import { readWav, toMono, writeWav } from '../audio/wav.js';
+import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { loadCodec } from '../codec/load.js';
 import { packPrompt } from '../policy/pack.js';
+import { openPartner } from '../policy/nar.js';
 import { loadPolicy } from '../policy/policy.js';
 import { sample } from '../policy/sample.js';
 import { resolveModelDirectory } from './package.js';
@@ -35,7 +37,7 @@ export async function editRecording(
   const recording = await readWav(options.wav);
   const model = resolveModelDirectory(options.model);
   const policy = await loadPolicy(options.policy ?? join(model, 'policy'));
-  const nar = await loadPolicy(join(model, 'nar'));
+  const nar = openPartner(await loadPolicy(join(model, 'nar')));
   const codec = await loadCodec(join(model, 'codec'));
   try {
     const mono = await resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
@@ -48,14 +50,15 @@ export async function editRecording(
     }
     if (codes.length === 0)
       throw new Error(`the policy wrote nothing for "${instruction}": try another --seed`);
-    const item = { src_encodec: source, instruction, tgt_encodec: source };
-    const { samples, sampleRateHz } = await synthesize({ nar, codec, signal }, item, codes);
-    await writeWav(output, samples, sampleRateHz);
+    const item = { src_encodec: source, instruction };
+    const [samples] = await synthesize({ nar, codec, signal }, [{ item, codes }]);
+    await writeFileAtomic(output, encodeWav(samples, codec.sampleRateHz));
     return {
       sourceSeconds: mono.length / codec.sampleRateHz,
-      resultSeconds: samples.length / sampleRateHz,
+      resultSeconds: samples.length / codec.sampleRateHz,
     };
   } finally {
+    await nar.dispose();
     await codec.dispose();
   }
 }

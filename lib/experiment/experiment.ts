@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { loadCodec } from '../codec/load.js';
 import type { DatasetItem } from '../codec/codec.js';
+import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
 import { evenToken } from '../reward/even-token.js';
@@ -33,6 +34,7 @@ export async function* runExperiment(
     const run: Run = { parameters, directories, reward: rewards[parameters.reward], signal, ...models };
     yield* recordRun(iterate(run), run);
   } finally {
+    await models.nar.dispose();
     await models.codec.dispose();
   }
 }
@@ -49,7 +51,7 @@ async function loadModels(
     packPrompts(policy, prompts[split], count, `${split} prompt`, parameters.instruction);
   return {
     policy,
-    nar,
+    nar: openPartner(nar),
     codec,
     train: pack('train', parameters.trainPrompts),
     test: pack('test', parameters.testPrompts),

@@ -25,10 +25,10 @@ export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
   const original = yield* evaluate(run, ORIGINAL);
   let trained = original;
   for (let iteration = 0; iteration < run.parameters.iterations; iteration++) {
-    run.signal?.throwIfAborted();
     const rows = yield* preparePairs(run, iteration);
     await audio.addPairs(iteration, rows);
     if (rows.length > 0) yield* train(run, iteration, rows);
+    run.signal?.throwIfAborted();
     yield await save(run, iteration);
     trained = yield* evaluate(run, iteration);
   }

@@ -1,4 +1,5 @@
 import type { Codec, DatasetItem } from '../codec/codec.js';
+import type { Partner } from '../policy/nar.js';
 import type { Policy } from '../policy/policy.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
@@ -10,7 +11,7 @@ export interface Run {
   directories: RunDirectories;
   policy: Policy;
   /** Writes codebooks 1 and up from codebook 0. */
-  nar: Policy;
+  nar: Partner;
   codec: Codec;
   reward: Reward;
   train: PackedPrompt[];

@@ -1,17 +1,31 @@
-import type { Codec, DatasetItem } from '../codec/codec.js';
-import { fillCodebooks } from '../policy/nar.js';
-import type { Policy } from '../policy/policy.js';
+import type { Codec, Codes } from '../codec/codec.js';
+import type { Partner } from '../policy/nar.js';
 
-/** Turns codebook 0 of a completion into sound: the non-autoregressive partner writes the other codebooks, the codec decodes all. */
+/** Codebook 0 of a completion and the prompt it answers. */
+export interface Completion {
+  item: { src_encodec: Codes; instruction: string };
+  codes: number[];
+}
+
+/**
+ * Turns completions into sound: the non-autoregressive partner writes the other codebooks, the codec decodes all.
+ *
+ * @returns mono samples at the codec's rate, one array per completion
+ */
 export async function synthesize(
-  { nar, codec, signal }: { nar: Policy; codec: Codec; signal?: AbortSignal },
-  item: DatasetItem,
-  codebook0: number[],
-): Promise<{ samples: Float32Array; sampleRateHz: number }> {
-  const [codes] = await fillCodebooks(
-    nar,
-    [{ instruction: item.instruction, source: item.src_encodec, codebook0 }],
-    signal,
-  );
-  return { samples: await codec.decode([codebook0, ...codes]), sampleRateHz: codec.sampleRateHz };
+  { nar, codec, signal }: { nar: Partner; codec: Codec; signal?: AbortSignal },
+  completions: readonly Completion[],
+): Promise<Float32Array[]> {
+  const items = completions.map(({ item, codes }) => ({
+    instruction: item.instruction,
+    source: item.src_encodec,
+    codebook0: codes,
+  }));
+  const filled = await nar.fill(items, signal);
+  const waveforms: Float32Array[] = [];
+  for (const [index, { codes }] of completions.entries()) {
+    signal?.throwIfAborted();
+    waveforms.push(await codec.decode([codes, ...filled[index]]));
+  }
+  return waveforms;
 }

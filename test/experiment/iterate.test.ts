@@ -1,0 +1,192 @@
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
+import { readAudioIndex } from '../../lib/experiment/audio-examples.js';
+import { readDataFile } from '../../lib/experiment/data-file.js';
+import type { RunEvent } from '../../lib/experiment/events.js';
+import { iterate } from '../../lib/experiment/iterate.js';
+import { recordRun } from '../../lib/experiment/record.js';
+import type { Run } from '../../lib/experiment/run.js';
+import type { Reward } from '../../lib/reward/reward.js';
+import { createTinyRun } from './tiny-run.js';
+
+const roots: string[] = [];
+afterAll(() => Promise.all(roots.map((root) => rm(root, { recursive: true }))));
+
+async function tinyRun(parameters?: Record<string, unknown>): Promise<Run> {
+  const run = await createTinyRun(parameters);
+  roots.push(join(run.directories.modelDirectory, '..', '..'));
+  return run;
+}
+
+async function collect(run: Run): Promise<RunEvent[]> {
+  const events: RunEvent[] = [];
+  for await (const event of recordRun(iterate(run), run)) events.push(event);
+  return events;
+}
+
+/** Events as "type iteration split", without progress. */
+function outline(events: RunEvent[]): string[] {
+  return events
+    .filter(({ type }) => type !== 'progress')
+    .map((event) =>
+      [
+        event.type,
+        ...('iteration' in event ? [event.iteration] : []),
+        ...('split' in event ? [event.split] : []),
+      ].join(' '),
+    );
+}
+
+async function readFiles(directory: string): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for (const name of (await readdir(directory, { recursive: true })).sort()) {
+    const path = join(directory, name);
+    if ((await stat(path)).isFile()) files.set(relative(directory, path), await readFile(path));
+  }
+  return files;
+}
+
+const iterationOutline = (k: number) => [
+  `sampled ${k}`,
+  `scored ${k}`,
+  `paired ${k}`,
+  `step ${k}`,
+  `validated ${k}`,
+  `saved ${k}`,
+  `evaluated ${k} train`,
+  `evaluated ${k} test`,
+];
+
+describe('iterate', () => {
+  let run: Run;
+  let events: RunEvent[];
+  let firstWeights: Run['policy']['weights'];
+  beforeAll(async () => {
+    run = await tinyRun();
+    firstWeights = new Map(run.policy.weights);
+    events = await collect(run);
+  });
+
+  it('evaluates, then samples, scores, pairs, trains, saves and evaluates in each iteration', () => {
+    expect(outline(events)).toEqual([
+      'started',
+      'evaluated -1 train',
+      'evaluated -1 test',
+      ...iterationOutline(0),
+      ...iterationOutline(1),
+      'finished',
+    ]);
+    const evaluated = events.find(({ type }) => type === 'evaluated');
+    expect(evaluated).toMatchObject({ statistics: { count: 4 } });
+  });
+
+  it('writes data, checkpoints and audio', async () => {
+    const { modelDirectory, outputDirectory } = run.directories;
+    const models = [...(await readFiles(modelDirectory)).keys()];
+    for (const k of [0, 1]) {
+      for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) {
+        expect(models).toContain(`iter_${k}/dpo_model/${name}`);
+      }
+      const rows = await readDataFile(join(outputDirectory, `data_iter_${k}.json`));
+      expect(rows).toHaveLength(2);
+      for (const { chosenReward, rejectedReward, source, details } of rows) {
+        expect(chosenReward).toBeGreaterThan(rejectedReward);
+        expect(source).toHaveLength(3);
+        expect(details.chosen_even_percents * 5).toBe(chosenReward);
+      }
+    }
+    const { examples } = await readAudioIndex(outputDirectory);
+    const files = [...(await readFiles(outputDirectory)).keys()];
+    expect(files.filter((name) => name.endsWith('.wav'))).toEqual(examples.map(({ file }) => file).sort());
+    expect(examples.map(({ role }) => role)).toEqual([
+      ...['source', 'target', 'source', 'target'],
+      ...['chosen', 'rejected', 'chosen', 'rejected'],
+      ...['original', 'trained'],
+    ]);
+  });
+
+  it('trains the policy and saves it as it is then', async () => {
+    const name = 'model.decoder.layers.0.fc1.weight';
+    expect(run.policy.weights.get(name)!.data).not.toEqual(firstWeights.get(name)!.data);
+    const saved = await readSafetensors(
+      join(run.directories.modelDirectory, 'iter_1/dpo_model/model.safetensors'),
+    );
+    expect(saved.get(name)!.data).toEqual(run.policy.weights.get(name)!.data);
+  });
+
+  it('writes the same files for the same seed and others for another', async () => {
+    const [same, other] = [await tinyRun(), await tinyRun({ seed: 43 })];
+    for (const again of [same, other]) await collect(again);
+    const timed = ['run.json', 'log_training.log'];
+    for (const directory of ['modelDirectory', 'outputDirectory'] as const) {
+      const files = await Promise.all([run, same, other].map((r) => readFiles(r.directories[directory])));
+      for (const map of files) timed.forEach((name) => map.delete(name));
+      expect(files[0].size).toBeGreaterThan(5);
+      expect(files[1]).toEqual(files[0]);
+      expect(files[2]).not.toEqual(files[0]);
+    }
+  });
+
+  it('doubles a single pair, so that one can validate', async () => {
+    const run = await tinyRun({ iterations: 1 });
+    const events = await collect({ ...run, train: run.train.slice(0, 1) });
+    expect(events.find(({ type }) => type === 'paired')).toMatchObject({ pairs: 2, skipped: 0 });
+  });
+
+  it('goes on without training where no prompt gives a pair, and says why', async () => {
+    const indifferent: Reward = { name: 'same', label: 'same', score: async () => 1 };
+    const run = await tinyRun({ iterations: 1 });
+    const before = new Map(run.policy.weights);
+    const events = await collect({ ...run, reward: indifferent });
+    expect(outline(events)).not.toContain('step 0');
+    expect(outline(events)).toContain('saved 0');
+    expect(events.find(({ type }) => type === 'paired')).toMatchObject({
+      pairs: 0,
+      skipped: 2,
+      skippedReasons: [
+        expect.stringContaining('prompt 0: all 4 samples'),
+        expect.stringContaining('prompt 1: '),
+      ],
+    });
+    expect(run.policy.weights).toEqual(before);
+  });
+
+  it('trains on made-up pairs, the same in each iteration, when asked to', async () => {
+    const run = await tinyRun({ syntheticFirstIteration: true, maxNewTokens: 6 });
+    run.policy.config.max_position_embeddings = 140;
+    const weights = run.policy.weights;
+    for (const part of ['encoder', 'decoder']) {
+      const name = `model.${part}.embed_positions.weight`;
+      weights.set(name, { shape: [142, 8], dtype: 'float32', data: new Float32Array(142 * 8).fill(0.01) });
+    }
+    const events = await collect(run);
+    expect(outline(events)).not.toContain('sampled 0');
+    const paired = events.filter(({ type }) => type === 'paired');
+    expect(paired).toMatchObject([
+      { iteration: 0, dataFile: 'data_iter_0.json' },
+      { iteration: 1, dataFile: 'data_iter_0.json' },
+    ]);
+    expect(await readdir(run.directories.outputDirectory)).not.toContain('data_iter_1.json');
+  });
+
+  it('stops when aborted and leaves only complete files', async () => {
+    const abort = new AbortController();
+    const run = { ...(await tinyRun()), signal: abort.signal };
+    const seen: RunEvent[] = [];
+    const running = async () => {
+      for await (const event of recordRun(iterate(run), run)) {
+        seen.push(event);
+        if (event.type === 'step' && event.iteration === 1) abort.abort();
+      }
+    };
+    await expect(running()).rejects.toThrow(/abort/i);
+    expect(outline(seen)).toContain('saved 0');
+    expect(await readdir(run.directories.modelDirectory)).not.toContain('iter_1');
+    const record: unknown = JSON.parse(
+      await readFile(join(run.directories.modelDirectory, 'run.json'), 'utf8'),
+    );
+    expect(record).toMatchObject({ state: 'interrupted', seed: 42 });
+  });
+});
