@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
@@ -8,7 +9,13 @@ import { openPartner } from '../policy/nar.js';
 import { loadPolicy } from '../policy/policy.js';
 import { sample } from '../policy/sample.js';
 import { resolveModelDirectory } from './package.js';
+import { parametersSchema } from './parameters.js';
 import { synthesize } from './synthesize.js';
+import { describeIssues } from './zod-message.js';
+
+const samplingSchema = parametersSchema
+  .pick({ seed: true, maxNewTokens: true })
+  .extend({ temperature: z.number().min(0) });
 
 export interface EditOptions {
   wav: string;
@@ -19,6 +26,7 @@ export interface EditOptions {
   /** Checkpoint instead of the model's policy. */
   policy: string | null;
   seed: number;
+  /** Divides the logits; 0 takes the likeliest token. */
   temperature: number;
   maxNewTokens: number;
   signal?: AbortSignal;
@@ -34,6 +42,8 @@ export async function editRecording(
   options: EditOptions,
 ): Promise<{ sourceSeconds: number; resultSeconds: number }> {
   const { instruction, output, signal, seed, temperature, maxNewTokens } = options;
+  const checked = samplingSchema.safeParse({ seed, temperature, maxNewTokens });
+  if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
   const recording = await readWav(options.wav);
   const model = resolveModelDirectory(options.model);
   const policy = await loadPolicy(options.policy ?? join(model, 'policy'));
