@@ -1,0 +1,116 @@
+import { relative } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { parameterOptions, parametersFromOptions, parseNumber } from './parameter-options.js';
+import { run } from './run.js';
+import { verifyDirectory } from './verify.js';
+import { findRunDirectories } from '../experiment/directories.js';
+import { editRecording } from '../experiment/edit.js';
+import type { RewardName } from '../experiment/parameters.js';
+import { writeReport } from '../view/report.js';
+
+const EXIT = { done: 0, verificationFailed: 1, wrongInput: 2, bug: 70, interrupted: 130 } as const;
+
+const EXPERIMENTS: Record<RewardName, string> = {
+  'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
+  length: 'train the policy to write shorter completions',
+};
+
+/**
+ * Runs one command line.
+ *
+ * @param args without `node` and the script
+ * @param signal ends a run in good order
+ * @returns the exit code: 0 done, 1 verification failed, 2 wrong input, 70 a mistake in this program, 130 interrupted
+ */
+export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const program = createProgram(signal, () => (exitCode = EXIT.verificationFailed));
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    exitCode = exitCodeOf(error, signal);
+  }
+  return exitCode;
+}
+
+function exitCodeOf(error: unknown, signal: AbortSignal): number {
+  // Commander has printed what it has to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
+  if (signal.aborted) {
+    process.stderr.write('interrupted\n');
+    return EXIT.interrupted;
+  }
+  // Wrong input is told by a plain Error; anything else is a mistake in this program and worth its stack.
+  if (error instanceof Error && error.constructor === Error) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return EXIT.wrongInput;
+  }
+  console.error(error);
+  return EXIT.bug;
+}
+
+function createProgram(signal: AbortSignal, onVerificationFailed: () => void): Command {
+  const program = new Command('speech-dpo')
+    .description('Direct Preference Optimization for speech codec language models')
+    .exitOverride()
+    .showHelpAfterError('(see speech-dpo --help)');
+
+  for (const [reward, description] of Object.entries(EXPERIMENTS) as [RewardName, string][]) {
+    const command = program
+      .command(reward)
+      .description(description)
+      .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
+      .action((options: Record<string, unknown> & { output: string }) =>
+        run(parametersFromOptions(reward, options), options.output, signal),
+      );
+    for (const option of parameterOptions(reward)) command.addOption(option);
+  }
+
+  program
+    .command('report')
+    .description('write report.html of a run anew')
+    .argument('<folder>', 'output/MMDD-HHMM or model_output/MMDD-HHMM')
+    .action(async (folder: string) => {
+      const report = await writeReport(findRunDirectories(folder).outputDirectory);
+      process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
+    });
+
+  program
+    .command('verify')
+    .description('compare this implementation with reference values of transformers and TRL')
+    .argument('<folder>', 'reference values with their model')
+    .action(async (folder: string) => {
+      if (!(await verifyDirectory(folder))) onVerificationFailed();
+    });
+
+  program
+    .command('edit')
+    .description('edit a recording as an instruction says')
+    .requiredOption('--wav <file>', 'recording to edit')
+    .requiredOption('--instruction <text>', 'what to do with it, for example "Make it faster."')
+    .option('--output <file>', 'WAV file to write', 'edited.wav')
+    .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
+    .option('--policy <folder>', "checkpoint instead of the model's policy, for example iter_2/dpo_model")
+    .option('--seed <number>', 'another seed gives another result', parseNumber, 42)
+    .option('--temperature <number>', 'divides the logits; 0 takes the likeliest token', parseNumber, 1)
+    .option('--max-new-tokens <number>', 'longest result, in tokens', parseNumber, 300)
+    .action(async (options) => {
+      const { sourceSeconds, resultSeconds } = await editRecording({ ...options, signal });
+      const durations = `${sourceSeconds.toFixed(2)} s -> ${resultSeconds.toFixed(2)} s`;
+      process.stdout.write(`${options.output}: ${durations}\n`);
+    });
+
+  // A long list, but one place to find every parameter.
+  program.addHelpText('after', () => `\nParameters of even-token:\n${parametersHelp(program)}`);
+  return program;
+}
+
+function parametersHelp(program: Command): string {
+  const command = program.commands.find((candidate) => candidate.name() === 'even-token')!;
+  const help = command.createHelp();
+  const width = help.longestOptionTermLength(command, help);
+  return help
+    .visibleOptions(command)
+    .map((option) => help.formatItem(help.optionTerm(option), width, help.optionDescription(option), help))
+    .join('\n');
+}
