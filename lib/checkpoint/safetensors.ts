@@ -133,6 +133,8 @@ function toFloat16(data: Float32Array, name: string, path: string): Uint16Array 
 function checkWritable(name: string, shape: number[], items: number, path: string): void {
   const where = `${path}: tensor ${JSON.stringify(name)}`;
   if (name === '__metadata__') throw new Error(`${where} cannot be written: the format reserves this name.`);
+  if (Buffer.from(name).toString() !== name)
+    throw new Error(`${where} has a name that is not valid Unicode.`);
   const expected = shape.reduce((product, size) => product * size, 1);
   if (expected !== items) {
     throw new Error(`${where} of shape [${shape.join(', ')}] needs ${expected} values, but holds ${items}.`);
