@@ -1,0 +1,3 @@
+export { lengthDistribution, rewardDistribution } from './charts/distribution.js';
+export { rewardCurves } from './charts/reward-curves.js';
+export { WHY_BOTH_MAY_FALL, logProbabilityCurves, trainingCurves } from './charts/training-curves.js';

@@ -1,0 +1,137 @@
+import type { Annotation, Data, Shape } from 'plotly.js-dist';
+import type { Split } from '../../experiment/events.js';
+import { summarize } from '../../experiment/statistics.js';
+import { escapeChartText } from '../escape.js';
+import { COLORS, axis, baseLayout, translucent, type Figure } from '../figure.js';
+import { formatNumber } from '../format.js';
+import { beforeAndAfter, type RunEvents } from '../run-events.js';
+
+export interface Histogram {
+  /** The bins' edges, one more than there are bins. */
+  edges: number[];
+  /** Share of the values in each bin, 0 to 1, a list for each set of values. */
+  shares: number[][];
+}
+
+/** Rewards of the evaluation samples before training and after the last iteration. */
+export function rewardDistribution(events: RunEvents, split: Split, rewardLabel: string): Figure {
+  const { before, after } = beforeAndAfter(events, split);
+  return distribution(before?.rewards ?? [], after?.rewards ?? [], rewardLabel, 2);
+}
+
+/** Lengths of the evaluation samples, in tokens of codebook 0 (one a codec frame), before training and after the last iteration. */
+export function lengthDistribution(events: RunEvents, split: Split): Figure {
+  const { before, after } = beforeAndAfter(events, split);
+  return distribution(before?.lengths ?? [], after?.lengths ?? [], 'sample length (tokens)', 0);
+}
+
+function distribution(
+  before: readonly number[],
+  after: readonly number[],
+  label: string,
+  digits: number,
+): Figure {
+  const { edges, shares } = histogram([before, after]);
+  const title = escapeChartText(label);
+  const sets = [
+    { name: 'original policy', values: before, share: shares[0], color: COLORS.before },
+    { name: 'trained policy', values: after, share: shares[1], color: COLORS.after },
+  ].filter(({ values }) => values.length > 0);
+  return {
+    data: sets.map(({ name, share, color }) => bars(name, share, edges, color, digits)),
+    layout: {
+      ...baseLayout(340),
+      barmode: 'overlay',
+      xaxis: axis(title),
+      yaxis: { ...axis('share of samples'), tickformat: '.0%', rangemode: 'tozero' },
+      shapes: sets.map(({ values, color }) => meanLine(mean(values), color)),
+      annotations: sets.map(({ values, color }, i) => meanLabel(values, sets, i, color, digits)),
+    },
+  };
+}
+
+/**
+ * Counts each set of values in bins that all sets share: bins as wide as Freedman and Diaconis' rule makes them for the set with the narrower middle half, 12 to 50 of
+ * them; whole numbers get bins a whole number wide.
+ */
+export function histogram(sets: readonly (readonly number[])[]): Histogram {
+  const all = sets.flat();
+  if (all.length === 0) return { edges: [0, 1], shares: sets.map(() => [0]) };
+  const low = Math.min(...all);
+  const spread = Math.max(...all) - low || 1;
+  const ideal = Math.min(...sets.filter(({ length }) => length > 0).map(freedmanDiaconisWidth));
+  let width = Math.min(spread / 12, Math.max(spread / 50, ideal));
+  let start = low;
+  if (all.every(Number.isInteger)) {
+    width = Math.max(1, Math.round(width));
+    start = low - 0.5;
+  }
+  const bins = Math.floor((low + spread - start) / width) + 1;
+  const edges = Array.from({ length: bins + 1 }, (_, i) => start + i * width);
+  const shares = sets.map((values) => {
+    const counts = new Array<number>(bins).fill(0);
+    for (const value of values) counts[Math.min(bins - 1, Math.floor((value - start) / width))]++;
+    return counts.map((count) => count / Math.max(1, values.length));
+  });
+  return { edges, shares };
+}
+
+function freedmanDiaconisWidth(values: readonly number[]): number {
+  const { p25, p75 } = summarize(values);
+  return (2 * (p75 - p25)) / Math.cbrt(values.length);
+}
+
+function bars(name: string, shares: number[], edges: number[], color: string, digits: number): Data {
+  return {
+    type: 'bar',
+    name,
+    x: shares.map((_, i) => (edges[i] + edges[i + 1]) / 2),
+    y: shares,
+    width: edges[1] - edges[0],
+    marker: { color: translucent(color, 0.55), line: { color, width: 1 } },
+    customdata: shares.map((_, i) => [formatNumber(edges[i], digits), formatNumber(edges[i + 1], digits)]),
+    hovertemplate: `${name}<br>%{customdata[0]} to %{customdata[1]}: %{y:.1%} of samples<extra></extra>`,
+  };
+}
+
+function meanLine(x: number, color: string): Partial<Shape> {
+  return {
+    type: 'line',
+    xref: 'x',
+    yref: 'paper',
+    x0: x,
+    x1: x,
+    y0: 0,
+    y1: 1,
+    line: { color, width: 2, dash: 'dash' },
+  };
+}
+
+/** The mean beside its line, on the side away from the other set's line. */
+function meanLabel(
+  values: readonly number[],
+  sets: readonly { values: readonly number[] }[],
+  index: number,
+  color: string,
+  digits: number,
+): Partial<Annotation> {
+  const own = mean(values);
+  const other = sets[1 - index];
+  const onLeft =
+    other !== undefined && (own < mean(other.values) || (own === mean(other.values) && index === 0));
+  return {
+    text: `<b>mean ${formatNumber(own, Math.max(1, digits))}</b>`,
+    xref: 'x',
+    yref: 'paper',
+    x: own,
+    y: 1,
+    xanchor: onLeft ? 'right' : 'left',
+    yanchor: 'bottom',
+    showarrow: false,
+    font: { color, size: 12 },
+  };
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0) / values.length;
+}

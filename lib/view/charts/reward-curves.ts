@@ -1,0 +1,120 @@
+import type { Data, Layout } from 'plotly.js-dist';
+import { ORIGINAL, type Split } from '../../experiment/events.js';
+import type { Statistics } from '../../experiment/statistics.js';
+import { escapeChartText } from '../escape.js';
+import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+import { evaluationsOf, policyName, splitName, type Evaluation, type RunEvents } from '../run-events.js';
+
+const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 'y2' }[] = [
+  { split: 'test', domain: [0, 0.48], x: 'x', y: 'y' },
+  { split: 'train', domain: [0.52, 1], x: 'x2', y: 'y2' },
+];
+
+/**
+ * Reward per iteration on held-out and training prompts, side by side on one scale: median, mean, the quartiles' band and the range from the worst to the
+ * best sample.
+ *
+ * @param rewardLabel axis title, for example "even tokens (0 to 5)"
+ */
+export function rewardCurves(events: RunEvents, rewardLabel: string): Figure {
+  const label = escapeChartText(rewardLabel);
+  const iterations = [
+    ...new Set(PANELS.flatMap(({ split }) => evaluationsOf(events, split)).map((e) => e.iteration)),
+  ];
+  const iterationAxis: NonNullable<Layout['xaxis']> = {
+    ...axis('policy after iteration'),
+    ...iterationTicks(iterations),
+    showgrid: false,
+  };
+  return {
+    data: PANELS.flatMap(({ split, x, y }) => splitTraces(evaluationsOf(events, split), x, y, label)),
+    layout: {
+      ...baseLayout(400),
+      hovermode: 'x unified',
+      xaxis: { ...iterationAxis, domain: PANELS[0].domain },
+      xaxis2: { ...iterationAxis, domain: PANELS[1].domain, anchor: 'y2' },
+      yaxis: axis(label),
+      yaxis2: { ...axis(''), anchor: 'x2', matches: 'y', showticklabels: false },
+      annotations: PANELS.map(({ split, domain }) => panelTitle(splitName(split), domain)),
+    },
+  };
+}
+
+function splitTraces(evaluations: Evaluation[], xaxis: 'x' | 'x2', yaxis: 'y' | 'y2', label: string): Data[] {
+  const x = evaluations.map(({ iteration }) => iteration);
+  const pick = (key: keyof Statistics) => evaluations.map(({ statistics }) => statistics[key]);
+  const color = COLORS.after;
+  const common = { type: 'scatter' as const, x, xaxis, yaxis, showlegend: xaxis === 'x' };
+  const band = (low: keyof Statistics, high: keyof Statistics, opacity: number, name: string): Data[] => [
+    {
+      ...common,
+      y: pick(high),
+      mode: 'lines',
+      line: { width: 0 },
+      legendgroup: name,
+      showlegend: false,
+      hoverinfo: 'skip',
+    },
+    {
+      ...common,
+      y: pick(low),
+      mode: 'lines',
+      line: { width: 0 },
+      fill: 'tonexty',
+      fillcolor: translucent(color, opacity),
+      name,
+      legendgroup: name,
+      hoverinfo: 'skip',
+    },
+  ];
+  return [
+    ...band('min', 'max', 0.1, 'min to max'),
+    ...band('p25', 'p75', 0.25, 'quartiles'),
+    {
+      ...common,
+      y: pick('mean'),
+      mode: 'lines',
+      name: 'mean',
+      legendgroup: 'mean',
+      line: { color, width: 1.5, dash: 'dot' },
+      hovertemplate: 'mean %{y:.3f}<extra></extra>',
+    },
+    {
+      ...common,
+      y: pick('median'),
+      mode: 'lines+markers',
+      name: 'median',
+      legendgroup: 'median',
+      line: { color, width: 2.5 },
+      marker: { color, size: 7 },
+      customdata: evaluations.map(({ statistics: s, iteration }) => [
+        s.p25,
+        s.p75,
+        s.min,
+        s.max,
+        s.count,
+        policyName(iteration),
+      ]),
+      hovertemplate:
+        `%{customdata[5]}: median %{y:.3f}<br>quartiles %{customdata[0]:.3f} to %{customdata[1]:.3f}` +
+        `<br>min to max %{customdata[2]:.3f} to %{customdata[3]:.3f}<br>%{customdata[4]} samples, ${label}<extra></extra>`,
+    },
+  ];
+}
+
+/** At most a dozen labels, the original policy's always among them. */
+function iterationTicks(iterations: number[]): {
+  tickvals: number[];
+  ticktext: string[];
+  range: [number, number];
+} {
+  const last = Math.max(0, ...iterations);
+  const stride = Math.ceil((last + 1) / 12);
+  const tickvals = [ORIGINAL];
+  for (let iteration = stride - 1; iteration <= last; iteration += stride) tickvals.push(iteration);
+  return {
+    tickvals,
+    ticktext: tickvals.map((iteration) => (iteration === ORIGINAL ? 'original' : String(iteration))),
+    range: [ORIGINAL - 0.3, last + 0.3],
+  };
+}

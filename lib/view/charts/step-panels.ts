@@ -1,0 +1,124 @@
+import type { Annotation, Data, Layout, ScatterData, Shape } from 'plotly.js-dist';
+import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+import type { DpoMetrics } from '../../dpo/metrics.js';
+import {
+  smoothedTrainLine,
+  trainLine,
+  validationLine,
+  type IterationSteps,
+  type Line,
+} from './step-timeline.js';
+
+export interface Panel {
+  title: string;
+  axisTitle: string;
+  range?: [number, number];
+  /** `name` goes before the names of a series' lines where there are several series, else ''. */
+  series: { metric: keyof DpoMetrics; name: string; color: string }[];
+}
+
+const GAP = 0.08;
+
+/** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
+export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
+  const width = (1 - GAP * (panels.length - 1)) / panels.length;
+  const axes = panels.map((panel, i) => {
+    const domain: [number, number] = [i * (width + GAP), i * (width + GAP) + width];
+    const suffix = i === 0 ? '' : String(i + 1);
+    return { panel, domain, suffix };
+  });
+  const layout: Partial<Layout> = {
+    ...baseLayout(380),
+    annotations: axes.flatMap(({ panel, domain, suffix }) => [
+      panelTitle(panel.title, domain),
+      ...iterationLabels(timeline, `x${suffix}`),
+    ]),
+    shapes: axes.flatMap(({ suffix }) => iterationLines(timeline, `x${suffix}`)),
+  };
+  for (const { panel, domain, suffix } of axes) {
+    const stepAxis = { ...axis('optimizer step'), domain, showgrid: false, anchor: `y${suffix}` };
+    const valueAxis = {
+      ...axis(panel.axisTitle),
+      anchor: `x${suffix}`,
+      ...(panel.range && { range: panel.range }),
+    };
+    Object.assign(layout, { [`xaxis${suffix}`]: stepAxis, [`yaxis${suffix}`]: valueAxis });
+  }
+  return { data: axes.flatMap(({ panel, suffix }) => panelTraces(timeline, panel, suffix)), layout };
+}
+
+function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): Data[] {
+  return panel.series.flatMap(({ metric, name, color }) => {
+    const common = {
+      type: 'scatter' as const,
+      xaxis: `x${suffix}` as 'x',
+      yaxis: `y${suffix}` as 'y',
+      connectgaps: false,
+      showlegend: suffix === '',
+    };
+    const line = (what: string, points: Line, style: Partial<ScatterData>): Partial<ScatterData> => {
+      const label = name === '' ? what : `${name}, ${what}`;
+      const hovertemplate = `${label}<br>step %{x}<br>${panel.axisTitle} %{y:.4g}<extra></extra>`;
+      return {
+        ...common,
+        ...points,
+        mode: 'lines',
+        name: label,
+        legendgroup: label,
+        hovertemplate,
+        ...style,
+      };
+    };
+    const everyStep = trainLine(timeline, metric);
+    const smoothed = smoothedTrainLine(timeline, metric);
+    const isSmoothed = smoothed.y.some((value, i) => value !== everyStep.y[i]);
+    const faint: Partial<ScatterData> = {
+      line: { color: translucent(color, 0.28), width: 1 },
+      hoverinfo: 'skip',
+    };
+    const strong: Partial<ScatterData> = { line: { color, width: 2.5 } };
+    return [
+      line(
+        isSmoothed ? 'training pairs, each step' : 'training pairs',
+        everyStep,
+        isSmoothed ? faint : strong,
+      ),
+      ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
+      line('validation pairs', validationLine(timeline, metric), {
+        mode: 'lines+markers',
+        line: { color, width: 1.5, dash: 'dot' },
+        marker: { color: '#ffffff', size: 8, line: { color, width: 2 } },
+      }),
+    ];
+  });
+}
+
+function iterationLines(timeline: IterationSteps[], xref: string): Partial<Shape>[] {
+  return timeline.slice(1).map(({ start }) => ({
+    type: 'line',
+    xref: xref as 'x',
+    yref: 'paper',
+    x0: start + 0.5,
+    x1: start + 0.5,
+    y0: 0,
+    y1: 1,
+    layer: 'below',
+    line: { color: COLORS.axis, width: 1, dash: 'dot' },
+  }));
+}
+
+/** "0", "1", ... at the head of each iteration's stretch; left out where they would run into each other. */
+function iterationLabels(timeline: IterationSteps[], xref: string): Partial<Annotation>[] {
+  if (timeline.length < 2 || timeline.length > 8) return [];
+  return timeline.map(({ iteration, start }) => ({
+    text: timeline.length > 4 ? String(iteration) : `iter ${iteration}`,
+    xref: xref as 'x',
+    yref: 'paper',
+    x: start + 0.5,
+    y: 1,
+    xanchor: 'left',
+    yanchor: 'bottom',
+    showarrow: false,
+    font: { size: 11, color: COLORS.faintText },
+  }));
+}

@@ -1,0 +1,49 @@
+import type { RunEvents } from '../run-events.js';
+import { COLORS, type Figure } from '../figure.js';
+import { stepPanels } from './step-panels.js';
+import { stepTimeline } from './step-timeline.js';
+
+/**
+ * DPO loss, margin of implicit rewards and share of pairs ranked right (TRL's loss, rewards/margins and rewards/accuracies) over all iterations' optimizer steps:
+ * each step on its training pairs, their running mean, and the validation pairs.
+ */
+export function trainingCurves(events: RunEvents): Figure {
+  const color = COLORS.after;
+  return stepPanels(stepTimeline(events), [
+    {
+      title: 'DPO loss',
+      axisTitle: 'loss (nats)',
+      series: [{ metric: 'loss', name: '', color }],
+    },
+    {
+      title: 'margin, chosen − rejected',
+      axisTitle: 'margin (β × nats)',
+      series: [{ metric: 'rewards/margins', name: '', color }],
+    },
+    {
+      title: 'pairs ranked right',
+      axisTitle: 'share of pairs',
+      range: [-0.04, 1.08],
+      series: [{ metric: 'rewards/accuracies', name: '', color }],
+    },
+  ]);
+}
+
+/** Why the curves of {@link logProbabilityCurves} may both go down. */
+export const WHY_BOTH_MAY_FALL =
+  'Both may fall: DPO rewards only the difference between chosen and rejected, and the two often share most of their tokens, so pushing the rejected sample ' +
+  'down drags the chosen one along; the training works as long as the gap between the lines grows.';
+
+/** Log-probability of the chosen and the rejected completions under the policy (TRL's logps/chosen and logps/rejected) over all iterations' optimizer steps. */
+export function logProbabilityCurves(events: RunEvents): Figure {
+  return stepPanels(stepTimeline(events), [
+    {
+      title: 'log-probability of a completion',
+      axisTitle: 'log-probability (nats)',
+      series: [
+        { metric: 'logps/chosen', name: 'chosen', color: COLORS.chosen },
+        { metric: 'logps/rejected', name: 'rejected', color: COLORS.rejected },
+      ],
+    },
+  ]);
+}

@@ -1,0 +1,73 @@
+import type { Data, Layout } from 'plotly.js-dist';
+
+/** What plotly draws, in a page (`Plotly.newPlot`) as in a notebook (`application/vnd.plotly.v1+json`). */
+export interface Figure {
+  data: Data[];
+  layout: Partial<Layout>;
+}
+
+/** Okabe and Ito's palette, told apart with every common kind of colour blindness ("Color Universal Design", 2008). */
+export const COLORS = {
+  before: '#8c8c8c',
+  after: '#0072b2',
+  chosen: '#009e73',
+  rejected: '#d55e00',
+  text: '#24292f',
+  faintText: '#59636e',
+  grid: '#e7eaee',
+  axis: '#c3c9d0',
+} as const;
+
+const FONT_FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+
+/** `#rrggbb` made see-through: `opacity` from 0 to 1. */
+export function translucent(color: string, opacity: number): string {
+  const [red, green, blue] = [1, 3, 5].map((start) => Number.parseInt(color.slice(start, start + 2), 16));
+  return `rgba(${red}, ${green}, ${blue}, ${opacity})`;
+}
+
+/** The look all charts share: white, light grid, horizontal legend below the plot. Width follows the page. */
+export function baseLayout(heightPixels: number): Partial<Layout> {
+  return {
+    autosize: true,
+    height: heightPixels,
+    margin: { l: 64, r: 16, t: 44, b: 52 },
+    font: { family: FONT_FAMILY, size: 13, color: COLORS.text },
+    paper_bgcolor: '#ffffff',
+    plot_bgcolor: '#ffffff',
+    legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.2, yanchor: 'top', traceorder: 'normal' },
+    hoverlabel: { bgcolor: '#ffffff', bordercolor: COLORS.axis, font: { color: COLORS.text } },
+  };
+}
+
+/** An axis of the shared look. */
+export function axis(title: string): NonNullable<Layout['xaxis']> {
+  return {
+    title: { text: title, standoff: 10, font: { size: 13 } },
+    gridcolor: COLORS.grid,
+    linecolor: COLORS.axis,
+    showline: true,
+    zeroline: false,
+    ticks: 'outside',
+    tickcolor: COLORS.axis,
+    automargin: true,
+  };
+}
+
+/** A panel's heading, centred above the plot area that spans `domain` of the figure's width. */
+export function panelTitle(
+  text: string,
+  domain: readonly [number, number],
+): NonNullable<Layout['annotations']>[number] {
+  return {
+    text: `<b>${text}</b>`,
+    xref: 'paper',
+    yref: 'paper',
+    x: (domain[0] + domain[1]) / 2,
+    y: 1,
+    yshift: 16,
+    xanchor: 'center',
+    yanchor: 'bottom',
+    showarrow: false,
+  };
+}

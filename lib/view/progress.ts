@@ -1,0 +1,101 @@
+import type { RunEvent } from '../experiment/events.js';
+import { formatDuration, formatNumber } from './format.js';
+import { policyName, splitName } from './run-events.js';
+
+type Stage = Extract<RunEvent, { type: 'progress' }>['stage'];
+
+/** Where a run's current job stands, and the last loss and mean reward of the run. */
+export interface ProgressState {
+  /** What is being done, in words: "iteration 0: training". A job ends where this changes. */
+  job: string;
+  stage: Stage;
+  done: number;
+  total: number;
+  startedSeconds: number;
+  nowSeconds: number;
+  /** Of the last training step. */
+  loss?: number;
+  /** Mean of the last evaluation or of the last samples. */
+  reward?: number;
+}
+
+export interface ProgressDescription {
+  /** Units a second; undefined before the first. */
+  ratePerSecond?: number;
+  remainingSeconds?: number;
+  /** One line: "iteration 0: training 4/9 steps, 1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
+  text: string;
+}
+
+const VERBS: Record<Stage, string> = {
+  evaluate: 'evaluating',
+  sample: 'sampling',
+  score: 'scoring',
+  train: 'training',
+};
+const UNITS: Record<Stage, string> = {
+  evaluate: 'samples',
+  sample: 'samples',
+  score: 'prompts',
+  train: 'steps',
+};
+
+/**
+ * The state after an event; the state itself is not changed.
+ *
+ * @param state undefined at the start of a run
+ * @param nowSeconds when the event came, on any clock that only moves forward
+ * @returns undefined while no job has reported
+ */
+export function advanceProgress(
+  state: ProgressState | undefined,
+  event: RunEvent,
+  nowSeconds: number,
+): ProgressState | undefined {
+  switch (event.type) {
+    case 'progress': {
+      const where = event.split ? ` on ${splitName(event.split)}` : '';
+      const job = `${policyName(event.iteration)}: ${VERBS[event.stage]}${where}`;
+      return advanceJob(state, { job, stage: event.stage, done: event.done, total: event.total }, nowSeconds);
+    }
+    case 'step': {
+      const job = `${policyName(event.iteration)}: ${VERBS.train}`;
+      const next = advanceJob(
+        state,
+        { job, stage: 'train', done: event.step, total: event.steps },
+        nowSeconds,
+      );
+      return { ...next, loss: event.metrics.loss };
+    }
+    case 'evaluated':
+      return state && { ...state, nowSeconds, reward: event.statistics.mean };
+    case 'scored':
+      return state && { ...state, nowSeconds, reward: event.averageReward };
+    default:
+      return state;
+  }
+}
+
+/** A job's time starts where the one before it ended, or with its first event. */
+function advanceJob(
+  state: ProgressState | undefined,
+  job: Pick<ProgressState, 'job' | 'stage' | 'done' | 'total'>,
+  nowSeconds: number,
+): ProgressState {
+  const startedSeconds = state?.job === job.job ? state.startedSeconds : (state?.nowSeconds ?? nowSeconds);
+  return { ...state, ...job, startedSeconds, nowSeconds };
+}
+
+/** Rate, remaining time and one line of text for a progress area. */
+export function describeProgress(state: ProgressState): ProgressDescription {
+  const { job, stage, done, total, loss, reward } = state;
+  const seconds = state.nowSeconds - state.startedSeconds;
+  const ratePerSecond = done > 0 && seconds > 0 ? done / seconds : undefined;
+  const remainingSeconds = ratePerSecond && (total - done) / ratePerSecond;
+  const parts = [`${job} ${done}/${total} ${UNITS[stage]}`];
+  if (ratePerSecond !== undefined) parts.push(`${formatNumber(ratePerSecond, ratePerSecond < 10 ? 1 : 0)}/s`);
+  if (remainingSeconds !== undefined && done < total) parts.push(`${formatDuration(remainingSeconds)} left`);
+  if (loss !== undefined) parts.push(`loss ${formatNumber(loss, 3)}`);
+  if (reward !== undefined) parts.push(`reward ${formatNumber(reward)}`);
+  return { ratePerSecond, remainingSeconds, text: parts.join(', ') };
+}

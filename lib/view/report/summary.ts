@@ -1,0 +1,65 @@
+import { pairedBootstrap, type Interval } from '../../experiment/bootstrap.js';
+import type { Split } from '../../experiment/events.js';
+import type { RecordedRun } from '../../experiment/run-files.js';
+import { meanOf } from '../evaluation-table.js';
+import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
+import { beforeAndAfter, eventsOf, splitName } from '../run-events.js';
+
+/** The result of a run in a few sentences, with the figures a reader asks for first; says so where the run has not got that far. */
+export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
+  const { parameters } = run.record;
+  const iterations = new Set(eventsOf(run.events, 'saved').map(({ iteration }) => iteration)).size;
+  const sentences = [
+    `${formatCount(iterations, 'iteration')} of DPO with the ${parameters.reward} reward on ${formatCount(parameters.trainPrompts, 'training prompt')}, ` +
+      `${parameters.sampleSize} samples each.`,
+    ...(['test', 'train'] as const).flatMap((split) => describeRewards(run, split, rewardLabel)),
+    ...describeLengths(run),
+  ];
+  const seconds = run.record.timings.find(({ event }) => event === 'finished')?.seconds;
+  if (seconds !== undefined) sentences.push(`The run took ${formatDuration(seconds)}.`);
+  return sentences.join(' ');
+}
+
+/**
+ * How much the mean reward of a prompt changed between the original and the last trained policy, with its interval over prompts.
+ *
+ * @returns undefined where an evaluation is missing, a sample could not be scored (rewards no longer tell their prompt) or there is one prompt only
+ */
+export function rewardChange({ record, events }: RecordedRun, split: Split): Interval | undefined {
+  const { before, after } = beforeAndAfter(events, split);
+  const { numEval } = record.parameters;
+  const prompts = split === 'test' ? record.parameters.testPrompts : record.parameters.trainPrompts;
+  if (!before || !after || prompts < 2) return undefined;
+  if ([before, after].some(({ rewards }) => rewards.length !== prompts * numEval)) return undefined;
+  const promptMeans = (rewards: number[]) =>
+    Array.from({ length: prompts }, (_, prompt) =>
+      meanOf(rewards.slice(prompt * numEval, (prompt + 1) * numEval)),
+    );
+  return pairedBootstrap(promptMeans(before.rewards), promptMeans(after.rewards));
+}
+
+function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string[] {
+  const { before, after } = beforeAndAfter(run.events, split);
+  if (!before) return [`The policy has not been evaluated on ${splitName(split)} yet.`];
+  const from = formatNumber(before.statistics.mean);
+  if (!after)
+    return [
+      `On ${splitName(split)} the original policy's mean reward is ${from}; no trained policy has been evaluated yet.`,
+    ];
+  const to = formatNumber(after.statistics.mean);
+  const what = split === 'test' ? `the mean reward, ${rewardLabel},` : 'it';
+  const change = rewardChange(run, split);
+  const interval = change
+    ? ` (${formatChange(change.mean)}; 95 % interval ${formatChange(change.low)} to ${formatChange(change.high)}, paired bootstrap over prompts)`
+    : ` (${formatChange(after.statistics.mean - before.statistics.mean)})`;
+  return [`On ${splitName(split)} ${what} went from ${from} to ${to}${interval}.`];
+}
+
+function describeLengths({ events }: RecordedRun): string[] {
+  const { before, after } = beforeAndAfter(events, 'test');
+  if (!before || !after) return [];
+  const [from, to] = [meanOf(before.lengths), meanOf(after.lengths)];
+  return [
+    `Held-out samples are ${formatNumber(to, 1)} tokens long on average, ${formatNumber(from, 1)} before training (${formatChange((100 * (to - from)) / from, 1)} %).`,
+  ];
+}

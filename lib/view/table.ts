@@ -1,0 +1,36 @@
+import { escapeHtml } from './escape.js';
+
+export interface Column {
+  title: string;
+  /** Numbers stand right, text left (default). */
+  align?: 'left' | 'right';
+}
+
+/** A table as text: `rows[row][column]`. */
+export interface Table {
+  columns: Column[];
+  rows: string[][];
+}
+
+/** The table as HTML; every cell is shown as the text it is. */
+export function htmlTable({ columns, rows }: Table): string {
+  const cell = (tag: 'th' | 'td', text: string, column: number) =>
+    `<${tag}${columns[column].align === 'right' ? ' class="number"' : ''}>${escapeHtml(text)}</${tag}>`;
+  const line = (tag: 'th' | 'td', cells: string[]) =>
+    `<tr>${cells.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
+  const head = line(
+    'th',
+    columns.map(({ title }) => title),
+  );
+  return `<table><thead>${head}</thead><tbody>${rows.map((row) => line('td', row)).join('\n')}</tbody></table>`;
+}
+
+/** The table for a terminal: columns padded to one width, two spaces apart, a rule under the titles. */
+export function textTable({ columns, rows }: Table): string {
+  const lines = [columns.map(({ title }) => title), ...rows];
+  const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
+  const pad = (text: string, column: number) =>
+    columns[column].align === 'right' ? text.padStart(widths[column]) : text.padEnd(widths[column]);
+  const [head, ...body] = lines.map((line) => line.map(pad).join('  ').trimEnd());
+  return [head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n');
+}

@@ -1,0 +1,170 @@
+import type { Data, ScatterData } from 'plotly.js-dist';
+import { describe, expect, it } from 'vitest';
+import type { RecordedEvent } from '../../lib/experiment/events.js';
+import {
+  lengthDistribution,
+  logProbabilityCurves,
+  rewardCurves,
+  rewardDistribution,
+  trainingCurves,
+} from '../../lib/view/charts.js';
+import { histogram } from '../../lib/view/charts/distribution.js';
+import type { Figure } from '../../lib/view/figure.js';
+import { fixtureEvents, metrics } from './fixture-run.js';
+
+function traces(figure: Figure, name: string): Partial<ScatterData>[] {
+  return figure.data.filter(
+    (trace: Data): trace is Partial<ScatterData> => 'name' in trace && trace.name === name,
+  );
+}
+
+function steps(count: number, iteration = 0): RecordedEvent[] {
+  return Array.from({ length: count }, (_, i) => ({
+    type: 'step' as const,
+    iteration,
+    epoch: 0,
+    step: i + 1,
+    steps: count,
+    metrics: metrics(i),
+  }));
+}
+
+describe('rewardCurves', () => {
+  const figure = rewardCurves(fixtureEvents(2), 'even <tokens>');
+
+  it('draws median, mean and bands of both splits, the original policy first', () => {
+    const [test, train] = traces(figure, 'median');
+    expect([test.x, test.y]).toEqual([
+      [-1, 0, 1],
+      [1.25, 2.25, 3.25],
+    ]);
+    expect(train.y).toEqual([1.5, 2.5, 3.5]);
+    expect([test.xaxis, train.xaxis]).toEqual(['x', 'x2']);
+    expect(traces(figure, 'mean')[0].y).toEqual([1.25, 2.25, 3.25]);
+  });
+
+  it('fills each band between its two lines', () => {
+    const band = traces(figure, 'quartiles')[0];
+    const upper = figure.data[figure.data.indexOf(band as Data) - 1] as Partial<ScatterData>;
+    expect(band.fill).toBe('tonexty');
+    expect([band.y, upper.y]).toEqual([
+      [0.875, 1.875, 2.875],
+      [1.625, 2.625, 3.625],
+    ]);
+  });
+
+  it('names the axes, escaped', () => {
+    expect(figure.layout.yaxis?.title).toMatchObject({ text: 'even &lt;tokens&gt;' });
+    expect(figure.layout.xaxis?.ticktext).toEqual(['original', '0', '1']);
+  });
+
+  it('labels at most a dozen iterations and the original policy', () => {
+    expect(rewardCurves(fixtureEvents(30), '').layout.xaxis?.tickvals).toEqual([
+      -1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29,
+    ]);
+  });
+});
+
+describe('trainingCurves', () => {
+  it('places iterations one after the other and breaks the line between them', () => {
+    const [loss] = traces(trainingCurves(fixtureEvents(2)), 'training pairs');
+    expect(loss.x).toEqual([1, 2, 3, 4, null, 5, 6, 7, 8]);
+    expect((loss.y as (number | null)[]).map((y) => y && Math.round(y * 10) / 10)).toEqual([
+      0.6,
+      0.5,
+      0.4,
+      0.3,
+      null,
+      0.6,
+      0.5,
+      0.4,
+      0.3,
+    ]);
+  });
+
+  it('shows the validation pairs in every panel', () => {
+    const lines = traces(trainingCurves(fixtureEvents(2)), 'validation pairs');
+    expect(lines.map(({ x, y }) => [x, y])).toEqual([
+      [
+        [4, null, 8],
+        [0.5, null, 0.5],
+      ],
+      [
+        [4, null, 8],
+        [0.3, null, 0.3],
+      ],
+      [
+        [4, null, 8],
+        [0.75, null, 0.75],
+      ],
+    ]);
+  });
+
+  it('adds a running mean to many steps, shorter windows at the ends', () => {
+    const [mean] = traces(trainingCurves(steps(40)), 'training pairs, running mean');
+    const y = mean.y as number[];
+    expect([y[0], y[1], y[20], y[39]]).toEqual([1, 1.5, 20, 38]);
+    expect(traces(trainingCurves(steps(40)), 'training pairs, each step')[0].y).toHaveLength(40);
+  });
+
+  it('thins very many steps but keeps the first and last', () => {
+    const [loss] = traces(trainingCurves(steps(10_000)), 'training pairs, each step');
+    const x = loss.x as number[];
+    expect(x.length).toBeLessThanOrEqual(3001);
+    expect([x[0], x[x.length - 1]]).toEqual([1, 10_000]);
+  });
+
+  it('leaves room for the steps still to come', () => {
+    const events = [...steps(4).slice(0, 2), ...steps(4, 1)];
+    expect(traces(trainingCurves(events), 'training pairs')[0].x).toEqual([1, 2, null, 5, 6, 7, 8]);
+  });
+});
+
+describe('logProbabilityCurves', () => {
+  it('draws chosen and rejected apart', () => {
+    const figure = logProbabilityCurves(fixtureEvents(1));
+    expect(traces(figure, 'chosen, training pairs')[0].y).toEqual([-100, -100, -100, -100]);
+    expect(traces(figure, 'rejected, validation pairs')[0].y).toEqual([-120]);
+  });
+});
+
+describe('distributions', () => {
+  it('shows shares of the samples before and after, with their means', () => {
+    const figure = rewardDistribution(fixtureEvents(2), 'test', 'reward');
+    for (const { y } of figure.data as { y: number[] }[]) {
+      expect(y.reduce((total, share) => total + share, 0)).toBeCloseTo(1, 12);
+    }
+    expect(figure.layout.annotations?.map(({ text }) => text)).toEqual([
+      '<b>mean 1.25</b>',
+      '<b>mean 3.25</b>',
+    ]);
+    expect(figure.layout.shapes?.map(({ x0 }) => x0)).toEqual([1.25, 3.25]);
+  });
+
+  it('shows the original policy alone until one is trained', () => {
+    const figure = lengthDistribution(fixtureEvents(0), 'test');
+    expect(figure.data.map((trace) => 'name' in trace && trace.name)).toEqual(['original policy']);
+  });
+
+  it('counts every value in one bin, the highest in the last', () => {
+    const { edges, shares } = histogram([[0, 0.5, 1], [2.4]]);
+    expect(edges[0]).toBe(0);
+    expect(edges[edges.length - 1]).toBeGreaterThanOrEqual(2.4);
+    expect(shares[0].reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+    expect(shares[1][shares[1].length - 1]).toBe(1);
+  });
+
+  it('gives whole numbers bins around whole numbers', () => {
+    expect(histogram([[1, 2, 2, 3], []])).toEqual({
+      edges: [0.5, 1.5, 2.5, 3.5],
+      shares: [
+        [0.25, 0.5, 0.25],
+        [0, 0, 0],
+      ],
+    });
+  });
+
+  it('draws values that are all the same', () => {
+    expect(histogram([[2.5, 2.5]]).shares[0].reduce((a, b) => a + b)).toBe(1);
+  });
+});

@@ -1,0 +1,187 @@
+import { readFile, symlink, unlink, writeFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Figure } from '../../lib/view/figure.js';
+import { writeReport } from '../../lib/view/report.js';
+import { fixtureEvents, fixtureExamples, writeFixtureRun, type FixtureOptions } from './fixture-run.js';
+
+const roots: string[] = [];
+
+async function makeRun(options?: FixtureOptions) {
+  const run = await writeFixtureRun(options);
+  roots.push(run.root);
+  return run;
+}
+
+async function makeReport(options?: FixtureOptions): Promise<string> {
+  return readFile(await writeReport((await makeRun(options)).outputDirectory), 'utf8');
+}
+
+afterEach(async () => {
+  for (const root of roots.splice(0)) await rm(root, { recursive: true });
+});
+
+/** What the page shows, less scripts, style, pictures and sound. */
+function visibleText(html: string): string {
+  return html
+    .replace(/<(script|style)[^>]*>.*?<\/\1>/gs, '')
+    .replace(/<[^>]+>/g, ' ')
+    .replaceAll('&#39;', "'")
+    .replace(/\s+/g, ' ');
+}
+
+function readFigures(html: string): Record<string, Figure> {
+  return JSON.parse(/<script type="application\/json" id="figures">(.*?)<\/script>/s.exec(html)![1]);
+}
+
+describe('writeReport', () => {
+  it('tells the result in words and figures', async () => {
+    const text = visibleText(await makeReport());
+    expect(text).toContain('2 iterations of DPO with the even-token reward on 2 training prompts');
+    expect(text).toContain(
+      'went from 1.25 to 3.25 (+2.00; 95 % interval +2.00 to +2.00, paired bootstrap over prompts)',
+    );
+    expect(text).toContain('125.0 tokens long on average, 105.0 before training (+19.0 %)');
+    expect(text).toContain('The run took 1 min 23 s.');
+    expect(text).toContain('sampleSize 10 samples per prompt that a pair is chosen from');
+  });
+
+  it('has a place for every chart and nothing to fetch', async () => {
+    const html = await makeReport();
+    const names = Object.keys(readFigures(html));
+    expect(names).toEqual([
+      'chart-rewards',
+      'chart-training',
+      'chart-logps',
+      'chart-distribution',
+      'chart-lengths',
+    ]);
+    const ids = Array.from(html.matchAll(/<[a-z0-9]+ [^>]*\bid="([^"]+)"/g), ([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids).toEqual(expect.arrayContaining(names));
+    expect(html).not.toMatch(/(src|href)="(?!data:|#)/);
+  });
+
+  it('carries plotly.js whole', async () => {
+    const html = await makeReport();
+    const packed = /id="plotly">([^<]*)</.exec(html)![1];
+    const plotly = await readFile(createRequire(import.meta.url).resolve('plotly.js-dist/plotly.js'));
+    expect(gunzipSync(Buffer.from(packed, 'base64')).equals(plotly)).toBe(true);
+  });
+
+  it('shows all audio with spectrograms, and instructions as the text they are', async () => {
+    const html = await makeReport();
+    expect(html.match(/<audio controls preload="metadata" src="data:audio\/wav;base64,UklGR/g)).toHaveLength(
+      6,
+    );
+    expect(html.match(/src="data:image\/png;base64,iVBORw0KGgo/g)).toHaveLength(6);
+    expect(html).toContain(
+      'Make it &lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; &quot;louder&quot; &amp; &lt;b&gt;bolder&lt;/b&gt;.',
+    );
+    expect(html).not.toContain('alert(1)</script>');
+    expect(visibleText(html)).toContain('chosen iteration 0 reward 4.50');
+  });
+
+  it('is written from either directory of the run, to its output', async () => {
+    const { modelDirectory, outputDirectory } = await makeRun();
+    expect(await writeReport(modelDirectory)).toBe(join(outputDirectory, 'report.html'));
+  });
+});
+
+describe('a run that is not whole', () => {
+  it('is shown as far as it got', async () => {
+    const events = fixtureEvents(2).slice(0, 4);
+    const html = await makeReport({ events, record: { state: 'interrupted' } });
+    expect(Object.keys(readFigures(html))).toEqual([
+      'chart-rewards',
+      'chart-training',
+      'chart-logps',
+      'chart-distribution',
+      'chart-lengths',
+    ]);
+    const text = visibleText(html);
+    expect(text).toContain('This run was interrupted. 0 of 2 iterations are trained and saved');
+    expect(text).toContain('no trained policy has been evaluated yet');
+  });
+
+  it('says what is missing before anything is evaluated', async () => {
+    const html = await makeReport({
+      events: [],
+      record: { state: 'failed', error: 'the <disk> is full', timings: [] },
+    });
+    expect(readFigures(html)).toEqual({});
+    expect(html).toContain('This run failed: the &lt;disk&gt; is full');
+    expect(visibleText(html)).toContain('no evaluation of this run is finished');
+    expect(visibleText(html)).toContain('no training step of this run is recorded');
+  });
+
+  it('leaves the interval out where rewards no longer tell their prompt', async () => {
+    const events = fixtureEvents(1).map((event) =>
+      event.type === 'evaluated' && event.iteration === 0
+        ? { ...event, rewards: event.rewards.slice(1) }
+        : event,
+    );
+    const text = visibleText(await makeReport({ events }));
+    expect(text).toContain('went from 1.25 to 2.25 (+1.00).');
+    expect(text).not.toContain('interval');
+  });
+
+  it('does without audio', async () => {
+    const { outputDirectory } = await makeRun();
+    await unlink(join(outputDirectory, 'audio.json'));
+    const html = await readFile(await writeReport(outputDirectory), 'utf8');
+    expect(visibleText(html)).toContain('There is no audio to listen to');
+    expect(html).not.toContain('<audio');
+  });
+
+  it('names a WAV file that is missing or broken in its place', async () => {
+    const { outputDirectory } = await makeRun();
+    await unlink(join(outputDirectory, 'audio/test_0_source.wav'));
+    await writeFile(join(outputDirectory, 'audio/test_0_target.wav'), 'RIFF');
+    const text = visibleText(await readFile(await writeReport(outputDirectory), 'utf8'));
+    expect(text).toContain('audio/test_0_source.wav is missing');
+    expect(text).toContain('audio/test_0_target.wav: not a WAV file');
+  });
+});
+
+describe('files named by data', () => {
+  const secret = 'secret.wav';
+
+  it.each(['../../secret.wav', '/secret.wav', 'audio/../../../secret.wav', ''])(
+    'cannot leave the folder: %j',
+    async (file) => {
+      const { root, outputDirectory } = await makeRun({ examples: [{ ...fixtureExamples[0], file }] });
+      await writeFile(join(root, secret), await readFile(new URL(import.meta.url)));
+      const html = await readFile(await writeReport(outputDirectory), 'utf8');
+      expect(visibleText(html)).toContain("outside the run's folder and is left out");
+      expect(html).not.toContain('<audio');
+    },
+  );
+
+  it('cannot leave it through a link', async () => {
+    const { root, outputDirectory } = await makeRun();
+    await writeFile(join(root, secret), await readFile(join(outputDirectory, 'audio/test_0_source.wav')));
+    await unlink(join(outputDirectory, 'audio/test_0_source.wav'));
+    await symlink(join(root, secret), join(outputDirectory, 'audio/test_0_source.wav'));
+    const html = await readFile(await writeReport(outputDirectory), 'utf8');
+    expect(visibleText(html)).toContain("audio/test_0_source.wav leads outside the run's folder");
+    expect(html.match(/<audio/g)).toHaveLength(5);
+  });
+});
+
+describe('a folder that is no run', () => {
+  it('gets one clear sentence', async () => {
+    const { root } = await makeRun();
+    await expect(writeReport(join(root, 'output', 'nothing'))).rejects.toThrow(
+      /nothing is not the folder of a run \(output\/NAME or model_output\/NAME\): .*run\.json does not exist/,
+    );
+  });
+
+  it('so does a run.json that is not one', async () => {
+    const { modelDirectory, outputDirectory } = await makeRun();
+    await writeFile(join(modelDirectory, 'run.json'), '{"run": 7}');
+    await expect(writeReport(outputDirectory)).rejects.toThrow(basename(modelDirectory));
+  });
+});

@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { audioPlayer, linkedAudioPlayer } from '../../lib/view/audio-player.js';
+import { escapeChartText, escapeHtml, scriptJson } from '../../lib/view/escape.js';
+import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
+import { formatChange, formatCount, formatDuration, formatNumber } from '../../lib/view/format.js';
+import { htmlTable, textTable } from '../../lib/view/table.js';
+import { fixtureEvents } from './fixture-run.js';
+
+describe('escaping', () => {
+  it('leaves nothing that HTML would read as markup', () => {
+    expect(escapeHtml(`<a href="x" title='y'>&amp;`)).toBe(
+      '&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;amp;',
+    );
+  });
+
+  it('keeps JSON inside its script element and its meaning', () => {
+    const value = { text: '</script><!--' };
+    expect(scriptJson(value)).not.toContain('<');
+    expect(JSON.parse(scriptJson(value))).toEqual(value);
+  });
+
+  it("keeps plotly's templates out of chart text", () => {
+    expect(escapeChartText('<b>%{y}')).toBe('&lt;b&gt;%&#123;y}');
+  });
+});
+
+describe('formats', () => {
+  it('writes numbers with a true minus sign and none before zero', () => {
+    expect([formatNumber(-1.234), formatNumber(-0.001), formatNumber(12345.6, 1)]).toEqual([
+      '−1.23',
+      '0.00',
+      '12,345.6',
+    ]);
+  });
+
+  it('writes changes with their sign', () => {
+    expect([formatChange(0.5), formatChange(-0.5), formatChange(0.001)]).toEqual(['+0.50', '−0.50', '0.00']);
+  });
+
+  it('writes counts and durations', () => {
+    expect([formatCount(1, 'prompt'), formatCount(2, 'prompt')]).toEqual(['1 prompt', '2 prompts']);
+    expect([4.23, 9.99, 59.4, 83, 7500].map(formatDuration)).toEqual([
+      '4.2 s',
+      '10 s',
+      '59 s',
+      '1 min 23 s',
+      '2 h 05 min',
+    ]);
+  });
+});
+
+describe('tables', () => {
+  const table = {
+    columns: [{ title: 'name' }, { title: 'value', align: 'right' as const }],
+    rows: [
+      ['a', '1.5'],
+      ['<b>', '10.25'],
+    ],
+  };
+
+  it('as text has columns of one width', () => {
+    expect(textTable(table)).toBe('name  value\n----  -----\na       1.5\n<b>   10.25');
+  });
+
+  it('as HTML shows cells as they are', () => {
+    expect(htmlTable(table)).toBe(
+      '<table><thead><tr><th>name</th><th class="number">value</th></tr></thead>' +
+        '<tbody><tr><td>a</td><td class="number">1.5</td></tr>\n<tr><td>&lt;b&gt;</td><td class="number">10.25</td></tr></tbody></table>',
+    );
+  });
+
+  it('compares the original policy with the last trained one', () => {
+    const rows = beforeAfterTable(fixtureEvents(2)).rows;
+    expect(rows[0]).toEqual(['mean reward, held-out prompts', '1.250', '3.250', '+2.000']);
+    expect(rows[3]).toEqual(['mean length in tokens, held-out prompts', '105.0', '125.0', '+20.0']);
+    expect(rows).toHaveLength(8);
+  });
+
+  it('leaves out what is not evaluated yet', () => {
+    const onlyOriginal = fixtureEvents(0);
+    expect(beforeAfterTable(onlyOriginal).rows[0]).toEqual([
+      'mean reward, held-out prompts',
+      '1.250',
+      '',
+      '',
+    ]);
+    expect(beforeAfterTable([]).rows).toEqual([]);
+  });
+
+  it('lists every evaluation', () => {
+    const { rows } = evaluationTable(fixtureEvents(1), 'test');
+    expect(rows.map(([name]) => name)).toEqual(['original', 'iteration 0']);
+    expect(rows[1].slice(1)).toEqual([
+      '2.250',
+      '2.250',
+      '0.559',
+      '1.500',
+      '1.875',
+      '2.625',
+      '3.000',
+      '4',
+      '115.0',
+    ]);
+  });
+});
+
+describe('audio players', () => {
+  it('carry the bytes or a relative path', () => {
+    expect(audioPlayer(Uint8Array.of(1, 2, 3))).toBe(
+      '<audio controls preload="metadata" src="data:audio/wav;base64,AQID"></audio>',
+    );
+    expect(linkedAudioPlayer('audio/a "b".wav')).toBe(
+      '<audio controls preload="none" src="audio/a%20%22b%22.wav"></audio>',
+    );
+  });
+});
