@@ -1,4 +1,4 @@
-import { resamplePolyphase } from '../audio/polyphase.js';
+import { resampleLikeOctave } from '../audio/resample.js';
 import { createRealFft } from '../audio/fft.js';
 
 const SAMPLE_RATE_HZ = 10_000;
@@ -65,8 +65,8 @@ function meanOverSegments(
     );
   }
   const [x, y] = withoutSilence(
-    resamplePolyphase(reference, sampleRateHz, SAMPLE_RATE_HZ),
-    resamplePolyphase(degraded, sampleRateHz, SAMPLE_RATE_HZ),
+    resampleLikeOctave(reference, sampleRateHz, SAMPLE_RATE_HZ),
+    resampleLikeOctave(degraded, sampleRateHz, SAMPLE_RATE_HZ),
   ).map(thirdOctaveBands);
   const segmentCount = x[0].length - SEGMENT_FRAMES + 1;
   if (segmentCount < 1)
