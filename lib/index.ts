@@ -1,0 +1,40 @@
+/** speech-dpo as a library: everything the command line and the notebooks use, in the order data flows. */
+export { loadPretrained, savePretrained } from './checkpoint/pretrained.js';
+export type { BartConfig } from './checkpoint/bart-config.js';
+export type { HostTensor } from './checkpoint/safetensors.js';
+
+export { loadPolicy, savePolicy, type Policy } from './policy/policy.js';
+export type { SpeechTokenizer } from './policy/tokenizer.js';
+export { packCompletion, packPrompt } from './policy/pack.js';
+export { sample, type SamplingEvent, type SamplingOptions } from './policy/sample.js';
+export { fillCodebooks, openPartner, type NarItem, type Partner } from './policy/nar.js';
+
+export type { Codec, Codes, DatasetItem } from './codec/codec.js';
+export { loadCodec } from './codec/load.js';
+
+export { encodeWav, parseWav, readWav, toMono, type Recording } from './audio/wav.js';
+export { resample } from './audio/resample.js';
+
+export type { Reward, Sample } from './reward/reward.js';
+export { evenToken } from './reward/even-token.js';
+export { length } from './reward/length.js';
+
+export { choosePair } from './dpo/pairs.js';
+export type { DpoMetrics } from './dpo/metrics.js';
+export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './dpo/trainer.js';
+
+export { parseParameters, presets, type Parameters, type RewardName } from './experiment/parameters.js';
+export { runExperiment } from './experiment/experiment.js';
+export { iterate } from './experiment/iterate.js';
+export { recordRun } from './experiment/record.js';
+export type { PackedPrompt, Run } from './experiment/run.js';
+export { ORIGINAL, type RunEvent, type Split } from './experiment/events.js';
+export { loadPrompts, type Prompts } from './experiment/prompts.js';
+export { packPairs, readDataFile, type PreferenceRow } from './experiment/data-file.js';
+export { readRun, type RecordedRun, type RunRecord } from './experiment/run-files.js';
+export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
+export { editRecording, type EditOptions } from './experiment/edit.js';
+export { summarize, type Statistics } from './experiment/statistics.js';
+
+export { writeReport } from './view/report.js';
+export { verify, type VerifyRow } from './verify.js';

@@ -1,0 +1,78 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { main } from '../../lib/cli/main.js';
+import { parametersSchema } from '../../lib/experiment/parameters.js';
+
+let folder: string;
+let printed: string;
+let complained: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
+  printed = '';
+  complained = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    complained += String(text);
+    return true;
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true });
+});
+
+const run = (...args: string[]) => main(args, new AbortController().signal);
+
+describe('help', () => {
+  it.each(['--help', 'even-token --help'])('of "%s" shows every parameter with its default', async (line) => {
+    expect(await run(...line.split(' '))).toBe(0);
+    const text = printed.replace(/\s+/g, ' ');
+    for (const name of Object.keys(parametersSchema.shape)) {
+      if (name === 'reward') continue;
+      const flag = name.replace(/[A-Z]/g, (letter) => '-' + letter.toLowerCase());
+      expect(text).toMatch(new RegExp(`--${flag}[ <][^(]*(\\([^)]*\\)[^(]*)?\\(default: [^)]+\\)`));
+    }
+    expect(text).toContain('--learning-rate <number> of AdamW, decays linearly to 0 (default: 0.00002)');
+  });
+
+  it('of length shows its own instruction', async () => {
+    expect(await run('length', '--help')).toBe(0);
+    expect(printed.replace(/\s+/g, ' ')).toContain('(default: "Make the audio much faster than before.")');
+    expect(printed).not.toContain('--synthetic-first-iteration');
+  });
+});
+
+describe('wrong input ends with exit code 2, one sentence and no files', () => {
+  it.each([
+    ['an unknown option', ['even-token', '--bata', '0.2'], "error: unknown option '--bata'"],
+    ['an unknown command', ['even'], "error: unknown command 'even'"],
+    ['text for a number', ['length', '--beta', 'strong'], 'Expected a number.'],
+    ['a number out of range', ['even-token', '--sample-size', '1'], 'sampleSize: too small'],
+    ['a missing model', ['even-token', '--model', '/no/such/model'], '/no/such/model'],
+    ['a folder without a run', ['report', '/no/such/output/run'], '/no/such/model_output/run/run.json'],
+    ['a folder without reference values', ['verify', '/no/such/folder'], '/no/such/folder'],
+    ['a missing recording', ['edit', '--wav', '/no/such.wav', '--instruction', 'Faster'], '/no/such.wav'],
+    [
+      'a negative temperature',
+      ['edit', '--wav', 'a.wav', '--instruction', 'Faster', '--temperature', '-1'],
+      'temperature: too small',
+    ],
+  ])('%s', async (_, args, message) => {
+    const output = args[0] === 'even-token' || args[0] === 'length' ? ['--output', folder] : [];
+    expect(await run(...args, ...output)).toBe(2);
+    expect(complained).toContain(message);
+    expect(complained).not.toMatch(/\n\s+at /);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('an output folder that cannot be written', async () => {
+    await writeFile(join(folder, 'file'), '');
+    expect(await run('even-token', '--output', join(folder, 'file'))).toBe(2);
+    expect(complained).toMatch(/^error: cannot write to .*file.*--output\n$/);
+  });
+});
