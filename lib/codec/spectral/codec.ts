@@ -1,0 +1,56 @@
+import type { Codec, Codes } from '../codec.js';
+import { loadSpectralCodec, type SpectralCodecModel } from './checkpoint.js';
+import { openSpectralDecoder } from './synthesis.js';
+import { openEncoder } from './encoder.js';
+import { SAMPLE_RATE_HZ, SAMPLES_PER_CODE } from './features.js';
+
+/**
+ * Opens the spectral codec in a folder (config.json, model.safetensors): 16 kHz mono speech as 50 frames of codes a second.
+ * `encode` codes log-mel spectrum, pitch and voicing; `decode` turns them into magnitudes by a small network and finds a phase
+ * by Griffin and Lim's algorithm. Both give the same result for the same input every time.
+ *
+ * @throws Error naming the file when the folder does not hold a spectral codec
+ */
+export async function openSpectralCodec(folder: string): Promise<Codec> {
+  return createSpectralCodec(await loadSpectralCodec(folder));
+}
+
+export async function createSpectralCodec(model: SpectralCodecModel): Promise<Codec> {
+  const { codebooks, codebook_size: codebookSize } = model.config;
+  const encoder = await openEncoder(model.scale, model.codebooks);
+  const decoder = openSpectralDecoder(model);
+  return {
+    sampleRateHz: SAMPLE_RATE_HZ,
+    frameRateHz: SAMPLE_RATE_HZ / SAMPLES_PER_CODE,
+    codebooks,
+    codebookSize,
+    encode: (samples) => encoder.encode(samples),
+    async decode(codes) {
+      checkCodes(codes, codebooks, codebookSize);
+      return codes[0].length === 0 ? new Float32Array(0) : decoder.decode(codes);
+    },
+    async dispose() {
+      await encoder.dispose();
+      await decoder.dispose();
+    },
+  };
+}
+
+function checkCodes(codes: Codes, codebooks: number, codebookSize: number): void {
+  if (codes.length === 0 || codes.length > codebooks) {
+    throw new Error(`This codec has ${codebooks} codebooks; got codes for ${codes.length}.`);
+  }
+  codes.forEach((row, codebook) => {
+    if (row.length !== codes[0].length) {
+      throw new Error(
+        `Codebook ${codebook} has ${row.length} frames, codebook 0 has ${codes[0].length}; all must have the same.`,
+      );
+    }
+    const wrong = row.find((code) => !(Number.isInteger(code) && code >= 0 && code < codebookSize));
+    if (wrong !== undefined) {
+      throw new Error(
+        `Codebook ${codebook} holds ${wrong}; codes are whole numbers from 0 to ${codebookSize - 1}.`,
+      );
+    }
+  });
+}

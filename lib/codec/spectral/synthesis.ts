@@ -1,0 +1,90 @@
+/** Codes to sound: the decoder network and Griffin-Lim as one compiled program for each length. */
+import { compile, tf, type Compiled } from '../../engine/index.js';
+import type { Codes } from '../codec.js';
+import type { SpectralCodecModel } from './checkpoint.js';
+import { logMagnitudes } from './decoder.js';
+import { makeExcitation } from './excitation.js';
+import { FEATURES, HOP, LOG_F0_WEIGHT, MEL_BANDS, SAMPLES_PER_CODE } from './features.js';
+import { griffinLim } from './griffin-lim.js';
+import { sumEntries } from './quantizer.js';
+import { BINS, FFT_SIZE, forwardBasis, inverseBasis, MARGIN, overlapGain } from './stft-graph.js';
+
+export interface SpectralDecoder {
+  /** At least one frame; codebooks that are left out count as zero. Gives 320 samples a frame. */
+  decode(codes: Codes): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
+/** Lengths are rounded up to this many codes, so that few programs are compiled. */
+const LENGTH_STEP = 32;
+
+export function openSpectralDecoder(model: SpectralCodecModel): SpectralDecoder {
+  const programs = new Map<number, Promise<Compiled>>();
+  return {
+    async decode(codes) {
+      const count = codes[0].length;
+      const padded = Math.ceil(count / LENGTH_STEP) * LENGTH_STEP;
+      let program = programs.get(padded);
+      if (!program) programs.set(padded, (program = compileDecoder(model, padded)));
+      const run = await program;
+      const features = sumEntries(
+        codes.map((row) => repeatLast(row, padded)),
+        model.codebooks,
+        FEATURES,
+      );
+      const blocks = new Float32Array((2 * padded + 3) * HOP);
+      blocks.set(excitationOf(features, model.scale.logF0Mean), MARGIN);
+      const { signal } = await run({ features, excitation: blocks });
+      return (signal as Float32Array).slice(MARGIN, MARGIN + count * SAMPLES_PER_CODE);
+    },
+    async dispose() {
+      for (const program of programs.values()) await (await program).dispose();
+      programs.clear();
+    },
+  };
+}
+
+function compileDecoder({ config, decoder }: SpectralCodecModel, codes: number): Promise<Compiled> {
+  const frames = 2 * codes;
+  return compile(
+    ({ features, excitation, forward, inverse, gain, ...network }) => {
+      const magnitudes = tf.exp(logMagnitudes(features, network, config.decoder));
+      const signal = griffinLim(
+        tf.reshape(magnitudes, [frames, BINS]),
+        excitation,
+        config.griffin_lim_iterations,
+        { forward, inverse, gain },
+      );
+      return { signal };
+    },
+    {
+      features: { shape: [1, codes, FEATURES], dtype: 'float32' },
+      excitation: { shape: [frames + 3, HOP], dtype: 'float32' },
+    },
+    {
+      constants: {
+        ...Object.fromEntries(decoder),
+        forward: { shape: [FFT_SIZE, 2 * BINS], data: forwardBasis() },
+        inverse: { shape: [2 * BINS, FFT_SIZE], data: inverseBasis() },
+        gain: { shape: [frames + 3, HOP], data: overlapGain(frames) },
+      },
+    },
+  );
+}
+
+/** The pitch and voicing that quantized features hold, as a pulse train for the phase to start from. */
+function excitationOf(features: Float32Array, logF0Mean: number): Float32Array {
+  const frames = (features.length / FEATURES) * 2;
+  const at = (frame: number, column: number): number =>
+    features[(frame >> 1) * FEATURES + 2 * MEL_BANDS + column + (frame & 1)];
+  const f0Hz = Float32Array.from({ length: frames }, (_, t) =>
+    Math.exp(at(t, 0) / LOG_F0_WEIGHT + logF0Mean),
+  );
+  return makeExcitation(
+    f0Hz,
+    Array.from({ length: frames }, (_, t) => at(t, 2) > 0),
+  );
+}
+
+const repeatLast = (row: readonly number[], length: number): number[] =>
+  Array.from({ length }, (_, i) => row[Math.min(i, row.length - 1)]);
