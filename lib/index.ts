@@ -10,7 +10,7 @@ export { sample, type SamplingEvent, type SamplingOptions } from './policy/sampl
 export { fillCodebooks, openPartner, type NarItem, type Partner } from './policy/nar.js';
 
 export type { Codec, Codes, DatasetItem } from './codec/codec.js';
-export { loadCodec } from './codec/load.js';
+export { openSpectralCodec } from './codec/spectral/codec.js';
 
 export { encodeWav, parseWav, readWav, toMono, type Recording } from './audio/wav.js';
 export { resample } from './audio/resample.js';

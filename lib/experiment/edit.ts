@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { loadCodec } from '../codec/load.js';
+import { openSpectralCodec } from '../codec/spectral/codec.js';
 import { packPrompt } from '../policy/pack.js';
 import { openPartner } from '../policy/nar.js';
 import { loadPolicy } from '../policy/policy.js';
@@ -48,9 +48,9 @@ export async function editRecording(
   const model = resolveModelDirectory(options.model);
   const policy = await loadPolicy(options.policy ?? join(model, 'policy'));
   const nar = openPartner(await loadPolicy(join(model, 'nar')));
-  const codec = await loadCodec(join(model, 'codec'));
+  const codec = await openSpectralCodec(join(model, 'codec'));
   try {
-    const mono = await resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
+    const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
     const source = await codec.encode(mono);
     const prompt = packPrompt(policy, instruction, source[0]);
     const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };

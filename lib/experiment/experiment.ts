@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { loadCodec } from '../codec/load.js';
+import { openSpectralCodec } from '../codec/spectral/codec.js';
 import type { DatasetItem } from '../codec/codec.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
@@ -43,19 +43,15 @@ async function loadModels(
   parameters: Parameters,
 ): Promise<Pick<Run, 'policy' | 'nar' | 'codec' | 'train' | 'test'>> {
   const model = resolveModelDirectory(parameters.model);
-  const codec = await loadCodec(join(model, 'codec'));
-  const prompts = await loadPrompts(parameters.prompts ?? join(model, 'prompts.json'), codec);
   const policy = await loadPolicy(parameters.policy ?? join(model, 'policy'));
   const nar = await loadPolicy(join(model, 'nar'));
+  const prompts = await loadPrompts(parameters.prompts ?? join(model, 'prompts.json'), policy.tokenizer);
   const pack = (split: 'train' | 'test', count: number) =>
     packPrompts(policy, prompts[split], count, `${split} prompt`, parameters.instruction);
-  return {
-    policy,
-    nar: openPartner(nar),
-    codec,
-    train: pack('train', parameters.trainPrompts),
-    test: pack('test', parameters.testPrompts),
-  };
+  const train = pack('train', parameters.trainPrompts);
+  const test = pack('test', parameters.testPrompts);
+  const codec = await openSpectralCodec(join(model, 'codec'));
+  return { policy, nar: openPartner(nar), codec, train, test };
 }
 
 function packPrompts(
