@@ -16,7 +16,7 @@ export interface SpeechTokenizer {
 }
 
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({ vocab: z.unknown() }),
+  model: z.looseObject({}),
   added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })),
 });
 const tokenizerConfigSchema = z.looseObject({});

@@ -35,7 +35,9 @@ describe('narrowing to float16', () => {
   test('undoes widening for every number, and keeps NaN a NaN', () => {
     const again = float32ToFloat16(float16ToFloat32(ALL_HALVES));
     const isNaNPattern = (bits: number): boolean => (bits & 0x7fff) > 0x7c00;
-    const wrong = ALL_HALVES.filter((bits) => (isNaNPattern(bits) ? !isNaNPattern(again[bits]!) : again[bits] !== bits));
+    const wrong = ALL_HALVES.filter((bits) =>
+      isNaNPattern(bits) ? !isNaNPattern(again[bits]!) : again[bits] !== bits,
+    );
     expect(wrong).toHaveLength(0);
   });
 
