@@ -1,6 +1,7 @@
 import cliProgress from 'cli-progress';
 import { ORIGINAL, type RunEvent } from '../experiment/events.js';
 import { formatCount, formatDuration, formatNumber } from '../view/format.js';
+import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import { policyName, splitName } from '../view/run-events.js';
 
 /** Where a run is shown: a terminal gets a live bar under the lines, anything else plain lines. */
@@ -18,24 +19,27 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
   if (!stream.isTTY) return { show: printLine, stop: () => undefined };
 
   const bar = new cliProgress.SingleBar(
-    { stream, format: '{stage} {bar} {value}/{total} {detail}', hideCursor: true, clearOnComplete: true },
+    { stream, format: '{job} {bar} {value}/{total} {detail}', hideCursor: true, clearOnComplete: true },
     cliProgress.Presets.shades_classic,
   );
-  let stage = '';
+  let state: ProgressState | undefined;
+  let shownJob = '';
   const stop = () => {
     bar.stop();
-    stage = '';
+    shownJob = '';
   };
   return {
     show(event) {
-      const progress = progressOf(event);
-      if (progress) {
-        if (progress.stage !== stage) {
-          stop();
-          ({ stage } = progress);
-          bar.start(progress.total, progress.done, progress);
+      state = advanceProgress(state, event, performance.now() / 1000);
+      if (state && (event.type === 'progress' || event.type === 'step')) {
+        const { job, done, total } = state;
+        const { detail } = describeProgress(state);
+        if (job === shownJob) {
+          bar.update(done, { job, detail });
         } else {
-          bar.update(progress.done, progress);
+          stop();
+          shownJob = job;
+          bar.start(total, done, { job, detail });
         }
       }
       if (!describe(event)) return;
@@ -44,26 +48,6 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
     },
     stop,
   };
-}
-
-const STAGES = { evaluate: 'evaluating', sample: 'sampling', score: 'scoring', train: 'training' } as const;
-
-function progressOf(
-  event: RunEvent,
-): { stage: string; done: number; total: number; detail: string } | undefined {
-  if (event.type === 'step') {
-    const detail = `loss ${formatNumber(event.metrics.loss, 4)}`;
-    return {
-      stage: `${policyName(event.iteration)}: training`,
-      done: event.step,
-      total: event.steps,
-      detail,
-    };
-  }
-  if (event.type !== 'progress') return undefined;
-  const split = event.split ? ` on ${splitName(event.split)}` : '';
-  const stage = `${policyName(event.iteration)}: ${STAGES[event.stage]}${split}`;
-  return { stage, done: event.done, total: event.total, detail: '' };
 }
 
 /** The line an event leaves behind; undefined for one that only moves a bar. */

@@ -10,6 +10,8 @@ export interface Figure {
 export const COLORS = {
   before: '#8c8c8c',
   after: '#0072b2',
+  train: '#0072b2',
+  validation: '#d55e00',
   chosen: '#009e73',
   rejected: '#d55e00',
   text: '#24292f',

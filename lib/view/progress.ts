@@ -23,6 +23,8 @@ export interface ProgressDescription {
   /** Units a second; undefined before the first. */
   ratePerSecond?: number;
   remainingSeconds?: number;
+  /** What the job's name and count leave out: "1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
+  detail: string;
   /** One line: "iteration 0: training 4/9 steps, 1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
   text: string;
 }
@@ -72,7 +74,7 @@ export function advanceProgress(
     case 'scored':
       return state && { ...state, nowSeconds, reward: event.averageReward };
     default:
-      return state;
+      return state && { ...state, nowSeconds };
   }
 }
 
@@ -92,10 +94,11 @@ export function describeProgress(state: ProgressState): ProgressDescription {
   const seconds = state.nowSeconds - state.startedSeconds;
   const ratePerSecond = done > 0 && seconds > 0 ? done / seconds : undefined;
   const remainingSeconds = ratePerSecond && (total - done) / ratePerSecond;
-  const parts = [`${job} ${done}/${total} ${UNITS[stage]}`];
+  const parts: string[] = [];
   if (ratePerSecond !== undefined) parts.push(`${formatNumber(ratePerSecond, ratePerSecond < 10 ? 1 : 0)}/s`);
   if (remainingSeconds !== undefined && done < total) parts.push(`${formatDuration(remainingSeconds)} left`);
   if (loss !== undefined) parts.push(`loss ${formatNumber(loss, 3)}`);
   if (reward !== undefined) parts.push(`reward ${formatNumber(reward)}`);
-  return { ratePerSecond, remainingSeconds, text: parts.join(', ') };
+  const count = `${job} ${done}/${total} ${UNITS[stage]}`;
+  return { ratePerSecond, remainingSeconds, detail: parts.join(', '), text: [count, ...parts].join(', ') };
 }

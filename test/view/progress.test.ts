@@ -38,6 +38,7 @@ describe('progress', () => {
     expect(description).toEqual({
       ratePerSecond: 10,
       remainingSeconds: 5,
+      detail: '10/s, 5.0 s left',
       text: 'iteration 0: sampling 50/100 samples, 10/s, 5.0 s left',
     });
   });
@@ -80,6 +81,7 @@ describe('progress', () => {
     expect(describeProgress(play([[3, sampling(0)]]))).toEqual({
       ratePerSecond: undefined,
       remainingSeconds: undefined,
+      detail: '',
       text: 'iteration 0: sampling 0/100 samples',
     });
   });

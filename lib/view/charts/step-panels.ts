@@ -14,7 +14,7 @@ export interface Panel {
   axisTitle: string;
   range?: [number, number];
   /** `name` goes before the names of a series' lines where there are several series, else ''. */
-  series: { metric: keyof DpoMetrics; name: string; color: string }[];
+  series: { metric: keyof DpoMetrics; name: string; color: string; validationColor: string }[];
 }
 
 const GAP = 0.08;
@@ -48,7 +48,7 @@ export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure 
 }
 
 function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): Data[] {
-  return panel.series.flatMap(({ metric, name, color }) => {
+  return panel.series.flatMap(({ metric, name, color, validationColor }) => {
     const common = {
       type: 'scatter' as const,
       xaxis: `x${suffix}` as 'x',
@@ -71,6 +71,8 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
     };
     const everyStep = trainLine(timeline, metric);
     const smoothed = smoothedTrainLine(timeline, metric);
+    const validation = validationLine(timeline, metric);
+    const isCrowded = validation.x.length > 40;
     const isSmoothed = smoothed.y.some((value, i) => value !== everyStep.y[i]);
     const faint: Partial<ScatterData> = {
       line: { color: translucent(color, 0.28), width: 1 },
@@ -84,10 +86,14 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
         isSmoothed ? faint : strong,
       ),
       ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
-      line('validation pairs', validationLine(timeline, metric), {
+      line('validation pairs', validation, {
         mode: 'lines+markers',
-        line: { color, width: 1.5, dash: 'dot' },
-        marker: { color: '#ffffff', size: 8, line: { color, width: 2 } },
+        line: { color: validationColor, width: 1.5, dash: 'dot' },
+        marker: {
+          color: '#ffffff',
+          size: isCrowded ? 4 : 8,
+          line: { color: validationColor, width: isCrowded ? 1 : 2 },
+        },
       }),
     ];
   });

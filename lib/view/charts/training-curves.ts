@@ -8,23 +8,23 @@ import { stepTimeline } from './step-timeline.js';
  * each step on its training pairs, their running mean, and the validation pairs.
  */
 export function trainingCurves(events: RunEvents): Figure {
-  const color = COLORS.after;
+  const colors = { name: '', color: COLORS.train, validationColor: COLORS.validation };
   return stepPanels(stepTimeline(events), [
     {
       title: 'DPO loss',
       axisTitle: 'loss (nats)',
-      series: [{ metric: 'loss', name: '', color }],
+      series: [{ metric: 'loss', ...colors }],
     },
     {
       title: 'margin, chosen − rejected',
       axisTitle: 'margin (β × nats)',
-      series: [{ metric: 'rewards/margins', name: '', color }],
+      series: [{ metric: 'rewards/margins', ...colors }],
     },
     {
       title: 'pairs ranked right',
       axisTitle: 'share of pairs',
       range: [-0.04, 1.08],
-      series: [{ metric: 'rewards/accuracies', name: '', color }],
+      series: [{ metric: 'rewards/accuracies', ...colors }],
     },
   ]);
 }
@@ -41,8 +41,13 @@ export function logProbabilityCurves(events: RunEvents): Figure {
       title: 'log-probability of a completion',
       axisTitle: 'log-probability (nats)',
       series: [
-        { metric: 'logps/chosen', name: 'chosen', color: COLORS.chosen },
-        { metric: 'logps/rejected', name: 'rejected', color: COLORS.rejected },
+        { metric: 'logps/chosen', name: 'chosen', color: COLORS.chosen, validationColor: COLORS.chosen },
+        {
+          metric: 'logps/rejected',
+          name: 'rejected',
+          color: COLORS.rejected,
+          validationColor: COLORS.rejected,
+        },
       ],
     },
   ]);

@@ -179,7 +179,7 @@ function rewardSection({ events }: RecordedRun, figures: ReturnType<typeof repor
 
 function trainingSection(figures: ReturnType<typeof reportFigures>): Section {
   const caption =
-    'Loss starts at ln 2 = 0.693 and margins at 0 in every iteration, since the reference is the policy at the iteration’s start. Circles: pairs kept for validation.';
+    'Loss starts at ln 2 = 0.693 and margins at 0 in every iteration, since the reference is the policy at the iteration’s start; dotted lines part the iterations.';
   const html = figures.training
     ? chart(figures, 'training', caption, NOT_TRAINED) +
       chart(figures, 'logps', WHY_BOTH_MAY_FALL, NOT_TRAINED)
