@@ -33,7 +33,9 @@ export async function readSafetensors(path: string): Promise<Map<string, HostTen
     );
   });
   try {
-    const { size } = await handle.stat();
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new Error(`${path} is not a file.`);
+    const { size } = stats;
     const read = async (position: number, length: number): Promise<Uint8Array> => {
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length;) {
@@ -141,7 +143,7 @@ function checkWritable(name: string, shape: number[], items: number, path: strin
   }
 }
 
-/** `bytes` must start at the beginning of its own buffer; tensors are little-endian, as every platform Node 20 runs on here. */
+/** `bytes` must start at the beginning of its own buffer; tensors are little-endian, as are the platforms of onnxruntime-node. */
 function decode({ dtype, shape }: TensorEntry, bytes: Uint8Array): HostTensor {
   const { buffer } = bytes;
   switch (dtype) {

@@ -103,7 +103,9 @@ describe('writeSafetensors and readSafetensors', () => {
     expect((await readSafetensors(path)).get('mask')).toEqual(tensor);
   });
 
-  test('name a file that is not there', async () => {
+  test('name a file that is not there, or is a folder', async () => {
+    const folder = temporaryFolder();
+    await expect(readSafetensors(folder)).rejects.toThrow(`${folder} is not a file.`);
     await expect(readSafetensors('/nowhere/model.safetensors')).rejects.toThrow(
       '/nowhere/model.safetensors does not exist.',
     );
