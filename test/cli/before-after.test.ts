@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { formatBeforeAfter } from '../../lib/cli/before-after.js';
+import type { RunEvent, Split } from '../../lib/experiment/events.js';
+import { summarize } from '../../lib/experiment/statistics.js';
+
+function evaluated(iteration: number, split: Split, rewards: number[], lengths: number[]): RunEvent {
+  return {
+    type: 'evaluated',
+    iteration,
+    split,
+    rewards,
+    lengths,
+    statistics: summarize(rewards),
+    seconds: 1,
+  };
+}
+
+const events = [
+  evaluated(-1, 'train', [1, 1], [1, 1]),
+  evaluated(-1, 'test', [2, 3], [100, 110]),
+  evaluated(0, 'test', [3, 3], [90, 90]),
+  evaluated(1, 'test', [4, 4.5], [98, 102]),
+];
+
+describe('formatBeforeAfter', () => {
+  it('compares the original with the last policy on held-out prompts', () => {
+    const lines = formatBeforeAfter(events, 'even-token').split('\n');
+    const cells = lines.map((line) => line.split(/ {2,}/));
+    expect(cells[0]).toEqual(['held-out prompts', 'before', 'after']);
+    expect(cells.slice(2)).toEqual([
+      ['even tokens', '50.0 %', '85.0 %'],
+      ['mean reward', '2.50', '4.25'],
+      ['median reward', '2.50', '4.25'],
+      ['p25 to p75 of reward', '2.25 to 2.75', '4.13 to 4.38'],
+      ['mean length in tokens', '105.0', '100.0'],
+      ['median length in tokens', '105.0', '100.0'],
+    ]);
+  });
+
+  it('has no even share for other rewards', () => {
+    expect(formatBeforeAfter(events, 'length')).not.toContain('even');
+  });
+
+  it('is empty before the first training', () => {
+    expect(formatBeforeAfter(events.slice(0, 2), 'length')).toBe('');
+  });
+});

@@ -1,0 +1,76 @@
+import { PassThrough } from 'node:stream';
+import { expect, it } from 'vitest';
+import { createDisplay } from '../../lib/cli/render.js';
+import type { RunEvent } from '../../lib/experiment/events.js';
+import { summarize } from '../../lib/experiment/statistics.js';
+
+const metrics = {
+  loss: 0.5,
+  'rewards/chosen': 0.3,
+  'rewards/rejected': -0.2,
+  'rewards/margins': 0.5,
+  'rewards/accuracies': 1,
+  'logps/chosen': -10,
+  'logps/rejected': -11,
+};
+
+const events: RunEvent[] = [
+  { type: 'progress', iteration: -1, stage: 'evaluate', split: 'test', done: 1, total: 2 },
+  {
+    type: 'evaluated',
+    iteration: -1,
+    split: 'test',
+    rewards: [2, 3],
+    lengths: [90, 110],
+    statistics: summarize([2, 3]),
+    seconds: 4,
+  },
+  { type: 'sampled', iteration: 0, samples: 20, tokens: 2000, seconds: 5 },
+  { type: 'scored', iteration: 0, scored: 18, dropped: 2, averageReward: 2.5, seconds: 0 },
+  {
+    type: 'paired',
+    iteration: 0,
+    pairs: 1,
+    skipped: 1,
+    skippedReasons: ['prompt 1: all 10 samples rank the same'],
+    chosenRewards: [3],
+    rejectedRewards: [2],
+    dataFile: 'data_iter_0.json',
+  },
+  { type: 'step', iteration: 0, epoch: 0, step: 1, steps: 2, metrics },
+  { type: 'step', iteration: 0, epoch: 0, step: 2, steps: 2, metrics },
+  { type: 'saved', iteration: 0, directory: 'iter_0/dpo_model', seconds: 1 },
+  { type: 'finished', seconds: 200 },
+];
+
+function show(isTTY: boolean): string {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns: 100 }) as unknown as NodeJS.WriteStream;
+  const display = createDisplay(stream);
+  for (const event of events) display.show(event);
+  display.stop();
+  return String((stream as unknown as PassThrough).read());
+}
+
+it('writes one plain line for each result where there is no terminal', () => {
+  expect(show(false)).toBe(
+    [
+      'original policy, held-out prompts: reward 2.50 (2.25 to 2.75), 100 tokens, 4.0 s',
+      'iteration 0',
+      '  sampled 20 completions, 2,000 tokens, 5.0 s',
+      '  scored, mean reward 2.50, 2 without a score dropped',
+      '  1 pair in data_iter_0.json',
+      '  skipped prompt 1: all 10 samples rank the same',
+      '  trained 2 steps, loss 0.5000, margin 0.500',
+      '  saved iter_0/dpo_model',
+      'finished in 3 min 20 s',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('adds a bar for the stage under way on a terminal', () => {
+  const text = show(true);
+  expect(text).toMatch(/evaluating on held-out prompts.* 1\/2/);
+  expect(text).toMatch(/iteration 0: training.* 1\/2/);
+  expect(text).toContain('  saved iter_0/dpo_model\n');
+});
