@@ -81,6 +81,8 @@ function isTimed(event: RecordedEvent): event is TimedEvent {
 async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
   const path = join(modelDirectory, METRICS_FILE);
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    // A run that ended before its first event has no such file.
+    if (error.code === 'ENOENT') return '';
     throw new Error(`${path}: cannot be read (${error.code})`);
   });
   // The last line of a killed run may be torn: only lines that end in a line feed count.

@@ -1,20 +1,13 @@
-import type { Split } from '../experiment/events.js';
+import type { RunEvent, Split } from '../experiment/events.js';
 import { formatChange, formatNumber } from './format.js';
-import {
-  beforeAndAfter,
-  evaluationsOf,
-  policyName,
-  splitName,
-  type Evaluation,
-  type RunEvents,
-} from './run-events.js';
+import { beforeAndAfter, evaluationsOf, policyName, splitName, type Evaluation } from './run-events.js';
 import type { Column, Table } from './table.js';
 
 const SPLITS: Split[] = ['test', 'train'];
 const right = (title: string): Column => ({ title, align: 'right' });
 
 /** Rewards and sample lengths of the original and of the trained policy on held-out and training prompts; what is not evaluated yet is left out. */
-export function beforeAfterTable(events: RunEvents): Table {
+export function beforeAfterTable(events: readonly RunEvent[]): Table {
   return {
     columns: [{ title: '' }, right('before'), right('after'), right('change')],
     rows: SPLITS.flatMap((split) => {
@@ -37,7 +30,7 @@ export function beforeAfterTable(events: RunEvents): Table {
 }
 
 /** Every evaluation of one split: the original policy's, then each iteration's. */
-export function evaluationTable(events: RunEvents, split: Split): Table {
+export function evaluationTable(events: readonly RunEvent[], split: Split): Table {
   const statistics = ['mean', 'median', 'std', 'min', 'p25', 'p75', 'max'] as const;
   return {
     columns: [{ title: 'policy' }, ...[...statistics, 'samples', 'tokens'].map(right)],

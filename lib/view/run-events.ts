@@ -1,26 +1,28 @@
-import { ORIGINAL, type RecordedEvent, type RunEvent, type Split } from '../experiment/events.js';
+import { ORIGINAL, type RunEvent, type Split } from '../experiment/events.js';
 
-/** Events as charts take them: live from `iterate()` or read back from metrics.jsonl. */
-export type RunEvents = readonly (RunEvent | RecordedEvent)[];
-export type EventOf<Type extends RecordedEvent['type']> = Extract<RecordedEvent, { type: Type }>;
+export type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 export type Evaluation = EventOf<'evaluated'>;
 
 /** The events of one type, in the order they happened. */
-export function eventsOf<Type extends RecordedEvent['type']>(events: RunEvents, type: Type): EventOf<Type>[] {
-  return (events as readonly { type: string }[]).filter(
-    (event): event is EventOf<Type> => event.type === type,
-  );
+export function eventsOf<Type extends RunEvent['type']>(
+  events: readonly RunEvent[],
+  type: Type,
+): EventOf<Type>[] {
+  return events.filter((event): event is EventOf<Type> => event.type === type);
 }
 
 /** The evaluations of one split, the original policy's first. */
-export function evaluationsOf(events: RunEvents, split: Split): Evaluation[] {
+export function evaluationsOf(events: readonly RunEvent[], split: Split): Evaluation[] {
   return eventsOf(events, 'evaluated')
     .filter((evaluation) => evaluation.split === split)
     .sort((a, b) => a.iteration - b.iteration);
 }
 
 /** The untouched policy's evaluation and the last trained policy's; undefined where the run has not got so far. */
-export function beforeAndAfter(events: RunEvents, split: Split): { before?: Evaluation; after?: Evaluation } {
+export function beforeAndAfter(
+  events: readonly RunEvent[],
+  split: Split,
+): { before?: Evaluation; after?: Evaluation } {
   const evaluations = evaluationsOf(events, split);
   return {
     before: evaluations.find(({ iteration }) => iteration === ORIGINAL),

@@ -1,6 +1,6 @@
 import type { Data, ScatterData } from 'plotly.js-dist';
 import { describe, expect, it } from 'vitest';
-import type { RecordedEvent } from '../../lib/experiment/events.js';
+import type { RunEvent } from '../../lib/experiment/events.js';
 import {
   lengthDistribution,
   logProbabilityCurves,
@@ -18,7 +18,7 @@ function traces(figure: Figure, name: string): Partial<ScatterData>[] {
   );
 }
 
-function steps(count: number, iteration = 0): RecordedEvent[] {
+function steps(count: number, iteration = 0): RunEvent[] {
   return Array.from({ length: count }, (_, i) => ({
     type: 'step' as const,
     iteration,

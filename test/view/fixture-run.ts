@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { encodeWav } from '../../lib/audio/wav.js';
 import type { DpoMetrics } from '../../lib/dpo/metrics.js';
 import type { AudioExample } from '../../lib/experiment/audio-examples.js';
-import type { RecordedEvent, Split } from '../../lib/experiment/events.js';
+import type { RunEvent, Split } from '../../lib/experiment/events.js';
 import { parseParameters } from '../../lib/experiment/parameters.js';
 import type { RunRecord } from '../../lib/experiment/run-files.js';
 import { summarize } from '../../lib/experiment/statistics.js';
@@ -13,13 +13,16 @@ export const SAMPLE_RATE_HZ = 16000;
 export const HOSTILE_INSTRUCTION = 'Make it </script><script>alert(1)</script> "louder" & <b>bolder</b>.';
 
 /** The event of an evaluation. */
-export function evaluated(
-  iteration: number,
-  split: Split,
-  rewards: number[],
-  lengths: number[],
-): RecordedEvent {
-  return { type: 'evaluated', iteration, split, rewards, lengths, statistics: summarize(rewards) };
+export function evaluated(iteration: number, split: Split, rewards: number[], lengths: number[]): RunEvent {
+  return {
+    type: 'evaluated',
+    iteration,
+    split,
+    rewards,
+    lengths,
+    statistics: summarize(rewards),
+    seconds: 1,
+  };
 }
 
 export function metrics(loss: number, others: Partial<DpoMetrics> = {}): DpoMetrics {
@@ -36,7 +39,7 @@ export function metrics(loss: number, others: Partial<DpoMetrics> = {}): DpoMetr
 }
 
 /** Events of a finished run: 2 prompts with 2 samples each, 4 steps an iteration; each iteration adds 1 to every reward and 10 to every length. */
-export function fixtureEvents(iterations: number): RecordedEvent[] {
+export function fixtureEvents(iterations: number): RunEvent[] {
   const evaluations = (iteration: number) => {
     const gain = iteration + 1;
     return [
@@ -61,11 +64,11 @@ export function fixtureEvents(iterations: number): RecordedEvent[] {
     }
     events.push(
       { type: 'validated', iteration, epoch: 0, step: 4, metrics: metrics(0.5) },
-      { type: 'saved', iteration, directory: `iter_${iteration}/dpo_model` },
+      { type: 'saved', iteration, directory: `iter_${iteration}/dpo_model`, seconds: 1 },
       ...evaluations(iteration),
     );
   }
-  return [...events, { type: 'finished' }];
+  return [...events, { type: 'finished', seconds: 83 }];
 }
 
 /** Audio of one held-out and one training prompt. */
@@ -90,7 +93,7 @@ export const fixtureExamples: AudioExample[] = [
 ];
 
 export interface FixtureOptions {
-  events?: RecordedEvent[];
+  events?: RunEvent[];
   record?: Partial<RunRecord>;
   examples?: AudioExample[];
 }

@@ -117,6 +117,13 @@ describe('a run that is not whole', () => {
     expect(visibleText(html)).toContain('no training step of this run is recorded');
   });
 
+  it('may have ended before its first event', async () => {
+    const { modelDirectory, outputDirectory } = await makeRun({ record: { state: 'interrupted' } });
+    await unlink(join(modelDirectory, 'metrics.jsonl'));
+    const text = visibleText(await readFile(await writeReport(outputDirectory), 'utf8'));
+    expect(text).toContain('The policy has not been evaluated on held-out prompts yet.');
+  });
+
   it('leaves the interval out where rewards no longer tell their prompt', async () => {
     const events = fixtureEvents(1).map((event) =>
       event.type === 'evaluated' && event.iteration === 0

@@ -1,10 +1,10 @@
 import type { Annotation, Data, Shape } from 'plotly.js-dist';
-import type { Split } from '../../experiment/events.js';
+import type { RunEvent, Split } from '../../experiment/events.js';
 import { summarize } from '../../experiment/statistics.js';
 import { escapeChartText } from '../escape.js';
 import { COLORS, axis, baseLayout, translucent, type Figure } from '../figure.js';
 import { formatNumber } from '../format.js';
-import { beforeAndAfter, type RunEvents } from '../run-events.js';
+import { beforeAndAfter } from '../run-events.js';
 
 export interface Histogram {
   /** The bins' edges, one more than there are bins. */
@@ -14,13 +14,13 @@ export interface Histogram {
 }
 
 /** Rewards of the evaluation samples before training and after the last iteration. */
-export function rewardDistribution(events: RunEvents, split: Split, rewardLabel: string): Figure {
+export function rewardDistribution(events: readonly RunEvent[], split: Split, rewardLabel: string): Figure {
   const { before, after } = beforeAndAfter(events, split);
   return distribution(before?.rewards ?? [], after?.rewards ?? [], rewardLabel, 2);
 }
 
 /** Lengths of the evaluation samples, in tokens of codebook 0 (one a codec frame), before training and after the last iteration. */
-export function lengthDistribution(events: RunEvents, split: Split): Figure {
+export function lengthDistribution(events: readonly RunEvent[], split: Split): Figure {
   const { before, after } = beforeAndAfter(events, split);
   return distribution(before?.lengths ?? [], after?.lengths ?? [], 'sample length (tokens)', 0);
 }

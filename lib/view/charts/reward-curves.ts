@@ -1,9 +1,9 @@
 import type { Data, Layout } from 'plotly.js-dist';
-import { ORIGINAL, type Split } from '../../experiment/events.js';
+import { ORIGINAL, type RunEvent, type Split } from '../../experiment/events.js';
 import type { Statistics } from '../../experiment/statistics.js';
 import { escapeChartText } from '../escape.js';
 import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
-import { evaluationsOf, policyName, splitName, type Evaluation, type RunEvents } from '../run-events.js';
+import { evaluationsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
 const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 'y2' }[] = [
   { split: 'test', domain: [0, 0.48], x: 'x', y: 'y' },
@@ -16,7 +16,7 @@ const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 
  *
  * @param rewardLabel axis title, for example "even tokens (0 to 5)"
  */
-export function rewardCurves(events: RunEvents, rewardLabel: string): Figure {
+export function rewardCurves(events: readonly RunEvent[], rewardLabel: string): Figure {
   const label = escapeChartText(rewardLabel);
   const iterations = [
     ...new Set(PANELS.flatMap(({ split }) => evaluationsOf(events, split)).map((e) => e.iteration)),

@@ -1,5 +1,6 @@
+import type { RunEvent } from '../../experiment/events.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
-import { eventsOf, type RunEvents } from '../run-events.js';
+import { eventsOf } from '../run-events.js';
 
 /** The optimizer steps of one iteration, placed on the run's own count of steps. */
 export interface IterationSteps {
@@ -21,7 +22,7 @@ export interface Line {
 const DRAWN_POINTS = 3000;
 
 /** Groups the 'step' and 'validated' events by iteration, one iteration after the other. */
-export function stepTimeline(events: RunEvents): IterationSteps[] {
+export function stepTimeline(events: readonly RunEvent[]): IterationSteps[] {
   const steps = eventsOf(events, 'step');
   const validations = eventsOf(events, 'validated');
   const iterations = [...new Set(steps.map(({ iteration }) => iteration))].sort((a, b) => a - b);

@@ -1,4 +1,4 @@
-import type { RunEvents } from '../run-events.js';
+import type { RunEvent } from '../../experiment/events.js';
 import { COLORS, type Figure } from '../figure.js';
 import { stepPanels } from './step-panels.js';
 import { stepTimeline } from './step-timeline.js';
@@ -7,7 +7,7 @@ import { stepTimeline } from './step-timeline.js';
  * DPO loss, margin of implicit rewards and share of pairs ranked right (TRL's loss, rewards/margins and rewards/accuracies) over all iterations' optimizer steps:
  * each step on its training pairs, their running mean, and the validation pairs.
  */
-export function trainingCurves(events: RunEvents): Figure {
+export function trainingCurves(events: readonly RunEvent[]): Figure {
   const colors = { name: '', color: COLORS.train, validationColor: COLORS.validation };
   return stepPanels(stepTimeline(events), [
     {
@@ -35,7 +35,7 @@ export const WHY_BOTH_MAY_FALL =
   'down drags the chosen one along; the training works as long as the gap between the lines grows.';
 
 /** Log-probability of the chosen and the rejected completions under the policy (TRL's logps/chosen and logps/rejected) over all iterations' optimizer steps. */
-export function logProbabilityCurves(events: RunEvents): Figure {
+export function logProbabilityCurves(events: readonly RunEvent[]): Figure {
   return stepPanels(stepTimeline(events), [
     {
       title: 'log-probability of a completion',
