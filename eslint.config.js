@@ -1,7 +1,18 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'models', 'model_output', 'output', '.venv', 'test/fixtures', '**/*.ipynb'] },
+  {
+    ignores: [
+      'dist',
+      'node_modules',
+      'models',
+      'model_output',
+      'output',
+      '.venv',
+      'test/fixtures',
+      '**/*.ipynb',
+    ],
+  },
   ...tseslint.configs.strict,
   {
     rules: {
