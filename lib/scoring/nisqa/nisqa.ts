@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { readWav, toMono } from '../../audio/wav.js';
 import { defaultHost, type EngineHost } from '../../engine/index.js';
+import { findWeights, type WeightsPlace } from '../weights-path.js';
 import { MEL_BANDS, nisqaFeatures, type NisqaFeatures } from './features.js';
-import { findNisqaWeights } from './locate.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
 import { parseNisqaWeights } from './weights.js';
 
@@ -39,6 +39,13 @@ export interface Nisqa {
   dispose(): Promise<void>;
 }
 
+const PLACE: WeightsPlace = {
+  metric: 'NISQA',
+  variable: 'NISQA_WEIGHTS',
+  cached: 'nisqa.tar',
+  source: 'nisqa.tar (from the weights folder of github.com/gabrielmittag/NISQA, CC BY-NC-SA 4.0)',
+};
+
 /** Segments, padding included, in one run of the network: bounds its memory to about 100 MB. */
 const MAX_BATCH_SEGMENTS = 1024;
 
@@ -53,7 +60,7 @@ const MASKED = -1e30;
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
 export async function loadNisqa(weightsPath?: string, host: EngineHost = defaultHost()): Promise<Nisqa> {
-  const path = await findNisqaWeights(weightsPath);
+  const path = await findWeights(PLACE, weightsPath);
   const weights = parseNisqaWeights(await readFile(path), path);
   const session = await host.call('createSession', nisqaModel(weights), host.threads);
 

@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applyMel, melFilterBank } from '../audio/mel.js';
+import { resample } from '../audio/resample.js';
+import { hannWindow, stft, type StftOptions } from '../audio/stft.js';
+import { defaultHost, type EngineHost } from '../engine/index.js';
+import { findWeights, type WeightsPlace } from './weights-path.js';
+
+/** Speech quality as listeners would rate it, from 1 (bad) to 5 (excellent). */
+export interface DnsmosScores {
+  /** Overall quality (ITU-T P.835). */
+  ovrl: number;
+  /** Quality of the speech alone (P.835). */
+  sig: number;
+  /** Quietness of the background (P.835). */
+  bak: number;
+  /** Overall quality (ITU-T P.808), by a second network. */
+  p808: number;
+}
+
+export interface Dnsmos {
+  /**
+   * Scores one mono recording, resampled to 16 kHz. One shorter than 9.01 s is repeated until it is that long; of a longer one, windows
+   * of 9.01 s one second apart are scored and averaged.
+   * @throws Error when it holds no samples, or values that are not numbers
+   */
+  score(samples: Float32Array, sampleRateHz: number): Promise<DnsmosScores>;
+  dispose(): Promise<void>;
+}
+
+const SAMPLE_RATE_HZ = 16_000;
+const WINDOW_SECONDS = 9.01;
+const WINDOW_SAMPLES = 144_160;
+
+const STFT: StftOptions = { fftSize: 321, hopSize: 160, window: hannWindow(321), padding: 'zero' };
+const MEL_BANDS = 120;
+const MEL_FILTERS = melFilterBank({ sampleRateHz: SAMPLE_RATE_HZ, fftSize: STFT.fftSize, bands: MEL_BANDS });
+const MEL_FRAMES = 900;
+const MIN_POWER = 1e-10;
+const DYNAMIC_RANGE_DB = 80;
+
+/** From the P.835 network's outputs to ratings: coefficients of x^2, x and 1. */
+const POLYNOMIALS = {
+  sig: [-0.08397278, 1.22083953, 0.0052439],
+  bak: [-0.13166888, 1.60915514, -0.39604546],
+  ovrl: [-0.06766283, 1.11546468, 0.04602535],
+} as const;
+
+const PLACE: WeightsPlace = {
+  metric: 'DNSMOS',
+  variable: 'DNSMOS_WEIGHTS',
+  cached: 'dnsmos_models',
+  source:
+    'the folder dnsmos_models with sig_bak_ovr.onnx and model_v8.onnx (from the PyPI package speechmos 0.0.1.1, MIT)',
+};
+
+/**
+ * Loads DNSMOS, which predicts how listeners would rate the quality of speech after noise suppression.
+ *
+ * Source: Reddy, Gopal, Cutler, "DNSMOS P.835: A Non-Intrusive Perceptual Objective Speech Quality Metric to Evaluate Noise
+ * Suppressors", ICASSP 2022, and its published code.
+ *
+ * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache
+ * @param host runs the networks; default: the engine's shared worker thread
+ * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
+ */
+export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defaultHost()): Promise<Dnsmos> {
+  const folder = await findWeights(PLACE, weightsFolder);
+  const open = async (file: string) => {
+    const path = join(folder, file);
+    try {
+      return await host.call('createSession', await readFile(path), host.threads);
+    } catch (error) {
+      throw new Error(`${path}: cannot load this DNSMOS network: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  };
+  const p835 = await open('sig_bak_ovr.onnx');
+  const p808 = await open('model_v8.onnx');
+  const run = async (session: number, data: Float32Array, shape: number[]) =>
+    Object.values(await host.call('run', session, { input_1: { data, shape } }, {}))[0];
+
+  return {
+    async score(samples, sampleRateHz) {
+      if (samples.length === 0) throw new Error('it holds no samples');
+      if (!samples.every(Number.isFinite)) throw new Error('it holds a sample that is not a finite number');
+      const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
+      const windows = windowsOf(resample(samples, sampleRateHz, SAMPLE_RATE_HZ));
+      for (const window of windows) {
+        const [sig, bak, ovrl] = await run(p835, window, [1, WINDOW_SAMPLES]);
+        sum.sig += polynomial(POLYNOMIALS.sig, sig);
+        sum.bak += polynomial(POLYNOMIALS.bak, bak);
+        sum.ovrl += polynomial(POLYNOMIALS.ovrl, ovrl);
+        sum.p808 += (await run(p808, melDecibels(window), [1, MEL_FRAMES, MEL_BANDS]))[0];
+      }
+      const mean = (total: number) => total / windows.length;
+      return { ovrl: mean(sum.ovrl), sig: mean(sum.sig), bak: mean(sum.bak), p808: mean(sum.p808) };
+    },
+    async dispose() {
+      await host.call('releaseSession', p835);
+      await host.call('releaseSession', p808);
+    },
+  };
+}
+
+/** Windows of 9.01 s that start one second apart; a recording that is too short is doubled until one fits, as the authors' code does. */
+function windowsOf(samples: Float32Array): Float32Array[] {
+  let length = samples.length;
+  while (length < WINDOW_SAMPLES) length *= 2;
+  const count = Math.trunc(Math.floor(length / SAMPLE_RATE_HZ) - WINDOW_SECONDS) + 1;
+  const starts = Array.from({ length: count }, (_, second) => second * SAMPLE_RATE_HZ);
+  return starts
+    .filter((start) => endOf(start) - start === WINDOW_SAMPLES)
+    .map((start) =>
+      Float32Array.from({ length: WINDOW_SAMPLES }, (_, i) => samples[(start + i) % samples.length]),
+    );
+}
+
+/** As computed in the authors' code, where rounding makes some windows one sample short; it leaves those out. */
+function endOf(start: number): number {
+  return Math.trunc((start / SAMPLE_RATE_HZ + WINDOW_SECONDS) * SAMPLE_RATE_HZ);
+}
+
+/** Input of the P.808 network, [MEL_FRAMES, MEL_BANDS]: power in dB below the window's loudest value, scaled to -1 ... 1. */
+function melDecibels(window: Float32Array): Float32Array {
+  const levels = new Float32Array(MEL_FRAMES * MEL_BANDS);
+  const powers = new Float64Array(Math.floor(STFT.fftSize / 2) + 1);
+  const mel = new Float64Array(MEL_BANDS);
+  let offset = 0;
+  for (const spectrum of stft(window.subarray(0, WINDOW_SAMPLES - STFT.hopSize), STFT)) {
+    for (let bin = 0; bin < powers.length; bin++)
+      powers[bin] = spectrum[2 * bin] ** 2 + spectrum[2 * bin + 1] ** 2;
+    applyMel(MEL_FILTERS, powers, mel);
+    for (const power of mel) levels[offset++] = 10 * Math.log10(Math.max(MIN_POWER, power));
+  }
+  const loudest = levels.reduce((max, level) => Math.max(max, level), -Infinity);
+  return levels.map((level) => (Math.max(level - loudest, -DYNAMIC_RANGE_DB) + 40) / 40);
+}
+
+function polynomial([a, b, c]: readonly [number, number, number], x: number): number {
+  return (a * x + b) * x + c;
+}

@@ -1,0 +1,66 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { readWav, toMono } from '../../lib/audio/wav.js';
+import { loadDnsmos, type Dnsmos } from '../../lib/scoring/dnsmos.js';
+import { sharedPath } from '../support/shared.js';
+
+describe('loadDnsmos', () => {
+  it('says the three ways to provide the weights', async () => {
+    vi.stubEnv('DNSMOS_WEIGHTS', undefined);
+    vi.stubEnv('XDG_CACHE_HOME', '/nonexistent');
+    await expect(loadDnsmos()).rejects.toThrow(
+      /speechmos.*pass its path.*DNSMOS_WEIGHTS.*\/nonexistent\/speech-dpo\/dnsmos_models/,
+    );
+    vi.unstubAllEnvs();
+  });
+
+  it('names a file that is no network', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dnsmos-'));
+    await expect(loadDnsmos(folder)).rejects.toThrow(`${join(folder, 'sig_bak_ovr.onnx')}: cannot load`);
+    writeFileSync(join(folder, 'sig_bak_ovr.onnx'), 'nothing');
+    await expect(loadDnsmos(folder)).rejects.toThrow(`${join(folder, 'sig_bak_ovr.onnx')}: cannot load`);
+    rmSync(folder, { recursive: true });
+  });
+});
+
+interface Golden {
+  files: Record<
+    string,
+    { dnsmos?: { ovrl_mos: number; sig_mos: number; bak_mos: number; p808_mos: number } }
+  >;
+}
+
+const goldenPath = sharedPath('golden/dnsmos.json');
+const weights = process.env.DNSMOS_WEIGHTS;
+if (!weights)
+  console.warn(
+    'Skipped: set DNSMOS_WEIGHTS to a folder with sig_bak_ovr.onnx and model_v8.onnx to compare DNSMOS with its goldens.',
+  );
+describe.skipIf(!goldenPath || !weights)("DNSMOS, compared with its authors' code", () => {
+  const golden = goldenPath ? (JSON.parse(readFileSync(goldenPath, 'utf8')) as Golden).files : {};
+  let dnsmos: Dnsmos;
+  beforeAll(async () => {
+    dnsmos = await loadDnsmos(weights);
+  });
+  afterAll(() => dnsmos.dispose());
+
+  it.each(Object.entries(golden).filter(([, { dnsmos: scores }]) => scores))(
+    '%s',
+    async (file, { dnsmos: expected }) => {
+      const recording = await readWav(sharedPath(`golden/audio/${file}`)!);
+      const tolerance = recording.sampleRateHz === 16000 ? 1e-3 : 0.02;
+      const { ovrl, sig, bak, p808 } = await dnsmos.score(toMono(recording), recording.sampleRateHz);
+      expect(Math.abs(ovrl - expected!.ovrl_mos)).toBeLessThan(tolerance);
+      expect(Math.abs(sig - expected!.sig_mos)).toBeLessThan(tolerance);
+      expect(Math.abs(bak - expected!.bak_mos)).toBeLessThan(tolerance);
+      expect(Math.abs(p808 - expected!.p808_mos)).toBeLessThan(tolerance);
+    },
+  );
+
+  it('refuses nothing and NaN', async () => {
+    await expect(dnsmos.score(new Float32Array(0), 16000)).rejects.toThrow('holds no samples');
+    await expect(dnsmos.score(Float32Array.of(NaN), 16000)).rejects.toThrow('not a finite number');
+  });
+});
