@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RunEvent } from '../../lib/experiment/events.js';
 import { describeEvent, describeParameters, formatLogLine } from '../../lib/experiment/log.js';
 import { parseParameters } from '../../lib/experiment/parameters.js';
 import { summarize } from '../../lib/experiment/statistics.js';
@@ -25,7 +26,7 @@ describe('describeEvent', () => {
       lengths: [10, 12],
       statistics: summarize([1, 2]),
       seconds: 1,
-    } as const;
+    } satisfies Omit<Extract<RunEvent, { type: 'evaluated' }>, 'iteration'>;
     expect(describeEvent({ ...evaluated, iteration: -1 })[1]).toEqual({
       level: 'INFO',
       message: 'Original model rewards on testing set: [1,2]',
