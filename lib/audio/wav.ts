@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import writeFileAtomic from 'write-file-atomic';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
 
 /** Sound as floats in [-1, 1]: one array per channel, all of one length. */
 export interface Recording {
@@ -117,7 +117,7 @@ export function encodeWav(samples: Float32Array, sampleRateHz: number): Uint8Arr
 
 /** Writes {@link encodeWav}'s bytes to `path`, complete or not at all. */
 export async function writeWav(path: string, samples: Float32Array, sampleRateHz: number): Promise<void> {
-  await writeFileAtomic(path, Buffer.from(encodeWav(samples, sampleRateHz).buffer));
+  await writeFileAtomic(path, encodeWav(samples, sampleRateHz));
 }
 
 function parseFormat(view: DataView, start: number, size: number, name: string): Format {
