@@ -36,5 +36,19 @@ export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment
 export { editRecording, type EditOptions } from './experiment/edit.js';
 export { summarize, type Statistics } from './experiment/statistics.js';
 
+export {
+  WHY_BOTH_MAY_FALL,
+  lengthDistribution,
+  logProbabilityCurves,
+  rewardCurves,
+  rewardDistribution,
+  trainingCurves,
+} from './view/charts.js';
+export type { Figure } from './view/figure.js';
+export { audioPlayer } from './view/audio-player.js';
+export { spectrogramDataUri } from './view/spectrogram.js';
+export { beforeAfterTable, evaluationTable } from './view/evaluation-table.js';
+export { htmlTable, textTable, type Table } from './view/table.js';
+export { advanceProgress, describeProgress, type ProgressState } from './view/progress.js';
 export { writeReport } from './view/report.js';
 export { verify, type VerifyRow } from './verify.js';

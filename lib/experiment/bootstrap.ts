@@ -9,8 +9,9 @@ export interface Interval {
 }
 
 /**
- * Paired bootstrap of `after[i] - before[i]`: the percentile interval (2.5 % to 97.5 %) of the mean difference over resamples of the pairs with replacement
- * (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13). The same input gives the same interval.
+ * Paired bootstrap of `after[i] - before[i]`: the percentile interval (2.5 % to 97.5 %) of the mean difference over
+ * resamples of the pairs with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
+ * The same input gives the same interval.
  *
  * @throws Error when the lists differ in length or hold fewer than 2 values
  */

@@ -1,4 +1,7 @@
-/** Every 16th colour of matplotlib's "magma" (van der Walt and Smith 2015, CC0): lightness grows evenly, also in greyscale and for colour-blind eyes. */
+/**
+ * Every 16th colour of matplotlib's "magma" (van der Walt and Smith 2015, CC0): lightness grows evenly, also in
+ * greyscale and for colour-blind eyes.
+ */
 const MAGMA_STOPS =
   '000004 0a0822 1d1147 36106b 51127c 6a1c81 832681 9c2e7f b73779 cf4070 e55064 f4695c fb8761 fea571 fec287 fde0a1 fcfdbf';
 

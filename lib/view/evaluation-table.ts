@@ -6,7 +6,10 @@ import type { Column, Table } from './table.js';
 const SPLITS: Split[] = ['test', 'train'];
 const right = (title: string): Column => ({ title, align: 'right' });
 
-/** Rewards and sample lengths of the original and of the trained policy on held-out and training prompts; what is not evaluated yet is left out. */
+/**
+ * Rewards and sample lengths of the original and of the trained policy on held-out and training prompts; what is not
+ * evaluated yet is left out.
+ */
 export function beforeAfterTable(events: readonly RunEvent[]): Table {
   return {
     columns: [{ title: '' }, right('before'), right('after'), right('change')],

@@ -17,8 +17,9 @@ export function figurePlaceholder(id: string, caption: string): string {
 }
 
 /**
- * The scripts that draw all figures of a page, by the id of their place. plotly.js comes inside, compressed (2.6 MB where the plain script has 10), so the page
- * needs no network; a browser without DecompressionStream (before 2023) shows a sentence instead of the charts.
+ * The scripts that draw all figures of a page, by the id of their place. plotly.js comes inside, compressed (2.6 MB
+ * where the plain script has 10), so the page needs no network; a browser without DecompressionStream (before 2023)
+ * shows a sentence instead of the charts.
  */
 export async function plotlyScripts(figures: Record<string, Figure>): Promise<string> {
   return `<script type="application/json" id="figures">${scriptJson(figures)}</script>
@@ -34,7 +35,8 @@ export async function plotlyScripts(figures: Record<string, Figure>): Promise<st
     document.head.append(script);
     for (const [id, { data, layout }] of Object.entries(figures)) await Plotly.newPlot(id, data, layout, ${scriptJson(CONFIG)});
   } catch (error) {
-    for (const chart of document.querySelectorAll('.chart:empty')) chart.textContent = 'This chart could not be drawn: ' + error.message;
+    const message = 'This chart could not be drawn: ' + error.message;
+    for (const chart of document.querySelectorAll('.chart:empty')) chart.textContent = message;
   }
 })();
 </script>`;

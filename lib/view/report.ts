@@ -10,8 +10,8 @@ import { reportPage } from './report/page.js';
 const REWARD_LABELS: Record<RewardName, string> = { 'even-token': evenToken.label, length: length.label };
 
 /**
- * Writes a run's report.html into its output directory: summary, charts, players with spectrograms and parameters in one self-contained file. A run that has not
- * finished gets a report of what is there, which says what is missing.
+ * Writes a run's report.html into its output directory: summary, charts, players with spectrograms and parameters in
+ * one self-contained file. A run that has not finished gets a report of what is there, which says what is missing.
  *
  * @param directory the run's `output/{name}`, or `model_output/{name}`
  * @returns the report's path

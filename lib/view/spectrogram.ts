@@ -21,7 +21,8 @@ const WINDOW_SECONDS = 0.025;
 export const DECIBEL_RANGE = { min: -95, max: -20 };
 
 /**
- * Log-mel spectrogram: 80 Slaney mel bands up to 8 kHz (or half the sample rate), a 25 ms Hann window every 10 ms, levels in dB below a full-scale sine.
+ * Log-mel spectrogram: 80 Slaney mel bands up to 8 kHz (or half the sample rate), a 25 ms Hann window every 10 ms,
+ * levels in dB relative to a full-scale sine.
  *
  * @param samples mono, in [-1, 1]
  */

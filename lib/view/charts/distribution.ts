@@ -19,7 +19,7 @@ export function rewardDistribution(events: readonly RunEvent[], split: Split, re
   return distribution(before?.rewards ?? [], after?.rewards ?? [], rewardLabel, 2);
 }
 
-/** Lengths of the evaluation samples, in tokens of codebook 0 (one a codec frame), before training and after the last iteration. */
+/** Lengths of the evaluation samples in tokens (codec frames) before training and after the last iteration. */
 export function lengthDistribution(events: readonly RunEvent[], split: Split): Figure {
   const { before, after } = beforeAndAfter(events, split);
   return distribution(before?.lengths ?? [], after?.lengths ?? [], 'sample length (tokens)', 0);
@@ -51,8 +51,8 @@ function distribution(
 }
 
 /**
- * Counts each set of values in bins that all sets share: bins as wide as Freedman and Diaconis' rule makes them for the set with the narrower middle half, 12 to 50 of
- * them; whole numbers get bins a whole number wide.
+ * Counts each set of values in bins that all sets share: bins as wide as Freedman and Diaconis' rule makes them for
+ * the set with the narrower middle half, 12 to 50 of them; whole numbers get bins a whole number wide.
  */
 export function histogram(sets: readonly (readonly number[])[]): Histogram {
   const all = sets.flat();

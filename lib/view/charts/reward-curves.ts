@@ -11,8 +11,8 @@ const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 
 ];
 
 /**
- * Reward per iteration on held-out and training prompts, side by side on one scale: median, mean, the quartiles' band and the range from the worst to the
- * best sample.
+ * Reward per iteration on held-out and training prompts, side by side on one scale: median, mean, the quartiles' band
+ * and the range from the worst to the best sample.
  *
  * @param rewardLabel axis title, for example "even tokens (0 to 5)"
  */

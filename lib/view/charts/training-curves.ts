@@ -4,8 +4,9 @@ import { stepPanels } from './step-panels.js';
 import { stepTimeline } from './step-timeline.js';
 
 /**
- * DPO loss, margin of implicit rewards and share of pairs ranked right (TRL's loss, rewards/margins and rewards/accuracies) over all iterations' optimizer steps:
- * each step on its training pairs, their running mean, and the validation pairs.
+ * DPO loss, margin of implicit rewards and share of pairs ranked right (TRL's loss, rewards/margins and
+ * rewards/accuracies) over all iterations' optimizer steps: each step on its training pairs, their running mean, and the
+ * validation pairs.
  */
 export function trainingCurves(events: readonly RunEvent[]): Figure {
   const colors = { name: '', color: COLORS.train, validationColor: COLORS.validation };
@@ -31,10 +32,14 @@ export function trainingCurves(events: readonly RunEvent[]): Figure {
 
 /** Why the curves of {@link logProbabilityCurves} may both go down. */
 export const WHY_BOTH_MAY_FALL =
-  'Both may fall: DPO rewards only the difference between chosen and rejected, and the two often share most of their tokens, so pushing the rejected sample ' +
-  'down drags the chosen one along; the training works as long as the gap between the lines grows.';
+  'Both may fall: DPO rewards only the difference between chosen and rejected, and the two often share most of their ' +
+  'tokens, so pushing the rejected sample down drags the chosen one along; the training works as long as the gap ' +
+  'between the lines grows.';
 
-/** Log-probability of the chosen and the rejected completions under the policy (TRL's logps/chosen and logps/rejected) over all iterations' optimizer steps. */
+/**
+ * Log-probability of the chosen and the rejected completions under the policy (TRL's logps/chosen and logps/rejected)
+ * over all iterations' optimizer steps.
+ */
 export function logProbabilityCurves(events: readonly RunEvent[]): Figure {
   return stepPanels(stepTimeline(events), [
     {

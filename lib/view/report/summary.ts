@@ -5,14 +5,15 @@ import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, splitName } from '../run-events.js';
 
-/** The result of a run in a few sentences, with the figures a reader asks for first; says so where the run has not got that far. */
+/** The result of a run in a few sentences, with the figures a reader asks for first. */
 export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const { parameters } = run.record;
   const iterations = new Set(eventsOf(run.events, 'saved').map(({ iteration }) => iteration)).size;
   const sentences = [
-    `${formatCount(iterations, 'iteration')} of DPO with the ${parameters.reward} reward on ${formatCount(parameters.trainPrompts, 'training prompt')}, ` +
+    `${formatCount(iterations, 'iteration')} of DPO with the ${parameters.reward} reward ` +
+      `on ${formatCount(parameters.trainPrompts, 'training prompt')}, ` +
       `${parameters.sampleSize} samples each.`,
-    ...(['test', 'train'] as const).flatMap((split) => describeRewards(run, split, rewardLabel)),
+    ...(['test', 'train'] as const).map((split) => describeRewards(run, split, rewardLabel)),
     ...describeLengths(run),
   ];
   const seconds = run.record.timings.find(({ event }) => event === 'finished')?.seconds;
@@ -21,9 +22,11 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
 }
 
 /**
- * How much the mean reward of a prompt changed between the original and the last trained policy, with its interval over prompts.
+ * How much the mean reward of a prompt changed between the original and the last trained policy, with its interval over
+ * prompts.
  *
- * @returns undefined where an evaluation is missing, a sample could not be scored (rewards no longer tell their prompt) or there is one prompt only
+ * @returns undefined where an evaluation is missing, a sample could not be scored (rewards no longer tell their prompt)
+ * or there is one prompt only
  */
 export function rewardChange({ record, events }: RecordedRun, split: Split): Interval | undefined {
   const { before, after } = beforeAndAfter(events, split);
@@ -38,28 +41,30 @@ export function rewardChange({ record, events }: RecordedRun, split: Split): Int
   return pairedBootstrap(promptMeans(before.rewards), promptMeans(after.rewards));
 }
 
-function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string[] {
+function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string {
   const { before, after } = beforeAndAfter(run.events, split);
-  if (!before) return [`The policy has not been evaluated on ${splitName(split)} yet.`];
+  if (!before) return `The policy has not been evaluated on ${splitName(split)} yet.`;
   const from = formatNumber(before.statistics.mean);
-  if (!after)
-    return [
-      `On ${splitName(split)} the original policy's mean reward is ${from}; no trained policy has been evaluated yet.`,
-    ];
+  if (!after) {
+    return `On ${splitName(split)} the original policy's mean reward is ${from}; no trained policy has been evaluated yet.`;
+  }
   const to = formatNumber(after.statistics.mean);
   const what = split === 'test' ? `the mean reward, ${rewardLabel},` : 'it';
-  const change = rewardChange(run, split);
-  const interval = change
-    ? ` (${formatChange(change.mean)}; 95 % interval ${formatChange(change.low)} to ${formatChange(change.high)}, paired bootstrap over prompts)`
-    : ` (${formatChange(after.statistics.mean - before.statistics.mean)})`;
-  return [`On ${splitName(split)} ${what} went from ${from} to ${to}${interval}.`];
+  const moved = formatChange(after.statistics.mean - before.statistics.mean);
+  return `On ${splitName(split)} ${what} went from ${from} to ${to} (${moved}${describeInterval(rewardChange(run, split))}).`;
+}
+
+function describeInterval(interval: Interval | undefined): string {
+  if (!interval) return '';
+  const { low, high } = interval;
+  return `; 95 % interval ${formatChange(low)} to ${formatChange(high)}, paired bootstrap over prompts`;
 }
 
 function describeLengths({ events }: RecordedRun): string[] {
   const { before, after } = beforeAndAfter(events, 'test');
   if (!before || !after) return [];
   const [from, to] = [meanOf(before.lengths), meanOf(after.lengths)];
-  return [
-    `Held-out samples are ${formatNumber(to, 1)} tokens long on average, ${formatNumber(from, 1)} before training (${formatChange((100 * (to - from)) / from, 1)} %).`,
-  ];
+  const change = `${formatChange((100 * (to - from)) / from, 1)} %`;
+  const [fromText, toText] = [formatNumber(from, 1), formatNumber(to, 1)];
+  return [`Held-out samples are ${toText} tokens long on average, ${fromText} before training (${change}).`];
 }

@@ -1,0 +1,65 @@
+import type { RecordedRun } from '../../experiment/run-files.js';
+import { escapeHtml } from '../escape.js';
+import { meanOf } from '../evaluation-table.js';
+import { formatChange, formatNumber } from '../format.js';
+import { beforeAndAfter, eventsOf, splitName } from '../run-events.js';
+import { rewardChange, summarizeRun } from './summary.js';
+
+/** Name, date, state, result in words and in figures. */
+export function pageHead(run: RecordedRun, rewardLabel: string): string {
+  const { record } = run;
+  const date = new Date(record.startedAt).toLocaleString('en-GB', { dateStyle: 'long', timeStyle: 'short' });
+  return `<p class="overline">speech-dpo run, ${escapeHtml(date)}, seed ${record.seed}</p>
+<h1>${escapeHtml(record.run)}: DPO with the ${escapeHtml(record.parameters.reward)} reward</h1>
+${stateWarning(run)}
+<p class="lead">${escapeHtml(summarizeRun(run, rewardLabel))}</p>
+${tiles(run)}`;
+}
+
+function stateWarning({ record, events }: RecordedRun): string {
+  if (record.state === 'finished') return '';
+  const saved = new Set(eventsOf(events, 'saved').map(({ iteration }) => iteration)).size;
+  const how = {
+    running: 'This run has not ended: it is still going on, or its process was killed.',
+    interrupted: 'This run was interrupted.',
+    failed: `This run failed: ${record.error ?? 'its reason was not recorded'}`,
+  }[record.state];
+  const progress = `${saved} of ${record.parameters.iterations} iterations are trained and saved; the report shows what is there.`;
+  return `<p class="warning">${escapeHtml(`${how} ${progress}`)}</p>`;
+}
+
+function tiles(run: RecordedRun): string {
+  const made = (['test', 'train'] as const).flatMap((split) => {
+    const { before, after } = beforeAndAfter(run.events, split);
+    if (!before || !after) return [];
+    const change = rewardChange(run, split);
+    const interval = change
+      ? `, 95 % interval ${formatChange(change.low)} to ${formatChange(change.high)}`
+      : '';
+    const moved = formatChange(after.statistics.mean - before.statistics.mean);
+    return [
+      tile(
+        arrow(before.statistics.mean, after.statistics.mean, 2),
+        `mean reward, ${splitName(split)}: ${moved}${interval}`,
+      ),
+    ];
+  });
+  const { before, after } = beforeAndAfter(run.events, 'test');
+  if (before && after) {
+    made.push(
+      tile(
+        arrow(meanOf(before.lengths), meanOf(after.lengths), 1),
+        'tokens in a held-out sample, on average',
+      ),
+    );
+  }
+  return `<div class="tiles">${made.join('')}</div>`;
+}
+
+function arrow(from: number, to: number, digits: number): string {
+  return `${formatNumber(from, digits)} → ${formatNumber(to, digits)}`;
+}
+
+function tile(figure: string, meaning: string): string {
+  return `<div class="tile"><b>${escapeHtml(figure)}</b><span>${escapeHtml(meaning)}</span></div>`;
+}

@@ -1,0 +1,164 @@
+import { parametersSchema } from '../../experiment/parameters.js';
+import type { RecordedRun } from '../../experiment/run-files.js';
+import {
+  WHY_BOTH_MAY_FALL,
+  lengthDistribution,
+  logProbabilityCurves,
+  rewardCurves,
+  rewardDistribution,
+  trainingCurves,
+} from '../charts.js';
+import { escapeHtml } from '../escape.js';
+import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
+import { figurePlaceholder } from '../figure-html.js';
+import type { Figure } from '../figure.js';
+import { formatDuration } from '../format.js';
+import { eventsOf, evaluationsOf, splitName } from '../run-events.js';
+import { DECIBEL_RANGE } from '../spectrogram.js';
+import { htmlTable, type Table } from '../table.js';
+
+export interface ReportContent {
+  run: RecordedRun;
+  rewardLabel: string;
+  /** HTML of the players, or why there are none. */
+  audio: { comparison: string; pairs: string } | { problem: string };
+}
+
+export interface Section {
+  id: string;
+  title: string;
+  html: string;
+}
+
+type FigureName = 'chart-rewards' | 'chart-training' | 'chart-logps' | 'chart-distribution' | 'chart-lengths';
+
+/** The figures of a report by the id of their place. */
+type Figures = Partial<Record<FigureName, Figure>>;
+
+/** The charts that the run has data for. */
+export function reportFigures({ events }: RecordedRun, rewardLabel: string): Figures {
+  const evaluated = eventsOf(events, 'evaluated').length > 0;
+  const trained = eventsOf(events, 'step').length > 0;
+  return {
+    ...(evaluated && { 'chart-rewards': rewardCurves(events, rewardLabel) }),
+    ...(trained && { 'chart-training': trainingCurves(events), 'chart-logps': logProbabilityCurves(events) }),
+    ...(evaluationsOf(events, 'test').length > 0 && {
+      'chart-distribution': rewardDistribution(events, 'test', rewardLabel),
+      'chart-lengths': lengthDistribution(events, 'test'),
+    }),
+  };
+}
+
+/** The parts of the page below its head. */
+export function reportSections(content: ReportContent, figures: Figures): Section[] {
+  const { run } = content;
+  return [
+    rewardSection(run, figures),
+    trainingSection(figures),
+    sampleSection(figures),
+    ...audioSections(content),
+    parameterSection(run),
+  ];
+}
+
+const CAPTIONS: Record<FigureName, string> = {
+  'chart-rewards':
+    'Solid: median. Dotted: mean. Dark band: middle half of the samples. Light band: worst to best sample. ' +
+    '“original” is the policy before any training.',
+  'chart-training':
+    'Loss starts at ln 2 = 0.693 and margins at 0 in every iteration, since the reference is the policy at the ' +
+    'iteration’s start. Dotted vertical lines part the iterations.',
+  'chart-logps': WHY_BOTH_MAY_FALL,
+  'chart-distribution': 'Rewards of the samples on held-out prompts.',
+  'chart-lengths': 'Lengths of the same samples.',
+};
+
+const NOT_EVALUATED = 'Nothing to show yet: no evaluation of this run is finished.';
+const NOT_TRAINED = 'Nothing to show yet: no training step of this run is recorded.';
+
+/** The places of those charts that there are, or the sentence that says why there are none. */
+function charts(figures: Figures, names: FigureName[], otherwise: string): string {
+  const places = names.filter((name) => figures[name]).map((name) => figurePlaceholder(name, CAPTIONS[name]));
+  return places.length > 0 ? places.join('\n') : note(otherwise);
+}
+
+function rewardSection({ events }: RecordedRun, figures: Figures): Section {
+  const tables = (['test', 'train'] as const).map(
+    (split) => `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}`,
+  );
+  const details = `${scrolling(beforeAfterTable(events))}
+<details><summary>Statistics of every evaluation</summary>${tables.join('')}</details>`;
+  const html = charts(figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
+  return { id: 'reward', title: 'Reward', html };
+}
+
+function trainingSection(figures: Figures): Section {
+  const html = charts(figures, ['chart-training', 'chart-logps'], NOT_TRAINED);
+  return { id: 'training', title: 'Training', html };
+}
+
+function sampleSection(figures: Figures): Section {
+  const html = `<div class="two">${charts(figures, ['chart-distribution', 'chart-lengths'], NOT_EVALUATED)}</div>`;
+  return { id: 'samples', title: 'Samples before and after', html };
+}
+
+function audioSections({ audio }: ReportContent): Section[] {
+  if ('problem' in audio) return [{ id: 'listen', title: 'Listen', html: note(audio.problem) }];
+  const none = note('No audio of these prompts was written.');
+  const scale = note(
+    'Spectrograms: time from left to right, all clips of a prompt on one scale; mel-spaced frequency up to 8 kHz from ' +
+      `bottom to top; brightness from ${DECIBEL_RANGE.min} to ${DECIBEL_RANGE.max} dB of full scale.`,
+  );
+  return [
+    { id: 'listen', title: 'Listen: held-out prompts', html: scale + (audio.comparison || none) },
+    { id: 'pairs', title: 'Listen: preference pairs', html: audio.pairs || none },
+  ];
+}
+
+function parameterSection({ record }: RecordedRun): Section {
+  const parameters: Table = {
+    columns: [{ title: 'parameter' }, { title: 'value' }, { title: 'meaning' }],
+    rows: Object.entries(record.parameters).map(([name, value]) => [
+      name,
+      showValue(value),
+      parametersSchema.shape[name as keyof typeof parametersSchema.shape].description ?? '',
+    ]),
+  };
+  const versions: Table = {
+    columns: [{ title: 'software' }, { title: 'version' }],
+    rows: Object.entries(record.versions),
+  };
+  const timings: Table = {
+    columns: [
+      { title: 'step' },
+      { title: 'iteration' },
+      { title: 'prompts' },
+      { title: 'time', align: 'right' },
+    ],
+    rows: record.timings.map(({ event, iteration, split, seconds }) => [
+      event,
+      iteration === undefined ? '' : iteration < 0 ? 'before' : String(iteration),
+      split ?? '',
+      formatDuration(seconds),
+    ]),
+  };
+  const html = `${scrolling(parameters)}
+<details><summary>Versions and times</summary>
+<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timings)}</div></div></details>`;
+  return { id: 'parameters', title: 'Parameters', html };
+}
+
+function note(text: string): string {
+  return `<p class="note">${escapeHtml(text)}</p>`;
+}
+
+function scrolling(table: Table): string {
+  return `<div class="scroll">${htmlTable(table)}</div>`;
+}
+
+function showValue(value: string | number | boolean | null): string {
+  if (value === null) return 'none';
+  return typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3
+    ? value.toExponential()
+    : String(value);
+}
