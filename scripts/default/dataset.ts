@@ -8,7 +8,7 @@
  */
 import { fork } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import writeFileAtomic from 'write-file-atomic';
@@ -35,13 +35,17 @@ const LONGEST_SOURCE = 130;
 const EFFECTS_PER_TRAINING_SENTENCE = 3;
 
 const outputFile = (split: Split): string => `.cache/default/${split}.jsonl`;
+const partialFile = (split: Split): string => `${outputFile(split)}.partial`;
 const batchFile = (batch: number): string => `${ITEMS_FOLDER}/${String(batch).padStart(4, '0')}.jsonl`;
 
 /** Three of the effects in turn for training, every one for validation and test. */
 function chooseEffects(utterance: Utterance): readonly Effect[] {
   if (splitOf(utterance) !== 'train') return EFFECTS;
   const first = utterance.index * EFFECTS_PER_TRAINING_SENTENCE;
-  return Array.from({ length: EFFECTS_PER_TRAINING_SENTENCE }, (_, i) => EFFECTS[(first + i) % EFFECTS.length]);
+  return Array.from(
+    { length: EFFECTS_PER_TRAINING_SENTENCE },
+    (_, i) => EFFECTS[(first + i) % EFFECTS.length],
+  );
 }
 
 /** Wordings in turn; every second test sentence gets one that training never shows. */
@@ -70,7 +74,11 @@ async function makeItems(utterance: Utterance, encoder: Encoder): Promise<Line[]
 }
 
 /** Every `processes`-th batch that is not there yet. */
-async function makeBatches(utterances: readonly Utterance[], which: number, processes: number): Promise<void> {
+async function makeBatches(
+  utterances: readonly Utterance[],
+  which: number,
+  processes: number,
+): Promise<void> {
   const { scale, codebooks } = await readCodebooks();
   const encoder = await openEncoder(scale, codebooks);
   for (let batch = which; batch * BATCH < utterances.length; batch += processes) {
@@ -87,7 +95,7 @@ async function makeBatches(utterances: readonly Utterance[], which: number, proc
 /** Joins the batches that are there into one file per split. */
 async function writeSplits(utterances: readonly Utterance[]): Promise<void> {
   const splitOfText = new Map(utterances.map((utterance) => [utterance.text, splitOf(utterance)]));
-  const streams = new Map(SPLITS.map((split) => [split, createWriteStream(outputFile(split))]));
+  const streams = new Map(SPLITS.map((split) => [split, createWriteStream(partialFile(split))]));
   const counts = new Map(SPLITS.map((split) => [split, { items: 0, frames: 0 }]));
   for (let batch = 0; batch * BATCH < utterances.length; batch++) {
     if (!existsSync(batchFile(batch))) continue;
@@ -102,8 +110,12 @@ async function writeSplits(utterances: readonly Utterance[]): Promise<void> {
   }
   for (const split of SPLITS) {
     streams.get(split)!.end();
+    await once(streams.get(split)!, 'finish');
+    await rename(partialFile(split), outputFile(split));
     const { items, frames } = counts.get(split)!;
-    console.log(`${outputFile(split)}: ${items} items, ${(frames / items).toFixed(1)} target frames on average`);
+    console.log(
+      `${outputFile(split)}: ${items} items, ${(frames / items).toFixed(1)} target frames on average`,
+    );
   }
 }
 
@@ -115,8 +127,11 @@ async function main(args: readonly string[]): Promise<void> {
   const children = Array.from({ length: processes }, (_, child) =>
     fork(fileURLToPath(import.meta.url), [phrases, voicesPerPhrase, processes, child].map(String)),
   );
-  const statuses = await Promise.all(children.map(async (child) => (await once(child, 'exit'))[0] as number | null));
-  if (statuses.some((status) => status !== 0)) throw new Error(`A process ended with status ${statuses.join(', ')}.`);
+  const statuses = await Promise.all(
+    children.map(async (child) => (await once(child, 'exit'))[0] as number | null),
+  );
+  if (statuses.some((status) => status !== 0))
+    throw new Error(`A process ended with status ${statuses.join(', ')}.`);
   await writeSplits(utterances);
 }
 
