@@ -7,12 +7,12 @@
  * in .cache/default/items, so an interrupted run continues; delete that folder after training new codebooks.
  */
 import { fork } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
 import { once } from 'node:events';
+import { createWriteStream, existsSync } from 'node:fs';
+import { readFile, rename } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import writeFileAtomic from 'write-file-atomic';
 import { applyEffect, EFFECTS, type Effect } from '../../lib/audio/effects.js';
+import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import type { DatasetItem } from '../../lib/codec/codec.js';
 import { SAMPLE_RATE_HZ } from '../../lib/codec/spectral/features.js';
 import { openEncoder, type Encoder } from '../../lib/codec/spectral/encoder.js';
@@ -123,7 +123,6 @@ async function main(args: readonly string[]): Promise<void> {
   const [phrases = 6000, voicesPerPhrase = 1, processes = 2, which] = args.map(Number);
   const utterances = listUtterances(phrases, voicesPerPhrase);
   if (which !== undefined) return makeBatches(utterances, which, processes);
-  await mkdir(ITEMS_FOLDER, { recursive: true });
   const children = Array.from({ length: processes }, (_, child) =>
     fork(fileURLToPath(import.meta.url), [phrases, voicesPerPhrase, processes, child].map(String)),
   );

@@ -1,8 +1,7 @@
 /** The spectral codec on disk: config.json and model.safetensors in one folder. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import writeFileAtomic from 'write-file-atomic';
 import { z } from 'zod';
+import { writeFileAtomic } from '../../checkpoint/atomic.js';
 import { readJsonFile } from '../../checkpoint/json-file.js';
 import { readSafetensors, writeSafetensors, type FloatTensor } from '../../checkpoint/safetensors.js';
 import { decoderShapes } from './decoder.js';
@@ -96,7 +95,6 @@ export async function saveSpectralCodec(folder: string, model: SpectralCodecMode
     ]),
     ...[...decoder].map(([name, tensor]): [string, FloatTensor] => [decoderName(name), tensor]),
   ]);
-  await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, 'model.safetensors'), tensors, { dtype: 'float16' });
   await writeFileAtomic(join(folder, 'config.json'), JSON.stringify(config, null, 2) + '\n');
 }
