@@ -4,8 +4,9 @@
  *     const f = await compile(({ x, w }) => ({ y: tf.matMul(x, w) }), { x: { shape: [2, 3], dtype: 'float32' }, ... });
  *     const { y } = await f({ x: new Float32Array(6), w });
  */
+import type { Tensor } from '@tensorflow/tfjs';
 import './kernels/index.js';
-import { elementCount, type Graph, type Value } from './graph.js';
+import { DYNAMIC, elementCount, type Graph, type Value } from './graph.js';
 import { defaultHost, type EngineHost } from './host.js';
 import { writeOnnx } from './onnx.js';
 import { optimize } from './optimize.js';
@@ -49,15 +50,19 @@ export async function compile(
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   const host = options.host ?? defaultHost();
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
-  const model = writeOnnx({ ...graph, inputs: graph.inputs.filter(({ name }) => used.has(name)) });
+  const read = graph.inputs.filter(({ name }) => used.has(name));
+  const model = writeOnnx({
+    ...graph,
+    inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])),
+  });
   const session = await host.call('createSession', model, host.threads);
   const run = async (
     feeds: Readonly<Record<string, HostArray | Resident>>,
     into: Readonly<Record<string, Resident>> = {},
   ) => {
     const checked = checkFeeds(feeds, inputs);
-    const read = Object.fromEntries(Object.entries(checked).filter(([name]) => used.has(name)));
-    return host.call('run', session, read, { ...into });
+    const fed = Object.fromEntries(Object.entries(checked).filter(([name]) => used.has(name)));
+    return host.call('run', session, fed, { ...into });
   };
   return Object.assign(run, { outputs: graph.outputs, dispose: () => host.call('releaseSession', session) });
 }
@@ -75,6 +80,10 @@ function bindConstants(graph: Graph, constants: NonNullable<CompileOptions['cons
     graph.constants.set(name, { name, shape, dtype: dtypeOf(data), data });
   }
   return { ...graph, inputs: graph.inputs.filter(({ name }) => !(name in constants)) };
+}
+
+function withGrowingAxis(value: Value, { growingAxis }: InputSpec): Value {
+  return { ...value, shape: value.shape.map((size, axis) => (axis === growingAxis ? DYNAMIC : size)) };
 }
 
 function checkFeeds(
@@ -115,8 +124,16 @@ function eager(
         return [name, tf.tensor(feed.data, [...feed.shape], dtypeOf(feed.data))] as const;
       });
       const results = Object.entries(program(Object.fromEntries(tensors)));
-      return Object.fromEntries(results.map(([name, result]) => [name, result.dataSync() as HostArray]));
+      return Object.fromEntries(results.map(([name, result]) => [name, hostArray(result)]));
     });
   };
   return Object.assign(run, { outputs: [], dispose: () => Promise.resolve() });
+}
+
+/** TensorFlow.js casts bool to numbers without converting them: the tensor still holds bytes. */
+function hostArray(tensor: Tensor): HostArray {
+  const data = tensor.dataSync() as HostArray;
+  if (tensor.dtype === 'float32' && !(data instanceof Float32Array)) return Float32Array.from(data);
+  if (tensor.dtype === 'int32' && !(data instanceof Int32Array)) return Int32Array.from(data);
+  return data;
 }

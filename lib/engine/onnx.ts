@@ -16,48 +16,78 @@ message NodeProto {
   repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4;
   repeated AttributeProto attribute = 5; string domain = 7;
 }
-message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; bytes raw_data = 9; }
+message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; }
 message Dimension { int64 dim_value = 1; }
 message TensorShapeProto { repeated Dimension dim = 1; }
 message TensorTypeProto { int32 elem_type = 1; TensorShapeProto shape = 2; }
 message TypeProto { TensorTypeProto tensor_type = 1; }
 message ValueInfoProto { string name = 1; TypeProto type = 2; }
 message GraphProto {
-  repeated NodeProto node = 1; string name = 2; repeated TensorProto initializer = 5;
+  repeated NodeProto node = 1; string name = 2;
   repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
 }
 message OperatorSetIdProto { string domain = 1; int64 version = 2; }
-message ModelProto { int64 ir_version = 1; string producer_name = 2; GraphProto graph = 7; repeated OperatorSetIdProto opset_import = 8; }
+message ModelProto { int64 ir_version = 1; string producer_name = 2; repeated OperatorSetIdProto opset_import = 8; }
 `;
 
-const modelProto = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType('ModelProto');
+const schema = protobuf.parse(SCHEMA, { keepCase: true }).root;
+
+/** Fields that carry weights are put together by hand (`field`), so that their bytes are copied once, into the result. */
+const MODEL_GRAPH = 7;
+const GRAPH_INITIALIZER = 5;
+const TENSOR_RAW_DATA = 9;
 
 /** The bytes of an ONNX model that computes `graph`. */
 export function writeOnnx(graph: Graph): Uint8Array {
-  return modelProto
-    .encode({
-      ir_version: IR_VERSION,
-      producer_name: 'speech-dpo',
-      opset_import: [
-        { domain: '', version: OPSET },
-        { domain: 'com.microsoft', version: 1 },
-      ],
-      graph: {
-        name: 'traced',
-        node: graph.nodes.map((node, index) => ({
-          name: `${node.op}_${index}`,
-          op_type: node.op,
-          domain: node.domain,
-          input: node.inputs,
-          output: node.outputs,
-          attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),
-        })),
-        initializer: [...graph.constants.values()].map(initializer),
-        input: graph.inputs.map(valueInfo),
-        output: graph.outputs.map(valueInfo),
-      },
-    })
-    .finish();
+  const model = encode('ModelProto', {
+    ir_version: IR_VERSION,
+    producer_name: 'speech-dpo',
+    opset_import: [
+      { domain: '', version: OPSET },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+  });
+  const structure = encode('GraphProto', {
+    name: 'traced',
+    node: graph.nodes.map((node, index) => ({
+      name: `${node.op}_${index}`,
+      op_type: node.op,
+      domain: node.domain,
+      input: node.inputs,
+      output: node.outputs,
+      attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),
+    })),
+    input: graph.inputs.map(valueInfo),
+    output: graph.outputs.map(valueInfo),
+  });
+  const initializers = [...graph.constants.values()].flatMap((constant) =>
+    field(GRAPH_INITIALIZER, initializer(constant)),
+  );
+  return joined([model, ...field(MODEL_GRAPH, [structure, ...initializers])]);
+}
+
+function encode(message: string, content: Record<string, unknown>): Uint8Array {
+  return schema.lookupType(message).encode(content).finish();
+}
+
+/** A length-delimited protobuf field whose content is given in parts. */
+function field(number: number, content: readonly Uint8Array[]): Uint8Array[] {
+  const byteLength = content.reduce((total, part) => total + part.byteLength, 0);
+  const LENGTH_DELIMITED = 2;
+  const head = protobuf.Writer.create()
+    .uint32((number << 3) | LENGTH_DELIMITED)
+    .uint32(byteLength);
+  return [head.finish(), ...content];
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((total, part) => total + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.byteLength;
+  }
+  return bytes;
 }
 
 function attribute(name: string, value: Attribute) {
@@ -67,18 +97,17 @@ function attribute(name: string, value: Attribute) {
   return { name, type: 7, ints: value };
 }
 
-function initializer(constant: Constant) {
+function initializer(constant: Constant): Uint8Array[] {
   const { name, shape, dtype, data } = constant;
   const count = elementCount(shape);
   const full = data.length === count ? data : data.slice(0, 1);
   if (full.length !== count)
     throw new Error(`constant ${name} has ${data.length} values for shape [${shape}]`);
-  return {
-    name,
-    dims: shape,
-    data_type: ELEMENT_TYPE[dtype],
-    raw_data: new Uint8Array(full.buffer, full.byteOffset, full.byteLength),
-  };
+  const bytes = new Uint8Array(full.buffer, full.byteOffset, full.byteLength);
+  return [
+    encode('TensorProto', { name, dims: shape, data_type: ELEMENT_TYPE[dtype] }),
+    ...field(TENSOR_RAW_DATA, [bytes]),
+  ];
 }
 
 function valueInfo({ name, shape, dtype }: Value) {

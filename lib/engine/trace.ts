@@ -10,6 +10,8 @@ import { tf } from './tf.js';
 export interface InputSpec {
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
+  /** Axis along which a run may feed less than `shape` says, as a cache that grows. The program must not write that size into an operator. */
+  readonly growingAxis?: number;
 }
 
 export type TensorProgram = (inputs: Record<string, Tensor>) => Record<string, Tensor>;
@@ -186,6 +188,7 @@ export function trace(program: TensorProgram, inputs: Readonly<Record<string, In
     });
     const results = program(Object.fromEntries(placeholders));
     for (const [name, tensor] of Object.entries(results)) {
+      if (name in inputs) throw new Error(`"${name}" is the name of an input and of an output`);
       const shape = [...tensor.shape];
       const value = { name, shape, dtype: asDType(tensor.dtype) };
       recording.graph.nodes.push({

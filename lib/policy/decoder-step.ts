@@ -1,18 +1,18 @@
 /**
- * The two programs of generation: the encoder with every layer's cross-attention keys and values, and one decoder step on a cache
- * of fixed size. Weights are constants here, so that ONNX Runtime packs them once for the thin matrices of decoding.
+ * The two programs of generation: the encoder with every layer's cross-attention keys and values, and one decoder step on a
+ * growing cache. Weights are constants here, so that ONNX Runtime packs them once for the thin matrices of decoding.
  */
 import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
-import { compile, gelu, tf, timeMajorMatMul, type Compiled } from '../engine/index.js';
+import { compile, gelu, tf, timeMajorMatMul, type Compiled, type InputSpec } from '../engine/index.js';
 import { encode, linear, norm, type Weights } from './bart.js';
 
 type HostWeights = ReadonlyMap<string, HostTensor>;
 type Constants = Record<string, { shape: readonly number[]; data: Float32Array }>;
 
-/** Sizes of one batch: P prompts with N samples each, S source positions, C cached target positions. */
+/** Sizes of one batch: P prompts with N samples each, S source positions, at most C cached target positions. */
 export interface StepShape {
   prompts: number;
   samples: number;
@@ -62,9 +62,10 @@ export function compileEncoder(
 }
 
 /**
- * One step: ids [R] (rows of `vocabulary`), position [1], the cache and its additive mask [C] to logits [R, vocabulary] and this
- * position's keys and values [R * heads, D / heads] of every layer. The cache is time-major, [C, R * heads, D / heads]: the caller
- * lets the outputs be written at their place in it, and nothing is copied.
+ * One step: ids [R] (rows of `vocabulary`), position [1] and the cache to logits [R, vocabulary] and this position's keys and
+ * values [R * heads, D / heads] of every layer. The cache is time-major, [T, R * heads, D / heads] with 1 <= T <= C: it grows at
+ * its end, so the caller lets the outputs be written there, feeds one row more at the next step, and nothing is copied.
+ * ONNX Runtime cannot multiply by an empty cache: the first step is fed one row and `cacheBias` [1] = MASKED, later ones 0.
  * @param vocabulary the ids that may be read or written; the output head has only their rows
  */
 export function compileStep(
@@ -77,20 +78,24 @@ export function compileStep(
   const rows = prompts * samples;
   const heads = config.decoder_attention_heads;
   const headWidth = config.d_model / heads;
-  const cacheShape = [cacheLength, rows * heads, headWidth];
-  const crossShape = [prompts, heads, sourceLength, headWidth];
+  const cache: InputSpec = {
+    shape: [cacheLength, rows * heads, headWidth],
+    dtype: 'float32',
+    growingAxis: 0,
+  };
+  const cross: InputSpec = { shape: [prompts, heads, sourceLength, headWidth], dtype: 'float32' };
   const perLayer = layers(config).flatMap((layer) => [
-    [cachedKey(layer), { shape: cacheShape, dtype: 'float32' as const }],
-    [cachedValue(layer), { shape: cacheShape, dtype: 'float32' as const }],
-    [crossKey(layer), { shape: crossShape, dtype: 'float32' as const }],
-    [crossValue(layer), { shape: crossShape, dtype: 'float32' as const }],
+    [cachedKey(layer), cache],
+    [cachedValue(layer), cache],
+    [crossKey(layer), cross],
+    [crossValue(layer), cross],
   ]);
   return compile(
     (w) => step(config, w, shape),
     {
       ids: { shape: [rows], dtype: 'int32' },
       position: { shape: [1], dtype: 'int32' },
-      cacheMask: { shape: [cacheLength], dtype: 'float32' },
+      cacheBias: { shape: [1], dtype: 'float32' },
       promptMask: { shape: [prompts, sourceLength], dtype: 'float32' },
       ...Object.fromEntries(perLayer),
     },
@@ -101,7 +106,7 @@ export function compileStep(
 function step(
   config: BartConfig,
   w: Record<string, Tensor>,
-  { prompts, samples, sourceLength, cacheLength }: StepShape,
+  { prompts, samples, sourceLength }: StepShape,
 ): Record<string, Tensor> {
   const rows = prompts * samples;
   const heads = config.decoder_attention_heads;
@@ -120,17 +125,13 @@ function step(
       .split(linear(w, `${prefix}.self_attn.qkv`, x), 3, 1)
       .map((part) => tf.reshape(part, [rows * heads, 1, headWidth]));
     const query = tf.mul(q, scale);
-    const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheMask);
+    const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheBias);
     const present = tf.sum(tf.mul(query, k), -1, true);
-    const [pastWeights, presentWeight] = tf.split(
-      tf.softmax(tf.concat([past, present], -1)),
-      [cacheLength, 1],
-      -1,
-    );
-    const mixed = tf.add(
-      timeMajorMatMul(pastWeights, w[cachedValue(layer)], false),
-      tf.mul(presentWeight, v),
-    );
+    const shares = tf.softmax(tf.concat([present, past], -1));
+    const presentShare = tf.slice(shares, [0, 0, 0], [-1, -1, 1]);
+    // The traced slice ends at the longest cache; ONNX cuts that to the length of the one that is fed.
+    const pastShares = tf.slice(shares, [0, 0, 1]);
+    const mixed = tf.add(timeMajorMatMul(pastShares, w[cachedValue(layer)], false), tf.mul(presentShare, v));
     outputs[newKey(layer)] = tf.reshape(k, [rows * heads, headWidth]);
     outputs[newValue(layer)] = tf.reshape(v, [rows * heads, headWidth]);
     x = residual(w, `${prefix}.self_attn`, x, tf.reshape(mixed, [rows, config.d_model]));

@@ -35,8 +35,7 @@ export interface GenerateStep {
   ended: { row: number; ids: number[]; finished: boolean }[];
 }
 
-/** Cache sizes double, so that short completions pay for short caches and few sizes are compiled. */
-const SMALLEST_CACHE = 128;
+/** Source lengths are rounded up to a multiple of this. */
 const SOURCE_STEP = 32;
 
 interface Model {
@@ -57,34 +56,27 @@ export async function* generate(
     prompts: prompts.length,
     samples,
     sourceLength: Math.min(Math.ceil(longest / SOURCE_STEP) * SOURCE_STEP, config.max_position_embeddings),
-    cacheLength: 0,
+    cacheLength: capacity,
   };
   const rows = prompts.length * samples;
   const vocabulary = Int32Array.from([...allowed, ...prefix.filter((id) => !allowed.includes(id))]);
   const indexOf = new Map(Array.from(vocabulary, (id, index) => [id, index]));
-  const memory = await openMemory(config, shape, capacity);
+  const memory = await openMemory(config, shape);
   const sessions: Compiled[] = [];
   try {
     const promptMask = await runEncoder({ config, weights }, prompts, shape, memory, sessions);
-    let step: Compiled | undefined;
-    let cacheMask = new Float32Array(0);
+    const step = await compileStep(config, weights, shape, vocabulary);
+    sessions.push(step);
     let ids = new Int32Array(rows);
     const written: number[][] = Array.from({ length: rows }, () => []);
     const open = new Set(written.keys());
     for (let position = 0; open.size > 0; position++) {
       options.signal?.throwIfAborted();
-      if (position > cacheMask.length || step === undefined) {
-        const cacheLength = Math.min(Math.max(SMALLEST_CACHE, 2 * cacheMask.length), capacity);
-        cacheMask = new Float32Array(cacheLength).fill(MASKED).fill(0, 0, position);
-        step = await compileStep(config, weights, { ...shape, cacheLength }, vocabulary);
-        sessions.push(step);
-      }
       if (position < prefix.length) ids.fill(indexOf.get(prefix[position])!);
       const { logits } = await step(
-        { ids, position: Int32Array.of(position), cacheMask, promptMask, ...memory.feeds(cacheMask.length) },
+        { ids, position: Int32Array.of(position), promptMask, ...memory.feeds(position) },
         memory.place(position),
       );
-      if (position < cacheMask.length) cacheMask[position] = 0;
       if (position < prefix.length - 1) continue;
       const next = new Int32Array(rows);
       const ended: GenerateStep['ended'] = [];
@@ -134,14 +126,14 @@ async function runEncoder(
 interface Memory {
   /** Where the encoder writes. */
   readonly cross: Record<string, Resident>;
-  /** Everything a step reads, its cache cut to `cacheLength`. */
-  feeds(cacheLength: number): Record<string, Resident | HostArray>;
+  /** What the step at `position` reads: the cache of all earlier positions. */
+  feeds(position: number): Record<string, Resident | HostArray>;
   /** Where a step's keys and values belong. */
   place(position: number): Record<string, Resident>;
   release(): Promise<void>;
 }
 
-async function openMemory(config: BartConfig, shape: StepShape, capacity: number): Promise<Memory> {
+async function openMemory(config: BartConfig, shape: StepShape): Promise<Memory> {
   const heads = config.decoder_attention_heads;
   const headWidth = config.d_model / heads;
   const slots = shape.prompts * shape.samples * heads;
@@ -149,7 +141,7 @@ async function openMemory(config: BartConfig, shape: StepShape, capacity: number
   const caches = layers(config).flatMap((layer) => [cachedKey(layer), cachedValue(layer)]);
   const crosses = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
   const resident = await defaultHost().allocate([
-    ...caches.map((name) => [name, [capacity, slots, headWidth]] as const),
+    ...caches.map((name) => [name, [shape.cacheLength, slots, headWidth]] as const),
     ...crosses.map((name) => [name, crossShape] as const),
   ]);
   const cross = Object.fromEntries(crosses.map((name) => [name, resident.tensors.get(name)!]));
@@ -157,12 +149,13 @@ async function openMemory(config: BartConfig, shape: StepShape, capacity: number
   const positionBytes = slots * headWidth * 4;
   return {
     cross,
-    feeds: (cacheLength) => ({
+    feeds: (position) => ({
       ...cross,
+      cacheBias: Float32Array.of(position === 0 ? MASKED : 0),
       ...Object.fromEntries(
         caches.map((name) => [
           name,
-          { ...resident.tensors.get(name)!, shape: [cacheLength, slots, headWidth] },
+          { ...resident.tensors.get(name)!, shape: [Math.max(1, position), slots, headWidth] },
         ]),
       ),
     }),

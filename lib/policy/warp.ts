@@ -34,8 +34,28 @@ function allIndices(count: number): Int32Array {
   return indices;
 }
 
+/** Quickselect (Hoare 1961, algorithm 65): several times faster than sorting a row of a thousand logits. */
 function kthLargest(logits: Float32Array, k: number): number {
-  return logits.slice().sort()[logits.length - k];
+  const values = logits.slice();
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let left = low;
+    let right = high;
+    while (left <= right) {
+      while (values[left] > pivot) left++;
+      while (values[right] < pivot) right--;
+      if (left > right) break;
+      [values[left], values[right]] = [values[right], values[left]];
+      left++;
+      right--;
+    }
+    if (k - 1 <= right) high = right;
+    else if (k - 1 >= left) low = left;
+    else break;
+  }
+  return values[k - 1];
 }
 
 function atLeast(logits: Float32Array, threshold: number): Int32Array {
