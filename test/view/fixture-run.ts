@@ -38,7 +38,14 @@ export function metrics(loss: number, others: Partial<DpoMetrics> = {}): DpoMetr
   };
 }
 
-/** Events of a finished run: 2 prompts with 2 samples each, 4 steps an iteration; each iteration adds 1 to every reward and 10 to every length. */
+/** Six prompts of two samples each: the values of two prompts, three times. */
+const sixPrompts = (values: number[], gain: number) =>
+  [...values, ...values, ...values].map((value) => value + gain);
+
+/**
+ * Events of a finished run: 6 prompts with 2 samples each, 4 steps an iteration; each iteration adds 1 to every reward
+ * and 10 to every length.
+ */
 export function fixtureEvents(iterations: number): RunEvent[] {
   const evaluations = (iteration: number) => {
     const gain = iteration + 1;
@@ -46,14 +53,14 @@ export function fixtureEvents(iterations: number): RunEvent[] {
       evaluated(
         iteration,
         'train',
-        [1, 2, 1, 2].map((r) => r + gain),
-        [90, 100, 110, 120].map((n) => n + 10 * gain),
+        sixPrompts([1, 2, 1, 2], gain),
+        sixPrompts([90, 100, 110, 120], 10 * gain),
       ),
       evaluated(
         iteration,
         'test',
-        [0.5, 1.5, 1, 2].map((r) => r + gain),
-        [80, 100, 110, 130].map((n) => n + 10 * gain),
+        sixPrompts([0.5, 1.5, 1, 2], gain),
+        sixPrompts([80, 100, 110, 130], 10 * gain),
       ),
     ];
   };
@@ -113,7 +120,7 @@ export async function writeFixtureRun({
     run: '0601-1200',
     state: 'finished',
     seed: 42,
-    parameters: parseParameters({ iterations: 2, trainPrompts: 2, testPrompts: 2, numEval: 2 }),
+    parameters: parseParameters({ iterations: 2, trainPrompts: 6, testPrompts: 6, numEval: 2 }),
     versions: { 'speech-dpo': '0.1.0' },
     startedAt: '2024-06-01T12:00:00.000Z',
     timings: [{ event: 'finished', seconds: 83 }],

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { parseParameters } from '../../lib/experiment/parameters.js';
 import type { Figure } from '../../lib/view/figure.js';
 import { writeReport } from '../../lib/view/report.js';
 import { fixtureEvents, fixtureExamples, writeFixtureRun, type FixtureOptions } from './fixture-run.js';
@@ -39,7 +40,7 @@ function readFigures(html: string): Record<string, Figure> {
 describe('writeReport', () => {
   it('tells the result in words and figures', async () => {
     const text = visibleText(await makeReport());
-    expect(text).toContain('2 iterations of DPO with the even-token reward on 2 training prompts');
+    expect(text).toContain('2 iterations of DPO with the even-token reward on 6 training prompts');
     expect(text).toContain(
       'went from 1.25 to 3.25 (+2.00; 95 % interval +2.00 to +2.00, paired bootstrap over prompts)',
     );
@@ -133,6 +134,11 @@ describe('a run that is not whole', () => {
     const text = visibleText(await makeReport({ events }));
     expect(text).toContain('went from 1.25 to 2.25 (+1.00).');
     expect(text).not.toContain('interval');
+  });
+
+  it('leaves the interval out where there are few prompts', async () => {
+    const parameters = parseParameters({ testPrompts: 4, trainPrompts: 4, numEval: 3 });
+    expect(visibleText(await makeReport({ record: { parameters } }))).not.toContain('interval');
   });
 
   it('does without audio', async () => {

@@ -18,6 +18,8 @@ export interface Panel {
 }
 
 const GAP = 0.08;
+/** Lines of at most so many points show each; an iteration of a single step has nothing else to show. */
+const SHOWN_AS_POINTS = 40;
 
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
@@ -27,6 +29,7 @@ export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure 
     const suffix = i === 0 ? '' : String(i + 1);
     return { panel, domain, suffix };
   });
+  const lastStep = timeline.at(-1)?.end ?? 0;
   const layout: Partial<Layout> = {
     ...baseLayout(380),
     annotations: axes.flatMap(({ panel, domain, suffix }) => [
@@ -36,7 +39,14 @@ export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure 
     shapes: axes.flatMap(({ suffix }) => iterationLines(timeline, `x${suffix}`)),
   };
   for (const { panel, domain, suffix } of axes) {
-    const stepAxis = { ...axis('optimizer step'), domain, showgrid: false, anchor: `y${suffix}` };
+    const stepAxis = {
+      ...axis('optimizer step'),
+      domain,
+      showgrid: false,
+      anchor: `y${suffix}`,
+      range: [0.5, lastStep + 0.5],
+      ...(lastStep < 10 && { dtick: 1 }),
+    };
     const valueAxis = {
       ...axis(panel.axisTitle),
       anchor: `x${suffix}`,
@@ -62,7 +72,7 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
       return {
         ...common,
         ...points,
-        mode: 'lines',
+        mode: points.x.length > SHOWN_AS_POINTS ? 'lines' : 'lines+markers',
         name: label,
         legendgroup: label,
         hovertemplate,
@@ -72,13 +82,14 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
     const everyStep = trainLine(timeline, metric);
     const smoothed = smoothedTrainLine(timeline, metric);
     const validation = validationLine(timeline, metric);
-    const isCrowded = validation.x.length > 40;
+    const isCrowded = validation.x.length > SHOWN_AS_POINTS;
     const isSmoothed = smoothed.y.some((value, i) => value !== everyStep.y[i]);
     const faint: Partial<ScatterData> = {
+      mode: 'lines',
       line: { color: translucent(color, 0.28), width: 1 },
       hoverinfo: 'skip',
     };
-    const strong: Partial<ScatterData> = { line: { color, width: 2.5 } };
+    const strong: Partial<ScatterData> = { line: { color, width: 2.5 }, marker: { color, size: 5 } };
     return [
       line(
         isSmoothed ? 'training pairs, each step' : 'training pairs',

@@ -21,18 +21,21 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   return sentences.join(' ');
 }
 
+/** Resamples of fewer prompts are too alike for an interval to mean much. */
+const FEWEST_PROMPTS = 5;
+
 /**
  * How much the mean reward of a prompt changed between the original and the last trained policy, with its interval over
  * prompts.
  *
  * @returns undefined where an evaluation is missing, a sample could not be scored (rewards no longer tell their prompt)
- * or there is one prompt only
+ * or there are fewer than 5 prompts
  */
 export function rewardChange({ record, events }: RecordedRun, split: Split): Interval | undefined {
   const { before, after } = beforeAndAfter(events, split);
   const { numEval } = record.parameters;
   const prompts = split === 'test' ? record.parameters.testPrompts : record.parameters.trainPrompts;
-  if (!before || !after || prompts < 2) return undefined;
+  if (!before || !after || prompts < FEWEST_PROMPTS) return undefined;
   if ([before, after].some(({ rewards }) => rewards.length !== prompts * numEval)) return undefined;
   const promptMeans = (rewards: number[]) =>
     Array.from({ length: prompts }, (_, prompt) =>
