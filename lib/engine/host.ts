@@ -9,12 +9,14 @@ export class EngineHost {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #nextId = 1;
+  #ended: Error | undefined;
 
   /** @param threads threads for one operator, default: the machine's cores, or SPEECH_DPO_THREADS */
   constructor(readonly threads = Number(process.env.SPEECH_DPO_THREADS) || availableParallelism()) {
     // Tests run the TypeScript sources; a worker thread needs the compiled JavaScript.
     const built = import.meta.url.endsWith('.ts') ? '../../dist/lib/engine/worker.js' : './worker.js';
-    this.#worker = new Worker(new URL(built, import.meta.url));
+    // Options of the caller's process, such as --input-type, are not for this file.
+    this.#worker = new Worker(new URL(built, import.meta.url), { execArgv: [] });
     this.#worker.unref();
     this.#worker.on('message', (reply: Reply) => {
       const waiting = this.#waiting.get(reply.id)!;
@@ -23,10 +25,10 @@ export class EngineHost {
       else waiting.resolve(reply.result as never);
     });
     this.#worker.on('error', (error) => {
-      for (const [id, { reject }] of this.#waiting) {
-        this.#settled(id);
-        reject(error);
-      }
+      this.#end(error);
+    });
+    this.#worker.on('exit', () => {
+      this.#end(new Error("the engine's worker has been closed"));
     });
   }
 
@@ -34,11 +36,12 @@ export class EngineHost {
     method: M,
     ...args: Parameters<WorkerCalls[M]>
   ): Promise<ReturnType<WorkerCalls[M]>> {
+    if (this.#ended) return Promise.reject(this.#ended);
     const request: Request = { id: this.#nextId++, method, args };
-    this.#worker.ref();
     return new Promise((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve, reject });
       this.#worker.postMessage(request);
+      this.#worker.ref();
+      this.#waiting.set(request.id, { resolve, reject });
     });
   }
 
@@ -72,6 +75,15 @@ export class EngineHost {
 
   async close(): Promise<void> {
     await this.#worker.terminate();
+  }
+
+  /** Rejects the calls under way and all later ones, which nobody would answer. */
+  #end(error: Error): void {
+    this.#ended ??= error;
+    for (const [id, { reject }] of this.#waiting) {
+      this.#settled(id);
+      reject(this.#ended);
+    }
   }
 
   #settled(id: number): void {

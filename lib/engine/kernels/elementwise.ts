@@ -78,12 +78,10 @@ defineKernel('Log1p', (trace, { x }) =>
 /** 1 where x > 0, `alpha` elsewhere, and NaN stays NaN (the derivative of abs and relu). */
 defineKernel('Step', (trace, { x }, { alpha }) => {
   const positive = trace.emit('Greater', [x, scalar(trace, 0, x.dtype)], x.shape, 'bool');
-  return trace.emit(
-    'Where',
-    [positive, scalar(trace, 1, x.dtype), scalar(trace, alpha as number, x.dtype)],
-    x.shape,
-    x.dtype,
-  );
+  const ends = [scalar(trace, 1, x.dtype), scalar(trace, alpha as number, x.dtype)];
+  const step = trace.emit('Where', [positive, ...ends], x.shape, x.dtype);
+  if (x.dtype !== 'float32') return step;
+  return trace.emit('Where', [trace.emit('IsNaN', [x], x.shape, 'bool'), x, step], x.shape, x.dtype);
 });
 defineKernel('ClipByValue', (trace, { x }, { clipValueMin, clipValueMax }) =>
   trace.emit(

@@ -37,9 +37,6 @@ for (const kernel of ['ArgMax', 'ArgMin']) {
 defineKernel('Softmax', (trace, { logits }, { dim }) =>
   trace.emit('Softmax', [logits], logits.shape, logits.dtype, { axis: dim as number }),
 );
-defineKernel('LogSoftmax', (trace, { logits }, { axis }) =>
-  trace.emit('LogSoftmax', [logits], logits.shape, logits.dtype, { axis: axis as number }),
-);
 defineKernel('Cumsum', (trace, { x }, { axis, exclusive, reverse }) =>
   trace.emit('CumSum', [x, trace.constant([axis as number], 'int64', [])], x.shape, x.dtype, {
     exclusive: exclusive ? 1 : 0,

@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { compile, EngineHost, tf } from '../../lib/engine/index.js';
+
+const host = new EngineHost(1);
+afterAll(() => host.close());
+
+const values = Float32Array.of(1, 2, 3, 4, 5, 6);
+
+describe('resident tensors', () => {
+  it('start as zeros, side by side at multiples of 64 bytes, and hold what is written', async () => {
+    const { tensors, byteLength, release } = await host.allocate([
+      ['a', [5]],
+      ['b', [2, 3]],
+      ['c', []],
+    ]);
+    expect([...tensors.values()].map(({ byteOffset }) => byteOffset)).toEqual([0, 64, 128]);
+    expect(byteLength).toBe(192);
+    expect(await host.read(tensors.get('b')!)).toEqual(new Float32Array(6));
+    await host.write(tensors.get('b')!, values);
+    expect(await host.read(tensors.get('b')!)).toEqual(values);
+    expect(await host.read(tensors.get('a')!)).toEqual(new Float32Array(5));
+    expect(await host.read(tensors.get('c')!)).toEqual(new Float32Array(1));
+    await release();
+  });
+
+  it('are copied when read', async () => {
+    const { tensors, release } = await host.allocate([['a', [6]]]);
+    const before = await host.read(tensors.get('a')!);
+    await host.write(tensors.get('a')!, values);
+    expect(before).toEqual(new Float32Array(6));
+    await release();
+  });
+
+  it('are cleared by bytes', async () => {
+    const { memory, tensors, release } = await host.allocate([['a', [6]]]);
+    await host.write(tensors.get('a')!, values);
+    await host.call('clear', memory, 4, 8);
+    expect(await host.read(tensors.get('a')!)).toEqual(Float32Array.of(1, 0, 0, 4, 5, 6));
+    await release();
+  });
+
+  it('are read and written by programs, whose other outputs come back', async () => {
+    const { tensors, release } = await host.allocate([
+      ['x', [2, 3]],
+      ['sum', [2, 3]],
+    ]);
+    const x = tensors.get('x')!;
+    const sum = tensors.get('sum')!;
+    const run = await compile(
+      (inputs) => ({ sum: tf.add(inputs.x, inputs.y), product: tf.mul(inputs.x, inputs.y) }),
+      { x: { shape: [2, 3], dtype: 'float32' }, y: { shape: [2, 3], dtype: 'float32' } },
+      { host },
+    );
+    await host.write(x, values);
+    expect(await run({ x, y: values }, { sum })).toEqual({ product: values.map((value) => value ** 2) });
+    expect(await host.read(sum)).toEqual(values.map((value) => 2 * value));
+    // The same place as input and output: a running sum.
+    await run({ x: sum, y: values }, { sum, product: x });
+    expect(await host.read(sum)).toEqual(values.map((value) => 3 * value));
+    await run.dispose();
+    await release();
+  });
+
+  it('take a part of a larger tensor', async () => {
+    const { tensors, release } = await host.allocate([['rows', [4, 3]]]);
+    const rows = tensors.get('rows')!;
+    const run = await compile(
+      (inputs) => ({ y: tf.neg(inputs.x) }),
+      { x: { shape: [3], dtype: 'float32' } },
+      { host },
+    );
+    const third = { ...rows, byteOffset: rows.byteOffset + 2 * 3 * 4, shape: [3] };
+    expect(await run({ x: Float32Array.of(1, 2, 3) }, { y: third })).toEqual({});
+    expect(await host.read(rows)).toEqual(Float32Array.of(0, 0, 0, 0, 0, 0, -1, -2, -3, 0, 0, 0));
+    await run.dispose();
+    await release();
+  });
+
+  it('are gone after release', async () => {
+    const { tensors, release } = await host.allocate([['a', [1]]]);
+    await release();
+    await expect(host.read(tensors.get('a')!)).rejects.toThrow();
+  });
+});
+
+describe('a failing call rejects and leaves the worker alive', () => {
+  const resident = (shape: number[]) => host.allocate([['a', shape]]);
+
+  it.each<[string, () => Promise<unknown>, string]>([
+    [
+      'a model that is none',
+      () => host.call('createSession', Uint8Array.of(1, 2, 3), 1),
+      'protobuf parsing failed',
+    ],
+    ['a session that does not exist', () => host.call('run', 9999, {}, {}), 'outputNames'],
+    ['more memory than WebAssembly has', () => resident([2 ** 31]), 'WebAssembly.Memory'],
+    [
+      'a module that is none',
+      async () => host.call('instantiate', (await resident([1])).memory, new Uint8Array(8)),
+      'expected magic word',
+    ],
+    [
+      'more values than fit',
+      async () => host.write((await resident([2 ** 14])).tensors.get('a')!, new Float32Array(2 ** 14 + 1)),
+      'out of bounds',
+    ],
+  ])('%s', async (_, call, message) => {
+    const failure = await call().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(Error);
+    expect((failure as Error).message.toLowerCase()).toContain(message.toLowerCase());
+    const { release } = await resident([1]);
+    await release();
+  });
+
+  it('an output place of another shape', async () => {
+    const { tensors, release } = await resident([7]);
+    const run = await compile(
+      ({ x }) => ({ y: tf.neg(x) }),
+      { x: { shape: [6], dtype: 'float32' } },
+      { host },
+    );
+    await expect(run({ x: values }, { y: tensors.get('a')! })).rejects.toThrow('invalid dimensions');
+    expect((await run({ x: values })).y[0]).toBe(-1);
+    await run.dispose();
+    await release();
+  });
+});
+
+describe('the worker', () => {
+  it('answers no call after it is closed, and rejects those under way', async () => {
+    const closed = new EngineHost(1);
+    const underWay = closed.allocate([['a', [1]]]).catch((error: Error) => error.message);
+    await closed.close();
+    expect(await underWay).toContain('closed');
+    await expect(closed.call('createMemory', 1)).rejects.toThrow('closed');
+  });
+
+  it('lets the process end once its calls are answered, and no sooner', async () => {
+    const engine = new URL('../../dist/lib/engine/index.js', import.meta.url).href;
+    const script = `
+      import { compile, tf } from '${engine}';
+      const run = await compile(({ x }) => ({ y: tf.neg(x) }), { x: { shape: [1], dtype: 'float32' } });
+      run({ x: Float32Array.of(3) }).then(({ y }) => console.log('answered', y[0]));`;
+    const child = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+      timeout: 60_000,
+    });
+    expect((await child).stdout.trim()).toBe('answered -3');
+  });
+});

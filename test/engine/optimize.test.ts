@@ -1,0 +1,108 @@
+import type { Tensor } from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { compile, gelu, layerNorm, tf, traceGraph, type InputSpec } from '../../lib/engine/index.js';
+import { trace } from '../../lib/engine/trace.js';
+import { uniformStream } from '../../lib/random.js';
+import { runGraph } from './run-graph.js';
+
+const inputs: Record<string, InputSpec> = { x: { shape: [2, 3], dtype: 'float32' } };
+
+function optimized(program: (x: Tensor) => Tensor) {
+  const graph = traceGraph(({ x }) => ({ y: program(x) }), inputs);
+  return { ops: graph.nodes.map(({ op }) => op), graph };
+}
+
+/** An output is always an Identity of its own, so that it has its name. */
+const OUTPUT = 'Identity';
+
+describe('optimize', () => {
+  it.each<[string, (x: Tensor) => Tensor, string[]]>([
+    ['identities', (x) => tf.neg(tf.clone(tf.clone(x))), ['Neg', OUTPUT]],
+    ['reshapes to the same shape', (x) => tf.neg(tf.reshape(x, [2, 3])), ['Neg', OUTPUT]],
+    ['reshapes there and back', (x) => tf.neg(tf.reshape(tf.reshape(x, [6]), [2, 3])), ['Neg', OUTPUT]],
+    ['casts to the same type', (x) => tf.neg(tf.cast(x, 'float32')), ['Neg', OUTPUT]],
+    ['transposes that move nothing', (x) => tf.neg(tf.transpose(x, [0, 1])), ['Neg', OUTPUT]],
+    ['fills of a scalar with no axis', (x) => tf.mul(x, tf.fill([], 2)), ['Mul', OUTPUT]],
+    [
+      'what nobody reads',
+      (x) => {
+        tf.exp(tf.matMul(x, x, false, true));
+        return tf.neg(x);
+      },
+      ['Neg', OUTPUT],
+    ],
+    [
+      'all but the last of a chain of reshapes',
+      (x) => tf.reshape(tf.reshape(tf.reshape(x, [6]), [1, 6]), [3, 2]),
+      ['Reshape', OUTPUT],
+    ],
+  ])('removes %s', (_, program, expected) => {
+    expect(optimized(program).ops).toEqual(expected);
+  });
+
+  it.each<[string, (x: Tensor) => Tensor, string[]]>([
+    ['a reshape', (x) => tf.reshape(x, [3, 2]), ['Reshape', OUTPUT]],
+    ['a cast', (x) => tf.cast(x, 'int32'), ['Cast', OUTPUT]],
+    ['a transpose', (x) => tf.transpose(x), ['Transpose', OUTPUT]],
+    ['a node of which one output is read', (x) => tf.split(x, [1, 2], 1)[1], ['Split', OUTPUT]],
+  ])('keeps %s', (_, program, expected) => {
+    expect(optimized(program).ops).toEqual(expected);
+  });
+
+  it('keeps a square transpose, whose shape alone does not tell', () => {
+    const square: Record<string, InputSpec> = { x: { shape: [3, 3], dtype: 'float32' } };
+    const { nodes } = traceGraph(({ x }) => ({ y: tf.transpose(x) }), square);
+    expect(nodes.map(({ op }) => op)).toEqual(['Transpose', OUTPUT]);
+  });
+
+  it('drops the constants of removed nodes', () => {
+    const { graph } = optimized((x) => tf.reshape(tf.mul(tf.reshape(x, [6]), 3), [2, 3]));
+    const used = new Set(graph.nodes.flatMap((node) => node.inputs));
+    expect([...graph.constants.keys()].filter((name) => !used.has(name))).toEqual([]);
+  });
+
+  it('keeps every output under its name, even one that is an input or another output', () => {
+    const graph = traceGraph(({ x }) => {
+      const negative = tf.neg(x);
+      return { first: negative, second: tf.reshape(negative, [2, 3]), third: x };
+    }, inputs);
+    expect(graph.outputs.map(({ name }) => name)).toEqual(['first', 'second', 'third']);
+    const written = graph.nodes.flatMap((node) => node.outputs);
+    expect(written).toEqual(expect.arrayContaining(['first', 'second', 'third']));
+  });
+
+  it('changes no result: a network with its gradients before and after', async () => {
+    const specs: Record<string, InputSpec> = {
+      x: { shape: [4, 6], dtype: 'float32' },
+      w: { shape: [6, 6], dtype: 'float32' },
+      gamma: { shape: [6], dtype: 'float32' },
+    };
+    const program = ({ x, w, gamma }: Record<string, Tensor>) => {
+      const loss = (weight: Tensor, scale: Tensor) => {
+        const heads = tf.transpose(tf.reshape(tf.matMul(x, weight), [4, 2, 3]), [1, 0, 2]);
+        const joined = tf.reshape(tf.transpose(tf.softmax(heads), [1, 0, 2]), [4, 6]);
+        return tf.mean(gelu(layerNorm(tf.add(x, joined), scale, tf.zeros([6])))) as ReturnType<
+          typeof tf.scalar
+        >;
+      };
+      const { value, grads } = tf.valueAndGrads(loss)([w, gamma]);
+      return { value, w2: grads[0], gamma2: grads[1] };
+    };
+    const uniform = uniformStream(3);
+    const feeds = Object.fromEntries(
+      Object.entries(specs).map(([name, { shape }]) => [
+        name,
+        Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => uniform() - 0.5),
+      ]),
+    );
+    const traced = trace(program, specs);
+    const nodes = traced.nodes.length;
+    const before = await runGraph(traced, feeds);
+    const run = await compile(program, specs);
+    const after = await run(feeds);
+    await run.dispose();
+    expect(traceGraph(program, specs).nodes.length).toBeLessThan(nodes);
+    for (const name of Object.keys(before))
+      before[name].forEach((value, i) => expect(after[name][i], `${name}[${i}]`).toBeCloseTo(value, 6));
+  });
+});
