@@ -18,7 +18,7 @@ import { sumEntries } from '../../lib/codec/spectral/quantizer.js';
 import { BINS, FFT_SIZE, forwardBasis, frameBlocks, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
 import { gradientOutputs, weightSpecs, withGradients } from '../../lib/dpo/gradient-program.js';
 import { openTrainingState } from '../../lib/dpo/training-state.js';
-import { compile, tf } from '../../lib/engine/index.js';
+import { compile, tf, type Compiled } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { readCodebooks } from './codebooks-file.js';
 import { loadRecording, splitOf } from './recordings.js';
@@ -40,8 +40,15 @@ const AVERAGE_DECAY = 0.998;
 const AVERAGE_EVERY = 5;
 const MAGNITUDE_FLOOR = 2e-3;
 const LOSS_MEL_BANDS = 64;
-const GRIFFIN_LIM_ITERATIONS = 16;
 const SEED = 2;
+
+const CONFIG = {
+  model_type: 'spectral-codec',
+  sample_rate_hz: SAMPLE_RATE_HZ,
+  frame_rate_hz: SAMPLE_RATE_HZ / SAMPLES_PER_CODE,
+  griffin_lim_iterations: 16,
+  decoder: DECODER_DEFAULTS,
+} as const;
 
 interface Recording {
   /** With MARGIN zeros before and after. */
@@ -153,16 +160,9 @@ function makeBatch(
   return { features, blocks };
 }
 
-async function train(steps: number, recordingCount: number): Promise<void> {
-  const { scale, codebooks } = await readCodebooks();
-  const recordings = await loadRecordings(recordingCount);
-  const uniform = uniformStream(SEED);
-  const weights = initializeDecoder(uniform);
-  const average = new Map(
-    [...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),
-  );
-  const state = await openTrainingState(weights, OPTIMIZER);
-  const run = await compile(
+/** Losses and gradients of one batch. */
+function compileStep(weights: Map<string, FloatTensor>): Promise<Compiled> {
+  return compile(
     withGradients(
       ({ features, blocks, forward, melMatrix, ...network }) => {
         const predicted = logMagnitudes(features, network, DECODER_DEFAULTS);
@@ -183,21 +183,23 @@ async function train(steps: number, recordingCount: number): Promise<void> {
       },
     },
   );
-  const save = (): Promise<void> =>
-    saveSpectralCodec(OUTPUT, {
-      config: {
-        model_type: 'spectral-codec',
-        sample_rate_hz: SAMPLE_RATE_HZ,
-        frame_rate_hz: SAMPLE_RATE_HZ / SAMPLES_PER_CODE,
-        codebooks: codebooks.length,
-        codebook_size: codebooks[0].length / FEATURES,
-        griffin_lim_iterations: GRIFFIN_LIM_ITERATIONS,
-        decoder: DECODER_DEFAULTS,
-      },
-      scale,
-      codebooks,
-      decoder: average,
-    });
+}
+
+async function train(steps: number, recordingCount: number): Promise<void> {
+  const { scale, codebooks } = await readCodebooks();
+  const recordings = await loadRecordings(recordingCount);
+  const uniform = uniformStream(SEED);
+  const weights = initializeDecoder(uniform);
+  const average = new Map(
+    [...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),
+  );
+  const state = await openTrainingState(weights, OPTIMIZER);
+  const run = await compileStep(weights);
+  const config = {
+    ...CONFIG,
+    codebooks: codebooks.length,
+    codebook_size: codebooks[0].length / FEATURES,
+  };
   console.log(`${recordings.length} recordings, ${steps} steps`);
   const started = Date.now();
   let sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
@@ -214,7 +216,8 @@ async function train(steps: number, recordingCount: number): Promise<void> {
       );
       sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
     }
-    if (step % 1000 === 0 || step === steps) await save();
+    if (step % 1000 === 0 || step === steps)
+      await saveSpectralCodec(OUTPUT, { config, scale, codebooks, decoder: average });
   }
   await run.dispose();
   await state.release();

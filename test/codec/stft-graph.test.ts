@@ -16,7 +16,7 @@ import {
 import { tf } from '../../lib/engine/index.js';
 import { uniformStream } from '../../lib/random.js';
 
-const FRAMES = 6;
+const FRAMES = 4;
 
 /** Noise between its margins, as blocks. */
 function noiseBlocks(): Float32Array {
@@ -44,7 +44,7 @@ describe('the short-time Fourier transform as tensor operations', () => {
     const spectrum = tf.matMul(frames, matrices().forward).arraySync();
     const fft = createRealFft(FFT_SIZE);
     const window = hannWindow(FFT_SIZE);
-    for (const t of [0, 3, 5]) {
+    for (const t of [0, 3]) {
       const expected = fft.forward(window.map((weight, i) => weight * blocks[t * HOP + i]));
       for (let bin = 0; bin < BINS; bin++) {
         expect(spectrum[t][bin]).toBeCloseTo(expected[2 * bin], 4);
