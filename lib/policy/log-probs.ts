@@ -14,11 +14,11 @@ export function labelLogProbs(logits: Tensor, labels: Tensor): Tensor {
     const shifted = tf.sub(x, tf.max(x, -1, true));
     const exponentials = tf.exp(shifted);
     const total = tf.sum(exponentials, -1, true);
-    save([exponentials, total]);
+    save([exponentials, total, chosen]);
     return {
       value: tf.sub(tf.sum(tf.mul(shifted, chosen), -1), tf.log(tf.reshape(total, [-1]))),
-      gradFunc: (dy: Tensor, [e, sum]: Tensor[]) =>
-        tf.mul(tf.sub(chosen, tf.div(e, sum)), tf.expandDims(dy, -1)),
+      gradFunc: (dy: Tensor, [e, sum, oneHot]: Tensor[]) =>
+        tf.mul(tf.sub(oneHot, tf.div(e, sum)), tf.expandDims(dy, -1)),
     };
   });
   return operator(logits);

@@ -5,7 +5,7 @@ export interface SamplingRules {
   temperature: number;
   /** Keeps the k most likely tokens; 0 keeps all. */
   topK: number;
-  /** Keeps the fewest most likely tokens whose probabilities sum to at least p; 1 keeps all. */
+  /** Keeps the fewest most likely tokens, one at least, whose probabilities sum to at least p; 1 keeps all. */
   topP: number;
 }
 
@@ -22,8 +22,8 @@ export function warp(logits: Float32Array, { temperature, topK, topP }: Sampling
   if (topP >= 1) return { indices, probabilities: softmax(logits, indices, temperature) };
   indices.sort((a, b) => logits[b] - logits[a] || a - b);
   const probabilities = softmax(logits, indices, temperature);
-  let kept = 0;
-  for (let mass = 0; kept < indices.length && mass < topP; kept++) mass += probabilities[kept];
+  let kept = 1;
+  for (let mass = probabilities[0]; kept < indices.length && mass < topP; kept++) mass += probabilities[kept];
   indices = indices.subarray(0, kept);
   return { indices, probabilities: softmax(logits, indices, temperature) };
 }

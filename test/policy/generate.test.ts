@@ -1,0 +1,184 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { compile, tf } from '../../lib/engine/index.js';
+import { causalMask, decode, encode, logits } from '../../lib/policy/bart.js';
+import { generate, type GenerateOptions, type GenerateStep } from '../../lib/policy/generate.js';
+import type { Policy } from '../../lib/policy/policy.js';
+import { argMax } from '../../lib/policy/warp.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
+
+beforeAll(() => tf.setBackend('cpu'));
+
+const policy = randomPolicy(5);
+const { config } = policy;
+const everyId = Int32Array.from({ length: config.vocab_size }, (_, id) => id);
+const prompts = [
+  [0, 5, 2, 13, 14, 2],
+  [0, 9, 8, 7, 2, 30, 31, 20, 12, 12, 13, 14, 15, 16, 17, 2],
+  [0, 6, 2, 25, 2],
+];
+
+async function collect(
+  model: Policy,
+  of: number[][],
+  options: Partial<GenerateOptions> & Pick<GenerateOptions, 'choose'>,
+): Promise<GenerateStep[]> {
+  const steps: GenerateStep[] = [];
+  const defaults = { samplesPerPrompt: 1, prefix: [2], allowed: everyId, maxNewTokens: 10 };
+  for await (const step of generate(model, of, { ...defaults, ...options })) steps.push(step);
+  return steps;
+}
+
+function completions(steps: GenerateStep[]): number[][] {
+  const rows: number[][] = [];
+  for (const { ended } of steps) for (const { row, ids } of ended) rows[row] = ids;
+  return rows;
+}
+
+/** Logits of every position of one row, without cache, padding or batch, on TensorFlow.js's JavaScript backend. */
+async function forward(model: Policy, prompt: number[], ids: number[]): Promise<Float32Array[]> {
+  const length = ids.length;
+  const run = await compile(
+    (w) => {
+      const encoded = encode(model.config, w, w.prompt, w.open);
+      const decoder = { ids: w.ids, encoded, encoderMask: w.open, selfMask: w.causal };
+      return { scores: logits(w, decode(model.config, w, decoder)) };
+    },
+    {
+      prompt: { shape: [1, prompt.length], dtype: 'int32' },
+      open: { shape: [1, prompt.length], dtype: 'float32' },
+      ids: { shape: [1, length], dtype: 'int32' },
+      causal: { shape: [length, length], dtype: 'float32' },
+    },
+    {
+      engine: 'eager',
+      constants: Object.fromEntries(
+        [...model.weights].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
+      ),
+    },
+  );
+  const { scores } = await run({
+    prompt: Int32Array.from(prompt),
+    open: new Float32Array(prompt.length),
+    ids: Int32Array.from(ids),
+    causal: causalMask(length),
+  });
+  const vocabulary = model.config.vocab_size;
+  return ids.map((_, i) => scores.slice(i * vocabulary, (i + 1) * vocabulary) as Float32Array);
+}
+
+describe('generate', () => {
+  it.each([
+    ['one id to start with', { prefix: [2] }, false],
+    ['two ids to start with', { prefix: [2, 0] }, false],
+    ['embeddings scaled by the square root of the width', { prefix: [2] }, true],
+  ])('gives the logits of full forward passes: %s', async (_, { prefix }, scaled) => {
+    const model = { ...policy, config: { ...config, scale_embedding: scaled } };
+    const samples = 3;
+    const seen: Float32Array[][] = prompts.flatMap(() => Array.from({ length: samples }, () => []));
+    const steps = await collect(model, prompts, {
+      samplesPerPrompt: samples,
+      prefix,
+      // A different walk for every row, never to the end token.
+      choose: (row, scores) => {
+        seen[row].push(scores.slice());
+        return 3 + ((row * 7 + seen[row].length * 5) % 27);
+      },
+    });
+    const written = completions(steps);
+    expect(written).toHaveLength(9);
+    for (const [row, ids] of written.entries()) {
+      const expected = await forward(model, prompts[Math.floor(row / samples)], [...prefix, ...ids]);
+      for (const [i, scores] of seen[row].entries())
+        expect(
+          largestDifference(scores, expected[prefix.length - 1 + i]),
+          `row ${row}, token ${i}`,
+        ).toBeLessThan(2e-5);
+    }
+  });
+
+  it('decodes greedily with the cache what it decodes without', async () => {
+    const steps = await collect(policy, prompts, { choose: (_, scores) => argMax(scores), maxNewTokens: 12 });
+    for (const [row, ids] of completions(steps).entries()) {
+      const expected: number[] = [];
+      while (expected.length < 12 && expected.at(-1) !== config.eos_token_id)
+        expected.push(argMax((await forward(policy, prompts[row], [2, ...expected])).at(-1)!));
+      expect(ids).toEqual(expected);
+    }
+  });
+
+  it('ends a row at the end token, and says which rows ended when', async () => {
+    const eos = config.eos_token_id;
+    const lengths = [3, 1, 5];
+    const counts = [0, 0, 0];
+    const steps = await collect(policy, prompts, {
+      choose: (row) => (++counts[row] === lengths[row] ? eos : 20),
+      maxNewTokens: 4,
+    });
+    expect(steps).toEqual([
+      { open: 2, ended: [{ row: 1, ids: [eos], finished: true }] },
+      { open: 2, ended: [] },
+      { open: 1, ended: [{ row: 0, ids: [20, 20, eos], finished: true }] },
+      { open: 0, ended: [{ row: 2, ids: [20, 20, 20, 20], finished: false }] },
+    ]);
+    // A row that ended is not asked again.
+    expect(counts).toEqual([3, 1, 4]);
+  });
+
+  it("stops at the model's last position", async () => {
+    const steps = await collect(policy, [prompts[0]], {
+      choose: () => 20,
+      maxNewTokens: 1000,
+      prefix: [2, 0],
+    });
+    expect(completions(steps)[0]).toHaveLength(config.max_position_embeddings - 2);
+  });
+
+  it('chooses among the allowed ids only, by their index', async () => {
+    const allowed = Int32Array.of(31, 13, 2);
+    const widths = new Set<number>();
+    const steps = await collect(policy, prompts, {
+      allowed,
+      prefix: [2, 0],
+      maxNewTokens: 3,
+      choose: (row, scores) => {
+        widths.add(scores.length);
+        return row % 2;
+      },
+    });
+    expect([...widths]).toEqual([3]);
+    expect(completions(steps)).toEqual([
+      [31, 31, 31],
+      [13, 13, 13],
+      [31, 31, 31],
+    ]);
+  });
+
+  it('can be left or aborted half-way, and works again afterwards', async () => {
+    const abort = new AbortController();
+    const choose = () => 20;
+    const aborted = collect(policy, prompts, {
+      choose: () => {
+        abort.abort(new Error('enough'));
+        return 20;
+      },
+      signal: abort.signal,
+    });
+    await expect(aborted).rejects.toThrow('enough');
+    const options = { samplesPerPrompt: 1, prefix: [2], allowed: everyId, maxNewTokens: 9, choose };
+    for await (const { open } of generate(policy, prompts, options)) if (open > 0) break;
+    expect(completions(await collect(policy, prompts, { choose, maxNewTokens: 2 }))).toEqual(
+      prompts.map(() => [20, 20]),
+    );
+  });
+
+  it('leaves the weights as they are', async () => {
+    const before = copyWeights(policy.weights);
+    await collect(policy, prompts, { choose: () => 20, maxNewTokens: 2 });
+    expect(policy.weights).toEqual(before);
+  });
+});
+
+function largestDifference(actual: Float32Array, expected: Float32Array): number {
+  expect(actual.length).toBe(expected.length);
+  return actual.reduce((largest, value, i) => Math.max(largest, Math.abs(value - expected[i])), 0);
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { packPrompt } from '../../lib/policy/pack.js';
+import { sample, type SamplingEvent, type SamplingOptions } from '../../lib/policy/sample.js';
+import { randomPolicy } from '../support/random-policy.js';
+
+const policy = randomPolicy(2, { initStd: 0.2 });
+const prompts = [
+  packPrompt(policy, 'faster', [1, 2, 3, 4, 5, 6]),
+  packPrompt(policy, 'up', [7, 8, 9]),
+  packPrompt(policy, 'echo', [0, 19, 0, 19, 3, 3, 3, 3, 3, 10]),
+];
+const OPTIONS: SamplingOptions = {
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  samplesPerPrompt: 8,
+  seed: 3,
+  maxNewTokens: 12,
+};
+
+type Completion = Extract<SamplingEvent, { type: 'completion' }>;
+
+async function events(of: number[][], options: Partial<SamplingOptions> = {}): Promise<SamplingEvent[]> {
+  const all: SamplingEvent[] = [];
+  for await (const event of sample(policy, of, { ...OPTIONS, ...options })) all.push(event);
+  return all;
+}
+
+/** Codes by "prompt sample". */
+async function codes(of: number[][], options: Partial<SamplingOptions> = {}): Promise<Map<string, number[]>> {
+  const completions = (await events(of, options)).filter(
+    (event): event is Completion => event.type === 'completion',
+  );
+  return new Map(
+    completions
+      .sort((a, b) => a.promptIndex - b.promptIndex || a.sampleIndex - b.sampleIndex)
+      .map(({ promptIndex, sampleIndex, codes }) => [`${promptIndex} ${sampleIndex}`, codes]),
+  );
+}
+
+describe('sample', () => {
+  it("does not let the batch's make-up change a sample", async () => {
+    const all = await codes(prompts);
+    expect(all.size).toBe(24);
+    const alone = await codes(prompts.slice(0, 1), { samplesPerPrompt: 4 });
+    expect([...alone.keys()]).toEqual(['0 0', '0 1', '0 2', '0 3']);
+    // 40 samples of each prompt are more rows than are decoded at once: the prompts go in two batches.
+    const many = await codes(prompts, { samplesPerPrompt: 40 });
+    expect(many.size).toBe(120);
+    for (const [key, expected] of alone) expect(all.get(key), key).toEqual(expected);
+    for (const [key, expected] of all) expect(many.get(key), key).toEqual(expected);
+  });
+
+  it('gives every sample and every seed a stream of its own', async () => {
+    const first = await codes(prompts);
+    const second = await codes(prompts, { seed: 4 });
+    const different = new Set([...first.values(), ...second.values()].map((sample) => sample.join(' ')));
+    expect(different.size).toBeGreaterThan(40);
+  });
+
+  it('writes codes of codebook 0 only, and marks what did not end', async () => {
+    const completions = (await events(prompts)).filter(
+      (event): event is Completion => event.type === 'completion',
+    );
+    for (const { codes, finished } of completions) {
+      for (const code of codes) expect(code >= 0 && code < 20).toBe(true);
+      expect(codes.length).toBeLessThanOrEqual(12);
+      if (!finished) expect(codes).toHaveLength(12);
+    }
+    const finished = completions.filter((completion) => completion.finished).length;
+    expect(finished).toBeGreaterThan(0);
+    expect(finished).toBeLessThan(completions.length);
+  });
+
+  it('takes the most likely code at temperature 0, in every sample', async () => {
+    const greedy = await codes(prompts, { temperature: 0, samplesPerPrompt: 3 });
+    const onlyOne = await codes(prompts, { topK: 1, samplesPerPrompt: 1 });
+    for (const [key, sampled] of greedy) expect(sampled, key).toEqual(onlyOne.get(`${key.split(' ')[0]} 0`));
+  });
+
+  it('draws as often as the model says: the first code over many samples', async () => {
+    const samplesPerPrompt = 100;
+    const counts = async (seeds: number[]) => {
+      const count = new Map<number, number>();
+      for (const seed of seeds)
+        for (const [code] of (
+          await codes([prompts[1]], { samplesPerPrompt, seed, maxNewTokens: 1 })
+        ).values())
+          count.set(code, (count.get(code) ?? 0) + 1);
+      return count;
+    };
+    const some = await counts([1, 2, 3, 4]);
+    const others = await counts([5, 6, 7, 8]);
+    // Two samples of 400 from one distribution: each count within 5 standard deviations of the other.
+    for (const code of new Set([...some.keys(), ...others.keys()])) {
+      const [a, b] = [some.get(code) ?? 0, others.get(code) ?? 0];
+      expect(Math.abs(a - b), `code ${code}: ${a} and ${b}`).toBeLessThanOrEqual(5 * Math.sqrt(a + b));
+    }
+  });
+
+  it('reports progress up to the last completion', async () => {
+    const all = await events(prompts, { samplesPerPrompt: 2 });
+    const progress = all.filter((event) => event.type === 'progress');
+    expect(progress.at(-1)).toEqual({ type: 'progress', done: 6, total: 6 });
+    const done = progress.map((event) => event.done);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+  });
+
+  it('stops when aborted', async () => {
+    await expect(events(prompts, { signal: AbortSignal.abort(new Error('stop')) })).rejects.toThrow('stop');
+  });
+});
