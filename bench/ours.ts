@@ -1,0 +1,69 @@
+/** speech-dpo's side: the same calls that an experiment makes. */
+import { parseBartConfig } from '../lib/checkpoint/bart-config.js';
+import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
+import { generate } from '../lib/policy/generate.js';
+import { initializeWeights } from '../lib/policy/init.js';
+import { draw, warp } from '../lib/policy/warp.js';
+import { uniformStream } from '../lib/random.js';
+import { setting } from './setting.js';
+
+/** Codes of one codebook and eos: what a policy may write (lib/policy/sample.ts). */
+const CODES = 1024;
+
+const config = parseBartConfig({ model_type: 'bart', ...setting.model }, 'bench/setting.ts');
+const weights = initializeWeights(config, 0);
+
+/** `<s>` ... `</s>` of `length` random ids. */
+function randomIds(length: number, key: number): number[] {
+  const uniform = uniformStream(key);
+  const inner = Array.from({ length: length - 2 }, () => 5 + Math.floor(uniform() * (config.vocab_size - 5)));
+  return [config.bos_token_id, ...inner, config.eos_token_id];
+}
+
+/** Samples completions of one prompt at once, set-up included; eos is allowed but never chosen, so all have the full length. */
+export async function sampleCompletions(completions: number): Promise<void> {
+  const { completionLength, promptLength, topK } = setting;
+  const firstCode = config.vocab_size - CODES;
+  const allowed = Int32Array.from({ length: CODES + 1 }, (_, i) =>
+    i < CODES ? firstCode + i : config.eos_token_id,
+  );
+  const streams = Array.from({ length: completions }, (_, row) => uniformStream(0, row));
+  const steps = generate({ config, weights }, [randomIds(promptLength, 0)], {
+    samplesPerPrompt: completions,
+    prefix: [config.decoder_start_token_id],
+    allowed,
+    maxNewTokens: completionLength,
+    choose: (row, logits) =>
+      draw(warp(logits.subarray(0, CODES), { temperature: 1, topK, topP: 1 }), streams[row]()),
+  });
+  let tokens = 0;
+  for await (const { ended } of steps) for (const { ids } of ended) tokens += ids.length;
+  if (tokens !== completions * completionLength)
+    throw new Error(`${tokens} tokens instead of ${completions * completionLength}`);
+}
+
+/**
+ * Training steps on one pair each; every call takes the next one. The first also computes the reference's log-probabilities of
+ * `steps` pairs, which TRL does in each step, and compiles.
+ */
+export function dpoSteps(steps: number): () => Promise<void> {
+  const { completionLength, promptLength } = setting;
+  const pairs: PreferencePair[] = Array.from({ length: setting.pairs }, (_, i) => ({
+    prompt: randomIds(promptLength, 3 * i),
+    chosen: randomIds(completionLength, 3 * i + 1),
+    rejected: randomIds(completionLength, 3 * i + 2),
+  }));
+  const events = trainDpo({ config, weights: new Map(weights) }, pairs, {
+    beta: setting.beta,
+    learningRate: setting.learningRate,
+    epochs: Math.ceil(steps / pairs.length),
+    batchSize: 1,
+    gradientAccumulationSteps: 1,
+    maxGradNorm: 1,
+    validationShare: 0,
+    seed: 0,
+  });
+  return async () => {
+    if ((await events.next()).done) throw new Error(`training ended after ${steps} steps`);
+  };
+}

@@ -1,0 +1,39 @@
+"""Times `generate` of Hugging Face transformers: several completions of one prompt, sampled together with a key-value cache.
+
+argv: the setting, and the number of completions.
+"""
+
+import sys
+import time
+
+import torch
+import transformers
+from peer import SETTING, answer, create_model, is_asked, random_ids
+
+completions = int(sys.argv[2])
+new_tokens = SETTING["completionLength"]
+model = create_model()
+prompt = torch.tensor([random_ids(SETTING["promptLength"])])
+
+
+@torch.inference_mode()
+def generate():
+    return model.generate(
+        input_ids=prompt,
+        attention_mask=torch.ones_like(prompt),
+        do_sample=True,
+        top_k=SETTING["topK"],
+        num_return_sequences=completions,
+        min_new_tokens=new_tokens,
+        max_new_tokens=new_tokens,
+        use_cache=True,
+    )
+
+
+answer({"transformers": transformers.__version__, "torch": torch.__version__})
+while is_asked():
+    start = time.perf_counter()
+    ids = generate()
+    seconds = time.perf_counter() - start
+    assert ids.shape == (completions, new_tokens + 1), ids.shape
+    answer({"seconds": seconds})
