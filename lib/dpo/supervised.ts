@@ -136,6 +136,7 @@ export function bucketedBatches<T>(
   size: (item: T) => number,
 ): (step: number) => T[] {
   const perEpoch = Math.floor(items.length / batchSize);
+  if (perEpoch === 0) throw new Error(`${items.length} items do not fill a batch of ${batchSize}`);
   const epochs = new Map<number, T[][]>();
   return (step) => {
     const epoch = Math.floor(step / perEpoch);

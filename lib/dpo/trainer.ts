@@ -132,11 +132,12 @@ export async function* trainDpo(
   }
 }
 
-/** Validation pairs are the last ones of a seeded shuffle; a single pair serves as both, as the original doubles it. */
+/** Validation pairs are the first ones of a seeded shuffle, never all; a single pair serves as both, as the original doubles it. */
 function splitPairs(pairs: readonly PreferencePair[], { validationShare, seed }: DpoOptions) {
   if (validationShare === 0) return { train: pairs, validation: [] };
   if (pairs.length === 1) return { train: pairs, validation: pairs };
-  const held = new Set(shuffled(pairs, seed, -1).slice(0, Math.ceil(pairs.length * validationShare)));
+  const share = Math.min(Math.ceil(pairs.length * validationShare), pairs.length - 1);
+  const held = new Set(shuffled(pairs, seed, -1).slice(0, share));
   return { train: pairs.filter((pair) => !held.has(pair)), validation: [...held] };
 }
 

@@ -1,0 +1,19 @@
+import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
+import type { PreferencePair } from '../../lib/dpo/batch.js';
+import { uniformStream } from '../../lib/random.js';
+
+/** Packed pairs of random codes and of different lengths: prompts of 3 to 22 ids, completions of 3 to 14. */
+export function randomPairs(config: BartConfig, count: number, seed = 1): PreferencePair[] {
+  const uniform = uniformStream(seed, 77);
+  const below = (limit: number) => Math.floor(limit * uniform());
+  const packed = (length: number) => [
+    0,
+    ...Array.from({ length }, () => 4 + below(config.vocab_size - 4)),
+    2,
+  ];
+  return Array.from({ length: count }, () => ({
+    prompt: packed(1 + below(20)),
+    chosen: packed(1 + below(12)),
+    rejected: packed(1 + below(12)),
+  }));
+}

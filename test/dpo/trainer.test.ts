@@ -1,0 +1,266 @@
+import { describe, expect, it } from 'vitest';
+import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
+import { batchShape, collatePairs, type PreferencePair } from '../../lib/dpo/batch.js';
+import { gradientOf, splitTrained } from '../../lib/dpo/gradient-program.js';
+import { compilePairProgram } from '../../lib/dpo/pair-program.js';
+import { trainDpo, type DpoEvent, type DpoOptions } from '../../lib/dpo/trainer.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
+import { randomPairs } from './random-pairs.js';
+
+const { config, weights: initial } = randomPolicy(8, { initStd: 0.2 });
+const pairs = randomPairs(config, 4);
+const OPTIONS: DpoOptions = {
+  beta: 0.1,
+  learningRate: 1e-3,
+  epochs: 1,
+  batchSize: 2,
+  gradientAccumulationSteps: 1,
+  maxGradNorm: 1,
+  validationShare: 0,
+  seed: 5,
+};
+type Step = Extract<DpoEvent, { type: 'step' }>;
+type Validated = Extract<DpoEvent, { type: 'validated' }>;
+
+async function train(on: PreferencePair[], options: Partial<DpoOptions> = {}, start = initial) {
+  const weights = copyWeights(start);
+  const events: DpoEvent[] = [];
+  for await (const event of trainDpo({ config, weights }, on, { ...OPTIONS, ...options })) events.push(event);
+  const steps = events.filter((event): event is Step => event.type === 'step');
+  const validated = events.filter((event): event is Validated => event.type === 'validated');
+  return { weights, steps, validated, events };
+}
+
+const floats = (tensor: HostTensor) => tensor.data as Float32Array;
+
+/** Without keys' biases: their gradient is zero but for rounding, of which AdamW makes full steps. */
+function largestDifference(a: Map<string, HostTensor>, b: Map<string, HostTensor>): number {
+  let largest = 0;
+  for (const [name, tensor] of a) {
+    if (name.endsWith('k_proj.bias')) continue;
+    const other = floats(b.get(name)!);
+    floats(tensor).forEach((value, i) => (largest = Math.max(largest, Math.abs(value - other[i]))));
+  }
+  return largest;
+}
+
+describe('training', () => {
+  it('does not touch an unclipped gradient: three steps against AdamW in float64', async () => {
+    const steps = 3;
+    const batch = pairs.slice(0, 2);
+    const options = { epochs: steps, shuffle: false, maxGradNorm: 1e6 };
+    const unclipped = await train(batch, options);
+    const expected = await trainInFloat64(batch, steps);
+    expect(largestDifference(unclipped.weights, expected.weights)).toBeLessThan(2e-6);
+    unclipped.steps.forEach(({ metrics }, i) =>
+      expect(metrics.grad_norm! / expected.norms[i]).toBeCloseTo(1, 5),
+    );
+    // Clipping would show.
+    const smallest = Math.min(...expected.norms);
+    const clipped = await train(batch, { ...options, maxGradNorm: smallest / 3 });
+    expect(largestDifference(clipped.weights, expected.weights)).toBeGreaterThan(1e-4);
+  });
+
+  it('takes the same steps on two accumulated batches as on one of twice the size', async () => {
+    const whole = await train(pairs, { batchSize: 4, epochs: 3, shuffle: false });
+    const halves = await train(pairs, {
+      batchSize: 2,
+      gradientAccumulationSteps: 2,
+      epochs: 3,
+      shuffle: false,
+    });
+    expect(halves.steps).toHaveLength(3);
+    expect(largestDifference(whole.weights, halves.weights)).toBeLessThan(5e-6);
+    whole.steps.forEach(({ metrics }, i) => {
+      for (const [name, value] of Object.entries(metrics))
+        expect(Math.abs(halves.steps[i].metrics[name as keyof typeof metrics]! - value), name).toBeLessThan(
+          2e-5,
+        );
+    });
+  });
+
+  it('raises the chosen above the rejected', async () => {
+    const { steps } = await train(pairs, { epochs: 10, learningRate: 3e-3 });
+    expect(steps[0].metrics).toMatchObject({ 'rewards/accuracies': 0, 'rewards/margins': 0, loss: Math.LN2 });
+    expect(steps.at(-1)!.metrics['rewards/accuracies']).toBe(1);
+    expect(steps.at(-1)!.metrics.loss).toBeLessThan(0.5);
+  });
+
+  it('lets the learning rate fall linearly to 0, counts steps and epochs, and keeps the last short batch', async () => {
+    const { steps } = await train(pairs.slice(0, 3), { epochs: 2, learningRate: 8e-4 });
+    const rates = [8e-4, 6e-4, 4e-4, 2e-4];
+    rates.forEach((rate, i) => expect(steps[i].metrics.learning_rate).toBeCloseTo(rate, 15));
+    expect(steps.map(({ epoch, step, steps: all }) => [epoch, step, all])).toEqual([
+      [0, 1, 4],
+      [0, 2, 4],
+      [1, 3, 4],
+      [1, 4, 4],
+    ]);
+    expect(steps.map(({ logps }) => logps.length)).toEqual([4, 2, 4, 2]);
+  });
+
+  it('makes one step of the batches that are left at the end of an epoch', async () => {
+    const { steps } = await train(pairs.slice(0, 3), {
+      batchSize: 1,
+      gradientAccumulationSteps: 2,
+      epochs: 2,
+    });
+    expect(steps.map(({ logps }) => logps.length)).toEqual([4, 2, 4, 2]);
+  });
+
+  it('gives the same bits for the same seed, and others for another', async () => {
+    const options = { epochs: 2, batchSize: 1, validationShare: 0.2 };
+    const [first, second] = [await train(pairs, options), await train(pairs, options)];
+    expect(second.weights).toEqual(first.weights);
+    expect(second.events).toEqual(first.events);
+    const other = await train(pairs, { ...options, seed: 6 });
+    expect(largestDifference(other.weights, first.weights)).toBeGreaterThan(1e-5);
+  });
+
+  it('changes every tensor but the bias of the output head, which is a buffer', async () => {
+    const { weights } = await train(pairs);
+    const unchanged = [...weights].filter(
+      ([name, { data }]) => Buffer.compare(bytes(data), bytes(initial.get(name)!.data)) === 0,
+    );
+    expect(unchanged.map(([name]) => name)).toEqual(['final_logits_bias']);
+  });
+
+  it('refuses to train on nothing', async () => {
+    await expect(train([])).rejects.toThrow('there are no preference pairs to train on');
+  });
+});
+
+describe('validation', () => {
+  /** With a learning rate of 0 a pair's log-probabilities never change and tell which pair it is. */
+  const frozen = { learningRate: 0, batchSize: 1 };
+
+  it('keeps a tenth of ten pairs out of training, and every pair in one of the two', async () => {
+    const ten = randomPairs(config, 10, 2);
+    const { steps, validated } = await train(ten, { ...frozen, validationShare: 0.1, epochs: 2 });
+    expect(steps).toHaveLength(18);
+    expect(validated.map(({ epoch, step }) => [epoch, step])).toEqual([
+      [0, 9],
+      [1, 18],
+    ]);
+    const trained = new Set(steps.map(({ logps }) => logps[0]));
+    const held = validated[0].metrics['logps/chosen'];
+    expect(trained.size).toBe(9);
+    for (const value of trained) expect(Math.abs(value - held)).toBeGreaterThan(1e-3);
+    const all = await train(ten, { ...frozen, validationShare: 0 });
+    // Programs with and without a backward pass may round differently.
+    const ascending = (values: Iterable<number>) => Array.from(values, (value) => value.toFixed(3)).sort();
+    expect(ascending(all.steps.map(({ logps }) => logps[0]))).toEqual(ascending([...trained, held]));
+  });
+
+  it('uses a single pair for both', async () => {
+    const { steps, validated } = await train(pairs.slice(0, 1), { ...frozen, validationShare: 0.1 });
+    expect(steps).toHaveLength(1);
+    expect(validated[0].metrics['logps/chosen']).toBeCloseTo(steps[0].logps[0], 4);
+  });
+
+  it('leaves at least one pair to train on', async () => {
+    const { steps, validated } = await train(pairs.slice(0, 2), { ...frozen, validationShare: 0.9 });
+    expect([steps.length, validated.length]).toEqual([1, 1]);
+  });
+
+  it('can be left out', async () => {
+    const { steps, validated } = await train(pairs, { ...frozen, validationShare: 0 });
+    expect([steps.length, validated.length]).toEqual([4, 0]);
+  });
+
+  it('measures the policy of that moment against the reference, without gradient figures', async () => {
+    const { steps, validated } = await train(pairs.slice(0, 1), { epochs: 3, validationShare: 0.1 });
+    // Validation after an epoch and the next epoch's step see the same weights and, here, the same pair.
+    for (const epoch of [0, 1]) {
+      const { grad_norm, learning_rate, ...rest } = steps[epoch + 1].metrics;
+      expect(grad_norm! * learning_rate!).toBeGreaterThan(0);
+      for (const [name, value] of Object.entries(rest))
+        expect(validated[epoch].metrics[name as keyof typeof rest], name).toBeCloseTo(value, 4);
+      expect(Object.keys(validated[epoch].metrics)).toEqual(Object.keys(rest));
+    }
+  });
+});
+
+describe('training that does not finish leaves the weights as they were', () => {
+  async function expectUntouched(run: (weights: Map<string, HostTensor>) => Promise<void>): Promise<void> {
+    const weights = copyWeights(initial);
+    await run(weights);
+    expect(weights).toEqual(initial);
+  }
+
+  it('when aborted', () =>
+    expectUntouched(async (weights) => {
+      const abort = new AbortController();
+      const seen: DpoEvent[] = [];
+      const run = async () => {
+        for await (const event of trainDpo({ config, weights }, pairs, {
+          ...OPTIONS,
+          epochs: 3,
+          signal: abort.signal,
+        })) {
+          seen.push(event);
+          abort.abort(new Error('interrupted'));
+        }
+      };
+      await expect(run()).rejects.toThrow('interrupted');
+      expect(seen).toHaveLength(1);
+    }));
+
+  it('when the consumer leaves', () =>
+    expectUntouched(async (weights) => {
+      for await (const event of trainDpo({ config, weights }, pairs, OPTIONS))
+        if (event.type === 'step') break;
+    }));
+
+  it('when a gradient is not finite', () =>
+    expectUntouched(async (weights) => {
+      const diverging = trainDpo({ config, weights }, pairs, { ...OPTIONS, learningRate: 1e38 });
+      const run = async () => {
+        for await (const event of diverging) expect(event.type).toBe('step');
+      };
+      await expect(run()).rejects.toThrow(/the gradient norm is \S+ at optimizer step 2/);
+    }));
+});
+
+const bytes = (data: HostTensor['data']) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+
+/** Gradients from the compiled program, AdamW in float64, a learning rate that falls linearly, no clipping. */
+async function trainInFloat64(batch: PreferencePair[], steps: number) {
+  const weights = copyWeights(initial);
+  const shape = batchShape(batch, config);
+  const { trained, fixed } = splitTrained(weights);
+  const run = await compilePairProgram(config, shape, { trained, fixed, backward: true, beta: OPTIONS.beta });
+  const state = new Map(
+    [...trained].map(([name, tensor]) => {
+      const p = Float64Array.from(floats(tensor));
+      return [name, { p, m: new Float64Array(p.length), v: new Float64Array(p.length) }];
+    }),
+  );
+  const norms: number[] = [];
+  let reference: Float32Array | undefined;
+  for (let step = 1; step <= steps; step++) {
+    const feeds = {
+      ...Object.fromEntries([...state].map(([name, { p }]) => [name, Float32Array.from(p)])),
+      ...collatePairs(batch, shape, config),
+      pairWeights: new Float32Array(batch.length).fill(1 / batch.length),
+    };
+    reference ??= (await run({ ...feeds, reference: new Float32Array(2 * batch.length) }))
+      .logps as Float32Array;
+    const results = await run({ ...feeds, reference });
+    const rate = (OPTIONS.learningRate * (steps - step + 1)) / steps;
+    let squares = 0;
+    for (const [name, { p, m, v }] of state) {
+      results[gradientOf(name)].forEach((g, i) => {
+        squares += g * g;
+        m[i] = 0.9 * m[i] + 0.1 * g;
+        v[i] = 0.999 * v[i] + 0.001 * g * g;
+        p[i] -= (rate * m[i]) / (1 - 0.9 ** step) / (Math.sqrt(v[i] / (1 - 0.999 ** step)) + 1e-8);
+      });
+    }
+    norms.push(Math.sqrt(squares));
+  }
+  await run.dispose();
+  for (const [name, { p }] of state)
+    weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data: Float32Array.from(p) });
+  return { weights, norms };
+}
