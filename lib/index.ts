@@ -19,7 +19,7 @@ export type { Reward, Sample } from './reward/reward.js';
 export { evenToken } from './reward/even-token.js';
 export { length } from './reward/length.js';
 
-export { choosePair } from './dpo/pairs.js';
+export { choosePair, choosePairs } from './dpo/pairs.js';
 export type { DpoMetrics } from './dpo/metrics.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './dpo/trainer.js';
 

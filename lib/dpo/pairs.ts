@@ -7,7 +7,7 @@ export interface RankedCompletion {
 
 type Ranked<T> = T & { reward: number; rank: number };
 
-/** The best and the worst completion of a prompt, and the mean reward of all its scored completions. */
+/** A better and a worse completion of a prompt, and the mean reward of all its scored completions. */
 export interface PreferenceChoice<T> {
   chosen: Ranked<T>;
   rejected: Ranked<T>;
@@ -26,6 +26,18 @@ export interface SkippedPrompt {
 export function choosePair<T extends RankedCompletion>(
   completions: readonly T[],
 ): PreferenceChoice<T> | SkippedPrompt {
+  const choices = choosePairs(completions, 1);
+  return 'skipped' in choices ? choices : choices[0];
+}
+
+/**
+ * Pairs the best completion with the worst, the second best with the second worst, and so on: at most `count` pairs, fewer where the ranks
+ * meet. No completion is in two pairs. The first pair and the skipping of prompts are those of `choosePair`.
+ */
+export function choosePairs<T extends RankedCompletion>(
+  completions: readonly T[],
+  count: number,
+): PreferenceChoice<T>[] | SkippedPrompt {
   const valid = completions.filter(
     (completion): completion is Ranked<T> => completion.reward !== null && completion.rank !== null,
   );
@@ -34,11 +46,14 @@ export function choosePair<T extends RankedCompletion>(
       skipped: `only ${valid.length} of ${completions.length} samples could be scored; a pair needs 2`,
     };
   }
-  const chosen = valid.reduce((best, completion) => (completion.rank > best.rank ? completion : best));
-  const rejected = valid.reduce((worst, completion) => (completion.rank < worst.rank ? completion : worst));
-  if (chosen.rank === rejected.rank) {
-    return { skipped: `all ${valid.length} samples rank the same; a pair needs a better and a worse one` };
-  }
+  // Sorting is stable, so that of equal ranks the first completion comes first from either end.
+  const best = valid.toSorted((a, b) => b.rank - a.rank);
+  const worst = valid.toSorted((a, b) => a.rank - b.rank);
   const averageReward = valid.reduce((total, { reward }) => total + reward, 0) / valid.length;
-  return { chosen, rejected, averageReward };
+  const pairs = best
+    .slice(0, Math.min(count, Math.floor(valid.length / 2)))
+    .map((chosen, place) => ({ chosen, rejected: worst[place], averageReward }))
+    .filter(({ chosen, rejected }) => chosen.rank > rejected.rank);
+  if (pairs.length > 0) return pairs;
+  return { skipped: `all ${valid.length} samples rank the same; a pair needs a better and a worse one` };
 }

@@ -30,6 +30,9 @@ export const parametersSchema = z.strictObject({
   seed: z.number().int().min(0).max(0xffffffff).default(42).describe('everything random comes from it'),
   iterations: count.default(3).describe('rounds of sampling, training and evaluating'),
   sampleSize: z.number().int().min(2).default(10).describe('samples per prompt that a pair is chosen from'),
+  pairsPerPrompt: count
+    .default(1)
+    .describe('1: best against worst sample; 2: also second best against second worst; ...'),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { choosePair } from '../dpo/pairs.js';
+import { choosePairs } from '../dpo/pairs.js';
 import { flatten, sampleCompletions, scoreCompletions, type ScoredCompletion } from './collect.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
 import type { RunEvent } from './events.js';
-import type { PackedPrompt, Run } from './run.js';
+import type { Run } from './run.js';
 import { deriveSeed } from './seeds.js';
 import { summarize } from './statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
@@ -19,7 +19,7 @@ export async function* preparePairs(run: Run, iteration: number): AsyncGenerator
   let dataIteration = iteration;
   if (!parameters.syntheticFirstIteration) {
     const scored = yield* sampleAndScore(run, iteration);
-    rows = pairUp(run.train, scored, skippedReasons);
+    rows = pairUp(run, scored, skippedReasons);
   } else if (iteration === 0) {
     rows = makeSyntheticPairs(
       run.train,
@@ -77,19 +77,14 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   return scored;
 }
 
-function pairUp(
-  prompts: readonly PackedPrompt[],
-  scored: readonly ScoredCompletion[][],
-  skippedReasons: string[],
-): PreferenceRow[] {
-  return prompts.flatMap(({ item }, index) => {
-    const choice = choosePair(scored[index]);
-    if ('skipped' in choice) {
-      skippedReasons.push(`prompt ${index}: ${choice.skipped}`);
+function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): PreferenceRow[] {
+  return run.train.flatMap(({ item }, index) => {
+    const choices = choosePairs(scored[index], run.parameters.pairsPerPrompt);
+    if ('skipped' in choices) {
+      skippedReasons.push(`prompt ${index}: ${choices.skipped}`);
       return [];
     }
-    const { chosen, rejected, averageReward } = choice;
-    return {
+    return choices.map(({ chosen, rejected, averageReward }) => ({
       instruction: item.instruction,
       source: item.src_encodec[0],
       chosen: chosen.codes,
@@ -98,7 +93,7 @@ function pairUp(
       rejectedReward: rejected.reward,
       averageReward,
       details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
-    };
+    }));
   });
 }
 

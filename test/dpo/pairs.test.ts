@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { choosePair } from '../../lib/dpo/pairs.js';
+import { describe, expect, it } from 'vitest';
+import { choosePair, choosePairs } from '../../lib/dpo/pairs.js';
 
 const completion = (name: string, reward: number | null, rank = reward) => ({ name, reward, rank });
 
@@ -43,4 +43,40 @@ it.each([
   ['equal ranks', [completion('a', 2), completion('b', 2)], 'all 2 samples rank the same'],
 ])('skips a prompt with %s', (_, completions, reason) => {
   expect(choosePair(completions)).toEqual({ skipped: expect.stringContaining(reason) });
+});
+
+describe('choosePairs', () => {
+  const names = (count: number, ranks: number[]) => {
+    const choices = choosePairs(
+      ranks.map((rank, index) => completion(String(index), rank)),
+      count,
+    );
+    return 'skipped' in choices
+      ? choices
+      : choices.map(({ chosen, rejected }) => chosen.name + rejected.name);
+  };
+
+  it('pairs from both ends inwards', () => {
+    expect(names(3, [3, 1, 6, 2, 5, 4])).toEqual(['21', '43', '50']);
+  });
+
+  it('starts with the pair of choosePair, also among ties', () => {
+    expect(names(2, [1, 3, 1, 3])).toEqual(['10', '32']);
+  });
+
+  it('uses no completion twice', () => {
+    expect(names(5, [3, 2, 1])).toEqual(['02']);
+  });
+
+  it('stops where ranks meet', () => {
+    expect(names(3, [2, 2, 9, 2, 2, 1])).toEqual(['25']);
+  });
+
+  it('averages the rewards of all completions in every pair', () => {
+    const choices = choosePairs(
+      [4, 3, 2, 1].map((rank) => completion('', rank)),
+      2,
+    );
+    expect(choices).toMatchObject([{ averageReward: 2.5 }, { averageReward: 2.5 }]);
+  });
 });
