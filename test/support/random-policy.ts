@@ -56,6 +56,9 @@ function perturbVectors(weights: Map<string, HostTensor>, seed: number): Map<str
 
 export function copyWeights(weights: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
   return new Map(
-    [...weights].map(([name, tensor]) => [name, { ...tensor, data: (tensor.data as Float32Array).slice() }]),
+    [...weights].map(([name, { shape, data }]) => [
+      name,
+      { shape, dtype: 'float32', data: (data as Float32Array).slice() },
+    ]),
   );
 }
