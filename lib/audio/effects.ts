@@ -92,12 +92,27 @@ function sincSum(samples: Float32Array, position: number, cutoff: number): numbe
   const reach = SINC_CROSSINGS / cutoff;
   const first = Math.max(0, Math.ceil(position - reach));
   const last = Math.min(samples.length - 1, Math.floor(position + reach));
+  const step = Math.PI * cutoff;
+  const start = (first - position) * step;
+  // Angles advance by one step a sample, so that sine and cosine follow from the sum rules without a call each.
+  const [sineStep, cosineStep] = [Math.sin(step), Math.cos(step)];
+  const [windowSineStep, windowCosineStep] = [
+    Math.sin(step / SINC_CROSSINGS),
+    Math.cos(step / SINC_CROSSINGS),
+  ];
+  let [sine, cosine] = [Math.sin(start), Math.cos(start)];
+  let [windowSine, windowCosine] = [Math.sin(start / SINC_CROSSINGS), Math.cos(start / SINC_CROSSINGS)];
   let sum = 0;
   for (let i = first; i <= last; i++) {
-    const distance = (i - position) * cutoff;
-    const angle = Math.PI * distance;
-    const sinc = distance === 0 ? 1 : Math.sin(angle) / angle;
-    sum += samples[i] * sinc * (0.5 + 0.5 * Math.cos(angle / SINC_CROSSINGS));
+    const angle = (i - position) * step;
+    const sinc = Math.abs(angle) < 1e-9 ? 1 : sine / angle;
+    sum += samples[i] * sinc * (0.5 + 0.5 * windowCosine);
+    const nextSine = sine * cosineStep + cosine * sineStep;
+    cosine = cosine * cosineStep - sine * sineStep;
+    sine = nextSine;
+    const nextWindowSine = windowSine * windowCosineStep + windowCosine * windowSineStep;
+    windowCosine = windowCosine * windowCosineStep - windowSine * windowSineStep;
+    windowSine = nextWindowSine;
   }
   return sum * cutoff;
 }

@@ -81,17 +81,24 @@ function findPath(correlation: Float32Array, frames: number): Int32Array {
     let cheapest = 0;
     for (let j = 1; j < LAGS; j++) if (cost[j] < cost[cheapest]) cheapest = j;
     for (let i = 0; i < LAGS; i++) {
-      let [best, state] = [cost[cheapest] + LARGEST_JUMP, cheapest];
-      if (cost[LAGS] + VOICING_CHANGE < best) [best, state] = [cost[LAGS] + VOICING_CHANGE, LAGS];
+      let best = cost[cheapest] + LARGEST_JUMP;
+      let state = cheapest;
+      const consider = (j: number, jump: number): void => {
+        if (cost[j] + jump >= best) return;
+        best = cost[j] + jump;
+        state = j;
+      };
+      consider(LAGS, VOICING_CHANGE);
+      // Jumps grow with the distance: once one from the cheapest state would lose, so do all further ones.
       for (let j = i; j >= 0; j--) {
         const jump = JUMP_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[j]);
-        if (jump >= LARGEST_JUMP) break;
-        if (cost[j] + jump < best) [best, state] = [cost[j] + jump, j];
+        if (cost[cheapest] + jump >= best) break;
+        consider(j, jump);
       }
       for (let j = i + 1; j < LAGS; j++) {
         const jump = JUMP_PER_OCTAVE * (LOG_LAGS[j] - LOG_LAGS[i]);
-        if (jump >= LARGEST_JUMP) break;
-        if (cost[j] + jump < best) [best, state] = [cost[j] + jump, j];
+        if (cost[cheapest] + jump >= best) break;
+        consider(j, jump);
       }
       next[i] = best - correlation[t * LAGS + i];
       from[t * states + i] = state;

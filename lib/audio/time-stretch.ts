@@ -34,6 +34,9 @@ export function stretchTime(samples: Float32Array, tempo: number, sampleRateHz: 
   return stretched.slice(hop, hop + length);
 }
 
+/** Samples between the starts that are tried first; the best one's neighbours follow. */
+const COARSE_STEP = 4;
+
 /** The start within `tolerance` of `nominal` whose frame is most like the one at `wanted`, by normalized cross-correlation. */
 function findContinuation(
   signal: Float32Array,
@@ -42,17 +45,21 @@ function findContinuation(
   tolerance: number,
   size: number,
 ): number {
-  let best = nominal;
-  let bestScore = 0;
-  for (let start = nominal - tolerance; start <= nominal + tolerance; start++) {
-    let product = 0;
-    let energy = 1e-9;
-    for (let i = 0; i < size; i++) {
-      product += signal[start + i] * signal[wanted + i];
-      energy += signal[start + i] * signal[start + i];
+  const search = (from: number, to: number, step: number, stride: number): number => {
+    let best = nominal;
+    let bestScore = 0;
+    for (let start = from; start <= to; start += step) {
+      let product = 0;
+      let energy = 1e-9;
+      for (let i = 0; i < size; i += stride) {
+        product += signal[start + i] * signal[wanted + i];
+        energy += signal[start + i] * signal[start + i];
+      }
+      const score = product / Math.sqrt(energy);
+      if (score > bestScore) [best, bestScore] = [start, score];
     }
-    const score = product / Math.sqrt(energy);
-    if (score > bestScore) [best, bestScore] = [start, score];
-  }
-  return best;
+    return best;
+  };
+  const coarse = search(nominal - tolerance, nominal + tolerance, COARSE_STEP, 2);
+  return search(coarse - COARSE_STEP + 1, coarse + COARSE_STEP - 1, 1, 1);
 }

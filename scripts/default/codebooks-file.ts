@@ -8,7 +8,8 @@ export async function readCodebooks(): Promise<{ scale: FeatureScale; codebooks:
   const tensors = await readSafetensors(CODEBOOKS_FILE);
   const read = (name: string): Float32Array => {
     const tensor = tensors.get(name);
-    if (tensor?.dtype !== 'float32') throw new Error(`${CODEBOOKS_FILE} has no "${name}"; run codebooks.js first.`);
+    if (tensor?.dtype !== 'float32')
+      throw new Error(`${CODEBOOKS_FILE} has no "${name}"; run codebooks.js first.`);
     return tensor.data;
   };
   const stages = [...tensors.keys()].filter((name) => name.startsWith('codebooks.')).length;
