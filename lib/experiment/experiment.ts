@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { openSpectralCodec } from '../codec/spectral/codec.js';
+import { loadSpectralCodec } from '../codec/spectral/checkpoint.js';
+import { createSpectralCodec } from '../codec/spectral/codec.js';
 import type { DatasetItem } from '../codec/codec.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
@@ -28,20 +29,22 @@ export async function* runExperiment(
   options: { root: string; signal?: AbortSignal },
 ): AsyncGenerator<RunEvent> {
   const { signal } = options;
-  const models = await loadModels(parameters);
+  const { codecModel, ...inputs } = await loadInputs(parameters);
+  const directories = await createRunDirectories(options.root, new Date());
+  const codec = await createSpectralCodec(codecModel);
+  const nar = openPartner(inputs.nar);
   try {
-    const directories = await createRunDirectories(options.root, new Date());
-    const run: Run = { parameters, directories, reward: rewards[parameters.reward], signal, ...models };
+    const reward = rewards[parameters.reward];
+    const run: Run = { ...inputs, parameters, directories, reward, codec, nar, signal };
     yield* recordRun(iterate(run), run);
   } finally {
-    await models.nar.dispose();
-    await models.codec.dispose();
+    await nar.dispose();
+    await codec.dispose();
   }
 }
 
-async function loadModels(
-  parameters: Parameters,
-): Promise<Pick<Run, 'policy' | 'nar' | 'codec' | 'train' | 'test'>> {
+/** Reads and checks every file that a run needs. */
+async function loadInputs(parameters: Parameters) {
   const model = resolveModelDirectory(parameters.model);
   const policy = await loadPolicy(parameters.policy ?? join(model, 'policy'));
   const nar = await loadPolicy(join(model, 'nar'));
@@ -50,8 +53,8 @@ async function loadModels(
     packPrompts(policy, prompts[split], count, `${split} prompt`, parameters.instruction);
   const train = pack('train', parameters.trainPrompts);
   const test = pack('test', parameters.testPrompts);
-  const codec = await openSpectralCodec(join(model, 'codec'));
-  return { policy, nar: openPartner(nar), codec, train, test };
+  const codecModel = await loadSpectralCodec(join(model, 'codec'));
+  return { policy, nar, codecModel, train, test };
 }
 
 function packPrompts(
