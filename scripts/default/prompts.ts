@@ -1,5 +1,5 @@
 /**
- * Picks the default's prompts from its dataset: for each split 40 items of different sentences, the effects in turn.
+ * Picks the default's prompts from its dataset: for each split 16 items of different sentences, the effects in turn.
  *
  *     node dist/scripts/default/prompts.js
  *
@@ -12,7 +12,7 @@ import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import type { DatasetItem } from '../../lib/codec/codec.js';
 import type { Prompts } from '../../lib/experiment/prompts.js';
 
-const PROMPTS = 40;
+const PROMPTS = 16;
 const OUTPUT = 'models/default/prompts.json';
 
 async function pickPrompts(path: string): Promise<DatasetItem[]> {

@@ -1,5 +1,6 @@
 /**
- * Trains the embedded policy (`ar`) or its non-autoregressive partner (`nar`) from scratch, with the project's own supervised trainer.
+ * Trains the embedded policy (`ar`) from scratch, then its non-autoregressive partner (`nar`) from it, with the project's own
+ * supervised trainer.
  *
  *     node dist/scripts/default/train-policy.js ar  --data .cache/default --out models/default/policy
  *     node dist/scripts/default/train-policy.js nar --data .cache/default --out models/default/nar
@@ -10,6 +11,7 @@ import { parseArgs } from 'node:util';
 import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
 import { savePretrained } from '../../lib/checkpoint/pretrained.js';
 import type { DatasetItem } from '../../lib/codec/codec.js';
+import { loadSpectralCodec } from '../../lib/codec/spectral/checkpoint.js';
 import {
   bucketedBatches,
   evaluateSupervised,
@@ -23,13 +25,14 @@ import { packCompletion, packPrompt } from '../../lib/policy/pack.js';
 import { loadPolicy, type Policy } from '../../lib/policy/policy.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
 import { uniformStream } from '../../lib/random.js';
+import { startFromPolicy } from './partner-init.js';
 
 const CODEC = { codebooks: 8, codebookSize: 256 };
 
 /** Sizes of the two networks: together with the codec they stay under 25 MB in float16. */
 const SIZES = {
   ar: { encoder_layers: 3, decoder_layers: 3, encoder_ffn_dim: 1024, decoder_ffn_dim: 1024 },
-  nar: { encoder_layers: 2, decoder_layers: 2, encoder_ffn_dim: 768, decoder_ffn_dim: 768 },
+  nar: { encoder_layers: 3, decoder_layers: 3, encoder_ffn_dim: 256, decoder_ffn_dim: 256 },
 };
 
 const { values, positionals } = parseArgs({
@@ -41,6 +44,9 @@ const { values, positionals } = parseArgs({
     steps: { type: 'string', default: '3000' },
     'batch-size': { type: 'string', default: '16' },
     'learning-rate': { type: 'string', default: '1e-3' },
+    /** The trained policy and the codec that the partner starts from. */
+    policy: { type: 'string', default: 'models/default/policy' },
+    codec: { type: 'string', default: 'models/default/codec' },
     /** A checkpoint to continue from instead of new weights. */
     from: { type: 'string' },
     'save-every': { type: 'string', default: '500' },
@@ -188,10 +194,10 @@ async function openModel(size: 'ar' | 'nar'): Promise<Policy> {
     codebooks: CODEC.codebooks,
     codebook_size: CODEC.codebookSize,
   };
-  return {
-    config,
-    tokenizer,
-    weights: initializeWeights(config, Number(values.seed)),
-    directory: values.tokenizer,
-  };
+  const weights = initializeWeights(config, Number(values.seed));
+  if (size === 'nar') {
+    const { codebooks } = await loadSpectralCodec(values.codec);
+    startFromPolicy(config, weights, await loadPolicy(values.policy), codebooks);
+  }
+  return { config, tokenizer, weights, directory: values.tokenizer };
 }

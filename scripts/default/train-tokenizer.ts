@@ -19,7 +19,7 @@ const { values } = parseArgs({ options: { out: { type: 'string', default: 'model
 const texts = Object.values(INSTRUCTIONS).flatMap(({ training }) => training);
 const encoding = trainByteLevelBpe(texts, MERGES, SPECIAL_TOKENS);
 for (const [name, content] of Object.entries(buildTokenizerFiles(encoding, CODES))) {
-  await writeFileAtomic(join(values.out, name), `${JSON.stringify(content, null, 2)}\n`);
+  await writeFileAtomic(join(values.out, name), `${JSON.stringify(content)}\n`);
 }
 console.log(
   `${values.out}: ${encoding.symbols.length} text tokens (${encoding.merges.length} merges) and ${CODES} codes`,
