@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
-import { parametersSchema } from '../../lib/experiment/parameters.js';
+import { parametersSchema, parseParameters, presets } from '../../lib/experiment/parameters.js';
 
 let folder: string;
 let printed: string;
@@ -37,7 +37,10 @@ describe('help', () => {
       const flag = name.replace(/[A-Z]/g, (letter) => '-' + letter.toLowerCase());
       expect(text).toMatch(new RegExp(`--${flag}[ <][^(]*(\\([^)]*\\)[^(]*)?\\(default: [^)]+\\)`));
     }
-    expect(text).toContain('--learning-rate <number> of AdamW, decays linearly to 0 (default: 0.00002)');
+    const { learningRate } = parseParameters(presets['even-token']);
+    expect(text).toContain(
+      `--learning-rate <number> of AdamW, decays linearly to 0 (default: ${learningRate})`,
+    );
   });
 
   it('of length shows its own instruction', async () => {

@@ -11,7 +11,6 @@ describe('parseParameters', () => {
       sampleSize: 10,
       numEval: 10,
       temperature: 1,
-      beta: 0.1,
       syntheticFirstIteration: false,
     });
   });
