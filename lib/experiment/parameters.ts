@@ -56,10 +56,31 @@ export const parametersSchema = z.strictObject({
 
 export type Parameters = z.infer<typeof parametersSchema>;
 
-/** What differs from the defaults in each experiment. */
+/** Codes: no edit that the embedded policy has learned is longer than 169. */
+const LONGEST_TARGET = 180;
+
+/**
+ * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
+ * A weak pull to the reference (small beta) keeps the gradient alive over many passes, so that the few pairs of an iteration teach
+ * what they have in common and are not only learned by heart.
+ */
 export const presets: Record<RewardName, Partial<Parameters>> = {
-  'even-token': { reward: 'even-token' },
-  length: { reward: 'length', instruction: 'Make the audio much faster than before.' },
+  'even-token': {
+    reward: 'even-token',
+    beta: 0.005,
+    learningRate: 1e-4,
+    epochs: 19,
+    batchSize: 3,
+    maxNewTokens: LONGEST_TARGET,
+  },
+  length: {
+    reward: 'length',
+    instruction: 'Make the audio much faster than before.',
+    learningRate: 3e-5,
+    epochs: 8,
+    batchSize: 3,
+    maxNewTokens: LONGEST_TARGET,
+  },
 };
 
 /**

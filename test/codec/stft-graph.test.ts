@@ -41,7 +41,7 @@ describe('the short-time Fourier transform as tensor operations', () => {
   it('gives the spectrum an FFT gives', () => {
     const blocks = noiseBlocks();
     const frames = frameBlocks(tf.tensor2d(blocks, [FRAMES + 3, HOP])) as ReturnType<typeof tf.tensor2d>;
-    const spectrum = tf.matMul(frames, matrices().forward).arraySync();
+    const spectrum = tf.matMul(frames, matrices().forward).arraySync() as number[][];
     const fft = createRealFft(FFT_SIZE);
     const window = hannWindow(FFT_SIZE);
     for (const t of [0, 3]) {
