@@ -67,17 +67,18 @@ const LONGEST_TARGET = 180;
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
     reward: 'even-token',
-    beta: 0.005,
+    pairsPerPrompt: 2,
+    beta: 0.003,
     learningRate: 1e-4,
-    epochs: 19,
+    epochs: 10,
     batchSize: 3,
     maxNewTokens: LONGEST_TARGET,
   },
   length: {
     reward: 'length',
     instruction: 'Make the audio much faster than before.',
-    learningRate: 3e-5,
-    epochs: 8,
+    learningRate: 2e-5,
+    epochs: 6,
     batchSize: 3,
     maxNewTokens: LONGEST_TARGET,
   },
