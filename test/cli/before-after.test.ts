@@ -1,19 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
-import type { RunEvent, Split } from '../../lib/experiment/events.js';
-import { summarize } from '../../lib/experiment/statistics.js';
-
-function evaluated(iteration: number, split: Split, rewards: number[], lengths: number[]): RunEvent {
-  return {
-    type: 'evaluated',
-    iteration,
-    split,
-    rewards,
-    lengths,
-    statistics: summarize(rewards),
-    seconds: 1,
-  };
-}
+import { evaluated } from '../view/fixture-run.js';
 
 const events = [
   evaluated(-1, 'train', [1, 1], [1, 1]),
