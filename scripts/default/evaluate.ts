@@ -40,6 +40,8 @@ interface Spoken {
 }
 
 const FOLDER = '.cache/default/evaluation';
+/** NISQA needs 0.14 s. */
+const SHORTEST_SCORED_SECONDS = 0.14;
 
 const { values } = parseArgs({
   options: {
@@ -138,7 +140,8 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
     note(`${item.effect}: level change, dB`, level(target) - level(source), level(made) - level(source));
     note(`${item.effect}: pitch ratio`, pitch(target) / pitch(source), pitch(made) / pitch(source));
     mos.target.push((await nisqa.score(target, codec.sampleRateHz)).mos);
-    mos.sample.push((await nisqa.score(made, codec.sampleRateHz)).mos);
+    if (made.length >= SHORTEST_SCORED_SECONDS * codec.sampleRateHz)
+      mos.sample.push((await nisqa.score(made, codec.sampleRateHz)).mos);
     const name = `${String(i).padStart(4, '0')}_${item.effect}`;
     targets.push({ name, text: item.text, samples: target });
     samples.push({ name, text: item.text, samples: made });
@@ -152,7 +155,7 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
     );
   }
   console.log(
-    `  NISQA MOS: decoded targets ${mean(mos.target).toFixed(2)}, samples ${mean(mos.sample).toFixed(2)}`,
+    `  NISQA MOS: decoded targets ${mean(mos.target).toFixed(2)}, samples ${mean(mos.sample).toFixed(2)} (${samples.length - mos.sample.length} too short to score)`,
   );
   console.log(
     `  word error rate: decoded targets ${percent(await errorRate('targets', targets))}, samples ${percent(await errorRate('samples', samples))}`,
