@@ -1,4 +1,5 @@
 import { createRealFft } from './fft.js';
+import { resample } from './resample.js';
 import { hannWindow } from './stft.js';
 
 export interface F0Track {
@@ -8,6 +9,9 @@ export interface F0Track {
   voiced: Uint8Array;
 }
 
+const TRACKED_RATE_HZ = 16000;
+/** Samples of a step of {@link measureMedianF0Hz}. */
+const TEN_MS = 160;
 const FRAME = 1024;
 /** Lags of 40 to 266 samples: 60 to 400 Hz at 16 kHz. */
 const MIN_LAG = 40;
@@ -37,6 +41,15 @@ export function trackF0(samples: Float32Array, hop: number, frames: number, samp
   }
   interpolateUnvoiced(logF0, voiced);
   return { logF0, voiced };
+}
+
+/** Median fundamental frequency of the voiced 10 ms frames, Hz; undefined where no frame is voiced. */
+export function measureMedianF0Hz(samples: Float32Array, sampleRateHz: number): number | undefined {
+  const speech = resample(samples, sampleRateHz, TRACKED_RATE_HZ);
+  const { logF0, voiced } = trackF0(speech, TEN_MS, Math.floor(speech.length / TEN_MS), TRACKED_RATE_HZ);
+  const sorted = logF0.filter((_, frame) => voiced[frame]).sort();
+  if (sorted.length === 0) return undefined;
+  return Math.exp((sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2);
 }
 
 /** Normalized autocorrelation [frames, LAGS], less a small preference for short lags (against octave errors). */

@@ -1,3 +1,5 @@
+import { measureLevelDb } from '../audio/level.js';
+
 /** How much of a recording is no sound at all, and how much is cut off at its peak: what NISQA does not see (silence scores 2.1). */
 export interface LevelScores {
   /** Root mean square of all samples, dB relative to full scale; -Infinity for digital silence. */
@@ -29,7 +31,7 @@ export function measureLevel(samples: Float32Array, sampleRateHz: number): Level
   const frameCount = Math.ceil(samples.length / frameSize);
   let silentFrames = 0;
   for (let frame = 0; frame < frameCount; frame++) {
-    const level = decibels(rootMeanSquare(samples.subarray(frame * frameSize, (frame + 1) * frameSize)));
+    const level = measureLevelDb(samples.subarray(frame * frameSize, (frame + 1) * frameSize));
     if (level < SILENCE_DB) silentFrames++;
   }
   let [lowest, highest] = [Infinity, -Infinity];
@@ -38,8 +40,8 @@ export function measureLevel(samples: Float32Array, sampleRateHz: number): Level
     highest = Math.max(highest, value);
   }
   return {
-    levelDb: decibels(rootMeanSquare(samples)),
-    peakDb: decibels(Math.max(-lowest, highest)),
+    levelDb: measureLevelDb(samples),
+    peakDb: 20 * Math.log10(Math.max(-lowest, highest)),
     silentShare: silentFrames / frameCount,
     clippedShare:
       highest === lowest ? 0 : (runLength(samples, highest) + runLength(samples, lowest)) / samples.length,
@@ -63,14 +65,4 @@ function runLength(samples: Float32Array, value: number): number {
     }
   }
   return total;
-}
-
-function rootMeanSquare(samples: Float32Array): number {
-  let sum = 0;
-  for (const value of samples) sum += value * value;
-  return Math.sqrt(sum / samples.length);
-}
-
-function decibels(amplitude: number): number {
-  return 20 * Math.log10(amplitude);
 }

@@ -12,11 +12,11 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import type { Effect } from '../../lib/audio/effects.js';
-import { trackF0 } from '../../lib/audio/f0.js';
+import { measureMedianF0Hz } from '../../lib/audio/f0.js';
+import { measureLevelDb } from '../../lib/audio/level.js';
 import { writeWav } from '../../lib/audio/wav.js';
 import type { Codec, DatasetItem } from '../../lib/codec/codec.js';
 import { openSpectralCodec } from '../../lib/codec/spectral/codec.js';
-import { HOP } from '../../lib/codec/spectral/features.js';
 import { openPartner } from '../../lib/policy/nar.js';
 import { packPrompt } from '../../lib/policy/pack.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
@@ -136,9 +136,14 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
     const source = await codec.decode(item.src_encodec);
     const target = await codec.decode(item.tgt_encodec);
     const made = await codec.decode([completions[i], ...filled[i]]);
+    const pitchHz = (samples: Float32Array) => measureMedianF0Hz(samples, codec.sampleRateHz) ?? NaN;
     note(`${item.effect}: duration ratio`, target.length / source.length, made.length / source.length);
-    note(`${item.effect}: level change, dB`, level(target) - level(source), level(made) - level(source));
-    note(`${item.effect}: pitch ratio`, pitch(target) / pitch(source), pitch(made) / pitch(source));
+    note(
+      `${item.effect}: level change, dB`,
+      measureLevelDb(target) - measureLevelDb(source),
+      measureLevelDb(made) - measureLevelDb(source),
+    );
+    note(`${item.effect}: pitch ratio`, pitchHz(target) / pitchHz(source), pitchHz(made) / pitchHz(source));
     mos.target.push((await nisqa.score(target, codec.sampleRateHz)).mos);
     if (made.length >= SHORTEST_SCORED_SECONDS * codec.sampleRateHz)
       mos.sample.push((await nisqa.score(made, codec.sampleRateHz)).mos);
@@ -182,17 +187,6 @@ async function errorRate(part: string, spoken: readonly Spoken[]): Promise<numbe
     wrong /
     counts.reduce((sum, { hits, substitutions, deletions }) => sum + hits + substitutions + deletions, 0)
   );
-}
-
-/** Root mean square, decibels. */
-function level(samples: Float32Array): number {
-  return 10 * Math.log10(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
-}
-
-/** Median fundamental frequency of the voiced frames, Hz. */
-function pitch(samples: Float32Array): number {
-  const { logF0, voiced } = trackF0(samples, HOP, Math.floor(samples.length / HOP), codec.sampleRateHz);
-  return Math.exp(median(Array.from(logF0).filter((_, frame) => voiced[frame])));
 }
 
 function mean(numbers: readonly number[]): number {
