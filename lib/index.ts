@@ -7,7 +7,7 @@ export { loadPolicy, savePolicy, type Policy } from './policy/policy.js';
 export type { SpeechTokenizer } from './policy/tokenizer.js';
 export { packCompletion, packPrompt } from './policy/pack.js';
 export { sample, type SamplingEvent, type SamplingOptions } from './policy/sample.js';
-export { fillCodebooks, openPartner, type NarItem, type Partner } from './policy/nar.js';
+export { openPartner, type NarItem, type Partner } from './policy/nar.js';
 
 export type { Codec, Codes, DatasetItem } from './codec/codec.js';
 export { openSpectralCodec } from './codec/spectral/codec.js';

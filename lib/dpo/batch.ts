@@ -1,6 +1,6 @@
 /** Preference pairs as padded arrays. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import { MASKED } from '../policy/bart.js';
+import { attentionMask, lengthMask, padIds, steppedLength } from '../policy/padding.js';
 
 /** Packed token ids: prompt as the encoder reads it, completions as labels (`<s>` ... `</s>`). */
 export interface PreferencePair {
@@ -21,44 +21,13 @@ export interface BatchShape {
 
 /** The smallest stepped lengths that hold every pair, never above the model's positions. */
 export function batchShape(pairs: readonly PreferencePair[], config: BartConfig): BatchShape {
-  const stepped = (length: number, step: number) =>
-    Math.min(Math.ceil(length / step) * step, config.max_position_embeddings);
+  const prompts = pairs.map(({ prompt }) => prompt.length);
+  const completions = pairs.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length]);
   return {
     pairs: pairs.length,
-    promptLength: stepped(Math.max(...pairs.map(({ prompt }) => prompt.length)), PROMPT_STEP),
-    completionLength: stepped(
-      Math.max(...pairs.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length])),
-      COMPLETION_STEP,
-    ),
+    promptLength: steppedLength(prompts, PROMPT_STEP, config),
+    completionLength: steppedLength(completions, COMPLETION_STEP, config),
   };
-}
-
-/** Token ids padded to [rows, length]. */
-export function padIds(rows: readonly (readonly number[])[], length: number, pad: number): Int32Array {
-  const ids = new Int32Array(rows.length * length).fill(pad);
-  rows.forEach((row, i) => {
-    ids.set(row, i * length);
-  });
-  return ids;
-}
-
-/** A value for each position of [rows, length]: `inside` the row, `outside` in its padding. */
-export function lengthMask(
-  rows: readonly (readonly number[])[],
-  length: number,
-  inside: number,
-  outside: number,
-): Float32Array {
-  const mask = new Float32Array(rows.length * length).fill(outside);
-  rows.forEach((row, i) => {
-    mask.fill(inside, i * length, i * length + row.length);
-  });
-  return mask;
-}
-
-/** Additive attention mask [rows, length]. */
-export function attentionMask(rows: readonly (readonly number[])[], length: number): Float32Array {
-  return lengthMask(rows, length, 0, MASKED);
 }
 
 /** Labels moved one place right behind decoder_start_token_id (transformers' shift_tokens_right). */

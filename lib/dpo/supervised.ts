@@ -6,9 +6,10 @@ import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
-import { causalMask, decode, encode, MASKED } from '../policy/bart.js';
+import { causalMask, decode, encode } from '../policy/bart.js';
 import { headLogits } from '../policy/head.js';
 import { labelLogProbs } from '../policy/log-probs.js';
+import { attentionMask, lengthMask, padIds, padPositions, steppedLength } from '../policy/padding.js';
 import { shuffled } from '../random.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
 import { gradientOutputs, splitTrained, weightSpecs, withGradients } from './gradient-program.js';
@@ -170,12 +171,18 @@ interface ExampleShape {
 }
 
 function exampleShape(examples: readonly Example[], head: Int32Array, config: BartConfig): ExampleShape {
-  const stepped = (length: number) =>
-    Math.min(Math.ceil(length / LENGTH_STEP) * LENGTH_STEP, config.max_position_embeddings);
   return {
     rows: examples.length,
-    sourceLength: stepped(Math.max(...examples.map(({ source }) => source.length))),
-    decoderLength: stepped(Math.max(...examples.map(({ labels }) => labels.length))),
+    sourceLength: steppedLength(
+      examples.map(({ source }) => source.length),
+      LENGTH_STEP,
+      config,
+    ),
+    decoderLength: steppedLength(
+      examples.map(({ labels }) => labels.length),
+      LENGTH_STEP,
+      config,
+    ),
     head: head.length,
   };
 }
@@ -187,34 +194,20 @@ function collateExamples(
   task: SupervisedTask,
   config: BartConfig,
 ) {
-  const { rows, sourceLength, decoderLength } = shape;
-  const sourceIds = new Int32Array(rows * sourceLength * task.sourceIds).fill(config.pad_token_id);
-  const sourceMask = new Float32Array(rows * sourceLength).fill(MASKED);
-  const decoderIds = new Int32Array(rows * decoderLength * task.decoderIds).fill(config.pad_token_id);
-  const decoderMask = new Float32Array(rows * decoderLength).fill(MASKED);
-  const labels = new Int32Array(rows * decoderLength);
-  const labelWeights = new Float32Array(rows * decoderLength);
-  const total = examples.reduce((sum, example) => sum + example.labels.length, 0);
-  examples.forEach((example, row) => {
-    example.source.forEach((ids, i) => {
-      sourceIds.set(ids, (row * sourceLength + i) * task.sourceIds);
-    });
-    example.decoder.forEach((ids, i) => {
-      decoderIds.set(ids, (row * decoderLength + i) * task.decoderIds);
-    });
-    sourceMask.fill(0, row * sourceLength, row * sourceLength + example.source.length);
-    decoderMask.fill(0, row * decoderLength, row * decoderLength + example.decoder.length);
-    labels.set(example.labels, row * decoderLength);
-    labelWeights.fill(1 / total, row * decoderLength, row * decoderLength + example.labels.length);
-  });
+  const { sourceLength, decoderLength } = shape;
+  const pad = config.pad_token_id;
+  const sources = examples.map(({ source }) => source);
+  const decoded = examples.map(({ decoder }) => decoder);
+  const labels = examples.map((example) => example.labels);
+  const total = labels.reduce((sum, row) => sum + row.length, 0);
   return {
-    sourceIds,
-    sourceMask,
-    decoderIds,
-    labels,
-    labelWeights,
+    sourceIds: padPositions(sources, sourceLength, task.sourceIds, pad),
+    sourceMask: attentionMask(sources, sourceLength),
+    decoderIds: padPositions(decoded, decoderLength, task.decoderIds, pad),
+    labels: padIds(labels, decoderLength, 0),
+    labelWeights: lengthMask(labels, decoderLength, 1 / total, 0),
     head,
-    ...(task.causal ? {} : { decoderMask }),
+    ...(task.causal ? {} : { decoderMask: attentionMask(decoded, decoderLength) }),
   };
 }
 

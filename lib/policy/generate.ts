@@ -15,6 +15,7 @@ import {
   newValue,
   type StepShape,
 } from './decoder-step.js';
+import { attentionMask, padIds, steppedLength } from './padding.js';
 
 export interface GenerateOptions {
   samplesPerPrompt: number;
@@ -51,11 +52,11 @@ export async function* generate(
 ): AsyncGenerator<GenerateStep> {
   const { samplesPerPrompt: samples, prefix, allowed } = options;
   const capacity = Math.min(config.max_position_embeddings, prefix.length + options.maxNewTokens);
-  const longest = Math.max(...prompts.map((prompt) => prompt.length));
+  const lengths = prompts.map((prompt) => prompt.length);
   const shape: StepShape = {
     prompts: prompts.length,
     samples,
-    sourceLength: Math.min(Math.ceil(longest / SOURCE_STEP) * SOURCE_STEP, config.max_position_embeddings),
+    sourceLength: steppedLength(lengths, SOURCE_STEP, config),
     cacheLength: capacity,
   };
   const rows = prompts.length * samples;
@@ -111,12 +112,8 @@ async function runEncoder(
   sessions: Compiled[],
 ): Promise<Float32Array> {
   const { sourceLength } = shape;
-  const promptIds = new Int32Array(prompts.length * sourceLength).fill(model.config.pad_token_id);
-  const promptMask = new Float32Array(prompts.length * sourceLength).fill(MASKED);
-  prompts.forEach((prompt, i) => {
-    promptIds.set(prompt, i * sourceLength);
-    promptMask.fill(0, i * sourceLength, i * sourceLength + prompt.length);
-  });
+  const promptIds = padIds(prompts, sourceLength, model.config.pad_token_id);
+  const promptMask = attentionMask(prompts, sourceLength);
   const encoder = await compileEncoder(model.config, model.weights, shape);
   sessions.push(encoder);
   await encoder({ promptIds, promptMask }, memory.cross);

@@ -5,8 +5,9 @@
  */
 import type { Codes } from '../codec/codec.js';
 import { compile, tf, type Compiled, type HostArray, type InputSpec } from '../engine/index.js';
-import { decode, encode, MASKED } from './bart.js';
+import { decode, encode } from './bart.js';
 import { headLogits } from './head.js';
+import { attentionMask, padPositions, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
 export interface NarItem {
@@ -89,20 +90,6 @@ export function openPartner(nar: Policy): Partner {
   };
 }
 
-/** `openPartner` for a single use. */
-export async function fillCodebooks(
-  nar: Policy,
-  items: readonly NarItem[],
-  signal?: AbortSignal,
-): Promise<Codes[]> {
-  const partner = openPartner(nar);
-  try {
-    return await partner.fill(items, signal);
-  } finally {
-    await partner.dispose();
-  }
-}
-
 async function fillBatch(
   nar: Policy,
   items: readonly NarItem[],
@@ -114,17 +101,19 @@ async function fillBatch(
   const sources = items.map((item) => packNarSource(nar, item.instruction, item.source));
   const shape: BatchShape = {
     rows: items.length,
-    sourceLength: stepped(
+    sourceLength: steppedLength(
       sources.map((source) => source.length),
-      nar,
+      LENGTH_STEP,
+      nar.config,
     ),
-    targetLength: stepped(
+    targetLength: steppedLength(
       items.map((item) => item.codebook0.length),
-      nar,
+      LENGTH_STEP,
+      nar.config,
     ),
   };
   const { encoder, decoder } = await open(shape);
-  const sourceMask = additiveMask(sources, shape.sourceLength);
+  const sourceMask = attentionMask(sources, shape.sourceLength);
   const { encoded } = await encoder({
     sourceIds: padPositions(sources, shape.sourceLength, codebooks, pad),
     sourceMask,
@@ -137,7 +126,7 @@ async function fillBatch(
       encoded,
       sourceMask,
       decoderIds: padPositions(targets, shape.targetLength, codebooks - 1, pad),
-      decoderMask: additiveMask(targets, shape.targetLength),
+      decoderMask: attentionMask(targets, shape.targetLength),
       head: codebookIds(nar, codebook),
     });
     written.forEach((item, row) => {
@@ -197,30 +186,4 @@ async function compilePrograms(
     { constants: constantsOf('decoder') },
   );
   return { encoder, decoder };
-}
-
-function stepped(lengths: readonly number[], { config }: Policy): number {
-  return Math.min(
-    Math.ceil(Math.max(...lengths) / LENGTH_STEP) * LENGTH_STEP,
-    config.max_position_embeddings,
-  );
-}
-
-/** Rows of positions as ids [rows, length, each], filled with pad. */
-function padPositions(rows: readonly Position[][], length: number, each: number, pad: number): Int32Array {
-  const ids = new Int32Array(rows.length * length * each).fill(pad);
-  rows.forEach((positions, row) => {
-    positions.forEach((position, i) => {
-      ids.set(position, (row * length + i) * each);
-    });
-  });
-  return ids;
-}
-
-function additiveMask(rows: readonly Position[][], length: number): Float32Array {
-  const mask = new Float32Array(rows.length * length).fill(MASKED);
-  rows.forEach((positions, row) => {
-    mask.fill(0, row * length, row * length + positions.length);
-  });
-  return mask;
 }

@@ -1,7 +1,7 @@
 /** One forward pass, greedy decoding and the sampling rules against transformers. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
-import { attentionMask, lengthMask } from '../dpo/batch.js';
+import { attentionMask, lengthMask } from '../policy/padding.js';
 import { compile, tf, type HostArray } from '../engine/index.js';
 import { causalMask, decode, encode, logits, MASKED } from '../policy/bart.js';
 import { generate } from '../policy/generate.js';

@@ -1,10 +1,9 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Codes } from '../../lib/codec/codec.js';
 import { compile, tf } from '../../lib/engine/index.js';
 import { decode, encode, logits } from '../../lib/policy/bart.js';
 import {
   codebookIds,
-  fillCodebooks,
   openPartner,
   packNarSource,
   packNarTarget,
@@ -18,6 +17,9 @@ beforeAll(() => tf.setBackend('cpu'));
 const CODEBOOKS = 3;
 const CODEBOOK_SIZE = 10;
 const nar = randomPolicy(4, { codebooks: CODEBOOKS, codebookSize: CODEBOOK_SIZE, positions: 70 });
+
+const partner = openPartner(nar);
+afterAll(() => partner.dispose());
 
 function randomItem(key: number, sourceFrames: number, frames: number): NarItem {
   const uniform = uniformStream(9, key);
@@ -78,17 +80,15 @@ function padded(positions: number[][]) {
 
 describe('the non-autoregressive partner', () => {
   it('writes what plain forward passes of each item write, whatever shares its batch', async () => {
-    const together = await fillCodebooks(nar, items);
+    const together = await partner.fill(items);
     const plainly = await Promise.all(items.map(fillPlainly));
     expect(together).toEqual(plainly);
-    const partner = openPartner(nar);
     for (const [i, item] of items.entries()) expect(await partner.fill([item])).toEqual([plainly[i]]);
     expect(await partner.fill([items[3], items[0]])).toEqual([plainly[3], plainly[0]]);
-    await partner.dispose();
   });
 
   it('writes every codebook but the first, as long as the first, with codes in range', async () => {
-    const filled = await fillCodebooks(nar, items);
+    const filled = await partner.fill(items);
     filled.forEach((codes, i) => {
       expect(codes.map((codebook) => codebook.length)).toEqual([
         items[i].codebook0.length,
@@ -103,15 +103,15 @@ describe('the non-autoregressive partner', () => {
     const many = Array.from({ length: 20 }, (_, i) =>
       i % 7 === 3 ? { ...items[0], codebook0: [] } : items[i % 3],
     );
-    const filled = await fillCodebooks(nar, many);
-    const [first, second, third] = await fillCodebooks(nar, items.slice(0, 3));
+    const filled = await partner.fill(many);
+    const [first, second, third] = await partner.fill(items.slice(0, 3));
     expect(filled).toEqual(
       many.map((item, i) => (item.codebook0.length === 0 ? [[], []] : [first, second, third][i % 3])),
     );
   });
 
   it('stops when aborted', async () => {
-    const aborted = fillCodebooks(nar, items, AbortSignal.abort(new Error('stop')));
+    const aborted = partner.fill(items, AbortSignal.abort(new Error('stop')));
     await expect(aborted).rejects.toThrow('stop');
   });
 });

@@ -1,0 +1,57 @@
+/** Rows of different lengths as one array: padded ids and the masks that go with them. */
+import type { BartConfig } from '../checkpoint/bart-config.js';
+import { MASKED } from './bart.js';
+
+type Row = readonly number[];
+
+/**
+ * The smallest multiple of `step` that holds every length, never above the model's positions. A compiled program belongs to its
+ * shapes: rounding keeps them few.
+ */
+export function steppedLength(lengths: readonly number[], step: number, config: BartConfig): number {
+  return Math.min(Math.ceil(Math.max(...lengths) / step) * step, config.max_position_embeddings);
+}
+
+/** Rows of ids padded to [rows, length]. */
+export function padIds(rows: readonly Row[], length: number, pad: number): Int32Array {
+  const ids = new Int32Array(rows.length * length).fill(pad);
+  rows.forEach((row, i) => {
+    ids.set(row, i * length);
+  });
+  return ids;
+}
+
+/** Rows of positions, each of at most `idsPerPosition` ids, padded to [rows, length, idsPerPosition]. */
+export function padPositions(
+  rows: readonly (readonly Row[])[],
+  length: number,
+  idsPerPosition: number,
+  pad: number,
+): Int32Array {
+  const ids = new Int32Array(rows.length * length * idsPerPosition).fill(pad);
+  rows.forEach((positions, row) => {
+    positions.forEach((position, i) => {
+      ids.set(position, (row * length + i) * idsPerPosition);
+    });
+  });
+  return ids;
+}
+
+/** A value for each position of [rows, length]: `inside` the row, `outside` in its padding. */
+export function lengthMask(
+  rows: readonly { readonly length: number }[],
+  length: number,
+  inside: number,
+  outside: number,
+): Float32Array {
+  const mask = new Float32Array(rows.length * length).fill(outside);
+  rows.forEach((row, i) => {
+    mask.fill(inside, i * length, i * length + row.length);
+  });
+  return mask;
+}
+
+/** Additive attention mask [rows, length]. */
+export function attentionMask(rows: readonly { readonly length: number }[], length: number): Float32Array {
+  return lengthMask(rows, length, 0, MASKED);
+}
