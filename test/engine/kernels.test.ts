@@ -9,6 +9,7 @@ import { fusedCases } from './cases/fused.js';
 import type { Drawn, HostInput, KernelCase } from './cases/kernel-case.js';
 import { matMulCases } from './cases/matmul.js';
 import { reduceCases } from './cases/reduce.js';
+import { sequenceCases } from './cases/sequence.js';
 import { shapeCases } from './cases/shape.js';
 
 const cases: Record<string, KernelCase> = {
@@ -16,6 +17,7 @@ const cases: Record<string, KernelCase> = {
   ...fusedCases,
   ...matMulCases,
   ...reduceCases,
+  ...sequenceCases,
   ...shapeCases,
 };
 
