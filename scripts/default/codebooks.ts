@@ -13,7 +13,7 @@ import {
   scaleFeatures,
 } from '../../lib/codec/spectral/features.js';
 import type { Analysis, FeatureScale } from '../../lib/codec/spectral/features.js';
-import { nearestEntries } from '../../lib/codec/spectral/quantizer.js';
+import { nearestEntries } from '../../lib/codec/quantizer.js';
 import { compile } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { CODEBOOKS_FILE } from './codebooks-file.js';

@@ -14,7 +14,7 @@ import { saveSpectralCodec } from '../../lib/codec/spectral/checkpoint.js';
 import { DECODER_DEFAULTS, decoderShapes, logMagnitudes } from '../../lib/codec/spectral/decoder.js';
 import { openEncoder } from '../../lib/codec/spectral/encoder.js';
 import { FEATURES, HOP, SAMPLE_RATE_HZ, SAMPLES_PER_CODE } from '../../lib/codec/spectral/features.js';
-import { sumEntries } from '../../lib/codec/spectral/quantizer.js';
+import { sumEntries } from '../../lib/codec/quantizer.js';
 import { BINS, FFT_SIZE, forwardBasis, frameBlocks, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
 import { gradientOutputs, weightSpecs, withGradients } from '../../lib/dpo/gradient-program.js';
 import { openTrainingState } from '../../lib/dpo/training-state.js';

@@ -8,7 +8,7 @@ import { saveSpectralCodec, type SpectralCodecModel } from '../../lib/codec/spec
 import { openSpectralCodec } from '../../lib/codec/spectral/codec.js';
 import { decoderShapes } from '../../lib/codec/spectral/decoder.js';
 import { analyse, FEATURES, MEL_BANDS, scaleFeatures } from '../../lib/codec/spectral/features.js';
-import { sumEntries } from '../../lib/codec/spectral/quantizer.js';
+import { sumEntries } from '../../lib/codec/quantizer.js';
 import { uniformStream } from '../../lib/random.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 

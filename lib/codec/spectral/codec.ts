@@ -1,4 +1,5 @@
-import type { Codec, Codes } from '../codec.js';
+import { checkCodes } from '../check-codes.js';
+import type { Codec } from '../codec.js';
 import { loadSpectralCodec, type SpectralCodecModel } from './checkpoint.js';
 import { openSpectralDecoder } from './synthesis.js';
 import { openEncoder } from './encoder.js';
@@ -34,23 +35,4 @@ export async function createSpectralCodec(model: SpectralCodecModel): Promise<Co
       await decoder.dispose();
     },
   };
-}
-
-function checkCodes(codes: Codes, codebooks: number, codebookSize: number): void {
-  if (codes.length === 0 || codes.length > codebooks) {
-    throw new Error(`This codec has ${codebooks} codebooks; got codes for ${codes.length}.`);
-  }
-  codes.forEach((row, codebook) => {
-    if (row.length !== codes[0].length) {
-      throw new Error(
-        `Codebook ${codebook} has ${row.length} frames, codebook 0 has ${codes[0].length}; all must have the same.`,
-      );
-    }
-    const wrong = row.find((code) => !(Number.isInteger(code) && code >= 0 && code < codebookSize));
-    if (wrong !== undefined) {
-      throw new Error(
-        `Codebook ${codebook} holds ${wrong}; codes are whole numbers from 0 to ${codebookSize - 1}.`,
-      );
-    }
-  });
 }

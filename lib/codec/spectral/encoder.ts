@@ -1,7 +1,7 @@
 import { compile } from '../../engine/index.js';
 import type { Codes } from '../codec.js';
 import { analyse, FEATURES, scaleFeatures, type FeatureScale } from './features.js';
-import { quantize } from './quantizer.js';
+import { quantize } from '../quantizer.js';
 
 export interface Encoder {
   /** Mono samples at 16 kHz to codes, ceil(samples / 320) of them in each codebook. */

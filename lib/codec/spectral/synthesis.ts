@@ -6,7 +6,7 @@ import { logMagnitudes } from './decoder.js';
 import { makeExcitation } from './excitation.js';
 import { FEATURES, HOP, LOG_F0_WEIGHT, MEL_BANDS, SAMPLES_PER_CODE } from './features.js';
 import { griffinLim } from './griffin-lim.js';
-import { sumEntries } from './quantizer.js';
+import { sumEntries } from '../quantizer.js';
 import { BINS, FFT_SIZE, forwardBasis, inverseBasis, MARGIN, overlapGain } from './stft-graph.js';
 
 export interface SpectralDecoder {

@@ -1,6 +1,6 @@
 /** Residual vector quantization (Zeghidour et al. 2021, algorithm 1): each codebook codes what the earlier ones left over. */
 import type { Tensor } from '@tensorflow/tfjs';
-import { tf } from '../../engine/index.js';
+import { tf } from '../engine/index.js';
 
 /**
  * For every row of `vectors` [rows, d] the nearest of `entries` [size, d] in Euclidean distance: indices, int32 [rows].
