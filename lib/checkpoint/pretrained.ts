@@ -1,13 +1,13 @@
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { readBartConfig } from './bart-config.js';
 import type { BartConfig } from './bart-config.js';
 import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
-import { readJsonFile } from './json-file.js';
-import { readSafetensors, writeSafetensors } from './safetensors.js';
+import { exists } from './files.js';
+import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from './safetensors.js';
+import { readTensorFiles } from './tensor-files.js';
 
 /** The weights of a BART by transformers' names, in the order of `bartWeightShapes`. */
 export type BartWeights = Map<string, FloatTensor>;
@@ -25,7 +25,7 @@ const MODEL_FILES =
   /^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
 
 /**
- * Reads a Hugging Face folder of a BART: config.json and model.safetensors, or shards by model.safetensors.index.json.
+ * Reads a Hugging Face folder of a BART: config.json and the weights, as safetensors or pytorch_model.bin, whole or in shards.
  * Tied copies of the embedding are checked and dropped; a missing final_logits_bias is zeros, as in transformers.
  * @throws one sentence naming the file and tensor when anything is missing, unexpected or of another shape.
  */
@@ -35,7 +35,7 @@ export async function loadPretrained(
   if (!(await exists(directory)))
     throw new Error(`${directory} does not exist: give the folder of a BART checkpoint.`);
   const config = await readBartConfig(join(directory, 'config.json'));
-  const tensors = untieEmbeddings(withModelPrefix(await readTensors(directory)), directory);
+  const tensors = untieEmbeddings(withModelPrefix(await readTensorFiles(directory)), directory);
   if (!tensors.has(LOGITS_BIAS)) {
     tensors.set(LOGITS_BIAS, {
       shape: [1, config.vocab_size],
@@ -105,43 +105,6 @@ export async function copyTokenizer(from: string, to: string): Promise<void> {
     // Not copyFile, which would carry over a read-only mode.
     if (await exists(join(from, name))) await writeFile(join(to, name), await readFile(join(from, name)));
   }
-}
-
-async function readTensors(directory: string): Promise<Map<string, HostTensor>> {
-  const single = join(directory, 'model.safetensors');
-  if (await exists(single)) return readSafetensors(single);
-  const index = join(directory, 'model.safetensors.index.json');
-  if (await exists(index)) return readShards(directory, index);
-  throw new Error(`${directory} has neither model.safetensors nor model.safetensors.index.json.`);
-}
-
-const indexSchema = z.object({
-  // Shards lie beside their index; a path could lead anywhere.
-  weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+\.safetensors$/)),
-});
-
-async function readShards(directory: string, index: string): Promise<Map<string, HostTensor>> {
-  const content = indexSchema.safeParse(await readJsonFile(index));
-  if (!content.success) {
-    throw new Error(`${index}: weight_map must map tensor names to .safetensors files of the same folder.`);
-  }
-  const fileOf = new Map(Object.entries(content.data.weight_map));
-  const tensors = new Map<string, HostTensor>();
-  for (const file of new Set(fileOf.values())) {
-    for (const [name, tensor] of await readSafetensors(join(directory, file))) {
-      if (fileOf.get(name) !== file) {
-        throw new Error(
-          `${join(directory, file)} holds tensor "${name}", which ${index} does not place there.`,
-        );
-      }
-      tensors.set(name, tensor);
-    }
-  }
-  for (const [name, file] of fileOf) {
-    if (!tensors.has(name))
-      throw new Error(`${join(directory, file)} lacks tensor "${name}", which ${index} places there.`);
-  }
-  return tensors;
 }
 
 /** Files of the bare `BartModel` name their tensors without "model."; transformers adds it on loading. */
@@ -219,11 +182,4 @@ function defaultGenerationConfig(config: BartConfig): Record<string, unknown> {
 function toJson(content: Record<string, unknown>): string {
   const sorted = Object.fromEntries(Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1)));
   return `${JSON.stringify(sorted, null, 2)}\n`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -144,7 +144,7 @@ describe('loadPretrained reads', () => {
     );
     writeIndex({ ...weight_map, further: '../model.safetensors' });
     await expect(loadPretrained(folder)).rejects.toThrow(
-      'must map tensor names to .safetensors files of the same folder',
+      'must map tensor names to weight files of the same folder',
     );
   });
 
@@ -223,7 +223,9 @@ describe('loadPretrained refuses', () => {
     writeFileSync(join(folder, 'config.json'), '{');
     await expect(loadPretrained(folder)).rejects.toThrow(`${join(folder, 'config.json')} is not valid JSON`);
     writeFileSync(join(folder, 'config.json'), JSON.stringify(TINY_CONFIG_JSON));
-    await expect(loadPretrained(folder)).rejects.toThrow(`${folder} has neither model.safetensors nor`);
+    await expect(loadPretrained(folder)).rejects.toThrow(
+      `${folder} has no weights: neither model.safetensors nor`,
+    );
   });
 });
 

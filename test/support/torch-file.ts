@@ -1,13 +1,16 @@
 import { crc32 } from 'node:zlib';
 
-/** A tensor to be written, float32. */
+type StorageType = 'FloatStorage' | 'HalfStorage' | 'BFloat16Storage';
+
+/** A tensor to be written: float32, or the bit patterns of a 16-bit type. */
 export class Tensor {
   constructor(
     readonly shape: number[],
-    readonly data: Float32Array,
+    readonly data: Float32Array | Uint16Array,
     readonly strides = shape.map((_, axis) =>
       shape.slice(axis + 1).reduce((product, size) => product * size, 1),
     ),
+    readonly storageType: StorageType = 'FloatStorage',
   ) {}
 }
 
@@ -38,7 +41,7 @@ function pickled(value: unknown, storages: Uint8Array[]): Buffer {
   const tuple = (...items: Buffer[]) => Buffer.concat([Buffer.from('('), ...items, Buffer.from('t')]);
   const storage = tuple(
     of('storage'),
-    Buffer.from('ctorch\nFloatStorage\n'),
+    Buffer.from(`ctorch\n${value.storageType}\n`),
     of(String(key)),
     of('cpu'),
     of(value.data.length),

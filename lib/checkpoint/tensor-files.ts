@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { exists } from './files.js';
+import { readJsonFile } from './json-file.js';
+import { readSafetensors, type HostTensor } from './safetensors.js';
+import { asStateDict, readTorchZip } from './torch-zip.js';
+
+type Tensors = Map<string, HostTensor>;
+
+/** What weights may be stored in, the preferred first; `index` lists the shards of a file that was too large for one. */
+const FORMATS = [
+  { file: 'model.safetensors', index: 'model.safetensors.index.json', read: readSafetensors },
+  { file: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', read: readStateDict },
+];
+
+/**
+ * All tensors of a Hugging Face folder: model.safetensors or pytorch_model.bin, whole or in shards. float16 and bfloat16 are widened
+ * to float32.
+ *
+ * @throws one sentence naming the file that is missing or damaged
+ */
+export async function readTensorFiles(directory: string): Promise<Tensors> {
+  for (const { file, index, read } of FORMATS) {
+    if (await exists(join(directory, file))) return read(join(directory, file));
+    if (await exists(join(directory, index))) return readShards(directory, index, read);
+  }
+  throw new Error(`${directory} has no weights: neither model.safetensors nor pytorch_model.bin.`);
+}
+
+/** The weight files of a folder, given the names of all its files: those that `readTensorFiles` would read. */
+export function chooseWeightFiles(names: readonly string[]): string[] {
+  for (const { file, index } of FORMATS) {
+    if (names.includes(file)) return [file];
+    if (!names.includes(index)) continue;
+    const [stem, extension] = splitName(file);
+    const isShard = (name: string) => name.startsWith(`${stem}-`) && name.endsWith(extension);
+    return [index, ...names.filter((name) => isShard(name) && !name.includes('/'))];
+  }
+  return [];
+}
+
+function splitName(file: string): [string, string] {
+  const dot = file.lastIndexOf('.');
+  return [file.slice(0, dot), file.slice(dot)];
+}
+
+async function readStateDict(path: string): Promise<Tensors> {
+  return asStateDict(await readTorchZip(path), path);
+}
+
+const indexSchema = z.object({
+  // Shards lie beside their index; a path could lead anywhere.
+  weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)),
+});
+
+async function readShards(
+  directory: string,
+  indexName: string,
+  read: (path: string) => Promise<Tensors>,
+): Promise<Tensors> {
+  const index = join(directory, indexName);
+  const content = indexSchema.safeParse(await readJsonFile(index));
+  if (!content.success) {
+    throw new Error(`${index}: weight_map must map tensor names to weight files of the same folder.`);
+  }
+  const fileOf = new Map(Object.entries(content.data.weight_map));
+  const tensors: Tensors = new Map();
+  for (const file of new Set(fileOf.values())) {
+    for (const [name, tensor] of await read(join(directory, file))) {
+      if (fileOf.get(name) !== file) {
+        throw new Error(
+          `${join(directory, file)} holds tensor "${name}", which ${index} does not place there.`,
+        );
+      }
+      tensors.set(name, tensor);
+    }
+  }
+  for (const [name, file] of fileOf) {
+    if (!tensors.has(name))
+      throw new Error(`${join(directory, file)} lacks tensor "${name}", which ${index} places there.`);
+  }
+  return tensors;
+}
