@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { findPackageRoot } from '../package-root.js';
 
 const packageSchema = z.object({ version: z.string(), dependencies: z.record(z.string(), z.string()) });
 
@@ -13,13 +12,6 @@ const COMPUTING_PACKAGES = [
   '@huggingface/tokenizers',
   'pure-rand',
 ] as const;
-
-/** The folder of this package's package.json, whether its code runs from lib/ or from dist/lib/. */
-export function findPackageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
-  return directory;
-}
 
 /** The folder that a `model` parameter means: "default" is the embedded model. */
 export function resolveModelDirectory(model: string): string {

@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { applyMel, melFilterBank } from '../audio/mel.js';
 import { resample } from '../audio/resample.js';
 import { hannWindow, stft, type StftOptions } from '../audio/stft.js';
+import { sha256Of } from '../checkpoint/download.js';
 import { defaultHost, type EngineHost } from '../engine/index.js';
+import { findPython, runPython } from './python.js';
 import { findWeights, type WeightsPlace } from './weights-path.js';
 
 /** Speech quality as listeners would rate it, from 1 (bad) to 5 (excellent). */
@@ -46,12 +48,20 @@ const POLYNOMIALS = {
   ovrl: [-0.06766283, 1.11546468, 0.04602535],
 } as const;
 
+const WHEEL = 'speechmos==0.0.1.1';
+/** The files of the P.835 and the P.808 network, with their SHA-256. */
+const NETWORKS = {
+  'sig_bak_ovr.onnx': '269fbebdb513aa23cddfbb593542ecc540284a91849ac50516870e1ac78f6edd',
+  'model_v8.onnx': '9246480c58567bc6affd4200938e77eef49468c8bc7ed3776d109c07456f6e91',
+} as const;
+
 const PLACE: WeightsPlace = {
   metric: 'DNSMOS',
   variable: 'DNSMOS_WEIGHTS',
   cached: 'dnsmos_models',
-  source:
-    'the folder dnsmos_models with sig_bak_ovr.onnx and model_v8.onnx (from the PyPI package speechmos 0.0.1.1, MIT)',
+  source: `the folder dnsmos_models with ${Object.keys(NETWORKS).join(' and ')} (from the Python package ${WHEEL})`,
+  licence: 'Licence: MIT; by Microsoft.',
+  download: downloadNetworks,
 };
 
 /**
@@ -60,13 +70,14 @@ const PLACE: WeightsPlace = {
  * Source: Reddy, Gopal, Cutler, "DNSMOS P.835: A Non-Intrusive Perceptual Objective Speech Quality Metric to Evaluate Noise
  * Suppressors", ICASSP 2022, and its published code.
  *
- * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache
+ * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache,
+ * into which pip (of {@link findPython}) gets them from the wheel speechmos where they are missing
  * @param host runs the networks; default: the engine's shared worker thread
  * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
  */
 export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defaultHost()): Promise<Dnsmos> {
   const folder = await findWeights(PLACE, weightsFolder);
-  const open = async (file: string) => {
+  const open = async (file: keyof typeof NETWORKS) => {
     const path = join(folder, file);
     try {
       return await host.call('createSession', await readFile(path), host.threads);
@@ -102,6 +113,28 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
       await host.call('releaseSession', p808);
     },
   };
+}
+
+/** Has pip unpack the wheel, of which nothing is executed, and moves the two networks to a new folder `path`. */
+async function downloadNetworks(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = await mkdtemp(`${path}.`);
+  try {
+    const options = ['--quiet', '--no-deps', '--no-compile', '--only-binary', ':all:'];
+    await runPython(findPython(), ['-m', 'pip', 'install', ...options, '--target', temporary, WHEEL]);
+    const complete = join(temporary, 'complete');
+    await mkdir(complete);
+    for (const [file, sha256] of Object.entries(NETWORKS)) {
+      const network = join(temporary, 'speechmos', 'dnsmos_models', file);
+      const found = await sha256Of(network);
+      if (found !== sha256)
+        throw new Error(`the SHA-256 of ${WHEEL}'s ${file} is ${found}; expected ${sha256}`);
+      await rename(network, join(complete, file));
+    }
+    await rename(complete, path);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 /** Windows of 9.01 s that start one second apart; a recording that is too short is doubled until one fits, as the authors' code does. */

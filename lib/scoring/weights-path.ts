@@ -1,16 +1,21 @@
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { isOffline } from '../checkpoint/download.js';
 
-/** Weights that are not part of this package, and how a person provides them. */
+/** Weights that are not part of this package, how a person provides them, and how they are downloaded. */
 export interface WeightsPlace {
   metric: string;
   /** Environment variable with a path. */
   variable: string;
   /** Name in speech-dpo's folder of the user's cache. */
   cached: string;
-  /** What to provide and where it comes from, for the error message. */
+  /** What to provide and where it comes from, for messages. */
   source: string;
+  /** What a person has to know before using them; shown when they are downloaded. */
+  licence: string;
+  /** Makes the file or folder at `path`, complete or not at all. */
+  download: (path: string) => Promise<void>;
 }
 
 /** speech-dpo's folder in the user's cache. */
@@ -19,28 +24,30 @@ export function cacheFolder(): string {
 }
 
 /**
- * The path of a metric's weights: the one given, else the environment variable's, else the cache's.
+ * The path of a metric's weights: the one given, else the environment variable's, else the cache's, into which they are downloaded
+ * first where they are missing. A download is announced, with the licence, on standard error.
  *
- * @throws Error when the one asked for does not exist, or none is asked for and the cache has none
+ * @throws Error when the path asked for does not exist, or the weights cannot be downloaded: it says how else to provide them
  */
 export async function findWeights(place: WeightsPlace, explicit?: string): Promise<string> {
-  const { metric, variable, source } = place;
+  const { metric, variable, source, licence } = place;
   const asked = explicit ?? process.env[variable];
-  const cached = join(cacheFolder(), place.cached);
-  const path = asked || cached;
-  if (await exists(path)) return path;
   if (asked) {
+    if (existsSync(asked)) return asked;
     const where = explicit ? 'the path given' : `the environment variable ${variable}`;
     throw new Error(`${metric} weights not found: ${where} is ${asked}, which cannot be read`);
   }
-  throw new Error(
-    `${metric} weights not found. Provide ${source} in one of three ways: pass its path, set the environment variable ${variable} to it, or put it at ${cached}`,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  const cached = join(cacheFolder(), place.cached);
+  if (existsSync(cached)) return cached;
+  try {
+    if (isOffline()) throw new Error('HF_HUB_OFFLINE is set');
+    process.stderr.write(`Downloading ${source} to ${cached}. ${licence}\n`);
+    await place.download(cached);
+    return cached;
+  } catch (error) {
+    throw new Error(
+      `${metric} weights not found, and not downloaded: ${(error as Error).message}. Provide ${source} in one of three ways: pass its path, set the environment variable ${variable} to it, or put it at ${cached}`,
+      { cause: error },
+    );
+  }
 }

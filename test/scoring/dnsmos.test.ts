@@ -1,21 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readWav, toMono } from '../../lib/audio/wav.js';
 import { loadDnsmos, type Dnsmos } from '../../lib/scoring/dnsmos.js';
 import { sharedPath } from '../support/shared.js';
 
 describe('loadDnsmos', () => {
-  it('says the three ways to provide the weights', async () => {
-    vi.stubEnv('DNSMOS_WEIGHTS', undefined);
-    vi.stubEnv('XDG_CACHE_HOME', '/nonexistent');
-    await expect(loadDnsmos()).rejects.toThrow(
-      /speechmos.*pass its path.*DNSMOS_WEIGHTS.*\/nonexistent\/speech-dpo\/dnsmos_models/,
-    );
-    vi.unstubAllEnvs();
-  });
-
   it('names a file that is no network', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dnsmos-'));
     await expect(loadDnsmos(folder)).rejects.toThrow(`${join(folder, 'sig_bak_ovr.onnx')}: cannot load`);

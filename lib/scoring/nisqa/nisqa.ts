@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { readWav, toMono } from '../../audio/wav.js';
+import { downloadFile } from '../../checkpoint/download.js';
 import { defaultHost, type EngineHost } from '../../engine/index.js';
 import { findWeights, type WeightsPlace } from '../weights-path.js';
 import { MEL_BANDS, nisqaFeatures, type NisqaFeatures } from './features.js';
@@ -39,11 +40,20 @@ export interface Nisqa {
   dispose(): Promise<void>;
 }
 
+/** The commit of the authors' repository that the reference scores were computed with. */
+const AUTHORS =
+  'https://raw.githubusercontent.com/gabrielmittag/NISQA/fe84f0f252abec382b24367d5b22498a7ce34dbb/weights';
+const WEIGHTS_SHA256 = '7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c';
+
 const PLACE: WeightsPlace = {
   metric: 'NISQA',
   variable: 'NISQA_WEIGHTS',
   cached: 'nisqa.tar',
-  source: 'nisqa.tar (from the weights folder of github.com/gabrielmittag/NISQA, CC BY-NC-SA 4.0)',
+  source: 'nisqa.tar (from the weights folder of github.com/gabrielmittag/NISQA)',
+  licence:
+    'Licence: CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0), not for commercial purposes; by Gabriel Mittag et al., TU Berlin.',
+  download: (path) =>
+    downloadFile(`${process.env.NISQA_MIRROR || AUTHORS}/nisqa.tar`, path, { sha256: WEIGHTS_SHA256 }),
 };
 
 /** Segments, padding included, in one run of the network: bounds its memory to about 100 MB. */
@@ -55,7 +65,8 @@ const MASKED = -1e30;
 /**
  * Loads NISQA v2.0, which predicts how listeners would rate the quality of speech.
  *
- * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache
+ * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache, into which it is
+ * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
  * @param host runs the network; default: the engine's shared worker thread
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { findPackageRoot } from '../package-root.js';
+
+const VARIABLE = 'SPEECH_DPO_PYTHON';
+const [SYSTEM_PYTHON, IN_ENVIRONMENT] =
+  process.platform === 'win32' ? ['python', 'Scripts/python.exe'] : ['python3', 'bin/python'];
+
+/**
+ * The Python that runs optional tools: the one given, else the environment variable SPEECH_DPO_PYTHON, else the virtual environment
+ * .venv of the working folder or of this package, else the system's.
+ */
+export function findPython(explicit?: string): string {
+  const asked = explicit || process.env[VARIABLE];
+  if (asked) return asked;
+  const environments = [process.cwd(), findPackageRoot()].map((root) => join(root, '.venv', IN_ENVIRONMENT));
+  return environments.find(existsSync) ?? SYSTEM_PYTHON;
+}
+
+/** The command that makes a package importable for {@link findPython}: into the Python asked for, else into a new .venv. */
+export function installCommand(requirement: string, explicit?: string): string {
+  const python = findPython(explicit);
+  if (python !== SYSTEM_PYTHON) return `${python} -m pip install ${requirement}`;
+  return `python3 -m venv .venv && ${join('.venv', IN_ENVIRONMENT)} -m pip install ${requirement}`;
+}
+
+/**
+ * Runs a Python program to its end.
+ *
+ * @param input goes to its standard input
+ * @returns its standard output
+ * @throws Error with what it wrote to standard error, when it fails or cannot be started
+ */
+export function runPython(python: string, args: readonly string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(python, args);
+    let [output, complaints] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+    child.on('error', (error) =>
+      reject(new Error(`cannot run ${python}: ${error.message}`, { cause: error })),
+    );
+    child.on('close', (code) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(complaints.trim() || `${python} ended with code ${code}`));
+    });
+    // A program that ends without reading says why itself.
+    child.stdin.on('error', () => undefined).end(input);
+  });
+}
