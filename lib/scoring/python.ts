@@ -18,11 +18,11 @@ export function findPython(explicit?: string): string {
   return environments.find(existsSync) ?? SYSTEM_PYTHON;
 }
 
-/** The command that makes a package importable for {@link findPython}: into the Python asked for, else into a new .venv. */
-export function installCommand(requirement: string, explicit?: string): string {
+/** The command that makes packages importable for {@link findPython}: into the Python asked for, else into a new .venv. */
+export function installCommand(requirements: string, explicit?: string): string {
   const python = findPython(explicit);
-  if (python !== SYSTEM_PYTHON) return `${python} -m pip install ${requirement}`;
-  return `python3 -m venv .venv && ${join('.venv', IN_ENVIRONMENT)} -m pip install ${requirement}`;
+  if (python !== SYSTEM_PYTHON) return `${python} -m pip install ${requirements}`;
+  return `python3 -m venv .venv && ${join('.venv', IN_ENVIRONMENT)} -m pip install ${requirements}`;
 }
 
 /**
@@ -32,7 +32,11 @@ export function installCommand(requirement: string, explicit?: string): string {
  * @returns its standard output
  * @throws Error with what it wrote to standard error, when it fails or cannot be started
  */
-export function runPython(python: string, args: readonly string[], input = ''): Promise<string> {
+export function runPython(
+  python: string,
+  args: readonly string[],
+  input: Uint8Array = new Uint8Array(0),
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(python, args);
     let [output, complaints] = ['', ''];
@@ -41,9 +45,9 @@ export function runPython(python: string, args: readonly string[], input = ''): 
     child.on('error', (error) =>
       reject(new Error(`cannot run ${python}: ${error.message}`, { cause: error })),
     );
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       if (code === 0) resolve(output);
-      else reject(new Error(complaints.trim() || `${python} ended with code ${code}`));
+      else reject(new Error(complaints.trim() || `${python} ended with ${signal ?? `code ${code}`}`));
     });
     // A program that ends without reading says why itself.
     child.stdin.on('error', () => undefined).end(input);

@@ -136,7 +136,7 @@ describe('downloadFile', () => {
 
   it('stops when asked to', async () => {
     const controller = new AbortController();
-    const { url } = await startServer((request, response) => {
+    const { url } = await startServer((_, response) => {
       response.writeHead(200).write('a');
     });
     const download = downloadFile(url, path, {
