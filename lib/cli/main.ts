@@ -1,18 +1,21 @@
 import { relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { parameterOptions, parametersFromOptions, parseNumber } from './parameter-options.js';
+import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { run } from './run.js';
+import { scoreRecordings } from './score.js';
 import { verifyDirectory } from './verify.js';
 import { findRunDirectories } from '../experiment/directories.js';
 import { editRecording } from '../experiment/edit.js';
 import type { RewardName } from '../experiment/parameters.js';
+import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
 
-const EXIT = { done: 0, verificationFailed: 1, wrongInput: 2, bug: 70, interrupted: 130 } as const;
+const EXIT = { done: 0, checkFailed: 1, wrongInput: 2, bug: 70, interrupted: 130 } as const;
 
 const EXPERIMENTS: Record<RewardName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
   length: 'train the policy to write shorter completions',
+  mos: 'train the policy to sound better: its reward is an opinion score of the audio, by NISQA or DNSMOS',
 };
 
 /**
@@ -20,11 +23,11 @@ const EXPERIMENTS: Record<RewardName, string> = {
  *
  * @param args without `node` and the script
  * @param signal ends a run in good order
- * @returns the exit code: 0 done, 1 verification failed, 2 wrong input, 70 a mistake in this program, 130 interrupted
+ * @returns the exit code: 0 done, 1 a comparison failed or a file could not be scored, 2 wrong input, 70 a mistake in this program, 130 interrupted
  */
 export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   let exitCode: number = EXIT.done;
-  const program = createProgram(signal, () => (exitCode = EXIT.verificationFailed));
+  const program = createProgram(signal, () => (exitCode = EXIT.checkFailed));
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
@@ -49,7 +52,7 @@ function exitCodeOf(error: unknown, signal: AbortSignal): number {
   return EXIT.bug;
 }
 
-function createProgram(signal: AbortSignal, onVerificationFailed: () => void): Command {
+function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command {
   const program = new Command('speech-dpo')
     .description('Direct Preference Optimization for speech codec language models')
     .exitOverride()
@@ -80,7 +83,19 @@ function createProgram(signal: AbortSignal, onVerificationFailed: () => void): C
     .description('compare this implementation with reference values of transformers and TRL')
     .argument('<folder>', 'reference values with their model')
     .action(async (folder: string) => {
-      if (!(await verifyDirectory(folder))) onVerificationFailed();
+      if (!(await verifyDirectory(folder))) onCheckFailed();
+    });
+
+  program
+    .command('score')
+    .description('score recordings (WAV): quality, intelligibility, level')
+    .argument('<files...>', 'recordings to score')
+    .option('--metric <names>', `of ${METRIC_NAMES.join(', ')}; several with commas`, parseList, ['nisqa'])
+    .option('--reference <file>', 'undamaged recording that stoi, estoi and pesq compare with')
+    .option('--json', 'print JSON', false)
+    .action(async (files: string[], options) => {
+      const { metric: metrics, reference, json } = options;
+      if (!(await scoreRecordings(files, { metrics, reference, json, signal }))) onCheckFailed();
     });
 
   program

@@ -5,15 +5,31 @@ import type { Parameters, RewardName } from '../experiment/parameters.js';
 
 type ParameterName = keyof Parameters;
 
+/** Parameters that belong to one experiment. */
+const ONLY_FOR: Partial<Record<ParameterName, RewardName>> = {
+  syntheticFirstIteration: 'even-token',
+  rewardModel: 'mos',
+};
+
+/** Options that are not called as their parameter: `speech-dpo mos --reward dnsmos`. */
+const OPTION_NAMES: Partial<Record<ParameterName, string>> = { rewardModel: 'reward' };
+
 /** Command-line options of an experiment: one for each parameter, with the experiment's default. */
 export function parameterOptions(reward: RewardName): Option[] {
   return parameterNames(reward).map((name) => {
     const schema = parametersSchema.shape[name];
     const value = presets[reward][name] ?? schema.parse(undefined);
     const inner = schema.unwrap();
-    const flag = '--' + toKebabCase(name);
+    const flag = '--' + toKebabCase(OPTION_NAMES[name] ?? name);
     const { description = '' } = schema;
-    if (inner instanceof z.ZodBoolean) return new Option(flag, description).default(value, 'off');
+    if (inner instanceof z.ZodBoolean) {
+      // What an experiment has on can be switched off.
+      return value
+        ? new Option(flag.replace('--', '--no-'), `do not ${description}`).default(true, 'on')
+        : new Option(flag, description).default(false, 'off');
+    }
+    if (inner instanceof z.ZodEnum)
+      return new Option(`${flag} <name>`, description).choices(inner.options.map(String)).default(value);
     if (inner instanceof z.ZodNumber) {
       return new Option(`${flag} <number>`, description).default(value).argParser(parseNumber);
     }
@@ -23,15 +39,15 @@ export function parameterOptions(reward: RewardName): Option[] {
 
 /** The experiment's parameters from what commander parsed of `parameterOptions`. */
 export function parametersFromOptions(reward: RewardName, options: Record<string, unknown>): Parameters {
-  const given = Object.fromEntries(parameterNames(reward).map((name) => [name, options[name]]));
+  const given = Object.fromEntries(
+    parameterNames(reward).map((name) => [name, options[OPTION_NAMES[name] ?? name]]),
+  );
   return parseParameters({ ...given, reward });
 }
 
 function parameterNames(reward: RewardName): ParameterName[] {
   const names = Object.keys(parametersSchema.shape) as ParameterName[];
-  return names.filter(
-    (name) => name !== 'reward' && (name !== 'syntheticFirstIteration' || reward === 'even-token'),
-  );
+  return names.filter((name) => name !== 'reward' && (ONLY_FOR[name] ?? reward) === reward);
 }
 
 /** A number as a command-line argument. */
@@ -39,6 +55,11 @@ export function parseNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('Expected a number.');
   return value;
+}
+
+/** Names with commas between them, as a command-line argument; each once. */
+export function parseList(text: string): string[] {
+  return [...new Set(text.split(',').map((name) => name.trim()))];
 }
 
 function toKebabCase(name: string): string {

@@ -19,4 +19,6 @@ export interface DatasetItem {
   src_encodec: Codes;
   instruction: string;
   tgt_encodec: Codes;
+  /** The words that are spoken, where they are known. */
+  text?: string;
 }

@@ -19,28 +19,38 @@ export interface SkippedPrompt {
   skipped: string;
 }
 
+/** What a pair must fulfil beyond a better and a worse rank. */
+export interface PairRules<T> {
+  /** Least difference between chosen and rejected reward; default 0. */
+  minMargin?: number;
+  /** Figures, higher is better, in none of which the chosen completion may be below the rejected one (Pareto); default none. */
+  guard?: (completion: T) => Readonly<Record<string, number>>;
+}
+
 /**
  * Chooses the completion with the highest rank and rejects the one with the lowest. Of equal ranks the first completion wins, as numpy's
- * argmax and argmin do. A prompt is skipped when fewer than two completions have a reward or when all ranks are equal.
+ * argmax and argmin do. A prompt is skipped when fewer than two completions have a reward or when all ranks are equal. A reward that is
+ * no finite number counts as none.
  */
 export function choosePair<T extends RankedCompletion>(
   completions: readonly T[],
+  rules: PairRules<T> = {},
 ): PreferenceChoice<T> | SkippedPrompt {
-  const choices = choosePairs(completions, 1);
+  const choices = choosePairs(completions, 1, rules);
   return 'skipped' in choices ? choices : choices[0];
 }
 
 /**
  * Pairs the best completion with the worst, the second best with the second worst, and so on: at most `count` pairs, fewer where the ranks
- * meet. No completion is in two pairs. The first pair and the skipping of prompts are those of `choosePair`.
+ * meet. Where rules forbid a pair, the best completion takes the next worst that they allow. No completion is in two pairs. Without rules the
+ * first pair and the skipping of prompts are those of `choosePair`.
  */
 export function choosePairs<T extends RankedCompletion>(
   completions: readonly T[],
   count: number,
+  rules: PairRules<T> = {},
 ): PreferenceChoice<T>[] | SkippedPrompt {
-  const valid = completions.filter(
-    (completion): completion is Ranked<T> => completion.reward !== null && completion.rank !== null,
-  );
+  const valid = completions.filter(isRanked);
   if (valid.length < 2) {
     return {
       skipped: `only ${valid.length} of ${completions.length} samples could be scored; a pair needs 2`,
@@ -49,11 +59,46 @@ export function choosePairs<T extends RankedCompletion>(
   // Sorting is stable, so that of equal ranks the first completion comes first from either end.
   const best = valid.toSorted((a, b) => b.rank - a.rank);
   const worst = valid.toSorted((a, b) => a.rank - b.rank);
+  if (best[0].rank === worst[0].rank) {
+    return { skipped: `all ${valid.length} samples rank the same; a pair needs a better and a worse one` };
+  }
   const averageReward = valid.reduce((total, { reward }) => total + reward, 0) / valid.length;
-  const pairs = best
-    .slice(0, Math.min(count, Math.floor(valid.length / 2)))
-    .map((chosen, place) => ({ chosen, rejected: worst[place], averageReward }))
-    .filter(({ chosen, rejected }) => chosen.rank > rejected.rank);
+  const pairs: PreferenceChoice<T>[] = [];
+  const used = new Set<T>();
+  for (const chosen of best) {
+    if (pairs.length === count) break;
+    if (used.has(chosen)) continue;
+    const rejected = worst.find((other) => !used.has(other) && isAllowed(chosen, other, rules));
+    if (!rejected) continue;
+    used.add(chosen).add(rejected);
+    pairs.push({ chosen, rejected, averageReward });
+  }
   if (pairs.length > 0) return pairs;
-  return { skipped: `all ${valid.length} samples rank the same; a pair needs a better and a worse one` };
+  return {
+    skipped: `no two of its ${valid.length} samples are allowed as a pair by ${describeRules(rules)}`,
+  };
+}
+
+function isRanked<T extends RankedCompletion>(completion: T): completion is Ranked<T> {
+  return Number.isFinite(completion.reward) && Number.isFinite(completion.rank);
+}
+
+function isAllowed<T>(
+  chosen: Ranked<T>,
+  rejected: Ranked<T>,
+  { minMargin = 0, guard }: PairRules<T>,
+): boolean {
+  if (chosen.rank <= rejected.rank) return false;
+  // Ranks may tell completions apart that have the same reward.
+  if (minMargin > 0 && chosen.reward - rejected.reward < minMargin) return false;
+  if (!guard) return true;
+  const [ofChosen, ofRejected] = [guard(chosen), guard(rejected)];
+  return Object.entries(ofRejected).every(([name, value]) => ofChosen[name] >= value);
+}
+
+function describeRules<T>({ minMargin = 0, guard }: PairRules<T>): string {
+  return [
+    ...(minMargin > 0 ? [`a margin of at least ${minMargin}`] : []),
+    ...(guard ? ['a chosen sample that loses on no guard'] : []),
+  ].join(' and ');
 }

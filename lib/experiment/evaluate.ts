@@ -1,17 +1,35 @@
-import { flatten, sampleCompletions, scoreCompletions, type ScoredCompletion } from './collect.js';
+import { sampleCompletions } from './collect.js';
 import type { RunEvent, Split } from './events.js';
+import { meanOrNull, summarizeGuards, warnOfHacking, type GuardedEvaluation } from './guard.js';
 import type { Run } from './run.js';
+import { createScoring, flatten, type ScoredCompletion } from './score.js';
 import { deriveSeed } from './seeds.js';
 import { summarize } from './statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */
 export type Evaluation = Record<Split, ScoredCompletion[][]>;
 
-/** Samples the policy as it is on train and test prompts and scores the samples. Yields one `evaluated` event per split. */
-export async function* evaluate(run: Run, iteration: number): AsyncGenerator<RunEvent, Evaluation> {
+/**
+ * Samples the policy as it is on train and test prompts and scores the samples: one `evaluated` event per split. What the guards measure of
+ * the same test samples follows as `guarded`, with a warning where they fell since the original policy while the reward rose.
+ */
+export async function* evaluate(
+  run: Run,
+  iteration: number,
+  original?: Evaluation,
+): AsyncGenerator<RunEvent, Evaluation> {
   const train = yield* evaluateSplit(run, iteration, 'train');
   const test = yield* evaluateSplit(run, iteration, 'test');
+  if (run.guards.length > 0) {
+    const now = summarizeEvaluation(test);
+    const warnings = original ? warnOfHacking(summarizeEvaluation(original.test), now) : [];
+    yield { type: 'guarded', iteration, guards: now.guards, warnings };
+  }
   return { train, test };
+}
+
+function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
+  return { meanReward: summarize(flatten(scored).rewards).mean, guards: summarizeGuards(scored) };
 }
 
 async function* evaluateSplit(
@@ -21,22 +39,26 @@ async function* evaluateSplit(
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const startMs = performance.now();
   const { seed, numEval } = run.parameters;
-  const completions = yield* sampleCompletions(
+  const scoring = createScoring(run, run[split], split === 'test' ? run.guards : []);
+  yield* sampleCompletions(
     run,
     run[split],
     numEval,
     deriveSeed(seed, iteration, `evaluate-${split}`),
     { iteration, stage: 'evaluate', split },
+    scoring.add,
   );
-  const scored = yield* scoreCompletions(run, run[split], completions, { iteration, split });
-  const { rewards, lengths } = flatten(scored);
+  const scored = yield* scoring.finish({ iteration, split });
+  const { rewards, lengths, droppedReasons } = flatten(scored);
   yield {
     type: 'evaluated',
     iteration,
     split,
     rewards,
+    promptMeans: scored.map((samples) => meanOrNull(flatten([samples]).rewards)),
     lengths,
     statistics: summarize(rewards),
+    droppedReasons,
     seconds: (performance.now() - startMs) / 1000,
   };
   return scored;

@@ -1,4 +1,5 @@
 import type { DpoMetrics } from '../dpo/metrics.js';
+import type { GuardSummary } from './guard.js';
 import type { Statistics } from './statistics.js';
 
 /** Evaluation of the untouched policy carries this iteration number; iteration k's evaluation comes after its training. */
@@ -7,12 +8,14 @@ export const ORIGINAL = -1;
 export type Split = 'train' | 'test';
 
 /**
- * What `iterate()` yields, in this order: started; evaluated (train, test) of the original policy; then for each iteration sampled, scored,
- * paired, step and validated, saved, evaluated (train, test); at the end finished. Progress comes in between. Notebook, command line and
- * report only render these. Files are named relative to the run's directories.
+ * What `iterate()` yields, in this order: started; notices; evaluated (train, test) and guarded of the original policy; then for each iteration
+ * sampled, scored, paired, step and validated, saved, evaluated (train, test), guarded; at the end finished. Progress comes in between.
+ * Notebook, command line and report only render these. Files are named relative to the run's directories.
  */
 export type RunEvent =
   | { type: 'started'; run: string; outputDirectory: string; modelDirectory: string }
+  /** Something the run goes on without, as a sentence. */
+  | { type: 'notice'; message: string }
   | {
       type: 'progress';
       iteration: number;
@@ -27,10 +30,22 @@ export type RunEvent =
       split: Split;
       /** Rewards of all samples that could be scored. */
       rewards: number[];
+      /** Mean reward of each prompt; null where none of its samples could be scored. */
+      promptMeans: (number | null)[];
       /** Lengths of all samples in tokens. */
       lengths: number[];
       statistics: Statistics;
+      /** Samples that could not be scored: "3 samples: it is silent". */
+      droppedReasons: string[];
       seconds: number;
+    }
+  /** What the guards measured of the held-out samples just evaluated; not part of a run without guards. */
+  | {
+      type: 'guarded';
+      iteration: number;
+      guards: GuardSummary[];
+      /** One sentence for each guard that fell beyond its limit while the reward rose. */
+      warnings: string[];
     }
   | { type: 'sampled'; iteration: number; samples: number; tokens: number; seconds: number }
   | {
@@ -38,6 +53,8 @@ export type RunEvent =
       iteration: number;
       scored: number;
       dropped: number;
+      /** "3 samples: it is silent". */
+      droppedReasons: string[];
       averageReward: number;
       seconds: number;
     }

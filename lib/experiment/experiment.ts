@@ -5,24 +5,20 @@ import type { DatasetItem } from '../codec/codec.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
-import { evenToken } from '../reward/even-token.js';
-import { length } from '../reward/length.js';
-import type { Reward } from '../reward/reward.js';
 import { createRunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
 import { resolveModelDirectory } from './package.js';
-import type { Parameters, RewardName } from './parameters.js';
+import type { Parameters } from './parameters.js';
 import { loadPrompts } from './prompts.js';
 import { recordRun } from './record.js';
 import type { PackedPrompt, Run } from './run.js';
-
-const rewards: Record<RewardName, Reward> = { 'even-token': evenToken, length };
+import { openScorers } from './scorers.js';
 
 /**
  * Loads what the parameters name, makes the run's directories under `root` and runs `iterate()`, recorded.
  *
- * @throws Error in one sentence for a model, prompts file or folder that cannot be used, before anything is written
+ * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, before anything is written
  */
 export async function* runExperiment(
   parameters: Parameters,
@@ -30,16 +26,22 @@ export async function* runExperiment(
 ): AsyncGenerator<RunEvent> {
   const { signal } = options;
   const { codecModel, ...inputs } = await loadInputs(parameters);
-  const directories = await createRunDirectories(options.root, new Date());
-  const codec = await createSpectralCodec(codecModel);
-  const nar = openPartner(inputs.nar);
+  const scorers = await openScorers(parameters);
   try {
-    const reward = rewards[parameters.reward];
-    const run: Run = { ...inputs, parameters, directories, reward, codec, nar, signal };
-    yield* recordRun(iterate(run), run);
+    const directories = await createRunDirectories(options.root, new Date());
+    const codec = await createSpectralCodec(codecModel);
+    const nar = openPartner(inputs.nar);
+    try {
+      const { reward, notices } = scorers;
+      const guards = scorers.guards(codec);
+      const run: Run = { ...inputs, parameters, directories, reward, guards, notices, codec, nar, signal };
+      yield* recordRun(iterate(run), run);
+    } finally {
+      await nar.dispose();
+      await codec.dispose();
+    }
   } finally {
-    await nar.dispose();
-    await codec.dispose();
+    await scorers.dispose();
   }
 }
 

@@ -20,6 +20,7 @@ export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
   const startMs = performance.now();
   const { name, outputDirectory, modelDirectory } = run.directories;
   yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  for (const message of run.notices) yield { type: 'notice', message };
   const audio = createAudioExamples(run);
   await audio.addPrompts();
   const original = yield* evaluate(run, ORIGINAL);
@@ -30,7 +31,7 @@ export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
     if (rows.length > 0) yield* train(run, iteration, rows);
     run.signal?.throwIfAborted();
     yield await save(run, iteration);
-    trained = yield* evaluate(run, iteration);
+    trained = yield* evaluate(run, iteration, original);
   }
   await audio.addComparison(original, trained);
   yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };

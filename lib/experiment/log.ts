@@ -25,27 +25,41 @@ export function describeParameters(runName: string, parameters: Parameters): str
 /** What is logged of an event, in the original's words; nothing of progress. */
 export function describeEvent(event: RunEvent): { level: LogLevel; message: string }[] {
   const info = (...messages: string[]) => messages.map((message) => ({ level: 'INFO' as const, message }));
+  const warning = (...messages: string[]) =>
+    messages.map((message) => ({ level: 'WARNING' as const, message }));
   switch (event.type) {
     case 'progress':
       return [];
     case 'started':
       return info(`model_output_dir: ${event.modelDirectory}`, `agent_output_dir: ${event.outputDirectory}`);
+    case 'notice':
+      return warning(event.message);
     case 'evaluated':
-      return info(...describeEvaluation(event));
+      return [
+        ...info(...describeEvaluation(event)),
+        ...warning(...event.droppedReasons.map(describeDropped)),
+      ];
+    case 'guarded':
+      return [
+        ...info(
+          ...event.guards.map((guard) => `Guard of iteration ${event.iteration}: ${JSON.stringify(guard)}`),
+        ),
+        ...warning(...event.warnings),
+      ];
     case 'sampled':
       return info(
         `Sampled ${event.samples} completions, ${event.tokens} tokens in ${formatSeconds(event.seconds)}`,
       );
     case 'scored':
-      return info(
-        `Scored ${event.scored} samples, dropped ${event.dropped}, average reward ${event.averageReward} in ${formatSeconds(event.seconds)}`,
-      );
+      return [
+        ...info(
+          `Scored ${event.scored} samples, dropped ${event.dropped}, average reward ${event.averageReward} in ${formatSeconds(event.seconds)}`,
+        ),
+        ...warning(...event.droppedReasons.map(describeDropped)),
+      ];
     case 'paired':
       return [
-        ...event.skippedReasons.map((message) => ({
-          level: 'WARNING' as const,
-          message: `Skipped ${message}`,
-        })),
+        ...warning(...event.skippedReasons.map((reason) => `Skipped ${reason}`)),
         ...info(
           `Prepared ${event.pairs} pairs for iteration ${event.iteration}: ${event.dataFile}`,
           `Chosen rewards for iteration ${event.iteration}: ${JSON.stringify(event.chosenRewards)}`,
@@ -78,6 +92,10 @@ function describeEvaluation(event: Extract<RunEvent, { type: 'evaluated' }>): st
     `${model} lengths on ${split} set: ${JSON.stringify(event.lengths)}`,
     `${model} evaluation on ${split} set took ${formatSeconds(event.seconds)}`,
   ];
+}
+
+function describeDropped(reason: string): string {
+  return `Dropped ${reason}`;
 }
 
 function formatSeconds(seconds: number): string {

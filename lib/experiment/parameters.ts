@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { opinionModels } from '../scoring/opinion.js';
 import { describeIssues } from './zod-message.js';
 
-export const rewardNames = ['even-token', 'length'] as const;
+export const rewardNames = ['even-token', 'length', 'mos'] as const;
 export type RewardName = (typeof rewardNames)[number];
 
 const count = z.number().int().min(1);
@@ -10,6 +11,10 @@ const count = z.number().int().min(1);
 export const parametersSchema = z.strictObject({
   // What is trained on what.
   reward: z.enum(rewardNames).default('even-token').describe('what samples are ranked by'),
+  rewardModel: z
+    .enum(opinionModels)
+    .default('nisqa')
+    .describe('mos only: network whose opinion score of the audio is the reward, nisqa or dnsmos'),
   model: z
     .string()
     .min(1)
@@ -33,6 +38,25 @@ export const parametersSchema = z.strictObject({
   pairsPerPrompt: count
     .default(1)
     .describe('1: best against worst sample; 2: also second best against second worst; ...'),
+  minMargin: z.number().min(0).default(0).describe('least difference in reward within a pair'),
+  guardPairs: z
+    .boolean()
+    .default(false)
+    .describe(
+      'let no pair choose a sample that loses on the second opinion score or on fidelity to the edit',
+    ),
+  guard: z
+    .boolean()
+    .default(false)
+    .describe(
+      'measure held-out samples by what the reward does not see: second opinion score, fidelity, ...',
+    ),
+  transcriber: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("speech recognizer for the guard's word error rate: a Whisper model by name or folder"),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
@@ -79,6 +103,16 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
     instruction: 'Make the audio much faster than before.',
     learningRate: 2e-5,
     epochs: 6,
+    batchSize: 3,
+    maxNewTokens: LONGEST_TARGET,
+  },
+  mos: {
+    reward: 'mos',
+    guard: true,
+    pairsPerPrompt: 2,
+    beta: 0.003,
+    learningRate: 1e-4,
+    epochs: 10,
     batchSize: 3,
     maxNewTokens: LONGEST_TARGET,
   },

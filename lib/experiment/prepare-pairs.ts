@@ -1,9 +1,11 @@
 import { join } from 'node:path';
-import { choosePairs } from '../dpo/pairs.js';
-import { flatten, sampleCompletions, scoreCompletions, type ScoredCompletion } from './collect.js';
+import { choosePairs, type PairRules } from '../dpo/pairs.js';
+import { meaningOf, type GuardFigure } from '../reward/guard.js';
+import { sampleCompletions } from './collect.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
 import type { RunEvent } from './events.js';
 import type { Run } from './run.js';
+import { createScoring, flatten, type ScoredCompletion } from './score.js';
 import { deriveSeed } from './seeds.js';
 import { summarize } from './statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
@@ -47,14 +49,17 @@ export async function* preparePairs(run: Run, iteration: number): AsyncGenerator
 }
 
 async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
-  const { sampleSize, seed } = run.parameters;
+  const { sampleSize, seed, guardPairs } = run.parameters;
   const startMs = performance.now();
+  const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
+  const scoring = createScoring(run, run.train, guards);
   const completions = yield* sampleCompletions(
     run,
     run.train,
     sampleSize,
     deriveSeed(seed, iteration, 'sample'),
     { iteration, stage: 'sample' },
+    scoring.add,
   );
   const sampledMs = performance.now();
   yield {
@@ -64,13 +69,14 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
     tokens: completions.flat(2).length,
     seconds: (sampledMs - startMs) / 1000,
   };
-  const scored = yield* scoreCompletions(run, run.train, completions, { iteration });
-  const { rewards, lengths } = flatten(scored);
+  const scored = yield* scoring.finish({ iteration });
+  const { rewards, lengths, droppedReasons } = flatten(scored);
   yield {
     type: 'scored',
     iteration,
     scored: rewards.length,
     dropped: lengths.length - rewards.length,
+    droppedReasons,
     averageReward: summarize(rewards).mean,
     seconds: (performance.now() - sampledMs) / 1000,
   };
@@ -78,8 +84,10 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
 }
 
 function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): PreferenceRow[] {
+  const { pairsPerPrompt, minMargin, guardPairs } = run.parameters;
+  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { guard: figuresInPairs }) };
   return run.train.flatMap(({ item }, index) => {
-    const choices = choosePairs(scored[index], run.parameters.pairsPerPrompt);
+    const choices = choosePairs(scored[index], pairsPerPrompt, rules);
     if ('skipped' in choices) {
       skippedReasons.push(`prompt ${index}: ${choices.skipped}`);
       return [];
@@ -95,6 +103,13 @@ function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons:
       details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
     }));
   });
+}
+
+const isInPairs = (figure: GuardFigure) => meaningOf(figure).inPairs === true;
+
+/** The figures that a chosen sample must not lose; for all of them higher is better. */
+function figuresInPairs({ figures }: ScoredCompletion): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).filter(([name]) => isInPairs(name as GuardFigure)));
 }
 
 function prefixNames(prefix: string, details: Record<string, number>): Record<string, number> {

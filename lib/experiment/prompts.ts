@@ -32,6 +32,11 @@ function promptsSchema({ codebooks, codebookSize }: CodecShape) {
     .array(z.array(code).min(1, 'no frames'))
     .length(codebooks, `expected ${codebooks} codebooks, as the codec has`)
     .refine((rows) => rows.every((row) => row.length === rows[0].length), 'codebooks differ in length');
-  const item = z.strictObject({ src_encodec: codes, instruction: z.string().min(1), tgt_encodec: codes });
+  const item = z.strictObject({
+    src_encodec: codes,
+    instruction: z.string().min(1),
+    tgt_encodec: codes,
+    text: z.string().optional(),
+  });
   return z.strictObject({ train: z.array(item), test: z.array(item) });
 }

@@ -1,6 +1,7 @@
 import type { Codec, DatasetItem } from '../codec/codec.js';
 import type { Partner } from '../policy/nar.js';
 import type { Policy } from '../policy/policy.js';
+import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
 import type { Parameters } from './parameters.js';
@@ -14,6 +15,10 @@ export interface Run {
   nar: Partner;
   codec: Codec;
   reward: Reward;
+  /** Measured on held-out prompts beside the reward, and on training prompts where `guardPairs` asks for it. */
+  guards: Guard[];
+  /** What the run goes on without, a sentence each. */
+  notices: string[];
   train: PackedPrompt[];
   test: PackedPrompt[];
   signal?: AbortSignal;

@@ -38,7 +38,7 @@ const VERBS: Record<Stage, string> = {
 const UNITS: Record<Stage, string> = {
   evaluate: 'samples',
   sample: 'samples',
-  score: 'prompts',
+  score: 'samples',
   train: 'steps',
 };
 

@@ -44,6 +44,8 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
     nar: silentPartner,
     codec: humCodec,
     reward: evenToken,
+    guards: [],
+    notices: [],
     train: items.slice(0, 2).map(pack),
     test: items.slice(2).map(pack),
   };

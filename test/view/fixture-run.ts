@@ -12,17 +12,24 @@ import { summarize } from '../../lib/experiment/statistics.js';
 export const SAMPLE_RATE_HZ = 16000;
 export const HOSTILE_INSTRUCTION = 'Make it </script><script>alert(1)</script> "louder" & <b>bolder</b>.';
 
-/** The event of an evaluation. */
+/** The event of an evaluation of two samples a prompt. */
 export function evaluated(iteration: number, split: Split, rewards: number[], lengths: number[]): RunEvent {
   return {
     type: 'evaluated',
     iteration,
     split,
     rewards,
+    promptMeans: meansOfTwo(rewards),
     lengths,
     statistics: summarize(rewards),
+    droppedReasons: [],
     seconds: 1,
   };
+}
+
+/** Mean reward of each prompt, where a prompt has two samples. */
+function meansOfTwo(rewards: number[]): number[] {
+  return Array.from({ length: rewards.length / 2 }, (_, i) => (rewards[2 * i] + rewards[2 * i + 1]) / 2);
 }
 
 export function metrics(loss: number, others: Partial<DpoMetrics> = {}): DpoMetrics {

@@ -1,0 +1,135 @@
+import type { RankedCompletion } from '../dpo/pairs.js';
+import type { Guard, GuardFigures } from '../reward/guard.js';
+import type { Sample } from '../reward/reward.js';
+import type { RunEvent } from './events.js';
+import type { PackedPrompt, Run } from './run.js';
+import { synthesize } from './synthesize.js';
+
+/** One completion of a prompt (codes of codebook 0) with what the run's reward and guards say of it. */
+export interface ScoredCompletion extends RankedCompletion {
+  codes: number[];
+  details: Record<string, number>;
+  /** What the guards could measure of it. */
+  figures: GuardFigures;
+  /** Why it has no reward. */
+  dropped?: string;
+}
+
+type Progress = Extract<RunEvent, { type: 'progress' }>;
+
+/** Completions whose audio is made together: as many as the partner fills at once. */
+const COMPLETIONS_AT_ONCE = 16;
+
+export interface Scoring {
+  /** Takes a completion; it is scored while others are still being sampled. */
+  add(promptIndex: number, sampleIndex: number, codes: number[]): void;
+  /**
+   * Waits for all scores: `scored[prompt][sample]`.
+   * @throws Error with the reasons when none of the completions could be scored
+   */
+  finish(progress: Pick<Progress, 'iteration' | 'split'>): AsyncGenerator<RunEvent, ScoredCompletion[][]>;
+}
+
+/**
+ * Scores completions in the order they end. Those that end together have similar lengths, so that making their audio together wastes
+ * little on padding. A completion that cannot be scored is dropped with the reason.
+ */
+export function createScoring(
+  run: Run,
+  prompts: readonly PackedPrompt[],
+  guards: readonly Guard[] = [],
+): Scoring {
+  const scored: ScoredCompletion[][] = prompts.map(() => []);
+  const waiting: { promptIndex: number; sampleIndex: number; codes: number[] }[] = [];
+  const running: Promise<void>[] = [];
+  let lastGroup: Promise<unknown> = Promise.resolve();
+
+  function startGroup(): void {
+    const group = waiting.splice(0, COMPLETIONS_AT_ONCE);
+    const makeAudio = once(() => {
+      const completions = group.map(({ promptIndex, codes }) => ({ item: prompts[promptIndex].item, codes }));
+      // One group after the other, so that sampling gets its turn in the engine between their calls.
+      const waveforms = lastGroup.then(() => synthesize(run, completions));
+      lastGroup = waveforms.catch(() => undefined);
+      return waveforms;
+    });
+    for (const [index, { promptIndex, sampleIndex, codes }] of group.entries()) {
+      const audio = async () => ({
+        samples: (await makeAudio())[index],
+        sampleRateHz: run.codec.sampleRateHz,
+      });
+      const scoring = scoreSample(run, guards, { item: prompts[promptIndex].item, codes, audio });
+      running.push(scoring.then((completion) => void (scored[promptIndex][sampleIndex] = completion)));
+    }
+  }
+
+  return {
+    add(promptIndex, sampleIndex, codes) {
+      waiting.push({ promptIndex, sampleIndex, codes });
+      if (waiting.length === COMPLETIONS_AT_ONCE) startGroup();
+    },
+    async *finish(progress) {
+      if (waiting.length > 0) startGroup();
+      for (const [index, scoring] of running.entries()) {
+        await scoring;
+        run.signal?.throwIfAborted();
+        yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
+      }
+      const { rewards, lengths, droppedReasons } = flatten(scored);
+      if (rewards.length === 0) {
+        throw new Error(
+          `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`,
+        );
+      }
+      return scored;
+    },
+  };
+}
+
+/** Never rejects: nobody waits for it while the policy is sampled. */
+async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): Promise<ScoredCompletion> {
+  const { codes } = sample;
+  const drop = (dropped: string) => ({ codes, reward: null, rank: null, details: {}, figures: {}, dropped });
+  if (codes.length === 0) return drop('it is empty');
+  try {
+    const reward = await run.reward.score(sample);
+    if (reward === null) return drop('the reward gives it no score');
+    const rank = run.reward.rank?.(sample, reward) ?? reward;
+    if (!Number.isFinite(reward) || !Number.isFinite(rank)) return drop(`its score is ${reward}`);
+    const details = run.reward.details?.(sample) ?? {};
+    return { codes, reward, rank, details, figures: await measureAll(guards, sample) };
+  } catch (error) {
+    return drop((error as Error).message);
+  }
+}
+
+/** What a guard cannot measure is left out. */
+async function measureAll(guards: readonly Guard[], sample: Sample): Promise<GuardFigures> {
+  const measured = await Promise.allSettled(guards.map((guard) => guard.measure(sample)));
+  return Object.assign({}, ...measured.map((result) => (result.status === 'fulfilled' ? result.value : {})));
+}
+
+/** Rewards of all scored completions, lengths (in tokens) of all completions, and why some were dropped: "3 samples: it is empty". */
+export function flatten(scored: readonly ScoredCompletion[][]): {
+  rewards: number[];
+  lengths: number[];
+  droppedReasons: string[];
+} {
+  const all = scored.flat();
+  const counts = new Map<string, number>();
+  for (const { dropped } of all) {
+    if (dropped !== undefined) counts.set(dropped, (counts.get(dropped) ?? 0) + 1);
+  }
+  return {
+    rewards: all.map(({ reward }) => reward).filter((reward) => reward !== null),
+    lengths: all.map(({ codes }) => codes.length),
+    droppedReasons: [...counts].map(
+      ([reason, count]) => `${count} sample${count === 1 ? '' : 's'}: ${reason}`,
+    ),
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

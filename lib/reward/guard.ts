@@ -1,0 +1,111 @@
+import { editFidelity } from '../scoring/fidelity.js';
+import type { OpinionScorer } from '../scoring/opinion.js';
+import { measureLevel } from '../scoring/silence.js';
+import { wordErrors } from '../scoring/wer.js';
+import type { Codec, DatasetItem } from '../codec/codec.js';
+import type { Sample } from './reward.js';
+
+interface FigureMeaning {
+  label: string;
+  /** A percentage is kept as a share from 0 to 1. */
+  unit: 'score' | 'percent';
+  better: 'higher' | 'lower';
+  /** A mean that gets worse by more than this while the reward rises is worth a warning; none: only shown. */
+  limit?: number;
+  /** Counts in Pareto pairs. */
+  inPairs?: true;
+}
+
+/** Everything that guards measure, in the order it is shown. */
+export const GUARD_FIGURES = {
+  nisqa: { label: 'NISQA MOS', unit: 'score', better: 'higher', limit: 0.1, inPairs: true },
+  dnsmos: { label: 'DNSMOS OVRL', unit: 'score', better: 'higher', limit: 0.1, inPairs: true },
+  fidelity: { label: 'edit fidelity', unit: 'percent', better: 'higher', limit: 0.05, inPairs: true },
+  duration: { label: 'fidelity of duration', unit: 'percent', better: 'higher' },
+  level: { label: 'fidelity of level', unit: 'percent', better: 'higher' },
+  pitch: { label: 'fidelity of pitch', unit: 'percent', better: 'higher' },
+  wer: { label: 'word error rate', unit: 'percent', better: 'lower', limit: 0.03 },
+  silence: { label: 'silent frames', unit: 'percent', better: 'lower' },
+  clipping: { label: 'clipped samples', unit: 'percent', better: 'lower' },
+} as const satisfies Record<string, FigureMeaning>;
+
+export type GuardFigure = keyof typeof GUARD_FIGURES;
+export type GuardFigures = Partial<Record<GuardFigure, number>>;
+
+export const meaningOf = (figure: GuardFigure): FigureMeaning => GUARD_FIGURES[figure];
+
+/** Measures of a sample what its reward does not see. A reward that rises while these fall is being hacked. */
+export interface Guard {
+  readonly figures: readonly GuardFigure[];
+  /** @throws Error saying why the sample cannot be measured */
+  measure(sample: Sample): Promise<GuardFigures>;
+}
+
+/** The opinion score of a network that is not trained on. */
+export function opinionGuard(scorer: OpinionScorer): Guard {
+  return {
+    figures: [scorer.model],
+    async measure(sample) {
+      const { samples, sampleRateHz } = await sample.audio();
+      return { [scorer.model]: await scorer.score(samples, sampleRateHz) };
+    },
+  };
+}
+
+/** How well the sample follows its instruction: its agreement with the target in duration, level and pitch, each 0 to 1. Source and target are taken as the
+ * codec gives them back. */
+export function fidelityGuard({ decode }: Pick<Codec, 'decode'>): Guard {
+  const recordings = oncePerItem(async ({ src_encodec, tgt_encodec }) => ({
+    source: await decode(src_encodec),
+    target: await decode(tgt_encodec),
+  }));
+  return {
+    figures: ['fidelity', 'duration', 'level', 'pitch'],
+    async measure(sample) {
+      const { source, target } = await recordings(sample.item);
+      const { samples, sampleRateHz } = await sample.audio();
+      const { share, ...parts } = editFidelity(source, target, samples, sampleRateHz);
+      return { fidelity: share, ...parts };
+    },
+  };
+}
+
+/** Shares of frames without sound and of samples cut off at their peak. */
+export const levelGuard: Guard = {
+  figures: ['silence', 'clipping'],
+  async measure(sample) {
+    const { samples, sampleRateHz } = await sample.audio();
+    const { silentShare, clippedShare } = measureLevel(samples, sampleRateHz);
+    return { silence: silentShare, clipping: clippedShare };
+  },
+};
+
+/**
+ * Share of words that a recognizer hears otherwise than they were spoken. What was spoken is the item's text, or else what the
+ * recognizer hears in the source.
+ */
+export function wordGuard(
+  transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>,
+  { decode, sampleRateHz }: Pick<Codec, 'decode' | 'sampleRateHz'>,
+): Guard {
+  const texts = oncePerItem(
+    async ({ text, src_encodec }) => text ?? (await transcribe(await decode(src_encodec), sampleRateHz)),
+  );
+  return {
+    figures: ['wer'],
+    async measure(sample) {
+      const { samples } = await sample.audio();
+      const spoken = await texts(sample.item);
+      return { wer: wordErrors(spoken, await transcribe(samples, sampleRateHz)).wer };
+    },
+  };
+}
+
+/** Prompts come again in every evaluation; what is made of one is kept. */
+function oncePerItem<T>(make: (item: DatasetItem) => Promise<T>): (item: DatasetItem) => Promise<T> {
+  const made = new Map<DatasetItem, Promise<T>>();
+  return (item) => {
+    if (!made.has(item)) made.set(item, make(item));
+    return made.get(item)!;
+  };
+}

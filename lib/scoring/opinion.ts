@@ -1,0 +1,61 @@
+import { defaultHost, type EngineHost } from '../engine/index.js';
+import { loadDnsmos } from './dnsmos.js';
+import { loadNisqa } from './nisqa/nisqa.js';
+
+export const opinionModels = ['nisqa', 'dnsmos'] as const;
+
+/** Networks that predict a mean opinion score without a reference recording. */
+export type OpinionModel = (typeof opinionModels)[number];
+
+export const OPINION_LABELS: Record<OpinionModel, string> = {
+  nisqa: 'NISQA MOS (1 to 5)',
+  dnsmos: 'DNSMOS OVRL (1 to 5)',
+};
+
+/** One opinion score of a mono recording. */
+export interface OpinionScorer {
+  readonly model: OpinionModel;
+  /** @throws Error saying why the recording cannot be scored */
+  score(samples: Float32Array, sampleRateHz: number): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
+ *
+ * @param host runs the network; default: the engine's shared worker thread
+ * @throws Error when the weights are not at hand, saying how to provide them
+ */
+export async function openOpinionScorer(
+  model: OpinionModel,
+  host: EngineHost = defaultHost(),
+): Promise<OpinionScorer> {
+  if (model === 'nisqa') {
+    const nisqa = await loadNisqa(undefined, host);
+    return {
+      model,
+      score: async (samples, sampleRateHz) => (await nisqa.score(samples, sampleRateHz)).mos,
+      dispose: () => nisqa.dispose(),
+    };
+  }
+  const dnsmos = await loadDnsmos(undefined, host);
+  return {
+    model,
+    score: async (samples, sampleRateHz) =>
+      (await dnsmos.score(fillWindow(samples, sampleRateHz), sampleRateHz)).ovrl,
+    dispose: () => dnsmos.dispose(),
+  };
+}
+
+/** A little more than one window of DNSMOS, so that resampling leaves no less. */
+const WINDOW_SECONDS = 9.02;
+
+/**
+ * Repeats a shorter recording to fill exactly one window of DNSMOS. DNSMOS repeats it too, but may then rate up to seven windows of the
+ * same sound, each as long to compute.
+ */
+function fillWindow(samples: Float32Array, sampleRateHz: number): Float32Array {
+  const length = Math.ceil(WINDOW_SECONDS * sampleRateHz);
+  if (samples.length === 0 || samples.length >= length) return samples;
+  return Float32Array.from({ length }, (_, i) => samples[i % samples.length]);
+}

@@ -1,0 +1,84 @@
+import { pairedBootstrap, type Interval } from '../experiment/bootstrap.js';
+import { ORIGINAL, type RunEvent } from '../experiment/events.js';
+import type { GuardSummary } from '../experiment/guard.js';
+import { meaningOf, type GuardFigure } from '../reward/guard.js';
+import { formatChange, formatNumber } from './format.js';
+import { eventsOf, policyName } from './run-events.js';
+import type { Table } from './table.js';
+
+/** A guard figure as people read it: "3.21", "84.5 %". */
+export function formatFigure(figure: GuardFigure, value: number): string {
+  return meaningOf(figure).unit === 'percent' ? `${formatNumber(100 * value, 1)} %` : formatNumber(value);
+}
+
+/** A change of a guard figure: "+0.12", "−3.4 points". */
+export function formatFigureChange(figure: GuardFigure, change: number): string {
+  return meaningOf(figure).unit === 'percent'
+    ? `${formatChange(100 * change, 1)} points`
+    : formatChange(change);
+}
+
+/** Every guard figure on held-out prompts: a row each with its mean for every policy and its change since the original policy. */
+export function guardTable(events: readonly RunEvent[]): Table {
+  const evaluations = eventsOf(events, 'guarded');
+  const figures = [...new Set(evaluations.flatMap(({ guards }) => guards.map(({ figure }) => figure)))];
+  return {
+    columns: [
+      { title: 'guard' },
+      ...evaluations.map(({ iteration }) => ({ title: policyName(iteration), align: 'right' as const })),
+    ],
+    rows: figures.map((figure) => {
+      const summaries = evaluations.map(({ guards }) => guards.find((guard) => guard.figure === figure));
+      const [original] = summaries;
+      return [
+        meaningOf(figure).label,
+        ...summaries.map((summary, index) => {
+          if (!summary) return '';
+          const mean = formatFigure(figure, summary.mean);
+          if (index === 0 || !original) return mean;
+          return `${mean} (${formatFigureChange(figure, summary.mean - original.mean)})`;
+        }),
+      ];
+    }),
+  };
+}
+
+/** A guard figure of the original and of the last trained policy, with the interval of its mean change over prompts. */
+export interface GuardChange {
+  figure: GuardFigure;
+  before: number;
+  after: number;
+  interval?: Interval;
+}
+
+/** What became of every guard figure; empty where there is nothing to compare yet. */
+export function guardChanges(events: readonly RunEvent[]): GuardChange[] {
+  const evaluations = eventsOf(events, 'guarded');
+  const before = evaluations.find(({ iteration }) => iteration === ORIGINAL);
+  const after = evaluations.findLast(({ iteration }) => iteration > ORIGINAL);
+  return (before?.guards ?? []).flatMap((original) => {
+    const trained = after?.guards.find(({ figure }) => figure === original.figure);
+    if (!trained) return [];
+    const interval = changeOfMeans(original.promptMeans, trained.promptMeans);
+    return { figure: original.figure, before: original.mean, after: trained.mean, interval };
+  });
+}
+
+/** Resamples of fewer prompts are too alike for an interval to mean much. */
+const FEWEST_PROMPTS = 5;
+
+/** The paired bootstrap over prompts that have both means; undefined for fewer than 5 of them. */
+export function changeOfMeans(
+  before: GuardSummary['promptMeans'],
+  after: GuardSummary['promptMeans'],
+): Interval | undefined {
+  const pairs = before.flatMap((mean, prompt) => {
+    const then = after[prompt];
+    return mean === null || then === null ? [] : [[mean, then]];
+  });
+  if (pairs.length < FEWEST_PROMPTS) return undefined;
+  return pairedBootstrap(
+    pairs.map(([mean]) => mean),
+    pairs.map(([, then]) => then),
+  );
+}
