@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { AutomaticSpeechRecognitionPipeline } from '@huggingface/transformers';
+import { resample } from '../audio/resample.js';
+import { isOffline } from '../checkpoint/download.js';
+import { isSilent } from './silence.js';
+import { cacheFolder } from './weights-path.js';
+
+/** English, 39 M parameters, 150 MB, MIT licence. */
+export const DEFAULT_WHISPER = 'onnx-community/whisper-tiny.en';
+
+/** In one command: another version brings another onnxruntime-node, and two of them in one process crash. */
+const INSTALL = 'npm install @huggingface/transformers@4.3.1';
+
+const SAMPLE_RATE_HZ = 16000;
+/** What Whisper hears at once. Longer recordings go through it in overlapping windows of this length. */
+const WINDOW_SECONDS = 30;
+
+/** What transformers.js reads of a Whisper model in float32. */
+const FILES = [
+  'config.json',
+  'generation_config.json',
+  'preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'onnx/encoder_model.onnx',
+  'onnx/decoder_model_merged.onnx',
+];
+
+export interface TranscriberOptions {
+  /** A local folder, or a name on the Hugging Face hub; default: the environment variable WHISPER_MODEL, else {@link DEFAULT_WHISPER}. */
+  model?: string;
+  /** Threads for one operator; default: SPEECH_DPO_THREADS, else the machine's cores. */
+  threads?: number;
+}
+
+export interface Transcriber {
+  /**
+   * What is said in a mono recording, decoded greedily; the empty text for silence, for which Whisper makes words up.
+   *
+   * @throws Error when the recording holds no samples, or values that are not numbers
+   */
+  transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>;
+  dispose: () => Promise<void>;
+}
+
+/**
+ * Opens a Whisper model (Radford et al. 2022) with ONNX weights through @huggingface/transformers, an optional package. A model
+ * named as on the hub is downloaded once, from HF_ENDPOINT where that is set, into `transformers.js` in HF_HOME or else in
+ * speech-dpo's folder of the user's cache; with HF_HUB_OFFLINE it has to be there.
+ *
+ * @throws Error when the package is not installed, or the model is not there, cannot be downloaded or is no Whisper
+ */
+export async function openTranscriber(options: TranscriberOptions = {}): Promise<Transcriber> {
+  const asked = options.model || process.env.WHISPER_MODEL || DEFAULT_WHISPER;
+  const threads = options.threads ?? (Number(process.env.SPEECH_DPO_THREADS) || availableParallelism());
+  const { env, pipeline } = await loadTransformers();
+  const isFolder = existsSync(asked);
+  if (isFolder) checkFolder(asked);
+  env.cacheDir = join(process.env.HF_HOME || cacheFolder(), 'transformers.js');
+  if (process.env.HF_ENDPOINT) env.remoteHost = process.env.HF_ENDPOINT;
+  if (!isFolder && !isOffline() && !FILES.every((file) => existsSync(join(env.cacheDir!, asked, file))))
+    process.stderr.write(`Downloading the Whisper model ${asked} to ${env.cacheDir}\n`);
+  const recognizer = await pipeline('automatic-speech-recognition', isFolder ? resolve(asked) : asked, {
+    dtype: 'fp32',
+    device: 'cpu',
+    local_files_only: isFolder || isOffline(),
+    session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
+  }).catch((error: Error) => {
+    throw new Error(explainFailure(asked, isFolder, env.remoteHost, env.cacheDir!, error), { cause: error });
+  });
+  const type: unknown = recognizer.model.config.model_type;
+  if (type !== 'whisper') {
+    await recognizer.dispose();
+    throw new Error(`${asked}: config.json describes a model of type "${String(type)}"; expected "whisper"`);
+  }
+  return {
+    transcribe: (samples, sampleRateHz) => transcribe(recognizer, samples, sampleRateHz),
+    dispose: () => recognizer.dispose(),
+  };
+}
+
+async function transcribe(
+  recognizer: AutomaticSpeechRecognitionPipeline,
+  samples: Float32Array,
+  sampleRateHz: number,
+): Promise<string> {
+  if (samples.length === 0) throw new Error('it holds no samples');
+  if (isSilent(samples, sampleRateHz)) return '';
+  const { text } = await recognizer(resample(samples, sampleRateHz, SAMPLE_RATE_HZ), {
+    chunk_length_s: WINDOW_SECONDS,
+  });
+  return text.trim();
+}
+
+async function loadTransformers(): Promise<typeof import('@huggingface/transformers')> {
+  return import('@huggingface/transformers').catch((error: unknown) => {
+    throw new Error(`Transcripts need the package @huggingface/transformers. Install it with: ${INSTALL}`, {
+      cause: error,
+    });
+  });
+}
+
+function checkFolder(folder: string): void {
+  const missing = FILES.filter((file) => !existsSync(join(folder, file)));
+  if (missing.length === 0) return;
+  throw new Error(
+    `${folder}: no Whisper model with ONNX weights: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+  );
+}
+
+/** What a person can do about a model that could not be opened. */
+function explainFailure(
+  model: string,
+  isFolder: boolean,
+  host: string,
+  cache: string,
+  error: Error & { status?: number | null },
+): string {
+  if (isFolder) return `${model}: the Whisper model cannot be read: ${error.message}`;
+  const others = `Name a model with ONNX weights, such as ${DEFAULT_WHISPER}, or a local folder`;
+  if (isOffline())
+    return `The Whisper model ${model} is not in ${cache}, and HF_HUB_OFFLINE forbids downloads. ${others}`;
+  if (error.status)
+    return `The Whisper model ${model} cannot be downloaded from ${host}: the server answers ${error.status}. ${others}`;
+  if (error.message === 'fetch failed')
+    return `The Whisper model ${model} cannot be downloaded: ${host} cannot be reached. ${others}`;
+  return `The Whisper model ${model} cannot be opened: ${error.message}. ${others}`;
+}
