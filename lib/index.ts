@@ -10,6 +10,8 @@ export { sample, type SamplingEvent, type SamplingOptions } from './policy/sampl
 export { openPartner, type NarItem, type Partner } from './policy/nar.js';
 
 export type { Codec, Codes, DatasetItem } from './codec/codec.js';
+export { openCodec } from './codec/open.js';
+export { openEncodec } from './codec/encodec/codec.js';
 export { openSpectralCodec } from './codec/spectral/codec.js';
 
 export { encodeWav, parseWav, readWav, toMono, type Recording } from './audio/wav.js';

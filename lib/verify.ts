@@ -1,16 +1,17 @@
 /** Checks this implementation against numbers that transformers and TRL computed. */
 import { join } from 'node:path';
 import { loadPretrained } from './checkpoint/pretrained.js';
+import { verifyCodec } from './verify/codec.js';
 import { verifyForward, verifyGreedy, verifyPartner } from './verify/forward.js';
-import { readDpoGolden, readForwardGolden, readNarGolden } from './verify/golden.js';
+import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './verify/golden.js';
 import type { VerifyRow } from './verify/rows.js';
 import { verifyGradients, verifyTraining } from './verify/training.js';
 
 export type { VerifyRow } from './verify/rows.js';
 
 /**
- * Compares every quantity of a golden folder: tiny_bart/, forward_f32.json, dpo_f32.json, grads_step0_f32.safetensors, final_f32/
- * and nar.json, whatever weights and seeds they were made with.
+ * Compares every quantity of a golden folder: tiny_bart/, forward_f32.json, dpo_f32.json, grads_step0_f32.safetensors, final_f32/,
+ * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with.
  * @throws if a file is missing or not of that layout
  */
 export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> {
@@ -24,6 +25,7 @@ export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> 
       await verifyPartner(model, await readNarGolden(directory)),
       await verifyGradients(model, dpo, directory),
       ...(await verifyTraining(model, dpo, directory)),
+      ...(await verifyCodec(directory, await readCodecGolden(directory))),
     ],
   };
 }

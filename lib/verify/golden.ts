@@ -58,9 +58,19 @@ const dpoSchema = z.looseObject({
 
 const narSchema = z.looseObject({ input_ids: rows, decoder_input_ids: rows, logits: z.array(rows) });
 
+const codecSchema = z.looseObject({
+  bandwidth_kbps: z.number(),
+  input: numbers,
+  codes: rows,
+  decoded: numbers,
+  random_codes: rows,
+  random_decoded: numbers,
+});
+
 export type ForwardGolden = z.infer<typeof forwardSchema>['forward'];
 export type DpoGolden = z.infer<typeof dpoSchema>['dpo'];
 export type NarGolden = z.infer<typeof narSchema>;
+export type CodecGolden = z.infer<typeof codecSchema>;
 
 export async function readForwardGolden(directory: string): Promise<ForwardGolden> {
   return (await readGolden(directory, 'forward_f32.json', forwardSchema)).forward;
@@ -72,6 +82,10 @@ export async function readDpoGolden(directory: string): Promise<DpoGolden> {
 
 export function readNarGolden(directory: string): Promise<NarGolden> {
   return readGolden(directory, 'nar.json', narSchema);
+}
+
+export function readCodecGolden(directory: string): Promise<CodecGolden> {
+  return readGolden(directory, 'encodec.json', codecSchema);
 }
 
 async function readGolden<T>(directory: string, name: string, schema: z.ZodType<T>): Promise<T> {

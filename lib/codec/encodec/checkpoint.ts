@@ -1,0 +1,111 @@
+/** EnCodec's weights from a Hugging Face folder, in the shapes the network computes with. */
+import type { FloatTensor, HostTensor } from '../../checkpoint/safetensors.js';
+import { readTensorFiles } from '../../checkpoint/tensor-files.js';
+import { codebooksForBandwidth, readEncodecConfig, type EncodecConfig } from './config.js';
+import { decoderLayers, encoderLayers, flatten, type Layer } from './layers.js';
+
+export type EncodecWeights = Record<string, FloatTensor>;
+
+export interface EncodecModel {
+  config: EncodecConfig;
+  encoder: EncodecWeights;
+  decoder: EncodecWeights;
+  /** Those the bandwidth pays for, each [codebook_size, hidden_size], row-major. */
+  codebooks: Float32Array[];
+}
+
+/**
+ * Reads config.json and the weights of an EnCodec folder. Weight norm is folded into the convolutions; LSTM gates are put into ONNX's
+ * order.
+ *
+ * @throws Error naming file and tensor when one is missing or of another shape
+ */
+export async function loadEncodec(folder: string, bandwidthKbps: number): Promise<EncodecModel> {
+  const config = await readEncodecConfig(folder);
+  const codebooks = codebooksForBandwidth(config, bandwidthKbps);
+  const take = createReader(await readTensorFiles(folder), folder);
+  return {
+    config,
+    encoder: networkWeights(encoderLayers(config), take),
+    decoder: networkWeights(decoderLayers(config), take),
+    codebooks: Array.from({ length: codebooks }, (_, i) =>
+      take([`quantizer.layers.${i}.codebook.embed`], [config.codebook_size, config.hidden_size]),
+    ),
+  };
+}
+
+/** Reads the tensor of the first name there is. */
+type Take = (names: readonly string[], shape: readonly number[]) => Float32Array;
+
+function createReader(tensors: Map<string, HostTensor>, folder: string): Take {
+  return (names, shape) => {
+    const name = names.find((candidate) => tensors.has(candidate)) ?? names[0];
+    const tensor = tensors.get(name);
+    if (tensor?.dtype !== 'float32' || tensor.shape.join() !== shape.join()) {
+      const found = tensor ? `${tensor.dtype} [${tensor.shape.join(', ')}]` : 'nothing';
+      throw new Error(`${folder}: "${name}" must be float [${shape.join(', ')}], found ${found}.`);
+    }
+    return tensor.data;
+  };
+}
+
+function networkWeights(layers: readonly Layer[], take: Take): EncodecWeights {
+  const weights: EncodecWeights = {};
+  const set = (name: string, shape: number[], data: Float32Array) => {
+    weights[name] = { shape, dtype: 'float32', data };
+  };
+  for (const layer of flatten(layers)) {
+    if (layer.kind === 'conv' || layer.kind === 'upsample') {
+      const { name, outputs } = layer;
+      const shape =
+        layer.kind === 'conv'
+          ? [outputs, layer.inputs, layer.kernel]
+          : [layer.inputs, outputs, 2 * layer.stride];
+      set(`${name}.weight`, shape, normalizedWeight(name, shape, take));
+      set(`${name}.bias`, [outputs], take([`${name}.bias`], [outputs]));
+    } else if (layer.kind === 'lstm') {
+      const { name, width } = layer;
+      for (let i = 0; i < layer.layers; i++) {
+        const matrix = (part: string) =>
+          reorderGates(take([`${name}.weight_${part}_l${i}`], [4 * width, width]), width * width);
+        const vector = (part: string) =>
+          reorderGates(take([`${name}.bias_${part}_l${i}`], [4 * width]), width);
+        set(`${name}.${i}.inputWeight`, [1, 4 * width, width], matrix('ih'));
+        set(`${name}.${i}.stateWeight`, [1, 4 * width, width], matrix('hh'));
+        set(`${name}.${i}.bias`, [1, 8 * width], Float32Array.of(...vector('ih'), ...vector('hh')));
+      }
+    }
+  }
+  return weights;
+}
+
+/** Weight normalization (Salimans & Kingma 2016) over all axes but the first: gain * direction / |direction|. */
+function normalizedWeight(name: string, shape: readonly number[], take: Take): Float32Array {
+  const [rows, ...rest] = shape;
+  // The second names are those of torch.nn.utils.parametrizations.weight_norm.
+  const gain = take(
+    [`${name}.weight_g`, `${name}.parametrizations.weight.original0`],
+    [rows, ...rest.map(() => 1)],
+  );
+  const direction = take([`${name}.weight_v`, `${name}.parametrizations.weight.original1`], shape);
+  const size = direction.length / rows;
+  const weight = new Float32Array(direction.length);
+  for (let row = 0; row < rows; row++) {
+    const values = direction.subarray(row * size, (row + 1) * size);
+    const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    weight.set(
+      values.map((value) => (gain[row] * value) / norm),
+      row * size,
+    );
+  }
+  return weight;
+}
+
+/** Four blocks of rows from PyTorch's order (input, forget, cell, output) to ONNX's (input, output, forget, cell). */
+function reorderGates(values: Float32Array, blockSize: number): Float32Array {
+  const reordered = new Float32Array(values.length);
+  [0, 3, 1, 2].forEach((from, to) => {
+    reordered.set(values.subarray(from * blockSize, (from + 1) * blockSize), to * blockSize);
+  });
+  return reordered;
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readJsonFile } from '../../checkpoint/json-file.js';
+
+const count = z.int().positive();
+
+/**
+ * config.json of transformers' EncodecModel. Defaults are transformers' own, which are those of facebook/encodec_24khz. Literals are what
+ * this implementation computes: one channel, causal, weight norm, the whole recording as one chunk (not the 48 kHz model).
+ */
+const configSchema = z.object({
+  model_type: z.literal('encodec'),
+  sampling_rate: count.default(24_000),
+  audio_channels: z.literal(1).default(1),
+  normalize: z.literal(false).default(false),
+  chunk_length_s: z.null().default(null),
+  norm_type: z.literal('weight_norm').default('weight_norm'),
+  use_causal_conv: z.literal(true).default(true),
+  trim_right_ratio: z.literal(1).default(1),
+  pad_mode: z.enum(['reflect', 'constant']).default('reflect'),
+  /** kbit/s. */
+  target_bandwidths: z.array(z.number().positive()).min(1).default([1.5, 3, 6, 12, 24]),
+  codebook_size: count.default(1024),
+  codebook_dim: count.nullish(),
+  hidden_size: count.default(128),
+  num_filters: count.default(32),
+  num_residual_layers: count.default(1),
+  num_lstm_layers: count.default(2),
+  upsampling_ratios: z.array(count).min(1).default([8, 5, 4, 2]),
+  kernel_size: count.default(7),
+  last_kernel_size: count.default(7),
+  residual_kernel_size: count.default(3),
+  dilation_growth_rate: count.default(2),
+  compress: count.default(2),
+  use_conv_shortcut: z.boolean().default(true),
+});
+
+export type EncodecConfig = z.infer<typeof configSchema>;
+
+/** @throws Error naming the key when the model is no EnCodec, or one that is not computed here */
+export async function readEncodecConfig(folder: string): Promise<EncodecConfig> {
+  const file = join(folder, 'config.json');
+  const parsed = configSchema.safeParse(await readJsonFile(file));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new Error(
+      `${file} is not of an EnCodec like facebook/encodec_24khz: ${issue.path.join('.')}: ${issue.message}.`,
+    );
+  }
+  const config = parsed.data;
+  if ((config.codebook_dim ?? config.hidden_size) !== config.hidden_size) {
+    throw new Error(
+      `${file}: codebook_dim ${config.codebook_dim} must equal hidden_size ${config.hidden_size}.`,
+    );
+  }
+  return config;
+}
+
+/** Samples a frame of codes stands for. */
+export function samplesPerFrame({ upsampling_ratios: ratios }: EncodecConfig): number {
+  return ratios.reduce((product, ratio) => product * ratio, 1);
+}
+
+/**
+ * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model.
+ *
+ * @throws Error when the model was not trained for the bandwidth
+ */
+export function codebooksForBandwidth(config: EncodecConfig, bandwidthKbps: number): number {
+  if (!config.target_bandwidths.includes(bandwidthKbps)) {
+    throw new Error(
+      `this EnCodec has no bandwidth of ${bandwidthKbps} kbit/s; choose one of ${config.target_bandwidths.join(', ')}.`,
+    );
+  }
+  const frameRateHz = Math.ceil(config.sampling_rate / samplesPerFrame(config));
+  const affordable = Math.floor((bandwidthKbps * 1000) / (Math.log2(config.codebook_size) * frameRateHz));
+  // transformers makes as many codebooks as the largest bandwidth pays for at 10 bits each, whatever their size.
+  const existing = Math.floor((config.target_bandwidths.at(-1)! * 1000) / (frameRateHz * 10));
+  return Math.min(Math.max(1, affordable), existing);
+}

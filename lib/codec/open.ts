@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readJsonFile } from '../checkpoint/json-file.js';
+import type { Codec } from './codec.js';
+import { openEncodec } from './encodec/codec.js';
+import { openSpectralCodec } from './spectral/codec.js';
+
+const CODECS: Record<string, (folder: string) => Promise<Codec>> = {
+  'spectral-codec': openSpectralCodec,
+  encodec: openEncodec,
+};
+
+const configSchema = z.looseObject({ model_type: z.string() });
+
+/**
+ * Opens the codec in a folder, whichever its config.json says it is: the embedded spectral codec or an EnCodec.
+ *
+ * @throws Error naming the file when it is neither, or damaged
+ */
+export async function openCodec(folder: string): Promise<Codec> {
+  const file = join(folder, 'config.json');
+  const { data } = configSchema.safeParse(await readJsonFile(file));
+  const open = data && Object.hasOwn(CODECS, data.model_type) ? CODECS[data.model_type] : undefined;
+  if (!open) {
+    const known = Object.keys(CODECS).join('" or "');
+    throw new Error(`${file}: model_type must be "${known}", found ${JSON.stringify(data?.model_type)}.`);
+  }
+  return open(folder);
+}
