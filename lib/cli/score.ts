@@ -1,0 +1,57 @@
+import type { MetricName, Score } from '../scoring/metrics.js';
+import { scoreFiles, type FileScores, type ScoreFilesOptions } from '../scoring/score-files.js';
+import { formatNumber } from '../view/format.js';
+import { textTable } from '../view/table.js';
+
+export interface ScoreCommandOptions extends ScoreFilesOptions {
+  /** Print JSON for programs instead of a table for people. */
+  json: boolean;
+}
+
+/**
+ * Scores WAV files and prints them as a table, or as JSON {"FILE": {"METRIC": ..., "error": ...}} in which what is not finite (the
+ * level of silence) is null. In the table's place for errors stand lines on standard error.
+ *
+ * @returns whether every file could be scored by every metric
+ */
+export async function scoreRecordings(
+  files: readonly string[],
+  options: ScoreCommandOptions,
+): Promise<boolean> {
+  const results = new Map<string, FileScores>();
+  for await (const [file, scores] of scoreFiles(files, options)) results.set(file, scores);
+  const errors = [...results.values()].flatMap(({ error }) => error ?? []);
+  if (options.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(results), undefined, 2)}\n`);
+  else {
+    process.stdout.write(`${formatScores(results, options.metrics)}\n`);
+    for (const error of errors) process.stderr.write(`error: ${error}\n`);
+  }
+  return errors.length === 0;
+}
+
+/** One row for each file, one column for each figure; "-" where there is none. */
+export function formatScores(
+  results: ReadonlyMap<string, FileScores>,
+  metrics: readonly MetricName[],
+): string {
+  const columns = metrics.flatMap((metric) => {
+    const parts = new Set([...results.values()].flatMap((scores) => Object.keys(figuresOf(scores[metric]))));
+    return [...parts].map((part) => ({ metric, part, title: `${metric} ${part}`.trim() }));
+  });
+  const rows = [...results].map(([file, scores]) => [
+    file,
+    ...columns.map(({ metric, part }) => {
+      const figure = figuresOf(scores[metric])[part];
+      return figure === undefined ? '-' : formatNumber(figure, 3);
+    }),
+  ]);
+  return textTable({
+    columns: [{ title: 'file' }, ...columns.map(({ title }) => ({ title, align: 'right' as const }))],
+    rows,
+  });
+}
+
+/** A score's figures by name; a single one has none. */
+function figuresOf(score: Score | undefined): Readonly<Record<string, number>> {
+  return typeof score === 'number' ? { '': score } : (score ?? {});
+}

@@ -1,0 +1,103 @@
+import { readWav, toMono } from '../audio/wav.js';
+import { METRIC_NAMES, needsReference, openMetric, type MetricName, type Score } from './metrics.js';
+import type { NisqaInput } from './nisqa/nisqa.js';
+
+export interface ScoreFilesOptions {
+  metrics: readonly MetricName[];
+  /** WAV file that stoi, estoi and pesq compare with. */
+  reference?: string;
+  signal?: AbortSignal;
+}
+
+/** What is known of one file: each metric's score by its name, and what failed. */
+export type FileScores = Partial<Record<MetricName, Score>> & {
+  /** Why the file, or some metric of it, could not be scored; begins with the file's name. */
+  error?: string;
+};
+
+/** Files whose sound is in memory at once. */
+const FILES_AT_ONCE = 16;
+
+/**
+ * Scores WAV files, their channels averaged, and yields each with its name, in order. A file that cannot be scored does not stop the
+ * others.
+ *
+ * @throws Error when no metric or an unknown one is asked for, a metric compares and there is no reference (or it cannot be read), or a
+ * metric's weights or tools are missing
+ */
+export async function* scoreFiles(
+  files: readonly string[],
+  options: ScoreFilesOptions,
+): AsyncGenerator<[string, FileScores]> {
+  const { signal } = options;
+  const reference = await readReference(options);
+  const metrics = await openAll(options.metrics, reference);
+  try {
+    for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
+      const batch = files.slice(start, start + FILES_AT_ONCE);
+      const recordings = await Promise.all(batch.map(readMono));
+      const readable = recordings.filter((recording) => !(recording instanceof Error)) as NisqaInput[];
+      const columns: [MetricName, (Score | Error)[]][] = [];
+      for (const [name, metric] of metrics) {
+        signal?.throwIfAborted();
+        columns.push([name, await metric.score(readable)]);
+      }
+      for (const [i, file] of batch.entries()) {
+        const recording = recordings[i];
+        if (recording instanceof Error) yield [file, { error: recording.message }];
+        else yield [file, joinScores(file, columns, readable.indexOf(recording))];
+      }
+    }
+  } finally {
+    for (const metric of metrics.values()) await metric.dispose?.();
+  }
+}
+
+async function readReference({ metrics, reference }: ScoreFilesOptions): Promise<NisqaInput | undefined> {
+  const unknown = metrics.find((name) => !METRIC_NAMES.includes(name));
+  if (unknown !== undefined || metrics.length === 0)
+    throw new Error(`There is no metric "${unknown ?? ''}"; known are ${METRIC_NAMES.join(', ')}`);
+  const comparing = metrics.filter(needsReference);
+  if (comparing.length === 0) return undefined;
+  if (reference === undefined)
+    throw new Error(
+      `${comparing.join(' and ')} ${comparing.length === 1 ? 'compares' : 'compare'} with a reference: give one with --reference FILE`,
+    );
+  const recording = await readMono(reference);
+  if (recording instanceof Error) throw recording;
+  return recording;
+}
+
+async function openAll(names: readonly MetricName[], reference: NisqaInput | undefined) {
+  const metrics = new Map<MetricName, Awaited<ReturnType<typeof openMetric>>>();
+  for (const name of names) metrics.set(name, await openMetric(name, reference));
+  return metrics;
+}
+
+async function readMono(path: string): Promise<NisqaInput | Error> {
+  try {
+    const recording = await readWav(path);
+    return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) return new Error(message);
+    return new Error(`${path}: ${code === 'ENOENT' ? 'there is no such file' : message}`);
+  }
+}
+
+/** The scores of one file out of every metric's column; what failed goes into one sentence. */
+function joinScores(
+  file: string,
+  columns: readonly (readonly [MetricName, readonly (Score | Error)[]])[],
+  row: number,
+): FileScores {
+  const scores: FileScores = {};
+  const errors: string[] = [];
+  for (const [name, column] of columns) {
+    const result = column[row];
+    if (result instanceof Error) errors.push(`${name}: ${result.message}`);
+    else scores[name] = result;
+  }
+  if (errors.length > 0) scores.error = `${file}: ${errors.join('; ')}`;
+  return scores;
+}

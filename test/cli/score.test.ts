@@ -1,0 +1,85 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { encodeWav } from '../../lib/audio/wav.js';
+import { main } from '../../lib/cli/main.js';
+import { formatScores } from '../../lib/cli/score.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+let [output, complaints] = ['', ''];
+let folder: string;
+const tone = Float32Array.from({ length: 16000 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 441 * i) / 16000));
+
+beforeEach(() => {
+  [output, complaints] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((output += String(text)), true));
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((complaints += String(text)), true));
+  folder = temporaryFolder();
+  writeFileSync(join(folder, 'tone.wav'), encodeWav(tone, 16000));
+  writeFileSync(join(folder, 'nothing.wav'), encodeWav(tone.map(() => 0), 16000)); // prettier-ignore
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const at = (name: string) => join(folder, name);
+const score = (...args: string[]) => main(['score', ...args], new AbortController().signal);
+
+it('prints JSON by file and metric; what is not finite is null', async () => {
+  expect(await score(at('tone.wav'), at('nothing.wav'), '--metric', 'silence', '--json')).toBe(0);
+  expect(JSON.parse(output)).toEqual({
+    [at('tone.wav')]: {
+      silence: {
+        levelDb: expect.closeTo(-9.03, 2),
+        peakDb: expect.closeTo(-6.02, 2),
+        silentShare: 0,
+        clippedShare: 0,
+      },
+    },
+    [at('nothing.wav')]: { silence: { levelDb: null, peakDb: null, silentShare: 1, clippedShare: 0 } },
+  });
+  expect(complaints).toBe('');
+});
+
+it('prints a table, tells of a file that cannot be scored, and ends with code 1', async () => {
+  expect(await score(at('tone.wav'), at('missing.wav'), '--metric', 'silence')).toBe(1);
+  const [head, , first, second] = output.split('\n');
+  expect(head).toMatch(/^file +silence levelDb +silence peakDb +silence silentShare +silence clippedShare$/);
+  expect(first).toMatch(/tone\.wav +−9\.03\d +−6\.02\d +0\.000 +0\.000$/);
+  expect(second).toMatch(/missing\.wav +- +- +- +-$/);
+  expect(complaints).toBe(`error: ${at('missing.wav')}: there is no such file\n`);
+});
+
+it('keeps to JSON where a file fails', async () => {
+  expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(1);
+  expect(JSON.parse(output)).toEqual({
+    [at('missing.wav')]: { error: `${at('missing.wav')}: there is no such file` },
+  });
+});
+
+it.each([
+  [
+    ['--metric', 'silence,loudness'],
+    'There is no metric "loudness"; known are nisqa, dnsmos, silence, stoi, estoi, pesq',
+  ],
+  [['--metric', ''], 'There is no metric ""'],
+  [['--metric', 'silence,stoi'], 'stoi compares with a reference: give one with --reference FILE'],
+])('ends with code 2 for wrong usage (%s)', async (args, message) => {
+  expect(await score(at('tone.wav'), ...args)).toBe(2);
+  expect(complaints).toContain(message);
+  expect(output).toBe('');
+});
+
+it('ends with code 2 without files', async () => {
+  expect(await score()).toBe(2);
+});
+
+it('has a column for a metric of one figure', () => {
+  const results = new Map([['a.wav', { stoi: 0.5, pesq: { wb: 1.25 } }], ['b.wav', { stoi: 1 }]]); // prettier-ignore
+  expect(formatScores(results, ['stoi', 'pesq']).split('\n')).toEqual([
+    'file    stoi  pesq wb',
+    '-----  -----  -------',
+    'a.wav  0.500    1.250',
+    'b.wav  1.000        -',
+  ]);
+});

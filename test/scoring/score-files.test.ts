@@ -1,0 +1,134 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { encodeWav } from '../../lib/audio/wav.js';
+import type { MetricName } from '../../lib/scoring/metrics.js';
+import { scoreFiles, type FileScores } from '../../lib/scoring/score-files.js';
+import type { NisqaScores } from '../../lib/scoring/nisqa/nisqa.js';
+import { sharedPath } from '../support/shared.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const speechLike = Float32Array.from({ length: 16000 }, (_, i) => {
+  const burst = Math.sin((2 * Math.PI * i) / 4000) ** 2;
+  return 0.2 * burst * (Math.sin(i * 0.07) + Math.sin(i * 0.31 + Math.sin(i / 500)) + Math.sin(i * 0.9));
+});
+
+/** Makes WAV files in a new folder. */
+function wavFiles(recordings: Record<string, [Float32Array, number]>): (name: string) => string {
+  const folder = temporaryFolder();
+  for (const [name, [samples, rate]] of Object.entries(recordings))
+    writeFileSync(join(folder, name), encodeWav(samples, rate));
+  return (name) => join(folder, name);
+}
+
+async function collect(files: string[], metrics: MetricName[], reference?: string) {
+  const results = new Map<string, FileScores>();
+  for await (const [file, scores] of scoreFiles(files, { metrics, reference })) results.set(file, scores);
+  return results;
+}
+
+describe('scoreFiles', () => {
+  it('scores every file that can be scored, in order, and tells why others cannot', async () => {
+    const at = wavFiles({
+      'same.wav': [speechLike, 16000],
+      'empty.wav': [new Float32Array(0), 16000],
+      'slow.wav': [speechLike, 8000],
+      'short.wav': [speechLike.subarray(1), 16000],
+    });
+    writeFileSync(at('text.wav'), 'this is text');
+    const files = ['nowhere.wav', 'text.wav', 'empty.wav', 'same.wav', 'slow.wav', 'short.wav'].map(at);
+    const results = await collect(files, ['silence', 'stoi', 'estoi'], at('same.wav'));
+    expect([...results.keys()]).toEqual(files);
+    const [nowhere, text, empty, same, slow, short] = results.values();
+    expect(nowhere).toEqual({ error: `${at('nowhere.wav')}: there is no such file` });
+    expect(text).toEqual({ error: expect.stringContaining(`${at('text.wav')}: not a WAV file`) });
+    expect(empty).toEqual({
+      error: expect.stringContaining(`${at('empty.wav')}: silence: it holds no samples; stoi: `),
+    });
+    expect(same).toEqual({
+      silence: expect.objectContaining({ clippedShare: 0 }),
+      stoi: expect.closeTo(1, 6),
+      estoi: expect.closeTo(1, 6),
+    });
+    expect(slow).toEqual({
+      silence: expect.anything(),
+      error: expect.stringContaining("stoi: its sample rate is 8000 Hz, the reference's 16000 Hz; estoi: "),
+    });
+    expect(short.error).toContain('the reference has 16000 samples, the other 15999');
+  });
+
+  it('needs a reference for metrics that compare, and one that can be read', async () => {
+    const at = wavFiles({ 'a.wav': [speechLike, 16000] });
+    await expect(collect([at('a.wav')], ['stoi', 'silence', 'pesq'])).rejects.toThrow(
+      'stoi and pesq compare with a reference: give one with --reference FILE',
+    );
+    await expect(collect([at('a.wav')], ['stoi'], at('b.wav'))).rejects.toThrow(
+      `${at('b.wav')}: there is no such file`,
+    );
+  });
+
+  it('tells at once what it lacks', async () => {
+    const at = wavFiles({ 'a.wav': [speechLike, 16000] });
+    vi.stubEnv('SPEECH_DPO_PYTHON', '/nowhere/python');
+    await expect(collect([at('a.wav')], ['pesq'], at('a.wav'))).rejects.toThrow('pip install pesq');
+    vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
+    await expect(collect([at('a.wav')], ['nisqa'])).rejects.toThrow('NISQA_WEIGHTS is /nowhere/nisqa.tar');
+    await expect(collect([at('a.wav')], ['mos' as MetricName])).rejects.toThrow(
+      'There is no metric "mos"; known are nisqa, dnsmos, silence, stoi, estoi, pesq',
+    );
+  });
+
+  it('gives a recording that brings PESQ down no power over the others', async () => {
+    const at = wavFiles({
+      'good.wav': [speechLike, 16000],
+      'bad.wav': [speechLike.subarray(0, 5000), 16000],
+    });
+    const python = at('python');
+    // Stands in for Python: scores every recording 3, and dies of one of 5000 samples.
+    writeFileSync(
+      python,
+      `#!${process.execPath}
+      const { lengths } = JSON.parse(process.argv.at(-1));
+      if (lengths.includes(5000)) process.kill(process.pid, 'SIGSEGV');
+      console.log(JSON.stringify(lengths.slice(1).map(() => ({ wb: 3 }))));`,
+      { mode: 0o755 },
+    );
+    vi.stubEnv('SPEECH_DPO_PYTHON', python);
+    const results = await collect([at('bad.wav'), at('good.wav')], ['pesq'], at('good.wav'));
+    expect([...results.values()]).toEqual([
+      { error: `${at('bad.wav')}: pesq: PESQ fails: ${python} ended with SIGSEGV` },
+      { pesq: { wb: 3 } },
+    ]);
+  });
+});
+
+const goldenPath = sharedPath('golden/nisqa.json');
+const weights = sharedPath('nisqa/nisqa.tar');
+describe.skipIf(!goldenPath || !weights)("compared with NISQA's authors' code", () => {
+  it('agrees on every file, and fails where it fails', async () => {
+    vi.stubEnv('NISQA_WEIGHTS', weights);
+    const { files } = JSON.parse(readFileSync(goldenPath!, 'utf8')) as {
+      files: Record<string, { scores?: NisqaScores }>;
+    };
+    const paths = Object.keys(files).map((file) => sharedPath(`golden/audio/${file}`)!);
+    const results = await collect(paths, ['nisqa']);
+    expect(results.size).toBe(Object.keys(files).length);
+    for (const [i, [file, { scores }]] of Object.entries(files).entries()) {
+      const { nisqa, error } = results.get(paths[i])!;
+      if (!scores) {
+        expect(error).toMatch(/: nisqa: it (is too short for NISQA|holds no samples)/);
+        expect(error!.startsWith(`${paths[i]}: `)).toBe(true);
+        continue;
+      }
+      expect(Object.keys(nisqa!), file).toEqual(['mos', 'noi', 'dis', 'col', 'loud']);
+      for (const [name, value] of Object.entries(scores))
+        expect(Math.abs((nisqa as Record<string, number>)[name] - value), `${file} ${name}`).toBeLessThan(
+          1e-4,
+        );
+    }
+  });
+});
