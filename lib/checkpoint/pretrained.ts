@@ -98,8 +98,8 @@ async function refuseForeignFiles(directory: string): Promise<void> {
 
 /** Copies the tokenizer's files of a Hugging Face folder to another folder. */
 export async function copyTokenizer(from: string, to: string): Promise<void> {
-  if (!(await exists(join(from, 'tokenizer.json'))))
-    throw new Error(`${from} has no tokenizer.json to copy.`);
+  const found = await Promise.all(['tokenizer.json', 'vocab.json'].map((name) => exists(join(from, name))));
+  if (!found.includes(true)) throw new Error(`${from} has no tokenizer.json to copy.`);
   await mkdir(to, { recursive: true });
   for (const name of TOKENIZER_FILES) {
     // Not copyFile, which would carry over a read-only mode.

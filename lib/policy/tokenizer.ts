@@ -1,7 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import { join } from 'node:path';
-import { z } from 'zod';
-import { readJsonFile } from '../checkpoint/json-file.js';
+import { readTokenizerConfig, readTokenizerJson } from './tokenizer-files.js';
 
 /** Text and codec codes to the ids of one vocabulary. */
 export interface SpeechTokenizer {
@@ -15,14 +13,8 @@ export interface SpeechTokenizer {
   codeId(codebook: number, code: number): number;
 }
 
-const tokenizerSchema = z.looseObject({
-  model: z.looseObject({}),
-  added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })),
-});
-const tokenizerConfigSchema = z.looseObject({});
-
 /**
- * Reads tokenizer.json and tokenizer_config.json of a Hugging Face folder whose vocabulary has a token `v_tok_i` for
+ * Reads the tokenizer of a Hugging Face folder (tokenizer.json, or vocab.json and merges.txt) whose vocabulary has a token `v_tok_i` for
  * every code of `codebooks` codebooks of `codebookSize` codes.
  * @throws one sentence naming the file when it is no tokenizer, or code tokens are missing or not contiguous.
  */
@@ -30,8 +22,7 @@ export async function loadTokenizer(
   directory: string,
   { codebooks, codebookSize }: { codebooks: number; codebookSize: number },
 ): Promise<SpeechTokenizer> {
-  const file = join(directory, 'tokenizer.json');
-  const tokenizer = await openTokenizer(file, join(directory, 'tokenizer_config.json'));
+  const { tokenizer, file } = await openTokenizer(directory);
   const firstCodeId = findFirstCodeId(tokenizer, codebooks * codebookSize, file);
   return {
     codebooks,
@@ -55,13 +46,11 @@ export async function loadTokenizer(
   };
 }
 
-async function openTokenizer(file: string, configFile: string): Promise<Tokenizer> {
-  const content = tokenizerSchema.safeParse(await readJsonFile(file));
-  if (!content.success) throw new Error(`${file} is not a tokenizer as the tokenizers library writes it.`);
-  const config = tokenizerConfigSchema.safeParse(await readJsonFile(configFile));
-  if (!config.success) throw new Error(`${configFile} is not a JSON object.`);
+async function openTokenizer(directory: string): Promise<{ tokenizer: Tokenizer; file: string }> {
+  const { content, file } = await readTokenizerJson(directory);
+  const config = await readTokenizerConfig(directory);
   try {
-    return new Tokenizer(content.data, config.data);
+    return { tokenizer: new Tokenizer(content, config), file };
   } catch (error) {
     throw new Error(`${file} cannot be read: ${(error as Error).message}.`, { cause: error });
   }

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
 import { sharedPath } from '../support/shared.js';
@@ -69,7 +70,6 @@ describe('loadTokenizer', () => {
     writeFileSync(file, '{"model": 1}');
     await expect(loadTokenizer(folder, CODEC)).rejects.toThrow(`${file} is not a tokenizer`);
     writeFileSync(file, '{"model": {"type": "Riddle"}, "added_tokens": []}');
-    await expect(loadTokenizer(folder, CODEC)).rejects.toThrow(`${configFile} does not exist.`);
     writeFileSync(configFile, '[]');
     await expect(loadTokenizer(folder, CODEC)).rejects.toThrow(`${configFile} is not a JSON object.`);
     writeFileSync(configFile, '{}');
@@ -98,5 +98,65 @@ describe("the default's tokenizer", () => {
     );
     expect(largestTextId).toBeLessThan(tokenizer.firstCodeId);
     expect(() => tokenizer.codeId(8, 0)).toThrow();
+  });
+});
+
+describe('vocab.json, merges.txt and added_tokens.json', () => {
+  interface TokenizerJson {
+    model: { vocab: Record<string, number>; merges: string[] };
+    added_tokens: { id: number; content: string }[];
+  }
+
+  /** The same tokenizer in the older layout. */
+  function oldLayout(newFolder: string, change: (files: Record<string, string>) => void = () => undefined) {
+    const { model, added_tokens: added } = JSON.parse(
+      readFileSync(join(newFolder, 'tokenizer.json'), 'utf8'),
+    ) as TokenizerJson;
+    const special = added.filter(({ content }) => content.startsWith('<'));
+    const codes = added.filter(({ content }) => content.startsWith('v_tok_'));
+    const idsOf = (tokens: typeof added) =>
+      Object.fromEntries(tokens.map(({ id, content }) => [content, id]));
+    const files: Record<string, string> = {
+      'vocab.json': JSON.stringify({ ...model.vocab, ...idsOf(special) }),
+      'merges.txt': `#version: 0.2\n${model.merges.join('\n')}\n`,
+      'added_tokens.json': JSON.stringify(idsOf(codes)),
+    };
+    change(files);
+    const folder = temporaryFolder();
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+    return folder;
+  }
+
+  test('give the ids that tokenizer.json gives, whatever the text', async () => {
+    const newFolder = tokenizerFolder({ texts: reference.texts, merges: 60, codes: 24 });
+    const [a, b] = await Promise.all(
+      [newFolder, oldLayout(newFolder)].map((folder) => loadTokenizer(folder, CODEC)),
+    );
+    expect(b.firstCodeId).toBe(a.firstCodeId);
+    const pieces = fc.oneof(
+      fc.constantFrom(...reference.texts),
+      fc.string({ unit: 'grapheme' }),
+      fc.constant('v_tok_7'),
+    );
+    fc.assert(
+      fc.property(fc.array(pieces), (texts) => {
+        expect(b.encodeText(texts.join(' '))).toEqual(a.encodeText(texts.join(' ')));
+      }),
+    );
+  });
+
+  test.each([
+    ['merges.txt', 'a b c', 'merges.txt must hold two symbols a line, found "a b c".'],
+    ['vocab.json', '["a"]', 'vocab.json must map tokens to ids.'],
+    ['vocab.json', '{"a":-1}', 'vocab.json must map tokens to ids.'],
+    ['added_tokens.json', '{}', 'vocab.json has no token v_tok_0'],
+  ])('%s that holds %s is refused', async (name, content, message) => {
+    const folder = oldLayout(tokenizerFolder({ codes: 24 }), (files) => (files[name] = content));
+    await expect(loadTokenizer(folder, CODEC)).rejects.toThrow(message);
+  });
+
+  test('merges.txt must be there', async () => {
+    const folder = oldLayout(tokenizerFolder({ codes: 24 }), (files) => delete files['merges.txt']);
+    await expect(loadTokenizer(folder, CODEC)).rejects.toThrow('merges.txt does not exist.');
   });
 });
