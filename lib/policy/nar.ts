@@ -1,7 +1,7 @@
 /**
  * The non-autoregressive partner: the same network with a decoder that sees both ways. From codebook 0 of the edited recording it
  * writes the other codebooks, one after the other, each frame's most likely code (as VALL-E's second model, Wang et al. 2023).
- * A source position is the sum of all its codebooks' embeddings, a target position the sum of those written so far.
+ * A position is the sum of the embeddings of the codebooks it holds: which ones, `readingOf` says.
  */
 import type { Codes } from '../codec/codec.js';
 import { compile, tf, type Compiled, type HostArray, type InputSpec } from '../engine/index.js';
@@ -22,10 +22,33 @@ type Position = number[];
 const ROWS_AT_ONCE = 16;
 const LENGTH_STEP = 32;
 
-/** What the encoder reads: `<s>`, instruction, `</s>`, one position a frame with all codebooks, `</s>`. */
-export function packNarSource({ config, tokenizer }: Policy, instruction: string, source: Codes): Position[] {
+/** Which codebooks the partner reads in order to write one: of the source, and of what is written so far. */
+interface Reading {
+  source: number[];
+  target: number[];
+}
+
+const range = (end: number): number[] => [...Array(end).keys()];
+
+/**
+ * A position holds all codebooks there are; but the original's partner, whose config.json calls itself NARBartForConditionalGeneration,
+ * reads the source's codebook of the same number and the target's one before.
+ */
+export function readingOf({ config, tokenizer }: Policy, codebook: number): Reading {
+  return config.architectures?.includes('NARBartForConditionalGeneration')
+    ? { source: [codebook], target: [codebook - 1] }
+    : { source: range(tokenizer.codebooks), target: range(codebook) };
+}
+
+/** What the encoder reads: `<s>`, instruction, `</s>`, one position a frame with the given codebooks (default all), `</s>`. */
+export function packNarSource(
+  { config, tokenizer }: Policy,
+  instruction: string,
+  source: Codes,
+  codebooks: readonly number[] = range(source.length),
+): Position[] {
   const frames = source[0].map((_, frame) =>
-    source.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])),
+    codebooks.map((codebook) => tokenizer.codeId(codebook, source[codebook][frame])),
   );
   const text = tokenizer.encodeText(instruction).map((id) => [id]);
   const positions = [[config.bos_token_id], ...text, [config.eos_token_id], ...frames, [config.eos_token_id]];
@@ -37,10 +60,14 @@ export function packNarSource({ config, tokenizer }: Policy, instruction: string
   return positions;
 }
 
-/** What the decoder reads to write codebook `written.length`: one position a frame with the codebooks written so far. */
-export function packNarTarget({ tokenizer }: Policy, written: Codes): Position[] {
+/** What the decoder reads to write codebook `written.length`: one position a frame with the given codebooks (default all written). */
+export function packNarTarget(
+  { tokenizer }: Policy,
+  written: Codes,
+  codebooks: readonly number[] = range(written.length),
+): Position[] {
   return written[0].map((_, frame) =>
-    written.map((codes, codebook) => tokenizer.codeId(codebook, codes[frame])),
+    codebooks.map((codebook) => tokenizer.codeId(codebook, written[codebook][frame])),
   );
 }
 
@@ -98,34 +125,44 @@ async function fillBatch(
 ): Promise<Codes[]> {
   const { codebooks } = nar.tokenizer;
   const pad = nar.config.pad_token_id;
-  const sources = items.map((item) => packNarSource(nar, item.instruction, item.source));
+  const packSources = (source: readonly number[]) =>
+    items.map((item) => packNarSource(nar, item.instruction, item.source, source));
+  const last = readingOf(nar, codebooks - 1);
+  const sources = packSources(last.source);
+  const lengthOf = (rows: readonly { length: number }[]) =>
+    steppedLength(
+      rows.map(({ length }) => length),
+      LENGTH_STEP,
+      nar.config,
+    );
   const shape: BatchShape = {
     rows: items.length,
-    sourceLength: steppedLength(
-      sources.map((source) => source.length),
-      LENGTH_STEP,
-      nar.config,
-    ),
-    targetLength: steppedLength(
-      items.map((item) => item.codebook0.length),
-      LENGTH_STEP,
-      nar.config,
-    ),
+    sourceLength: lengthOf(sources),
+    sourceIds: last.source.length,
+    targetLength: lengthOf(items.map(({ codebook0 }) => codebook0)),
+    targetIds: last.target.length,
   };
   const { encoder, decoder } = await open(shape);
   const sourceMask = attentionMask(sources, shape.sourceLength);
-  const { encoded } = await encoder({
-    sourceIds: padPositions(sources, shape.sourceLength, codebooks, pad),
-    sourceMask,
-  });
+  const encodeSource = async (source: readonly number[]) => {
+    const sourceIds = padPositions(packSources(source), shape.sourceLength, shape.sourceIds, pad);
+    return (await encoder({ sourceIds, sourceMask })).encoded;
+  };
+  let encoded: HostArray | undefined;
+  let encodedSource = '';
   const written: Codes[] = items.map((item) => [[...item.codebook0]]);
   for (let codebook = 1; codebook < codebooks; codebook++) {
     signal?.throwIfAborted();
-    const targets = written.map((codes) => packNarTarget(nar, codes));
+    const { source, target } = readingOf(nar, codebook);
+    if (!encoded || source.join() !== encodedSource) {
+      encoded = await encodeSource(source);
+      encodedSource = source.join();
+    }
+    const targets = written.map((codes) => packNarTarget(nar, codes, target));
     const { codes } = await decoder({
       encoded,
       sourceMask,
-      decoderIds: padPositions(targets, shape.targetLength, codebooks - 1, pad),
+      decoderIds: padPositions(targets, shape.targetLength, shape.targetIds, pad),
       decoderMask: attentionMask(targets, shape.targetLength),
       head: codebookIds(nar, codebook),
     });
@@ -141,7 +178,10 @@ async function fillBatch(
 interface BatchShape {
   rows: number;
   sourceLength: number;
+  /** Ids a position holds at most. */
+  sourceIds: number;
   targetLength: number;
+  targetIds: number;
 }
 interface Programs {
   encoder: Compiled;
@@ -150,7 +190,7 @@ interface Programs {
 
 async function compilePrograms(
   { config, tokenizer, weights }: Policy,
-  { rows, sourceLength, targetLength }: BatchShape,
+  { rows, sourceLength, sourceIds, targetLength, targetIds }: BatchShape,
 ): Promise<Programs> {
   const constantsOf = (part: 'encoder' | 'decoder') =>
     Object.fromEntries(
@@ -161,7 +201,7 @@ async function compilePrograms(
   const sourceMask: InputSpec = { shape: [rows, sourceLength], dtype: 'float32' };
   const encoder = await compile(
     (w) => ({ encoded: encode(config, w, w.sourceIds, w.sourceMask) }),
-    { sourceIds: { shape: [rows, sourceLength, tokenizer.codebooks], dtype: 'int32' }, sourceMask },
+    { sourceIds: { shape: [rows, sourceLength, sourceIds], dtype: 'int32' }, sourceMask },
     { constants: constantsOf('encoder') },
   );
   const decoder = await compile(
@@ -179,7 +219,7 @@ async function compilePrograms(
     {
       encoded: { shape: [rows, sourceLength, config.d_model], dtype: 'float32' },
       sourceMask,
-      decoderIds: { shape: [rows, targetLength, tokenizer.codebooks - 1], dtype: 'int32' },
+      decoderIds: { shape: [rows, targetLength, targetIds], dtype: 'int32' },
       decoderMask: { shape: [rows, targetLength], dtype: 'float32' },
       head: { shape: [tokenizer.codebookSize], dtype: 'int32' },
     },

@@ -9,6 +9,7 @@ import {
   packNarTarget,
   type NarItem,
 } from '../../lib/policy/nar.js';
+import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';
 import { randomPolicy } from '../support/random-policy.js';
 
@@ -17,6 +18,12 @@ beforeAll(() => tf.setBackend('cpu'));
 const CODEBOOKS = 3;
 const CODEBOOK_SIZE = 10;
 const nar = randomPolicy(4, { codebooks: CODEBOOKS, codebookSize: CODEBOOK_SIZE, positions: 70 });
+
+/** The same, named as the original's partner names itself. */
+const original: Policy = {
+  ...nar,
+  config: { ...nar.config, architectures: ['NARBartForConditionalGeneration'] },
+};
 
 const partner = openPartner(nar);
 afterAll(() => partner.dispose());
@@ -31,15 +38,24 @@ function randomItem(key: number, sourceFrames: number, frames: number): NarItem 
 const items = [randomItem(0, 4, 7), randomItem(1, 40, 3), randomItem(2, 9, 1), randomItem(3, 20, 33)];
 
 /** Codebook by codebook with plain forward passes of one item, on TensorFlow.js's JavaScript backend. */
-async function fillPlainly({ instruction, source, codebook0 }: NarItem): Promise<Codes> {
-  const positions = packNarSource(nar, instruction, source);
+async function fillPlainly({ instruction, source, codebook0 }: NarItem, model = nar): Promise<Codes> {
   const written: number[][] = [[...codebook0]];
   while (written.length < CODEBOOKS) {
-    const each = written.length;
+    const codebook = written.length;
+    const reading =
+      model === original
+        ? { source: [codebook], target: [codebook - 1] }
+        : { source: [...source.keys()], target: [...written.keys()] };
+    const positions = packNarSource(nar, instruction, source, reading.source);
+    const each = reading.target.length;
     const run = await compile(
       (w) => {
         const encoded = encode(nar.config, w, padded(positions), tf.zeros([1, positions.length]));
-        const ids = tf.tensor3d([packNarTarget(nar, written)], [1, codebook0.length, each], 'int32');
+        const ids = tf.tensor3d(
+          [packNarTarget(nar, written, reading.target)],
+          [1, codebook0.length, each],
+          'int32',
+        );
         const decoder = {
           ids,
           encoded,
@@ -81,10 +97,18 @@ function padded(positions: number[][]) {
 describe('the non-autoregressive partner', () => {
   it('writes what plain forward passes of each item write, whatever shares its batch', async () => {
     const together = await partner.fill(items);
-    const plainly = await Promise.all(items.map(fillPlainly));
+    const plainly = await Promise.all(items.map((item) => fillPlainly(item)));
     expect(together).toEqual(plainly);
     for (const [i, item] of items.entries()) expect(await partner.fill([item])).toEqual([plainly[i]]);
     expect(await partner.fill([items[3], items[0]])).toEqual([plainly[3], plainly[0]]);
+  });
+
+  it("reads one codebook at a time where it is the original's", async () => {
+    const originalPartner = openPartner(original);
+    const together = await originalPartner.fill(items);
+    await originalPartner.dispose();
+    expect(together).toEqual(await Promise.all(items.map((item) => fillPlainly(item, original))));
+    expect(together).not.toEqual(await partner.fill(items));
   });
 
   it('writes every codebook but the first, as long as the first, with codes in range', async () => {
