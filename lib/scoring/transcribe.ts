@@ -10,7 +10,7 @@ import { cacheFolder } from './weights-path.js';
 /** English, 39 M parameters, 150 MB, MIT licence. */
 export const DEFAULT_WHISPER = 'onnx-community/whisper-tiny.en';
 
-/** In one command: another version brings another onnxruntime-node, and two of them in one process crash. */
+/** This version, because another brings another onnxruntime-node, and a process can load one of them only. */
 const INSTALL = 'npm install @huggingface/transformers@4.3.1';
 
 const SAMPLE_RATE_HZ = 16000;

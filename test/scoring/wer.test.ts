@@ -5,6 +5,8 @@ import { formatAlignment, normalizedWords, wordErrors, type WordErrors } from '.
 interface Pair extends Omit<WordErrors, 'alignment'> {
   reference: string;
   hypothesis: string;
+  /** Its alignment, a letter a word: = hit, S substitution, D deletion, I insertion. */
+  edits: string;
 }
 
 /** What jiwer 4.0.0 gives with the transforms ExpandCommonEnglishContractions ... ReduceToListOfListOfWords. */
@@ -17,14 +19,20 @@ describe('wordErrors', () => {
     expect(pairs.length).toBeGreaterThanOrEqual(30);
   });
 
-  it.each(pairs)('is as jiwer: "$reference" / "$hypothesis"', ({ reference, hypothesis, ...expected }) => {
-    const { alignment, ...counts } = wordErrors(reference, hypothesis);
-    expect(counts.wer).toBeCloseTo(expected.wer, 12);
-    expect(counts).toEqual(expected);
-    const side = (key: 'reference' | 'hypothesis') => alignment.flatMap((step) => step[key] ?? []);
-    expect(side('reference')).toEqual(normalizedWords(reference));
-    expect(side('hypothesis')).toEqual(normalizedWords(hypothesis));
-  });
+  it.each(pairs)(
+    'is as jiwer: "$reference" / "$hypothesis"',
+    ({ reference, hypothesis, edits, ...expected }) => {
+      const { alignment, ...counts } = wordErrors(reference, hypothesis);
+      expect(counts.wer).toBeCloseTo(expected.wer, 12);
+      expect(counts).toEqual(expected);
+      expect(alignment.map(({ kind }) => (kind === 'hit' ? '=' : kind[0].toUpperCase())).join('')).toBe(
+        edits,
+      );
+      const side = (key: 'reference' | 'hypothesis') => alignment.flatMap((step) => step[key] ?? []);
+      expect(side('reference')).toEqual(normalizedWords(reference));
+      expect(side('hypothesis')).toEqual(normalizedWords(hypothesis));
+    },
+  );
 });
 
 describe('formatAlignment', () => {
