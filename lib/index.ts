@@ -54,3 +54,7 @@ export { htmlTable, textTable, type Table } from './view/table.js';
 export { advanceProgress, describeProgress, type ProgressState } from './view/progress.js';
 export { writeReport } from './view/report.js';
 export { verify, type VerifyRow } from './verify.js';
+export { show, type Html, type Showable } from './view/notebook/show.js';
+export { openRun, type LiveRun } from './view/notebook/live-run.js';
+export { listen, type ClipChoice } from './view/notebook/listen.js';
+export { chooseParameters, chooseSettings, type Choice, type Choices } from './view/notebook/settings.js';

@@ -14,8 +14,10 @@ export interface Table {
 
 /** The table as HTML; every cell is shown as the text it is. */
 export function htmlTable({ columns, rows }: Table): string {
+  // In the cells, since a notebook has no style sheet of its own and aligns everything right.
+  const styles = { left: 'text-align:left', right: 'text-align:right;white-space:nowrap' };
   const cell = (tag: 'th' | 'td', text: string, column: number) =>
-    `<${tag}${columns[column].align === 'right' ? ' class="number"' : ''}>${escapeHtml(text)}</${tag}>`;
+    `<${tag} style="${styles[columns[column].align ?? 'left']}">${escapeHtml(text)}</${tag}>`;
   const line = (tag: 'th' | 'td', cells: string[]) =>
     `<tr>${cells.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
   const head = line(

@@ -63,9 +63,12 @@ describe('tables', () => {
   });
 
   it('as HTML shows cells as they are', () => {
+    const left = 'style="text-align:left"';
+    const right = 'style="text-align:right;white-space:nowrap"';
     expect(htmlTable(table)).toBe(
-      '<table><thead><tr><th>name</th><th class="number">value</th></tr></thead>' +
-        '<tbody><tr><td>a</td><td class="number">1.5</td></tr>\n<tr><td>&lt;b&gt;</td><td class="number">10.25</td></tr></tbody></table>',
+      `<table><thead><tr><th ${left}>name</th><th ${right}>value</th></tr></thead><tbody>` +
+        `<tr><td ${left}>a</td><td ${right}>1.5</td></tr>\n` +
+        `<tr><td ${left}>&lt;b&gt;</td><td ${right}>10.25</td></tr></tbody></table>`,
     );
   });
 

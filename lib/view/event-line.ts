@@ -1,0 +1,39 @@
+import { ORIGINAL, type RunEvent } from '../experiment/events.js';
+import { formatCount, formatDuration, formatNumber } from './format.js';
+import { policyName, splitName } from './run-events.js';
+
+/** The line an event leaves behind; undefined for one that only moves a bar. */
+export function eventLine(event: RunEvent): string | undefined {
+  switch (event.type) {
+    case 'started':
+      return `run ${event.run}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
+    case 'evaluated': {
+      const { mean, p25, p75 } = event.statistics;
+      const tokens = event.lengths.reduce((total, length) => total + length, 0) / event.lengths.length;
+      const reward = `reward ${formatNumber(mean)} (${formatNumber(p25)} to ${formatNumber(p75)})`;
+      const indent = event.iteration === ORIGINAL ? 'original policy' : '  evaluated';
+      return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}`;
+    }
+    case 'sampled':
+      return `${policyName(event.iteration)}\n  sampled ${formatCount(event.samples, 'completion')}, ${formatCount(event.tokens, 'token')}, ${formatDuration(event.seconds)}`;
+    case 'scored': {
+      const dropped = event.dropped > 0 ? `, ${event.dropped} without a score dropped` : '';
+      return `  scored, mean reward ${formatNumber(event.averageReward)}${dropped}`;
+    }
+    case 'paired': {
+      const skipped = event.skippedReasons.map((reason) => `\n  skipped ${reason}`).join('');
+      return `  ${formatCount(event.pairs, 'pair')} in ${event.dataFile}${skipped}`;
+    }
+    case 'step': {
+      if (event.step < event.steps) return undefined;
+      const margin = formatNumber(event.metrics['rewards/margins'], 3);
+      return `  trained ${formatCount(event.steps, 'step')}, loss ${formatNumber(event.metrics.loss, 4)}, margin ${margin}`;
+    }
+    case 'saved':
+      return `  saved ${event.directory}`;
+    case 'finished':
+      return `finished in ${formatDuration(event.seconds)}`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,38 @@
+import { figureSvg } from '../svg/figure-svg.js';
+import type { Figure } from '../figure.js';
+import { htmlTable, textTable, type Table } from '../table.js';
+import { notebookKernel, type MimeBundle } from './kernel.js';
+
+/** Markup, made of escaped parts, and what a viewer without markup shows. */
+export interface Html {
+  html: string;
+  text: string;
+}
+
+export type Showable = Figure | Table | Html;
+
+/** Shows figures, tables and markup below the running cell, one after the other. Outside a notebook it prints their text. */
+export function show(...contents: Showable[]): void {
+  const kernel = notebookKernel();
+  for (const content of contents) kernel.display(toBundle(content));
+}
+
+/** A content in every format that a notebook's viewers may want: live, as a picture, as text. */
+export function toBundle(content: Showable): MimeBundle {
+  if ('html' in content) return htmlBundle(content);
+  if ('columns' in content) {
+    return htmlBundle({
+      html: `<div style="overflow-x:auto">${htmlTable(content)}</div>`,
+      text: textTable(content),
+    });
+  }
+  return {
+    'application/vnd.plotly.v1+json': { ...content, config: { responsive: true, displaylogo: false } },
+    'image/svg+xml': figureSvg(content),
+    'text/plain': '[chart]',
+  };
+}
+
+export function htmlBundle({ html, text }: Html): MimeBundle {
+  return { 'text/html': html, 'text/plain': text };
+}

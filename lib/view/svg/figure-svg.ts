@@ -1,0 +1,114 @@
+import { COLORS, type Figure } from '../figure.js';
+import { figureParts, type Label, type Line } from './figure-parts.js';
+import { drawAxes, layOutPanels, type Panel } from './panels.js';
+import { drawTrace, legendEntries, type LegendEntry } from './traces.js';
+
+const FONT = 'font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif"';
+const LEGEND_ROW_PIXELS = 20;
+const CHARACTER_PIXELS = 6.6;
+
+/**
+ * A figure as a still SVG picture on white: what viewers that run no scripts show in the place of the live chart. Draws what this
+ * project's charts consist of (lines, markers, bands, bars, panels, straight shapes, labels, a legend), not all of plotly.
+ */
+export function figureSvg(figure: Figure, widthPixels = 900): string {
+  const parts = figureParts(figure);
+  const legend = placeLegend(legendEntries(parts.traces), widthPixels - parts.margin.l - parts.margin.r);
+  const plotHeight = parts.heightPixels - parts.margin.t - parts.margin.b - legend.heightPixels;
+  const panels = layOutPanels(parts, widthPixels, plotHeight);
+  const paper = {
+    left: parts.margin.l,
+    top: parts.margin.t,
+    width: widthPixels - parts.margin.l - parts.margin.r,
+    height: plotHeight,
+  };
+  const content = [
+    `<rect width="100%" height="100%" fill="#ffffff"/>`,
+    ...panels.map((panel, i) => clipPath(panel, i)),
+    ...panels.map(drawAxes),
+    ...panels.map(
+      (panel, i) =>
+        `<g clip-path="url(#c${i})">${panel.traces.map((trace, k) => drawTrace(trace, panel.traces[k - 1], panel)).join('')}</g>`,
+    ),
+    ...parts.lines.map((line) => drawLine(line, panels, paper)),
+    ...parts.labels.map((label) => drawLabel(label, panels, paper)),
+    legend.draw(parts.margin.l, parts.heightPixels - legend.heightPixels),
+  ];
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${widthPixels} ${parts.heightPixels}" width="${widthPixels}" ` +
+    `height="${parts.heightPixels}" ${FONT} font-size="12" fill="${COLORS.text}">${content.join('')}</svg>`
+  );
+}
+
+interface Paper {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+function clipPath({ left, top, width, height }: Panel, index: number): string {
+  const rectangle = `<rect x="${left}" y="${top - 4}" width="${width}" height="${height + 8}"/>`;
+  return `<clipPath id="c${index}">${rectangle}</clipPath>`;
+}
+
+function drawLine(
+  { xref, yref, x0, x1, y0, y1, line }: Line,
+  panels: readonly Panel[],
+  paper: Paper,
+): string {
+  const [fromX, toX] = [x0, x1].map((x) => toPixelX(x, xref, panels, paper).toFixed(1));
+  const [fromY, toY] = [y0, y1].map((y) => toPixelY(y, yref, panels, paper).toFixed(1));
+  const dash = line?.dash === undefined ? '' : ` stroke-dasharray="${line.dash === 'dot' ? '2 3' : '6 4'}"`;
+  return (
+    `<line x1="${fromX}" x2="${toX}" y1="${fromY}" y2="${toY}" stroke="${line?.color ?? COLORS.axis}" ` +
+    `stroke-width="${line?.width ?? 1}"${dash}/>`
+  );
+}
+
+function drawLabel(label: Label, panels: readonly Panel[], paper: Paper): string {
+  const x = toPixelX(label.x, label.xref, panels, paper).toFixed(1);
+  const y = (toPixelY(label.y, label.yref, panels, paper) - 4 - (label.yshift ?? 0)).toFixed(1);
+  const anchor = { left: 'start', right: 'end' }[label.xanchor ?? ''] ?? 'middle';
+  const weight = label.text.startsWith('<b>') ? ' font-weight="bold"' : '';
+  const { color = COLORS.text, size = 13 } = label.font ?? {};
+  return `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="${color}"${weight}>${plainText(label.text)}</text>`;
+}
+
+function toPixelX(x: number, ref: string, panels: readonly Panel[], paper: Paper): number {
+  const panel = panels.find((candidate) => candidate.xName === ref);
+  return panel ? panel.x.toPixel(x) : paper.left + x * paper.width;
+}
+
+function toPixelY(y: number, ref: string, panels: readonly Panel[], paper: Paper): number {
+  const panel = panels.find((candidate) => candidate.yName === ref);
+  return panel ? panel.y.toPixel(y) : paper.top + (1 - y) * paper.height;
+}
+
+/** Chart text is HTML already (escapeChartText); of its tags only the bold ones are used, and SVG says that otherwise. */
+export function plainText(chartText: string): string {
+  return chartText.replace(/<\/?b>/g, '').replace(/<br\s*\/?>/g, ' ');
+}
+
+function placeLegend(entries: readonly LegendEntry[], widthPixels: number) {
+  let [row, column] = [0, 0];
+  const places = entries.map(({ name }) => {
+    const width = 40 + name.length * CHARACTER_PIXELS;
+    if (column > 0 && column + width > widthPixels) [row, column] = [row + 1, 0];
+    const place = { row, column };
+    column += width;
+    return place;
+  });
+  const heightPixels = entries.length > 0 ? (row + 1) * LEGEND_ROW_PIXELS + 6 : 0;
+  return {
+    heightPixels,
+    draw: (left: number, top: number) =>
+      entries
+        .map(({ name, symbol }, i) => {
+          const { row: atRow, column: atColumn } = places[i];
+          const transform = `translate(${left + atColumn} ${top + atRow * LEGEND_ROW_PIXELS + 10})`;
+          return `<g transform="${transform}">${symbol}<text x="28" y="4">${name}</text></g>`;
+        })
+        .join(''),
+  };
+}

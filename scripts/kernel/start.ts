@@ -1,0 +1,132 @@
+/**
+ * The notebooks' TypeScript kernel: `node --enable-source-maps dist/scripts/kernel/start.js CONNECTION_FILE`, started by Jupyter in the
+ * notebook's folder. It is tslab with the project's TypeScript, natural imports, errors as error outputs, and a stop button that ends
+ * the library's work.
+ */
+import { createRequire, Module } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format } from 'node:util';
+import ts from 'typescript';
+import type { Converter } from 'tslab/dist/converter.js';
+import { KERNEL, type NotebookKernel } from '../../lib/view/notebook/kernel.js';
+import { prepareCell, projectRoot, type PreparedCell } from './cell.js';
+import { describeDiagnostics, describeError, type NotebookError } from './errors.js';
+import { createInterrupter } from './interrupt.js';
+import { reportErrors } from './server.js';
+import { replaceTypeScriptOfTslab } from './typescript.js';
+
+const root = projectRoot(fileURLToPath(import.meta.url));
+const notebookDirectory = process.cwd();
+const prepare = (cell: string) => prepareCell(cell, root, notebookDirectory);
+
+// tslab compiles cells as files of the working directory; they run in the notebook's folder, as with other kernels.
+process.chdir(root);
+replaceTypeScriptOfTslab(root);
+const { createConverter } = await import('tslab/dist/converter.js');
+const { createExecutor } = await import('tslab/dist/executor.js');
+const { default: jupyter } = await import('tslab/dist/jupyter.js');
+await preloadLibrary();
+
+let cellError: NotebookError | undefined;
+const converter = preparing(createConverter());
+const converters = { node: converter, browser: converter, close: () => converter.close() };
+const executor = createExecutor(root, converters, {
+  log: console.log,
+  error: (thrown: unknown, ...rest: unknown[]) => {
+    // Complaints of the compiler come as a format and its arguments; convert() below has described them already.
+    if (rest.length === 0) cellError = describeError(thrown);
+    else
+      cellError ??= { ename: 'Error', evalue: format(thrown, ...rest), traceback: [format(thrown, ...rest)] };
+  },
+});
+process.chdir(notebookDirectory);
+
+const interrupter = createInterrupter(() => {
+  executor.interrupt();
+});
+process.on('SIGINT', () => {
+  interrupter.interrupt();
+});
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    console.error(describeError(error).traceback.join('\n'));
+  });
+}
+
+const execute = executor.execute.bind(executor);
+executor.execute = async (cell) => {
+  interrupter.nextCell();
+  cellError = undefined;
+  try {
+    return await execute(cell);
+  } finally {
+    interrupter.nextCell();
+  }
+};
+
+const kernel: NotebookKernel = {
+  display(data, displayId, replace = false) {
+    const transient = displayId === undefined ? {} : { display_id: displayId };
+    const message = { data, metadata: {}, transient } as Parameters<typeof jupyter.lastWriteDisplayData>[0];
+    jupyter.lastWriteDisplayData(message, replace);
+  },
+  interruptSignal: () => interrupter.signal(),
+};
+Object.assign(globalThis, { [KERNEL]: kernel });
+
+const handler = new jupyter.JupyterHandlerImpl(executor, false);
+const info = handler.handleKernel();
+handler.handleKernel = () => ({ ...info, language_info: { ...info.language_info, version: ts.version } });
+const server = new jupyter.ZmqServer(handler, process.argv[2]);
+reportErrors(server, handler, () => cellError);
+await server.init();
+
+/**
+ * Cells are CommonJS and the library is ES modules: loaded here, it can be required on every supported Node.js, and the first cell that
+ * imports it need not wait.
+ */
+async function preloadLibrary(): Promise<void> {
+  const path = join(root, 'dist', 'lib', 'index.js');
+  const library = Object.assign(new Module(path), { filename: path, loaded: true });
+  library.exports = (await import(path)) as object;
+  createRequire(import.meta.url).cache[path] = library as NodeJS.Module;
+}
+
+/** Lets tslab's converter see prepared cells while everyone else sees positions in the cell as it was written. */
+function preparing(tslabs: Converter): Converter {
+  const at = (cell: PreparedCell, position: number) => cell.toPrepared(position);
+  return {
+    ...tslabs,
+    convert(previous, source) {
+      const cell = prepare(source);
+      const result = tslabs.convert(previous, cell.source);
+      if (result.output !== undefined) result.hasToplevelAwait = cell.hasTopLevelAwait;
+      if (result.diagnostics.length > 0) {
+        const diagnostics = result.diagnostics.map(({ start, messageText, fileName }) => {
+          if (fileName !== undefined) {
+            return {
+              line: start.line + 1,
+              column: start.character + 1,
+              message: `${fileName}: ${messageText}`,
+            };
+          }
+          const before = source.slice(0, cell.toCell(start.offset)).split('\n');
+          return { line: before.length, column: before[before.length - 1].length + 1, message: messageText };
+        });
+        cellError = describeDiagnostics(source, diagnostics);
+      }
+      return result;
+    },
+    inspect(previous, source, position) {
+      const cell = prepare(source);
+      const result = tslabs.inspect(previous, cell.source, at(cell, position));
+      return result;
+    },
+    complete(previous, source, position) {
+      const cell = prepare(source);
+      const result = tslabs.complete(previous, cell.source, at(cell, position));
+      return { ...result, start: cell.toCell(result.start), end: cell.toCell(result.end) };
+    },
+  };
+}
