@@ -20,8 +20,11 @@ export { resample } from './audio/resample.js';
 export type { Reward, Sample } from './reward/reward.js';
 export { evenToken } from './reward/even-token.js';
 export { length } from './reward/length.js';
+export { mosReward } from './reward/mos.js';
+export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from './reward/guard.js';
+export { openOpinionScorer, type OpinionModel, type OpinionScorer } from './scoring/opinion.js';
 
-export { choosePair, choosePairs } from './dpo/pairs.js';
+export { choosePair, choosePairs, type PairRules } from './dpo/pairs.js';
 export type { DpoMetrics } from './dpo/metrics.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './dpo/trainer.js';
 
@@ -40,6 +43,7 @@ export { summarize, type Statistics } from './experiment/statistics.js';
 
 export {
   WHY_BOTH_MAY_FALL,
+  guardCurves,
   lengthDistribution,
   logProbabilityCurves,
   rewardCurves,
@@ -49,6 +53,7 @@ export {
 export type { Figure } from './view/figure.js';
 export { audioPlayer } from './view/audio-player.js';
 export { spectrogramDataUri } from './view/spectrogram.js';
+export { guardTable } from './view/guard-table.js';
 export { beforeAfterTable, evaluationTable } from './view/evaluation-table.js';
 export { htmlTable, textTable, type Table } from './view/table.js';
 export { advanceProgress, describeProgress, type ProgressState } from './view/progress.js';

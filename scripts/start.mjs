@@ -1,7 +1,19 @@
-// `npm start`: installs and builds what is missing, then runs the even-token experiment on the embedded default.
-// Arguments are passed on: npm start -- --iterations 5
+// `npm start`: installs and builds what is missing, then runs an experiment on the embedded default: mos where NISQA's weights are at hand or
+// can be downloaded, else even-token, which needs nothing. Arguments are passed on: npm start -- --iterations 5
 import { buildWhereStale, installWhereMissing, runNode } from './setup.mjs';
 
 await installWhereMissing();
 await buildWhereStale();
-process.exitCode = await runNode(['dist/lib/cli.js', 'even-token', ...process.argv.slice(2)]);
+const experiment = await chooseExperiment();
+process.exitCode = await runNode(['dist/lib/cli.js', experiment, ...process.argv.slice(2)]);
+
+async function chooseExperiment() {
+  const { findNisqaWeights } = await import('../dist/lib/scoring/nisqa/nisqa.js');
+  try {
+    await findNisqaWeights();
+    return 'mos';
+  } catch (error) {
+    console.log(`running the even-token experiment instead of mos: ${error.message}`);
+    return 'even-token';
+  }
+}

@@ -1,11 +1,23 @@
+import type { Interval } from '../experiment/bootstrap.js';
 import type { RunEvent } from '../experiment/events.js';
 import type { RewardName } from '../experiment/parameters.js';
 import { summarize } from '../experiment/statistics.js';
-import { formatNumber } from '../view/format.js';
+import { meaningOf } from '../reward/guard.js';
+import { formatChange, formatNumber } from '../view/format.js';
+import {
+  changeOfMeans,
+  formatFigure,
+  formatFigureChange,
+  guardChanges,
+  type GuardChange,
+} from '../view/guard-table.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
 import { textTable } from '../view/table.js';
 
-/** Held-out figures of the original and of the last trained policy as a text table; empty where there is nothing to compare yet. */
+/**
+ * Held-out figures of the original and of the last trained policy as a text table, with the 95 % interval of the mean change (paired bootstrap over
+ * prompts); empty where there is nothing to compare yet.
+ */
 export function formatBeforeAfter(events: readonly RunEvent[], reward: RewardName): string {
   const { before, after } = beforeAndAfter(events, 'test');
   if (!before || !after) return '';
@@ -15,7 +27,6 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: RewardNam
   ];
   const rows: (typeof evenShare)[] = [
     ...(reward === 'even-token' ? [evenShare] : []),
-    ['mean reward', ({ statistics }) => formatNumber(statistics.mean)],
     ['median reward', ({ statistics }) => formatNumber(statistics.median)],
     [
       'p25 to p75 of reward',
@@ -24,12 +35,47 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: RewardNam
     ['mean length in tokens', ({ lengths }) => formatNumber(summarize(lengths).mean, 1)],
     ['median length in tokens', ({ lengths }) => formatNumber(summarize(lengths).median, 1)],
   ];
+  const meanReward = [
+    'mean reward',
+    formatNumber(before.statistics.mean),
+    formatNumber(after.statistics.mean),
+    formatInterval(
+      after.statistics.mean - before.statistics.mean,
+      changeOfMeans(before.promptMeans, after.promptMeans),
+      formatChange,
+    ),
+  ];
   return textTable({
     columns: [
       { title: 'held-out prompts' },
       { title: 'before', align: 'right' },
       { title: 'after', align: 'right' },
+      { title: 'change, 95 % interval' },
     ],
-    rows: rows.map(([name, format]) => [name, format(before), format(after)]),
+    rows: [
+      meanReward,
+      ...rows.map(([name, format]) => [name, format(before), format(after), '']),
+      ...guardChanges(events).map(formatGuard),
+    ],
   });
+}
+
+function formatGuard({ figure, before, after, interval }: GuardChange): string[] {
+  return [
+    meaningOf(figure).label,
+    formatFigure(figure, before),
+    formatFigure(figure, after),
+    formatInterval(after - before, interval, (change) => formatFigureChange(figure, change)),
+  ];
+}
+
+/** "+0.42 (+0.21 to +0.60)". */
+function formatInterval(
+  change: number,
+  interval: Interval | undefined,
+  format: (change: number) => string,
+): string {
+  return interval
+    ? `${format(change)} (${format(interval.low)} to ${format(interval.high)})`
+    : format(change);
 }

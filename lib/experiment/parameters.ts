@@ -56,7 +56,7 @@ export const parametersSchema = z.strictObject({
     .min(1)
     .nullable()
     .default(null)
-    .describe("speech recognizer for the guard's word error rate: a Whisper model by name or folder"),
+    .describe("Whisper model, by name or folder, for the guard's word error rate; else WHISPER_MODEL's"),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),

@@ -1,16 +1,12 @@
 import type { Codec } from '../codec/codec.js';
 import { EngineHost } from '../engine/index.js';
 import { evenToken } from '../reward/even-token.js';
-import { fidelityGuard, levelGuard, opinionGuard, type Guard } from '../reward/guard.js';
+import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
 import { length } from '../reward/length.js';
 import { mosReward } from '../reward/mos.js';
 import type { Reward } from '../reward/reward.js';
-import {
-  openOpinionScorer,
-  opinionModels,
-  type OpinionModel,
-  type OpinionScorer,
-} from '../scoring/opinion.js';
+import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
+import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
 import type { Parameters } from './parameters.js';
 
 /** What a run's samples are scored and guarded by. */
@@ -24,23 +20,34 @@ export interface Scorers {
 }
 
 /**
- * Opens the reward and the guards that the parameters name. Their networks run in a worker of their own, beside the engine's that samples and
+ * Opens the reward and the guards that the parameters name. Opinion scores run in a worker of their own, beside the engine's that samples and
  * makes audio.
  *
- * @throws Error when the reward's network is not at hand, saying how to provide it; a guard's gives a notice instead
+ * @throws Error when the reward's network is not at hand, saying how to provide it; a guard that cannot be had gives a notice instead
  */
 export async function openScorers(parameters: Parameters): Promise<Scorers> {
   const host = new EngineHost(1);
   try {
-    const notices: string[] = [];
     const reward = await openReward(parameters, host);
-    const scorers = await openGuardScorers(parameters, host, notices);
+    if (!parameters.guard && !parameters.guardPairs) {
+      return { reward, guards: () => [], notices: [], dispose: () => host.close() };
+    }
+    const notices: string[] = [];
+    const scorers = await openSecondScorers(parameters, host, notices);
+    const transcriber = parameters.guard ? await openNamedTranscriber(parameters, notices) : undefined;
     return {
       reward,
-      guards: (codec) =>
-        guardsWanted(parameters) ? [...scorers.map(opinionGuard), fidelityGuard(codec), levelGuard] : [],
+      guards: (codec) => [
+        ...scorers.map(opinionGuard),
+        fidelityGuard(codec),
+        ...(transcriber ? [wordGuard(transcriber.transcribe, codec)] : []),
+        levelGuard,
+      ],
       notices,
-      dispose: () => host.close(),
+      async dispose() {
+        await transcriber?.dispose();
+        await host.close();
+      },
     };
   } catch (error) {
     await host.close();
@@ -59,28 +66,38 @@ async function openReward({ reward, rewardModel }: Parameters, host: EngineHost)
   }
 }
 
-function guardsWanted({ guard, guardPairs }: Parameters): boolean {
-  return guard || guardPairs;
-}
-
 /** The opinion scores that are not trained on. */
-async function openGuardScorers(
-  parameters: Parameters,
+async function openSecondScorers(
+  { reward, rewardModel }: Parameters,
   host: EngineHost,
   notices: string[],
 ): Promise<OpinionScorer[]> {
-  if (!guardsWanted(parameters)) return [];
-  const isTrainedOn = (model: OpinionModel) =>
-    parameters.reward === 'mos' && parameters.rewardModel === model;
   const scorers: OpinionScorer[] = [];
-  for (const model of opinionModels.filter((model) => !isTrainedOn(model))) {
+  for (const model of opinionModels) {
+    if (reward === 'mos' && rewardModel === model) continue;
     try {
       scorers.push(await openOpinionScorer(model, host));
     } catch (error) {
-      notices.push(
-        `without a guard by ${model === 'nisqa' ? 'NISQA' : 'DNSMOS'}: ${(error as Error).message}`,
-      );
+      notices.push(`no guard by ${model.toUpperCase()}: ${(error as Error).message}`);
     }
   }
   return scorers;
+}
+
+/** The recognizer that is named. Unless named none is opened: it takes longer than all the rest. */
+async function openNamedTranscriber(
+  { transcriber }: Parameters,
+  notices: string[],
+): Promise<Transcriber | undefined> {
+  const model = transcriber ?? process.env.WHISPER_MODEL;
+  if (!model) {
+    notices.push('no guard by word error rate: no recognizer is named (--transcriber or WHISPER_MODEL)');
+    return undefined;
+  }
+  try {
+    return await openTranscriber({ model });
+  } catch (error) {
+    notices.push(`no guard by word error rate: ${(error as Error).message}`);
+    return undefined;
+  }
 }

@@ -18,16 +18,21 @@ export function formatFigureChange(figure: GuardFigure, change: number): string 
     : formatChange(change);
 }
 
+/** The figures that a run's guards could measure, in the order they are shown. */
+export function guardsOf(events: readonly RunEvent[]): GuardFigure[] {
+  const guards = eventsOf(events, 'guarded').flatMap((event) => event.guards);
+  return [...new Set(guards.map(({ figure }) => figure))];
+}
+
 /** Every guard figure on held-out prompts: a row each with its mean for every policy and its change since the original policy. */
 export function guardTable(events: readonly RunEvent[]): Table {
   const evaluations = eventsOf(events, 'guarded');
-  const figures = [...new Set(evaluations.flatMap(({ guards }) => guards.map(({ figure }) => figure)))];
   return {
     columns: [
       { title: 'guard' },
       ...evaluations.map(({ iteration }) => ({ title: policyName(iteration), align: 'right' as const })),
     ],
-    rows: figures.map((figure) => {
+    rows: guardsOf(events).map((figure) => {
       const summaries = evaluations.map(({ guards }) => guards.find((guard) => guard.figure === figure));
       const [original] = summaries;
       return [

@@ -13,10 +13,10 @@ describe('formatBeforeAfter', () => {
   it('compares the original with the last policy on held-out prompts', () => {
     const lines = formatBeforeAfter(events, 'even-token').split('\n');
     const cells = lines.map((line) => line.split(/ {2,}/));
-    expect(cells[0]).toEqual(['held-out prompts', 'before', 'after']);
+    expect(cells[0]).toEqual(['held-out prompts', 'before', 'after', 'change, 95 % interval']);
     expect(cells.slice(2)).toEqual([
+      ['mean reward', '2.50', '4.25', '+1.75'],
       ['even tokens', '50.0 %', '85.0 %'],
-      ['mean reward', '2.50', '4.25'],
       ['median reward', '2.50', '4.25'],
       ['p25 to p75 of reward', '2.25 to 2.75', '4.13 to 4.38'],
       ['mean length in tokens', '105.0', '100.0'],

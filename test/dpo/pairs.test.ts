@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { choosePair, choosePairs } from '../../lib/dpo/pairs.js';
 
@@ -40,6 +41,7 @@ it('takes the first of equally good and equally bad completions', () => {
 it.each([
   ['no sample', [], 'only 0 of 0 samples could be scored'],
   ['one scored sample', [completion('a', 1), completion('b', null)], 'only 1 of 2 samples could be scored'],
+  ['one finite reward', [completion('a', 1), completion('b', NaN)], 'only 1 of 2 samples could be scored'],
   ['equal ranks', [completion('a', 2), completion('b', 2)], 'all 2 samples rank the same'],
 ])('skips a prompt with %s', (_, completions, reason) => {
   expect(choosePair(completions)).toEqual({ skipped: expect.stringContaining(reason) });
@@ -78,5 +80,81 @@ describe('choosePairs', () => {
       2,
     );
     expect(choices).toMatchObject([{ averageReward: 2.5 }, { averageReward: 2.5 }]);
+  });
+});
+
+describe('rules of pairs', () => {
+  interface Guarded {
+    reward: number | null;
+    rank: number | null;
+    figures: Record<string, number>;
+  }
+  const guarded = (reward: number, dnsmos: number): Guarded => ({
+    reward,
+    rank: reward,
+    figures: { dnsmos },
+  });
+  const guard = ({ figures }: Guarded) => figures;
+
+  it('rejects the worst sample that loses on no guard to the chosen one', () => {
+    const completions = [guarded(5, 2), guarded(1, 3), guarded(2, 2), guarded(4, 3)];
+    expect(choosePairs(completions, 2, { guard })).toMatchObject([
+      { chosen: completions[0], rejected: completions[2] },
+      { chosen: completions[3], rejected: completions[1] },
+    ]);
+  });
+
+  it('skips a prompt whose best samples all lose on the guard, and says by which rules', () => {
+    expect(choosePairs([guarded(5, 1), guarded(1, 2)], 1, { guard, minMargin: 0.5 })).toEqual({
+      skipped:
+        'no two of its 2 samples are allowed as a pair by a margin of at least 0.5 and a chosen sample that loses on no guard',
+    });
+  });
+
+  const reward = fc.oneof(fc.integer({ min: 0, max: 6 }), fc.constantFrom(null, NaN, Infinity, -Infinity));
+  const anyCompletion = fc.record({ reward, figures: fc.record({ dnsmos: fc.nat(4), fidelity: fc.nat(4) }) });
+
+  it('hold in every pair, whatever the samples', () => {
+    fc.assert(
+      fc.property(
+        fc.array(anyCompletion, { maxLength: 12 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 0, max: 4 }),
+        (samples, count, minMargin) => {
+          const completions: Guarded[] = samples.map((sample) => ({ ...sample, rank: sample.reward }));
+          const pairs = choosePairs(completions, count, { minMargin, guard });
+          if ('skipped' in pairs) return;
+          expect(pairs.length).toBeLessThanOrEqual(count);
+          expect(new Set(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected])).size).toBe(
+            2 * pairs.length,
+          );
+          for (const { chosen, rejected } of pairs) {
+            expect(Number.isFinite(chosen.reward) && Number.isFinite(rejected.reward)).toBe(true);
+            expect(chosen.reward).toBeGreaterThan(rejected.reward);
+            expect(chosen.reward - rejected.reward).toBeGreaterThanOrEqual(minMargin);
+            expect(chosen.figures.dnsmos).toBeGreaterThanOrEqual(rejected.figures.dnsmos);
+            expect(chosen.figures.fidelity).toBeGreaterThanOrEqual(rejected.figures.fidelity);
+          }
+        },
+      ),
+    );
+  });
+
+  it('skip a prompt only where no two samples make a pair', () => {
+    fc.assert(
+      fc.property(fc.array(anyCompletion, { maxLength: 8 }), (samples) => {
+        const completions: Guarded[] = samples.map((sample) => ({ ...sample, rank: sample.reward }));
+        const finite = completions.filter(({ reward }) => Number.isFinite(reward));
+        const possible = finite.some((a) =>
+          finite.some(
+            (b) =>
+              a.reward! > b.reward! &&
+              a.figures.dnsmos >= b.figures.dnsmos &&
+              a.figures.fidelity >= b.figures.fidelity,
+          ),
+        );
+        expect('skipped' in choosePair(completions, { guard })).toBe(!possible);
+      }),
+    );
   });
 });

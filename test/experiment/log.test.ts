@@ -23,17 +23,38 @@ describe('describeEvent', () => {
       type: 'evaluated',
       split: 'test',
       rewards: [1, 2],
+      promptMeans: [1, 2],
       lengths: [10, 12],
       statistics: summarize([1, 2]),
+      droppedReasons: ['1 sample: it is silent'],
       seconds: 1,
     } satisfies Omit<Extract<RunEvent, { type: 'evaluated' }>, 'iteration'>;
     expect(describeEvent({ ...evaluated, iteration: -1 })[1]).toEqual({
       level: 'INFO',
       message: 'Original model rewards on testing set: [1,2]',
     });
+    expect(describeEvent({ ...evaluated, iteration: 2 }).at(-1)).toEqual({
+      level: 'WARNING',
+      message: 'Dropped 1 sample: it is silent',
+    });
     expect(describeEvent({ ...evaluated, iteration: 2 })[0].message).toMatch(
       /^Trained model iteration 2 metrics on testing set: .*"mean":1.5/,
     );
+  });
+
+  it('logs what the guards measured, and warns', () => {
+    const guard = { figure: 'dnsmos', mean: 2.5, promptMeans: [2.4, 2.6], missing: 0 } as const;
+    const warnings = ['the reward rose'];
+    const lines = describeEvent({
+      type: 'guarded',
+      iteration: 1,
+      guards: [{ ...guard, promptMeans: [2.4, 2.6] }],
+      warnings,
+    });
+    expect(lines).toEqual([
+      { level: 'INFO', message: `Guard of iteration 1: ${JSON.stringify(guard)}` },
+      { level: 'WARNING', message: 'the reward rose' },
+    ]);
   });
 
   it('warns of skipped prompts', () => {

@@ -62,6 +62,11 @@ const MAX_BATCH_SEGMENTS = 1024;
 /** Added to the attention of padding; exp of it is 0. */
 const MASKED = -1e30;
 
+/** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
+export function findNisqaWeights(weightsPath?: string): Promise<string> {
+  return findWeights(PLACE, weightsPath);
+}
+
 /**
  * Loads NISQA v2.0, which predicts how listeners would rate the quality of speech.
  *
@@ -71,7 +76,7 @@ const MASKED = -1e30;
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
 export async function loadNisqa(weightsPath?: string, host: EngineHost = defaultHost()): Promise<Nisqa> {
-  const path = await findWeights(PLACE, weightsPath);
+  const path = await findNisqaWeights(weightsPath);
   const weights = parseNisqaWeights(await readFile(path), path);
   const session = await host.call('createSession', nisqaModel(weights), host.threads);
 

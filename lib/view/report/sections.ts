@@ -2,6 +2,7 @@ import { parametersSchema } from '../../experiment/parameters.js';
 import type { RecordedRun } from '../../experiment/run-files.js';
 import {
   WHY_BOTH_MAY_FALL,
+  guardCurves,
   lengthDistribution,
   logProbabilityCurves,
   rewardCurves,
@@ -10,10 +11,11 @@ import {
 } from '../charts.js';
 import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
+import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlaceholder } from '../figure-html.js';
 import type { Figure } from '../figure.js';
 import { formatDuration } from '../format.js';
-import { eventsOf, evaluationsOf, splitName } from '../run-events.js';
+import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
 import { htmlTable, type Table } from '../table.js';
 
@@ -30,7 +32,13 @@ export interface Section {
   html: string;
 }
 
-type FigureName = 'chart-rewards' | 'chart-training' | 'chart-logps' | 'chart-distribution' | 'chart-lengths';
+type FigureName =
+  | 'chart-rewards'
+  | 'chart-guards'
+  | 'chart-training'
+  | 'chart-logps'
+  | 'chart-distribution'
+  | 'chart-lengths';
 
 /** The figures of a report by the id of their place. */
 type Figures = Partial<Record<FigureName, Figure>>;
@@ -41,6 +49,7 @@ export function reportFigures({ events }: RecordedRun, rewardLabel: string): Fig
   const trained = eventsOf(events, 'step').length > 0;
   return {
     ...(evaluated && { 'chart-rewards': rewardCurves(events, rewardLabel) }),
+    ...(guardsOf(events).length > 0 && { 'chart-guards': guardCurves(events) }),
     ...(trained && { 'chart-training': trainingCurves(events), 'chart-logps': logProbabilityCurves(events) }),
     ...(evaluationsOf(events, 'test').length > 0 && {
       'chart-distribution': rewardDistribution(events, 'test', rewardLabel),
@@ -54,6 +63,7 @@ export function reportSections(content: ReportContent, figures: Figures): Sectio
   const { run } = content;
   return [
     rewardSection(run, figures),
+    ...guardSections(run, figures),
     trainingSection(figures),
     sampleSection(figures),
     ...audioSections(content),
@@ -65,6 +75,9 @@ const CAPTIONS: Record<FigureName, string> = {
   'chart-rewards':
     'Solid: median. Dotted: mean. Dark band: middle half of the samples. Light band: worst to best sample. ' +
     '“original” is the policy before any training.',
+  'chart-guards':
+    'What the reward does not see, on the held-out samples that it was measured on. Dashed: the limit beyond which ' +
+    'a rising reward is worth a warning.',
   'chart-training':
     'Loss starts at ln 2 = 0.693 and margins at 0 in every iteration, since the reference is the policy at the ' +
     'iteration’s start. Dotted vertical lines part the iterations.',
@@ -90,6 +103,22 @@ function rewardSection({ events }: RecordedRun, figures: Figures): Section {
 <details><summary>Statistics of every evaluation</summary>${tables.join('')}</details>`;
   const html = charts(figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
   return { id: 'reward', title: 'Reward', html };
+}
+
+/** Nothing for a run without guards. */
+function guardSections({ events }: RecordedRun, figures: Figures): Section[] {
+  const notices = eventsOf(events, 'notice').map(({ message }) => note(message));
+  if (!figures['chart-guards'] && notices.length === 0) return [];
+  const warnings = eventsOf(events, 'guarded').flatMap(({ iteration, warnings }) =>
+    warnings.map((warning) => `<p class="warning">${escapeHtml(`${policyName(iteration)}: ${warning}`)}</p>`),
+  );
+  const html = [
+    ...warnings,
+    charts(figures, ['chart-guards'], NOT_EVALUATED),
+    scrolling(guardTable(events)),
+    ...notices,
+  ].join('\n');
+  return [{ id: 'guard', title: 'Guard against reward hacking', html }];
 }
 
 function trainingSection(figures: Figures): Section {

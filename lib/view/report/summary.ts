@@ -1,7 +1,8 @@
-import { pairedBootstrap, type Interval } from '../../experiment/bootstrap.js';
+import type { Interval } from '../../experiment/bootstrap.js';
 import type { Split } from '../../experiment/events.js';
 import type { RecordedRun } from '../../experiment/run-files.js';
 import { meanOf } from '../evaluation-table.js';
+import { changeOfMeans } from '../guard-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, splitName } from '../run-events.js';
 
@@ -21,27 +22,13 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   return sentences.join(' ');
 }
 
-/** Resamples of fewer prompts are too alike for an interval to mean much. */
-const FEWEST_PROMPTS = 5;
-
 /**
  * How much the mean reward of a prompt changed between the original and the last trained policy, with its interval over
- * prompts.
- *
- * @returns undefined where an evaluation is missing, a sample could not be scored (rewards no longer tell their prompt)
- * or there are fewer than 5 prompts
+ * prompts; undefined where an evaluation is missing or fewer than 5 prompts have samples with a reward in both.
  */
-export function rewardChange({ record, events }: RecordedRun, split: Split): Interval | undefined {
+export function rewardChange({ events }: Pick<RecordedRun, 'events'>, split: Split): Interval | undefined {
   const { before, after } = beforeAndAfter(events, split);
-  const { numEval } = record.parameters;
-  const prompts = split === 'test' ? record.parameters.testPrompts : record.parameters.trainPrompts;
-  if (!before || !after || prompts < FEWEST_PROMPTS) return undefined;
-  if ([before, after].some(({ rewards }) => rewards.length !== prompts * numEval)) return undefined;
-  const promptMeans = (rewards: number[]) =>
-    Array.from({ length: prompts }, (_, prompt) =>
-      meanOf(rewards.slice(prompt * numEval, (prompt + 1) * numEval)),
-    );
-  return pairedBootstrap(promptMeans(before.rewards), promptMeans(after.rewards));
+  return before && after && changeOfMeans(before.promptMeans, after.promptMeans);
 }
 
 function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string {
