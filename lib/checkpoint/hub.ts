@@ -1,0 +1,230 @@
+/** Models and datasets by name from a Hugging Face hub, in the cache that Python's huggingface_hub keeps. */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import {
+  datasetInfo,
+  getHFHubCachePath,
+  getRepoFolderName,
+  HubApiError,
+  listFiles,
+  modelInfo,
+} from '@huggingface/hub';
+import { writeFileAtomic } from './atomic.js';
+import { downloadFile, isOffline } from './download.js';
+import { exists, linkOrCopy } from './files.js';
+
+type RepoType = 'model' | 'dataset';
+
+/** A repository on the hub and one of its versions. */
+interface HubReference {
+  type: RepoType;
+  /** "organisation/name" */
+  name: string;
+  /** Branch, tag or commit. */
+  revision: string;
+}
+
+interface HubFile {
+  path: string;
+  /** Name in the cache's blobs/: SHA-256 of a large file, Git's hash of another. */
+  etag: string;
+  sha256: string | undefined;
+}
+
+export interface ResolveOptions {
+  type: RepoType;
+  /** Which of a repository's files are needed, from the paths of all; none means that it is not what was asked for. */
+  choose: (paths: readonly string[]) => string[];
+  signal?: AbortSignal;
+}
+
+const COMMIT = /^[0-9a-f]{40}$/;
+const ETAG = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/**
+ * A path on this machine for `source`: itself where it exists, else the files of the hub's repository `organisation/name` or
+ * `organisation/name@revision`, downloaded where the cache lacks them. Downloads go on where they broke, are checked by their hash, and
+ * are announced on standard error.
+ *
+ * Environment, as in Python: HF_ENDPOINT (default https://huggingface.co), HF_TOKEN, HF_HOME or HF_HUB_CACHE, HF_HUB_OFFLINE.
+ *
+ * @throws Error in one sentence: no such folder or repository, no permission, a wrong hash, or nothing in the cache while offline
+ */
+export async function resolveSource(source: string, options: ResolveOptions): Promise<string> {
+  if (await exists(source)) return source;
+  const reference = parseReference(source, options.type);
+  if (!reference) {
+    throw new Error(
+      `${source} does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision.`,
+    );
+  }
+  const cache = join(getHFHubCachePath(), getRepoFolderName(reference));
+  try {
+    if (isOffline()) throw new Unreachable('HF_HUB_OFFLINE is set');
+    return await download(reference, cache, options);
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    const snapshot = await findSnapshot(reference, cache, options);
+    if (snapshot) return snapshot;
+    throw new Error(
+      `${source} does not exist here, the cache (${cache}) has no such ${options.type}, and it was not downloaded: ${error.message}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The hub cannot be asked: what the cache has must do. */
+class Unreachable extends Error {}
+
+function parseReference(source: string, type: RepoType): HubReference | undefined {
+  const match = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w-][\w./-]*))?$/.exec(source);
+  if (!match || source.includes('..')) return undefined;
+  return { type, name: match[1], revision: match[2] ?? 'main' };
+}
+
+/** The folder of the reference's commit in the cache, if it has what is needed. */
+async function findSnapshot(
+  { revision }: HubReference,
+  cache: string,
+  { choose }: ResolveOptions,
+): Promise<string | undefined> {
+  const known = await readFile(join(cache, 'refs', revision), 'utf8').catch(() => revision);
+  const snapshot = join(cache, 'snapshots', known.trim());
+  const entries = await readdir(snapshot, { recursive: true }).catch(() => []);
+  return choose(entries.map((entry) => entry.split(sep).join('/'))).length > 0 ? snapshot : undefined;
+}
+
+async function download(reference: HubReference, cache: string, options: ResolveOptions): Promise<string> {
+  const endpoint = (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
+  const { commit, files } = await listRepository(reference, endpoint);
+  const chosen = new Set(options.choose(files.map(({ path }) => path)));
+  if (chosen.size === 0) {
+    throw new Error(
+      `${describe(reference, endpoint)} has none of the files of a speech-dpo ${reference.type}.`,
+    );
+  }
+  const snapshot = join(cache, 'snapshots', commit);
+  for (const file of files.filter(({ path }) => chosen.has(path))) {
+    const blob = join(cache, 'blobs', file.etag);
+    if (!(await exists(blob))) {
+      const url = `${repositoryUrl(reference, endpoint)}/resolve/${commit}/${encodePath(file.path)}`;
+      process.stderr.write(`Downloading ${url}\n`);
+      await downloadBlob(url, blob, file, options.signal).catch((error: unknown) => {
+        throw explainStatus(error, reference, endpoint);
+      });
+    }
+    const link = join(snapshot, file.path);
+    await mkdir(dirname(link), { recursive: true });
+    await linkOrCopy(blob, link);
+  }
+  await writeFileAtomic(join(cache, 'refs', reference.revision), commit);
+  return snapshot;
+}
+
+async function listRepository(
+  reference: HubReference,
+  endpoint: string,
+): Promise<{ commit: string; files: HubFile[] }> {
+  const { type, name, revision } = reference;
+  const asked = { hubUrl: endpoint, ...(process.env.HF_TOKEN && { accessToken: process.env.HF_TOKEN }) };
+  const info = type === 'model' ? modelInfo : datasetInfo;
+  try {
+    const { sha: commit } = await info({ ...asked, name, revision, additionalFields: ['sha'] });
+    if (!COMMIT.test(commit)) throw new Error(`${endpoint} answers for ${name} with a commit "${commit}".`);
+    const files: HubFile[] = [];
+    const repo = { type, name };
+    for await (const entry of listFiles({ ...asked, repo, revision: commit, recursive: true })) {
+      if (entry.type !== 'file') continue;
+      const sha256 = entry.lfs?.oid;
+      const file = { path: entry.path, etag: sha256 ?? entry.oid ?? '', sha256 };
+      if (!isSafe(file))
+        throw new Error(`${endpoint} lists for ${name} a file "${entry.path}" that is refused.`);
+      files.push(file);
+    }
+    return { commit, files };
+  } catch (error) {
+    throw explainStatus(error, reference, endpoint);
+  }
+}
+
+/** Both become names in the cache. */
+function isSafe({ path, etag }: HubFile): boolean {
+  return (
+    ETAG.test(etag) && path.split('/').every((part) => !['', '.', '..'].includes(part) && !/[\\:]/.test(part))
+  );
+}
+
+async function downloadBlob(
+  url: string,
+  blob: string,
+  { etag, sha256 }: HubFile,
+  signal?: AbortSignal,
+): Promise<void> {
+  const headers = process.env.HF_TOKEN ? { Authorization: `Bearer ${process.env.HF_TOKEN}` } : undefined;
+  if (sha256) return downloadFile(url, blob, { sha256, headers, signal });
+  const unchecked = `${blob}.unchecked`;
+  await downloadFile(url, unchecked, { headers, signal });
+  const found = await gitHashOf(unchecked);
+  if (found === etag) return rename(unchecked, blob);
+  await rm(unchecked);
+  throw new Error(`${url}: refused: its Git hash is ${found}; expected ${etag}`);
+}
+
+/** As `git hash-object`: SHA-1 of "blob", the size and the content. */
+async function gitHashOf(path: string): Promise<string> {
+  const { size } = await stat(path);
+  return createHash('sha1')
+    .update(`blob ${size}\0`)
+    .update(await readFile(path))
+    .digest('hex');
+}
+
+function explainStatus(error: unknown, reference: HubReference, endpoint: string): unknown {
+  // fetch tells of a failed connection by a TypeError.
+  if (error instanceof TypeError && /fetch|terminated/.test(error.message)) {
+    const { cause } = error as { cause?: { code?: string } };
+    return new Unreachable(`${endpoint} cannot be reached (${cause?.code ?? error.message})`, {
+      cause: error,
+    });
+  }
+  if (error instanceof TypeError && error.message.includes('access token')) {
+    return new Error("HF_TOKEN is no access token of the hub: those start with 'hf_'.", { cause: error });
+  }
+  if (!(error instanceof Error)) return error;
+  const status = error instanceof HubApiError ? error.statusCode : statusOf(error);
+  const what = describe(reference, endpoint);
+  const token = process.env.HF_TOKEN
+    ? 'the token in HF_TOKEN has no access'
+    : 'set HF_TOKEN to a token with access';
+  if (status === 401 || status === 403) {
+    const url = repositoryUrl(reference, endpoint);
+    return new Error(
+      `${what} is not open to you (${status}): it is private, gated or does not exist; ${token}, see ${url}.`,
+      { cause: error },
+    );
+  }
+  if (status === 404) {
+    return new Error(`${what} does not exist, and neither does a folder of that name here.`, {
+      cause: error,
+    });
+  }
+  return error instanceof HubApiError ? new Error(`${what}: ${error.message}`, { cause: error }) : error;
+}
+
+/** From `downloadFile`'s message. */
+function statusOf({ message }: Error): number {
+  return Number(/the server answers (\d{3})/.exec(message)?.[1]);
+}
+
+function describe({ type, name, revision }: HubReference, endpoint: string): string {
+  return `the ${type} ${name} at revision ${revision} of ${endpoint}`;
+}
+
+function repositoryUrl({ type, name }: HubReference, endpoint: string): string {
+  return `${endpoint}/${type === 'dataset' ? 'datasets/' : ''}${name}`;
+}
+
+function encodePath(path: string): string {
+  return path.split('/').map(encodeURIComponent).join('/');
+}
