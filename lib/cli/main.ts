@@ -88,14 +88,15 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
 
   program
     .command('score')
-    .description('score recordings (WAV): quality, intelligibility, level')
+    .description('score recordings (WAV): quality, intelligibility, level, words')
     .argument('<files...>', 'recordings to score')
     .option('--metric <names>', `of ${METRIC_NAMES.join(', ')}; several with commas`, parseList, ['nisqa'])
     .option('--reference <file>', 'undamaged recording that stoi, estoi and pesq compare with')
+    .option('--text <words>', 'what is said in the recordings, which wer compares with')
     .option('--json', 'print JSON', false)
     .action(async (files: string[], options) => {
-      const { metric: metrics, reference, json } = options;
-      if (!(await scoreRecordings(files, { metrics, reference, json, signal }))) onCheckFailed();
+      const { metric: metrics, reference, text, json } = options;
+      if (!(await scoreRecordings(files, { metrics, reference, text, json, signal }))) onCheckFailed();
     });
 
   program

@@ -29,14 +29,14 @@ export async function scoreRecordings(
   return errors.length === 0;
 }
 
-/** One row for each file, one column for each figure; "-" where there is none. */
+/** One row for each file, one column for each figure, "-" where there is none; below, each file's texts. */
 export function formatScores(
   results: ReadonlyMap<string, FileScores>,
   metrics: readonly MetricName[],
 ): string {
   const columns = metrics.flatMap((metric) => {
     const parts = new Set([...results.values()].flatMap((scores) => Object.keys(figuresOf(scores[metric]))));
-    return [...parts].map((part) => ({ metric, part, title: `${metric} ${part}`.trim() }));
+    return [...parts].map((part) => ({ metric, part, title: titleOf(metric, part) }));
   });
   const rows = [...results].map(([file, scores]) => [
     file,
@@ -45,13 +45,35 @@ export function formatScores(
       return figure === undefined ? '-' : formatNumber(figure, 3);
     }),
   ]);
-  return textTable({
+  const table = textTable({
     columns: [{ title: 'file' }, ...columns.map(({ title }) => ({ title, align: 'right' as const }))],
     rows,
   });
+  const texts = [...results].flatMap(([file, scores]) =>
+    metrics.flatMap((metric) =>
+      textsOf(scores[metric]).map(([part, text]) => `\n\n${file}, ${titleOf(metric, part)}:\n${text}`),
+    ),
+  );
+  return table + texts.join('');
+}
+
+/** A part that is named as its metric, or not at all, needs no second name. */
+function titleOf(metric: MetricName, part: string): string {
+  return part === '' || part === metric ? metric : `${metric} ${part}`;
 }
 
 /** A score's figures by name; a single one has none. */
 function figuresOf(score: Score | undefined): Readonly<Record<string, number>> {
-  return typeof score === 'number' ? { '': score } : (score ?? {});
+  return Object.fromEntries(
+    partsOf(score).filter((part): part is [string, number] => typeof part[1] === 'number'),
+  );
+}
+
+/** A score's texts with their names. */
+function textsOf(score: Score | undefined): [string, string][] {
+  return partsOf(score).filter((part): part is [string, string] => typeof part[1] === 'string');
+}
+
+function partsOf(score: Score | undefined): [string, number | string][] {
+  return typeof score === 'object' ? Object.entries(score) : score === undefined ? [] : [['', score]];
 }

@@ -3,9 +3,11 @@ import { loadNisqa, type NisqaInput } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
+import { openTranscriber } from './transcribe.js';
+import { formatAlignment, wordErrors } from './wer.js';
 
-/** A metric's figure, or its figures by name. */
-export type Score = number | Readonly<Record<string, number>>;
+/** A metric's figure or text, or several by name. */
+export type Score = number | string | Readonly<Record<string, number | string>>;
 
 /** A metric that is ready to score mono recordings. */
 export interface Metric {
@@ -27,6 +29,10 @@ const ALONE = {
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),
   }),
+  transcript: async (): Promise<Metric> => {
+    const { transcribe, dispose } = await openTranscriber();
+    return { score: each(({ samples, sampleRateHz }) => transcribe(samples, sampleRateHz)), dispose };
+  },
 } as const;
 
 /** Metrics that compare with a reference: the same words, undamaged. */
@@ -45,27 +51,58 @@ const COMPARING = {
   },
 } as const;
 
-export type MetricName = keyof typeof ALONE | keyof typeof COMPARING;
-export const METRIC_NAMES = [...Object.keys(ALONE), ...Object.keys(COMPARING)] as MetricName[];
+/** Metrics that compare a transcript with what was said. */
+const WORDED = {
+  wer: async (text: string): Promise<Metric> => {
+    const { transcribe, dispose } = await openTranscriber();
+    const compare = async ({ samples, sampleRateHz }: NisqaInput) => {
+      const transcript = await transcribe(samples, sampleRateHz);
+      const { alignment, ...counts } = wordErrors(text, transcript);
+      return { ...counts, transcript, alignment: formatAlignment(alignment) };
+    };
+    return { score: each(compare), dispose };
+  },
+} as const;
+
+export type MetricName = keyof typeof ALONE | keyof typeof COMPARING | keyof typeof WORDED;
+export const METRIC_NAMES = [ALONE, COMPARING, WORDED].flatMap((group) => Object.keys(group)) as MetricName[];
 
 /** Whether a metric compares with a reference. */
 export function needsReference(name: MetricName): name is keyof typeof COMPARING {
   return name in COMPARING;
 }
 
+/** Whether a metric compares with what was said. */
+export function needsText(name: MetricName): name is keyof typeof WORDED {
+  return name in WORDED;
+}
+
+/** What recordings are compared with, where a metric compares. */
+export interface Comparison {
+  reference?: NisqaInput;
+  /** What is said in them. */
+  text?: string;
+}
+
 /**
  * Loads what a metric needs.
  *
- * @throws Error when it compares with a reference and none is given, or its weights or tools are missing
+ * @throws Error when it compares and what with is not given, or its weights or tools are missing
  */
-export async function openMetric(name: MetricName, reference?: NisqaInput): Promise<Metric> {
-  if (!needsReference(name)) return ALONE[name]();
-  if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
-  return COMPARING[name](reference);
+export async function openMetric(name: MetricName, { reference, text }: Comparison = {}): Promise<Metric> {
+  if (needsReference(name)) {
+    if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
+    return COMPARING[name](reference);
+  }
+  if (needsText(name)) {
+    if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
+    return WORDED[name](text);
+  }
+  return ALONE[name]();
 }
 
 /** Scores one recording after the other; what is thrown for one stands in its place. */
-function each(score: (recording: NisqaInput) => object | number | Promise<object>): Metric['score'] {
+function each(score: (recording: NisqaInput) => object | number | Promise<object | string>): Metric['score'] {
   return async (recordings) => {
     const results: (Score | Error)[] = [];
     for (const recording of recordings) {

@@ -1,11 +1,21 @@
 import { readWav, toMono } from '../audio/wav.js';
-import { METRIC_NAMES, needsReference, openMetric, type MetricName, type Score } from './metrics.js';
+import {
+  METRIC_NAMES,
+  needsReference,
+  needsText,
+  openMetric,
+  type Comparison,
+  type MetricName,
+  type Score,
+} from './metrics.js';
 import type { NisqaInput } from './nisqa/nisqa.js';
 
 export interface ScoreFilesOptions {
   metrics: readonly MetricName[];
   /** WAV file that stoi, estoi and pesq compare with. */
   reference?: string;
+  /** What is said in the recordings, which wer compares with. */
+  text?: string;
   signal?: AbortSignal;
 }
 
@@ -22,7 +32,7 @@ const FILES_AT_ONCE = 16;
  * Scores WAV files, their channels averaged, and yields each with its name, in order. A file that cannot be scored does not stop the
  * others.
  *
- * @throws Error when no metric or an unknown one is asked for, a metric compares and there is no reference (or it cannot be read), or a
+ * @throws Error when no metric or an unknown one is asked for, a metric compares and what with is missing or cannot be read, or a
  * metric's weights or tools are missing
  */
 export async function* scoreFiles(
@@ -30,8 +40,9 @@ export async function* scoreFiles(
   options: ScoreFilesOptions,
 ): AsyncGenerator<[string, FileScores]> {
   const { signal } = options;
-  const reference = await readReference(options);
-  const metrics = await openAll(options.metrics, reference);
+  checkMetrics(options);
+  const comparison = { reference: await readReference(options), text: options.text };
+  const metrics = await openAll(options.metrics, comparison);
   try {
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);
@@ -53,24 +64,29 @@ export async function* scoreFiles(
   }
 }
 
-async function readReference({ metrics, reference }: ScoreFilesOptions): Promise<NisqaInput | undefined> {
+function checkMetrics({ metrics, reference, text }: ScoreFilesOptions): void {
   const unknown = metrics.find((name) => !METRIC_NAMES.includes(name));
   if (unknown !== undefined || metrics.length === 0)
     throw new Error(`There is no metric "${unknown ?? ''}"; known are ${METRIC_NAMES.join(', ')}`);
   const comparing = metrics.filter(needsReference);
-  if (comparing.length === 0) return undefined;
-  if (reference === undefined)
+  if (comparing.length > 0 && reference === undefined)
     throw new Error(
       `${comparing.join(' and ')} ${comparing.length === 1 ? 'compares' : 'compare'} with a reference: give one with --reference FILE`,
     );
+  if (metrics.some(needsText) && text === undefined)
+    throw new Error('wer compares with what was said: give it with --text "THE WORDS"');
+}
+
+async function readReference({ metrics, reference }: ScoreFilesOptions): Promise<NisqaInput | undefined> {
+  if (reference === undefined || !metrics.some(needsReference)) return undefined;
   const recording = await readMono(reference);
   if (recording instanceof Error) throw recording;
   return recording;
 }
 
-async function openAll(names: readonly MetricName[], reference: NisqaInput | undefined) {
+async function openAll(names: readonly MetricName[], comparison: Comparison) {
   const metrics = new Map<MetricName, Awaited<ReturnType<typeof openMetric>>>();
-  for (const name of names) metrics.set(name, await openMetric(name, reference));
+  for (const name of names) metrics.set(name, await openMetric(name, comparison));
   return metrics;
 }
 

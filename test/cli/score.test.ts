@@ -5,6 +5,7 @@ import { encodeWav } from '../../lib/audio/wav.js';
 import { main } from '../../lib/cli/main.js';
 import { formatScores } from '../../lib/cli/score.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { writeToneWhisper } from '../support/tone-whisper.js';
 
 let [output, complaints] = ['', ''];
 let folder: string;
@@ -20,6 +21,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
 });
 
 const at = (name: string) => join(folder, name);
@@ -57,12 +59,35 @@ it('keeps to JSON where a file fails', async () => {
   });
 });
 
+it('writes what it hears, and how that differs from what was said', async () => {
+  vi.stubEnv('WHISPER_MODEL', writeToneWhisper());
+  expect(await score(at('tone.wav'), '--metric', 'transcript,wer', '--text', 'A high tone!')).toBe(0);
+  expect(output.split('\n')).toEqual([
+    expect.stringMatching(/^file +wer +wer hits +wer substitutions +wer deletions +wer insertions$/),
+    expect.stringMatching(/^-/),
+    expect.stringMatching(/tone\.wav +0\.333 +2\.000 +1\.000 +0\.000 +0\.000$/),
+    '',
+    `${at('tone.wav')}, transcript:`,
+    'a low tone',
+    '',
+    `${at('tone.wav')}, wer transcript:`,
+    'a low tone',
+    '',
+    `${at('tone.wav')}, wer alignment:`,
+    'REF: a high tone',
+    'HYP: a low  tone',
+    '       S',
+    '',
+  ]);
+});
+
 it.each([
   [
     ['--metric', 'silence,loudness'],
-    'There is no metric "loudness"; known are nisqa, dnsmos, silence, stoi, estoi, pesq',
+    'There is no metric "loudness"; known are nisqa, dnsmos, silence, transcript, stoi, estoi, pesq, wer',
   ],
   [['--metric', ''], 'There is no metric ""'],
+  [['--metric', 'wer'], 'wer compares with what was said: give it with --text "THE WORDS"'],
   [['--metric', 'silence,stoi'], 'stoi compares with a reference: give one with --reference FILE'],
 ])('ends with code 2 for wrong usage (%s)', async (args, message) => {
   expect(await score(at('tone.wav'), ...args)).toBe(2);

@@ -78,7 +78,7 @@ describe('scoreFiles', () => {
     vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
     await expect(collect([at('a.wav')], ['nisqa'])).rejects.toThrow('NISQA_WEIGHTS is /nowhere/nisqa.tar');
     await expect(collect([at('a.wav')], ['mos' as MetricName])).rejects.toThrow(
-      'There is no metric "mos"; known are nisqa, dnsmos, silence, stoi, estoi, pesq',
+      'There is no metric "mos"; known are nisqa, dnsmos, silence, transcript, stoi, estoi, pesq, wer',
     );
   });
 

@@ -1,23 +1,14 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
 import { openTranscriber } from '../../lib/scoring/transcribe.js';
 import { sendFile, startServer } from '../support/file-server.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
-import { toneWhisperFiles } from '../support/tone-whisper.js';
+import { toneWhisperFiles, writeToneWhisper } from '../support/tone-whisper.js';
 
 const tone = (hz: number, seconds: number, rateHz: number): Float32Array =>
   Float32Array.from({ length: seconds * rateHz }, (_, i) => 0.3 * Math.sin((2 * Math.PI * hz * i) / rateHz));
-
-async function toneWhisperFolder(): Promise<string> {
-  const folder = temporaryFolder();
-  for (const [path, content] of toneWhisperFiles()) {
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), content);
-  }
-  return folder;
-}
 
 /** A hub that has the model tones/whisper; downloads are allowed and go to an empty cache. */
 async function startHub() {
@@ -41,7 +32,7 @@ afterEach(() => {
 
 describe('openTranscriber', () => {
   it('transcribes at any sample rate and length, from a local folder', async () => {
-    const { transcribe, dispose } = await openTranscriber({ model: await toneWhisperFolder() });
+    const { transcribe, dispose } = await openTranscriber({ model: writeToneWhisper() });
     expect(await transcribe(tone(200, 1, 16000), 16000)).toBe('a low tone');
     expect(await transcribe(tone(5000, 1, 16000), 16000)).toBe('a high tone');
     expect(await transcribe(tone(2000, 0.5, 48000), 48000)).toBe('a high tone');
@@ -50,7 +41,7 @@ describe('openTranscriber', () => {
   });
 
   it('says nothing for silence, and names what cannot be heard', async () => {
-    const { transcribe, dispose } = await openTranscriber({ model: await toneWhisperFolder() });
+    const { transcribe, dispose } = await openTranscriber({ model: writeToneWhisper() });
     expect(await transcribe(new Float32Array(16000), 16000)).toBe('');
     await expect(transcribe(new Float32Array(0), 16000)).rejects.toThrow('no samples');
     await expect(transcribe(Float32Array.of(0, NaN), 16000)).rejects.toThrow('not a finite number');
@@ -59,7 +50,7 @@ describe('openTranscriber', () => {
 
   it('shares the process with the engine', async () => {
     const double = await compile(({ x }) => ({ y: tf.mul(x, 2) }), { x: { shape: [2], dtype: 'float32' } });
-    const { transcribe, dispose } = await openTranscriber({ model: await toneWhisperFolder() });
+    const { transcribe, dispose } = await openTranscriber({ model: writeToneWhisper() });
     const [text, { y }] = await Promise.all([
       transcribe(tone(200, 1, 16000), 16000),
       double({ x: Float32Array.of(1, 2) }),
@@ -82,7 +73,7 @@ describe('openTranscriber', () => {
   });
 
   it('takes the model that WHISPER_MODEL names', async () => {
-    vi.stubEnv('WHISPER_MODEL', await toneWhisperFolder());
+    vi.stubEnv('WHISPER_MODEL', writeToneWhisper());
     const { transcribe, dispose } = await openTranscriber();
     expect(await transcribe(tone(200, 1, 16000), 16000)).toBe('a low tone');
     await dispose();
@@ -112,7 +103,7 @@ describe('openTranscriber', () => {
   });
 
   it('names what a folder lacks', async () => {
-    const folder = await toneWhisperFolder();
+    const folder = writeToneWhisper();
     await rm(join(folder, 'onnx'), { recursive: true });
     await expect(openTranscriber({ model: folder })).rejects.toThrow(
       `${folder}: no Whisper model with ONNX weights: onnx/encoder_model.onnx, onnx/decoder_model_merged.onnx are missing`,
@@ -120,12 +111,12 @@ describe('openTranscriber', () => {
   });
 
   it('refuses a broken file and a model of another type', async () => {
-    const broken = await toneWhisperFolder();
+    const broken = writeToneWhisper();
     await writeFile(join(broken, 'onnx/encoder_model.onnx'), 'no graph');
     await expect(openTranscriber({ model: broken })).rejects.toThrow(
       `${broken}: the Whisper model cannot be read`,
     );
-    const other = await toneWhisperFolder();
+    const other = writeToneWhisper();
     await writeFile(join(other, 'config.json'), JSON.stringify({ model_type: 'bart' }));
     await expect(openTranscriber({ model: other })).rejects.toThrow(other);
   });

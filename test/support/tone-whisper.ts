@@ -2,8 +2,11 @@
  * A model in the form of Whisper (transformers.js' files and graphs, about 10 KB) that understands two words: it says "a low tone" or
  * "a high tone", whichever of the lower and the upper half of the mel bands is louder.
  */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { writeOnnx } from '../../lib/engine/onnx.js';
 import { DYNAMIC, type Constant, type Graph, type GraphNode, type Value } from '../../lib/engine/graph.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 const MELS = 80;
 const FRAMES = 3000;
@@ -74,6 +77,16 @@ export function toneWhisperFiles(): Map<string, Uint8Array> {
     ['onnx/encoder_model.onnx', writeOnnx(encoder())],
     ['onnx/decoder_model_merged.onnx', writeOnnx(decoder())],
   ]);
+}
+
+/** Writes the model into a new folder, which disappears with the test. */
+export function writeToneWhisper(): string {
+  const folder = temporaryFolder();
+  for (const [path, content] of toneWhisperFiles()) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  return folder;
 }
 
 /** The mean of each mel band over time. */
