@@ -1,0 +1,133 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { DatasetItem } from '../../../lib/codec/codec.js';
+import { chooseDataFiles, parseItem, readItems } from '../../../lib/experiment/dataset/items.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
+
+const CODEC = { codebooks: 2, codebookSize: 16 };
+const FIXTURES = fileURLToPath(new URL('../../fixtures/datasets/', import.meta.url));
+
+/** The items of test/fixtures/datasets/make.py. */
+const codes = (item: number, side: number) =>
+  [0, 1].map((book) =>
+    Array.from({ length: 3 + item + side }, (_, frame) => (7 * item + 5 * book + 3 * frame + side) % 16),
+  );
+const ITEMS: DatasetItem[] = [0, 1, 2, 3].map((i) => ({
+  instruction: `Make it louder, ${i}.`,
+  src_encodec: codes(i, 0),
+  tgt_encodec: codes(i, 1),
+}));
+const inColumns = ({ instruction, src_encodec: src, tgt_encodec: tgt }: DatasetItem) => ({
+  instruction,
+  src_encodec_0: src[0],
+  src_encodec_1: src[1],
+  tgt_encodec_0: tgt[0],
+  tgt_encodec_1: tgt[1],
+});
+
+async function read(path: string): Promise<DatasetItem[]> {
+  const items: DatasetItem[] = [];
+  for await (const item of readItems(path, CODEC)) items.push(item);
+  return items;
+}
+
+function fileWith(name: string, content: string | Uint8Array): string {
+  const file = join(temporaryFolder(), name);
+  writeFileSync(file, content);
+  return file;
+}
+
+describe('readItems reads', () => {
+  it.each([
+    ['lists.parquet', () => join(FIXTURES, 'lists.parquet')],
+    ['columns.parquet, of two row groups', () => join(FIXTURES, 'columns.parquet')],
+    ['JSON', () => fileWith('data.json', JSON.stringify(ITEMS, null, 1))],
+    ['JSON with a list a codebook, and further fields', () => fileWith('data.json', JSON.stringify(ITEMS.map((item) => ({ ...inColumns(item), file_id: 'x' }))))], // prettier-ignore
+    ['JSON Lines', () => fileWith('data.jsonl', ITEMS.map((item) => JSON.stringify(item)).join('\r\n\n'))],
+  ])('%s', async (_, file) => {
+    expect(await read(file())).toEqual(ITEMS);
+  });
+
+  it('the codebooks the codec has, where a dataset has more', async () => {
+    const more = ITEMS.map((item) => ({ ...item, src_encodec: [...item.src_encodec, item.src_encodec[0]] }));
+    expect(await read(fileWith('data.json', JSON.stringify(more)))).toEqual(ITEMS);
+  });
+
+  it('the train files of a folder, in order', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'data'));
+    const line = (item: DatasetItem) => JSON.stringify(item);
+    writeFileSync(join(folder, 'data', 'train-2.jsonl'), line(ITEMS[1]));
+    writeFileSync(join(folder, 'data', 'train-1.jsonl'), line(ITEMS[0]));
+    writeFileSync(join(folder, 'data', 'test-1.jsonl'), line(ITEMS[2]));
+    writeFileSync(join(folder, 'dataset_info.json'), '{}');
+    expect(await read(folder)).toEqual(ITEMS.slice(0, 2));
+  });
+});
+
+it('data files: parquet first, one split, no metadata', () => {
+  expect(chooseDataFiles(['a.json', 'b.jsonl', 'README.md'])).toEqual(['b.jsonl']);
+  expect(chooseDataFiles(['z.parquet', 'a.parquet', 'b.jsonl'])).toEqual(['a.parquet', 'z.parquet']);
+  expect(chooseDataFiles(['data/test.json', 'data/train.json', 'dataset_info.json'])).toEqual([
+    'data/train.json',
+  ]);
+  expect(chooseDataFiles(['x/state.json'])).toEqual([]);
+});
+
+describe('readItems says what is wrong', () => {
+  const [good] = ITEMS;
+  it.each([
+    [{ ...good, instruction: '' }, 'item 1: instruction must be a text.'],
+    [
+      { ...good, src_encodec: [[1]] },
+      'item 1: src_encodec must be 2 lists of codes, as src_encodec or as src_encodec_0 to src_encodec_1.',
+    ],
+    [{ ...good, tgt_encodec: [[16], [0]] }, 'item 1: tgt_encodec: Codebook 0 holds 16'],
+    [{ ...good, tgt_encodec: [[1], [0, 1]] }, 'item 1: tgt_encodec: Codebook 1 has 2 frames'],
+    [{ ...good, tgt_encodec: [[], []] }, 'item 1: tgt_encodec has no frames.'],
+    [{ ...good, src_encodec: ['12', [0]] }, 'item 1: src_encodec must be 2 lists of codes'],
+    [[], 'item 1: is not an object.'],
+  ])('%j', async (item, message) => {
+    await expect(read(fileWith('data.json', JSON.stringify([good, item])))).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['data.jsonl', '{}\n{"a', 'data.jsonl: item 0: instruction must be a text.'],
+    ['data.jsonl', '\n{"a', 'data.jsonl: line 2 is not JSON.'],
+    ['data.csv', '', 'its name must end in .parquet, .jsonl, .json.'],
+    ['data.parquet', 'not parquet', 'cannot be read as parquet'],
+  ])('in %s', async (name, content, message) => {
+    await expect(read(fileWith(name, content))).rejects.toThrow(message);
+  });
+
+  it('where there is nothing', async () => {
+    await expect(read('nowhere')).rejects.toThrow('nowhere does not exist');
+    await expect(read(temporaryFolder())).rejects.toThrow('has no dataset in it');
+  });
+
+  it('of any damaged parquet file', async () => {
+    const whole = readFileSync(join(FIXTURES, 'lists.parquet'));
+    const file = fileWith('data.parquet', whole);
+    const damage = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 4 }), async (changes) => {
+        const bytes = Uint8Array.from(whole);
+        for (const [at, value] of changes) bytes[at] = value;
+        writeFileSync(file, bytes);
+        await read(file).catch((error: Error) => expect(error.message).toMatch(/data\.parquet/));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('of any value', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(() => parseItem(value, CODEC)).toThrow(Error);
+      }),
+    );
+  });
+});
