@@ -1,4 +1,4 @@
-import { editFidelity } from '../scoring/fidelity.js';
+import { compareTraits, measureTraits } from '../scoring/fidelity.js';
 import type { OpinionScorer } from '../scoring/opinion.js';
 import { measureLevel } from '../scoring/silence.js';
 import { wordErrors } from '../scoring/wer.js';
@@ -52,19 +52,21 @@ export function opinionGuard(scorer: OpinionScorer): Guard {
   };
 }
 
-/** How well the sample follows its instruction: its agreement with the target in duration, level and pitch, each 0 to 1. Source and target are taken as the
- * codec gives them back. */
-export function fidelityGuard({ decode }: Pick<Codec, 'decode'>): Guard {
-  const recordings = oncePerItem(async ({ src_encodec, tgt_encodec }) => ({
-    source: await decode(src_encodec),
-    target: await decode(tgt_encodec),
+/**
+ * How well the sample follows its instruction: its agreement with the target in duration, level and pitch, each 0 to 1. Source and target are
+ * taken as the codec gives them back.
+ */
+export function fidelityGuard({ decode, sampleRateHz }: Pick<Codec, 'decode' | 'sampleRateHz'>): Guard {
+  const traits = oncePerItem(async ({ src_encodec, tgt_encodec }) => ({
+    source: measureTraits(await decode(src_encodec), sampleRateHz),
+    target: measureTraits(await decode(tgt_encodec), sampleRateHz),
   }));
   return {
     figures: ['fidelity', 'duration', 'level', 'pitch'],
     async measure(sample) {
-      const { source, target } = await recordings(sample.item);
-      const { samples, sampleRateHz } = await sample.audio();
-      const { share, ...parts } = editFidelity(source, target, samples, sampleRateHz);
+      const { source, target } = await traits(sample.item);
+      const { samples } = await sample.audio();
+      const { share, ...parts } = compareTraits(source, target, measureTraits(samples, sampleRateHz));
       return { fidelity: share, ...parts };
     },
   };

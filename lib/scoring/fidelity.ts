@@ -43,14 +43,36 @@ export function editFidelity(
   if (source.length === 0) throw new Error('the source of the edit holds no samples');
   if (target.length === 0) throw new Error('the target of the edit holds no samples');
   if (made.length === 0) return { duration: 0, level: 0, pitch: 0, share: 0 };
-  const compare = (measure: (samples: Float32Array) => number, tolerance: number): number =>
-    agreement(measure(source), measure(target), measure(made), tolerance);
-  const duration = compare((samples) => Math.log2(samples.length), TOLERANCES.duration);
-  const level = compare((samples) => Math.max(LOWEST_LEVEL_DB, measureLevelDb(samples)), TOLERANCES.level);
-  const pitch = compare(
-    (samples) => Math.log2(measureMedianF0Hz(samples, sampleRateHz) ?? NaN),
-    TOLERANCES.pitch,
+  const [ofSource, ofTarget, ofMade] = [source, target, made].map((samples) =>
+    measureTraits(samples, sampleRateHz),
   );
+  return compareTraits(ofSource, ofTarget, ofMade);
+}
+
+/** What an edit changes of a recording, in the units that changes are compared in. */
+export interface Traits {
+  /** log2 of the number of samples. */
+  duration: number;
+  /** Decibels of the root mean square, at least -100. */
+  level: number;
+  /** log2 of the median F0 in Hz; NaN where no frame is voiced. */
+  pitch: number;
+}
+
+/** The traits of a recording with at least one sample. Where many edits have one target, its traits need measuring only once. */
+export function measureTraits(samples: Float32Array, sampleRateHz: number): Traits {
+  return {
+    duration: Math.log2(samples.length),
+    level: Math.max(LOWEST_LEVEL_DB, measureLevelDb(samples)),
+    pitch: Math.log2(measureMedianF0Hz(samples, sampleRateHz) ?? NaN),
+  };
+}
+
+/** `editFidelity` of recordings whose traits are known. */
+export function compareTraits(source: Traits, target: Traits, made: Traits): Fidelity {
+  const compare = (trait: keyof Traits): number =>
+    agreement(source[trait], target[trait], made[trait], TOLERANCES[trait]);
+  const [duration, level, pitch] = [compare('duration'), compare('level'), compare('pitch')];
   return { duration, level, pitch, share: (duration + level + pitch) / 3 };
 }
 
