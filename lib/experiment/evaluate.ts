@@ -1,6 +1,12 @@
 import { sampleCompletions } from './collect.js';
 import type { RunEvent, Split } from './events.js';
-import { meanOrNull, summarizeGuards, warnOfHacking, type GuardedEvaluation } from './guard.js';
+import {
+  meanOrNull,
+  summarizeGuards,
+  warnOfBlindGuards,
+  warnOfHacking,
+  type GuardedEvaluation,
+} from './guard.js';
 import type { Run } from './run.js';
 import { createScoring, flatten, type ScoredCompletion } from './score.js';
 import { deriveSeed } from './seeds.js';
@@ -22,7 +28,8 @@ export async function* evaluate(
   const test = yield* evaluateSplit(run, iteration, 'test');
   if (run.guards.length > 0) {
     const now = summarizeEvaluation(test);
-    const warnings = original ? warnOfHacking(summarizeEvaluation(original.test), now) : [];
+    const warnings = warnOfBlindGuards(run.guards, now.guards);
+    if (original) warnings.push(...warnOfHacking(summarizeEvaluation(original.test), now));
     yield { type: 'guarded', iteration, guards: now.guards, warnings };
   }
   return { train, test };

@@ -44,7 +44,7 @@ export type RunEvent =
       type: 'guarded';
       iteration: number;
       guards: GuardSummary[];
-      /** One sentence for each guard that fell beyond its limit while the reward rose. */
+      /** A sentence for each guard that fell beyond its limit while the reward rose, or that could measure no sample. */
       warnings: string[];
     }
   | { type: 'sampled'; iteration: number; samples: number; tokens: number; seconds: number }

@@ -1,4 +1,4 @@
-import { GUARD_FIGURES, meaningOf, type GuardFigure } from '../reward/guard.js';
+import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { ScoredCompletion } from './score.js';
 
 /** One guard figure over the samples of an evaluation that have a reward. */
@@ -23,6 +23,14 @@ export function summarizeGuards(scored: readonly ScoredCompletion[][]): GuardSum
     const missing = rewarded.flat().length - values.flat().length;
     return { figure, mean, promptMeans: values.map(meanOrNull), missing };
   });
+}
+
+/** A sentence for each figure that a guard is there for but could measure of no sample. */
+export function warnOfBlindGuards(guards: readonly Guard[], measured: readonly GuardSummary[]): string[] {
+  return guards
+    .flatMap(({ figures }) => figures)
+    .filter((figure) => !measured.some((summary) => summary.figure === figure))
+    .map((figure) => `the ${meaningOf(figure).label} could not be measured of any sample: no guard by it`);
 }
 
 /** What warnings are made of: one evaluation's mean reward and guard figures. */

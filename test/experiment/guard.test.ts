@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { summarizeGuards, warnOfHacking, type GuardSummary } from '../../lib/experiment/guard.js';
+import {
+  summarizeGuards,
+  warnOfBlindGuards,
+  warnOfHacking,
+  type GuardSummary,
+} from '../../lib/experiment/guard.js';
 import type { ScoredCompletion } from '../../lib/experiment/score.js';
 import type { GuardFigure, GuardFigures } from '../../lib/reward/guard.js';
 
@@ -26,6 +31,14 @@ describe('summarizeGuards', () => {
   it('leaves out what nothing measured', () => {
     expect(summarizeGuards([[completion({})]])).toEqual([]);
   });
+});
+
+it('warns of a guard that could measure nothing', () => {
+  const guards = [{ figures: ['dnsmos', 'wer'] as const, measure: async () => ({}) }];
+  const measured: GuardSummary[] = [{ figure: 'dnsmos', mean: 3, promptMeans: [3], missing: 0 }];
+  expect(warnOfBlindGuards(guards, measured)).toEqual([
+    'the word error rate could not be measured of any sample: no guard by it',
+  ]);
 });
 
 describe('warnOfHacking', () => {
