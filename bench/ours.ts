@@ -1,9 +1,9 @@
 /** speech-dpo's side: the same calls that an experiment makes. */
 import { parseBartConfig } from '../lib/checkpoint/bart-config.js';
+import { LOGITS_BIAS } from '../lib/checkpoint/bart-weights.js';
 import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
 import { generate } from '../lib/policy/generate.js';
 import { initializeWeights } from '../lib/policy/init.js';
-import { draw, warp } from '../lib/policy/warp.js';
 import { uniformStream } from '../lib/random.js';
 import { setting } from './setting.js';
 
@@ -12,6 +12,8 @@ const CODES = 1024;
 
 const config = parseBartConfig({ model_type: 'bart', ...setting.model }, 'bench/setting.ts');
 const weights = initializeWeights(config, 0);
+/** No completion ends early: all have the full length. */
+weights.get(LOGITS_BIAS)!.data[config.eos_token_id] = -1e9;
 
 /** `<s>` ... `</s>` of `length` random ids. */
 function randomIds(length: number, key: number): number[] {
@@ -20,21 +22,20 @@ function randomIds(length: number, key: number): number[] {
   return [config.bos_token_id, ...inner, config.eos_token_id];
 }
 
-/** Samples completions of one prompt at once, set-up included; eos is allowed but never chosen, so all have the full length. */
+/** Samples completions of one prompt at once, set-up included. */
 export async function sampleCompletions(completions: number): Promise<void> {
   const { completionLength, promptLength, topK } = setting;
   const firstCode = config.vocab_size - CODES;
   const allowed = Int32Array.from({ length: CODES + 1 }, (_, i) =>
     i < CODES ? firstCode + i : config.eos_token_id,
   );
-  const streams = Array.from({ length: completions }, (_, row) => uniformStream(0, row));
+  const keys = Array.from({ length: completions }, (_, row) => [0, row]);
   const steps = generate({ config, weights }, [randomIds(promptLength, 0)], {
     samplesPerPrompt: completions,
     prefix: [config.decoder_start_token_id],
     allowed,
     maxNewTokens: completionLength,
-    choose: (row, logits) =>
-      draw(warp(logits.subarray(0, CODES), { temperature: 1, topK, topP: 1 }), streams[row]()),
+    choose: { rules: { temperature: 1, topK, topP: 1 }, keys },
   });
   let tokens = 0;
   for await (const { ended } of steps) for (const { ids } of ended) tokens += ids.length;

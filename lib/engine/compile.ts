@@ -33,6 +33,8 @@ export interface Compiled {
     into?: Readonly<Record<string, Resident>>,
   ): Promise<Record<string, HostArray>>;
   readonly outputs: readonly Value[];
+  /** The session in the worker, for a loop that runs there (`EngineHost.stream`); an eager program has none. */
+  readonly session?: number;
   dispose(): Promise<void>;
 }
 
@@ -55,7 +57,7 @@ export async function compile(
     ...graph,
     inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])),
   });
-  const session = await host.call('createSession', model, host.threads);
+  const session = await host.createSession(model);
   const run = async (
     feeds: Readonly<Record<string, HostArray | Resident>>,
     into: Readonly<Record<string, Resident>> = {},
@@ -64,7 +66,8 @@ export async function compile(
     const fed = Object.fromEntries(Object.entries(checked).filter(([name]) => used.has(name)));
     return host.call('run', session, fed, { ...into });
   };
-  return Object.assign(run, { outputs: graph.outputs, dispose: () => host.call('releaseSession', session) });
+  const dispose = () => host.call('releaseSession', session);
+  return Object.assign(run, { outputs: graph.outputs, session, dispose });
 }
 
 /** The optimized graph `compile` would run; for inspection and tests. */

@@ -38,7 +38,7 @@ const GRAPH_INITIALIZER = 5;
 const TENSOR_RAW_DATA = 9;
 
 /** The bytes of an ONNX model that computes `graph`. */
-export function writeOnnx(graph: Graph): Uint8Array {
+export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
   const model = encode('ModelProto', {
     ir_version: IR_VERSION,
     producer_name: 'speech-dpo',
@@ -80,7 +80,7 @@ function field(number: number, content: readonly Uint8Array[]): Uint8Array[] {
   return [head.finish(), ...content];
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((total, part) => total + part.byteLength, 0));
   let offset = 0;
   for (const part of parts) {

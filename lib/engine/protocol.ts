@@ -31,12 +31,28 @@ export interface WorkerCalls {
   /** Instantiates a WebAssembly module whose imported memory (env.memory) is `memory`. */
   instantiate(memory: number, module: Uint8Array): number;
   call(instance: number, name: string, args: number[]): number;
+  /** Ends the generator of an earlier `stream` request before its next event. */
+  endStream(id: number): void;
 }
+
+/** What a generator in the worker's thread may call. */
+export interface WorkerThread {
+  run(
+    session: number,
+    feeds: Record<string, Feed>,
+    fetches: Record<string, Resident>,
+  ): Promise<Record<string, HostArray>>;
+}
+
+/** What a module for `EngineHost.stream` exports as `stream`. `args` is a structured clone of what the caller gave. */
+export type WorkerStream = (thread: WorkerThread, args: never) => AsyncGenerator<unknown>;
 
 export type Method = keyof WorkerCalls;
 export interface Request {
   id: number;
-  method: Method;
+  /** "stream": args are the address of a module and its generator's arguments; answered by events, then a result. */
+  method: Method | 'stream';
   args: unknown[];
 }
-export type Reply = { id: number; result: unknown } | { id: number; error: string };
+export type Reply =
+  { id: number; result: unknown } | { id: number; event: unknown } | { id: number; error: string };

@@ -3,7 +3,17 @@ import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 import type * as OnnxRuntime from 'onnxruntime-node';
 import { elementCount } from './graph.js';
-import type { Feed, HostArray, Method, Reply, Request, Resident, WorkerCalls } from './protocol.js';
+import type {
+  Feed,
+  HostArray,
+  Method,
+  Reply,
+  Request,
+  Resident,
+  WorkerCalls,
+  WorkerStream,
+  WorkerThread,
+} from './protocol.js';
 
 const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
 const PAGE = 65_536;
@@ -11,6 +21,8 @@ const PAGE = 65_536;
 const sessions = new Map<number, OnnxRuntime.InferenceSession>();
 const memories = new Map<number, WebAssembly.Memory>();
 const instances = new Map<number, WebAssembly.Instance>();
+/** Streams that somebody reads. */
+const streams = new Set<number>();
 let nextId = 1;
 
 function view({ memory, byteOffset, shape, dtype }: Resident): HostArray {
@@ -27,6 +39,20 @@ function tensor(feed: Feed): OnnxRuntime.Tensor {
     ? new ort.Tensor('float32', data, feed.shape)
     : new ort.Tensor('int32', data, feed.shape);
 }
+
+const run: WorkerThread['run'] = async (session, feeds, fetches) => {
+  const running = sessions.get(session)!;
+  const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, tensor(feed)]));
+  const wanted = Object.fromEntries(
+    running.outputNames.map((name) => [name, name in fetches ? tensor(fetches[name]) : null]),
+  );
+  const results = await running.run(inputs, wanted);
+  return Object.fromEntries(
+    running.outputNames
+      .filter((name) => !(name in fetches))
+      .map((name) => [name, results[name].data as HostArray]),
+  );
+};
 
 const calls: {
   [M in Method]: (
@@ -48,19 +74,7 @@ const calls: {
     await sessions.get(session)?.release();
     sessions.delete(session);
   },
-  async run(session, feeds, fetches) {
-    const running = sessions.get(session)!;
-    const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, tensor(feed)]));
-    const wanted = Object.fromEntries(
-      running.outputNames.map((name) => [name, name in fetches ? tensor(fetches[name]) : null]),
-    );
-    const results = await running.run(inputs, wanted);
-    return Object.fromEntries(
-      running.outputNames
-        .filter((name) => !(name in fetches))
-        .map((name) => [name, results[name].data as HostArray]),
-    );
-  },
+  run,
   createMemory(byteLength) {
     memories.set(nextId, new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE) }));
     return nextId++;
@@ -85,12 +99,32 @@ const calls: {
   call(instance, name, args) {
     return (instances.get(instance)!.exports[name] as (...args: number[]) => number)(...args);
   },
+  endStream(id) {
+    streams.delete(id);
+  },
 };
+
+async function stream(id: number, module: string, args: unknown): Promise<void> {
+  streams.add(id);
+  try {
+    const program = (await import(module)) as { stream: WorkerStream };
+    for await (const event of program.stream({ run }, args as never)) {
+      if (!streams.has(id)) return;
+      parentPort!.postMessage({ id, event } satisfies Reply);
+    }
+  } finally {
+    streams.delete(id);
+  }
+}
 
 parentPort!.on('message', async ({ id, method, args }: Request) => {
   let reply: Reply;
   try {
-    reply = { id, result: await (calls[method] as (...args: unknown[]) => unknown)(...args) };
+    const result =
+      method === 'stream'
+        ? await stream(id, args[0] as string, args[1])
+        : await (calls[method] as (...args: unknown[]) => unknown)(...args);
+    reply = { id, result };
   } catch (error) {
     reply = { id, error: error instanceof Error ? error.message : String(error) };
   }

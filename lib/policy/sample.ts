@@ -1,8 +1,7 @@
 /** Sampling a policy: what DPO learns from. */
-import { uniformStream } from '../random.js';
 import { generate } from './generate.js';
 import type { Policy } from './policy.js';
-import { argMax, draw, warp, type SamplingRules } from './warp.js';
+import type { SamplingRules } from './warp.js';
 
 export interface SamplingOptions extends SamplingRules {
   samplesPerPrompt: number;
@@ -29,7 +28,7 @@ export async function* sample(
   options: SamplingOptions,
 ): AsyncGenerator<SamplingEvent> {
   const { config, tokenizer } = policy;
-  const { samplesPerPrompt } = options;
+  const { samplesPerPrompt, temperature, topK, topP } = options;
   const first = tokenizer.codeId(0, 0);
   const allowed = Int32Array.from({ length: tokenizer.codebookSize + 1 }, (_, i) =>
     i < tokenizer.codebookSize ? first + i : config.eos_token_id,
@@ -39,16 +38,15 @@ export async function* sample(
   let done = 0;
   for (let start = 0; start < prompts.length; start += promptsAtOnce) {
     const part = prompts.slice(start, start + promptsAtOnce);
-    const streams = part.flatMap((_, i) =>
-      Array.from({ length: samplesPerPrompt }, (_unused, j) => uniformStream(options.seed, start + i, j)),
+    const keys = part.flatMap((_, i) =>
+      Array.from({ length: samplesPerPrompt }, (_unused, j) => [options.seed, start + i, j]),
     );
     const steps = generate(policy, part, {
       samplesPerPrompt,
       prefix: [config.decoder_start_token_id, config.bos_token_id],
       allowed,
       maxNewTokens: options.maxNewTokens + 1,
-      choose: (row, logits) =>
-        options.temperature === 0 ? argMax(logits) : draw(warp(logits, options), streams[row]()),
+      choose: { rules: { temperature, topK, topP }, keys },
       signal: options.signal,
     });
     for await (const { ended } of steps) {

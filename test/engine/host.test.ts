@@ -149,3 +149,65 @@ describe('the worker', () => {
     expect((await child).stdout.trim()).toBe('answered -3');
   });
 });
+
+describe('a generator in the worker', () => {
+  const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
+  const counter = module(`
+    export async function* stream(thread, { upTo }) {
+      try {
+        for (let i = 0; i < upTo; i++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          yield i;
+        }
+      } finally {
+        globalThis.endedAt = (globalThis.endedAt ?? 0) + 1;
+      }
+    }`);
+  const ended = module('export async function* stream() { yield globalThis.endedAt ?? 0; }');
+
+  async function collect<T>(events: AsyncGenerator<T>): Promise<T[]> {
+    const all: T[] = [];
+    for await (const event of events) all.push(event);
+    return all;
+  }
+
+  it('is read in order, to its end', async () => {
+    expect(await collect(host.stream(counter, { upTo: 5 }))).toEqual([0, 1, 2, 3, 4]);
+    expect(await collect(host.stream(counter, { upTo: 0 }))).toEqual([]);
+  });
+
+  it('ends when its reader leaves, and the worker goes on', async () => {
+    const [before] = await collect(host.stream<number>(ended, {}));
+    for await (const event of host.stream(counter, { upTo: 1_000_000 })) if (event === 2) break;
+    expect(await collect(host.stream(ended, {}))).toEqual([before + 1]);
+  });
+
+  it('passes its error on', async () => {
+    const failing = module('export async function* stream() { yield 1; throw new Error("no more"); }');
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const event of host.stream(failing, {})) seen.push(event);
+    })();
+    await expect(reading).rejects.toThrow('no more');
+    expect(seen).toEqual([1]);
+    await expect(collect(host.stream('file:///no/such/module.js', {}))).rejects.toThrow('no/such/module');
+  });
+
+  it('runs sessions without a message in between', async () => {
+    const run = await compile(
+      ({ x }) => ({ y: tf.add(x, x) }),
+      { x: { shape: [1], dtype: 'float32' } },
+      { host },
+    );
+    const doubling = module(`
+      export async function* stream(thread, { session }) {
+        let data = Float32Array.of(1);
+        for (let i = 0; i < 3; i++) {
+          data = (await thread.run(session, { x: { data, shape: [1] } }, {})).y;
+          yield data[0];
+        }
+      }`);
+    expect(await collect(host.stream(doubling, { session: run.session }))).toEqual([2, 4, 8]);
+    await run.dispose();
+  });
+});

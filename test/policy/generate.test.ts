@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
 import { causalMask, decode, encode, logits } from '../../lib/policy/bart.js';
-import { generate, type GenerateOptions, type GenerateStep } from '../../lib/policy/generate.js';
+import { seededChoice, type GenerateStep } from '../../lib/policy/decode-loop.js';
+import { generate, type GenerateOptions } from '../../lib/policy/generate.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { argMax } from '../../lib/policy/warp.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -166,9 +167,22 @@ describe('generate', () => {
     await expect(aborted).rejects.toThrow('enough');
     const options = { samplesPerPrompt: 1, prefix: [2], allowed: everyId, maxNewTokens: 9, choose };
     for await (const { open } of generate(policy, prompts, options)) if (open > 0) break;
+    const sampling = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: prompts.map((_, row) => [row]) };
+    for await (const _ of generate(policy, prompts, { ...options, choose: sampling })) break;
     expect(completions(await collect(policy, prompts, { choose, maxNewTokens: 2 }))).toEqual(
       prompts.map(() => [20, 20]),
     );
+  });
+
+  it('samples in the worker what it samples here', async () => {
+    const sampling = {
+      rules: { temperature: 1.3, topK: 20, topP: 0.9 },
+      keys: prompts.flatMap((_, prompt) => [0, 1].map((sample) => [8, prompt, sample])),
+    };
+    const options = { samplesPerPrompt: 2, prefix: [2, 0], maxNewTokens: 12 };
+    const there = await collect(policy, prompts, { ...options, choose: sampling });
+    expect(there).toEqual(await collect(policy, prompts, { ...options, choose: seededChoice(sampling) }));
+    expect(new Set(completions(there).map(String)).size).toBe(6);
   });
 
   it('leaves the weights as they are', async () => {

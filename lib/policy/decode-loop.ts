@@ -1,0 +1,87 @@
+/**
+ * The loop of generation: one decoder step a token until every row has ended. `stream` runs it in the engine's worker thread, so that
+ * no message comes and goes between two tokens.
+ */
+import type { WorkerThread } from '../engine/index.js';
+import { uniformStream } from '../random.js';
+import { stepFeeds, stepUpdates, type StepMemory } from './step-memory.js';
+import { argMax, draw, warp, type SamplingRules } from './warp.js';
+
+/** Plain data: what the loop runs on. */
+export interface DecodeLoop {
+  /** The compiled step (lib/policy/decoder-step.ts). */
+  session: number;
+  memory: StepMemory;
+  rows: number;
+  /** What the decoder is started with, as indices into `vocabulary`. */
+  prefix: readonly number[];
+  /** Ids that may be read; the first `allowed` of them may be written. */
+  vocabulary: Int32Array;
+  allowed: number;
+  eos: number;
+  maxNewTokens: number;
+}
+
+/** Picks an index below `allowed` for a row by the row's logits [allowed]. */
+export type Choose = (row: number, logits: Float32Array) => number;
+
+/** Sampling with a random stream of its own for each row, one number a token; temperature 0 takes the likeliest id. Plain data. */
+export interface SeededSampling {
+  rules: SamplingRules;
+  /** The key of each row's stream (lib/random.ts). */
+  keys: readonly (readonly number[])[];
+}
+
+/** After each token: how many rows are still open, and the rows that just ended (at eos, or full). */
+export interface GenerateStep {
+  open: number;
+  ended: { row: number; ids: number[]; finished: boolean }[];
+}
+
+export async function* decodeLoop(
+  { run }: WorkerThread,
+  { session, memory, rows, prefix, vocabulary, allowed, eos, maxNewTokens }: DecodeLoop,
+  choose: Choose,
+): AsyncGenerator<GenerateStep> {
+  const written: number[][] = Array.from({ length: rows }, () => []);
+  const open = new Set(written.keys());
+  let indices = new Int32Array(rows);
+  for (let position = 0; open.size > 0; position++) {
+    if (position < prefix.length) indices.fill(prefix[position]);
+    const { logits } = await run(
+      session,
+      stepFeeds(memory, indices, position),
+      stepUpdates(memory, position),
+    );
+    if (position < prefix.length - 1) continue;
+    const next = new Int32Array(rows);
+    const ended: GenerateStep['ended'] = [];
+    for (const row of open) {
+      const start = row * vocabulary.length;
+      next[row] = choose(row, logits.subarray(start, start + allowed) as Float32Array);
+      const id = vocabulary[next[row]];
+      written[row].push(id);
+      const finished = id === eos;
+      if (finished || written[row].length === maxNewTokens) {
+        open.delete(row);
+        ended.push({ row, ids: written[row], finished });
+      }
+    }
+    indices = next;
+    yield { open: open.size, ended };
+  }
+}
+
+export function seededChoice({ rules, keys }: SeededSampling): Choose {
+  const streams = keys.map((key) => uniformStream(...key));
+  return (row, logits) =>
+    rules.temperature === 0 ? argMax(logits) : draw(warp(logits, rules), streams[row]());
+}
+
+/** What `EngineHost.stream` runs. */
+export function stream(
+  thread: WorkerThread,
+  { loop, sampling }: { loop: DecodeLoop; sampling: SeededSampling },
+): AsyncGenerator<GenerateStep> {
+  return decodeLoop(thread, loop, seededChoice(sampling));
+}
