@@ -23,6 +23,9 @@ export { length } from './reward/length.js';
 export { mosReward } from './reward/mos.js';
 export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from './reward/guard.js';
 export { openOpinionScorer, type OpinionModel, type OpinionScorer } from './scoring/opinion.js';
+export { editFidelity, type Fidelity } from './scoring/fidelity.js';
+export { openTranscriber, type Transcriber, type TranscriberOptions } from './scoring/transcribe.js';
+export { formatAlignment, wordErrors, type AlignedWord, type WordErrors } from './scoring/wer.js';
 
 export { choosePair, choosePairs, type PairRules } from './dpo/pairs.js';
 export type { DpoMetrics } from './dpo/metrics.js';
