@@ -1,16 +1,20 @@
 /**
  * `npm run bench`: speech-dpo and its peers in turns (A B A B ...), on the same machine in the same minutes. Prints a Markdown table.
  *
- *     npm run bench -- --python .cache/venv-bench/bin/python
+ *     npm run bench -- --python .cache/venv-bench/bin/python --only NISQA
  */
 import { existsSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { dpoSteps, sampleCompletions } from './ours.js';
 import { openPeer, type Peer } from './peer.js';
+import { nisqaOfFolder, writeRecordings } from './scoring.js';
 import { setting } from './setting.js';
 
 const PYTHON = '.cache/venv-bench/bin/python';
+/** A clone of github.com/gabrielmittag/NISQA: its code is the peer, its weights are used on both sides. */
+const NISQA = '.cache/NISQA';
 const INSTALL =
   'python3 -m venv .cache/venv-bench && .cache/venv-bench/bin/pip install -r bench/peers/requirements.txt';
 /** The first calls compile, page in and warm up: not counted. */
@@ -40,8 +44,27 @@ function sampling(name: string, completions: number): Duel {
   };
 }
 
+/** Of the command line; `only` is a part of rows' names. */
+const { values: options } = parseArgs({
+  options: { python: { type: 'string' }, nisqa: { type: 'string' }, only: { type: 'string', default: '' } },
+});
+const nisqa = options.nisqa ?? NISQA;
+
+/** Scoring `count` files of some seconds each; the peer's batch size is the one in its README. */
+function scoring(name: string, count: number, seconds: number): Duel {
+  const folder = writeRecordings(count, seconds);
+  return {
+    name,
+    peerName: "NISQA's own code",
+    runs: 9,
+    ours: nisqaOfFolder(join(nisqa, 'weights', 'nisqa.tar'), folder, count),
+    openPeer: (python) => openPeer(python, 'nisqa_official.py', nisqa, folder, String(Math.min(10, count))),
+    format: milliseconds,
+  };
+}
+
 const DPO_RUNS = 25;
-const duels: Duel[] = [
+const allDuels: Duel[] = [
   {
     name: 'one DPO step on one pair',
     peerName: 'TRL DPOTrainer',
@@ -52,7 +75,11 @@ const duels: Duel[] = [
   },
   sampling(`sampling 10 completions of ${setting.completionLength} tokens at once`, 10),
   sampling(`sampling 1 completion of ${setting.completionLength} tokens`, 1),
+  ...(existsSync(nisqa)
+    ? [scoring('NISQA of a file of 5 s', 1, 5), scoring('NISQA of 200 files of 2 s', 200, 2)]
+    : []),
 ];
+const duels = allDuels.filter(({ name }) => name.includes(options.only));
 
 /** Seconds of every counted call, ours and the peer's in turns. */
 async function measure(duel: Duel, peer: Peer | undefined): Promise<{ ours: number[]; theirs: number[] }> {
@@ -90,9 +117,10 @@ function describeMachine(versions: Readonly<Record<string, string>>): string {
   ].join('; ');
 }
 
-const { values: options } = parseArgs({ options: { python: { type: 'string' } } });
 const python = options.python ?? process.env.BENCH_PYTHON ?? (existsSync(PYTHON) ? PYTHON : undefined);
 if (!python) console.log(`Without peers. To have them: ${INSTALL}\n`);
+if (!existsSync(nisqa))
+  console.log(`Without NISQA. To have it: git clone https://github.com/gabrielmittag/NISQA ${nisqa}\n`);
 const [load] = loadavg();
 if (load > IDLE_LOAD)
   console.log(`The machine is busy (load ${load.toFixed(1)}): these figures are not worth quoting.\n`);

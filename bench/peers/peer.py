@@ -1,4 +1,4 @@
-"""What both peers share: the model they time, and answering bench/run.ts over standard input and output.
+"""What the peers share: the model they time, and answering bench/run.ts over standard input and output.
 
 A peer is started with the setting (bench/setting.ts) as JSON. It says which versions it runs in one line of JSON; then it
 answers every line it reads with {"seconds": ...} of one timed call, and ends when its standard input does.
@@ -11,7 +11,6 @@ import sys
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch  # noqa: E402
-import transformers  # noqa: E402
 
 SETTING = json.loads(sys.argv[1])
 
@@ -21,7 +20,6 @@ sys.stdout = sys.stderr
 
 torch.set_num_threads(SETTING["threads"])
 torch.manual_seed(0)
-transformers.utils.logging.set_verbosity_error()
 
 
 def answer(content):
@@ -35,6 +33,9 @@ def is_asked():
 
 def create_model():
     """A BART with random weights and no dropout."""
+    import transformers  # not every peer needs it
+
+    transformers.utils.logging.set_verbosity_error()
     config = transformers.BartConfig(
         **SETTING["model"],
         dropout=0.0,

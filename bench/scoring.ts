@@ -1,0 +1,40 @@
+/** speech-dpo's side of scoring: files on disk to NISQA's five scores, after loading. */
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encodeWav, readWav, toMono } from '../lib/audio/wav.js';
+import { uniformStream } from '../lib/random.js';
+import { loadNisqa, type Nisqa } from '../lib/scoring/nisqa/nisqa.js';
+
+const SAMPLE_RATE_HZ = 16_000;
+
+/** A new folder with WAV files of noise that comes and goes like syllables. */
+export function writeRecordings(count: number, seconds: number): string {
+  const folder = join(mkdtempSync(join(tmpdir(), 'speech-dpo-bench-')), 'wav');
+  mkdirSync(folder);
+  for (let file = 0; file < count; file++) {
+    const uniform = uniformStream(file);
+    const samples = Float32Array.from({ length: seconds * SAMPLE_RATE_HZ }, (_, i) => {
+      const loudness = 0.3 * Math.sin((2 * Math.PI * 2 * i) / SAMPLE_RATE_HZ) ** 2;
+      return loudness * (2 * uniform() - 1);
+    });
+    writeFileSync(join(folder, `${file}.wav`), encodeWav(samples, SAMPLE_RATE_HZ));
+  }
+  return folder;
+}
+
+/** Reads and scores all files of a folder at once; NISQA is loaded in the first call. */
+export function nisqaOfFolder(weightsPath: string, folder: string, count: number): () => Promise<void> {
+  let loading: Promise<Nisqa> | undefined;
+  return async () => {
+    const nisqa = await (loading ??= loadNisqa(weightsPath));
+    const recordings = await Promise.all(
+      Array.from({ length: count }, async (_, file) => {
+        const recording = await readWav(join(folder, `${file}.wav`));
+        return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
+      }),
+    );
+    const failed = (await nisqa.scoreBatch(recordings)).find((result) => result instanceof Error);
+    if (failed) throw failed;
+  };
+}
