@@ -128,9 +128,12 @@ async function listRepository(
 ): Promise<{ commit: string; files: HubFile[] }> {
   const { type, name, revision } = reference;
   const asked = { hubUrl: endpoint, ...(process.env.HF_TOKEN && { accessToken: process.env.HF_TOKEN }) };
-  const info = type === 'model' ? modelInfo : datasetInfo;
+  const which = { ...asked, name, revision };
   try {
-    const { sha: commit } = await info({ ...asked, name, revision, additionalFields: ['sha'] });
+    const { sha: commit } =
+      type === 'model'
+        ? await modelInfo({ ...which, additionalFields: ['sha'] })
+        : await datasetInfo({ ...which, additionalFields: ['sha'] });
     if (!COMMIT.test(commit)) throw new Error(`${endpoint} answers for ${name} with a commit "${commit}".`);
     const files: HubFile[] = [];
     const repo = { type, name };

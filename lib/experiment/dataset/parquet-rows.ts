@@ -9,9 +9,6 @@ import {
   type SchemaTree,
 } from 'hyparquet';
 
-/** Rows decoded at once: a few megabytes of codes. */
-const ROWS_AT_ONCE = 100;
-
 /** Beside Snappy, which hyparquet reads itself and datasets on the hub are written with. */
 const compressors: Compressors = {
   GZIP: (bytes) => gunzipSync(bytes),
@@ -19,7 +16,8 @@ const compressors: Compressors = {
 };
 
 /**
- * The rows of a parquet file as objects, a part of a row group at a time.
+ * The rows of a parquet file as objects, lists of numbers as typed arrays. One row group is in memory, and of it only one column as
+ * hyparquet gives it, with an object for every 64-bit number.
  *
  * @param isWanted which columns are read, by name
  * @throws Error naming the file when it is damaged or compressed in a way that is not supported
@@ -35,14 +33,28 @@ export async function* parquetRows(
     const columns = parquetSchema(metadata)
       .children.map(({ element }) => element.name)
       .filter(isWanted);
-    const rows = Number(metadata.num_rows);
-    for (let rowStart = 0; rowStart < rows; rowStart += ROWS_AT_ONCE) {
-      const rowEnd = Math.min(rowStart + ROWS_AT_ONCE, rows);
-      yield* await parquetReadObjects({ file: buffer, metadata, columns, rowStart, rowEnd, compressors });
+    let rowStart = 0;
+    for (const group of metadata.row_groups) {
+      const rowEnd = rowStart + Number(group.num_rows);
+      const rows = Array.from({ length: rowEnd - rowStart }, (): Record<string, unknown> => ({}));
+      for (const column of columns) {
+        const range = { columns: [column], rowStart, rowEnd };
+        const values = await parquetReadObjects({ file: buffer, metadata, compressors, ...range });
+        values.forEach((value, i) => (rows[i][column] = compact(value[column])));
+      }
+      yield* rows;
+      rowStart = rowEnd;
     }
   } catch (error) {
     throw new Error(`${file} cannot be read as parquet: ${(error as Error).message}.`, { cause: error });
   }
+}
+
+/** Lists of numbers, at any depth, as arrays of eight bytes a number. */
+function compact(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  const isNumber = (item: unknown) => typeof item === 'number' || typeof item === 'bigint';
+  return value.length > 0 && value.every(isNumber) ? Float64Array.from(value, Number) : value.map(compact);
 }
 
 /** Columns that the schema does not have would fail inside hyparquet where nobody awaits them. */
