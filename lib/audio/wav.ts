@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { cannotRead } from '../checkpoint/files.js';
 
 /** Sound as floats in [-1, 1]: one array per channel, all of one length. */
 export interface Recording {
@@ -37,7 +38,7 @@ const SAMPLE_READERS: Record<string, SampleReader> = {
 
 /** Reads a WAV file; see {@link parseWav}. */
 export async function readWav(path: string): Promise<Recording> {
-  return parseWav(await readFile(path), path);
+  return parseWav(await readFile(path).catch(cannotRead(path)), path);
 }
 
 /**

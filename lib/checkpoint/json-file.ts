@@ -1,12 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { cannotRead } from './files.js';
 
 /** Reads and parses a JSON file; the error names the file. */
 export async function readJsonFile(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === 'ENOENT' ? `${file} does not exist.` : `cannot read ${file}: ${error.message}.`,
-    );
-  });
+  const text = await readFile(file, 'utf8').catch(cannotRead(file));
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -3,6 +3,7 @@ import { writeFileAtomic } from './atomic.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
 import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safetensors-header.js';
 import type { FileDtype, TensorEntry } from './safetensors-header.js';
+import { cannotRead } from './files.js';
 
 /** A tensor of 32-bit floats in row-major order. */
 export interface FloatTensor {
@@ -27,11 +28,7 @@ export type HostTensor = FloatTensor | IntegerTensor;
  * @throws one sentence with file and tensor when the file breaks the format's rules.
  */
 export async function readSafetensors(path: string): Promise<Map<string, HostTensor>> {
-  const handle = await open(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === 'ENOENT' ? `${path} does not exist.` : `cannot read ${path}: ${error.message}.`,
-    );
-  });
+  const handle = await open(path).catch(cannotRead(path));
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new Error(`${path} is not a file.`);

@@ -3,17 +3,14 @@ import { bfloat16ToFloat32, float16ToFloat32 } from './float16.js';
 import { parsePickle, type PickleGlobal } from './pickle.js';
 import type { HostTensor } from './safetensors.js';
 import { readStoredZip } from './stored-zip.js';
+import { cannotRead } from './files.js';
 
 /** One storage of a PyTorch file, widened to the types this project computes in. */
 type Storage = Pick<HostTensor, 'dtype' | 'data'>;
 
 /** Reads a file of `torch.save`; see {@link parseTorchZip}. */
 export async function readTorchZip(path: string): Promise<unknown> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === 'ENOENT' ? `${path} does not exist.` : `cannot read ${path}: ${error.message}.`,
-    );
-  });
+  const bytes = await readFile(path).catch(cannotRead(path));
   return parseTorchZip(bytes, path);
 }
 

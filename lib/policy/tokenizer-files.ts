@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { cannotRead } from '../checkpoint/files.js';
 
 const id = z.int().min(0);
 
@@ -95,11 +96,7 @@ async function readIds(file: string): Promise<Record<string, number>> {
 
 /** Lines of two symbols each, the most important first; the first line may be a "#version" comment. */
 async function readMerges(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Error(
-      error.code === 'ENOENT' ? `${file} does not exist.` : `cannot read ${file}: ${error.message}.`,
-    );
-  });
+  const text = await readFile(file, 'utf8').catch(cannotRead(file));
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   const merges = lines.filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
   const wrong = merges.find((line) => !/^\S+ \S+$/.test(line));

@@ -95,9 +95,7 @@ async function readMono(path: string): Promise<NisqaInput | Error> {
     const recording = await readWav(path);
     return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) return new Error(message);
-    return new Error(`${path}: ${code === 'ENOENT' ? 'there is no such file' : message}`);
+    return error as Error;
   }
 }
 

@@ -49,13 +49,13 @@ it('prints a table, tells of a file that cannot be scored, and ends with code 1'
   expect(head).toMatch(/^file +silence levelDb +silence peakDb +silence silentShare +silence clippedShare$/);
   expect(first).toMatch(/tone\.wav +−9\.03\d +−6\.02\d +0\.000 +0\.000$/);
   expect(second).toMatch(/missing\.wav +- +- +- +-$/);
-  expect(complaints).toBe(`error: ${at('missing.wav')}: there is no such file\n`);
+  expect(complaints).toBe(`error: ${at('missing.wav')} does not exist.\n`);
 });
 
 it('keeps to JSON where a file fails', async () => {
   expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(1);
   expect(JSON.parse(output)).toEqual({
-    [at('missing.wav')]: { error: `${at('missing.wav')}: there is no such file` },
+    [at('missing.wav')]: { error: `${at('missing.wav')} does not exist.` },
   });
 });
 

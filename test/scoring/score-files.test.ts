@@ -44,7 +44,7 @@ describe('scoreFiles', () => {
     const results = await collect(files, ['silence', 'stoi', 'estoi'], at('same.wav'));
     expect([...results.keys()]).toEqual(files);
     const [nowhere, text, empty, same, slow, short] = results.values();
-    expect(nowhere).toEqual({ error: `${at('nowhere.wav')}: there is no such file` });
+    expect(nowhere).toEqual({ error: `${at('nowhere.wav')} does not exist.` });
     expect(text).toEqual({ error: expect.stringContaining(`${at('text.wav')}: not a WAV file`) });
     expect(empty).toEqual({
       error: expect.stringContaining(`${at('empty.wav')}: silence: it holds no samples; stoi: `),
@@ -67,7 +67,7 @@ describe('scoreFiles', () => {
       'stoi and pesq compare with a reference: give one with --reference FILE',
     );
     await expect(collect([at('a.wav')], ['stoi'], at('b.wav'))).rejects.toThrow(
-      `${at('b.wav')}: there is no such file`,
+      `${at('b.wav')} does not exist.`,
     );
   });
 
