@@ -24,6 +24,9 @@ const A_LAW = 6;
 const MU_LAW = 7;
 const EXTENSIBLE = 0xfffe;
 
+/** Beyond any real recording, and few enough that a few bytes cannot fill the memory with empty channels. */
+const MAX_CHANNELS = 1024;
+
 const SAMPLE_READERS: Record<string, SampleReader> = {
   [`${PCM}/8`]: (data, offset) => (data.getUint8(offset) - 128) / 128,
   [`${PCM}/16`]: (data, offset) => data.getInt16(offset, true) / 2 ** 15,
@@ -42,7 +45,7 @@ export async function readWav(path: string): Promise<Recording> {
 }
 
 /**
- * Decodes a RIFF WAVE file: PCM of 8, 16, 24 or 32 bits, 32- or 64-bit float, mu-law and A-law; any number of channels, any sample rate.
+ * Decodes a RIFF WAVE file: PCM of 8, 16, 24 or 32 bits, 32- or 64-bit float, mu-law and A-law; up to 1024 channels, any sample rate.
  * A file may hold zero samples. Floats pass as they are, not clipped.
  *
  * @param name stands for the file in error messages
@@ -132,6 +135,8 @@ function parseFormat(view: DataView, start: number, size: number, name: string):
     bitsPerSample: view.getUint16(start + 14, true),
   };
   if (format.channelCount === 0) throw new Error(`${name}: says it has 0 channels`);
+  if (format.channelCount > MAX_CHANNELS)
+    throw new Error(`${name}: says it has ${format.channelCount} channels; at most ${MAX_CHANNELS} are read`);
   if (format.sampleRateHz === 0) throw new Error(`${name}: says it has a sample rate of 0 Hz`);
   return format;
 }

@@ -84,6 +84,7 @@ describe('parseWav', () => {
     ['an unknown codec', changed(20, 0x55), 'cannot read WAV codec 85'],
     ['odd bits', changed(34, 12), 'with 12 bits'],
     ['no channels', changed(22, 0), '0 channels'],
+    ['too many channels', changed(23, 0xff), 'channels; at most 1024 are read'],
     ['half a frame', changed(22, 3), 'whole number of 6-byte frames'],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => parseWav(bytes, 'some.wav')).toThrow(`some.wav: `);
