@@ -5,21 +5,13 @@ import { readBartConfig } from './bart-config.js';
 import type { BartConfig } from './bart-config.js';
 import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
 import { exists } from './files.js';
+import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from './safetensors.js';
 import { readTensorFiles } from './tensor-files.js';
 
 /** The weights of a BART by transformers' names, in the order of `bartWeightShapes`. */
 export type BartWeights = Map<string, FloatTensor>;
-
-const TOKENIZER_FILES = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-];
 
 const MODEL_FILES =
   /^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;

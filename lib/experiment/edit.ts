@@ -1,15 +1,14 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { openSpectralCodec } from '../codec/spectral/codec.js';
+import { openCodec } from '../codec/open.js';
 import { packPrompt } from '../policy/pack.js';
 import { openPartner } from '../policy/nar.js';
 import { loadPolicy } from '../policy/policy.js';
 import { sample } from '../policy/sample.js';
-import { resolveModelDirectory } from './package.js';
 import { parametersSchema } from './parameters.js';
+import { checkSameCodes, findModelPart, type ModelSources } from './sources.js';
 import { synthesize } from './synthesize.js';
 import { describeIssues } from './zod-message.js';
 
@@ -17,14 +16,10 @@ const samplingSchema = parametersSchema
   .pick({ seed: true, maxNewTokens: true })
   .extend({ temperature: z.number().min(0) });
 
-export interface EditOptions {
+export interface EditOptions extends ModelSources {
   wav: string;
   instruction: string;
   output: string;
-  /** Model folder; "default" is the embedded one. */
-  model: string;
-  /** Checkpoint instead of the model's policy. */
-  policy: string | null;
   seed: number;
   /** Divides the logits; 0 takes the likeliest token. */
   temperature: number;
@@ -45,11 +40,12 @@ export async function editRecording(
   const checked = samplingSchema.safeParse({ seed, temperature, maxNewTokens });
   if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
   const recording = await readWav(options.wav);
-  const model = resolveModelDirectory(options.model);
-  const policy = await loadPolicy(options.policy ?? join(model, 'policy'));
-  const nar = openPartner(await loadPolicy(join(model, 'nar')));
-  const codec = await openSpectralCodec(join(model, 'codec'));
+  const policy = await loadPolicy(await findModelPart(options, 'policy', signal));
+  const narPolicy = await loadPolicy(await findModelPart(options, 'nar', signal));
+  const codec = await openCodec(await findModelPart(options, 'codec', signal));
+  const nar = openPartner(narPolicy);
   try {
+    checkSameCodes(policy, narPolicy, codec);
     const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
     const source = await codec.encode(mono);
     const prompt = packPrompt(policy, instruction, source[0]);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { loadSpectralCodec } from '../codec/spectral/checkpoint.js';
-import { createSpectralCodec } from '../codec/spectral/codec.js';
+import { openCodec } from '../codec/open.js';
 import type { DatasetItem } from '../codec/codec.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
@@ -10,10 +9,11 @@ import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
 import { resolveModelDirectory } from './package.js';
 import type { Parameters } from './parameters.js';
-import { loadPrompts } from './prompts.js';
+import { loadPrompts, type Prompts } from './prompts.js';
 import { recordRun } from './record.js';
 import type { PackedPrompt, Run } from './run.js';
 import { openScorers } from './scorers.js';
+import { checkSameCodes, findModelPart, loadData } from './sources.js';
 
 /**
  * Loads what the parameters name, makes the run's directories under `root` and runs `iterate()`, recorded.
@@ -25,38 +25,48 @@ export async function* runExperiment(
   options: { root: string; signal?: AbortSignal },
 ): AsyncGenerator<RunEvent> {
   const { signal } = options;
-  const { codecModel, ...inputs } = await loadInputs(parameters);
-  const scorers = await openScorers(parameters);
+  const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, signal);
+  const nar = openPartner(narPolicy);
   try {
-    const directories = await createRunDirectories(options.root, new Date());
-    const codec = await createSpectralCodec(codecModel);
-    const nar = openPartner(inputs.nar);
+    const scorers = await openScorers(parameters);
     try {
+      const directories = await createRunDirectories(options.root, new Date());
       const { reward, notices } = scorers;
       const guards = scorers.guards(codec);
       const run: Run = { ...inputs, parameters, directories, reward, guards, notices, codec, nar, signal };
       yield* recordRun(iterate(run), run);
     } finally {
-      await nar.dispose();
-      await codec.dispose();
+      await scorers.dispose();
     }
   } finally {
-    await scorers.dispose();
+    await nar.dispose();
+    await codec.dispose();
   }
 }
 
-/** Reads and checks every file that a run needs. */
-async function loadInputs(parameters: Parameters) {
-  const model = resolveModelDirectory(parameters.model);
-  const policy = await loadPolicy(parameters.policy ?? join(model, 'policy'));
-  const nar = await loadPolicy(join(model, 'nar'));
-  const prompts = await loadPrompts(parameters.prompts ?? join(model, 'prompts.json'), policy.tokenizer);
-  const pack = (split: 'train' | 'test', count: number) =>
-    packPrompts(policy, prompts[split], count, `${split} prompt`, parameters.instruction);
-  const train = pack('train', parameters.trainPrompts);
-  const test = pack('test', parameters.testPrompts);
-  const codecModel = await loadSpectralCodec(join(model, 'codec'));
-  return { policy, nar, codecModel, train, test };
+/** Reads and checks every file that a run needs; the codec is opened last. */
+async function loadInputs(parameters: Parameters, signal?: AbortSignal) {
+  const policy = await loadPolicy(await findModelPart(parameters, 'policy', signal));
+  const nar = await loadPolicy(await findModelPart(parameters, 'nar', signal));
+  const { data, trainPrompts, testPrompts, instruction } = parameters;
+  const prompts =
+    data === null
+      ? await loadModelPrompts(parameters, policy)
+      : await loadData(data, policy, parameters, signal);
+  const train = packPrompts(policy, prompts.train, trainPrompts, 'train prompt', instruction);
+  const test = packPrompts(policy, prompts.test, testPrompts, 'test prompt', instruction);
+  const codec = await openCodec(await findModelPart(parameters, 'codec', signal));
+  try {
+    checkSameCodes(policy, nar, codec);
+  } catch (error) {
+    await codec.dispose();
+    throw error;
+  }
+  return { policy, nar, codec, train, test };
+}
+
+function loadModelPrompts({ model, prompts }: Parameters, policy: Policy): Promise<Prompts> {
+  return loadPrompts(prompts ?? join(resolveModelDirectory(model), 'prompts.json'), policy.tokenizer);
 }
 
 function packPrompts(

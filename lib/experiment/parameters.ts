@@ -6,6 +6,7 @@ export const rewardNames = ['even-token', 'length', 'mos'] as const;
 export type RewardName = (typeof rewardNames)[number];
 
 const count = z.number().int().min(1);
+const source = z.string().min(1).nullable().default(null);
 
 /** Every parameter of a run with its unit and default. The command line's options and help are made from this. */
 export const parametersSchema = z.strictObject({
@@ -20,13 +21,17 @@ export const parametersSchema = z.strictObject({
     .min(1)
     .default('default')
     .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
-  policy: z
-    .string()
-    .min(1)
-    .nullable()
-    .default(null)
-    .describe("checkpoint to start from instead of the model's policy, for example iter_2/dpo_model"),
-  prompts: z.string().min(1).nullable().default(null).describe("prompts file instead of the model's own"),
+  policy: source.describe(
+    "checkpoint to start from instead of the model's policy: a folder, for example iter_2/dpo_model, or organisation/name@revision on the hub",
+  ),
+  nar: source.describe("non-autoregressive partner instead of the model's, folder or hub name"),
+  codec: source.describe(
+    "codec instead of the model's, folder or hub name, for example facebook/encodec_24khz",
+  ),
+  prompts: source.describe("prompts file instead of the model's own"),
+  data: source.describe(
+    'dataset to take prompts from instead: .json, .jsonl or .parquet file, folder of them or hub name; the first items train, the next test',
+  ),
   instruction: z.string().min(1).nullable().default(null).describe("replaces every prompt's instruction"),
   trainPrompts: count.default(10).describe('prompts to sample and train on, from the first one on'),
   testPrompts: count.default(10).describe('held-out prompts, evaluated only'),
@@ -130,6 +135,9 @@ export function parseParameters(input: unknown): Parameters {
     throw new Error(
       `wrong parameters: syntheticFirstIteration works with the even-token reward only, not with ${result.data.reward}`,
     );
+  }
+  if (result.data.prompts !== null && result.data.data !== null) {
+    throw new Error('wrong parameters: prompts and data both say which prompts to use; give one of them');
   }
   return result.data;
 }

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { float32ToFloat16 } from '../../lib/checkpoint/float16.js';
+import { chooseModelFiles } from '../../lib/checkpoint/model-files.js';
 import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
 import { chooseWeightFiles, readTensorFiles } from '../../lib/checkpoint/tensor-files.js';
 import { SHARED_EMBEDDING } from '../../lib/checkpoint/bart-weights.js';
@@ -83,4 +84,18 @@ test('safetensors are preferred, and only the files that are read are asked for'
     chooseWeightFiles(['x/pytorch_model-1.bin', ...shards, 'pytorch_model.bin.index.json', 'README.md']),
   ).toEqual(['pytorch_model.bin.index.json', ...shards]);
   expect(chooseWeightFiles(['README.md'])).toEqual([]);
+});
+
+test('of a model, the files that are read', () => {
+  const names = [
+    'README.md',
+    'config.json',
+    'merges.txt',
+    'pytorch_model.bin',
+    'training_args.bin',
+    'vocab.json',
+  ];
+  expect(chooseModelFiles(names)).toEqual(['config.json', 'merges.txt', 'vocab.json', 'pytorch_model.bin']);
+  expect(chooseModelFiles(['pytorch_model.bin'])).toEqual([]);
+  expect(chooseModelFiles(['config.json', 'vocab.json'])).toEqual([]);
 });

@@ -1,0 +1,26 @@
+import { chooseWeightFiles } from './tensor-files.js';
+
+/** What the tokenizer of a Hugging Face folder may consist of. */
+export const TOKENIZER_FILES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+];
+
+const CONFIG_FILES = ['config.json', 'generation_config.json'];
+
+/**
+ * Which files of a model are read, by the names of all: configuration, tokenizer and one format of weights; none of a folder that lacks
+ * config.json or weights.
+ */
+export function chooseModelFiles(names: readonly string[]): string[] {
+  const weights = chooseWeightFiles(names);
+  if (weights.length === 0 || !names.includes('config.json')) return [];
+  return [
+    ...names.filter((name) => CONFIG_FILES.includes(name) || TOKENIZER_FILES.includes(name)),
+    ...weights,
+  ];
+}
