@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import { trainDpo } from '../dpo/trainer.js';
-import { savePolicy } from '../policy/policy.js';
 import { createAudioExamples } from './audio-examples.js';
+import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
 import { packPairs, type PreferenceRow } from './data-file.js';
 import { evaluate } from './evaluate.js';
 import { ORIGINAL, type RunEvent } from './events.js';
@@ -24,14 +23,16 @@ export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
   const audio = createAudioExamples(run);
   await audio.addPrompts();
   const original = yield* evaluate(run, ORIGINAL);
+  const checkpoints = createCheckpointKeeper(run, original);
   let trained = original;
   for (let iteration = 0; iteration < run.parameters.iterations; iteration++) {
     const rows = yield* preparePairs(run, iteration);
     await audio.addPairs(iteration, rows);
     if (rows.length > 0) yield* train(run, iteration, rows);
     run.signal?.throwIfAborted();
-    yield await save(run, iteration);
+    yield await saveCheckpoint(run, iteration);
     trained = yield* evaluate(run, iteration, original);
+    await checkpoints.add(iteration, trained);
   }
   await audio.addComparison(original, trained);
   yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
@@ -41,6 +42,7 @@ async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[
   const {
     seed,
     beta,
+    rpoAlpha,
     learningRate,
     epochs,
     batchSize,
@@ -50,6 +52,7 @@ async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[
   } = run.parameters;
   const events = trainDpo(run.policy, packPairs(run.policy, rows), {
     beta,
+    rpoAlpha,
     learningRate,
     epochs,
     batchSize,
@@ -64,11 +67,4 @@ async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[
     if (event.type === 'step') yield { type: 'step', iteration, epoch, step, steps: event.steps, metrics };
     else yield { type: 'validated', iteration, epoch, step, metrics };
   }
-}
-
-async function save(run: Run, iteration: number): Promise<RunEvent> {
-  const startMs = performance.now();
-  const directory = join(`iter_${iteration}`, 'dpo_model');
-  await savePolicy(run.policy, join(run.directories.modelDirectory, directory));
-  return { type: 'saved', iteration, directory, seconds: (performance.now() - startMs) / 1000 };
 }

@@ -71,10 +71,19 @@ export const parametersSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('even-token only: train on random all-even against all-odd tokens instead of samples'),
+  keepCheckpoints: z
+    .enum(['last', 'best', 'all'])
+    .default('all')
+    .describe('checkpoints that stay on disk: last, best (by held-out reward) or all'),
   audioPrompts: z.number().int().min(0).default(2).describe('prompts of each split that get WAV files'),
 
   // DPO training.
   beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),
+  rpoAlpha: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("weight of the chosen samples' negative log-likelihood (RPO); 0 is plain DPO"),
   learningRate: z.number().positive().default(2e-5).describe('of AdamW, decays linearly to 0'),
   epochs: count.default(3).describe('passes over the pairs in each iteration'),
   batchSize: count.default(4).describe('pairs per forward and backward pass'),

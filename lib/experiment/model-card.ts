@@ -1,0 +1,79 @@
+/** The README.md of a trained checkpoint, as model cards on a hub are laid out. */
+import type { Evaluation } from './evaluate.js';
+import { readVersions } from './package.js';
+import type { Run } from './run.js';
+import { flatten } from './score.js';
+import { summarize } from './statistics.js';
+
+/** What a hub takes for a model's name. */
+const HUB_NAME = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
+
+/** Text of the card of iteration `iteration`: how to open it, where it comes from, rewards before and after, every parameter. */
+export async function describeCheckpoint(
+  run: Pick<Run, 'parameters' | 'directories'>,
+  iteration: number,
+  original: Evaluation,
+  trained: Evaluation,
+): Promise<string> {
+  const { parameters, directories } = run;
+  const { policy, model, reward } = parameters;
+  const versions = Object.entries(await readVersions()).map(([name, version]) => `${name} ${version}`);
+  const start =
+    policy ?? (model === 'default' ? 'the policy embedded in speech-dpo' : `the policy in ${model}`);
+  const isOnHub = policy !== null && HUB_NAME.test(policy) && !policy.includes('dpo_model');
+  return `---
+library_name: transformers
+tags: [speech-editing, dpo, bart]
+${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
+
+# ${directories.name}, iteration ${iteration}
+
+A speech codec language model, trained by speech-dpo with Direct Preference Optimization on its own best and worst samples. Reward:
+${reward}.
+
+    from transformers import AutoTokenizer, BartForConditionalGeneration
+    model = BartForConditionalGeneration.from_pretrained("dpo_model")
+    tokenizer = AutoTokenizer.from_pretrained("dpo_model")
+
+The encoder reads \`<s>\`, the instruction, \`</s>\`, the recording's codes of codebook 0 as tokens \`v_tok_0\`, \`v_tok_1\`, ..., \`</s>\`. The
+decoder, started with \`</s><s>\`, writes the edited recording's.
+
+## Where it comes from
+
+Started from ${start}. Iterations 0 to ${iteration} of run ${directories.name} trained it, each on the pairs in data_iter_k.json of that run,
+with the model at the iteration's start as reference.
+
+## Rewards
+
+| model | prompts | samples | mean | median | standard deviation | lowest | highest |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+${rewardRow('at the start', 'train', original)}
+${rewardRow('at the start', 'test', original)}
+${rewardRow('this one', 'train', trained)}
+${rewardRow('this one', 'test', trained)}
+
+A reward can be gained in ways it does not see: listen to samples.
+
+## Parameters
+
+| parameter | value |
+| --- | --- |
+${Object.entries(parameters)
+  .map(([name, value]) => `| ${name} | ${cell(JSON.stringify(value))} |`)
+  .join('\n')}
+
+Versions: ${versions.join(', ')}.
+`;
+}
+
+function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluation): string {
+  const { rewards } = flatten(evaluation[split]);
+  const { count, mean, median, std, min, max } = summarize(rewards);
+  const figures = [mean, median, std, min, max].map((value) => value.toFixed(3));
+  return `| ${[model, split, count, ...figures].join(' | ')} |`;
+}
+
+/** A line break or a bar would end a table's cell. */
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}

@@ -1,0 +1,73 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createCheckpointKeeper } from '../../lib/experiment/checkpoints.js';
+import type { Evaluation } from '../../lib/experiment/evaluate.js';
+import { parseParameters } from '../../lib/experiment/parameters.js';
+import type { Run } from '../../lib/experiment/run.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+/** Of one prompt with two samples in each split. */
+function evaluation(reward: number): Evaluation {
+  const samples = [reward - 1, reward + 1].map((value) => ({
+    codes: [1],
+    reward: value,
+    rank: value,
+    details: {},
+  }));
+  return { train: [samples], test: [samples] };
+}
+
+/** The iterations whose checkpoints are left after evaluations with these held-out rewards, and the run's folder. */
+async function keep(parameters: object, rewards: readonly number[]) {
+  const modelDirectory = temporaryFolder();
+  const run = {
+    parameters: parseParameters(parameters),
+    directories: { name: '0601-1200', modelDirectory, outputDirectory: '' },
+  } as Run;
+  const keeper = createCheckpointKeeper(run, evaluation(2));
+  for (const [iteration, reward] of rewards.entries()) {
+    mkdirSync(join(modelDirectory, `iter_${iteration}`, 'dpo_model'), { recursive: true });
+    await keeper.add(iteration, evaluation(reward));
+  }
+  const left = [...rewards.keys()].filter((k) => existsSync(join(modelDirectory, `iter_${k}`)));
+  return { left, modelDirectory };
+}
+
+describe('keepCheckpoints', () => {
+  it.each([
+    ['all', [0, 1, 2, 3]],
+    ['last', [3]],
+    ['best', [1]],
+  ])('%s', async (keepCheckpoints, expected) => {
+    expect((await keep({ keepCheckpoints }, [3, 4, 2.5, 4])).left).toEqual(expected);
+  });
+
+  it('nothing else is known', () => {
+    expect(() => parseParameters({ keepCheckpoints: 'some' })).toThrow('keepCheckpoints');
+  });
+});
+
+describe('the model card', () => {
+  const cardOf = async (parameters: object) => {
+    const { modelDirectory } = await keep(parameters, [3]);
+    return readFileSync(join(modelDirectory, 'iter_0', 'dpo_model', 'README.md'), 'utf8');
+  };
+
+  it('tells rewards before and after, lineage and parameters', async () => {
+    const card = await cardOf({ policy: 'org/model@v1', instruction: 'a | b' });
+    expect(card).toMatch(/^---\nlibrary_name: transformers\n.*\nbase_model: org\/model\n---\n/);
+    expect(card).toContain('| at the start | test | 2 | 2.000 | 2.000 | 1.000 | 1.000 | 3.000 |');
+    expect(card).toContain('| this one | test | 2 | 3.000 | 3.000 | 1.000 | 2.000 | 4.000 |');
+    expect(card).toContain('Started from org/model@v1. Iterations 0 to 0 of run 0601-1200');
+    expect(card).toContain('| instruction | "a \\| b" |');
+    expect(card).toContain('| seed | 42 |');
+    expect(card).toMatch(/Versions: speech-dpo \d/);
+  });
+
+  it('names no base model that is not on a hub', async () => {
+    expect(await cardOf({})).not.toContain('base_model');
+    expect(await cardOf({})).toContain('Started from the policy embedded in speech-dpo.');
+    expect(await cardOf({ policy: 'run/iter_2/dpo_model' })).not.toContain('base_model');
+  });
+});
