@@ -40,6 +40,13 @@ export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from '.
 
 export { parseParameters, presets, type Parameters, type RewardName } from './experiment/parameters.js';
 export { runExperiment } from './experiment/experiment.js';
+export { trainFrom, trainingParameters } from './experiment/train-from.js';
+export {
+  checkpointParameters,
+  evaluateCheckpoint,
+  evaluationFileName,
+} from './experiment/evaluate-checkpoint.js';
+export { findCheckpoint, parseIndices, type RunCheckpoint } from './experiment/checkpoint-path.js';
 export { iterate } from './experiment/iterate.js';
 export { recordRun } from './experiment/record.js';
 export type { PackedPrompt, Run } from './experiment/run.js';

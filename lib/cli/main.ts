@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { evalCommand, trainCommand } from './checkpoints.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
@@ -67,6 +68,11 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
         run(parametersFromOptions(reward, options), options.output, signal),
       );
     for (const option of parameterOptions(reward)) command.addOption(option);
+  }
+
+  // A command that is made elsewhere has this program's ways with errors only if they are copied.
+  for (const command of [trainCommand(signal), evalCommand(signal)]) {
+    program.addCommand(command.copyInheritedSettings(program));
   }
 
   program

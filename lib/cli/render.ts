@@ -1,10 +1,7 @@
 import cliProgress from 'cli-progress';
-import { ORIGINAL, type RunEvent } from '../experiment/events.js';
-import { meaningOf } from '../reward/guard.js';
-import { formatCount, formatDuration, formatNumber } from '../view/format.js';
+import type { RunEvent } from '../experiment/events.js';
+import { eventLine } from '../view/event-line.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
-import { formatFigure } from '../view/guard-table.js';
-import { policyName, splitName, type EventOf } from '../view/run-events.js';
 
 /** Where a run is shown: a terminal gets a live bar under the lines, anything else plain lines. */
 export interface Display {
@@ -15,7 +12,7 @@ export interface Display {
 
 export function createDisplay(stream: NodeJS.WriteStream): Display {
   const printLine = (event: RunEvent) => {
-    const line = describe(event);
+    const line = eventLine(event);
     if (line) stream.write(line + '\n');
   };
   if (!stream.isTTY) return { show: printLine, stop: () => undefined };
@@ -44,62 +41,10 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
           bar.start(total, done, { job, detail });
         }
       }
-      if (!describe(event)) return;
+      if (!eventLine(event)) return;
       stop();
       printLine(event);
     },
     stop,
   };
-}
-
-/** The line an event leaves behind; undefined for one that only moves a bar. */
-function describe(event: RunEvent): string | undefined {
-  switch (event.type) {
-    case 'started':
-      return `run ${event.run}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
-    case 'notice':
-      return event.message;
-    case 'evaluated': {
-      const { mean, p25, p75 } = event.statistics;
-      const tokens = event.lengths.reduce((total, length) => total + length, 0) / event.lengths.length;
-      const reward = `reward ${formatNumber(mean)} (${formatNumber(p25)} to ${formatNumber(p75)})`;
-      const indent = event.iteration === ORIGINAL ? 'original policy' : '  evaluated';
-      return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}${describeDropped(event.droppedReasons)}`;
-    }
-    case 'guarded':
-      return describeGuards(event);
-    case 'sampled':
-      return `${policyName(event.iteration)}\n  sampled ${formatCount(event.samples, 'completion')}, ${formatCount(event.tokens, 'token')}, ${formatDuration(event.seconds)}`;
-    case 'scored': {
-      const dropped = event.dropped > 0 ? `, ${event.dropped} without a score dropped` : '';
-      return `  scored, mean reward ${formatNumber(event.averageReward)}${dropped}${describeDropped(event.droppedReasons)}`;
-    }
-    case 'paired': {
-      const skipped = event.skippedReasons.map((reason) => `\n  skipped ${reason}`).join('');
-      return `  ${formatCount(event.pairs, 'pair')} in ${event.dataFile}${skipped}`;
-    }
-    case 'step': {
-      if (event.step < event.steps) return undefined;
-      const margin = formatNumber(event.metrics['rewards/margins'], 3);
-      return `  trained ${formatCount(event.steps, 'step')}, loss ${formatNumber(event.metrics.loss, 4)}, margin ${margin}`;
-    }
-    case 'validated':
-    case 'progress':
-      return undefined;
-    case 'saved':
-      return `  saved ${event.directory}`;
-    case 'finished':
-      return `finished in ${formatDuration(event.seconds)}`;
-  }
-}
-
-function describeDropped(reasons: readonly string[]): string {
-  return reasons.map((reason) => `\n  dropped ${reason}`).join('');
-}
-
-function describeGuards({ guards, warnings }: EventOf<'guarded'>): string {
-  const figures = guards
-    .filter(({ figure }) => meaningOf(figure).limit !== undefined)
-    .map(({ figure, mean }) => `${meaningOf(figure).label} ${formatFigure(figure, mean)}`);
-  return [`  guard: ${figures.join(', ')}`, ...warnings.map((warning) => `  WARNING: ${warning}`)].join('\n');
 }

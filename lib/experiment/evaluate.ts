@@ -39,7 +39,8 @@ function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
   return { meanReward: summarize(flatten(scored).rewards).mean, guards: summarizeGuards(scored) };
 }
 
-async function* evaluateSplit(
+/** Samples and scores the prompts of one split; the test split's samples are also guarded. Yields one `evaluated` event. */
+export async function* evaluateSplit(
   run: Run,
   iteration: number,
   split: Split,

@@ -4,7 +4,7 @@ import type { DatasetItem } from '../codec/codec.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
-import { createRunDirectories } from './directories.js';
+import { createRunDirectories, type RunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
 import { resolveModelDirectory } from './package.js';
@@ -15,26 +15,41 @@ import type { PackedPrompt, Run } from './run.js';
 import { openScorers } from './scorers.js';
 import { checkSameCodes, findModelPart, loadData } from './sources.js';
 
+/** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
+export interface RunOptions {
+  root: string;
+  directories?: RunDirectories;
+  signal?: AbortSignal;
+}
+
 /**
- * Loads what the parameters name, makes the run's directories under `root` and runs `iterate()`, recorded.
+ * Loads what the parameters name, makes the run's directories and runs `iterate()`, recorded.
  *
  * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, before anything is written
  */
-export async function* runExperiment(
+export function runExperiment(parameters: Parameters, options: RunOptions): AsyncGenerator<RunEvent> {
+  return withRun(parameters, options, (run) => recordRun(iterate(run), run));
+}
+
+/**
+ * Opens what the parameters name, works on it, and closes it again.
+ *
+ * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, before anything is written
+ */
+export async function* withRun(
   parameters: Parameters,
-  options: { root: string; signal?: AbortSignal },
+  { root, signal, ...options }: RunOptions,
+  work: (run: Run) => AsyncGenerator<RunEvent>,
 ): AsyncGenerator<RunEvent> {
-  const { signal } = options;
   const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, signal);
   const nar = openPartner(narPolicy);
   try {
     const scorers = await openScorers(parameters);
     try {
-      const directories = await createRunDirectories(options.root, new Date());
+      const directories = options.directories ?? (await createRunDirectories(root, new Date()));
       const { reward, notices } = scorers;
       const guards = scorers.guards(codec);
-      const run: Run = { ...inputs, parameters, directories, reward, guards, notices, codec, nar, signal };
-      yield* recordRun(iterate(run), run);
+      yield* work({ ...inputs, parameters, directories, reward, guards, notices, codec, nar, signal });
     } finally {
       await scorers.dispose();
     }

@@ -38,7 +38,7 @@ export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
   yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
 }
 
-async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[]): AsyncGenerator<RunEvent> {
+export async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[]): AsyncGenerator<RunEvent> {
   const {
     seed,
     beta,

@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
 import type { RecordedEvent, RunEvent } from './events.js';
-import { parametersSchema } from './parameters.js';
+import { parametersSchema, type Parameters } from './parameters.js';
 import { describeIssues } from './zod-message.js';
 
 export const RUN_FILE = 'run.json';
@@ -61,6 +62,13 @@ export async function readRun(directory: string): Promise<RecordedRun> {
     isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
   );
   return { directories, record: record.data, events };
+}
+
+/** The parameters of the run that a folder belongs to, `output/{name}` or `model_output/{name}`; none where it has no run.json. */
+export async function readRecordedParameters(directory: string): Promise<Partial<Parameters>> {
+  const { modelDirectory } = findRunDirectories(directory);
+  if (!existsSync(join(modelDirectory, RUN_FILE))) return {};
+  return (await readRun(directory)).record.parameters;
 }
 
 type TimedType = Extract<RunEvent, { seconds: number }>['type'];

@@ -1,24 +1,30 @@
 import { ORIGINAL, type RunEvent } from '../experiment/events.js';
+import { meaningOf } from '../reward/guard.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
-import { policyName, splitName } from './run-events.js';
+import { formatFigure } from './guard-table.js';
+import { policyName, splitName, type EventOf } from './run-events.js';
 
 /** The line an event leaves behind; undefined for one that only moves a bar. */
 export function eventLine(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'started':
       return `run ${event.run}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
+    case 'notice':
+      return event.message;
     case 'evaluated': {
       const { mean, p25, p75 } = event.statistics;
       const tokens = event.lengths.reduce((total, length) => total + length, 0) / event.lengths.length;
       const reward = `reward ${formatNumber(mean)} (${formatNumber(p25)} to ${formatNumber(p75)})`;
       const indent = event.iteration === ORIGINAL ? 'original policy' : '  evaluated';
-      return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}`;
+      return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}${describeDropped(event.droppedReasons)}`;
     }
+    case 'guarded':
+      return describeGuards(event);
     case 'sampled':
       return `${policyName(event.iteration)}\n  sampled ${formatCount(event.samples, 'completion')}, ${formatCount(event.tokens, 'token')}, ${formatDuration(event.seconds)}`;
     case 'scored': {
       const dropped = event.dropped > 0 ? `, ${event.dropped} without a score dropped` : '';
-      return `  scored, mean reward ${formatNumber(event.averageReward)}${dropped}`;
+      return `  scored, mean reward ${formatNumber(event.averageReward)}${dropped}${describeDropped(event.droppedReasons)}`;
     }
     case 'paired': {
       const skipped = event.skippedReasons.map((reason) => `\n  skipped ${reason}`).join('');
@@ -29,11 +35,23 @@ export function eventLine(event: RunEvent): string | undefined {
       const margin = formatNumber(event.metrics['rewards/margins'], 3);
       return `  trained ${formatCount(event.steps, 'step')}, loss ${formatNumber(event.metrics.loss, 4)}, margin ${margin}`;
     }
+    case 'validated':
+    case 'progress':
+      return undefined;
     case 'saved':
       return `  saved ${event.directory}`;
     case 'finished':
       return `finished in ${formatDuration(event.seconds)}`;
-    default:
-      return undefined;
   }
+}
+
+function describeDropped(reasons: readonly string[]): string {
+  return reasons.map((reason) => `\n  dropped ${reason}`).join('');
+}
+
+function describeGuards({ guards, warnings }: EventOf<'guarded'>): string {
+  const figures = guards
+    .filter(({ figure }) => meaningOf(figure).limit !== undefined)
+    .map(({ figure, mean }) => `${meaningOf(figure).label} ${formatFigure(figure, mean)}`);
+  return [`  guard: ${figures.join(', ')}`, ...warnings.map((warning) => `  WARNING: ${warning}`)].join('\n');
 }

@@ -1,0 +1,64 @@
+import { basename, dirname, join } from 'node:path';
+import { savePolicy } from '../policy/policy.js';
+import { readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
+import type { RunEvent } from './events.js';
+import { withRun, type RunOptions } from './experiment.js';
+import { train } from './iterate.js';
+import { parseParameters, type Parameters } from './parameters.js';
+import { recordRun } from './record.js';
+import { readRecordedParameters } from './run-files.js';
+import type { Run } from './run.js';
+
+/**
+ * Trains a checkpoint on the preference pairs of any data_iter_k.json, in a run of its own: the pairs are written there too, and the
+ * policy as iter_k/dpo_model. Of one run's checkpoint k - 1 and its data_iter_k.json, with that run's seed and parameters, this makes
+ * the run's own checkpoint k, bit for bit.
+ *
+ * @param dataFile k is taken from its name, 0 where it has none
+ * @param parameters `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are not used
+ * @throws Error in one sentence for a file or parameter that cannot be used, before anything is written
+ */
+export async function* trainFrom(
+  dataFile: string,
+  parameters: Parameters,
+  options: RunOptions,
+): AsyncGenerator<RunEvent> {
+  const rows = await readDataFile(dataFile);
+  if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
+  const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
+  // Neither prompts nor rewards are needed; one prompt is the least that a run loads.
+  const recorded: Parameters = {
+    ...parameters,
+    iterations: 1,
+    trainPrompts: 1,
+    testPrompts: 1,
+    guard: false,
+  };
+  yield* withRun(recorded, options, (run) => recordRun(trainOnce(run, iteration, rows), run));
+}
+
+/**
+ * Parameters to train on a data file with: those of the run that made it (where its run.json is at hand), with the given ones in their
+ * place.
+ */
+export async function trainingParameters(dataFile: string, given: Partial<Parameters>): Promise<Parameters> {
+  return parseParameters({ ...(await readRecordedParameters(dirname(dataFile))), ...given });
+}
+
+async function* trainOnce(
+  run: Run,
+  iteration: number,
+  rows: readonly PreferenceRow[],
+): AsyncGenerator<RunEvent> {
+  const startMs = performance.now();
+  const { name, outputDirectory, modelDirectory } = run.directories;
+  yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  await writeDataFile(outputDirectory, iteration, rows);
+  yield* train(run, iteration, rows);
+  run.signal?.throwIfAborted();
+  const trainedMs = performance.now();
+  const directory = join(`iter_${iteration}`, 'dpo_model');
+  await savePolicy(run.policy, join(modelDirectory, directory));
+  yield { type: 'saved', iteration, directory, seconds: (performance.now() - trainedMs) / 1000 };
+  yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
+}

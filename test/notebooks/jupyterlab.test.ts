@@ -1,0 +1,52 @@
+/** Opens JupyterLab as `npm run lab` starts it, in Chromium, and runs every notebook in quick mode as a person would. */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startLab, type Lab } from '../support/jupyterlab.js';
+import { runAllCells, takePictures } from '../support/notebook-page.js';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+/** It installs JupyterLab and takes minutes, so it runs where it is asked for; there, nothing may be missing. */
+const asked = process.env.SPEECH_DPO_REQUIRE_BROWSER === '1';
+if (!asked)
+  console.warn(
+    'Skipped: notebooks in a browser. SPEECH_DPO_REQUIRE_BROWSER=1 runs them; they need Chromium and Python.',
+  );
+
+const NOTEBOOKS = [{ name: 'dpo_even_token', charts: 5, players: 10 }];
+const SCREENSHOTS = process.env.SPEECH_DPO_SCREENSHOTS;
+
+describe.skipIf(!asked)('notebooks in JupyterLab', () => {
+  let lab: Lab;
+
+  beforeAll(async () => {
+    if (!existsSync(CHROMIUM))
+      throw new Error(`Chromium is not at ${CHROMIUM}: install it, or set CHROMIUM to its path`);
+    lab = await startLab({
+      executable: CHROMIUM,
+      environment: { SPEECH_DPO_MODE: 'quick' },
+      theme: process.env.SPEECH_DPO_THEME,
+    });
+    console.log(`JupyterLab answered after ${lab.startSeconds.toFixed(1)} s`);
+  }, 400_000);
+
+  afterAll(async () => {
+    await lab?.close();
+  });
+
+  it.each(NOTEBOOKS)(
+    '$name runs from top to bottom',
+    async ({ name, charts, players }) => {
+      const page = await lab.open(`${name}.ipynb`);
+      const facts = await runAllCells(page, 280_000);
+      console.log(`${name}: ${facts.seconds.toFixed(0)} s, ${facts.progressMoves} progress moves`);
+      if (SCREENSHOTS) await takePictures(page, SCREENSHOTS, name);
+      expect(facts.errors).toEqual([]);
+      expect(facts.progressMoves).toBeGreaterThanOrEqual(5);
+      expect(facts.charts).toBe(charts);
+      expect(facts.audioSeconds).toHaveLength(players);
+      for (const seconds of facts.audioSeconds) expect(seconds).toBeGreaterThan(0);
+      await page.close();
+    },
+    300_000,
+  );
+});

@@ -1,0 +1,108 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+
+/** What a page shows of a notebook that was run from top to bottom. */
+export interface NotebookFacts {
+  seconds: number;
+  /** Error outputs and what was written to stderr. */
+  errors: string[];
+  /** How often a progress bar showed another value than before. */
+  progressMoves: number;
+  /** Seconds from the start to the first bar. */
+  firstProgressSeconds: number;
+  /** Plotly charts drawn. */
+  charts: number;
+  /** Durations of all players in seconds; NaN where a player cannot play. */
+  audioSeconds: number[];
+}
+
+/** Runs all cells and waits for the last one. */
+export async function runAllCells(page: Page, timeoutMs: number): Promise<NotebookFacts> {
+  const startedMs = performance.now();
+  await watchProgress(page);
+  await page.evaluate(`
+    window.runAll = 'running';
+    void window.jupyterapp.commands.execute('notebook:run-all-cells').then(
+      () => { window.runAll = 'done'; },
+      (error) => { window.runAll = String(error); });
+  `);
+  await page.waitForFunction("window.runAll !== 'running'", null, { timeout: timeoutMs });
+  const seconds = (performance.now() - startedMs) / 1000;
+  // Charts are drawn, and players read their lengths, a moment after their outputs arrive.
+  await page.waitForTimeout(1500);
+  const shown = (await page.evaluate(COLLECT)) as Omit<NotebookFacts, 'seconds'>;
+  return { seconds, ...shown };
+}
+
+/** Presses the stop button `afterMs` into a cell and returns the seconds until the kernel is idle. */
+export async function stopAfter(page: Page, afterMs: number): Promise<number> {
+  await page.waitForTimeout(afterMs);
+  const pressedMs = performance.now();
+  await page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')");
+  await page.waitForFunction(
+    "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+    null,
+    { timeout: 20_000, polling: 50 },
+  );
+  return (performance.now() - pressedMs) / 1000;
+}
+
+/** Pictures of the whole notebook, one screen after the other, for a person to look at. */
+export async function takePictures(page: Page, folder: string, name: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  await page.evaluate('window.jupyterapp.shell.collapseLeft?.()');
+  const { height, screen } = (await page.evaluate(`(() => {
+    const panel = ${SCROLLED};
+    return { height: panel.scrollHeight, screen: panel.clientHeight };
+  })()`)) as { height: number; screen: number };
+  for (let top = 0, i = 0; top < height; top += screen - 40, i++) {
+    await page.evaluate(`${SCROLLED}.scrollTop = ${top}`);
+    await page.waitForTimeout(400);
+    await page.screenshot({ path: join(folder, `${name}-${String(i).padStart(2, '0')}.png`) });
+  }
+}
+
+const SCROLLED =
+  "(document.querySelector('.jp-WindowedPanel-outer') ?? document.querySelector('.jp-Notebook'))";
+
+async function watchProgress(page: Page): Promise<void> {
+  await page.evaluate(`
+    window.progressMoves = 0;
+    window.firstProgress = undefined;
+    window.progressStart = performance.now();
+    let shown = '';
+    setInterval(() => {
+      const bars = [...document.querySelectorAll('.jp-OutputArea progress')];
+      const now = bars.map((bar) => bar.parentElement.textContent.split('/')[0] + bar.value).join();
+      if (now === shown || now === '') return;
+      shown = now;
+      window.progressMoves += 1;
+      window.firstProgress ??= (performance.now() - window.progressStart) / 1000;
+    }, 40);
+  `);
+}
+
+const COLLECT = `(async () => {
+  const outputs = (selector) => [...document.querySelectorAll('.jp-OutputArea ' + selector)];
+  const audioSeconds = [];
+  for (const player of outputs('audio')) {
+    if (!(player.duration > 0)) {
+      player.load();
+      await new Promise((resolve) => {
+        player.onloadedmetadata = resolve;
+        player.onerror = resolve;
+        setTimeout(resolve, 3000);
+      });
+    }
+    audioSeconds.push(player.duration);
+  }
+  return {
+    errors: outputs('[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]')
+      .map((element) => element.textContent.slice(0, 500)),
+    progressMoves: window.progressMoves,
+    firstProgressSeconds: window.firstProgress ?? Infinity,
+    charts: outputs('.js-plotly-plot .main-svg:first-child').length,
+    audioSeconds,
+  };
+})()`;
