@@ -54,6 +54,21 @@ export function sigmoidLoss(policy: Tensor, reference: Tensor, weights: Tensor, 
 }
 
 /**
+ * Negative log-likelihood of the chosen completions, a mean over their labels: the term that RPO adds (Pang et al. 2024,
+ * arXiv:2404.19733; TRL's rpo_alpha). It holds the likelihood of chosen completions up, which DPO alone lets fall.
+ * @param policy log-probabilities [B, 2]
+ * @param labelMask [2B, T]
+ * @param weights [B]; pairs of weight 0, which only fill the batch, do not count
+ */
+export function chosenNll(policy: Tensor, labelMask: Tensor, weights: Tensor): Tensor {
+  const counted = tf.reshape(tf.cast(tf.greater(weights, 0), 'float32'), [-1, 1]);
+  const [chosen] = tf.split(tf.mul(policy, counted), 2, 1);
+  const labels = tf.mul(tf.reshape(tf.sum(labelMask, 1), policy.shape as [number, number]), counted);
+  const [chosenLabels] = tf.split(labels, 2, 1);
+  return tf.neg(tf.div(tf.sum(chosen), tf.sum(chosenLabels)));
+}
+
+/**
  * The logged metrics from log-probabilities laid out [pair][chosen, rejected], as TRL's get_batch_loss_metrics:
  * rewards are beta * (policy - reference), an accuracy is 1 only where chosen is strictly above rejected.
  */

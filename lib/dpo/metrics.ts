@@ -7,6 +7,8 @@ export interface DpoMetrics {
   'rewards/accuracies': number;
   'logps/chosen': number;
   'logps/rejected': number;
+  /** Negative log-likelihood of the chosen labels, a mean; only with rpoAlpha, whose share of `loss` it is. */
+  nll_loss?: number;
   /** L2 norm of all gradients before clipping; absent in evaluation. */
   grad_norm?: number;
   /** Learning rate this step used; absent in evaluation. */

@@ -1,17 +1,19 @@
 /** Preference pairs through the policy: log-probabilities, and the loss with its gradients, compiled for one batch shape. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
-import { compile, type Compiled, type InputSpec } from '../engine/index.js';
+import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
 import { causalMask } from '../policy/bart.js';
 import type { BatchShape } from './batch.js';
 import { weightSpecs, withGradients, type splitTrained } from './gradient-program.js';
-import { pairLogProbs, sigmoidLoss, type PairTensors } from './loss.js';
+import { chosenNll, pairLogProbs, sigmoidLoss, type PairTensors } from './loss.js';
 
 interface PairProgram {
   trained: ReadonlyMap<string, HostTensor>;
   fixed: ReturnType<typeof splitTrained>['fixed'];
   backward: boolean;
   beta: number;
+  /** Weight of `chosenNll` in the loss; default 0. */
+  rpoAlpha?: number;
 }
 
 /**
@@ -21,7 +23,7 @@ interface PairProgram {
 export function compilePairProgram(
   config: BartConfig,
   shape: BatchShape,
-  { trained, fixed, backward, beta }: PairProgram,
+  { trained, fixed, backward, beta, rpoAlpha = 0 }: PairProgram,
 ): Promise<Compiled> {
   const { pairs, promptLength, completionLength } = shape;
   const rows = 2 * pairs;
@@ -43,7 +45,9 @@ export function compilePairProgram(
   const loss = withGradients(
     (w) => {
       const logps = logProbs(w);
-      return { loss: sigmoidLoss(logps, w.reference, w.pairWeights, beta), logps };
+      const loss = sigmoidLoss(logps, w.reference, w.pairWeights, beta);
+      if (rpoAlpha === 0) return { loss, logps };
+      return { loss: tf.add(loss, tf.mul(chosenNll(logps, w.labelMask, w.pairWeights), rpoAlpha)), logps };
     },
     [...trained.keys()],
   );

@@ -1,6 +1,7 @@
 /**
  * Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) of an encoder-decoder policy, numerically TRL 0.9.6's
- * DPOTrainer: sigmoid loss on summed log-probabilities, AdamW, global-norm clipping, linear decay of the learning rate to 0.
+ * DPOTrainer: sigmoid loss on summed log-probabilities, AdamW, global-norm clipping, linear decay of the learning rate to 0; RPO's
+ * term (`rpoAlpha`) is added as TRL has added it since 0.12.
  *
  * The reference is the policy as it is when training starts; its log-probabilities are computed once, before the first step.
  * Not supported: dropout (TRL's disable_dropout intends the same), label smoothing, losses other than sigmoid, warm-up.
@@ -21,6 +22,8 @@ export type { PreferencePair } from './batch.js';
 export interface DpoOptions {
   /** How far the policy may leave the reference; 0.1. */
   beta: number;
+  /** Weight of the chosen completions' negative log-likelihood, a mean over their tokens (`chosenNll`); default 0. */
+  rpoAlpha?: number;
   /** Of the first step; decays linearly to 0. */
   learningRate: number;
   epochs: number;
@@ -59,6 +62,7 @@ export async function* trainDpo(
 ): AsyncGenerator<DpoEvent> {
   if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
   const { train, validation } = splitPairs(pairs, options);
+  const { beta, rpoAlpha = 0 } = options;
   const { trained, fixed } = splitTrained(policy.weights);
   const state = await openTrainingState(trained);
   const sessions = new Map<string, Promise<Compiled>>();
@@ -67,7 +71,7 @@ export async function* trainDpo(
     if (!sessions.has(key)) {
       sessions.set(
         key,
-        compilePairProgram(policy.config, shape, { trained, fixed, backward, beta: options.beta }),
+        compilePairProgram(policy.config, shape, { trained, fixed, backward, beta, rpoAlpha }),
       );
     }
     return sessions.get(key)!;
@@ -90,7 +94,11 @@ export async function* trainDpo(
     const validate = async (): Promise<DpoMetrics> => {
       const logps: number[] = [];
       for (const batch of batches(validation, options.batchSize)) logps.push(...(await forward(batch)));
-      return pairMetrics(logps, referenceOf(validation), validation.length, options.beta);
+      return withNll(
+        pairMetrics(logps, referenceOf(validation), validation.length, beta),
+        validation,
+        rpoAlpha,
+      );
     };
 
     const accumulation = options.gradientAccumulationSteps;
@@ -114,7 +122,12 @@ export async function* trainDpo(
           logps.push(...result.logps);
           if (accumulation > 1) await state.accumulate();
         }
-        const metrics = pairMetrics(logps, referenceOf(microBatches.flat()), logps.length / 2, options.beta);
+        const pairsOfStep = microBatches.flat();
+        const metrics = withNll(
+          pairMetrics(logps, referenceOf(pairsOfStep), pairsOfStep.length, beta),
+          pairsOfStep,
+          rpoAlpha,
+        );
         const learningRate = (options.learningRate * (steps - step)) / steps;
         metrics.grad_norm = await state.step(learningRate, options.maxGradNorm, microBatches.length);
         metrics.learning_rate = learningRate;
@@ -130,6 +143,14 @@ export async function* trainDpo(
     for (const compiled of sessions.values()) await (await compiled).dispose();
     await state.release();
   }
+}
+
+/** Adds RPO's term: log-probabilities of the chosen completions over their tokens, all pairs together. */
+function withNll(metrics: DpoMetrics, pairs: readonly PreferencePair[], rpoAlpha: number): DpoMetrics {
+  if (rpoAlpha === 0) return metrics;
+  const tokens = pairs.reduce((sum, { chosen }) => sum + chosen.length, 0) / pairs.length;
+  const nll = -metrics['logps/chosen'] / tokens;
+  return { ...metrics, loss: metrics.loss + rpoAlpha * nll, nll_loss: nll };
 }
 
 /** Validation pairs are the first ones of a seeded shuffle, never all; a single pair serves as both, as the original doubles it. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Tensor } from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { pairMetrics, sigmoidLoss } from '../../lib/dpo/loss.js';
+import { chosenNll, pairMetrics, sigmoidLoss } from '../../lib/dpo/loss.js';
 import { compile, tf } from '../../lib/engine/index.js';
 
 beforeAll(() => tf.setBackend('cpu'));
@@ -86,4 +86,13 @@ describe('sigmoidLoss', () => {
       await run.dispose();
     },
   );
+});
+
+describe('chosenNll', () => {
+  it('is the mean over the labels of chosen completions, of pairs that count', () => {
+    // Chosen: -6 over 3 labels and -2 over 1; a third pair only fills the batch.
+    const policy = tf.tensor2d([-6, -50, -2, -60, -70, -80], [3, 2]);
+    const mask = tf.tensor2d([1, 1, 1, 1, 1, 0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1], [6, 3]);
+    expect(chosenNll(policy, mask, tf.tensor1d([0.5, 0.5, 0])).dataSync()[0]).toBeCloseTo(8 / 4, 6);
+  });
 });

@@ -61,6 +61,25 @@ describe('training', () => {
     expect(largestDifference(clipped.weights, expected.weights)).toBeGreaterThan(1e-4);
   });
 
+  it("adds RPO's term to loss and gradient", async () => {
+    const options = { epochs: 40, learningRate: 3e-4, shuffle: false, batchSize: 4 };
+    const plain = await train(pairs, options);
+    const rpo = await train(pairs, { ...options, rpoAlpha: 2 });
+    const tokens = pairs.reduce((sum, { chosen }) => sum + chosen.length, 0) / pairs.length;
+    for (const { metrics } of rpo.steps) {
+      expect(metrics.nll_loss! * tokens).toBeCloseTo(-metrics['logps/chosen'], 3);
+      const margins = metrics.loss - 2 * metrics.nll_loss!;
+      expect(margins).toBeGreaterThan(0);
+      expect(margins).toBeLessThan(1);
+    }
+    expect(plain.steps.at(-1)!.metrics.nll_loss).toBeUndefined();
+    expect(rpo.steps[0].metrics.loss - 2 * rpo.steps[0].metrics.nll_loss!).toBeCloseTo(Math.LN2, 5);
+    // The chosen completions gain likelihood that plain DPO does not give them.
+    const gained = (steps: Step[]) =>
+      steps.at(-1)!.metrics['logps/chosen'] - steps[0].metrics['logps/chosen'];
+    expect(gained(rpo.steps)).toBeGreaterThan(gained(plain.steps) + 1);
+  });
+
   it('takes the same steps on two accumulated batches as on one of twice the size', async () => {
     const whole = await train(pairs, { batchSize: 4, epochs: 3, shuffle: false });
     const halves = await train(pairs, {
