@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { appendFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /** What a file may be written from; chunks are produced while writing, so that a large file is never whole in memory. */
@@ -6,28 +7,49 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
 
 /**
  * Writes a file so that `path` holds the old content or all of the new one, whatever happens: a hidden sibling is
- * written, synced to disk, then renamed. Missing parent folders are made. One writer at a time per path.
+ * written, synced to disk, read back, then renamed. Missing parent folders are made. One writer at a time per path.
+ *
+ * @returns the content's SHA-256 in hexadecimal
+ * @throws Error in one sentence when the file cannot be written, or reads back as something else; its cause has the system's code
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+export async function writeFileAtomic(path: string, content: FileContent): Promise<string> {
   const target = resolve(path);
   const folder = dirname(target);
   const temporary = temporarySibling(target);
   try {
     await mkdir(folder, { recursive: true });
-    // writeFile goes on after a short write, so that a full disk is an error and not a truncated file.
-    const handle = await open(temporary, 'w');
-    try {
-      await writeFile(handle, content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    const checksum = await writeAndCheck(temporary, content);
     await rename(temporary, target);
     await sync(folder);
+    return checksum;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw explain(error, folder);
   }
+}
+
+/**
+ * Adds a line to a file and syncs it to disk. A crash can leave part of the line, without its line feed.
+ * @throws Error in one sentence, as `writeFileAtomic`
+ */
+export async function appendLine(path: string, line: string): Promise<void> {
+  try {
+    const handle = await open(path, 'a');
+    try {
+      await appendFile(handle, line + '\n');
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw explain(error, dirname(path));
+  }
+}
+
+/** SHA-256 of a file's content in hexadecimal. */
+export async function hashFile(path: string): Promise<string> {
+  const handle = await open(path);
+  return hashOf(handle).finally(() => handle.close());
 }
 
 /**
@@ -63,6 +85,48 @@ export async function writeDirectoryAtomic(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw explain(error, parent);
+  }
+}
+
+async function writeAndCheck(path: string, content: FileContent): Promise<string> {
+  const handle = await open(path, 'w+');
+  try {
+    const hash = createHash('sha256');
+    // writeFile goes on after a short write, so that a full disk is an error and not a truncated file.
+    await writeFile(handle, hashed(content, hash));
+    await handle.sync();
+    const checksum = hash.digest('hex');
+    if ((await hashOf(handle)) !== checksum)
+      throw new Error(`${path}: the disk gave back other bytes than were written.`);
+    return checksum;
+  } finally {
+    await handle.close();
+  }
+}
+
+function* hashed(content: FileContent, hash: Hash): Generator<Uint8Array> {
+  const chunks =
+    typeof content === 'string'
+      ? [Buffer.from(content)]
+      : content instanceof Uint8Array
+        ? [content]
+        : content;
+  for (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}
+
+const READ_BYTES = 1 << 20;
+
+async function hashOf(handle: FileHandle): Promise<string> {
+  const hash = createHash('sha256');
+  const buffer = Buffer.alloc(READ_BYTES);
+  for (let position = 0; ;) {
+    const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, position);
+    if (bytesRead === 0) return hash.digest('hex');
+    hash.update(buffer.subarray(0, bytesRead));
+    position += bytesRead;
   }
 }
 
@@ -114,6 +178,7 @@ const REASONS: Record<string, string> = {
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
+  EIO: 'the disk reports an error',
   EFBIG: 'the file would be too large',
   ENOTDIR: 'a part of the path is a file',
   EEXIST: 'a part of the path is a file',

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { readBartConfig } from './bart-config.js';
 import type { BartConfig } from './bart-config.js';
 import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
+import { writeChecksums } from './checksums.js';
 import { exists } from './files.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
@@ -14,12 +15,12 @@ import { readTensorFiles } from './tensor-files.js';
 export type BartWeights = Map<string, FloatTensor>;
 
 const MODEL_FILES =
-  /^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
+  /^SHA256SUMS$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
 
 /**
  * Reads a Hugging Face folder of a BART: config.json and the weights, as safetensors or pytorch_model.bin, whole or in shards.
  * Tied copies of the embedding are checked and dropped; a missing final_logits_bias is zeros, as in transformers.
- * @throws one sentence naming the file and tensor when anything is missing, unexpected or of another shape.
+ * @throws one sentence naming the file and tensor when anything is missing, unexpected, of another shape or not finite.
  */
 export async function loadPretrained(
   directory: string,
@@ -39,8 +40,8 @@ export async function loadPretrained(
 }
 
 /**
- * Writes a Hugging Face folder that transformers' `BartForConditionalGeneration.from_pretrained` opens; it appears
- * complete or not at all.
+ * Writes a Hugging Face folder that transformers' `BartForConditionalGeneration.from_pretrained` opens, with a manifest
+ * (SHA256SUMS); it appears complete or not at all.
  * @param options.generationConfig content of generation_config.json; by default what transformers derives from `config`.
  * @param options.dtype how weights are stored, default float32.
  * @param options.copyTokenizerFrom a folder whose tokenizer files come along.
@@ -64,14 +65,22 @@ export async function savePretrained(
   await writeDirectoryAtomic(
     directory,
     async (temporary) => {
-      await writeFileAtomic(join(temporary, 'config.json'), toJson(config));
-      await writeFileAtomic(join(temporary, 'generation_config.json'), toJson(generationConfig));
+      const checksums = new Map<string, string>();
+      for (const [name, content] of [
+        ['config.json', config],
+        ['generation_config.json', generationConfig],
+      ] as const) {
+        checksums.set(name, await writeFileAtomic(join(temporary, name), toJson(content)));
+      }
+      const file = 'model.safetensors';
       // transformers refuses a file without this format entry.
-      await writeSafetensors(join(temporary, 'model.safetensors'), weights, {
-        dtype,
-        metadata: { format: 'pt' },
-      });
-      if (options.copyTokenizerFrom !== undefined) await copyTokenizer(options.copyTokenizerFrom, temporary);
+      const metadata = { format: 'pt' };
+      checksums.set(file, await writeSafetensors(join(temporary, file), weights, { dtype, metadata }));
+      if (options.copyTokenizerFrom !== undefined) {
+        for (const [name, checksum] of await copyTokenizer(options.copyTokenizerFrom, temporary))
+          checksums.set(name, checksum);
+      }
+      await writeChecksums(temporary, checksums);
     },
     { replace: true },
   );
@@ -88,15 +97,18 @@ async function refuseForeignFiles(directory: string): Promise<void> {
   }
 }
 
-/** Copies the tokenizer's files of a Hugging Face folder to another folder. */
-export async function copyTokenizer(from: string, to: string): Promise<void> {
+/** Copies the tokenizer's files of a Hugging Face folder to another folder; returns their SHA-256 by name. */
+export async function copyTokenizer(from: string, to: string): Promise<Map<string, string>> {
   const found = await Promise.all(['tokenizer.json', 'vocab.json'].map((name) => exists(join(from, name))));
   if (!found.includes(true)) throw new Error(`${from} has no tokenizer.json to copy.`);
   await mkdir(to, { recursive: true });
+  const checksums = new Map<string, string>();
   for (const name of TOKENIZER_FILES) {
+    if (!(await exists(join(from, name)))) continue;
     // Not copyFile, which would carry over a read-only mode.
-    if (await exists(join(from, name))) await writeFile(join(to, name), await readFile(join(from, name)));
+    checksums.set(name, await writeFileAtomic(join(to, name), await readFile(join(from, name))));
   }
+  return checksums;
 }
 
 /** Files of the bare `BartModel` name their tensors without "model."; transformers adds it on loading. */
@@ -132,7 +144,7 @@ function sameTensor(a: HostTensor, b: HostTensor): boolean {
   return a.dtype === b.dtype && String(a.shape) === String(b.shape) && bytes(a).equals(bytes(b));
 }
 
-/** The tensors that `config` asks for, in order; the error names the first that is missing, unexpected or misshapen. */
+/** The tensors that `config` asks for, in order; the error names the first that is missing, unexpected, misshapen or not finite. */
 function selectWeights(tensors: Map<string, HostTensor>, config: BartConfig, directory: string): BartWeights {
   const shapes = bartWeightShapes(config);
   const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
@@ -148,6 +160,9 @@ function selectWeights(tensors: Map<string, HostTensor>, config: BartConfig, dir
         `${directory}: tensor "${name}" has shape [${tensor.shape.join(', ')}], config.json asks for [${shape.join(', ')}].`,
       );
     }
+    const wrong = tensor.data.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0)
+      throw new Error(`${directory}: tensor "${name}" holds ${tensor.data[wrong]} at index ${wrong}.`);
     weights.set(name, tensor);
   }
   if (unexpected.length > 0) {

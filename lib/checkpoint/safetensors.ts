@@ -1,5 +1,7 @@
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { writeFileAtomic } from './atomic.js';
+import { requireSpace } from './disk-space.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
 import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safetensors-header.js';
 import type { FileDtype, TensorEntry } from './safetensors-header.js';
@@ -74,13 +76,14 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, H
  * Writes a safetensors file atomically: integers first, then by name, the order of the format's own writer.
  * @param options.dtype how floats are stored (default float32); float16 is rounded to nearest, ties to even.
  * @param options.metadata strings kept in the header's `__metadata__`.
- * @throws when a shape does not match its data, or a finite value is beyond float16.
+ * @returns the file's SHA-256 in hexadecimal
+ * @throws when a shape does not match its data, a finite value is beyond float16, or the disk has no room for the file.
  */
 export async function writeSafetensors(
   path: string,
   tensors: Map<string, HostTensor>,
   options: { dtype?: 'float32' | 'float16'; metadata?: Record<string, string> } = {},
-): Promise<void> {
+): Promise<string> {
   const names = [...tensors.keys()].sort((a, b) => {
     const itemBytes = (name: string): number => (tensors.get(name)!.dtype === 'int64' ? 8 : 4);
     return itemBytes(b) - itemBytes(a) || (a < b ? -1 : 1);
@@ -97,7 +100,8 @@ export async function writeSafetensors(
     header[name] = { dtype: fileDtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
-  await writeFileAtomic(path, fileChunks(path, header, names, tensors, floatDtype));
+  await requireSpace(dirname(path), offset);
+  return writeFileAtomic(path, fileChunks(path, header, names, tensors, floatDtype));
 }
 
 function* fileChunks(

@@ -37,6 +37,7 @@ describe('savePretrained and loadPretrained', () => {
       const config = tinyConfig({ id2label: { 0: 'LABEL_0' }, speech: [1, { b: 2, a: 1 }] });
       await savePretrained(folder, { config, weights: WEIGHTS, dtype });
       expect(readdirSync(folder).sort()).toEqual([
+        'SHA256SUMS',
         'config.json',
         'generation_config.json',
         'model.safetensors',

@@ -1,0 +1,35 @@
+/** SHA256SUMS, the manifest of a finished folder: what `sha256sum` writes, and `sha256sum --check` reads. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hashFile, writeFileAtomic } from './atomic.js';
+
+export const CHECKSUMS_FILE = 'SHA256SUMS';
+
+/**
+ * Writes the manifest of a folder, last of its files.
+ * @param checksums SHA-256 in hexadecimal by file name
+ */
+export async function writeChecksums(
+  directory: string,
+  checksums: ReadonlyMap<string, string>,
+): Promise<void> {
+  const lines = [...checksums].map(([name, checksum]) => `${checksum}  ${name}\n`);
+  await writeFileAtomic(join(directory, CHECKSUMS_FILE), lines.join(''));
+}
+
+/** What is wrong with a folder that has a manifest, in one sentence; undefined when every file is as it was written. */
+export async function findDamage(directory: string): Promise<string | undefined> {
+  const manifest = join(directory, CHECKSUMS_FILE);
+  const text = await readFile(manifest, 'utf8').catch(() => undefined);
+  if (text === undefined) return `${manifest} is missing`;
+  const lines = text.split('\n').slice(0, -1);
+  if (lines.length === 0) return `${manifest} is empty`;
+  for (const line of lines) {
+    const [, checksum, name] = /^([0-9a-f]{64}) {2}([\w.-]+)$/.exec(line) ?? [];
+    if (!name) return `${manifest} is damaged`;
+    const actual = await hashFile(join(directory, name)).catch(() => undefined);
+    if (actual === undefined) return `${join(directory, name)} cannot be read`;
+    if (actual !== checksum) return `${join(directory, name)} differs from its checksum`;
+  }
+  return undefined;
+}
