@@ -29,6 +29,7 @@ export { extendedStoi, stoi } from './scoring/stoi.js';
 export { measurePesq, type PesqOptions, type PesqScores } from './scoring/pesq.js';
 export { scoreFiles, type FileScores, type ScoreFilesOptions } from './scoring/score-files.js';
 export { METRIC_NAMES, type MetricName } from './scoring/metrics.js';
+export { measureRecordings, type Measurement } from './scoring/measure.js';
 export { openOpinionScorer, type OpinionModel, type OpinionScorer } from './scoring/opinion.js';
 export { editFidelity, type Fidelity } from './scoring/fidelity.js';
 export { openTranscriber, type Transcriber, type TranscriberOptions } from './scoring/transcribe.js';
@@ -46,6 +47,7 @@ export {
   evaluateCheckpoint,
   evaluationFileName,
 } from './experiment/evaluate-checkpoint.js';
+export { renderItems, type RenderedItem } from './experiment/render-items.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './experiment/checkpoint-path.js';
 export { iterate } from './experiment/iterate.js';
 export { recordRun } from './experiment/record.js';
@@ -66,7 +68,9 @@ export {
   rewardCurves,
   rewardDistribution,
   trainingCurves,
+  waveforms,
 } from './view/charts.js';
+export type { NamedRecording } from './view/charts.js';
 export type { Figure } from './view/figure.js';
 export { audioPlayer } from './view/audio-player.js';
 export { spectrogramDataUri } from './view/spectrogram.js';
@@ -78,5 +82,10 @@ export { writeReport } from './view/report.js';
 export { verify, type VerifyRow } from './verify.js';
 export { show, type Html, type Showable } from './view/notebook/show.js';
 export { openRun, type LiveRun } from './view/notebook/live-run.js';
-export { listen, type ClipChoice } from './view/notebook/listen.js';
-export { chooseParameters, chooseSettings, type Choice, type Choices } from './view/notebook/settings.js';
+export { listen, players, type ClipChoice } from './view/notebook/listen.js';
+export { watch } from './view/notebook/watch.js';
+export { metricTable } from './view/metric-table.js';
+export { chooseParameters, chooseSettings, type Choice, type Settings } from './view/notebook/settings.js';
+export { asBeforeAndAfter, findRun, scoreCheckpoint } from './view/notebook/checkpoints.js';
+export { rewardLabel } from './view/reward-label.js';
+export { startOf } from './view/run-events.js';

@@ -1,5 +1,5 @@
-import { basename, dirname, join } from 'node:path';
-import { savePolicy } from '../policy/policy.js';
+import { basename, dirname } from 'node:path';
+import { saveCheckpoint } from './checkpoints.js';
 import { readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
 import type { RunEvent } from './events.js';
 import { withRun, type RunOptions } from './experiment.js';
@@ -56,9 +56,6 @@ async function* trainOnce(
   await writeDataFile(outputDirectory, iteration, rows);
   yield* train(run, iteration, rows);
   run.signal?.throwIfAborted();
-  const trainedMs = performance.now();
-  const directory = join(`iter_${iteration}`, 'dpo_model');
-  await savePolicy(run.policy, join(modelDirectory, directory));
-  yield { type: 'saved', iteration, directory, seconds: (performance.now() - trainedMs) / 1000 };
+  yield await saveCheckpoint(run, iteration);
   yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
 }

@@ -1,16 +1,9 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import type { Parameters } from '../experiment/parameters.js';
 import { readRun, type RecordedRun } from '../experiment/run-files.js';
-import { evenToken } from '../reward/even-token.js';
-import { length } from '../reward/length.js';
-import { OPINION_LABELS } from '../scoring/opinion.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
-
-function rewardLabelOf({ reward, rewardModel }: Parameters): string {
-  return reward === 'mos' ? OPINION_LABELS[rewardModel] : { 'even-token': evenToken, length }[reward].label;
-}
+import { rewardLabel } from './reward-label.js';
 
 /**
  * Writes a run's report.html into its output directory: summary, charts, players with spectrograms and parameters in
@@ -29,7 +22,7 @@ export async function writeReport(directory: string): Promise<string> {
   const path = join(outputDirectory, 'report.html');
   await writeFileAtomic(
     path,
-    await reportPage({ run, rewardLabel: rewardLabelOf(run.record.parameters), audio }),
+    await reportPage({ run, rewardLabel: rewardLabel(run.record.parameters), audio }),
   );
   return path;
 }

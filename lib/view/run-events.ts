@@ -38,3 +38,14 @@ export function splitName(split: Split): string {
 export function policyName(iteration: number): string {
   return iteration === ORIGINAL ? 'original' : `iteration ${iteration}`;
 }
+
+/**
+ * The folders of the run that these events are of.
+ *
+ * @throws Error when they do not begin with the run's start
+ */
+export function startOf(events: readonly RunEvent[]): EventOf<'started'> {
+  const [start] = eventsOf(events, 'started');
+  if (!start) throw new Error("these events lack the run's start");
+  return start;
+}

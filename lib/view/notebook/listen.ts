@@ -1,7 +1,18 @@
 import type { AudioExample } from '../../experiment/audio-examples.js';
-import { ROLE_NAMES, clipsByPrompt, loadClips, longestSeconds, type ClipOrProblem } from '../clips.js';
+import { encodeWav } from '../../audio/wav.js';
+import { audioPlayer } from '../audio-player.js';
+import type { NamedRecording } from '../charts.js';
+import {
+  ROLE_NAMES,
+  clipsByPrompt,
+  loadClips,
+  longestSeconds,
+  type Clip,
+  type ClipOrProblem,
+} from '../clips.js';
 import { escapeHtml } from '../escape.js';
 import { formatNumber } from '../format.js';
+import { spectrogramDataUri } from '../spectrogram.js';
 import type { Html } from './show.js';
 
 /** WAV bytes in one notebook output: about ten clips of two seconds, and the notebook stays small. */
@@ -57,24 +68,47 @@ function promptHtml(clips: readonly ClipOrProblem[]): string {
   return `<div>${heading}${clips.map((clip) => clipHtml(clip, longest)).join('')}</div>`;
 }
 
-const CARD = 'display:inline-block;vertical-align:top;width:212px;margin:0 14px 8px 0';
+const CARD_WIDTH = 212;
+const CARD = `display:inline-block;vertical-align:top;width:${CARD_WIDTH}px;margin:0 14px 8px 0`;
 
-/** Styles stand in the elements: style sheets do not survive in notebooks that are not trusted. */
+/** Players of recordings, side by side, with spectrograms on one time scale. */
+export function players(recordings: readonly NamedRecording[]): Html {
+  const seconds = recordings.map(({ samples, sampleRateHz }) => samples.length / sampleRateHz);
+  const longest = Math.max(...seconds);
+  const cards = recordings.map(({ name, samples, sampleRateHz }, i) =>
+    soundHtml([`<b>${escapeHtml(name)}</b>`], longest, {
+      durationSeconds: seconds[i],
+      player: audioPlayer(encodeWav(samples, sampleRateHz)),
+      spectrogram: spectrogramDataUri(samples, sampleRateHz),
+    }),
+  );
+  return {
+    html: `<div>${cards.join('')}</div>`,
+    text: recordings.map(({ name }, i) => `${name}, ${seconds[i].toFixed(2)} s`).join('\n'),
+  };
+}
+
 function clipHtml(clip: ClipOrProblem, longest: number): string {
   const { role, iteration, reward } = clip.example;
-  const parts = [
+  const heading = [
     `<b>${ROLE_NAMES[role]}</b>`,
     ...(iteration === undefined ? [] : [`iteration ${iteration}`]),
     ...(reward === undefined ? [] : [`reward ${formatNumber(reward)}`]),
   ];
-  if ('problem' in clip) {
-    return `<div style="${CARD}"><div>${parts.join(', ')}</div><div>${escapeHtml(clip.problem)}</div></div>`;
-  }
-  const width = Math.round((212 * clip.durationSeconds) / longest);
-  const seconds = `${clip.durationSeconds.toFixed(2)} s`;
-  const picture = `<img src="${clip.spectrogram}" alt="spectrogram" width="${width}" height="80" style="display:block;margin:4px 0 4px 0">`;
+  if (!('problem' in clip)) return soundHtml(heading, longest, clip);
+  return `<div style="${CARD}"><div>${heading.join(', ')}</div><div>${escapeHtml(clip.problem)}</div></div>`;
+}
+
+/** Styles stand in the elements: style sheets do not survive in notebooks that are not trusted. */
+function soundHtml(
+  heading: readonly string[],
+  longestSeconds: number,
+  { durationSeconds, player, spectrogram }: Pick<Clip, 'durationSeconds' | 'player' | 'spectrogram'>,
+): string {
+  const width = Math.max(1, Math.round((CARD_WIDTH * durationSeconds) / longestSeconds));
+  const picture = `<img src="${spectrogram}" alt="spectrogram" width="${width}" height="80" style="display:block;margin:4px 0 4px 0">`;
   return (
-    `<div style="${CARD}"><div>${parts.join(', ')}</div>${picture}` +
-    `<div style="opacity:0.75;font-size:90%">${seconds}</div>${clip.player}</div>`
+    `<div style="${CARD}"><div>${heading.join(', ')}</div>${picture}` +
+    `<div style="opacity:0.75;font-size:90%">${durationSeconds.toFixed(2)} s</div>${player}</div>`
   );
 }

@@ -1,6 +1,7 @@
 import { ORIGINAL, type RunEvent } from '../../experiment/events.js';
 import { runExperiment } from '../../experiment/experiment.js';
 import type { Parameters } from '../../experiment/parameters.js';
+import { rewardLabel } from '../reward-label.js';
 import { notebookKernel } from './kernel.js';
 import { openLiveArea } from './live-area.js';
 
@@ -9,6 +10,8 @@ export interface LiveRun {
   readonly name: string;
   readonly outputDirectory: string;
   readonly modelDirectory: string;
+  /** What its rewards are called on axes. */
+  readonly rewardLabel: string;
   /** What happened so far, without progress. */
   readonly events: readonly RunEvent[];
   /** Evaluates the policy as it is, on training and on held-out prompts. */
@@ -76,6 +79,7 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
     name,
     outputDirectory,
     modelDirectory,
+    rewardLabel: rewardLabel(parameters),
     events,
     evaluateOriginal: () =>
       advance(

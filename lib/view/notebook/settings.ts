@@ -14,18 +14,14 @@ type Value = string | number | boolean | null;
 export type Choice<T> = readonly [quick: T, notebook: T, original: T];
 
 /** A notebook's settings: a choice, or one value where there is nothing to choose. */
-export type Choices<T> = { readonly [K in keyof T]: Choice<T[K]> | T[K] };
+type Choices = Readonly<Record<string, Value | Choice<Value>>>;
+
+/** One value of each setting. */
+export type Settings<C> = { -readonly [K in keyof C]: C[K] extends Choice<infer V> ? V : C[K] };
 
 const MODES = ['quick', 'notebook', 'original'] as const;
 const MODE_VARIABLE = 'SPEECH_DPO_MODE';
 const SETTINGS_VARIABLE = 'SPEECH_DPO_SETTINGS';
-
-/** What a notebook was asked to run with, and all choices as a table that says where each value is from. */
-export interface ChosenSettings<T> {
-  settings: T;
-  mode: (typeof MODES)[number];
-  table: Table;
-}
 
 /**
  * Picks one value of every setting. The environment's SPEECH_DPO_MODE names the column (quick, notebook, original; default notebook), and
@@ -34,37 +30,41 @@ export interface ChosenSettings<T> {
  * @param meanings what a setting means, with its unit, for the table
  * @throws Error naming the variable that is wrong, and settings that the notebook does not have
  */
-export function chooseSettings<T extends Record<string, Value>>(
-  choices: Choices<T>,
-  meanings: Partial<Record<keyof T & string, string>> = {},
+export function chooseSettings<const C extends Choices>(
+  choices: C,
+  meanings: Partial<Record<string, string>> = {},
   environment: NodeJS.ProcessEnv = process.env,
-): ChosenSettings<T> {
+): { settings: Settings<C>; table: Table } {
   const mode = readMode(environment[MODE_VARIABLE]);
   const given = readGiven(environment[SETTINGS_VARIABLE]);
-  const names = Object.keys(choices) as (keyof T & string)[];
+  const names = Object.keys(choices);
   const unknown = Object.keys(given).filter((name) => !names.includes(name));
   if (unknown.length > 0) {
     throw new Error(
       `${SETTINGS_VARIABLE}: ${unknown.join(', ')}: no such setting; this notebook has ${names.join(', ')}`,
     );
   }
-  const columns = names.map((name) => ({ name, values: valuesOf(choices[name]) }));
-  const chosen = columns.map(({ name, values }) =>
-    name in given ? given[name] : values[MODES.indexOf(mode)],
-  );
+  const rows = names.map((name) => {
+    const values = valuesOf(choices[name]);
+    const own = values[MODES.indexOf(mode)];
+    return { name, values, value: name in given ? checkKind(name, given[name], own) : own };
+  });
+  const column = (title: string) => ({ title, align: 'right' as const });
+  const hasMeanings = names.some((name) => meanings[name] !== undefined);
   const table: Table = {
-    columns: ['setting', 'this run', ...MODES, 'meaning'].map((title, i) => ({
-      title,
-      align: i === 0 || i === 5 ? 'left' : 'right',
-    })),
-    rows: columns.map(({ name, values }, i) => [
+    columns: [
+      { title: 'setting' },
+      ...['this run', ...MODES].map(column),
+      ...(hasMeanings ? [{ title: 'meaning' }] : []),
+    ],
+    rows: rows.map(({ name, values, value }) => [
       name,
-      name in given ? `${showValue(chosen[i])} (${SETTINGS_VARIABLE})` : showValue(chosen[i]),
+      showValue(value),
       ...values.map(showValue),
-      meanings[name] ?? '',
+      ...(hasMeanings ? [meanings[name] ?? ''] : []),
     ]),
   };
-  return { settings: Object.fromEntries(names.map((name, i) => [name, chosen[i]])) as T, mode, table };
+  return { settings: Object.fromEntries(rows.map(({ name, value }) => [name, value])) as Settings<C>, table };
 }
 
 /**
@@ -74,18 +74,19 @@ export function chooseSettings<T extends Record<string, Value>>(
  */
 export function chooseParameters(
   reward: RewardName,
-  choices: Partial<Choices<Parameters>>,
+  choices: { readonly [K in keyof Parameters]?: Parameters[K] | Choice<Parameters[K]> },
   environment: NodeJS.ProcessEnv = process.env,
 ): { parameters: Parameters; table: Table } {
   const meanings = Object.fromEntries(
     Object.entries(parametersSchema.shape).map(([name, schema]) => [name, schema.description]),
   );
-  const { settings, table } = chooseSettings(
-    choices as Choices<Record<string, Value>>,
-    meanings,
-    environment,
-  );
+  const { settings, table } = chooseSettings(choices as Choices, meanings, environment);
   return { parameters: parseParameters({ ...presets[reward], ...settings, reward }), table };
+}
+
+function checkKind(name: string, value: Value, own: Value): Value {
+  if (own === null || typeof value === typeof own) return value;
+  throw new Error(`${SETTINGS_VARIABLE}: ${name} is ${JSON.stringify(value)}, and has to be a ${typeof own}`);
 }
 
 function readMode(text: string | undefined): (typeof MODES)[number] {
@@ -105,12 +106,8 @@ function readGiven(text: string | undefined): Record<string, Value> {
   }
 }
 
-function valuesOf(choice: unknown): readonly [Value, Value, Value] {
-  return (Array.isArray(choice) ? choice : [choice, choice, choice]) as unknown as readonly [
-    Value,
-    Value,
-    Value,
-  ];
+function valuesOf(choice: Value | Choice<Value>): Choice<Value> {
+  return typeof choice === 'object' && choice !== null ? choice : [choice, choice, choice];
 }
 
 function showValue(value: Value): string {

@@ -1,0 +1,76 @@
+import {
+  METRIC_NAMES,
+  needsReference,
+  openMetric,
+  type Comparison,
+  type MetricName,
+  type Score,
+} from './metrics.js';
+import type { NisqaInput } from './nisqa/nisqa.js';
+
+/** What one metric says of several recordings, or why it says nothing of them, or of one of them. */
+export interface Measurement {
+  metric: MetricName;
+  scores: (Score | Error)[] | Error;
+}
+
+/**
+ * Scores recordings by every metric that can be had: one whose weights, tools or comparison are missing gives the reason in the place of
+ * its scores, so that the others are still shown. STOI, which compares signals of one length, gets recording and reference cut to the
+ * shorter one's.
+ *
+ * @param comparison what recordings are compared with; metrics that compare are left out where it is not given
+ */
+export async function measureRecordings(
+  recordings: readonly NisqaInput[],
+  comparison: Comparison = {},
+  metrics: readonly MetricName[] = METRIC_NAMES,
+): Promise<Measurement[]> {
+  const measurements: Measurement[] = [];
+  for (const metric of metrics) {
+    try {
+      measurements.push({ metric, scores: await measure(metric, recordings, comparison) });
+    } catch (error) {
+      measurements.push({ metric, scores: error as Error });
+    }
+  }
+  return measurements;
+}
+
+async function measure(
+  name: MetricName,
+  recordings: readonly NisqaInput[],
+  comparison: Comparison,
+): Promise<(Score | Error)[]> {
+  const { reference } = comparison;
+  if (reference && needsReference(name) && name !== 'pesq') {
+    const scores: (Score | Error)[] = [];
+    for (const recording of recordings) {
+      const [cut, cutReference] = toOneLength(recording, reference);
+      scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference })));
+    }
+    return scores;
+  }
+  return scoreAll(name, recordings, comparison);
+}
+
+async function scoreAll(
+  name: MetricName,
+  recordings: readonly NisqaInput[],
+  comparison: Comparison,
+): Promise<(Score | Error)[]> {
+  const metric = await openMetric(name, comparison);
+  try {
+    return await metric.score(recordings);
+  } finally {
+    await metric.dispose?.();
+  }
+}
+
+function toOneLength(a: NisqaInput, b: NisqaInput): [NisqaInput, NisqaInput] {
+  const length = Math.min(a.samples.length, b.samples.length);
+  return [
+    { ...a, samples: a.samples.slice(0, length) },
+    { ...b, samples: b.samples.slice(0, length) },
+  ];
+}

@@ -1,0 +1,87 @@
+import type { Data, Layout } from 'plotly.js-dist';
+import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+
+/** A mono recording with a name. */
+export interface NamedRecording {
+  name: string;
+  samples: Float32Array;
+  sampleRateHz: number;
+}
+
+/** Columns of a panel: more than a screen shows would only make the notebook bigger. */
+const COLUMNS = 400;
+const GAP = 0.04;
+
+/** Waveforms side by side on one scale: the lowest and the highest sample of every stretch of time. */
+export function waveforms(recordings: readonly NamedRecording[]): Figure {
+  const width = (1 - GAP * (recordings.length - 1)) / recordings.length;
+  const longestSeconds = Math.max(
+    ...recordings.map(({ samples, sampleRateHz }) => samples.length / sampleRateHz),
+  );
+  const peak = Math.max(
+    0.05,
+    ...recordings.map(({ samples }) => samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0)),
+  );
+  const layout: Partial<Layout> = { ...baseLayout(230), annotations: [], showlegend: false };
+  const data = recordings.flatMap((recording, i): Data[] => {
+    const suffix = i === 0 ? '' : String(i + 1);
+    const domain: [number, number] = [i * (width + GAP), i * (width + GAP) + width];
+    layout.annotations!.push(panelTitle(recording.name, domain));
+    Object.assign(layout, {
+      [`xaxis${suffix}`]: {
+        ...axis('seconds'),
+        domain,
+        anchor: `y${suffix}`,
+        range: [0, longestSeconds],
+        showgrid: false,
+      },
+      [`yaxis${suffix}`]: {
+        ...axis(''),
+        anchor: `x${suffix}`,
+        range: [-peak, peak],
+        showticklabels: i === 0,
+        nticks: 5,
+      },
+    });
+    return envelopeTraces(recording, suffix);
+  });
+  return { data, layout };
+}
+
+function envelopeTraces({ name, samples, sampleRateHz }: NamedRecording, suffix: string): Data[] {
+  const { seconds, low, high } = envelope(samples, sampleRateHz);
+  const common = {
+    type: 'scatter' as const,
+    mode: 'lines' as const,
+    x: seconds,
+    xaxis: `x${suffix}` as 'x',
+    yaxis: `y${suffix}` as 'y',
+    line: { color: COLORS.after, width: 1 },
+    hoverinfo: 'skip' as const,
+    showlegend: false,
+  };
+  return [
+    { ...common, name: `${name}, highest`, y: high },
+    {
+      ...common,
+      name: `${name}, lowest`,
+      y: low,
+      fill: 'tonexty',
+      fillcolor: translucent(COLORS.after, 0.5),
+    },
+  ];
+}
+
+function envelope(samples: Float32Array, sampleRateHz: number) {
+  const stride = Math.max(1, Math.ceil(samples.length / COLUMNS));
+  const [seconds, low, high]: number[][] = [[], [], []];
+  for (let start = 0; start < samples.length; start += stride) {
+    const part = samples.subarray(start, start + stride);
+    // Three decimals are less than a pixel.
+    const round = (value: number) => Math.round(value * 1000) / 1000;
+    seconds.push(round(start / sampleRateHz));
+    low.push(round(part.reduce((least, x) => Math.min(least, x), 1)));
+    high.push(round(part.reduce((most, x) => Math.max(most, x), -1)));
+  }
+  return { seconds, low, high };
+}
