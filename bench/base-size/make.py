@@ -62,7 +62,9 @@ def forward(model, tokenizer):
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=mask, decoder_input_ids=decoder_ids)
         logps = out.logits.log_softmax(-1).gather(2, labels[..., None])[..., 0]
-        greedy = [model.generate(torch.tensor([p]), max_new_tokens=24, num_beams=1, do_sample=False)[0].tolist() for p in prompts]
+        # No token is forced: every one is the likeliest.
+        options = dict(max_new_tokens=24, num_beams=1, do_sample=False, forced_bos_token_id=None, forced_eos_token_id=None)
+        greedy = [model.generate(torch.tensor([p]), **options)[0].tolist() for p in prompts]
     return dict(forward=dict(
         input_ids=ids.tolist(), attention_mask=mask.tolist(), labels=labels.tolist(), decoder_input_ids=decoder_ids.tolist(),
         encoder_last_hidden_state=out.encoder_last_hidden_state.tolist(), logits=out.logits.tolist(),

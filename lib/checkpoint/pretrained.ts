@@ -15,7 +15,7 @@ import { readTensorFiles } from './tensor-files.js';
 export type BartWeights = Map<string, FloatTensor>;
 
 const MODEL_FILES =
-  /^SHA256SUMS$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
+  /^SHA256SUMS$|^README\.md$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
 
 /**
  * Reads a Hugging Face folder of a BART: config.json and the weights, as safetensors or pytorch_model.bin, whole or in shards.
