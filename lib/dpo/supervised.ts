@@ -87,6 +87,8 @@ export async function* trainSupervised(
       );
       const learningRate = warmupLinear(step, options);
       const gradNorm = await state.step(learningRate, options.maxGradNorm);
+      if (!Number.isFinite(gradNorm))
+        throw new Error(`the gradient norm is ${gradNorm} at optimizer step ${step + 1}`);
       const asked = yield {
         step: step + 1,
         loss: result.loss[0],

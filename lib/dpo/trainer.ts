@@ -15,9 +15,10 @@ import { gradientOutputs, splitTrained } from './gradient-program.js';
 import { pairMetrics } from './loss.js';
 import type { DpoMetrics } from './metrics.js';
 import { compilePairProgram } from './pair-program.js';
-import { openTrainingState } from './training-state.js';
+import { openTrainingState, type TrainingSnapshot } from './training-state.js';
 
 export type { PreferencePair } from './batch.js';
+export type { TrainingSnapshot } from './training-state.js';
 
 export interface DpoOptions {
   /** How far the policy may leave the reference; 0.1. */
@@ -40,11 +41,29 @@ export interface DpoOptions {
   shuffle?: boolean;
   /** Stops after the step under way; the policy keeps its weights as they were. */
   signal?: AbortSignal;
+  /** Of an earlier training of the same policy on the same pairs and options: goes on after its last step, to the bit. */
+  resumeFrom?: TrainingSnapshot;
+  /** Called after each step, once its event was taken; may ask for a snapshot to resume from. */
+  afterStep?: (step: number, takeSnapshot: () => Promise<TrainingSnapshot>) => Promise<void>;
 }
 
 export type DpoEvent =
   | { type: 'step'; epoch: number; step: number; steps: number; metrics: DpoMetrics; logps: Float32Array }
-  | { type: 'validated'; epoch: number; step: number; metrics: DpoMetrics };
+  | { type: 'validated'; epoch: number; step: number; metrics: DpoMetrics }
+  /** The last event before an error: no step was taken, because of what these pairs give. */
+  | {
+      type: 'diverged';
+      epoch: number;
+      /** That was not taken, or that validation follows. */
+      step: number;
+      /** In words, of the loss or the gradient. */
+      reason: string;
+      /** Indices of the pairs. */
+      pairs: number[];
+      /** Log-probabilities of chosen and rejected, pair after pair: the policy's and the reference's. */
+      logps: number[];
+      referenceLogps: number[];
+    };
 
 interface Trainable {
   readonly config: BartConfig;
@@ -53,7 +72,7 @@ interface Trainable {
 
 /**
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
- * @throws if a gradient is not finite (naming the step), or on abort
+ * @throws if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
  */
 export async function* trainDpo(
   policy: Trainable,
@@ -91,23 +110,40 @@ export async function* trainDpo(
     }
     const referenceOf = (batch: readonly PreferencePair[]) =>
       Float32Array.from(batch.flatMap((pair) => [...reference.get(pair)!]));
-    const validate = async (): Promise<DpoMetrics> => {
-      const logps: number[] = [];
-      for (const batch of batches(validation, options.batchSize)) logps.push(...(await forward(batch)));
-      return withNll(
-        pairMetrics(logps, referenceOf(validation), validation.length, beta),
-        validation,
-        rpoAlpha,
-      );
+    const measure = (batch: readonly PreferencePair[], logps: readonly number[]): DpoMetrics =>
+      withNll(pairMetrics(logps, referenceOf(batch), batch.length, beta), batch, rpoAlpha);
+    const stopAt = async function* (
+      { epoch, step }: { epoch: number; step: number },
+      reason: string,
+      batch: readonly PreferencePair[],
+      logps: number[],
+    ): AsyncGenerator<DpoEvent> {
+      const referenceLogps = [...referenceOf(batch)];
+      yield {
+        type: 'diverged',
+        epoch,
+        step,
+        reason,
+        pairs: batch.map((pair) => pairs.indexOf(pair)),
+        logps,
+        referenceLogps,
+      };
+      throw new Error(reason);
     };
 
     const accumulation = options.gradientAccumulationSteps;
     const stepsPerEpoch = Math.ceil(Math.ceil(train.length / options.batchSize) / accumulation);
     const steps = stepsPerEpoch * options.epochs;
+    const resumedSteps = options.resumeFrom?.steps ?? 0;
+    if (options.resumeFrom) await state.restore(options.resumeFrom);
     let step = 0;
     for (let epoch = 0; epoch < options.epochs; epoch++) {
       const order = options.shuffle === false ? train : shuffled(train, options.seed, epoch);
       for (const microBatches of batches(batches(order, options.batchSize), accumulation)) {
+        if (step < resumedSteps) {
+          step += 1;
+          continue;
+        }
         options.signal?.throwIfAborted();
         const logps: number[] = [];
         for (const batch of microBatches) {
@@ -123,18 +159,42 @@ export async function* trainDpo(
           if (accumulation > 1) await state.accumulate();
         }
         const pairsOfStep = microBatches.flat();
-        const metrics = withNll(
-          pairMetrics(logps, referenceOf(pairsOfStep), pairsOfStep.length, beta),
-          pairsOfStep,
-          rpoAlpha,
-        );
+        const metrics = measure(pairsOfStep, logps);
+        const next = { epoch, step: step + 1 };
+        if (!Number.isFinite(metrics.loss)) {
+          yield* stopAt(
+            next,
+            `the loss is ${metrics.loss} at optimizer step ${next.step}`,
+            pairsOfStep,
+            logps,
+          );
+        }
         const learningRate = (options.learningRate * (steps - step)) / steps;
-        metrics.grad_norm = await state.step(learningRate, options.maxGradNorm, microBatches.length);
+        const norm = await state.step(learningRate, options.maxGradNorm, microBatches.length);
+        if (!Number.isFinite(norm)) {
+          yield* stopAt(
+            next,
+            `the gradient norm is ${norm} at optimizer step ${next.step}`,
+            pairsOfStep,
+            logps,
+          );
+        }
+        metrics.grad_norm = norm;
         metrics.learning_rate = learningRate;
         step += 1;
         yield { type: 'step', epoch, step, steps, metrics, logps: Float32Array.from(logps) };
+        await options.afterStep?.(step, () => state.snapshot());
       }
-      if (validation.length > 0) yield { type: 'validated', epoch, step, metrics: await validate() };
+      if (validation.length > 0 && step >= resumedSteps) {
+        const logps: number[] = [];
+        for (const batch of batches(validation, options.batchSize)) logps.push(...(await forward(batch)));
+        const metrics = measure(validation, logps);
+        if (!Number.isFinite(metrics.loss)) {
+          const reason = `the validation loss is ${metrics.loss} after optimizer step ${step}`;
+          yield* stopAt({ epoch, step }, reason, validation, logps);
+        }
+        yield { type: 'validated', epoch, step, metrics };
+      }
     }
     for (const [name, data] of await state.download()) {
       policy.weights.set(name, { shape: policy.weights.get(name)!.shape, dtype: 'float32', data });

@@ -6,6 +6,16 @@ import { ADAMW_DEFAULTS, assembleAdamW, stepArguments, type AdamWOptions } from 
 const REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
 type Region = (typeof REGIONS)[number];
 
+/** What a training goes on from, to the bit. */
+export interface TrainingSnapshot {
+  /** Optimizer steps taken. */
+  steps: number;
+  /** float32: `parameter/NAME` and AdamW's moments, `mean/NAME` and `square/NAME`. */
+  tensors: Map<string, HostTensor>;
+}
+
+const SNAPSHOT_REGIONS = ['parameter', 'mean', 'square'] as const;
+
 export interface TrainingState {
   /** Tensors to feed to a compiled program, by weight name. */
   readonly parameters: Readonly<Record<string, Resident>>;
@@ -16,12 +26,15 @@ export interface TrainingState {
   /**
    * Clips to a global L2 norm (torch.nn.utils.clip_grad_norm_: factor min(1, max / (norm + 1e-6))) and takes one AdamW step.
    * @param microBatches how many gradients were accumulated; their mean is used. 1: the gradients as they are, without accumulate().
-   * @returns the norm before clipping
-   * @throws if the norm is not finite; the parameters are then untouched
+   * @returns the norm before clipping; where it is not finite, no step was taken
    */
   step(learningRate: number, maxGradNorm: number, microBatches?: number): Promise<number>;
   /** Copies of the parameters, by weight name. */
   download(): Promise<Map<string, Float32Array>>;
+  /** A copy of everything that later steps depend on; to be taken between steps. */
+  snapshot(): Promise<TrainingSnapshot>;
+  /** @throws if the snapshot is of other weights */
+  restore(snapshot: TrainingSnapshot): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -45,6 +58,14 @@ export async function openTrainingState(
   const kernel = await host.call('instantiate', resident.memory, await assembleAdamW());
   const size = resident.byteLength / REGIONS.length;
   const [parameter, gradient, mean, square, total] = REGIONS.map((_, index) => index * size);
+  const places = () =>
+    SNAPSHOT_REGIONS.flatMap((region) =>
+      names.map((name) => ({
+        key: `${region}/${name}`,
+        shape: weights.get(name)!.shape,
+        place: resident.tensors.get(`${region}/${name}`)!,
+      })),
+    );
   let steps = 0;
   let accumulated = false;
   return {
@@ -58,8 +79,7 @@ export async function openTrainingState(
       const source = accumulated ? total : gradient;
       const sumOfSquares = await host.call('call', kernel, 'sum_of_squares', [source, source + size]);
       const norm = Math.sqrt(sumOfSquares) / microBatches;
-      if (!Number.isFinite(norm))
-        throw new Error(`the gradient norm is ${norm} at optimizer step ${steps + 1}`);
+      if (!Number.isFinite(norm)) return norm;
       steps += 1;
       const clip = Math.min(1, maxGradNorm / (norm + 1e-6));
       const scalars = stepArguments(options, steps, learningRate, clip / microBatches);
@@ -79,6 +99,26 @@ export async function openTrainingState(
       const copies = new Map<string, Float32Array>();
       for (const name of names) copies.set(name, (await host.read(parameters[name])) as Float32Array);
       return copies;
+    },
+    async snapshot() {
+      const tensors: TrainingSnapshot['tensors'] = new Map();
+      for (const { key, shape, place } of places()) {
+        tensors.set(key, { shape, dtype: 'float32', data: (await host.read(place)) as Float32Array });
+      }
+      return { steps, tensors };
+    },
+    async restore(snapshot) {
+      const wanted = places();
+      for (const { key, shape } of wanted) {
+        const found = snapshot.tensors.get(key)?.shape;
+        if (String(found) !== String(shape))
+          throw new Error(
+            `the snapshot's ${key} has shape [${found?.join(', ')}], not [${shape.join(', ')}]`,
+          );
+      }
+      for (const { key, place } of wanted)
+        await host.write(place, snapshot.tensors.get(key)!.data as Float32Array);
+      ({ steps } = snapshot);
     },
     release: () => resident.release(),
   };

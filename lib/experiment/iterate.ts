@@ -1,12 +1,14 @@
-import { trainDpo } from '../dpo/trainer.js';
+import { trainDpo, type TrainingSnapshot } from '../dpo/trainer.js';
 import { createAudioExamples } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
 import { packPairs, type PreferenceRow } from './data-file.js';
 import { evaluate } from './evaluate.js';
 import { ORIGINAL, type RunEvent } from './events.js';
+import { keepBatch } from './keep-batch.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { Run } from './run.js';
 import { deriveSeed } from './seeds.js';
+import { saveTraining } from './training-checkpoints.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, pairs the best with the worst samples, trains it on the
@@ -38,18 +40,20 @@ export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
   yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
 }
 
-export async function* train(run: Run, iteration: number, rows: readonly PreferenceRow[]): AsyncGenerator<RunEvent> {
-  const {
-    seed,
-    beta,
-    rpoAlpha,
-    learningRate,
-    epochs,
-    batchSize,
-    gradientAccumulationSteps,
-    maxGradNorm,
-    validationShare,
-  } = run.parameters;
+/**
+ * Trains `run.policy` in place on an iteration's pairs. Every `checkpointMinutes`, and when aborted, the training's state is saved to go
+ * on from.
+ */
+export async function* train(
+  run: Run,
+  iteration: number,
+  rows: readonly PreferenceRow[],
+  resumeFrom?: TrainingSnapshot,
+): AsyncGenerator<RunEvent> {
+  const { beta, rpoAlpha, learningRate, epochs, batchSize } = run.parameters;
+  const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
+  const { directories, signal } = run;
+  const isDue = createTimer(run.parameters.checkpointMinutes);
   const events = trainDpo(run.policy, packPairs(run.policy, rows), {
     beta,
     rpoAlpha,
@@ -59,12 +63,33 @@ export async function* train(run: Run, iteration: number, rows: readonly Prefere
     gradientAccumulationSteps,
     maxGradNorm,
     validationShare,
-    seed: deriveSeed(seed, iteration, 'train'),
-    signal: run.signal,
+    seed: deriveSeed(run.parameters.seed, iteration, 'train'),
+    signal,
+    resumeFrom,
+    async afterStep(_, takeSnapshot) {
+      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, await takeSnapshot());
+    },
   });
   for await (const event of events) {
-    const { epoch, step, metrics } = event;
-    if (event.type === 'step') yield { type: 'step', iteration, epoch, step, steps: event.steps, metrics };
-    else yield { type: 'validated', iteration, epoch, step, metrics };
+    const { epoch, step } = event;
+    if (event.type === 'step') {
+      yield { type: 'step', iteration, epoch, step, steps: event.steps, metrics: event.metrics };
+    } else if (event.type === 'validated') {
+      yield { type: 'validated', iteration, epoch, step, metrics: event.metrics };
+    } else {
+      const file = await keepBatch(directories.outputDirectory, iteration, rows, event);
+      throw new Error(`${event.reason}; nothing of it was saved, the pairs that gave it are in ${file}`);
+    }
   }
+}
+
+/** Whether that many minutes have gone since it last said so. */
+function createTimer(minutes: number): () => boolean {
+  let startMs = performance.now();
+  return () => {
+    const now = performance.now();
+    if (now - startMs < minutes * 60_000) return false;
+    startMs = now;
+    return true;
+  };
 }

@@ -76,6 +76,11 @@ export const parametersSchema = z.strictObject({
     .default('all')
     .describe('checkpoints that stay on disk: last, best (by held-out reward) or all'),
   audioPrompts: z.number().int().min(0).default(2).describe('prompts of each split that get WAV files'),
+  checkpointMinutes: z
+    .number()
+    .min(0)
+    .default(10)
+    .describe('minutes of training between checkpoints that an interrupted run goes on from'),
 
   // DPO training.
   beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),

@@ -3,7 +3,7 @@ import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
 import { batchShape, collatePairs, type PreferencePair } from '../../lib/dpo/batch.js';
 import { gradientOf, splitTrained } from '../../lib/dpo/gradient-program.js';
 import { compilePairProgram } from '../../lib/dpo/pair-program.js';
-import { trainDpo, type DpoEvent, type DpoOptions } from '../../lib/dpo/trainer.js';
+import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { randomPairs } from './random-pairs.js';
 
@@ -231,14 +231,57 @@ describe('training that does not finish leaves the weights as they were', () => 
         if (event.type === 'step') break;
     }));
 
-  it('when a gradient is not finite', () =>
+  it('when a loss is not finite, after telling which pairs gave it', () =>
     expectUntouched(async (weights) => {
       const diverging = trainDpo({ config, weights }, pairs, { ...OPTIONS, learningRate: 1e38 });
+      const seen: DpoEvent[] = [];
       const run = async () => {
-        for await (const event of diverging) expect(event.type).toBe('step');
+        for await (const event of diverging) seen.push(event);
       };
-      await expect(run()).rejects.toThrow(/the gradient norm is \S+ at optimizer step 2/);
+      await expect(run()).rejects.toThrow('the loss is NaN at optimizer step 2');
+      expect(seen.map(({ type }) => type)).toEqual(['step', 'diverged']);
+      const [, diverged] = seen as [Step, Extract<DpoEvent, { type: 'diverged' }>];
+      expect(diverged.step).toBe(2);
+      expect(diverged.pairs).toHaveLength(2);
+      expect(diverged.logps.every((logp) => Number.isFinite(logp))).toBe(false);
+      expect(diverged.referenceLogps).toHaveLength(4);
     }));
+});
+
+describe('training that goes on from a snapshot', () => {
+  // Eight to train on: two steps an epoch, of two micro-batches each.
+  const many = randomPairs(config, 9);
+  const options = { epochs: 2, batchSize: 2, gradientAccumulationSteps: 2, validationShare: 0.1 };
+
+  it.each([1, 2])('after step %i takes the same steps to the same weights, bit for bit', async (at) => {
+    const whole = await train(many, options);
+    let resumeFrom: TrainingSnapshot | undefined;
+    const abort = new AbortController();
+    const interrupted = train(many, {
+      ...options,
+      signal: abort.signal,
+      async afterStep(step, takeSnapshot) {
+        if (step !== at) return;
+        resumeFrom = await takeSnapshot();
+        abort.abort(new Error('interrupted'));
+      },
+    });
+    await expect(interrupted).rejects.toThrow('interrupted');
+    expect(resumeFrom?.steps).toBe(at);
+    const resumed = await train(many, { ...options, resumeFrom });
+    expect(resumed.weights).toEqual(whole.weights);
+    const lastTaken = whole.events.findIndex((event) => event.type === 'step' && event.step === at);
+    expect(resumed.events).toEqual(whole.events.slice(lastTaken + 1));
+  });
+
+  it('refuses one of other weights', async () => {
+    const tensors = new Map([
+      ['parameter/x', { shape: [1], dtype: 'float32' as const, data: new Float32Array(1) }],
+    ]);
+    await expect(train(many, { ...options, resumeFrom: { steps: 1, tensors } })).rejects.toThrow(
+      /the snapshot's parameter\/\S+ has shape/,
+    );
+  });
 });
 
 const bytes = (data: HostTensor['data']) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);

@@ -156,7 +156,7 @@ describe('the optimizer', () => {
       const gradients = randomGradients();
       gradients.get('c')![20] = value;
       await write(gradients);
-      await expect(state.step(1e-3, 1)).rejects.toThrow(`the gradient norm is ${value} at optimizer step 2`);
+      expect(await state.step(1e-3, 1)).toBe(Math.abs(value));
       expect(await state.download()).toEqual(before);
       await state.release();
     },

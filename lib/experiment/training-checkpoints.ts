@@ -1,0 +1,76 @@
+/** Where training within an iteration goes on from: iter_k/training/step_N in a run's model directory. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeDirectoryAtomic } from '../checkpoint/atomic.js';
+import { findDamage, writeChecksums } from '../checkpoint/checksums.js';
+import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
+import type { TrainingSnapshot } from '../dpo/trainer.js';
+import type { RunDirectories } from './directories.js';
+
+const STATE_FILE = 'state.safetensors';
+/** The newest, and the one before for when that is damaged. */
+const KEPT = 2;
+
+const folderOf = ({ modelDirectory }: RunDirectories, iteration: number) =>
+  join(modelDirectory, `iter_${iteration}`, 'training');
+
+/**
+ * Writes parameters and moments with checksums, complete or not at all, and removes all but the newest two.
+ * @throws when a number is not finite, or the disk is full
+ */
+export async function saveTraining(
+  directories: RunDirectories,
+  iteration: number,
+  { steps, tensors }: TrainingSnapshot,
+): Promise<void> {
+  for (const [name, { data }] of tensors) {
+    if (!(data as Float32Array).every((value) => Number.isFinite(value)))
+      throw new Error(`${name} is not finite after optimizer step ${steps}`);
+  }
+  const folder = folderOf(directories, iteration);
+  await writeDirectoryAtomic(
+    join(folder, `step_${steps}`),
+    async (temporary) => {
+      const checksum = await writeSafetensors(join(temporary, STATE_FILE), tensors);
+      await writeChecksums(temporary, new Map([[STATE_FILE, checksum]]));
+    },
+    { replace: true },
+  );
+  for (const old of (await listSteps(folder)).slice(KEPT)) await removeStep(folder, old);
+}
+
+/** The newest undamaged training state of an iteration, and a sentence about each damaged one. */
+export async function findTraining(
+  directories: RunDirectories,
+  iteration: number,
+): Promise<{ snapshot?: TrainingSnapshot; messages: string[] }> {
+  const folder = folderOf(directories, iteration);
+  const messages: string[] = [];
+  for (const steps of await listSteps(folder)) {
+    const directory = join(folder, `step_${steps}`);
+    const damage = await findDamage(directory);
+    if (damage === undefined) {
+      return { snapshot: { steps, tensors: await readSafetensors(join(directory, STATE_FILE)) }, messages };
+    }
+    messages.push(`${damage}: the checkpoint before it is used.`);
+  }
+  return { messages };
+}
+
+/** Removes an iteration's training states, which its checkpoint makes superfluous. */
+export async function removeTraining(directories: RunDirectories, iteration: number): Promise<void> {
+  await rm(folderOf(directories, iteration), { recursive: true, force: true });
+}
+
+/** Newest first. */
+async function listSteps(folder: string): Promise<number[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names
+    .flatMap((name) => /^step_(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+async function removeStep(folder: string, steps: number): Promise<void> {
+  await rm(join(folder, `step_${steps}`), { recursive: true, force: true });
+}
