@@ -34,7 +34,7 @@ export function prepareCell(cell: string, root: string, notebookDirectory: strin
       edits.push({ start, end: start, text: `${node.name.text}: ` });
     }
     const specifier = importSpecifier(node);
-    if (specifier) {
+    if (specifier && /^(\.|speech-dpo$)/.test(specifier.text)) {
       const text = JSON.stringify(locateModule(specifier.text, root, notebookDirectory));
       edits.push({ start: specifier.getStart(file), end: specifier.getEnd(), text });
     }

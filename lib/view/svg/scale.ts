@@ -35,7 +35,8 @@ export function roundTicks([min, max]: readonly [number, number], count: number,
   const power = 10 ** Math.floor(Math.log10(rough));
   const round = step ?? power * ([1, 2, 5, 10].find((factor) => factor * power >= rough * (1 - 1e-9)) ?? 10);
   const ticks: number[] = [];
-  for (let i = Math.ceil(min / round - 1e-9); i * round <= max + round * 1e-9; i++) ticks.push(i * round);
+  const first = Math.ceil(min / round - 1e-9) + 0;
+  for (let i = first; i * round <= max + round * 1e-9; i++) ticks.push(i * round);
   return ticks;
 }
 

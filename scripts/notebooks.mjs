@@ -1,0 +1,88 @@
+// `npm run notebooks`: runs notebooks from top to bottom in quick mode and saves the executed copies under output/MMDD-HHMM/.
+// npm run notebooks -- NAME...     only these
+// npm run notebooks -- --publish   runs them as they are meant (minutes each) and writes the outputs into notebooks/ itself, as committed
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { command, jupyterEnvironment, prepareEnvironment } from './lab/environment.mjs';
+import { buildWhereStale, installWhereMissing, root } from './setup.mjs';
+
+/** A code host shows larger notebooks late or not at all. */
+const LARGEST_BYTES = 1.5 * 2 ** 20;
+
+const args = process.argv.slice(2);
+const publish = args.includes('--publish');
+const all = readdirSync(join(root, 'notebooks'))
+  .filter((file) => file.endsWith('.ipynb'))
+  .map((file) => file.slice(0, -'.ipynb'.length));
+const names = args
+  .filter((arg) => !arg.startsWith('--'))
+  .map((arg) => arg.replace(/^notebooks\/|\.ipynb$/g, ''));
+const unknown = names.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`There is no notebook ${unknown.join(', ')}; there are ${all.join(', ')}`);
+  process.exit(2);
+}
+
+try {
+  await installWhereMissing();
+  await buildWhereStale();
+  prepareEnvironment();
+} catch (error) {
+  console.error(error.message);
+  process.exit(2);
+}
+
+const folder = makeFolder();
+const failed = [];
+for (const name of names.length > 0 ? names : all) {
+  const startedMs = performance.now();
+  const executed = join(folder, `${name}.ipynb`);
+  const problem = execute(name) ?? (publish ? publishOutputs(name, executed) : undefined);
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  console.log(`${problem ?? relative(root, executed)} (${name}, ${seconds} s)`);
+  if (problem) failed.push(name);
+}
+process.exitCode = failed.length > 0 ? 1 : 0;
+
+/** @returns what went wrong */
+function execute(name) {
+  const convert = ['nbconvert', '--to', 'notebook', '--execute', '--ExecutePreprocessor.startup_timeout=300', '--output-dir', folder];
+  const { status } = spawnSync(
+    command('python'),
+    ['-m', ...convert, '--log-level', 'ERROR', join('notebooks', `${name}.ipynb`)],
+    {
+      cwd: root,
+      stdio: 'inherit',
+      env: jupyterEnvironment({
+        SPEECH_DPO_MODE: process.env.SPEECH_DPO_MODE ?? (publish ? 'notebook' : 'quick'),
+      }),
+    },
+  );
+  return status === 0 ? undefined : `failed: ${name}`;
+}
+
+/** Puts the executed copy in the notebook's place, without what differs between machines. */
+function publishOutputs(name, executed) {
+  const notebook = JSON.parse(readFileSync(executed, 'utf8').replaceAll(`${root}/`, ''));
+  for (const cell of notebook.cells) delete cell.metadata.execution;
+  const text = JSON.stringify(notebook, undefined, 1) + '\n';
+  if (Buffer.byteLength(text) > LARGEST_BYTES) return `not published: ${name} is larger than 1.5 MB`;
+  const path = join(root, 'notebooks', `${name}.ipynb`);
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+  rmSync(executed);
+  return undefined;
+}
+
+function makeFolder() {
+  const now = new Date();
+  const two = (number) => String(number).padStart(2, '0');
+  const minute = `${two(now.getMonth() + 1)}${two(now.getDate())}-${two(now.getHours())}${two(now.getMinutes())}`;
+  for (let i = 1; ; i++) {
+    const path = join(root, 'output', i === 1 ? `notebooks-${minute}` : `notebooks-${minute}-${i}`);
+    if (statSync(path, { throwIfNoEntry: false })) continue;
+    mkdirSync(path, { recursive: true });
+    return path;
+  }
+}

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { checkTypes, notebookCells } from './notebook-code.js';
+
+const NAMES = ['dpo_even_token', 'dpo_length', 'dpo_mos', 'quick_train_eval', 'test_audio_metrics'];
+const notebooks = notebookCells();
+
+it('there are five notebooks, of few lines a cell', () => {
+  expect([...notebooks.keys()].sort()).toEqual(NAMES.map((name) => `${name}.ipynb`));
+  for (const [name, cells] of notebooks) {
+    for (const cell of cells) expect(cell.split('\n').length, `${name}: ${cell}`).toBeLessThanOrEqual(17);
+  }
+});
+
+it("their code fits the library's types", () => {
+  const programs = new Map([...notebooks].map(([name, cells]) => [name, cells.join('\n')]));
+  const broken = "import { openRun } from '../lib';\nawait openRun(42);";
+  const complaints = checkTypes(new Map([...programs, ['broken.ipynb', broken]]));
+  expect(complaints).toEqual([expect.stringMatching(/^broken\.ipynb:2: .*number.*not assignable/)]);
+});
