@@ -57,6 +57,9 @@ export { loadPrompts, type Prompts } from './experiment/prompts.js';
 export { packPairs, readDataFile, type PreferenceRow } from './experiment/data-file.js';
 export { readRun, type RecordedRun, type RunRecord } from './experiment/run-files.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
+export { prepareDataset, type PrepareOptions } from './experiment/prepare-dataset.js';
+export { readItems } from './experiment/dataset/items.js';
+export { resolveSource } from './checkpoint/hub.js';
 export { editRecording, type EditOptions } from './experiment/edit.js';
 export { summarize, type Statistics } from './experiment/statistics.js';
 

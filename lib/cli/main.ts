@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { evalCommand, trainCommand } from './checkpoints.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
+import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
 import { verifyDirectory } from './verify.js';
@@ -71,7 +72,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
   }
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
-  for (const command of [trainCommand(signal), evalCommand(signal)]) {
+  for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal)]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
 

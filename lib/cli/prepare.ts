@@ -1,0 +1,20 @@
+import { Command } from 'commander';
+import { prepareDataset } from '../experiment/prepare-dataset.js';
+
+/** `speech-dpo prepare`: a dataset of a person's own recordings. */
+export function prepareCommand(signal: AbortSignal): Command {
+  return new Command('prepare')
+    .description('make a dataset of recordings and instructions, for --data')
+    .requiredOption('--wav <folder>', 'recordings (WAV)')
+    .requiredOption(
+      '--instructions <file>',
+      'an item a line: recording, instruction and perhaps edited recording, with tabs between',
+    )
+    .option('--output <file>', 'dataset to write, JSON Lines', 'data.jsonl')
+    .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
+    .option('--codec <source>', "codec instead of the model's, folder or hub name")
+    .action(async (options) => {
+      const count = await prepareDataset({ ...options, signal });
+      process.stdout.write(`${options.output}: ${count} items\n`);
+    });
+}
