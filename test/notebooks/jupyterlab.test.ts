@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab } from '../support/jupyterlab.js';
-import { runAllCells, takePictures } from '../support/notebook-page.js';
+import { execute, runAllCells, stopWhileRunning, takePictures } from '../support/notebook-page.js';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** It installs JupyterLab and takes minutes, so it runs where it is asked for; there, nothing may be missing. */
@@ -12,7 +12,14 @@ if (!asked)
     'Skipped: notebooks in a browser. SPEECH_DPO_REQUIRE_BROWSER=1 runs them; they need Chromium and Python.',
   );
 
-const NOTEBOOKS = [{ name: 'dpo_even_token', charts: 5, players: 10 }];
+/** What each has to show: charts, players, and changes of a progress bar. */
+const NOTEBOOKS = [
+  { name: 'dpo_even_token', charts: 5, players: 10, moves: 5 },
+  { name: 'dpo_length', charts: 5, players: 10, moves: 5 },
+  { name: 'dpo_mos', charts: 6, players: 10, moves: 5 },
+  { name: 'quick_train_eval', charts: 4, players: 0, moves: 5 },
+  { name: 'test_audio_metrics', charts: 2, players: 6, moves: 2 },
+];
 const SCREENSHOTS = process.env.SPEECH_DPO_SCREENSHOTS;
 
 describe.skipIf(!asked)('notebooks in JupyterLab', () => {
@@ -35,18 +42,29 @@ describe.skipIf(!asked)('notebooks in JupyterLab', () => {
 
   it.each(NOTEBOOKS)(
     '$name runs from top to bottom',
-    async ({ name, charts, players }) => {
+    async ({ name, charts, players, moves }) => {
       const page = await lab.open(`${name}.ipynb`);
-      const facts = await runAllCells(page, 280_000);
+      const facts = await runAllCells(page, 400_000);
       console.log(`${name}: ${facts.seconds.toFixed(0)} s, ${facts.progressMoves} progress moves`);
       if (SCREENSHOTS) await takePictures(page, SCREENSHOTS, name);
       expect(facts.errors).toEqual([]);
-      expect(facts.progressMoves).toBeGreaterThanOrEqual(5);
+      expect(facts.progressMoves).toBeGreaterThanOrEqual(moves);
       expect(facts.charts).toBe(charts);
       expect(facts.audioSeconds).toHaveLength(players);
       for (const seconds of facts.audioSeconds) expect(seconds).toBeGreaterThan(0);
       await page.close();
     },
-    300_000,
+    700_000,
   );
+
+  it('the stop button ends a cell within 2 s, and the next cell runs', async () => {
+    const page = await lab.open('dpo_even_token.ipynb');
+    const seconds = await stopWhileRunning(page, 200_000);
+    console.log(`stopped after ${seconds.toFixed(2)} s`);
+    expect(seconds).toBeLessThan(2);
+    // What queues behind a failed cell is dropped for a moment.
+    await page.waitForTimeout(500);
+    expect(await execute(page, 'console.log(parameters.epochs);')).toBe('ok');
+    await page.close();
+  }, 700_000);
 });

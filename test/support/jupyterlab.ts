@@ -109,8 +109,8 @@ function writeSettings(folder: string, theme?: string): void {
 async function openNotebook(context: BrowserContext, address: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(address, { waitUntil: 'domcontentloaded' });
-  await page.waitForSelector('.jp-Notebook .jp-Cell', { timeout: 120_000 });
-  await page.waitForFunction(KERNEL_IS_IDLE, null, { timeout: 120_000 });
+  await page.waitForSelector('.jp-Notebook .jp-Cell', { timeout: 240_000 });
+  await page.waitForFunction(KERNEL_IS_IDLE, null, { timeout: 240_000 });
   return page;
 }
 

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 /** What a page shows of a notebook that was run from top to bottom. */
 export interface NotebookFacts {
   seconds: number;
-  /** Error outputs and what was written to stderr. */
+  /** Error outputs and what was written to stderr, except that weights are being downloaded. */
   errors: string[];
   /** How often a progress bar showed another value than before. */
   progressMoves: number;
@@ -35,18 +35,26 @@ export async function runAllCells(page: Page, timeoutMs: number): Promise<Notebo
   return { seconds, ...shown };
 }
 
-/** Presses the stop button `afterMs` into a cell and returns the seconds until the kernel is idle. */
-export async function stopAfter(page: Page, afterMs: number): Promise<number> {
-  await page.waitForTimeout(afterMs);
+/** Starts all cells, presses the stop button while a progress bar moves, and returns the seconds until the kernel is idle. */
+export async function stopWhileRunning(page: Page, timeoutMs: number): Promise<number> {
+  await watchProgress(page);
+  await page.evaluate(
+    "void window.jupyterapp.commands.execute('notebook:run-all-cells').catch(() => undefined)",
+  );
+  await page.waitForFunction('window.progressMoves >= 3', null, { timeout: timeoutMs, polling: 50 });
   const pressedMs = performance.now();
   await page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')");
-  await page.waitForFunction(
-    "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
-    null,
-    { timeout: 20_000, polling: 50 },
-  );
+  await page.waitForFunction(`${KERNEL}.status === 'idle'`, null, { timeout: timeoutMs, polling: 50 });
   return (performance.now() - pressedMs) / 1000;
 }
+
+/** Runs code as the next cell would; the reply's status, "ok" where it ran. */
+export function execute(page: Page, code: string): Promise<string> {
+  const request = `${KERNEL}.requestExecute({ code: ${JSON.stringify(code)} }).done.then(({ content }) => content.status)`;
+  return page.evaluate(request);
+}
+
+const KERNEL = 'window.jupyterapp.shell.currentWidget.sessionContext.session.kernel';
 
 /** Pictures of the whole notebook, one screen after the other, for a person to look at. */
 export async function takePictures(page: Page, folder: string, name: string): Promise<void> {
@@ -99,10 +107,11 @@ const COLLECT = `(async () => {
   }
   return {
     errors: outputs('[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]')
-      .map((element) => element.textContent.slice(0, 500)),
+      .map((element) => element.textContent.slice(0, 500))
+      .filter((text) => !text.startsWith('Downloading')),
     progressMoves: window.progressMoves,
     firstProgressSeconds: window.firstProgress ?? Infinity,
-    charts: outputs('.js-plotly-plot .main-svg:first-child').length,
+    charts: outputs('.js-plotly-plot').filter((chart) => chart.querySelector('.main-svg')).length,
     audioSeconds,
   };
 })()`;

@@ -73,7 +73,7 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
     }
   }
 
-  await advance('loading policy, codec and prompts ...', (event) => event.type !== 'started');
+  await advance('loading policy, codec and prompts ...', isPastLoading);
   const { run: name, outputDirectory, modelDirectory } = started!;
   return {
     name,
@@ -88,4 +88,9 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
       ),
     iterate: () => advance('starting ...', () => false),
   };
+}
+
+/** The first event after the prompts' audio is written. */
+function isPastLoading({ type }: RunEvent): boolean {
+  return type !== 'started' && type !== 'notice';
 }
