@@ -42,7 +42,9 @@ export async function* parquetRows(
         const values = await parquetReadObjects({ file: buffer, metadata, compressors, ...range });
         values.forEach((value, i) => (rows[i][column] = compact(value[column])));
       }
-      yield* rows;
+      // Rows that have been given away may be freed while the others are read.
+      rows.reverse();
+      while (rows.length > 0) yield rows.pop()!;
       rowStart = rowEnd;
     }
   } catch (error) {
@@ -50,11 +52,12 @@ export async function* parquetRows(
   }
 }
 
-/** Lists of numbers, at any depth, as arrays of eight bytes a number. */
+/** Lists of whole numbers, at any depth, as arrays of four bytes a number. */
 function compact(value: unknown): unknown {
   if (!Array.isArray(value)) return value;
-  const isNumber = (item: unknown) => typeof item === 'number' || typeof item === 'bigint';
-  return value.length > 0 && value.every(isNumber) ? Float64Array.from(value, Number) : value.map(compact);
+  const isWhole = (item: unknown) =>
+    (typeof item === 'number' || typeof item === 'bigint') && (Number(item) | 0) === Number(item);
+  return value.length > 0 && value.every(isWhole) ? Int32Array.from(value, Number) : value.map(compact);
 }
 
 /** Columns that the schema does not have would fail inside hyparquet where nobody awaits them. */
