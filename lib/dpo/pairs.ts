@@ -3,6 +3,8 @@ export interface RankedCompletion {
   reward: number | null;
   /** What completions are compared by; the reward itself unless the reward ranks by something else. */
   rank: number | null;
+  /** False where it was cut off at the longest length: it is never chosen, or a policy learns not to end. Default true. */
+  finished?: boolean;
 }
 
 type Ranked<T> = T & { reward: number; rank: number };
@@ -30,7 +32,7 @@ export interface PairRules<T> {
 /**
  * Chooses the completion with the highest rank and rejects the one with the lowest. Of equal ranks the first completion wins, as numpy's
  * argmax and argmin do. A prompt is skipped when fewer than two completions have a reward or when all ranks are equal. A reward that is
- * no finite number counts as none.
+ * no finite number counts as none; a completion that did not end may be rejected, but is not chosen.
  */
 export function choosePair<T extends RankedCompletion>(
   completions: readonly T[],
@@ -75,7 +77,7 @@ export function choosePairs<T extends RankedCompletion>(
   }
   if (pairs.length > 0) return pairs;
   return {
-    skipped: `no two of its ${valid.length} samples are allowed as a pair by ${describeRules(rules)}`,
+    skipped: `no two of its ${valid.length} samples are allowed as a pair by ${describeRules(valid, rules)}`,
   };
 }
 
@@ -83,12 +85,12 @@ function isRanked<T extends RankedCompletion>(completion: T): completion is Rank
   return Number.isFinite(completion.reward) && Number.isFinite(completion.rank);
 }
 
-function isAllowed<T>(
+function isAllowed<T extends RankedCompletion>(
   chosen: Ranked<T>,
   rejected: Ranked<T>,
   { minMargin = 0, guard }: PairRules<T>,
 ): boolean {
-  if (chosen.rank <= rejected.rank) return false;
+  if (chosen.finished === false || chosen.rank <= rejected.rank) return false;
   // Ranks may tell completions apart that have the same reward.
   if (minMargin > 0 && chosen.reward - rejected.reward < minMargin) return false;
   if (!guard) return true;
@@ -96,8 +98,12 @@ function isAllowed<T>(
   return Object.entries(ofRejected).every(([name, value]) => ofChosen[name] >= value);
 }
 
-function describeRules<T>({ minMargin = 0, guard }: PairRules<T>): string {
+function describeRules<T extends RankedCompletion>(
+  valid: readonly T[],
+  { minMargin = 0, guard }: PairRules<T>,
+): string {
   return [
+    ...(valid.some(({ finished }) => finished === false) ? ['a chosen sample that ended'] : []),
     ...(minMargin > 0 ? [`a margin of at least ${minMargin}`] : []),
     ...(guard ? ['a chosen sample that loses on no guard'] : []),
   ].join(' and ');

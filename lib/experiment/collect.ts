@@ -7,7 +7,7 @@ type Progress = Extract<RunEvent, { type: 'progress' }>;
 /**
  * Samples `samplesPerPrompt` completions of every prompt.
  *
- * @param onCompletion is told of each completion when it is finished, while others are still being sampled
+ * @param onCompletion is told of each completion when it ends, or is cut off (not `finished`), while others are still being sampled
  * @returns `codes[prompt][sample]`
  */
 export async function* sampleCompletions(
@@ -16,7 +16,7 @@ export async function* sampleCompletions(
   samplesPerPrompt: number,
   seed: number,
   progress: Pick<Progress, 'iteration' | 'stage' | 'split'>,
-  onCompletion: (promptIndex: number, sampleIndex: number, codes: number[]) => void,
+  onCompletion: (promptIndex: number, sampleIndex: number, codes: number[], finished: boolean) => void,
 ): AsyncGenerator<RunEvent, number[][][]> {
   const { temperature, topK, topP, maxNewTokens } = run.parameters;
   const completions: number[][][] = prompts.map(() => []);
@@ -29,9 +29,9 @@ export async function* sampleCompletions(
     if (event.type === 'progress') {
       yield { type: 'progress', ...progress, done: event.done, total: event.total };
     } else {
-      const { promptIndex, sampleIndex, codes } = event;
+      const { promptIndex, sampleIndex, codes, finished } = event;
       completions[promptIndex][sampleIndex] = codes;
-      onCompletion(promptIndex, sampleIndex, codes);
+      onCompletion(promptIndex, sampleIndex, codes, finished);
     }
   }
   return completions;

@@ -8,6 +8,8 @@ import { synthesize } from './synthesize.js';
 /** One completion of a prompt (codes of codebook 0) with what the run's reward and guards say of it. */
 export interface ScoredCompletion extends RankedCompletion {
   codes: number[];
+  /** False where it was cut off at the longest length. */
+  finished: boolean;
   details: Record<string, number>;
   /** What the guards could measure of it. */
   figures: GuardFigures;
@@ -22,7 +24,7 @@ const COMPLETIONS_AT_ONCE = 16;
 
 export interface Scoring {
   /** Takes a completion; it is scored while others are still being sampled. */
-  add(promptIndex: number, sampleIndex: number, codes: number[]): void;
+  add(promptIndex: number, sampleIndex: number, codes: number[], finished: boolean): void;
   /**
    * Waits for all scores: `scored[prompt][sample]`.
    * @throws Error with the reasons when none of the completions could be scored
@@ -40,7 +42,7 @@ export function createScoring(
   guards: readonly Guard[] = [],
 ): Scoring {
   const scored: ScoredCompletion[][] = prompts.map(() => []);
-  const waiting: { promptIndex: number; sampleIndex: number; codes: number[] }[] = [];
+  const waiting: { promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean }[] = [];
   const running: Promise<void>[] = [];
   let lastGroup: Promise<unknown> = Promise.resolve();
 
@@ -53,19 +55,21 @@ export function createScoring(
       lastGroup = waveforms.catch(() => undefined);
       return waveforms;
     });
-    for (const [index, { promptIndex, sampleIndex, codes }] of group.entries()) {
+    for (const [index, { promptIndex, sampleIndex, codes, finished }] of group.entries()) {
       const audio = async () => ({
         samples: (await makeAudio())[index],
         sampleRateHz: run.codec.sampleRateHz,
       });
       const scoring = scoreSample(run, guards, { item: prompts[promptIndex].item, codes, audio });
-      running.push(scoring.then((completion) => void (scored[promptIndex][sampleIndex] = completion)));
+      running.push(
+        scoring.then((score) => void (scored[promptIndex][sampleIndex] = { codes, finished, ...score })),
+      );
     }
   }
 
   return {
-    add(promptIndex, sampleIndex, codes) {
-      waiting.push({ promptIndex, sampleIndex, codes });
+    add(promptIndex, sampleIndex, codes, finished) {
+      waiting.push({ promptIndex, sampleIndex, codes, finished });
       if (waiting.length === COMPLETIONS_AT_ONCE) startGroup();
     },
     async *finish(progress) {
@@ -86,10 +90,12 @@ export function createScoring(
   };
 }
 
+type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
+
 /** Never rejects: nobody waits for it while the policy is sampled. */
-async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): Promise<ScoredCompletion> {
+async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): Promise<Score> {
   const { codes } = sample;
-  const drop = (dropped: string) => ({ codes, reward: null, rank: null, details: {}, figures: {}, dropped });
+  const drop = (dropped: string) => ({ reward: null, rank: null, details: {}, figures: {}, dropped });
   if (codes.length === 0) return drop('it is empty');
   try {
     const reward = await run.reward.score(sample);
@@ -97,7 +103,7 @@ async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): 
     const rank = run.reward.rank?.(sample, reward) ?? reward;
     if (!Number.isFinite(reward) || !Number.isFinite(rank)) return drop(`its score is ${reward}`);
     const details = run.reward.details?.(sample) ?? {};
-    return { codes, reward, rank, details, figures: await measureAll(guards, sample) };
+    return { reward, rank, details, figures: await measureAll(guards, sample) };
   } catch (error) {
     return drop((error as Error).message);
   }

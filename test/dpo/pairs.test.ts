@@ -158,3 +158,19 @@ describe('rules of pairs', () => {
     );
   });
 });
+
+describe('a completion that did not end', () => {
+  const cutOff = (name: string, reward: number) => ({ ...completion(name, reward), finished: false });
+
+  it('is never chosen, but may be rejected', () => {
+    const completions = [cutOff('best', 5), completion('good', 4), completion('bad', 3), cutOff('worst', 1)];
+    expect(choosePair(completions)).toMatchObject({ chosen: { name: 'good' }, rejected: { name: 'worst' } });
+    expect(choosePairs(completions, 5)).toHaveLength(1);
+  });
+
+  it('is named where it is the reason that there is no pair', () => {
+    expect(choosePair([cutOff('a', 5), completion('b', 4)])).toEqual({
+      skipped: 'no two of its 2 samples are allowed as a pair by a chosen sample that ended',
+    });
+  });
+});

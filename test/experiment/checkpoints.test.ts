@@ -13,7 +13,9 @@ function evaluation(reward: number): Evaluation {
     codes: [1],
     reward: value,
     rank: value,
+    finished: true,
     details: {},
+    figures: {},
   }));
   return { train: [samples], test: [samples] };
 }
@@ -29,7 +31,9 @@ async function keep(parameters: object, rewards: readonly number[]) {
   for (const [iteration, reward] of rewards.entries()) {
     mkdirSync(join(modelDirectory, `iter_${iteration}`, 'dpo_model'), { recursive: true });
     await keeper.add(iteration, evaluation(reward));
+    expect(existsSync(join(modelDirectory, `iter_${iteration}`))).toBe(true);
   }
+  await keeper.finish();
   const left = [...rewards.keys()].filter((k) => existsSync(join(modelDirectory, `iter_${k}`)));
   return { left, modelDirectory };
 }

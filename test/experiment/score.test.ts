@@ -37,7 +37,7 @@ const COMPLETIONS = [[], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]];
 async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
   const scoring = createScoring(run, run.train, guards);
   for (const [prompt, samples] of completions.entries())
-    for (const [index, codes] of samples.entries()) scoring.add(prompt, index, codes);
+    for (const [index, codes] of samples.entries()) scoring.add(prompt, index, codes, true);
   const events: RunEvent[] = [];
   const finishing = scoring.finish({ iteration: 0 });
   for (;;) {
