@@ -47,7 +47,15 @@ process.exitCode = failed.length > 0 ? 1 : 0;
 
 /** @returns what went wrong */
 function execute(name) {
-  const convert = ['nbconvert', '--to', 'notebook', '--execute', '--ExecutePreprocessor.startup_timeout=300', '--output-dir', folder];
+  const convert = [
+    'nbconvert',
+    '--to',
+    'notebook',
+    '--execute',
+    '--ExecutePreprocessor.startup_timeout=300',
+    '--output-dir',
+    folder,
+  ];
   const { status } = spawnSync(
     command('python'),
     ['-m', ...convert, '--log-level', 'ERROR', join('notebooks', `${name}.ipynb`)],
