@@ -49,6 +49,7 @@ export {
 } from './experiment/evaluate-checkpoint.js';
 export { renderItems, type RenderedItem } from './experiment/render-items.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './experiment/checkpoint-path.js';
+export { resumeExperiment } from './experiment/resume.js';
 export { iterate } from './experiment/iterate.js';
 export { recordRun } from './experiment/record.js';
 export type { PackedPrompt, Run } from './experiment/run.js';

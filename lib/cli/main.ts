@@ -8,11 +8,14 @@ import { scoreRecordings } from './score.js';
 import { verifyDirectory } from './verify.js';
 import { findRunDirectories } from '../experiment/directories.js';
 import { editRecording } from '../experiment/edit.js';
+import { runExperiment } from '../experiment/experiment.js';
 import type { RewardName } from '../experiment/parameters.js';
+import { resumeExperiment } from '../experiment/resume.js';
+import { readRun } from '../experiment/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
 
-const EXIT = { done: 0, checkFailed: 1, wrongInput: 2, bug: 70, interrupted: 130 } as const;
+const EXIT = { done: 0, checkFailed: 1, wrongInput: 2, bug: 70, disk: 74, interrupted: 130 } as const;
 
 const EXPERIMENTS: Record<RewardName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
@@ -25,7 +28,7 @@ const EXPERIMENTS: Record<RewardName, string> = {
  *
  * @param args without `node` and the script
  * @param signal ends a run in good order
- * @returns the exit code: 0 done, 1 a comparison failed or a file could not be scored, 2 wrong input, 70 a mistake in this program, 130 interrupted
+ * @returns the exit code: 0 done, 1 a comparison failed or a file could not be scored, 2 wrong input, 70 a mistake in this program, 74 the disk is full or fails, 130 interrupted
  */
 export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   let exitCode: number = EXIT.done;
@@ -48,10 +51,17 @@ function exitCodeOf(error: unknown, signal: AbortSignal): number {
   // Wrong input is told by a plain Error; anything else is a mistake in this program and worth its stack.
   if (error instanceof Error && error.constructor === Error) {
     process.stderr.write(`error: ${error.message}\n`);
-    return EXIT.wrongInput;
+    return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
   }
   console.error(error);
   return EXIT.bug;
+}
+
+/** Nothing is wrong with the input: with room on the disk, the same command works. */
+function isOfDisk(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT', 'EIO'].includes(String(error.code))
+  );
 }
 
 function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command {
@@ -66,7 +76,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       .description(description)
       .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
       .action((options: Record<string, unknown> & { output: string }) =>
-        run(parametersFromOptions(reward, options), options.output, signal),
+        run(runExperiment(parametersFromOptions(reward, options), { root: options.output, signal }), reward),
       );
     for (const option of parameterOptions(reward)) command.addOption(option);
   }
@@ -75,6 +85,15 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
   for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal)]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
+
+  program
+    .command('resume')
+    .description('go on with a run that was interrupted, from what is complete on disk')
+    .argument('<folder>', 'model_output/MMDD-HHMM or output/MMDD-HHMM')
+    .action(async (folder: string) => {
+      const { record } = await readRun(folder);
+      await run(resumeExperiment(folder, { signal }), record.parameters.reward);
+    });
 
   program
     .command('report')

@@ -47,9 +47,13 @@ export async function readAudioIndex(outputDirectory: string): Promise<AudioInde
   return result.data;
 }
 
-/** Writes the WAV files of a run's first prompts under audio/, and audio.json anew after each batch of them. */
-export function createAudioExamples(run: Run) {
-  const examples: AudioExample[] = [];
+/**
+ * Writes the WAV files of a run's first prompts under audio/, and audio.json anew after each batch of them.
+ *
+ * @param earlier what a run that goes on has already; a file that is written again keeps its place
+ */
+export function createAudioExamples(run: Run, earlier?: AudioIndex) {
+  const examples = new Map(earlier?.examples.map((example) => [example.file, example]));
   const { audioPrompts } = run.parameters;
   const { outputDirectory } = run.directories;
 
@@ -57,7 +61,7 @@ export function createAudioExamples(run: Run) {
     run.signal?.throwIfAborted();
     const wav = encodeWav(samples, run.codec.sampleRateHz);
     await writeFileAtomic(join(outputDirectory, example.file), wav);
-    examples.push(example);
+    examples.set(example.file, example);
   }
 
   async function addWritten(
@@ -75,7 +79,7 @@ export function createAudioExamples(run: Run) {
   }
 
   async function writeIndex(): Promise<void> {
-    const index: AudioIndex = { sampleRateHz: run.codec.sampleRateHz, examples };
+    const index: AudioIndex = { sampleRateHz: run.codec.sampleRateHz, examples: [...examples.values()] };
     await writeFileAtomic(join(outputDirectory, INDEX_FILE), JSON.stringify(index, null, 2) + '\n');
   }
 

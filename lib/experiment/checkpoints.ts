@@ -20,23 +20,40 @@ export async function saveCheckpoint(run: Run, iteration: number): Promise<RunEv
   return { type: 'saved', iteration, directory, seconds: (performance.now() - startMs) / 1000 };
 }
 
-/** Writes the model card of each evaluated checkpoint, and removes the checkpoints that `keepCheckpoints` lets go. */
-export function createCheckpointKeeper(run: Run, original: Evaluation) {
+/**
+ * Writes the model card of each evaluated checkpoint, and removes the checkpoints that `keepCheckpoints` lets go. Until the run finishes,
+ * the last one stays too: a run that is resumed starts from it.
+ *
+ * @param earlier evaluations of a run that goes on
+ */
+export function createCheckpointKeeper(
+  run: Run,
+  original: Evaluation,
+  earlier: readonly { iteration: number; reward: number }[] = [],
+) {
   const { modelDirectory } = run.directories;
   const { keepCheckpoints } = run.parameters;
-  let kept: { iteration: number; reward: number } | undefined;
-  const remove = (iteration: number) =>
-    rm(join(modelDirectory, `iter_${iteration}`), { recursive: true, force: true });
+  const evaluated = [...earlier];
+  const findBest = () =>
+    evaluated.reduce((best, candidate) => (candidate.reward > best.reward ? candidate : best)).iteration;
+  const removeAllBut = async (...kept: number[]) => {
+    for (const { iteration } of evaluated) {
+      if (kept.includes(iteration)) continue;
+      await rm(join(modelDirectory, `iter_${iteration}`), { recursive: true, force: true });
+    }
+  };
 
   return {
     async add(iteration: number, evaluation: Evaluation): Promise<void> {
       const card = await describeCheckpoint(run, iteration, original, evaluation);
       await writeFileAtomic(join(modelDirectory, checkpointDirectory(iteration), 'README.md'), card);
-      if (keepCheckpoints === 'all') return;
-      const reward = summarize(flatten(evaluation.test).rewards).mean;
-      if (keepCheckpoints === 'best' && kept && reward <= kept.reward) return remove(iteration);
-      if (kept) await remove(kept.iteration);
-      kept = { iteration, reward };
+      evaluated.push({ iteration, reward: summarize(flatten(evaluation.test).rewards).mean });
+      if (keepCheckpoints === 'last') await removeAllBut(iteration);
+      if (keepCheckpoints === 'best') await removeAllBut(iteration, findBest());
+    },
+
+    async finish(): Promise<void> {
+      if (keepCheckpoints === 'best') await removeAllBut(findBest());
     },
   };
 }

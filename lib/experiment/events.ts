@@ -13,7 +13,14 @@ export type Split = 'train' | 'test';
  * Notebook, command line and report only render these. Files are named relative to the run's directories.
  */
 export type RunEvent =
-  | { type: 'started'; run: string; outputDirectory: string; modelDirectory: string }
+  | {
+      type: 'started';
+      run: string;
+      outputDirectory: string;
+      modelDirectory: string;
+      /** Of a run that goes on: with what, in words. */
+      resumed?: string;
+    }
   /** Something the run goes on without, as a sentence. */
   | { type: 'notice'; message: string }
   | {

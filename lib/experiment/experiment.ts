@@ -7,6 +7,7 @@ import { loadPolicy, type Policy } from '../policy/policy.js';
 import { createRunDirectories, type RunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
+import { whileLocked } from './lock.js';
 import { resolveModelDirectory } from './package.js';
 import type { Parameters } from './parameters.js';
 import { loadPrompts, type Prompts } from './prompts.js';
@@ -28,7 +29,9 @@ export interface RunOptions {
  * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, before anything is written
  */
 export function runExperiment(parameters: Parameters, options: RunOptions): AsyncGenerator<RunEvent> {
-  return withRun(parameters, options, (run) => recordRun(iterate(run), run));
+  return withRun(parameters, options, (run) =>
+    whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run)),
+  );
 }
 
 /**

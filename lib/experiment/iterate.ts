@@ -1,54 +1,69 @@
-import { trainDpo, type TrainingSnapshot } from '../dpo/trainer.js';
-import { createAudioExamples } from './audio-examples.js';
+import { trainDpo } from '../dpo/trainer.js';
+import { createAudioExamples, readAudioIndex } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
 import { packPairs, type PreferenceRow } from './data-file.js';
 import { evaluate } from './evaluate.js';
+import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from './events.js';
 import { keepBatch } from './keep-batch.js';
 import { preparePairs } from './prepare-pairs.js';
+import type { ResumePoint } from './resume-point.js';
 import type { Run } from './run.js';
 import { deriveSeed } from './seeds.js';
-import { saveTraining } from './training-checkpoints.js';
+import { readTraining, removeTraining, saveTraining } from './training-checkpoints.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, pairs the best with the worst samples, trains it on the
  * pairs, saves and evaluates it. The reference policy of each iteration is the policy at its start. Trains `run.policy` in place; writes
  * data_iter_k.json, iter_k/dpo_model, WAV files and audio.json into the run's directories.
  *
+ * @param resumed what is complete already; `run.policy` is then the policy of that point. Default: nothing is
  * @throws the signal's reason when aborted; whatever is written by then is complete
  */
-export async function* iterate(run: Run): AsyncGenerator<RunEvent> {
+export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<RunEvent> {
   const startMs = performance.now();
-  const { name, outputDirectory, modelDirectory } = run.directories;
-  yield { type: 'started', run: name, outputDirectory, modelDirectory };
-  for (const message of run.notices) yield { type: 'notice', message };
-  const audio = createAudioExamples(run);
-  await audio.addPrompts();
-  const original = yield* evaluate(run, ORIGINAL);
-  const checkpoints = createCheckpointKeeper(run, original);
-  let trained = original;
-  for (let iteration = 0; iteration < run.parameters.iterations; iteration++) {
-    const rows = yield* preparePairs(run, iteration);
-    await audio.addPairs(iteration, rows);
-    if (rows.length > 0) yield* train(run, iteration, rows);
-    run.signal?.throwIfAborted();
-    yield await saveCheckpoint(run, iteration);
+  const { directories, parameters } = run;
+  if (!resumed) {
+    const { name, outputDirectory, modelDirectory } = directories;
+    yield { type: 'started', run: name, outputDirectory, modelDirectory };
+    for (const message of run.notices) yield { type: 'notice', message };
+  }
+  const audio = createAudioExamples(run, resumed && (await readAudioIndex(directories.outputDirectory)));
+  if (!resumed) await audio.addPrompts();
+  const original = resumed?.original ?? (yield* evaluate(run, ORIGINAL));
+  if (!resumed) await writeEvaluations(directories, { original });
+  const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);
+  let trained = resumed?.trained ?? original;
+  for (let iteration = resumed?.iteration ?? 0; iteration < parameters.iterations; iteration++) {
+    const done = iteration === resumed?.iteration ? resumed : undefined;
+    if (!done?.saved) {
+      const rows = done?.rows ?? (yield* preparePairs(run, iteration));
+      await audio.addPairs(iteration, rows);
+      if (rows.length > 0) yield* train(run, iteration, rows, done?.trainedSteps);
+      run.signal?.throwIfAborted();
+      yield await saveCheckpoint(run, iteration);
+    }
+    await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, original);
     await checkpoints.add(iteration, trained);
+    await writeEvaluations(directories, { original, last: { iteration, evaluation: trained } });
   }
   await audio.addComparison(original, trained);
+  await checkpoints.finish();
   yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
 }
 
 /**
  * Trains `run.policy` in place on an iteration's pairs. Every `checkpointMinutes`, and when aborted, the training's state is saved to go
  * on from.
+ *
+ * @param trainedSteps goes on after this optimizer step, whose state was saved
  */
 export async function* train(
   run: Run,
   iteration: number,
   rows: readonly PreferenceRow[],
-  resumeFrom?: TrainingSnapshot,
+  trainedSteps?: number,
 ): AsyncGenerator<RunEvent> {
   const { beta, rpoAlpha, learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
@@ -65,7 +80,8 @@ export async function* train(
     validationShare,
     seed: deriveSeed(run.parameters.seed, iteration, 'train'),
     signal,
-    resumeFrom,
+    resumeFrom:
+      trainedSteps === undefined ? undefined : await readTraining(directories, iteration, trainedSteps),
     async afterStep(_, takeSnapshot) {
       if (isDue() || signal?.aborted) await saveTraining(directories, iteration, await takeSnapshot());
     },

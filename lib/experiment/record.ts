@@ -1,6 +1,5 @@
-import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { appendLine, writeFileAtomic } from '../checkpoint/atomic.js';
 import type { RunDirectories } from './directories.js';
 import type { RecordedEvent, RunEvent } from './events.js';
 import { createLog, describeEvent, describeParameters } from './log.js';
@@ -10,16 +9,24 @@ import { LOG_FILE, METRICS_FILE, RUN_FILE, type RunRecord } from './run-files.js
 
 /**
  * Passes a run's events on and records them in the model directory: log_training.log, metrics.jsonl and run.json, which tells at the end
- * whether the run finished, failed or was interrupted (its signal aborted, or its consumer left).
+ * whether the run finished, failed or was interrupted (its signal aborted, or its consumer left). An event that is in metrics.jsonl is on
+ * disk, and so are the files that it tells of.
+ *
+ * @param run.resumed the record so far of a run that goes on, and how it does
  */
 export async function* recordRun(
   events: AsyncGenerator<RunEvent>,
-  run: { directories: RunDirectories; parameters: Parameters; signal?: AbortSignal },
+  run: {
+    directories: RunDirectories;
+    parameters: Parameters;
+    signal?: AbortSignal;
+    resumed?: { record: RunRecord; how: string };
+  },
   now: () => Date = () => new Date(),
 ): AsyncGenerator<RunEvent> {
-  const { directories, parameters, signal } = run;
+  const { directories, parameters, signal, resumed } = run;
   const log = createLog(join(directories.modelDirectory, LOG_FILE), now);
-  const record: RunRecord = {
+  const record: RunRecord = resumed?.record ?? {
     run: directories.name,
     state: 'running',
     seed: parameters.seed,
@@ -29,7 +36,8 @@ export async function* recordRun(
     timings: [],
   };
   await writeRecord(directories, record);
-  for (const line of describeParameters(directories.name, parameters)) log('INFO', line);
+  if (resumed) log('INFO', `Resumed ${resumed.how}`);
+  else for (const line of describeParameters(directories.name, parameters)) log('INFO', line);
   let lastIteration = -1;
   try {
     for await (const event of events) {
@@ -44,24 +52,25 @@ export async function* recordRun(
     record.state = 'finished';
   } catch (error) {
     record.state = signal?.aborted ? 'interrupted' : 'failed';
-    if (record.state === 'failed') {
-      record.error = (error as Error).message;
-      log('ERROR', record.error);
-    }
+    if (record.state === 'failed') record.error = (error as Error).message;
     throw error;
   } finally {
+    const failed = record.state !== 'finished';
     if (record.state === 'running') record.state = 'interrupted';
-    if (record.state === 'interrupted') log('WARNING', 'Interrupted');
     record.finishedAt = now().toISOString();
-    await writeRecord(directories, record);
+    const writing = async () => {
+      if (record.state === 'interrupted') log('WARNING', 'Interrupted');
+      if (record.error) log('ERROR', record.error);
+      await writeRecord(directories, record);
+    };
+    // Where the run failed for a full disk this fails as well, and the first reason is the one to tell.
+    await writing().catch((error: unknown) => {
+      if (!failed) throw error;
+    });
   }
 }
 
-async function recordEvent(
-  { modelDirectory }: RunDirectories,
-  record: RunRecord,
-  event: RunEvent,
-): Promise<void> {
+async function recordEvent(directories: RunDirectories, record: RunRecord, event: RunEvent): Promise<void> {
   if (event.type === 'progress' || event.type === 'started') return;
   let recorded: RecordedEvent = event;
   if ('seconds' in event) {
@@ -73,8 +82,9 @@ async function recordEvent(
       ...('split' in event && { split: event.split }),
       seconds,
     });
+    await writeRecord(directories, record);
   }
-  await appendFile(join(modelDirectory, METRICS_FILE), JSON.stringify(recorded) + '\n');
+  await appendLine(join(directories.modelDirectory, METRICS_FILE), JSON.stringify(recorded));
 }
 
 async function writeRecord({ modelDirectory }: RunDirectories, record: RunRecord): Promise<void> {

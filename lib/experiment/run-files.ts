@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
 import type { RecordedEvent, RunEvent } from './events.js';
@@ -62,6 +63,23 @@ export async function readRun(directory: string): Promise<RecordedRun> {
     isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
   );
   return { directories, record: record.data, events };
+}
+
+/**
+ * Cuts metrics.jsonl, and the timings in what is returned, back to the first `count` events.
+ *
+ * @returns the run's record as that of a running one
+ */
+export async function cutRecord(
+  { modelDirectory }: RunDirectories,
+  { run, seed, parameters, versions, startedAt, timings }: RunRecord,
+  count: number,
+): Promise<RunRecord> {
+  const events = (await readMetrics(modelDirectory)).slice(0, count);
+  const text = events.map((event) => JSON.stringify(event) + '\n').join('');
+  await writeFileAtomic(join(modelDirectory, METRICS_FILE), text);
+  const kept = timings.slice(0, events.filter(isTimed).length);
+  return { run, state: 'running', seed, parameters, versions, startedAt, timings: kept };
 }
 
 /** The parameters of the run that a folder belongs to, `output/{name}` or `model_output/{name}`; none where it has no run.json. */

@@ -39,22 +39,28 @@ export async function saveTraining(
   for (const old of (await listSteps(folder)).slice(KEPT)) await removeStep(folder, old);
 }
 
-/** The newest undamaged training state of an iteration, and a sentence about each damaged one. */
+/** The step of an iteration's newest undamaged training state, and a sentence about each damaged one. */
 export async function findTraining(
   directories: RunDirectories,
   iteration: number,
-): Promise<{ snapshot?: TrainingSnapshot; messages: string[] }> {
+): Promise<{ steps?: number; messages: string[] }> {
   const folder = folderOf(directories, iteration);
   const messages: string[] = [];
   for (const steps of await listSteps(folder)) {
-    const directory = join(folder, `step_${steps}`);
-    const damage = await findDamage(directory);
-    if (damage === undefined) {
-      return { snapshot: { steps, tensors: await readSafetensors(join(directory, STATE_FILE)) }, messages };
-    }
+    const damage = await findDamage(join(folder, `step_${steps}`));
+    if (damage === undefined) return { steps, messages };
     messages.push(`${damage}: the checkpoint before it is used.`);
   }
   return { messages };
+}
+
+export async function readTraining(
+  directories: RunDirectories,
+  iteration: number,
+  steps: number,
+): Promise<TrainingSnapshot> {
+  const path = join(folderOf(directories, iteration), `step_${steps}`, STATE_FILE);
+  return { steps, tensors: await readSafetensors(path) };
 }
 
 /** Removes an iteration's training states, which its checkpoint makes superfluous. */

@@ -8,7 +8,7 @@ import { policyName, splitName, type EventOf } from './run-events.js';
 export function eventLine(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'started':
-      return `run ${event.run}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
+      return `run ${event.run}${event.resumed === undefined ? '' : ` goes on ${event.resumed}`}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
     case 'notice':
       return event.message;
     case 'evaluated': {

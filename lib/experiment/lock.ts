@@ -1,0 +1,127 @@
+/** One run, one writer: a lock file in the model directory names the process that writes there. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+const ownerSchema = z.strictObject({
+  pid: z.number().int().positive(),
+  host: z.string(),
+  /** ISO 8601. */
+  startedAt: z.string(),
+  /** When the system started the process, in its own units; tells a process from a later one of the same pid. */
+  processStart: z.string().nullable(),
+});
+
+const REFRESH_SECONDS = 15;
+/** A lock of another machine, or one that cannot be read, counts as left behind when it was not refreshed for this long. */
+const STALE_SECONDS = 120;
+
+/**
+ * Yields what `work` yields while the directory is locked for this process. A lock whose process is gone is taken over.
+ *
+ * @throws Error naming process, machine and time where another process holds it
+ */
+export async function* whileLocked<T>(directory: string, work: () => AsyncGenerator<T>): AsyncGenerator<T> {
+  const path = await lock(directory);
+  // The file's age tells other machines that this process lives.
+  const refresh = setInterval(
+    () => void utimes(path, new Date(), new Date()).catch(() => undefined),
+    REFRESH_SECONDS * 1000,
+  );
+  refresh.unref();
+  try {
+    yield* work();
+  } finally {
+    clearInterval(refresh);
+    await rm(path, { force: true });
+  }
+}
+
+/**
+ * The highest-numbered lock is the one that counts. A stale one is not removed before the next is there, so that two processes that both
+ * find it stale compete for one and the same new name.
+ */
+async function lock(directory: string): Promise<string> {
+  for (;;) {
+    const numbers = await listLocks(directory);
+    const [newest = 0] = numbers;
+    if (newest > 0) await refuseIfHeld(lockPath(directory, newest));
+    const path = lockPath(directory, newest + 1);
+    if (!(await createLock(path))) continue;
+    for (const number of numbers) await rm(lockPath(directory, number), { force: true });
+    return path;
+  }
+}
+
+const lockPath = (directory: string, number: number) => join(directory, `.lock_${number}.json`);
+
+/** Highest first. */
+async function listLocks(directory: string): Promise<number[]> {
+  return (await readdir(directory))
+    .flatMap((name) => /^\.lock_(\d+)\.json$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => b - a);
+}
+
+/** False when it exists. */
+async function createLock(path: string): Promise<boolean> {
+  const owner: z.infer<typeof ownerSchema> = {
+    pid: process.pid,
+    host: hostname(),
+    startedAt: new Date().toISOString(),
+    processStart: await startOfProcess(process.pid),
+  };
+  try {
+    const file = openSync(path, 'wx');
+    try {
+      writeSync(file, JSON.stringify(owner) + '\n');
+    } finally {
+      closeSync(file);
+    }
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    throw new Error(`cannot write ${path} (${code})`, { cause: error });
+  }
+}
+
+async function refuseIfHeld(path: string): Promise<void> {
+  const entry = await stat(path).catch(() => undefined);
+  if (!entry) return;
+  const ageSeconds = (Date.now() - entry.mtimeMs) / 1000;
+  const { data: owner } = ownerSchema.safeParse(await readJson(path));
+  const isHeld = owner?.host === hostname() ? await isSameProcess(owner) : ageSeconds < STALE_SECONDS;
+  if (!isHeld) return;
+  const who = owner ? `process ${owner.pid} on ${owner.host}, since ${owner.startedAt}` : 'another process';
+  throw new Error(
+    `${who}, is writing this run (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago): wait for it, or end it first`,
+  );
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+async function isSameProcess({ pid, processStart }: z.infer<typeof ownerSchema>): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it lives, and is somebody else's.
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  return (await startOfProcess(pid)) === processStart;
+}
+
+/** From Linux's /proc; null elsewhere, where a pid has to do. */
+async function startOfProcess(pid: number): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+  // Fields after the name, which may hold blanks and brackets: state is the first, the start time the 20th.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}

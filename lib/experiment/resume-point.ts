@@ -1,0 +1,114 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findDamage } from '../checkpoint/checksums.js';
+import type { RunDirectories } from './directories.js';
+import { readDataFile, type PreferenceRow } from './data-file.js';
+import type { Evaluation } from './evaluate.js';
+import { readEvaluations } from './evaluations-file.js';
+import type { RunEvent } from './events.js';
+import { findTraining } from './training-checkpoints.js';
+
+/** Where an interrupted run goes on: everything before this is complete on disk. */
+export interface ResumePoint {
+  original: Evaluation;
+  /** Of the last complete iteration; the original's before there is one. */
+  trained: Evaluation;
+  /** Mean held-out rewards of the complete iterations. */
+  evaluated: { iteration: number; reward: number }[];
+  /** The first iteration that is not complete. */
+  iteration: number;
+  /** That iteration's pairs, where they are prepared. */
+  rows?: PreferenceRow[];
+  /** The optimizer step that its training goes on after. */
+  trainedSteps?: number;
+  /** Whether its training is over and the policy saved. */
+  saved: boolean;
+}
+
+export interface ResumePlan {
+  /** Undefined: the run goes on from its beginning. */
+  point?: ResumePoint;
+  /** The checkpoint to start from; undefined: the policy that the run started from. */
+  policy?: string;
+  /** How many of the recorded events are true of that point. */
+  events: number;
+  /** Where the run goes on, and what was found damaged, as sentences. */
+  description: string;
+}
+
+/** Finds the latest point of a run that its files can be resumed from; what is damaged is passed over, with a message. */
+export async function findResumePoint(
+  directories: RunDirectories,
+  events: readonly RunEvent[],
+): Promise<ResumePlan> {
+  const evaluations = await readEvaluations(directories);
+  if (!evaluations) {
+    const files = await readdir(directories.outputDirectory).catch(() => []);
+    if (files.some((name) => name.startsWith('data_iter_'))) {
+      throw new Error(
+        `${directories.modelDirectory} cannot be resumed: it has no evaluations.json, as an experiment has; start it anew`,
+      );
+    }
+    return { events: 0, description: 'from the beginning' };
+  }
+  const { original, last } = evaluations;
+  const messages: string[] = [];
+  const damageOf = async (iteration: number) => {
+    const damage = await findDamage(checkpointOf(directories, iteration));
+    if (damage) messages.push(`${damage}: the checkpoint before it is used.`);
+    return damage;
+  };
+
+  let iteration = last ? last.iteration + 1 : 0;
+  const savedAt = events.findLastIndex((event) => event.type === 'saved' && event.iteration === iteration);
+  const saved = savedAt >= 0 && !(await damageOf(iteration));
+  if (!saved) while (iteration > 0 && (await damageOf(iteration - 1))) iteration -= 1;
+  const point: ResumePoint = {
+    original,
+    trained: last && last.iteration < iteration ? last.evaluation : original,
+    evaluated: events.flatMap((event) =>
+      event.type === 'evaluated' &&
+      event.split === 'test' &&
+      event.iteration >= 0 &&
+      event.iteration < iteration
+        ? { iteration: event.iteration, reward: event.statistics.mean }
+        : [],
+    ),
+    iteration,
+    saved,
+  };
+  const plan = (kept: number, what: string): ResumePlan => {
+    const start = saved ? iteration : iteration - 1;
+    const policy = start < 0 ? undefined : checkpointOf(directories, start);
+    return { point, policy, events: kept, description: [`with ${what}`, ...messages].join('. ') };
+  };
+  if (saved) return plan(savedAt + 1, `the evaluation of iteration ${iteration}`);
+
+  const pairedAt = events.findLastIndex((event) => event.type === 'paired' && event.iteration === iteration);
+  const paired = events[pairedAt];
+  if (paired?.type === 'paired') {
+    point.rows = await readDataFile(join(directories.outputDirectory, paired.dataFile)).catch(
+      (error: unknown) => {
+        messages.push((error as Error).message);
+        return undefined;
+      },
+    );
+  }
+  if (!point.rows) {
+    const next = events.findIndex(
+      (event) => event.type === 'finished' || ('iteration' in event && event.iteration >= iteration),
+    );
+    return plan(next < 0 ? events.length : next, `iteration ${iteration}`);
+  }
+  const training = await findTraining(directories, iteration);
+  messages.push(...training.messages);
+  const stepAt = events.findLastIndex(
+    (event) => event.type === 'step' && event.iteration === iteration && event.step === training.steps,
+  );
+  if (stepAt < pairedAt) return plan(pairedAt + 1, `the training of iteration ${iteration}`);
+  point.trainedSteps = training.steps;
+  return plan(stepAt + 1, `the training of iteration ${iteration} after step ${training.steps}`);
+}
+
+const checkpointOf = ({ modelDirectory }: RunDirectories, iteration: number) =>
+  join(modelDirectory, `iter_${iteration}`, 'dpo_model');
