@@ -34,6 +34,13 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
   let ended: Error | 'finished' | undefined;
   let started: Extract<RunEvent, { type: 'started' }> | undefined;
 
+  // What the guards measure comes after the rewards.
+  const lastOfEvaluation = parameters.guard || parameters.guardPairs ? 'guarded' : 'evaluated';
+  const isOriginalEvaluated = (event: RunEvent) =>
+    event.type === lastOfEvaluation &&
+    event.iteration === ORIGINAL &&
+    !('split' in event && event.split === 'train');
+
   async function advance(title: string, until: (event: RunEvent) => boolean): Promise<void> {
     if (ended instanceof Error) throw ended;
     if (ended || events.some(until)) return;
@@ -81,11 +88,7 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
     modelDirectory,
     rewardLabel: rewardLabel(parameters),
     events,
-    evaluateOriginal: () =>
-      advance(
-        'compiling the policy ...',
-        (event) => event.type === 'evaluated' && event.iteration === ORIGINAL && event.split === 'test',
-      ),
+    evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
     iterate: () => advance('starting ...', () => false),
   };
 }
