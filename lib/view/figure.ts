@@ -37,7 +37,7 @@ export function baseLayout(heightPixels: number): Partial<Layout> {
     font: { family: FONT_FAMILY, size: 13, color: COLORS.text },
     paper_bgcolor: '#ffffff',
     plot_bgcolor: '#ffffff',
-    legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.2, yanchor: 'top', traceorder: 'normal' },
+    legend: { orientation: 'h', x: 0, xanchor: 'left', y: -0.26, yanchor: 'top', traceorder: 'normal' },
     hoverlabel: { bgcolor: '#ffffff', bordercolor: COLORS.axis, font: { color: COLORS.text } },
   };
 }
