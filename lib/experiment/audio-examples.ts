@@ -61,7 +61,8 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
     run.signal?.throwIfAborted();
     const wav = encodeWav(samples, run.codec.sampleRateHz);
     await writeFileAtomic(join(outputDirectory, example.file), wav);
-    examples.set(example.file, example);
+    // Keys in the schema's order, as those of earlier examples.
+    examples.set(example.file, exampleSchema.parse(example));
   }
 
   async function addWritten(

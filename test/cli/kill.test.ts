@@ -1,0 +1,129 @@
+/**
+ * Runs killed with SIGKILL and failing disks, by the real command line. The ordinary run takes a few moments of each;
+ * KILL_RUNS=50 FAULT_RUNS=40 npx vitest run test/cli/kill.test.ts takes that many.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { uniformStream } from '../../lib/random.js';
+import { findRun, readRunFiles, runCli, startArguments, type Ended } from '../support/interrupted-run.js';
+import { writeTinyModel } from '../support/tiny-model.js';
+
+const KILL_RUNS = Number(process.env.KILL_RUNS ?? 4);
+const FAULT_RUNS = Number(process.env.FAULT_RUNS ?? 4);
+const FAULTS = ['ENOSPC', 'EIO', 'short', 'full'];
+const HOUR_MS = 3_600_000;
+
+let folder: string;
+let model: string;
+let undisturbed: Map<string, string>;
+let steps: number;
+let seconds: number;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'speech-dpo-test-'));
+  model = join(folder, 'model');
+  mkdirSync(model);
+  await writeTinyModel(model);
+  const log = join(folder, 'steps');
+  const startMs = performance.now();
+  const { code, stderr } = await runCli(startArguments(model, join(folder, 'undisturbed')), { log });
+  seconds = (performance.now() - startMs) / 1000;
+  expect(code, stderr).toBe(0);
+  undisturbed = readRunFiles(join(folder, 'undisturbed'));
+  steps = readFileSync(log, 'utf8').split('\n').length - 1;
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Goes on with the run under `output`, or starts it where it did not get so far. */
+function goOn(output: string): Promise<Ended> {
+  const run = findRun(output);
+  if (run) return runCli(['resume', run]);
+  rmSync(output, { recursive: true, force: true });
+  return runCli(startArguments(model, output));
+}
+
+async function expectUndisturbedEnd(output: string): Promise<void> {
+  const { code, stderr } = await goOn(output);
+  expect(code, stderr).toBe(0);
+  const files = readRunFiles(output);
+  expect([...files.keys()]).toEqual([...undisturbed.keys()]);
+  for (const [name, content] of files) expect(content === undisturbed.get(name), name).toBe(true);
+}
+
+/** What a run leaves behind at any moment: files as the undisturbed run has them, or nothing; the list of events up to some event. */
+function expectOldOrNew(output: string): void {
+  for (const [name, content] of readRunFiles(output)) {
+    if (/\/\.|\/training\/|evaluations\.json$|audio\.json$/.test(name)) continue;
+    if (name.endsWith('metrics.jsonl')) {
+      const whole = content.slice(0, content.lastIndexOf('\n') + 1);
+      expect(undisturbed.get(name)!.startsWith(whole), name).toBe(true);
+    } else {
+      expect(content === undisturbed.get(name), name).toBe(true);
+    }
+  }
+}
+
+it('trains in both iterations, or nothing below would be tested', () => {
+  const events = undisturbed.get('model_output/metrics.jsonl')!;
+  expect(events.match(/"type":"step"/g)).toHaveLength(4);
+  expect(undisturbed.has('model_output/iter_1/dpo_model/model.safetensors')).toBe(true);
+});
+
+describe('a run that is killed comes to the same files when it is resumed', () => {
+  it.each(Array.from({ length: KILL_RUNS }, (_, i) => i))(
+    'kill %i',
+    async (number) => {
+      const output = join(folder, `killed_${number}`);
+      const uniform = uniformStream(7, number);
+      // Every other time at a step on the disk, else at any time, and the resumed run once more.
+      const at = 1 + Math.floor(uniform() * steps);
+      const delayMs = 1000 * seconds * uniform();
+      const ended =
+        number % 2 === 0
+          ? await runCli(startArguments(model, output), { fault: `kill:${at}` })
+          : await runCli(startArguments(model, output), {
+              kill: (child) => setTimeout(() => child.kill('SIGKILL'), delayMs),
+            });
+      expect(ended.signal === 'SIGKILL' || ended.code === 0, ended.stderr).toBe(true);
+      const run = findRun(output);
+      if (run && number % 4 === 0)
+        await runCli(['resume', run], { fault: `kill:${1 + Math.floor(uniform() * steps)}` });
+      await expectUndisturbedEnd(output);
+      rmSync(output, { recursive: true });
+    },
+    HOUR_MS,
+  );
+});
+
+describe('a disk that fails leaves the old state or the new one, says so, and the run can go on', () => {
+  it.each(Array.from({ length: FAULT_RUNS }, (_, i) => i))(
+    'failure %i',
+    async (number) => {
+      const output = join(folder, `failed_${number}`);
+      const uniform = uniformStream(8, number);
+      const fault = `${FAULTS[number % FAULTS.length]}:${1 + Math.floor(uniform() * steps)}`;
+      const { code, stderr } = await runCli(startArguments(model, output), { fault });
+      expect([0, 74], `${fault}: ${stderr}`).toContain(code);
+      if (code === 74) expect(stderr, fault).toMatch(/error: .*(full|disk|ENOSPC|EIO)[^\n]*\n$/);
+      expectOldOrNew(output);
+      await expectUndisturbedEnd(output);
+      rmSync(output, { recursive: true });
+    },
+    HOUR_MS,
+  );
+});
+
+describe('two runs that start at once in the same folder', () => {
+  it('do not touch each other, and both come to the same files', async () => {
+    const output = join(folder, 'together');
+    const both = await Promise.all([1, 2].map(() => runCli(startArguments(model, output))));
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    for (const index of [0, 1]) {
+      const files = readRunFiles(output, index);
+      for (const [name, content] of files) expect(content === undisturbed.get(name), name).toBe(true);
+      expect([...files.keys()]).toEqual([...undisturbed.keys()]);
+    }
+  });
+});
