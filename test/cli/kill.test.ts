@@ -10,8 +10,8 @@ import { uniformStream } from '../../lib/random.js';
 import { findRun, readRunFiles, runCli, startArguments, type Ended } from '../support/interrupted-run.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
-const KILL_RUNS = Number(process.env.KILL_RUNS ?? 4);
-const FAULT_RUNS = Number(process.env.FAULT_RUNS ?? 4);
+const KILL_RUNS = Number(process.env.KILL_RUNS ?? 3);
+const FAULT_RUNS = Number(process.env.FAULT_RUNS ?? 2);
 const FAULTS = ['ENOSPC', 'EIO', 'short', 'full'];
 const HOUR_MS = 3_600_000;
 
