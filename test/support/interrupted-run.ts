@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { findPackageRoot } from '../../lib/package-root.js';
 
 const CLI = join(findPackageRoot(), 'dist', 'lib', 'cli.js');
-const FAULTY_DISK = join(findPackageRoot(), 'test', 'support', 'faulty-disk.cjs');
+const FAULTY_DISK = new URL('./faulty-disk.mjs', import.meta.url).href;
 
 /** A run of moments in which everything happens: two iterations, two steps each with a checkpoint, validation, audio. */
 const SMALL = [
@@ -44,7 +44,7 @@ export function runCli(
     kill,
   }: { fault?: string; log?: string; kill?: (child: ReturnType<typeof spawn>) => void } = {},
 ): Promise<Ended> {
-  const child = spawn(process.execPath, ['--require', FAULTY_DISK, CLI, ...args], {
+  const child = spawn(process.execPath, ['--import', FAULTY_DISK, CLI, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, SPEECH_DPO_THREADS: '1', FAULTY_DISK: fault || 'count:0', FAULTY_DISK_LOG: log },
   });
