@@ -104,17 +104,19 @@ const LONGEST_TARGET = 180;
 
 /**
  * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
- * A weak pull to the reference (small beta) keeps the gradient alive over many passes, so that the few pairs of an iteration teach
- * what they have in common and are not only learned by heart.
+ * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
+ * happens to be. A weak pull to the reference (small beta) lets the policy move that far, and a little of the chosen samples' likelihood
+ * (rpoAlpha) keeps their ends where they were.
  */
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
     reward: 'even-token',
-    pairsPerPrompt: 2,
-    beta: 0.003,
-    learningRate: 1e-4,
-    epochs: 10,
-    batchSize: 3,
+    pairsPerPrompt: 5,
+    beta: 0.005,
+    rpoAlpha: 0.03,
+    learningRate: 5e-4,
+    epochs: 6,
+    batchSize: 10,
     maxNewTokens: LONGEST_TARGET,
   },
   length: {

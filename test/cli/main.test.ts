@@ -33,9 +33,12 @@ describe('help', () => {
     expect(await run(...line.split(' '))).toBe(0);
     const text = printed.replace(/\s+/g, ' ');
     for (const name of Object.keys(parametersSchema.shape)) {
-      if (name === 'reward') continue;
+      // `mos` alone has a choice of rewards.
+      if (name === 'reward' || name === 'rewardModel') continue;
       const flag = name.replace(/[A-Z]/g, (letter) => '-' + letter.toLowerCase());
-      expect(text).toMatch(new RegExp(`--${flag}[ <][^(]*(\\([^)]*\\)[^(]*)?\\(default: [^)]+\\)`));
+      expect(text).toMatch(
+        new RegExp(`--${flag}[ <][^(]*(\\([^)]*\\)[^(]*)?\\((choices: [^)]+, )?default: [^)]+\\)`),
+      );
     }
     const { learningRate } = parseParameters(presets['even-token']);
     expect(text).toContain(

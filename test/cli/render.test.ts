@@ -28,7 +28,15 @@ const events: RunEvent[] = [
     seconds: 4,
   },
   { type: 'sampled', iteration: 0, samples: 20, tokens: 2000, seconds: 5 },
-  { type: 'scored', iteration: 0, scored: 18, dropped: 2, droppedReasons: ['2 samples: it is empty'], averageReward: 2.5, seconds: 0 },
+  {
+    type: 'scored',
+    iteration: 0,
+    scored: 18,
+    dropped: 2,
+    droppedReasons: ['2 samples: it is empty'],
+    averageReward: 2.5,
+    seconds: 0,
+  },
   {
     type: 'paired',
     iteration: 0,

@@ -73,9 +73,9 @@ describe('writeReport', () => {
 
   it('shows all audio with spectrograms, and instructions as the text they are', async () => {
     const html = await makeReport();
-    expect(html.match(/<audio controls preload="metadata" src="data:audio\/wav;base64,UklGR/g)).toHaveLength(
-      6,
-    );
+    expect(
+      html.match(/<audio controls preload="metadata" style="width:100%" src="data:audio\/wav;base64,UklGR/g),
+    ).toHaveLength(6);
     expect(html.match(/src="data:image\/png;base64,iVBORw0KGgo/g)).toHaveLength(6);
     expect(html).toContain(
       'Make it &lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; &quot;louder&quot; &amp; &lt;b&gt;bolder&lt;/b&gt;.',

@@ -42,8 +42,8 @@ describe('figures as still pictures', () => {
       layout: {
         height: 300,
         margin: { l: 100, r: 100, t: 50, b: 50 },
-        xaxis: { range: [0, 10] },
-        yaxis: { range: [0, 4] },
+        xaxis: { range: [0, 10] as [number, number] },
+        yaxis: { range: [0, 4] as [number, number] },
       },
     };
     expect(figureSvg(figure, 600)).toContain('cx="300.0" cy="150.0"');

@@ -110,7 +110,7 @@ describe('tables', () => {
 describe('audio players', () => {
   it('carry the bytes or a relative path', () => {
     expect(audioPlayer(Uint8Array.of(1, 2, 3))).toBe(
-      '<audio controls preload="metadata" src="data:audio/wav;base64,AQID"></audio>',
+      '<audio controls preload="metadata" style="width:100%" src="data:audio/wav;base64,AQID"></audio>',
     );
     expect(linkedAudioPlayer('audio/a "b".wav')).toBe(
       '<audio controls preload="none" src="audio/a%20%22b%22.wav"></audio>',
