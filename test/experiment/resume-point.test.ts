@@ -1,0 +1,113 @@
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
+import { writeChecksums } from '../../lib/checkpoint/checksums.js';
+import { writeDataFile, type PreferenceRow } from '../../lib/experiment/data-file.js';
+import { createRunDirectories, type RunDirectories } from '../../lib/experiment/directories.js';
+import { writeEvaluations } from '../../lib/experiment/evaluations-file.js';
+import type { RunEvent } from '../../lib/experiment/events.js';
+import { findResumePoint } from '../../lib/experiment/resume-point.js';
+import { saveTraining } from '../../lib/experiment/training-checkpoints.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const evaluation = { train: [], test: [] };
+const row: PreferenceRow = {
+  instruction: 'Faster',
+  source: [1],
+  chosen: [2],
+  rejected: [3],
+  chosenReward: 2,
+  rejectedReward: 1,
+  averageReward: 1.5,
+  details: {},
+};
+const metrics = {} as Extract<RunEvent, { type: 'step' }>['metrics'];
+const stepEvent = (iteration: number, step: number): RunEvent => ({
+  type: 'step',
+  iteration,
+  epoch: 0,
+  step,
+  steps: 3,
+  metrics,
+});
+const pairedEvent = (iteration: number): RunEvent => ({
+  type: 'paired',
+  iteration,
+  pairs: 1,
+  skipped: 0,
+  skippedReasons: [],
+  chosenRewards: [2],
+  rejectedRewards: [1],
+  dataFile: `data_iter_${iteration}.json`,
+});
+/** Of a run killed in iteration 1 after step 2. */
+const events: RunEvent[] = [
+  pairedEvent(0),
+  stepEvent(0, 1),
+  { type: 'saved', iteration: 0, directory: 'iter_0/dpo_model', seconds: 1 },
+  pairedEvent(1),
+  stepEvent(1, 1),
+  stepEvent(1, 2),
+];
+
+async function killedRun(): Promise<RunDirectories> {
+  const directories = await createRunDirectories(temporaryFolder(), new Date());
+  await writeEvaluations(directories, { original: evaluation, last: { iteration: 0, evaluation } });
+  for (const iteration of [0, 1]) await writeDataFile(directories.outputDirectory, iteration, [row]);
+  const model = join(directories.modelDirectory, 'iter_0', 'dpo_model');
+  await writeChecksums(model, new Map([['weights', await writeFileAtomic(join(model, 'weights'), 'abc')]]));
+  for (const steps of [1, 2]) {
+    const data = Float32Array.of(steps);
+    await saveTraining(directories, 1, {
+      steps,
+      tensors: new Map([['x', { shape: [1], dtype: 'float32', data }]]),
+    });
+  }
+  return directories;
+}
+
+const stateOf = ({ modelDirectory }: RunDirectories, step: number) =>
+  join(modelDirectory, 'iter_1', 'training', `step_${step}`, 'state.safetensors');
+
+it('is the newest training state, and its events', async () => {
+  const directories = await killedRun();
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({
+    events: 6,
+    point: { iteration: 1, trainedSteps: 2, rows: [row], saved: false },
+  });
+  expect(plan.policy).toBe(join(directories.modelDirectory, 'iter_0', 'dpo_model'));
+  expect(plan.description).toBe('with the training of iteration 1 after step 2');
+});
+
+it('is the state before where the newest is damaged, with a message', async () => {
+  const directories = await killedRun();
+  truncateSync(stateOf(directories, 2), 20);
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({ events: 5, point: { iteration: 1, trainedSteps: 1 } });
+  expect(plan.description).toContain(`${stateOf(directories, 2)} differs from its checksum`);
+});
+
+it("is the iteration's start where all its states are damaged, or newer than what was recorded", async () => {
+  const directories = await killedRun();
+  for (const step of [1, 2]) truncateSync(stateOf(directories, step), 20);
+  expect(await findResumePoint(directories, events)).toMatchObject({ events: 4, point: { iteration: 1 } });
+  expect(await findResumePoint(await killedRun(), events.slice(0, 5))).toMatchObject({ events: 4 });
+});
+
+it('is the iteration before where the checkpoint that it starts from is damaged', async () => {
+  const directories = await killedRun();
+  truncateSync(join(directories.modelDirectory, 'iter_0', 'dpo_model', 'weights'), 1);
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({ events: 1, point: { iteration: 0, rows: [row], saved: false } });
+  expect(plan.policy).toBeUndefined();
+  expect(plan.description).toContain('weights differs from its checksum');
+});
+
+it('is the beginning before the original policy is evaluated, and none of what is no experiment', async () => {
+  const directories = await createRunDirectories(temporaryFolder(), new Date());
+  expect(await findResumePoint(directories, [])).toEqual({ events: 0, description: 'from the beginning' });
+  await writeDataFile(directories.outputDirectory, 0, [row]);
+  await expect(findResumePoint(directories, [])).rejects.toThrow('cannot be resumed');
+});
