@@ -28,7 +28,12 @@ function measure() {
 it(
   `is the same after ${ITERATIONS} iterations as after ${SETTLED}, within 5 %`,
   async () => {
-    const run = await createTinyRun({ iterations: ITERATIONS, keepCheckpoints: 'last', audioPrompts: 0 });
+    const run = await createTinyRun({
+      iterations: ITERATIONS,
+      keepCheckpoints: 'last',
+      audioPrompts: 0,
+      learningRate: 1e-6,
+    });
     const measured: ReturnType<typeof measure>[] = [];
     for await (const event of recordRun(iterate(run), run)) {
       if (event.type === 'saved') measured.push(measure());
