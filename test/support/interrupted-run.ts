@@ -7,22 +7,10 @@ const CLI = join(findPackageRoot(), 'dist', 'lib', 'cli.js');
 const FAULTY_DISK = new URL('./faulty-disk.mjs', import.meta.url).href;
 
 /** A run of moments in which everything happens: two iterations, two steps each with a checkpoint, validation, audio. */
-const SMALL = [
-  ...['--iterations', '2', '--train-prompts', '2', '--test-prompts', '1', '--audio-prompts', '1'],
-  ...[
-    '--sample-size',
-    '3',
-    '--num-eval',
-    '1',
-    '--max-new-tokens',
-    '40',
-    '--epochs',
-    '2',
-    '--checkpoint-minutes',
-    '0',
-  ],
-  ...['--learning-rate', '0.01', '--pairs-per-prompt', '1', '--batch-size', '2'],
-];
+const SMALL = (
+  '--iterations 2 --train-prompts 2 --test-prompts 1 --audio-prompts 1 --sample-size 3 --num-eval 4 --max-new-tokens 40 ' +
+  '--epochs 2 --checkpoint-minutes 0 --pairs-per-prompt 1 --batch-size 2 --learning-rate 0.01 --beta 0.003 --rpo-alpha 0'
+).split(' ');
 
 export const startArguments = (model: string, output: string) => [
   ...['even-token', '--model', model, '--output', output],
