@@ -2,7 +2,7 @@
 import { parseBartConfig } from '../lib/checkpoint/bart-config.js';
 import { LOGITS_BIAS } from '../lib/checkpoint/bart-weights.js';
 import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
-import { generate } from '../lib/policy/generate.js';
+import { openGenerator } from '../lib/policy/generate.js';
 import { initializeWeights } from '../lib/policy/init.js';
 import { uniformStream } from '../lib/random.js';
 import { setting } from './setting.js';
@@ -22,18 +22,24 @@ function randomIds(length: number, key: number): number[] {
   return [config.bos_token_id, ...inner, config.eos_token_id];
 }
 
-/** Samples completions of one prompt at once, set-up included. */
+const firstCode = config.vocab_size - CODES;
+/** Open as in an experiment: compiled once for an iteration's evaluations and samples, in the warm-up here. */
+const generator = openGenerator(
+  { config, weights },
+  {
+    prefix: [config.decoder_start_token_id],
+    allowed: Int32Array.from({ length: CODES + 1 }, (_, i) =>
+      i < CODES ? firstCode + i : config.eos_token_id,
+    ),
+  },
+);
+
+/** Samples completions of one prompt at once. */
 export async function sampleCompletions(completions: number): Promise<void> {
   const { completionLength, promptLength, topK } = setting;
-  const firstCode = config.vocab_size - CODES;
-  const allowed = Int32Array.from({ length: CODES + 1 }, (_, i) =>
-    i < CODES ? firstCode + i : config.eos_token_id,
-  );
   const keys = Array.from({ length: completions }, (_, row) => [0, row]);
-  const steps = generate({ config, weights }, [randomIds(promptLength, 0)], {
+  const steps = generator.generate([randomIds(promptLength, 0)], {
     samplesPerPrompt: completions,
-    prefix: [config.decoder_start_token_id],
-    allowed,
     maxNewTokens: completionLength,
     choose: { rules: { temperature: 1, topK, topP: 1 }, keys },
   });

@@ -6,7 +6,7 @@ export type { HostTensor } from './checkpoint/safetensors.js';
 export { loadPolicy, savePolicy, type Policy } from './policy/policy.js';
 export type { SpeechTokenizer } from './policy/tokenizer.js';
 export { packCompletion, packPrompt } from './policy/pack.js';
-export { sample, type SamplingEvent, type SamplingOptions } from './policy/sample.js';
+export { openSampler, type Sampler, type SamplingEvent, type SamplingOptions } from './policy/sample.js';
 export { openPartner, type NarItem, type Partner } from './policy/nar.js';
 
 export type { Codec, Codes, DatasetItem } from './codec/codec.js';

@@ -1,4 +1,3 @@
-import { sample } from '../policy/sample.js';
 import type { RunEvent } from './events.js';
 import type { PackedPrompt, Run } from './run.js';
 
@@ -20,8 +19,7 @@ export async function* sampleCompletions(
 ): AsyncGenerator<RunEvent, number[][][]> {
   const { temperature, topK, topP, maxNewTokens } = run.parameters;
   const completions: number[][][] = prompts.map(() => []);
-  const events = sample(
-    run.policy,
+  const events = run.sampler.sample(
     prompts.map(({ ids }) => ids),
     { samplesPerPrompt, temperature, topK, topP, maxNewTokens, seed, signal: run.signal },
   );

@@ -6,7 +6,7 @@ import { openCodec } from '../codec/open.js';
 import { packPrompt } from '../policy/pack.js';
 import { openPartner } from '../policy/nar.js';
 import { loadPolicy } from '../policy/policy.js';
-import { sample } from '../policy/sample.js';
+import { openSampler } from '../policy/sample.js';
 import { parametersSchema } from './parameters.js';
 import { checkSameCodes, findModelPart, type ModelSources } from './sources.js';
 import { synthesize } from './synthesize.js';
@@ -44,6 +44,7 @@ export async function editRecording(
   const narPolicy = await loadPolicy(await findModelPart(options, 'nar', signal));
   const codec = await openCodec(await findModelPart(options, 'codec', signal));
   const nar = openPartner(narPolicy);
+  const sampler = openSampler(policy);
   try {
     checkSameCodes(policy, narPolicy, codec);
     const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
@@ -51,7 +52,7 @@ export async function editRecording(
     const prompt = packPrompt(policy, instruction, source[0]);
     const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };
     let codes: number[] = [];
-    for await (const event of sample(policy, [prompt], sampling)) {
+    for await (const event of sampler.sample([prompt], sampling)) {
       if (event.type === 'completion') ({ codes } = event);
     }
     if (codes.length === 0)
@@ -64,6 +65,7 @@ export async function editRecording(
       resultSeconds: samples.length / codec.sampleRateHz,
     };
   } finally {
+    await sampler.release();
     await nar.dispose();
     await codec.dispose();
   }

@@ -4,6 +4,7 @@ import type { DatasetItem } from '../codec/codec.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
+import { openSampler } from '../policy/sample.js';
 import { createRunDirectories, type RunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
@@ -46,17 +47,30 @@ export async function* withRun(
 ): AsyncGenerator<RunEvent> {
   const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, signal);
   const nar = openPartner(narPolicy);
+  const sampler = openSampler(inputs.policy);
   try {
     const scorers = await openScorers(parameters);
     try {
       const directories = options.directories ?? (await createRunDirectories(root, new Date()));
       const { reward, notices } = scorers;
       const guards = scorers.guards(codec);
-      yield* work({ ...inputs, parameters, directories, reward, guards, notices, codec, nar, signal });
+      yield* work({
+        ...inputs,
+        parameters,
+        directories,
+        reward,
+        guards,
+        notices,
+        codec,
+        nar,
+        sampler,
+        signal,
+      });
     } finally {
       await scorers.dispose();
     }
   } finally {
+    await sampler.release();
     await nar.dispose();
     await codec.dispose();
   }

@@ -68,6 +68,8 @@ export async function* train(
   const { beta, rpoAlpha, learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
+  // Training needs the memory.
+  await run.sampler.release();
   const isDue = createTimer(run.parameters.checkpointMinutes);
   const events = trainDpo(run.policy, packPairs(run.policy, rows), {
     beta,

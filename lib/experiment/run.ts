@@ -1,6 +1,7 @@
 import type { Codec, DatasetItem } from '../codec/codec.js';
 import type { Partner } from '../policy/nar.js';
 import type { Policy } from '../policy/policy.js';
+import type { Sampler } from '../policy/sample.js';
 import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
@@ -11,6 +12,8 @@ export interface Run {
   parameters: Parameters;
   directories: RunDirectories;
   policy: Policy;
+  /** Of `policy`. */
+  sampler: Sampler;
   /** Writes codebooks 1 and up from codebook 0. */
   nar: Partner;
   codec: Codec;

@@ -2,6 +2,7 @@ import type { RankedCompletion } from '../dpo/pairs.js';
 import type { Guard, GuardFigures } from '../reward/guard.js';
 import type { Sample } from '../reward/reward.js';
 import type { RunEvent } from './events.js';
+import { keepInvalidSamples } from './keep-batch.js';
 import type { PackedPrompt, Run } from './run.js';
 import { synthesize } from './synthesize.js';
 
@@ -15,6 +16,8 @@ export interface ScoredCompletion extends RankedCompletion {
   figures: GuardFigures;
   /** Why it has no reward. */
   dropped?: string;
+  /** Which of its figures is not finite: "reward NaN". It has no reward either, and the run stops. */
+  invalid?: string;
 }
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
@@ -27,14 +30,15 @@ export interface Scoring {
   add(promptIndex: number, sampleIndex: number, codes: number[], finished: boolean): void;
   /**
    * Waits for all scores: `scored[prompt][sample]`.
-   * @throws Error with the reasons when none of the completions could be scored
+   * @throws Error with the reasons when none of the completions could be scored; naming the first, when a reward is NaN or an infinity:
+   *   those samples are kept in invalid_rewards.json in the output directory
    */
   finish(progress: Pick<Progress, 'iteration' | 'split'>): AsyncGenerator<RunEvent, ScoredCompletion[][]>;
 }
 
 /**
  * Scores completions in the order they end. Those that end together have similar lengths, so that making their audio together wastes
- * little on padding. A completion that cannot be scored is dropped with the reason.
+ * little on padding. A completion that cannot be scored is dropped with the reason; one with a score that is no number stops the run.
  */
 export function createScoring(
   run: Run,
@@ -79,6 +83,7 @@ export function createScoring(
         run.signal?.throwIfAborted();
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
+      await refuseInvalid(run, prompts, scored, progress);
       const { rewards, lengths, droppedReasons } = flatten(scored);
       if (rewards.length === 0) {
         throw new Error(
@@ -95,14 +100,16 @@ type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
 /** Never rejects: nobody waits for it while the policy is sampled. */
 async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): Promise<Score> {
   const { codes } = sample;
-  const drop = (dropped: string) => ({ reward: null, rank: null, details: {}, figures: {}, dropped });
+  const unscored = { reward: null, rank: null, details: {}, figures: {} };
+  const drop = (dropped: string) => ({ ...unscored, dropped });
   if (codes.length === 0) return drop('it is empty');
   try {
     const reward = await run.reward.score(sample);
     if (reward === null) return drop('the reward gives it no score');
     const rank = run.reward.rank?.(sample, reward) ?? reward;
-    if (!Number.isFinite(reward) || !Number.isFinite(rank)) return drop(`its score is ${reward}`);
     const details = run.reward.details?.(sample) ?? {};
+    const invalid = Object.entries({ reward, rank, ...details }).find(([, value]) => !Number.isFinite(value));
+    if (invalid) return { ...unscored, invalid: invalid.join(' ') };
     return { reward, rank, details, figures: await measureAll(guards, sample) };
   } catch (error) {
     return drop((error as Error).message);
@@ -112,7 +119,37 @@ async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): 
 /** What a guard cannot measure is left out. */
 async function measureAll(guards: readonly Guard[], sample: Sample): Promise<GuardFigures> {
   const measured = await Promise.allSettled(guards.map((guard) => guard.measure(sample)));
-  return Object.assign({}, ...measured.map((result) => (result.status === 'fulfilled' ? result.value : {})));
+  const figures = measured.flatMap((result) =>
+    result.status === 'fulfilled' ? Object.entries(result.value) : [],
+  );
+  return Object.fromEntries(figures.filter(([, value]) => Number.isFinite(value)));
+}
+
+/** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
+async function refuseInvalid(
+  run: Run,
+  prompts: readonly PackedPrompt[],
+  scored: readonly ScoredCompletion[][],
+  { iteration, split = 'train' }: Pick<Progress, 'iteration' | 'split'>,
+): Promise<void> {
+  const samples = scored.flatMap((completions, prompt) =>
+    completions.flatMap(({ codes, invalid }, sample) =>
+      invalid === undefined ? [] : [{ ...prompts[prompt], prompt, sample, codes, invalid }],
+    ),
+  );
+  if (samples.length === 0) return;
+  const { name } = run.reward;
+  const file = await keepInvalidSamples(run.directories.outputDirectory, {
+    iteration,
+    split,
+    reward: name,
+    samples,
+  });
+  const [{ prompt, sample, invalid, item }] = samples;
+  const others = samples.length > 1 ? ` (and ${samples.length - 1} more)` : '';
+  throw new Error(
+    `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number: ${invalid}${others}; nothing was saved of it, the samples are in ${file}`,
+  );
 }
 
 /** Rewards of all scored completions, lengths (in tokens) of all completions, and why some were dropped: "3 samples: it is empty". */

@@ -1,7 +1,8 @@
 /** Autoregressive generation for many prompts and samples at once: encoder once a prompt, key-value cache, head cut to the allowed ids. */
+import { isDeepStrictEqual } from 'node:util';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
-import { compiledModule, defaultHost } from '../engine/index.js';
+import { compiledModule, defaultHost, type Compiled } from '../engine/index.js';
 import {
   decodeLoop,
   type Choose,
@@ -13,12 +14,15 @@ import { compileEncoder, compileStep, type StepShape } from './decoder-step.js';
 import { attentionMask, padIds, steppedLength } from './padding.js';
 import { openStepMemory } from './step-memory.js';
 
-export interface GenerateOptions {
-  samplesPerPrompt: number;
+export interface Vocabulary {
   /** Ids the decoder is started with. */
   prefix: readonly number[];
   /** Ids that may be written; must hold eos. */
   allowed: Int32Array;
+}
+
+export interface GenerateOptions {
+  samplesPerPrompt: number;
   /** Longest completion, eos included and prefix not. */
   maxNewTokens: number;
   /**
@@ -29,65 +33,104 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
-/** Source lengths are rounded up to a multiple of this. */
-const SOURCE_STEP = 32;
+/** A model ready to write. Calls follow one another: one generation at a time. */
+export interface Generator {
+  /** Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds. */
+  generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GenerateStep>;
+  /** Frees the compiled programs and their copy of the weights. The next `generate` compiles again. */
+  release(): Promise<void>;
+}
 
 interface Model {
   readonly config: BartConfig;
   readonly weights: ReadonlyMap<string, HostTensor>;
 }
 
-/** Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds. */
-export async function* generate(
-  { config, weights }: Model,
-  prompts: readonly (readonly number[])[],
-  { samplesPerPrompt, prefix, allowed, maxNewTokens, choose, signal }: GenerateOptions,
-): AsyncGenerator<GenerateStep> {
-  const host = defaultHost();
-  const longest = Math.min(config.max_position_embeddings - prefix.length, maxNewTokens);
-  const lengths = prompts.map((prompt) => prompt.length);
-  const shape: StepShape = {
-    prompts: prompts.length,
-    samples: samplesPerPrompt,
-    sourceLength: steppedLength(lengths, SOURCE_STEP, config),
-    cacheLength: prefix.length + longest,
-  };
+interface Programs {
+  shape: StepShape;
+  /** What the programs were compiled with; training replaces a policy's tensors. */
+  tensors: readonly HostTensor[];
+  encoder: Compiled;
+  step: Compiled;
+}
+
+/** Source lengths are rounded up to a multiple of this. */
+const SOURCE_STEP = 32;
+
+/** Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them. */
+export function openGenerator(model: Model, { prefix, allowed }: Vocabulary): Generator {
+  const { config, weights } = model;
   const vocabulary = Int32Array.from([...allowed, ...prefix.filter((id) => !allowed.includes(id))]);
-  const promptIds = padIds(prompts, shape.sourceLength, config.pad_token_id);
-  const promptMask = attentionMask(prompts, shape.sourceLength);
-  const { memory, release } = await openStepMemory(config, shape, promptMask);
-  // Together: one is traced here while the worker prepares the other.
-  const programs = Promise.all([
-    compileEncoder(config, weights, shape),
-    compileStep(config, weights, shape, vocabulary),
-  ]);
-  try {
-    const [encoder, step] = await programs;
-    await encoder({ promptIds, promptMask }, memory.cross);
-    const loop: DecodeLoop = {
-      session: step.session!,
-      memory,
-      rows: prompts.length * samplesPerPrompt,
-      prefix: prefix.map((id) => vocabulary.indexOf(id)),
-      vocabulary,
-      allowed: allowed.length,
-      eos: config.eos_token_id,
-      maxNewTokens: longest,
-    };
-    const steps =
-      typeof choose === 'function'
-        ? decodeLoop({ run: (...request) => host.call('run', ...request) }, loop, choose)
-        : host.stream<GenerateStep>(compiledModule('./decode-loop.js', import.meta.url), {
-            loop,
-            sampling: choose,
-          });
-    signal?.throwIfAborted();
-    for await (const event of steps) {
-      yield event;
-      signal?.throwIfAborted();
-    }
-  } finally {
-    for (const program of await programs.catch(() => [])) await program.dispose();
-    await release();
+  let kept: Programs | undefined;
+
+  async function release() {
+    const programs = kept;
+    kept = undefined;
+    await programs?.encoder.dispose();
+    await programs?.step.dispose();
   }
+
+  async function open(shape: StepShape): Promise<Programs> {
+    const tensors = [...weights.values()];
+    const isCurrent =
+      kept &&
+      isDeepStrictEqual(kept.shape, shape) &&
+      kept.tensors.every((tensor, i) => tensor === tensors[i]);
+    if (kept && isCurrent) return kept;
+    await release();
+    // Together: one is traced here while the worker prepares the other.
+    const [encoder, step] = await Promise.all([
+      compileEncoder(config, weights, shape),
+      compileStep(config, weights, shape, vocabulary),
+    ]);
+    return (kept = { shape, tensors, encoder, step });
+  }
+
+  async function* generate(
+    prompts: readonly (readonly number[])[],
+    { samplesPerPrompt, maxNewTokens, choose, signal }: GenerateOptions,
+  ): AsyncGenerator<GenerateStep> {
+    const host = defaultHost();
+    const longest = Math.min(config.max_position_embeddings - prefix.length, maxNewTokens);
+    const lengths = prompts.map((prompt) => prompt.length);
+    const shape: StepShape = {
+      prompts: prompts.length,
+      samples: samplesPerPrompt,
+      sourceLength: steppedLength(lengths, SOURCE_STEP, config),
+      cacheLength: prefix.length + longest,
+    };
+    const promptIds = padIds(prompts, shape.sourceLength, config.pad_token_id);
+    const promptMask = attentionMask(prompts, shape.sourceLength);
+    const { encoder, step } = await open(shape);
+    const { memory, release: releaseMemory } = await openStepMemory(config, shape, promptMask);
+    try {
+      await encoder({ promptIds, promptMask }, memory.cross);
+      const loop: DecodeLoop = {
+        session: step.session!,
+        memory,
+        rows: prompts.length * samplesPerPrompt,
+        prefix: prefix.map((id) => vocabulary.indexOf(id)),
+        vocabulary,
+        allowed: allowed.length,
+        eos: config.eos_token_id,
+        maxNewTokens: longest,
+      };
+      const steps =
+        typeof choose === 'function'
+          ? decodeLoop({ run: (...request) => host.call('run', ...request) }, loop, choose)
+          : host.stream<GenerateStep>(compiledModule('./decode-loop.js', import.meta.url), {
+              loop,
+              sampling: choose,
+            });
+      signal?.throwIfAborted();
+      for await (const event of steps) {
+        yield event;
+        signal?.throwIfAborted();
+      }
+    } finally {
+      await releaseMemory();
+    }
+  }
+
+  return { generate, release };
 }

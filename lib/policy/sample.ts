@@ -1,5 +1,5 @@
 /** Sampling a policy: what DPO learns from. */
-import { generate } from './generate.js';
+import { openGenerator } from './generate.js';
 import type { Policy } from './policy.js';
 import type { SamplingRules } from './warp.js';
 
@@ -15,55 +15,64 @@ export type SamplingEvent =
   | { type: 'progress'; done: number; total: number }
   | { type: 'completion'; promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean };
 
+/** A policy ready to be sampled, one call at a time. */
+export interface Sampler {
+  /**
+   * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
+   * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
+   */
+  sample(prompts: readonly (readonly number[])[], options: SamplingOptions): AsyncGenerator<SamplingEvent>;
+  /** Frees what is compiled; the next `sample` compiles again. */
+  release(): Promise<void>;
+}
+
 /** Rows decoded at once: enough to fill the cores, few enough to stay in the cache. */
 const ROWS_AT_ONCE = 100;
 
-/**
- * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
- * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
- */
-export async function* sample(
-  policy: Policy,
-  prompts: readonly (readonly number[])[],
-  options: SamplingOptions,
-): AsyncGenerator<SamplingEvent> {
+/** Opens a policy for sampling. The policy may be trained in between: a sample is always of its present weights. */
+export function openSampler(policy: Policy): Sampler {
   const { config, tokenizer } = policy;
-  const { samplesPerPrompt, temperature, topK, topP } = options;
   const first = tokenizer.codeId(0, 0);
   const allowed = Int32Array.from({ length: tokenizer.codebookSize + 1 }, (_, i) =>
     i < tokenizer.codebookSize ? first + i : config.eos_token_id,
   );
-  const total = prompts.length * samplesPerPrompt;
-  const promptsAtOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / samplesPerPrompt));
-  let done = 0;
-  for (let start = 0; start < prompts.length; start += promptsAtOnce) {
-    const part = prompts.slice(start, start + promptsAtOnce);
-    const keys = part.flatMap((_, i) =>
-      Array.from({ length: samplesPerPrompt }, (_unused, j) => [options.seed, start + i, j]),
-    );
-    const steps = generate(policy, part, {
-      samplesPerPrompt,
-      prefix: [config.decoder_start_token_id, config.bos_token_id],
-      allowed,
-      maxNewTokens: options.maxNewTokens + 1,
-      choose: { rules: { temperature, topK, topP }, keys },
-      signal: options.signal,
-    });
-    for await (const { ended } of steps) {
-      for (const { row, ids, finished } of ended) {
-        const codes = (finished ? ids.slice(0, -1) : ids.slice(0, options.maxNewTokens)).map(
-          (id) => id - first,
-        );
-        yield {
-          type: 'completion',
-          promptIndex: start + Math.floor(row / samplesPerPrompt),
-          sampleIndex: row % samplesPerPrompt,
-          codes,
-          finished,
-        };
-        done += 1;
+  const prefix = [config.decoder_start_token_id, config.bos_token_id];
+  const generator = openGenerator(policy, { prefix, allowed });
+
+  async function* sample(
+    prompts: readonly (readonly number[])[],
+    { samplesPerPrompt, seed, maxNewTokens, signal, ...rules }: SamplingOptions,
+  ): AsyncGenerator<SamplingEvent> {
+    const total = prompts.length * samplesPerPrompt;
+    const promptsAtOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / samplesPerPrompt));
+    let done = 0;
+    for (let start = 0; start < prompts.length; start += promptsAtOnce) {
+      const part = prompts.slice(start, start + promptsAtOnce);
+      const keys = part.flatMap((_, i) =>
+        Array.from({ length: samplesPerPrompt }, (_unused, j) => [seed, start + i, j]),
+      );
+      const steps = generator.generate(part, {
+        samplesPerPrompt,
+        maxNewTokens: maxNewTokens + 1,
+        choose: { rules, keys },
+        signal,
+      });
+      for await (const { ended } of steps) {
+        for (const { row, ids, finished } of ended) {
+          const codes = (finished ? ids.slice(0, -1) : ids.slice(0, maxNewTokens)).map((id) => id - first);
+          yield {
+            type: 'completion',
+            promptIndex: start + Math.floor(row / samplesPerPrompt),
+            sampleIndex: row % samplesPerPrompt,
+            codes,
+            finished,
+          };
+          done += 1;
+        }
+        if (ended.length > 0) yield { type: 'progress', done, total };
       }
-      if (ended.length > 0) yield { type: 'progress', done, total };
     }
   }
+
+  return { sample, release: generator.release };
 }

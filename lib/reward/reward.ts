@@ -9,7 +9,10 @@ export interface Sample {
   audio(): Promise<{ samples: Float32Array; sampleRateHz: number }>;
 }
 
-/** Ranks samples: higher is better. `score` gives null for a sample that cannot be scored (it is dropped and counted). */
+/**
+ * Ranks samples: higher is better. For a sample that cannot be scored `score` gives null, or throws an error that says why: it is dropped
+ * and counted. NaN or an infinity, of the score or any other figure, is taken for a mistake and stops the run.
+ */
 export interface Reward {
   readonly name: string;
   /** Axis label, for example "even tokens (0 to 5)". */

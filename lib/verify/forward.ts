@@ -4,7 +4,7 @@ import type { HostTensor } from '../checkpoint/safetensors.js';
 import { attentionMask, lengthMask } from '../policy/padding.js';
 import { compile, tf, type HostArray } from '../engine/index.js';
 import { causalMask, decode, encode, logits, MASKED } from '../policy/bart.js';
-import { generate } from '../policy/generate.js';
+import { openGenerator } from '../policy/generate.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import { argMax, warp } from '../policy/warp.js';
 import type { ForwardGolden, NarGolden } from './golden.js';
@@ -124,14 +124,17 @@ export async function verifyGreedy(model: Model, golden: ForwardGolden): Promise
     ids.filter((_, i) => golden.attention_mask[row][i] === 1),
   );
   const written: number[][] = [];
-  const steps = generate(model, prompts, {
-    samplesPerPrompt: 1,
+  const generator = openGenerator(model, {
     prefix: [model.config.decoder_start_token_id],
     allowed: Int32Array.from({ length: model.config.vocab_size }, (_, id) => id),
+  });
+  const steps = generator.generate(prompts, {
+    samplesPerPrompt: 1,
     maxNewTokens: 24,
     choose: (_row, scores) => argMax(scores),
   });
   for await (const { ended } of steps) for (const { row, ids } of ended) written[row] = ids;
+  await generator.release();
   const expected = golden.greedy_max_new_24.map((ids) =>
     withoutPadding(ids.slice(1), model.config.pad_token_id),
   );

@@ -20,7 +20,7 @@ import { openSpectralCodec } from '../../lib/codec/spectral/codec.js';
 import { openPartner } from '../../lib/policy/nar.js';
 import { packPrompt } from '../../lib/policy/pack.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
-import { sample } from '../../lib/policy/sample.js';
+import { openSampler } from '../../lib/policy/sample.js';
 import { loadNisqa, type Nisqa } from '../../lib/scoring/nisqa/nisqa.js';
 import { stoi } from '../../lib/scoring/stoi.js';
 import { wordErrors } from '../../lib/scoring/wer.js';
@@ -99,6 +99,7 @@ async function evaluateCodec(codec: Codec, nisqa: Nisqa): Promise<void> {
 
 async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
   const policy = await loadPolicy(join(values.model, 'policy'));
+  const sampler = openSampler(policy);
   const partner = openPartner(await loadPolicy(join(values.model, 'nar')));
   const lines = (await readFile('.cache/default/test.jsonl', 'utf8')).split('\n').filter(Boolean);
   const all = lines.map((line) => JSON.parse(line) as Line);
@@ -110,7 +111,7 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
   const completions: number[][] = [];
   const prompts = items.map((item) => packPrompt(policy, item.instruction, item.src_encodec[0]));
   const options = { samplesPerPrompt: 1, temperature: 1, topK: 0, topP: 1, seed: 1, maxNewTokens: 250 };
-  for await (const event of sample(policy, prompts, options)) {
+  for await (const event of sampler.sample(prompts, options)) {
     if (event.type === 'completion') completions[event.promptIndex] = event.codes;
   }
   const filled = await partner.fill(
@@ -120,6 +121,7 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
       codebook0: completions[i],
     })),
   );
+  await sampler.release();
   await partner.dispose();
 
   const targets: Spoken[] = [];

@@ -10,6 +10,7 @@ import { initializeWeights } from '../../lib/policy/init.js';
 import type { Partner } from '../../lib/policy/nar.js';
 import { packPrompt } from '../../lib/policy/pack.js';
 import type { Policy } from '../../lib/policy/policy.js';
+import { openSampler } from '../../lib/policy/sample.js';
 import { evenToken } from '../../lib/reward/even-token.js';
 
 const CODEBOOKS = 2;
@@ -41,6 +42,7 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
     }),
     directories: await createRunDirectories(root, new Date(2024, 5, 1, 12, 0)),
     policy,
+    sampler: openSampler(policy),
     nar: silentPartner,
     codec: humCodec,
     reward: evenToken,

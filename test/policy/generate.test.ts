@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
 import { causalMask, decode, encode, logits } from '../../lib/policy/bart.js';
 import { seededChoice, type GenerateStep } from '../../lib/policy/decode-loop.js';
-import { generate, type GenerateOptions } from '../../lib/policy/generate.js';
+import { openGenerator, type GenerateOptions, type Vocabulary } from '../../lib/policy/generate.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { argMax } from '../../lib/policy/warp.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -21,11 +21,14 @@ const prompts = [
 async function collect(
   model: Policy,
   of: number[][],
-  options: Partial<GenerateOptions> & Pick<GenerateOptions, 'choose'>,
+  options: Partial<GenerateOptions & Vocabulary> & Pick<GenerateOptions, 'choose'>,
 ): Promise<GenerateStep[]> {
   const steps: GenerateStep[] = [];
-  const defaults = { samplesPerPrompt: 1, prefix: [2], allowed: everyId, maxNewTokens: 10 };
-  for await (const step of generate(model, of, { ...defaults, ...options })) steps.push(step);
+  const { prefix = [2], allowed = everyId, ...rest } = options;
+  const generator = openGenerator(model, { prefix, allowed });
+  const defaults = { samplesPerPrompt: 1, maxNewTokens: 10 };
+  for await (const step of generator.generate(of, { ...defaults, ...rest })) steps.push(step);
+  await generator.release();
   return steps;
 }
 
@@ -165,13 +168,38 @@ describe('generate', () => {
       signal: abort.signal,
     });
     await expect(aborted).rejects.toThrow('enough');
-    const options = { samplesPerPrompt: 1, prefix: [2], allowed: everyId, maxNewTokens: 9, choose };
-    for await (const { open } of generate(policy, prompts, options)) if (open > 0) break;
+    const { generate, release } = openGenerator(policy, { prefix: [2], allowed: everyId });
+    const options = { samplesPerPrompt: 1, maxNewTokens: 9, choose };
+    for await (const { open } of generate(prompts, options)) if (open > 0) break;
     const sampling = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: prompts.map((_, row) => [row]) };
-    for await (const _ of generate(policy, prompts, { ...options, choose: sampling })) break;
-    expect(completions(await collect(policy, prompts, { choose, maxNewTokens: 2 }))).toEqual(
-      prompts.map(() => [20, 20]),
-    );
+    for await (const _ of generate(prompts, { ...options, choose: sampling })) break;
+    const steps: GenerateStep[] = [];
+    for await (const step of generate(prompts, options)) steps.push(step);
+    expect(completions(steps)).toEqual(prompts.map(() => Array(9).fill(20)));
+    await release();
+  });
+
+  it('is of the present weights and prompts, though its programs are kept', async () => {
+    const trained: Policy = { ...policy, weights: copyWeights(policy.weights) };
+    const greedy = { choose: (_row: number, scores: Float32Array) => argMax(scores) };
+    const { generate, release } = openGenerator(trained, { prefix: [2], allowed: everyId });
+    const write = async (of: number[][], samplesPerPrompt: number) => {
+      const steps: GenerateStep[] = [];
+      for await (const step of generate(of, { samplesPerPrompt, maxNewTokens: 10, ...greedy }))
+        steps.push(step);
+      return completions(steps);
+    };
+    const before = await write(prompts, 1);
+    expect(await write(prompts.toReversed(), 1)).toEqual(before.toReversed());
+    expect(await write(prompts.slice(1), 2)).toEqual([before[1], before[1], before[2], before[2]]);
+    // As training does: new tensors in the same map.
+    for (const [name, tensor] of randomPolicy(6).weights) trained.weights.set(name, tensor);
+    const after = await write(prompts, 1);
+    expect(after).not.toEqual(before);
+    expect(after).toEqual(completions(await collect(randomPolicy(6), prompts, greedy)));
+    await release();
+    expect(await write(prompts, 1)).toEqual(after);
+    await release();
   });
 
   it('samples in the worker what it samples here', async () => {

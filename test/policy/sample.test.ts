@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { packPrompt } from '../../lib/policy/pack.js';
-import { sample, type SamplingEvent, type SamplingOptions } from '../../lib/policy/sample.js';
+import { openSampler, type SamplingEvent, type SamplingOptions } from '../../lib/policy/sample.js';
 import { randomPolicy } from '../support/random-policy.js';
 
 const policy = randomPolicy(2, { initStd: 0.2 });
@@ -20,9 +20,11 @@ const OPTIONS: SamplingOptions = {
 
 type Completion = Extract<SamplingEvent, { type: 'completion' }>;
 
+const sampler = openSampler(policy);
+
 async function events(of: number[][], options: Partial<SamplingOptions> = {}): Promise<SamplingEvent[]> {
   const all: SamplingEvent[] = [];
-  for await (const event of sample(policy, of, { ...OPTIONS, ...options })) all.push(event);
+  for await (const event of sampler.sample(of, { ...OPTIONS, ...options })) all.push(event);
   return all;
 }
 
