@@ -73,8 +73,14 @@ export interface AdamWOptions {
 /** torch's and transformers' defaults, weight decay 0. */
 export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
-/** The kernel as WebAssembly bytes. */
-export async function assembleAdamW(): Promise<Uint8Array> {
+let assembled: Promise<Uint8Array> | undefined;
+
+/** The kernel as WebAssembly bytes; assembled once, because each assembler takes 16 MB. */
+export function assembleAdamW(): Promise<Uint8Array> {
+  return (assembled ??= assemble());
+}
+
+async function assemble(): Promise<Uint8Array> {
   const wabt = await (createRequire(import.meta.url)('wabt') as typeof wabtInitializer)();
   const module = wabt.parseWat('adamw.wat', KERNEL, { simd: true });
   const { buffer } = module.toBinary({});

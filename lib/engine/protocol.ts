@@ -23,6 +23,7 @@ export interface WorkerCalls {
     fetches: Record<string, Resident>,
   ): Record<string, HostArray>;
   createMemory(byteLength: number): number;
+  /** Lets go of the memory and of the instances that work on it. */
   releaseMemory(memory: number): void;
   /** Sets bytes to zero. */
   clear(memory: number, byteOffset: number, byteLength: number): void;

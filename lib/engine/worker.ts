@@ -20,7 +20,8 @@ const PAGE = 65_536;
 
 const sessions = new Map<number, OnnxRuntime.InferenceSession>();
 const memories = new Map<number, WebAssembly.Memory>();
-const instances = new Map<number, WebAssembly.Instance>();
+/** An instance holds its memory: both go together. */
+const instances = new Map<number, { memory: number; instance: WebAssembly.Instance }>();
 /** Streams that somebody reads. */
 const streams = new Set<number>();
 let nextId = 1;
@@ -81,6 +82,7 @@ const calls: {
   },
   releaseMemory(memory) {
     memories.delete(memory);
+    for (const [id, held] of instances) if (held.memory === memory) instances.delete(id);
   },
   clear(memory, byteOffset, byteLength) {
     new Uint8Array(memories.get(memory)!.buffer, byteOffset, byteLength).fill(0);
@@ -93,11 +95,11 @@ const calls: {
     const { instance } = await WebAssembly.instantiate(module as BufferSource, {
       env: { memory: memories.get(memory)! },
     });
-    instances.set(nextId, instance);
+    instances.set(nextId, { memory, instance });
     return nextId++;
   },
   call(instance, name, args) {
-    return (instances.get(instance)!.exports[name] as (...args: number[]) => number)(...args);
+    return (instances.get(instance)!.instance.exports[name] as (...args: number[]) => number)(...args);
   },
   endStream(id) {
     streams.delete(id);

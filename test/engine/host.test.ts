@@ -41,6 +41,24 @@ describe('resident tensors', () => {
     await release();
   });
 
+  it('are let go of together with the WebAssembly that works on them', async () => {
+    // (module (import "env" "memory" (memory 1)) (func (export "answer") (result i32) i32.const 42))
+    const module = Uint8Array.from(
+      Buffer.from(
+        '0061736d010000000105016000017f020f0103656e76066d656d6f7279020001030201000' +
+          '70a0106616e7377657200000a06010400412a0b',
+        'hex',
+      ),
+    );
+    const [first, second] = [await host.allocate([['a', [1]]]), await host.allocate([['a', [1]]])];
+    const instances = [first, second].map(({ memory }) => host.call('instantiate', memory, module));
+    const [ofFirst, ofSecond] = await Promise.all(instances);
+    await first.release();
+    await expect(host.call('call', ofFirst, 'answer', [])).rejects.toThrow('undefined');
+    expect(await host.call('call', ofSecond, 'answer', [])).toBe(42);
+    await second.release();
+  });
+
   it('are read and written by programs, whose other outputs come back', async () => {
     const { tensors, release } = await host.allocate([
       ['x', [2, 3]],
