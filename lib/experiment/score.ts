@@ -134,7 +134,7 @@ async function refuseInvalid(
 ): Promise<void> {
   const samples = scored.flatMap((completions, prompt) =>
     completions.flatMap(({ codes, invalid }, sample) =>
-      invalid === undefined ? [] : [{ ...prompts[prompt], prompt, sample, codes, invalid }],
+      invalid === undefined ? [] : [{ prompt, sample, item: prompts[prompt].item, codes, invalid }],
     ),
   );
   if (samples.length === 0) return;

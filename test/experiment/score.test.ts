@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../lib/experiment/events.js';
@@ -20,14 +20,14 @@ async function tinyRun(changes: Partial<Run>, parameters?: Record<string, unknow
   return { ...run, ...changes };
 }
 
-/** Scores the length of the audio; throws, or gives no number, for certain lengths. */
+/** Scores the length of the audio; throws, or gives null, for certain lengths. */
 const faultyReward: Reward = {
   name: 'faulty',
   label: 'samples',
   async score(sample) {
     const { samples } = await sample.audio();
     if (samples.length < 480) throw new Error('it is too short');
-    return samples.length === 480 ? NaN : samples.length;
+    return samples.length === 480 ? null : samples.length;
   },
 };
 
@@ -48,7 +48,7 @@ async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
 }
 
 describe('createScoring', () => {
-  it('drops what is empty, what the scorer throws at and what has no number, each with its reason', async () => {
+  it('drops what is empty, what the scorer throws at and what it gives no score, each with its reason', async () => {
     const { scored, events } = await scoreAll(await tinyRun({ reward: faultyReward }), [
       COMPLETIONS,
       [[1, 2, 3, 4]],
@@ -58,7 +58,7 @@ describe('createScoring', () => {
       'it is empty',
       'it is too short',
       'it is too short',
-      'its score is NaN',
+      'the reward gives it no score',
       undefined,
       undefined,
     ]);
@@ -71,6 +71,30 @@ describe('createScoring', () => {
     await expect(scoreAll(run, [[[], [1], [2]], []])).rejects.toThrow(
       'none of the 3 samples could be scored with the faulty reward: 1 sample: it is empty; 2 samples: it is too short',
     );
+  });
+
+  const broken: [string, Partial<Reward>][] = [
+    ['reward NaN', { score: async ({ codes }) => (codes[0] === 2 ? NaN : 1) }],
+    ['reward Infinity', { score: async ({ codes }) => (codes[0] === 2 ? Infinity : 1) }],
+    ['rank -Infinity', { rank: ({ codes }) => (codes[0] === 2 ? -Infinity : 1) }],
+    ['lengths NaN', { details: ({ codes }) => ({ lengths: codes[0] === 2 ? NaN : 1 }) }],
+  ];
+  it.each(broken)('stops at %s, names the sample and keeps it', async (invalid, changes) => {
+    const reward: Reward = { name: 'broken', label: '', score: async () => 1, ...changes };
+    const run = await tinyRun({ reward });
+    const file = join(run.directories.outputDirectory, 'invalid_rewards.json');
+    await expect(scoreAll(run, [[[1]], [[1], [2, 3], [], [2]]])).rejects.toThrow(
+      `the broken reward of sample 1 of train prompt 1, "Faster", is not a number: ${invalid} (and 1 more); nothing was saved of it, the samples are in ${file}`,
+    );
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({
+      iteration: 0,
+      split: 'train',
+      reward: 'broken',
+      samples: [
+        { index: 1, sample: 1, invalid, prompt: expect.any(String), completion: 'v_tok_2v_tok_3' },
+        { index: 1, sample: 3, invalid, prompt: expect.any(String), completion: 'v_tok_2' },
+      ],
+    });
   });
 
   it('makes the audio of many completions in few calls, and the same audio for each', async () => {
@@ -101,6 +125,7 @@ describe('createScoring', () => {
     const guards: Guard[] = [
       { figures: ['dnsmos'], measure: async ({ codes }) => ({ dnsmos: codes.length }) },
       { figures: ['wer'], measure: () => Promise.reject(new Error('nothing is heard')) },
+      { figures: ['pitch'], measure: async () => ({ pitch: NaN }) },
     ];
     const { scored } = await scoreAll(await tinyRun({ reward: faultyReward }), [COMPLETIONS, []], guards);
     expect(scored[0].map(({ figures }) => figures)).toEqual([{}, {}, {}, {}, { dnsmos: 4 }, { dnsmos: 5 }]);
@@ -132,6 +157,28 @@ describe('a run whose scorer fails', () => {
         'prompt 0: only 0 of 4 samples could be scored; a pair needs 2',
       ]),
     });
+  });
+
+  it('stops before anything of the iteration is saved when a reward is not a number', async () => {
+    const run = await tinyRun({}, { iterations: 1 });
+    let evaluations = 0;
+    const reward: Reward = {
+      name: 'failing',
+      label: 'failing',
+      score: async ({ codes }) => (evaluations === 2 ? NaN : codes.length),
+    };
+    const seen: RunEvent[] = [];
+    const running = async () => {
+      for await (const event of iterate({ ...run, reward })) {
+        seen.push(event);
+        if (event.type === 'evaluated') evaluations += 1;
+      }
+    };
+    await expect(running()).rejects.toThrow(/^the failing reward of sample \d of train prompt 0/);
+    expect(seen.some(({ type }) => type === 'paired')).toBe(false);
+    expect(await readdir(run.directories.modelDirectory)).toEqual(['evaluations.json']);
+    const written = await readdir(run.directories.outputDirectory);
+    expect(written.sort()).toEqual(['audio', 'audio.json', 'invalid_rewards.json']);
   });
 
   it('tells the guards after every evaluation, and warns where one falls while the reward rises', async () => {
