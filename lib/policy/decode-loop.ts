@@ -32,12 +32,16 @@ export interface SeededSampling {
   keys: readonly (readonly number[])[];
 }
 
-/** After each token: how many rows are still open, and the rows that just ended (at eos, or full). */
+/** How many rows are still open, and the rows that just ended (at eos, or full). */
 export interface GenerateStep {
   open: number;
   ended: { row: number; ids: number[]; finished: boolean }[];
 }
 
+/** Tokens between two events at most, so that who listens can stop the loop: each event wakes another thread. */
+const TOKENS_A_STEP = 16;
+
+/** Yields when rows ended, and every `TOKENS_A_STEP` tokens. */
 export async function* decodeLoop(
   { run }: WorkerThread,
   { session, memory, rows, prefix, vocabulary, allowed, eos, maxNewTokens }: DecodeLoop,
@@ -68,7 +72,7 @@ export async function* decodeLoop(
       }
     }
     indices = next;
-    yield { open: open.size, ended };
+    if (ended.length > 0 || position % TOKENS_A_STEP === 0) yield { open: open.size, ended };
   }
 }
 

@@ -63,7 +63,7 @@ export function compileEncoder(
 
 /**
  * One step: ids [R] (rows of `vocabulary`), position [1] and the cache to logits [R, vocabulary] and this position's keys and
- * values [R * heads, D / heads] of every layer. The cache is time-major, [T, R * heads, D / heads] with 1 <= T <= C: it grows at
+ * values [R * heads, 1, D / heads] of every layer. The cache is time-major, [T, R * heads, D / heads] with 1 <= T <= C: it grows at
  * its end, so the caller lets the outputs be written there, feeds one row more at the next step, and nothing is copied.
  * ONNX Runtime cannot multiply by an empty cache: the first step is fed one row and `cacheBias` [1] = MASKED, later ones 0.
  * @param vocabulary the ids that may be read or written; the output head has only their rows
@@ -121,9 +121,8 @@ function step(
   let x = norm(w, 'model.decoder.layernorm_embedding', tf.add(tokens, tf.gather(w.positions, w.position)));
   for (const layer of layers(config)) {
     const prefix = `model.decoder.layers.${layer}`;
-    const [q, k, v] = tf
-      .split(linear(w, `${prefix}.self_attn.qkv`, x), 3, 1)
-      .map((part) => tf.reshape(part, [rows * heads, 1, headWidth]));
+    const projected = tf.reshape(linear(w, `${prefix}.self_attn.qkv`, x), [rows * heads, 1, 3 * headWidth]);
+    const [q, k, v] = tf.split(projected, 3, -1);
     const query = tf.mul(q, scale);
     const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheBias);
     const present = tf.sum(tf.mul(query, k), -1, true);
@@ -132,8 +131,8 @@ function step(
     // The traced slice ends at the longest cache; ONNX cuts that to the length of the one that is fed.
     const pastShares = tf.slice(shares, [0, 0, 1]);
     const mixed = tf.add(timeMajorMatMul(pastShares, w[cachedValue(layer)], false), tf.mul(presentShare, v));
-    outputs[newKey(layer)] = tf.reshape(k, [rows * heads, headWidth]);
-    outputs[newValue(layer)] = tf.reshape(v, [rows * heads, headWidth]);
+    outputs[newKey(layer)] = k;
+    outputs[newValue(layer)] = v;
     x = residual(w, `${prefix}.self_attn`, x, tf.reshape(mixed, [rows, config.d_model]));
 
     const crossQuery = tf.transpose(
@@ -167,7 +166,7 @@ function residual(w: Weights, attention: string, x: Tensor, mixed: Tensor): Tens
   return norm(w, `${attention}_layer_norm`, tf.add(x, linear(w, `${attention}.out_proj`, mixed)));
 }
 
-/** The decoder's weights with query, key and value projections side by side, and the vocabulary's rows of the tied embedding. */
+/** The decoder's weights with each head's query, key and value projections side by side, and the vocabulary's rows of the tied embedding. */
 function stepConstants(config: BartConfig, weights: HostWeights, vocabulary: Int32Array): Constants {
   const width = config.d_model;
   const constants: Constants = {};
@@ -177,13 +176,15 @@ function stepConstants(config: BartConfig, weights: HostWeights, vocabulary: Int
   }
   for (const layer of layers(config)) {
     const name = `model.decoder.layers.${layer}.self_attn`;
-    for (const [part, size] of [
-      ['weight', width * width],
-      ['bias', width],
-    ] as const) {
-      const data = new Float32Array(3 * size);
-      ['q', 'k', 'v'].forEach((letter, i) => {
-        data.set(constant(weights, `${name}.${letter}_proj.${part}`).data, i * size);
+    for (const part of ['weight', 'bias'] as const) {
+      const parts = ['q', 'k', 'v'].map((letter) => constant(weights, `${name}.${letter}_proj.${part}`).data);
+      const headSize = parts[0].length / config.decoder_attention_heads;
+      const data = new Float32Array(3 * parts[0].length);
+      parts.forEach((values, i) => {
+        for (let head = 0; head < config.decoder_attention_heads; head++) {
+          const rows = values.subarray(head * headSize, (head + 1) * headSize);
+          data.set(rows, (3 * head + i) * headSize);
+        }
       });
       constants[`${name}.qkv.${part}`] = {
         shape: part === 'weight' ? [3 * width, width] : [3 * width],

@@ -72,7 +72,7 @@ export function stepUpdates(memory: StepMemory, position: number): Record<string
     updates[output] = {
       ...cache,
       byteOffset: cache.byteOffset + position * slots * headWidth * 4,
-      shape: [slots, headWidth],
+      shape: [slots, 1, headWidth],
     };
   }
   return updates;

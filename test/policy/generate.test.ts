@@ -120,7 +120,6 @@ describe('generate', () => {
     });
     expect(steps).toEqual([
       { open: 2, ended: [{ row: 1, ids: [eos], finished: true }] },
-      { open: 2, ended: [] },
       { open: 1, ended: [{ row: 0, ids: [20, 20, eos], finished: true }] },
       { open: 0, ended: [{ row: 2, ids: [20, 20, 20, 20], finished: false }] },
     ]);
