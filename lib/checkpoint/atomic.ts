@@ -24,7 +24,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     return checksum;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw explain(error, folder);
+    throw explainWriteError(error, folder);
   }
 }
 
@@ -42,8 +42,18 @@ export async function appendLine(path: string, line: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    throw explain(error, dirname(path));
+    throw explainWriteError(error, dirname(path));
   }
+}
+
+/**
+ * Removes a file or folder, where there is one.
+ * @throws Error in one sentence, as `writeFileAtomic`
+ */
+export async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
+    throw explainWriteError(error, dirname(path));
+  });
 }
 
 /** SHA-256 of a file's content in hexadecimal. */
@@ -73,7 +83,7 @@ export async function writeDirectoryAtomic(
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary);
   } catch (error) {
-    throw explain(error, parent);
+    throw explainWriteError(error, parent);
   }
   try {
     await fill(temporary);
@@ -84,7 +94,7 @@ export async function writeDirectoryAtomic(
     await rm(previousSibling(target), { recursive: true, force: true });
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    throw explain(error, parent);
+    throw explainWriteError(error, parent);
   }
 }
 
@@ -150,7 +160,7 @@ async function isMissingOrEmpty(directory: string): Promise<boolean> {
     return (await readdir(directory)).length === 0;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
-    throw explain(error, directory);
+    throw explainWriteError(error, directory);
   }
 }
 
@@ -184,7 +194,8 @@ const REASONS: Record<string, string> = {
   EEXIST: 'a part of the path is a file',
 };
 
-function explain(error: unknown, folder: string): unknown {
+/** Why the system could not write, as an Error with one sentence whose cause has the code; any other error as it is. */
+export function explainWriteError(error: unknown, folder: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   const reason = code === undefined ? undefined : (REASONS[code] ?? code);
   if (reason === undefined) return error;

@@ -1,7 +1,6 @@
 /** A run's checkpoints: iter_k/dpo_model in its model directory. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { savePolicy } from '../policy/policy.js';
 import type { Evaluation } from './evaluate.js';
 import type { RunEvent } from './events.js';
@@ -39,7 +38,7 @@ export function createCheckpointKeeper(
   const removeAllBut = async (...kept: number[]) => {
     for (const { iteration } of evaluated) {
       if (kept.includes(iteration)) continue;
-      await rm(join(modelDirectory, `iter_${iteration}`), { recursive: true, force: true });
+      await remove(join(modelDirectory, `iter_${iteration}`));
     }
   };
 

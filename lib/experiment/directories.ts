@@ -1,6 +1,7 @@
 import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { format } from 'date-fns';
+import { explainWriteError } from '../checkpoint/atomic.js';
 
 /** Where a run writes: `{root}/model_output/{name}` (log, metrics, checkpoints) and `{root}/output/{name}` (data, audio, report). */
 export interface RunDirectories {
@@ -50,9 +51,7 @@ async function createExclusively(directory: string): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' && (await isDirectory(dirname(directory)))) return false;
-    throw new Error(
-      `cannot write to ${dirname(directory)} (${code}): choose a writable folder with --output`,
-    );
+    throw explainWriteError(error, dirname(directory));
   }
 }
 

@@ -5,6 +5,7 @@ import { findCheckpoint, isRunCheckpoint } from './checkpoint-path.js';
 import { createRunDirectories, type RunDirectories } from './directories.js';
 import { evaluateSplit } from './evaluate.js';
 import { withRun } from './experiment.js';
+import { whileLocked } from './lock.js';
 import { parseParameters, type Parameters } from './parameters.js';
 import { readRecordedParameters } from './run-files.js';
 import type { Run } from './run.js';
@@ -27,7 +28,8 @@ export interface CheckpointEvaluation {
  * eval_{iteration}_{n}.json into the run's output directory, with the reward's name at the end unless it is mos, the original's.
  *
  * @param parameters `policy` is the checkpoint
- * @throws Error in one sentence for a model, prompt or scorer that is not there, before anything is sampled
+ * @throws Error in one sentence for a model, prompt or scorer that is not there, or while another process makes this very evaluation,
+ *   before anything is sampled
  */
 export async function* evaluateCheckpoint(
   parameters: Parameters,
@@ -38,20 +40,20 @@ export async function* evaluateCheckpoint(
   const prompts =
     split === 'train' ? { trainPrompts: count, testPrompts: 1 } : { trainPrompts: 1, testPrompts: count };
   const needed: Parameters = { ...parameters, ...prompts, numEval: samplesPerPrompt };
-  const file = join(
-    directories.outputDirectory,
-    evaluationFileName(iteration, samplesPerPrompt, parameters.reward),
-  );
-  yield* withRun(needed, { root: '.', directories, signal }, async function* (run) {
-    const chosen: Run = { ...run, [split]: indices.map((index) => run[split][index]) };
-    for await (const event of evaluateSplit(chosen, iteration, split)) {
-      if (event.type === 'evaluated') {
-        const { statistics: metrics, rewards } = event;
-        await writeFileAtomic(file, JSON.stringify({ metrics, rewards }, null, 4) + '\n');
+  const file = evaluationFileName(iteration, samplesPerPrompt, parameters.reward);
+  const evaluating = () =>
+    withRun(needed, { root: '.', directories, signal }, async function* (run) {
+      const chosen: Run = { ...run, [split]: indices.map((index) => run[split][index]) };
+      for await (const event of evaluateSplit(chosen, iteration, split)) {
+        if (event.type === 'evaluated') {
+          const { statistics: metrics, rewards } = event;
+          const json = JSON.stringify({ metrics, rewards }, null, 4) + '\n';
+          await writeFileAtomic(join(directories.outputDirectory, file), json);
+        }
+        yield event;
       }
-      yield event;
-    }
-  });
+    });
+  yield* whileLocked(directories.outputDirectory, evaluating, file);
 }
 
 /** The name of an evaluation's file: the original's for mos. */

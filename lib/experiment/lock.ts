@@ -1,9 +1,10 @@
-/** One run, one writer: a lock file in the model directory names the process that writes there. */
-import { closeSync, openSync, writeSync } from 'node:fs';
-import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+/** One writer: a lock file in a directory names the process that writes the run, or one of its files, there. */
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdir, readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { explainWriteError, remove } from '../checkpoint/atomic.js';
 
 const ownerSchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -19,12 +20,18 @@ const REFRESH_SECONDS = 15;
 const STALE_SECONDS = 120;
 
 /**
- * Yields what `work` yields while the directory is locked for this process. A lock whose process is gone is taken over.
+ * Yields what `work` yields while the directory (made where it is missing) is locked for this process. A lock whose process is gone is
+ * taken over.
  *
+ * @param file locks only this file of the directory
  * @throws Error naming process, machine and time where another process holds it
  */
-export async function* whileLocked<T>(directory: string, work: () => AsyncGenerator<T>): AsyncGenerator<T> {
-  const path = await lock(directory);
+export async function* whileLocked<T>(
+  directory: string,
+  work: () => AsyncGenerator<T>,
+  file?: string,
+): AsyncGenerator<T> {
+  const path = await lock(directory, file === undefined ? '.lock_' : `.${file}.lock_`);
   // The file's age tells other machines that this process lives.
   const refresh = setInterval(
     () => void utimes(path, new Date(), new Date()).catch(() => undefined),
@@ -35,7 +42,7 @@ export async function* whileLocked<T>(directory: string, work: () => AsyncGenera
     yield* work();
   } finally {
     clearInterval(refresh);
-    await rm(path, { force: true });
+    await remove(path);
   }
 }
 
@@ -43,24 +50,27 @@ export async function* whileLocked<T>(directory: string, work: () => AsyncGenera
  * The highest-numbered lock is the one that counts. A stale one is not removed before the next is there, so that two processes that both
  * find it stale compete for one and the same new name.
  */
-async function lock(directory: string): Promise<string> {
+async function lock(directory: string, prefix: string): Promise<string> {
+  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+    throw explainWriteError(error, directory);
+  });
+  const pathOf = (number: number) => join(directory, `${prefix}${number}.json`);
   for (;;) {
-    const numbers = await listLocks(directory);
+    const numbers = await listLocks(directory, prefix);
     const [newest = 0] = numbers;
-    if (newest > 0) await refuseIfHeld(lockPath(directory, newest));
-    const path = lockPath(directory, newest + 1);
+    if (newest > 0) await refuseIfHeld(pathOf(newest));
+    const path = pathOf(newest + 1);
     if (!(await createLock(path))) continue;
-    for (const number of numbers) await rm(lockPath(directory, number), { force: true });
+    for (const number of numbers) await remove(pathOf(number));
     return path;
   }
 }
 
-const lockPath = (directory: string, number: number) => join(directory, `.lock_${number}.json`);
-
 /** Highest first. */
-async function listLocks(directory: string): Promise<number[]> {
+async function listLocks(directory: string, prefix: string): Promise<number[]> {
   return (await readdir(directory))
-    .flatMap((name) => /^\.lock_(\d+)\.json$/.exec(name)?.[1] ?? [])
+    .filter((name) => name.startsWith(prefix))
+    .flatMap((name) => /^(\d+)\.json$/.exec(name.slice(prefix.length))?.[1] ?? [])
     .map(Number)
     .sort((a, b) => b - a);
 }
@@ -77,14 +87,17 @@ async function createLock(path: string): Promise<boolean> {
     const file = openSync(path, 'wx');
     try {
       writeSync(file, JSON.stringify(owner) + '\n');
+    } catch (error) {
+      // Without an owner it would count as held for a while.
+      rmSync(path, { force: true });
+      throw error;
     } finally {
       closeSync(file);
     }
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
-    throw new Error(`cannot write ${path} (${code})`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw explainWriteError(error, dirname(path));
   }
 }
 
@@ -97,7 +110,7 @@ async function refuseIfHeld(path: string): Promise<void> {
   if (!isHeld) return;
   const who = owner ? `process ${owner.pid} on ${owner.host}, since ${owner.startedAt}` : 'another process';
   throw new Error(
-    `${who}, is writing this run (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago): wait for it, or end it first`,
+    `${who}, is writing there (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago): wait for it, or end it first`,
   );
 }
 

@@ -1,5 +1,7 @@
 import { appendFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { format } from 'date-fns';
+import { explainWriteError } from '../checkpoint/atomic.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import type { Parameters } from './parameters.js';
 
@@ -10,10 +12,19 @@ export function formatLogLine(now: Date, level: LogLevel, message: string): stri
   return `${format(now, 'yyyy-MM-dd HH:mm:ss,SSS')} - ${level} - ${message}`;
 }
 
-/** Appends to log_training.log at once, so that a killed run keeps what it logged. */
+/**
+ * Appends to log_training.log at once, so that a killed run keeps what it logged.
+ *
+ * @throws Error in one sentence when it cannot be written; its cause has the system's code
+ */
 export function createLog(path: string, now: () => Date = () => new Date()) {
-  return (level: LogLevel, message: string) =>
-    appendFileSync(path, formatLogLine(now(), level, message) + '\n');
+  return (level: LogLevel, message: string) => {
+    try {
+      appendFileSync(path, formatLogLine(now(), level, message) + '\n');
+    } catch (error) {
+      throw explainWriteError(error, dirname(path));
+    }
+  };
 }
 
 /** What is logged before a run: its name and every parameter, under the original's heading. */

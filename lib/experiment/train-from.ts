@@ -4,6 +4,7 @@ import { readDataFile, writeDataFile, type PreferenceRow } from './data-file.js'
 import type { RunEvent } from './events.js';
 import { withRun, type RunOptions } from './experiment.js';
 import { train } from './iterate.js';
+import { whileLocked } from './lock.js';
 import { parseParameters, type Parameters } from './parameters.js';
 import { recordRun } from './record.js';
 import { readRecordedParameters } from './run-files.js';
@@ -34,7 +35,9 @@ export async function* trainFrom(
     testPrompts: 1,
     guard: false,
   };
-  yield* withRun(recorded, options, (run) => recordRun(trainOnce(run, iteration, rows), run));
+  yield* withRun(recorded, options, (run) =>
+    whileLocked(run.directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
+  );
 }
 
 /**

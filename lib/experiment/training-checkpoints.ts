@@ -1,7 +1,7 @@
 /** Where training within an iteration goes on from: iter_k/training/step_N in a run's model directory. */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDirectoryAtomic } from '../checkpoint/atomic.js';
+import { remove, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { findDamage, writeChecksums } from '../checkpoint/checksums.js';
 import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
 import type { TrainingSnapshot } from '../dpo/trainer.js';
@@ -36,7 +36,7 @@ export async function saveTraining(
     },
     { replace: true },
   );
-  for (const old of (await listSteps(folder)).slice(KEPT)) await removeStep(folder, old);
+  for (const old of (await listSteps(folder)).slice(KEPT)) await remove(join(folder, `step_${old}`));
 }
 
 /** The step of an iteration's newest undamaged training state, and a sentence about each damaged one. */
@@ -65,7 +65,7 @@ export async function readTraining(
 
 /** Removes an iteration's training states, which its checkpoint makes superfluous. */
 export async function removeTraining(directories: RunDirectories, iteration: number): Promise<void> {
-  await rm(folderOf(directories, iteration), { recursive: true, force: true });
+  await remove(folderOf(directories, iteration));
 }
 
 /** Newest first. */
@@ -75,8 +75,4 @@ async function listSteps(folder: string): Promise<number[]> {
     .flatMap((name) => /^step_(\d+)$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => b - a);
-}
-
-async function removeStep(folder: string, steps: number): Promise<void> {
-  await rm(join(folder, `step_${steps}`), { recursive: true, force: true });
 }

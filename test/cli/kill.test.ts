@@ -1,28 +1,41 @@
 /**
- * Runs killed with SIGKILL and failing disks, by the real command line. The ordinary run takes a few moments of each;
- * KILL_RUNS=50 FAULT_RUNS=40 npx vitest run test/cli/kill.test.ts takes that many.
+ * Runs that are killed, interrupted, on a failing disk, or at the same time, by the real command line in processes of its own. The
+ * ordinary run takes a few moments of each; KILL_RUNS=50 FAULT_RUNS=40 npx vitest run test/cli/kill.test.ts takes that many.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readRun } from '../../lib/experiment/run-files.js';
 import { uniformStream } from '../../lib/random.js';
-import { findRun, readRunFiles, runCli, startArguments, type Ended } from '../support/interrupted-run.js';
+import {
+  findRun,
+  installCopy,
+  readRunFiles,
+  readSteps,
+  startArguments,
+  waitForStep,
+  type Ended,
+  type RunCli,
+} from '../support/interrupted-run.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
 const KILL_RUNS = Number(process.env.KILL_RUNS ?? 3);
-const FAULT_RUNS = Number(process.env.FAULT_RUNS ?? 2);
+const FAULT_RUNS = Number(process.env.FAULT_RUNS ?? 1);
 const FAULTS = ['ENOSPC', 'EIO', 'short', 'full'];
 const HOUR_MS = 3_600_000;
 
 let folder: string;
 let model: string;
+let runCli: RunCli;
 let undisturbed: Map<string, string>;
-let steps: number;
+let steps: string[];
 let seconds: number;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'speech-dpo-test-'));
+  runCli = installCopy(join(folder, 'program'));
   model = join(folder, 'model');
   mkdirSync(model);
   await writeTinyModel(model);
@@ -32,7 +45,7 @@ beforeAll(async () => {
   seconds = (performance.now() - startMs) / 1000;
   expect(code, stderr).toBe(0);
   undisturbed = readRunFiles(join(folder, 'undisturbed'));
-  steps = readFileSync(log, 'utf8').split('\n').length - 1;
+  steps = readSteps(log);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -78,18 +91,18 @@ describe('a run that is killed comes to the same files when it is resumed', () =
       const output = join(folder, `killed_${number}`);
       const uniform = uniformStream(7, number);
       // Every other time at a step on the disk, else at any time, and the resumed run once more.
-      const at = 1 + Math.floor(uniform() * steps);
+      const at = 1 + Math.floor(uniform() * steps.length);
       const delayMs = 1000 * seconds * uniform();
       const ended =
         number % 2 === 0
           ? await runCli(startArguments(model, output), { fault: `kill:${at}` })
           : await runCli(startArguments(model, output), {
-              kill: (child) => setTimeout(() => child.kill('SIGKILL'), delayMs),
+              then: (child) => setTimeout(() => child.kill('SIGKILL'), delayMs),
             });
       expect(ended.signal === 'SIGKILL' || ended.code === 0, ended.stderr).toBe(true);
       const run = findRun(output);
       if (run && number % 4 === 0)
-        await runCli(['resume', run], { fault: `kill:${1 + Math.floor(uniform() * steps)}` });
+        await runCli(['resume', run], { fault: `kill:${1 + Math.floor(uniform() * steps.length)}` });
       await expectUndisturbedEnd(output);
       rmSync(output, { recursive: true });
     },
@@ -103,7 +116,7 @@ describe('a disk that fails leaves the old state or the new one, says so, and th
     async (number) => {
       const output = join(folder, `failed_${number}`);
       const uniform = uniformStream(8, number);
-      const fault = `${FAULTS[number % FAULTS.length]}:${1 + Math.floor(uniform() * steps)}`;
+      const fault = `${FAULTS[number % FAULTS.length]}:${1 + Math.floor(uniform() * steps.length)}`;
       const { code, stderr } = await runCli(startArguments(model, output), { fault });
       expect([0, 74], `${fault}: ${stderr}`).toContain(code);
       if (code === 74) expect(stderr, fault).toMatch(/error: .*(full|disk|ENOSPC|EIO)[^\n]*\n$/);
@@ -115,11 +128,66 @@ describe('a disk that fails leaves the old state or the new one, says so, and th
   );
 });
 
+describe('a run that is interrupted comes to the same files when it is resumed', () => {
+  const interrupted = (output: string) => {
+    const directory = relative(process.cwd(), findRun(output)!);
+    return `What is complete is kept. To go on: speech-dpo resume ${directory}\ninterrupted\n`;
+  };
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s once ends it in good order',
+    async (signal) => {
+      const output = join(folder, signal);
+      const log = join(folder, `${signal}_steps`);
+      const { code, stderr } = await runCli(startArguments(model, output), {
+        log,
+        then: async (child) => {
+          await waitForStep(child, log, Math.ceil(steps.length / 2));
+          child.kill(signal);
+        },
+      });
+      expect(code, stderr).toBe(130);
+      expect(stderr).toBe(interrupted(output));
+      expect((await readRun(findRun(output)!)).record.state).toBe('interrupted');
+      await expectUndisturbedEnd(output);
+    },
+    HOUR_MS,
+  );
+
+  it(
+    'SIGINT twice ends it at once, even while it waits for the disk',
+    async () => {
+      const output = join(folder, 'twice');
+      const log = join(folder, 'twice_steps');
+      const hangs = steps.lastIndexOf('rename', Math.floor(steps.length / 2)) + 1;
+      let wasAlive = false;
+      const { code, stderr } = await runCli(startArguments(model, output), {
+        fault: `hang:${hangs}`,
+        log,
+        then: async (child) => {
+          await waitForStep(child, log, hangs);
+          child.kill('SIGINT');
+          // A signal that comes sooner is taken for the same one, delivered by npm as well.
+          await sleep(1200);
+          wasAlive = child.exitCode === null;
+          child.kill('SIGINT');
+        },
+      });
+      expect(wasAlive, stderr).toBe(true);
+      expect(code).toBe(130);
+      expect((await readRun(findRun(output)!)).record.state).toBe('running');
+      await expectUndisturbedEnd(output);
+    },
+    HOUR_MS,
+  );
+});
+
 describe('two runs that start at once in the same folder', () => {
   it('do not touch each other, and both come to the same files', async () => {
     const output = join(folder, 'together');
     const both = await Promise.all([1, 2].map(() => runCli(startArguments(model, output))));
     expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(readdirSync(join(output, 'output'))).toHaveLength(2);
     for (const index of [0, 1]) {
       const files = readRunFiles(output, index);
       for (const [name, content] of files) expect(content === undisturbed.get(name), name).toBe(true);

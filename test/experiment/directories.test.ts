@@ -42,7 +42,7 @@ describe('createRunDirectories', () => {
   it('names the folder that cannot be written', async () => {
     await writeFile(join(root, 'output'), 'a file in the way');
     await expect(createRunDirectories(root, noon)).rejects.toThrow(
-      `cannot write to ${join(root, 'output')} (EEXIST): choose a writable folder with --output`,
+      `cannot write to ${join(root, 'output')}: a part of the path is a file; choose another with --output.`,
     );
     expect(await readdir(join(root, 'model_output'))).toEqual([]);
   });

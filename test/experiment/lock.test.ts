@@ -10,8 +10,8 @@ async function* one(): AsyncGenerator<number> {
   yield 1;
 }
 
-async function enter(directory: string): Promise<void> {
-  for await (const _ of whileLocked(directory, one)) continue;
+async function enter(directory: string, file?: string): Promise<void> {
+  for await (const _ of whileLocked(directory, one, file)) continue;
 }
 
 function leaveLock(directory: string, owner: object, ageSeconds = 0): void {
@@ -39,6 +39,16 @@ describe('a locked directory', () => {
     await enter(directory);
   });
 
+  it('is made where it is missing; one that cannot be made is named', async () => {
+    const parent = temporaryFolder();
+    await enter(join(parent, 'a', 'b'));
+    expect(readdirSync(join(parent, 'a', 'b'))).toEqual([]);
+    writeFileSync(join(parent, 'file'), '');
+    await expect(enter(join(parent, 'file'))).rejects.toThrow(
+      `cannot write to ${join(parent, 'file')}: a part of the path is a file`,
+    );
+  });
+
   it('is taken over from a process that is gone, and from an earlier one of the same pid', async () => {
     const directory = temporaryFolder();
     const { pid } = spawnSync(process.execPath, ['--version']);
@@ -60,6 +70,20 @@ describe('a locked directory', () => {
     );
     leaveLock(directory, elsewhere, 180);
     await enter(directory);
+  });
+
+  it('may be locked for one of its files only', async () => {
+    const directory = temporaryFolder();
+    const first = whileLocked(directory, one, 'eval_2_10.json');
+    await first.next();
+    expect(readdirSync(directory)).toEqual(['.eval_2_10.json.lock_1.json']);
+    await enter(directory, 'eval_1_10.json');
+    await enter(directory);
+    await expect(enter(directory, 'eval_2_10.json')).rejects.toThrow(
+      /^process \d+ on .* is writing there \(lock .*\.eval_2_10\.json\.lock_1\.json, refreshed \d s ago\): wait for it, or end it first$/,
+    );
+    await first.next();
+    await enter(directory, 'eval_2_10.json');
   });
 
   it('has one owner when two find the same stale lock', async () => {

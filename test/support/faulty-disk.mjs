@@ -1,15 +1,22 @@
 /**
- * Loaded before a program (`node --import`), makes its k-th step on the disk go wrong: FAULTY_DISK=kill:12 kills the process there,
- * ENOSPC:12 and EIO:12 fail that step, short:12 writes half of it and then finds the disk full, full:12 fails all writing from there on.
- * FAULTY_DISK=count:0 only counts. Steps are written to the file FAULTY_DISK_LOG as they are taken, one a line.
+ * A disk whose k-th step goes wrong. Steps are what changes it: writes, syncs, renames, making and removing.
+ *
+ * Loaded before a program (`node --import`) it is told by FAULTY_DISK: kill:12 kills the process at its 12th step, ENOSPC:12 and EIO:12
+ * fail that step, short:12 writes half of it and then finds the disk full, full:12 fails all writing from there on, hang:12 never ends
+ * that step. FAULTY_DISK=none:0 does nothing. Steps are written to the file FAULTY_DISK_LOG as they are taken, one a line. A test in the same process calls `breakDisk`.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 
-const [fault, at] = (process.env.FAULTY_DISK ?? 'count:0').split(':');
+const HOUR_MS = 3_600_000;
 const log = process.env.FAULTY_DISK_LOG && fs.openSync(process.env.FAULTY_DISK_LOG, 'a');
 const { writeSync } = fs;
-let steps = 0;
+const disk = { fault: 'none', at: 0, steps: 0, onStep: undefined };
+
+export function breakDisk(fault, at = 0, onStep = undefined) {
+  Object.assign(disk, { fault, at, steps: 0, onStep });
+}
 
 function failure(code) {
   return Object.assign(new Error(`${code}: injected`), { code });
@@ -17,26 +24,34 @@ function failure(code) {
 
 /** Counts a step; returns what it is to fail with. */
 function step(name) {
-  steps += 1;
+  disk.steps += 1;
+  disk.onStep?.(name);
   if (log) writeSync(log, `${name}\n`);
-  const isFull = fault === 'full' && steps >= Number(at) && name !== 'rm';
-  if (!isFull && steps !== Number(at)) return undefined;
+  const { fault, at, steps } = disk;
+  const isFull = fault === 'full' && steps >= at && name !== 'rm';
+  if (fault === 'none' || (!isFull && steps !== at)) return undefined;
   if (fault === 'kill') process.kill(process.pid, 'SIGKILL');
   return failure(fault === 'EIO' ? 'EIO' : 'ENOSPC');
 }
 
-/** Half of the content, then the failure, where a short write is asked for. */
+/** Half of the content, for a short write. */
 function halve(data) {
   if (typeof data === 'string' || ArrayBuffer.isView(data)) return data.slice(0, data.length / 2);
-  const chunks = [...data];
-  return Buffer.concat(chunks).subarray(0, Buffer.concat(chunks).length / 2);
+  const whole = Buffer.concat([...data]);
+  return whole.subarray(0, whole.length / 2);
+}
+
+async function asyncStep(name) {
+  const error = step(name);
+  if (error && disk.fault === 'hang') await sleep(HOUR_MS);
+  return error;
 }
 
 for (const name of ['rename', 'mkdir', 'rm', 'writeFile', 'appendFile']) {
   const real = fs.promises[name];
   fs.promises[name] = async (target, ...rest) => {
-    const error = step(name);
-    if (error && fault === 'short' && name.endsWith('File')) await real(target, halve(rest[0]));
+    const error = await asyncStep(name);
+    if (error && disk.fault === 'short' && name.endsWith('File')) await real(target, halve(rest[0]));
     if (error) throw error;
     return real(target, ...rest);
   };
@@ -45,23 +60,27 @@ for (const name of ['rename', 'mkdir', 'rm', 'writeFile', 'appendFile']) {
 const { open } = fs.promises;
 fs.promises.open = async (path, flags, ...rest) => {
   const handle = await open(path, flags, ...rest);
+  // Counted and not done: only a power cut could tell, and it takes long.
   for (const name of ['sync', 'datasync']) {
-    const real = handle[name].bind(handle);
     handle[name] = async () => {
-      const error = step(name);
+      const error = await asyncStep(name);
       if (error) throw error;
-      return real();
     };
   }
   return handle;
 };
 
-const { appendFileSync } = fs;
-fs.appendFileSync = (path, data, ...rest) => {
-  const error = step('appendFileSync');
-  if (error && fault === 'short') appendFileSync(path, halve(data));
-  if (error) throw error;
-  return appendFileSync(path, data, ...rest);
-};
+for (const name of ['appendFileSync', 'writeSync']) {
+  const real = fs[name];
+  fs[name] = (target, data, ...rest) => {
+    const error = step(name);
+    if (error && disk.fault === 'short') real(target, halve(data));
+    if (error) throw error;
+    return real(target, data, ...rest);
+  };
+}
 
 syncBuiltinESMExports();
+
+const [fault, at] = (process.env.FAULTY_DISK ?? 'none:0').split(':');
+breakDisk(fault, Number(at));

@@ -1,9 +1,18 @@
-import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { findPackageRoot } from '../../lib/package-root.js';
 
-const CLI = join(findPackageRoot(), 'dist', 'lib', 'cli.js');
 const FAULTY_DISK = new URL('./faulty-disk.mjs', import.meta.url).href;
 
 /** A run of moments in which everything happens: two iterations, two steps each with a checkpoint, validation, audio. */
@@ -23,26 +32,50 @@ export interface Ended {
   stderr: string;
 }
 
-/** Runs the command line in a process of its own; `kill` gets it as soon as it is there. */
-export function runCli(
-  args: readonly string[],
-  {
-    fault = '',
-    log = '',
-    kill,
-  }: { fault?: string; log?: string; kill?: (child: ReturnType<typeof spawn>) => void } = {},
-): Promise<Ended> {
-  const child = spawn(process.execPath, ['--import', FAULTY_DISK, CLI, ...args], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, SPEECH_DPO_THREADS: '1', FAULTY_DISK: fault || 'count:0', FAULTY_DISK_LOG: log },
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  kill?.(child);
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stderr }));
-  });
+export interface ProcessOptions {
+  /** What goes wrong on its disk, see faulty-disk.mjs. */
+  fault?: string;
+  /** File that gets a line for each step on the disk. */
+  log?: string;
+  /** Gets the process as soon as it is there. */
+  then?: (child: ChildProcess) => void;
+}
+
+/** Runs the command line in a process of its own. */
+export type RunCli = (args: readonly string[], options?: ProcessOptions) => Promise<Ended>;
+
+/** Copies the built program to a folder, so that a build meanwhile does not matter. */
+export function installCopy(folder: string): RunCli {
+  const root = findPackageRoot();
+  mkdirSync(folder, { recursive: true });
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
+  const cli = join(folder, 'dist', 'lib', 'cli.js');
+  return (args, { fault = 'none:0', log = '', then } = {}) => {
+    const child = spawn(process.execPath, ['--import', FAULTY_DISK, cli, ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, SPEECH_DPO_THREADS: '1', FAULTY_DISK: fault, FAULTY_DISK_LOG: log },
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    then?.(child);
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => resolve({ code, signal, stderr }));
+    });
+  };
+}
+
+/** The steps on the disk that a process has logged. */
+export function readSteps(log: string): string[] {
+  return existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(0, -1) : [];
+}
+
+/** Waits until a process has logged that many steps, or has ended. */
+export async function waitForStep(child: ChildProcess, log: string, count: number): Promise<void> {
+  while (child.exitCode === null && child.signalCode === null && readSteps(log).length < count)
+    await sleep(5);
 }
 
 /** The model directory of the only run under `output`; undefined before there is one that can be resumed. */
