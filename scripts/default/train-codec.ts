@@ -15,12 +15,13 @@ import { DECODER_DEFAULTS, decoderShapes, logMagnitudes } from '../../lib/codec/
 import { openEncoder } from '../../lib/codec/spectral/encoder.js';
 import { FEATURES, HOP, SAMPLE_RATE_HZ, SAMPLES_PER_CODE } from '../../lib/codec/spectral/features.js';
 import { sumEntries } from '../../lib/codec/quantizer.js';
-import { BINS, FFT_SIZE, forwardBasis, frameBlocks, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
+import { BINS, FFT_SIZE, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
 import { gradientOutputs, weightSpecs, withGradients } from '../../lib/dpo/gradient-program.js';
 import { openTrainingState } from '../../lib/dpo/training-state.js';
 import { compile, tf, type Compiled } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { readCodebooks } from './codebooks-file.js';
+import { forwardBasis, frameBlocks } from './dft-matrix.js';
 import { loadRecording, splitOf } from './recordings.js';
 import { listUtterances } from './utterances.js';
 

@@ -1,45 +1,49 @@
-import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from '../../engine/index.js';
-import { BINS, frameBlocks, overlapAdd } from './stft-graph.js';
-
-export interface StftMatrices {
-  /** `forwardBasis()`, `inverseBasis()` and `overlapGain(frames)` as tensors. */
-  forward: Tensor;
-  inverse: Tensor;
-  gain: Tensor;
-}
+import {
+  overlapAdd,
+  transform,
+  type Complex,
+  type Parity,
+  type Spectrum,
+  type StftMatrices,
+} from './stft-graph.js';
 
 const MOMENTUM = 0.9;
 
 /**
- * A signal, as blocks [T + 3, HOP], whose spectrum has nearly the given magnitudes [T, BINS]: the fast Griffin-Lim algorithm
- * (Perraudin, Balazs & Sondergaard 2013) from the phase of `start` [T + 3, HOP].
+ * A signal [160, T + 3] whose spectrum has nearly the given magnitudes, [bins, T] of each parity: the fast Griffin-Lim algorithm
+ * (Perraudin, Balazs & Sondergaard 2013) from the phase of the signal `start`. Its momentum is applied to the signal instead of to
+ * the spectrum, which is the same, the transform being linear.
+ *
+ * @param gain `overlapGain(T)`
  */
 export function griffinLim(
-  magnitudes: Tensor,
+  magnitudes: Record<Parity, Tensor>,
   start: Tensor,
   iterations: number,
   matrices: StftMatrices,
+  gain: Tensor,
 ): Tensor {
-  const withPhaseOf = (spectrum: Tensor): Tensor => {
-    const [real, imaginary] = tf.split(spectrum as Tensor2D, [BINS, BINS], 1);
-    const size = tf.sqrt(tf.add(tf.add(tf.square(real), tf.square(imaginary)), 1e-18));
-    const ratio = tf.div(magnitudes, size);
-    return tf.concat([tf.mul(real, ratio), tf.mul(imaginary, ratio)], 1);
-  };
-  let estimate = withPhaseOf(transform(start, matrices));
-  let previous: Tensor | undefined;
+  const withPhaseOf = ({ even, odd }: Spectrum): Spectrum => ({
+    even: scaledTo(magnitudes.even, even),
+    odd: scaledTo(magnitudes.odd, odd),
+  });
+  const project = (signal: Tensor): Tensor =>
+    tf.mul(overlapAdd(withPhaseOf(transform(signal, matrices)), matrices), gain);
+  let signal = project(start);
+  let accelerated = signal;
   for (let i = 0; i < iterations; i++) {
-    const consistent = transform(invert(estimate, matrices), matrices);
-    const step = previous && tf.mul(tf.sub(consistent, previous), MOMENTUM);
-    estimate = withPhaseOf(step ? tf.add(consistent, step) : consistent);
-    previous = consistent;
+    const next = project(accelerated);
+    accelerated = tf.add(next, tf.mul(tf.sub(next, signal), MOMENTUM));
+    signal = next;
   }
-  return invert(estimate, matrices);
+  return signal;
 }
 
-const transform = (blocks: Tensor, { forward }: StftMatrices): Tensor =>
-  tf.matMul(frameBlocks(blocks) as Tensor2D, forward as Tensor2D);
-
-const invert = (spectrum: Tensor, { inverse, gain }: StftMatrices): Tensor =>
-  tf.mul(overlapAdd(tf.matMul(spectrum as Tensor2D, inverse as Tensor2D)), gain);
+/** Complex numbers of the given sizes in the same directions. */
+function scaledTo(size: Tensor, { real, imaginary }: Complex): Complex {
+  const squared = tf.add(tf.square(real), tf.square(imaginary));
+  const ratio = tf.div(size, tf.sqrt(tf.add(squared, 1e-18)));
+  return { real: tf.mul(real, ratio), imaginary: tf.mul(imaginary, ratio) };
+}

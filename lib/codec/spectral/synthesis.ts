@@ -7,7 +7,7 @@ import { makeExcitation } from './excitation.js';
 import { FEATURES, HOP, LOG_F0_WEIGHT, MEL_BANDS, SAMPLES_PER_CODE } from './features.js';
 import { griffinLim } from './griffin-lim.js';
 import { sumEntries } from '../quantizer.js';
-import { BINS, FFT_SIZE, forwardBasis, inverseBasis, MARGIN, overlapGain } from './stft-graph.js';
+import { BINS, BINS_OF, MARGIN, overlapGain, stftMatrices, type StftMatrices } from './stft-graph.js';
 
 export interface SpectralDecoder {
   /** At least one frame; codebooks that are left out count as zero. Gives 320 samples a frame. */
@@ -47,15 +47,18 @@ export function openSpectralDecoder(model: SpectralCodecModel): SpectralDecoder 
 function compileDecoder({ config, decoder }: SpectralCodecModel, codes: number): Promise<Compiled> {
   const frames = 2 * codes;
   return compile(
-    ({ features, excitation, forward, inverse, gain, ...network }) => {
-      const magnitudes = tf.exp(logMagnitudes(features, network, config.decoder));
-      const signal = griffinLim(
-        tf.reshape(magnitudes, [frames, BINS]),
-        excitation,
-        config.griffin_lim_iterations,
-        { forward, inverse, gain },
+    ({ features, excitation, gain, ...constants }) => {
+      const frequencies = tf.transpose(
+        tf.reshape(tf.exp(logMagnitudes(features, constants, config.decoder)), [frames, BINS]),
       );
-      return { signal };
+      const magnitudes = {
+        even: tf.gather(frequencies, [...BINS_OF.even]),
+        odd: tf.gather(frequencies, [...BINS_OF.odd]),
+      };
+      const start = tf.transpose(excitation);
+      const matrices = constants as StftMatrices;
+      const signal = griffinLim(magnitudes, start, config.griffin_lim_iterations, matrices, gain);
+      return { signal: tf.transpose(signal) };
     },
     {
       features: { shape: [1, codes, FEATURES], dtype: 'float32' },
@@ -64,9 +67,8 @@ function compileDecoder({ config, decoder }: SpectralCodecModel, codes: number):
     {
       constants: {
         ...Object.fromEntries(decoder),
-        forward: { shape: [FFT_SIZE, 2 * BINS], data: forwardBasis() },
-        inverse: { shape: [2 * BINS, FFT_SIZE], data: inverseBasis() },
-        gain: { shape: [frames + 3, HOP], data: overlapGain(frames) },
+        ...stftMatrices(),
+        gain: { shape: [HOP, frames + 3], data: overlapGain(frames) },
       },
     },
   );
