@@ -2,17 +2,10 @@
 // Arguments are passed on to JupyterLab: npm run lab -- --no-browser --port=9000
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { buildWhereStale, installWhereMissing, root } from './setup.mjs';
-import { command, jupyterEnvironment, prepareEnvironment } from './lab/environment.mjs';
+import { command, jupyterEnvironment, prepareLab } from './lab/environment.mjs';
+import { root } from './setup.mjs';
 
-try {
-  await installWhereMissing();
-  await buildWhereStale();
-  prepareEnvironment();
-} catch (error) {
-  console.error(error.message);
-  process.exit(2);
-}
+await prepareLab();
 
 const args = [
   // Not the command jupyter, which holds the path of the Python it was installed for: the project's folder may have moved.

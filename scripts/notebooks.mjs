@@ -4,8 +4,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { command, jupyterEnvironment, prepareEnvironment } from './lab/environment.mjs';
-import { buildWhereStale, installWhereMissing, root } from './setup.mjs';
+import { command, jupyterEnvironment, prepareLab } from './lab/environment.mjs';
+import { root } from './setup.mjs';
 
 /** A code host shows larger notebooks late or not at all. */
 const LARGEST_BYTES = 1.5 * 2 ** 20;
@@ -24,14 +24,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-try {
-  await installWhereMissing();
-  await buildWhereStale();
-  prepareEnvironment();
-} catch (error) {
-  console.error(error.message);
-  process.exit(2);
-}
+await prepareLab();
 
 const folder = makeFolder();
 const failed = [];

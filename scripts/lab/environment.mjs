@@ -1,37 +1,53 @@
 // The notebooks' Python environment: .venv with JupyterLab and the TypeScript kernel. All of it is inside the project's folder.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { root } from '../setup.mjs';
+import { join, relative } from 'node:path';
+import { buildWhereStale, installWhereMissing, root } from '../setup.mjs';
 import { findPython } from './python.mjs';
 
 const venv = join(root, '.venv');
 const bin = join(venv, process.platform === 'win32' ? 'Scripts' : 'bin');
-const requirements = join(root, 'requirements.txt');
-const installed = join(venv, 'requirements.txt');
+const python = join(bin, process.platform === 'win32' ? 'python.exe' : 'python');
+const REQUIREMENTS = 'requirements.txt';
+/** What the notebooks can do without. */
+const OPTIONAL = 'requirements-pesq.txt';
+const installed = join(venv, REQUIREMENTS);
 const configuration = join(venv, 'jupyter');
 
-/** Makes or completes .venv where requirements.txt asks for it (a minute or two), and registers the kernel in it. */
-export function prepareEnvironment() {
-  const wanted = readFileSync(requirements, 'utf8');
-  const isCurrent = existsSync(installed) && readFileSync(installed, 'utf8') === wanted;
-  if (!isCurrent) {
-    const python = findPython();
-    console.log('installing JupyterLab into .venv');
-    if (!existsSync(join(bin, pythonName()))) runOrThrow(python, ['-m', 'venv', venv]);
-    runOrThrow(join(bin, pythonName()), [
-      '-m',
-      'pip',
-      'install',
-      '--quiet',
-      '--disable-pip-version-check',
-      '-r',
-      requirements,
-    ]);
-    writeFileSync(installed, wanted);
+/**
+ * Makes what notebooks need and is not there yet: npm packages, the compiled library, and .venv with JupyterLab and the kernel. Where that
+ * fails it says why and ends the process.
+ */
+export async function prepareLab() {
+  try {
+    await installWhereMissing();
+    await buildWhereStale();
+    installJupyter();
+    registerKernel();
+    writeSettings();
+  } catch (error) {
+    console.error(error.message);
+    process.exit(2);
   }
-  registerKernel();
-  writeSettings();
+}
+
+/** A minute or two, where the requirements have changed since the last time. */
+function installJupyter() {
+  const wanted = [REQUIREMENTS, OPTIONAL].map((file) => readFileSync(join(root, file), 'utf8')).join('');
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return;
+  const systemPython = findPython();
+  console.log('installing JupyterLab into .venv');
+  if (!existsSync(python)) runOrThrow(systemPython, ['-m', 'venv', venv]);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r'];
+  runOrThrow(python, [...pip, REQUIREMENTS]);
+  const { status } = spawnSync(python, [...pip, OPTIONAL], { cwd: root, stdio: 'ignore' });
+  if (status !== 0) {
+    console.log(
+      'The notebooks go without PESQ: its package could not be installed, which may take a C compiler. To see why:\n' +
+        `  ${relative(root, python)} -m pip install -r ${OPTIONAL}`,
+    );
+  }
+  writeFileSync(installed, wanted);
 }
 
 /** A command of .venv. */
@@ -78,10 +94,6 @@ function writeSettings() {
   mkdirSync(folder, { recursive: true });
   const page = { disabledExtensions: { '@jupyterlab/apputils-extension:announcements': true } };
   writeFileSync(join(folder, 'page_config.json'), JSON.stringify(page, null, 2) + '\n');
-}
-
-function pythonName() {
-  return process.platform === 'win32' ? 'python.exe' : 'python';
 }
 
 function runOrThrow(executable, args) {
