@@ -85,10 +85,11 @@ export { advanceProgress, describeProgress, type ProgressState } from './view/pr
 export { writeReport } from './view/report.js';
 export { verify, type VerifyRow } from './verify.js';
 export { show, type Html, type Showable } from './view/notebook/show.js';
-export { openRun, type LiveRun } from './view/notebook/live-run.js';
+export { openRun, resumeRun, type LiveRun } from './view/notebook/live-run.js';
 export { listen, players, type ClipChoice } from './view/notebook/listen.js';
 export { watch } from './view/notebook/watch.js';
-export { metricTable } from './view/metric-table.js';
+export { measure, transcriptOf } from './view/notebook/measure.js';
+export { metricNotes, metricTable } from './view/metric-table.js';
 export { chooseParameters, chooseSettings, type Choice, type Settings } from './view/notebook/settings.js';
 export { asBeforeAndAfter, findRun, scoreCheckpoint } from './view/notebook/checkpoints.js';
 export { rewardLabel } from './view/reward-label.js';

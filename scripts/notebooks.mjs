@@ -1,8 +1,10 @@
 // `npm run notebooks`: runs notebooks from top to bottom in quick mode and saves the executed copies under output/MMDD-HHMM/.
-// npm run notebooks -- NAME...     only these
-// npm run notebooks -- --publish   runs them as they are meant (minutes each) and writes the outputs into notebooks/ itself, as committed
+// npm run notebooks -- NAME...               only these
+// npm run notebooks -- --publish [NAME...]   runs them as they are meant (minutes each) and writes the outputs into notebooks/ itself, as
+// committed
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { command, jupyterEnvironment, prepareLab } from './lab/environment.mjs';
 import { root } from './setup.mjs';
@@ -63,9 +65,10 @@ function execute(name) {
   return status === 0 ? undefined : `failed: ${name}`;
 }
 
-/** Puts the executed copy in the notebook's place, without what differs between machines. */
+/** Puts the executed copy in the notebook's place, without what differs between machines: the folders' names and times. */
 function publishOutputs(name, executed) {
-  const notebook = JSON.parse(readFileSync(executed, 'utf8').replaceAll(`${root}/`, ''));
+  const masked = readFileSync(executed, 'utf8').replaceAll(`${root}/`, '').replaceAll(`${homedir()}/`, '~/');
+  const notebook = JSON.parse(masked);
   for (const cell of notebook.cells) delete cell.metadata.execution;
   const text = JSON.stringify(notebook, undefined, 1) + '\n';
   if (Buffer.byteLength(text) > LARGEST_BYTES) return `not published: ${name} is larger than 1.5 MB`;

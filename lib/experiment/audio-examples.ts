@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { encodeWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
-import type { Codes } from '../codec/codec.js';
+import type { Codes, DatasetItem } from '../codec/codec.js';
 import type { PreferenceRow } from './data-file.js';
 import type { Evaluation } from './evaluate.js';
 import type { PackedPrompt, Run } from './run.js';
@@ -23,7 +23,7 @@ const exampleSchema = z.strictObject({
   instruction: z.string(),
   /** Of chosen and rejected examples. */
   iteration: z.number().int().optional(),
-  /** Of everything the policy wrote. */
+  /** Absent where it cannot be scored. */
   reward: z.number().optional(),
 });
 
@@ -95,10 +95,9 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
           ];
           for (const [role, codes] of recordings) {
             const file = `audio/${split}_${prompt}_${role}.wav`;
-            await add(
-              { file, role, split, prompt, instruction: item.instruction },
-              await run.codec.decode(codes),
-            );
+            const samples = await run.codec.decode(codes);
+            const reward = await scoreRecording(run, item, codes, samples);
+            await add({ file, role, split, prompt, instruction: item.instruction, ...reward }, samples);
           }
         }
       }
@@ -139,6 +138,22 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
       await addWritten(written);
     },
   };
+}
+
+/** What the run's reward gives a recording of the data set, to compare samples with. */
+async function scoreRecording(
+  { reward, codec }: Run,
+  item: DatasetItem,
+  codes: Codes,
+  samples: Float32Array,
+): Promise<Pick<AudioExample, 'reward'>> {
+  const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
+  try {
+    const score = await reward.score({ item, codes: codes[0], audio });
+    return score !== null && Number.isFinite(score) ? { reward: score } : {};
+  } catch {
+    return {};
+  }
 }
 
 /** The first pairs, each with the train prompt that it was made from; a doubled pair counts once. */

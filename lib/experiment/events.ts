@@ -26,7 +26,7 @@ export type RunEvent =
   | {
       type: 'progress';
       iteration: number;
-      stage: 'evaluate' | 'sample' | 'score' | 'train';
+      stage: 'evaluate' | 'sample' | 'score' | 'train' | 'decode';
       split?: Split;
       done: number;
       total: number;

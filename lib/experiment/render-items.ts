@@ -7,15 +7,11 @@ import { withRun, type RunOptions } from './experiment.js';
 import type { Parameters } from './parameters.js';
 import { synthesize } from './synthesize.js';
 
-/** A held-out item's sound, mono: what the policy was asked to edit, what the data set holds as the edit, and what the policy made of it. */
+/** A held-out item as mono sound. */
 export interface RenderedItem {
   instruction: string;
-  sampleRateHz: number;
-  source: Float32Array;
-  target: Float32Array;
-  sample: Float32Array;
-  /** WAV files of the three, in the same order. */
-  files: string[];
+  /** "source", what the policy was asked to edit; "target", what the data set holds as the edit; "policy", what the policy made of it. */
+  recordings: { name: string; samples: Float32Array; sampleRateHz: number }[];
 }
 
 /**
@@ -30,33 +26,36 @@ export function renderItems(
   items: RenderedItem[],
 ): AsyncGenerator<RunEvent> {
   return withRun(parameters, options, async function* (run) {
-    const progress = { iteration: ORIGINAL, stage: 'sample', split: 'test' } as const;
+    const { codec, test: prompts } = run;
+    const progress = { iteration: ORIGINAL, split: 'test' } as const;
     const completions = yield* sampleCompletions(
       run,
-      run.test,
+      prompts,
       1,
       parameters.seed,
-      progress,
+      { ...progress, stage: 'sample' },
       () => undefined,
     );
-    const { sampleRateHz } = run.codec;
-    for (const [index, { item }] of run.test.entries()) {
+    let done = 0;
+    for (const [index, { item }] of prompts.entries()) {
       const [codes] = completions[index];
       if (codes.length === 0)
         throw new Error(`the policy wrote nothing for "${item.instruction}": try another seed`);
-      const sounds = {
-        source: await run.codec.decode(item.src_encodec),
-        target: await run.codec.decode(item.tgt_encodec),
-        sample: (await synthesize(run, [{ item, codes }]))[0],
-      };
-      const files: string[] = [];
-      for (const [name, samples] of Object.entries(sounds)) {
+      const decoders: [string, () => Promise<Float32Array>][] = [
+        ['source', () => codec.decode(item.src_encodec)],
+        ['target', () => codec.decode(item.tgt_encodec)],
+        ['policy', async () => (await synthesize(run, [{ item, codes }]))[0]],
+      ];
+      const rendered: RenderedItem = { instruction: item.instruction, recordings: [] };
+      for (const [name, decode] of decoders) {
+        run.signal?.throwIfAborted();
+        const samples = await decode();
         const file = join(run.directories.outputDirectory, 'audio', `item_${index}_${name}.wav`);
-        await writeFileAtomic(file, encodeWav(samples, sampleRateHz));
-        files.push(file);
+        await writeFileAtomic(file, encodeWav(samples, codec.sampleRateHz));
+        rendered.recordings.push({ name, samples, sampleRateHz: codec.sampleRateHz });
+        yield { type: 'progress', ...progress, stage: 'decode', done: ++done, total: 3 * prompts.length };
       }
-      items.push({ instruction: item.instruction, sampleRateHz, ...sounds, files });
-      yield { type: 'progress', ...progress, stage: 'score', done: index + 1, total: run.test.length };
+      items.push(rendered);
     }
   });
 }

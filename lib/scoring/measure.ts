@@ -15,26 +15,21 @@ export interface Measurement {
 }
 
 /**
- * Scores recordings by every metric that can be had: one whose weights, tools or comparison are missing gives the reason in the place of
- * its scores, so that the others are still shown. STOI, which compares signals of one length, gets recording and reference cut to the
- * shorter one's.
+ * Scores recordings by one metric after the other and yields what each says. One whose weights, tools or comparison are missing gives the
+ * reason in the place of its scores, so that the others are still heard. STOI, which compares signals of one length, gets recording and
+ * reference cut to the shorter one's.
  *
- * @param comparison what recordings are compared with; metrics that compare are left out where it is not given
+ * @param comparison what recordings are compared with, for metrics that compare
  */
-export async function measureRecordings(
+export async function* measureRecordings(
   recordings: readonly NisqaInput[],
   comparison: Comparison = {},
   metrics: readonly MetricName[] = METRIC_NAMES,
-): Promise<Measurement[]> {
-  const measurements: Measurement[] = [];
+): AsyncGenerator<Measurement> {
   for (const metric of metrics) {
-    try {
-      measurements.push({ metric, scores: await measure(metric, recordings, comparison) });
-    } catch (error) {
-      measurements.push({ metric, scores: error as Error });
-    }
+    const scores = await measure(metric, recordings, comparison).catch((error: Error) => error);
+    yield { metric, scores };
   }
-  return measurements;
 }
 
 async function measure(

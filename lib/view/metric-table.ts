@@ -4,33 +4,64 @@ import { formatNumber } from './format.js';
 import type { Table } from './table.js';
 
 /**
- * Every measured figure as a row, a column for each recording. A metric that could not be had is one row that says why.
+ * Every measured figure as a row, with a column for each recording.
  *
  * @param names of the recordings, in the order they were measured
  */
 export function metricTable(names: readonly string[], measurements: readonly Measurement[]): Table {
   return {
-    columns: [{ title: 'metric' }, ...names.map((title) => ({ title, align: 'left' as const }))],
+    columns: [{ title: 'metric' }, ...names.map((title) => ({ title, align: 'right' as const }))],
     rows: measurements.flatMap(({ metric, scores }) => {
-      if (scores instanceof Error)
-        return [[metric, `not measured: ${scores.message}`, ...names.slice(1).map(() => '')]];
-      const figures = scores.map(toFigures);
-      const keys = [...new Set(figures.flatMap((figure) => Object.keys(figure)))];
+      if (scores instanceof Error) return [];
+      const figures = scores.map((score) => new Map(partsOf(score).filter(([, part]) => isNumber(part))));
+      const keys = [...new Set(figures.flatMap((figure) => [...figure.keys()]))];
       return keys.map((key) => [
-        key === '' ? metric : `${metric} ${key}`,
-        ...figures.map((figure) => figure[key] ?? ''),
+        nameOf(metric, key),
+        ...figures.map((figure) => (figure.has(key) ? showFigure(figure.get(key) as number) : '-')),
       ]);
     }),
   };
 }
 
-function toFigures(score: Score | Error): Record<string, string> {
-  if (score instanceof Error) return { '': `not measured: ${score.message}` };
-  if (typeof score !== 'object') return { '': showFigure(score) };
-  return Object.fromEntries(Object.entries(score).map(([name, value]) => [name, showFigure(value)]));
+/** What was measured in words, as transcripts and their alignments, and what was not measured, with the reason and the remedy. */
+export function metricNotes(names: readonly string[], measurements: readonly Measurement[]): Table {
+  return {
+    columns: [{ title: 'metric' }, { title: 'recording' }, { title: '' }],
+    rows: measurements.flatMap(({ metric, scores }) => {
+      if (scores instanceof Error) return [[metric, 'all', describeProblem(metric, scores)]];
+      return scores.flatMap((score, i) => {
+        if (score instanceof Error) return [[metric, names[i], `not measured: ${score.message}`]];
+        const texts = partsOf(score).filter((part): part is [string, string] => !isNumber(part[1]));
+        return texts.map(([key, text]) => [nameOf(metric, key), names[i], text]);
+      });
+    }),
+  };
 }
 
-function showFigure(value: number | string): string {
-  if (typeof value === 'string') return value;
+/** Metrics whose weights `npm run weights` downloads. */
+const WITH_WEIGHTS: readonly Measurement['metric'][] = ['nisqa', 'dnsmos', 'transcript'];
+
+function describeProblem(metric: Measurement['metric'], { message }: Error): string {
+  const remedy = WITH_WEIGHTS.includes(metric)
+    ? `. Where there is a network, once: npm run weights -- ${metric}`
+    : '';
+  return `not measured: ${message}${remedy}`;
+}
+
+/** A score's figures and texts with their names; a single one has none. */
+function partsOf(score: Score | Error): [string, number | string][] {
+  if (score instanceof Error) return [];
+  return typeof score === 'object' ? Object.entries(score) : [['', score]];
+}
+
+function isNumber(part: number | string): part is number {
+  return typeof part === 'number';
+}
+
+function nameOf(metric: string, part: string): string {
+  return part === '' || part === metric ? metric : `${metric} ${part}`;
+}
+
+function showFigure(value: number): string {
   return Number.isInteger(value) ? String(value) : formatNumber(value, 3);
 }

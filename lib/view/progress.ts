@@ -34,12 +34,14 @@ const VERBS: Record<Stage, string> = {
   sample: 'sampling',
   score: 'scoring',
   train: 'training',
+  decode: 'making audio',
 };
 const UNITS: Record<Stage, string> = {
   evaluate: 'samples',
   sample: 'samples',
   score: 'samples',
   train: 'steps',
+  decode: 'recordings',
 };
 
 /**

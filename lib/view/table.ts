@@ -12,12 +12,12 @@ export interface Table {
   rows: string[][];
 }
 
-/** The table as HTML; every cell is shown as the text it is. */
+/** The table as HTML; every cell is shown as the text it is, one of several lines in columns of characters. */
 export function htmlTable({ columns, rows }: Table): string {
   // In the cells, since a notebook has no style sheet of its own and aligns everything right.
   const styles = { left: 'text-align:left', right: 'text-align:right;white-space:nowrap' };
   const cell = (tag: 'th' | 'td', text: string, column: number) =>
-    `<${tag} style="${styles[columns[column].align ?? 'left']}">${escapeHtml(text)}</${tag}>`;
+    `<${tag} style="${styles[columns[column].align ?? 'left']}${text.includes('\n') ? ';white-space:pre;font-family:monospace' : ''}">${escapeHtml(text)}</${tag}>`;
   const line = (tag: 'th' | 'td', cells: string[]) =>
     `<tr>${cells.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
   const head = line(
@@ -29,10 +29,17 @@ export function htmlTable({ columns, rows }: Table): string {
 
 /** The table for a terminal: columns padded to one width, two spaces apart, a rule under the titles. */
 export function textTable({ columns, rows }: Table): string {
-  const lines = [columns.map(({ title }) => title), ...rows];
+  const lines = [columns.map(({ title }) => title), ...rows].flatMap(toLines);
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   const pad = (text: string, column: number) =>
     columns[column].align === 'right' ? text.padStart(widths[column]) : text.padEnd(widths[column]);
   const [head, ...body] = lines.map((line) => line.map(pad).join('  ').trimEnd());
   return [head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n');
+}
+
+/** A row of cells as rows of one line each. */
+function toLines(row: readonly string[]): string[][] {
+  const cells = row.map((text) => text.split('\n'));
+  const height = Math.max(1, ...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, i) => cells.map((lines) => lines[i] ?? ''));
 }

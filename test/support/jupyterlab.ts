@@ -32,6 +32,8 @@ export interface Lab {
   startSeconds: number;
   /** Opens a notebook of notebooks/ with a fresh kernel. */
   open(name: string): Promise<Page>;
+  /** Opens any address in the same browser. */
+  openPage(address: string): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export async function startLab(options: {
     const context = browser;
     return {
       startSeconds,
+      openPage: (url) => openPage(context, url),
       open: (name) => openNotebook(context, `${address}/lab/tree/notebooks/${name}?token=${TOKEN}&reset`),
       close,
     };
@@ -107,10 +110,15 @@ function writeSettings(folder: string, theme?: string): void {
 }
 
 async function openNotebook(context: BrowserContext, address: string): Promise<Page> {
-  const page = await context.newPage();
-  await page.goto(address, { waitUntil: 'domcontentloaded' });
+  const page = await openPage(context, address);
   await page.waitForSelector('.jp-Notebook .jp-Cell', { timeout: 240_000 });
   await page.waitForFunction(KERNEL_IS_IDLE, null, { timeout: 240_000 });
+  return page;
+}
+
+async function openPage(context: BrowserContext, address: string): Promise<Page> {
+  const page = await context.newPage();
+  await page.goto(address, { waitUntil: 'domcontentloaded' });
   return page;
 }
 

@@ -9,8 +9,8 @@ export interface NotebookFacts {
   errors: string[];
   /** How often a progress bar showed another value than before. */
   progressMoves: number;
-  /** Seconds from the start to the first bar. */
-  firstProgressSeconds: number;
+  /** Of the cells that showed a bar, the one that waited longest for it: seconds from its start. */
+  slowestBarSeconds: number;
   /** Plotly charts drawn. */
   charts: number;
   /** Durations of all players in seconds; NaN where a player cannot play. */
@@ -35,13 +35,15 @@ export async function runAllCells(page: Page, timeoutMs: number): Promise<Notebo
   return { seconds, ...shown };
 }
 
-/** Starts all cells, presses the stop button while a progress bar moves, and returns the seconds until the kernel is idle. */
-export async function stopWhileRunning(page: Page, timeoutMs: number): Promise<number> {
+/** Starts all cells, presses the stop button while a bar of that job is there, and returns the seconds until the kernel is idle. */
+export async function stopWhileRunning(page: Page, job: string, timeoutMs: number): Promise<number> {
   await watchProgress(page);
   await page.evaluate(
     "void window.jupyterapp.commands.execute('notebook:run-all-cells').catch(() => undefined)",
   );
-  await page.waitForFunction('window.progressMoves >= 3', null, { timeout: timeoutMs, polling: 50 });
+  const bar = `[...document.querySelectorAll('.jp-OutputArea progress')]
+    .some(({ parentElement }) => parentElement.textContent.includes(${JSON.stringify(job)}))`;
+  await page.waitForFunction(bar, null, { timeout: timeoutMs, polling: 20 });
   const pressedMs = performance.now();
   await page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')");
   await page.waitForFunction(`${KERNEL}.status === 'idle'`, null, { timeout: timeoutMs, polling: 50 });
@@ -74,19 +76,32 @@ export async function takePictures(page: Page, folder: string, name: string): Pr
 const SCROLLED =
   "(document.querySelector('.jp-WindowedPanel-outer') ?? document.querySelector('.jp-Notebook'))";
 
+/** Counts from here on; what the notebook was saved with is cleared before. */
 async function watchProgress(page: Page): Promise<void> {
+  await page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')");
   await page.evaluate(`
     window.progressMoves = 0;
-    window.firstProgress = undefined;
-    window.progressStart = performance.now();
+    window.slowestBarSeconds = 0;
     let shown = '';
+    let running = -1;
+    let startedMs = 0;
     setInterval(() => {
+      const cells = [...document.querySelectorAll('.jp-CodeCell')];
+      // One cell after the other: the first without a number is the one that runs.
+      const first = cells.findIndex((cell) => !/[0-9]/.test(cell.querySelector('.jp-InputPrompt').textContent));
+      if (first !== running) {
+        running = first;
+        startedMs = performance.now();
+      }
       const bars = [...document.querySelectorAll('.jp-OutputArea progress')];
+      if (startedMs > 0 && cells[running]?.querySelector('.jp-OutputArea progress')) {
+        window.slowestBarSeconds = Math.max(window.slowestBarSeconds, (performance.now() - startedMs) / 1000);
+        startedMs = 0;
+      }
       const now = bars.map((bar) => bar.parentElement.textContent.split('/')[0] + bar.value).join();
       if (now === shown || now === '') return;
       shown = now;
       window.progressMoves += 1;
-      window.firstProgress ??= (performance.now() - window.progressStart) / 1000;
     }, 40);
   `);
 }
@@ -110,7 +125,7 @@ const COLLECT = `(async () => {
       .map((element) => element.textContent.slice(0, 500))
       .filter((text) => !text.startsWith('Downloading')),
     progressMoves: window.progressMoves,
-    firstProgressSeconds: window.firstProgress ?? Infinity,
+    slowestBarSeconds: window.slowestBarSeconds,
     charts: outputs('.js-plotly-plot').filter((chart) => chart.querySelector('.main-svg')).length,
     audioSeconds,
   };

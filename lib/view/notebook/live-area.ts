@@ -63,7 +63,11 @@ function liveHtml(area: {
   state?: ProgressState;
 }) {
   const { title, lines, forgotten, state } = area;
-  const head = state ? jobHtml(state) : lines.length > 0 ? '' : `<div>${escapeHtml(title)}</div>`;
+  const head = state
+    ? progressBarHtml(state.job, state.done, state.total, describeProgress(state).detail)
+    : lines.length > 0
+      ? ''
+      : `<div>${escapeHtml(title)}</div>`;
   const shown =
     forgotten > 0 ? [`... ${forgotten} lines before these are in log_training.log`, ...lines] : lines;
   const done =
@@ -74,9 +78,8 @@ function liveHtml(area: {
   return { html: `<div style="min-height:3em">${head}${done}</div>`, text };
 }
 
-function jobHtml(state: ProgressState): string {
-  const { job, done, total } = state;
-  const { detail } = describeProgress(state);
+/** A job with its bar, as one line. */
+export function progressBarHtml(job: string, done: number, total: number, detail = ''): string {
   return (
     `<div><b>${escapeHtml(job)}</b> &nbsp;<progress value="${done}" max="${total}" style="width:240px"></progress>` +
     ` &nbsp;${done}/${total}<span style="opacity:0.75"> &nbsp;${escapeHtml(detail)}</span></div>`

@@ -1,11 +1,18 @@
+import { join } from 'node:path';
 import { ORIGINAL, type RunEvent } from '../../experiment/events.js';
 import { runExperiment } from '../../experiment/experiment.js';
 import type { Parameters } from '../../experiment/parameters.js';
+import { resumeExperiment } from '../../experiment/resume.js';
+import { readRun } from '../../experiment/run-files.js';
 import { rewardLabel } from '../reward-label.js';
+import type { EventOf } from '../run-events.js';
 import { notebookKernel } from './kernel.js';
 import { openLiveArea } from './live-area.js';
 
-/** A run that a notebook takes forward cell by cell, each with a live progress area of its own. */
+/**
+ * A run that a notebook takes forward cell by cell, each with a live progress area of its own. The stop button ends it in good order; the
+ * same cell run again goes on with it.
+ */
 export interface LiveRun {
   readonly name: string;
   readonly outputDirectory: string;
@@ -20,19 +27,38 @@ export interface LiveRun {
   iterate(): Promise<void>;
 }
 
+type Begin = (options: { signal: AbortSignal }) => AsyncGenerator<RunEvent>;
+
 /**
- * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there. The stop button
- * ends the run in good order: what is written by then is complete.
+ * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there.
  *
  * @param root folder that gets output/ and model_output/; default: the project, one folder above the notebooks
  * @throws Error in one sentence for parameters or files that cannot be used
  */
-export async function openRun(parameters: Parameters, root = '..'): Promise<LiveRun> {
-  const stop = new AbortController();
-  const stream = runExperiment(parameters, { root, signal: stop.signal });
+export function openRun(parameters: Parameters, root = '..'): Promise<LiveRun> {
+  return follow(parameters, (options) => runExperiment(parameters, { ...options, root }));
+}
+
+/**
+ * Opens a run that was interrupted, also one of another notebook, of the command line or from before a restart of the kernel.
+ * {@link LiveRun} goes on from what is complete on disk and comes to the files that the run would have come to if left alone.
+ *
+ * @param name of the run under output/ and model_output/, for example 0601-1200
+ * @param root folder that has output/ and model_output/; default: the project, one folder above the notebooks
+ * @throws Error in one sentence when there is no such run
+ */
+export async function resumeRun(name: string, root = '..'): Promise<LiveRun> {
+  const { record, directories } = await readRun(join(root, 'model_output', name));
+  return follow(record.parameters, (options) => resumeExperiment(directories.modelDirectory, options));
+}
+
+async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
   const events: RunEvent[] = [];
-  let ended: Error | 'finished' | undefined;
-  let started: Extract<RunEvent, { type: 'started' }> | undefined;
+  let started: EventOf<'started'> | undefined;
+  let current: { stream: AsyncGenerator<RunEvent>; stop: AbortController } | undefined = open(begin);
+  let isFinished = false;
+  /** The cell before this one: the stop button may have ended it while its last step was still under way. */
+  let previous = Promise.resolve();
 
   // What the guards measure comes after the rewards.
   const lastOfEvaluation = parameters.guard || parameters.guardPairs ? 'guarded' : 'evaluated';
@@ -41,9 +67,20 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
     event.iteration === ORIGINAL &&
     !('split' in event && event.split === 'train');
 
-  async function advance(title: string, until: (event: RunEvent) => boolean): Promise<void> {
-    if (ended instanceof Error) throw ended;
-    if (ended || events.some(until)) return;
+  function advance(title: string, until: (event: RunEvent) => boolean): Promise<void> {
+    const done = previous.then(() => show(title, until));
+    previous = done.catch(() => undefined);
+    return done;
+  }
+
+  async function show(title: string, until: (event: RunEvent) => boolean): Promise<void> {
+    if (isFinished || (current && events.some(until))) return;
+    if (!current) {
+      // Tells what happened from the beginning.
+      events.length = 0;
+      current = open((options) => resumeExperiment(started!.modelDirectory, options));
+    }
+    const { stream, stop } = current;
     const area = openLiveArea(title);
     const button = notebookKernel().interruptSignal();
     const onStop = () => {
@@ -54,7 +91,7 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
       for (;;) {
         const { value: event, done } = await stream.next();
         if (done) {
-          ended = 'finished';
+          isFinished = true;
           break;
         }
         if (event.type === 'started') started = event;
@@ -64,16 +101,9 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
       }
       area.end();
     } catch (error) {
-      ended = stop.signal.aborted
-        ? new Error(
-            `This run was stopped. What it wrote is in ${started?.modelDirectory}; run the cell that opens it again to start anew.`,
-          )
-        : (error as Error);
-      area.end(
-        stop.signal.aborted
-          ? `stopped; what is written by now is complete: ${started?.modelDirectory}`
-          : 'failed',
-      );
+      current = undefined;
+      const how = stop.signal.aborted ? 'stopped' : 'failed';
+      area.end(started ? `${how}; to go on: this cell again, or resumeRun('${started.run}')` : how);
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);
@@ -91,6 +121,11 @@ export async function openRun(parameters: Parameters, root = '..'): Promise<Live
     evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
     iterate: () => advance('starting ...', () => false),
   };
+}
+
+function open(begin: Begin) {
+  const stop = new AbortController();
+  return { stream: begin({ signal: stop.signal }), stop };
 }
 
 /** The first event after the prompts' audio is written. */

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { readRun } from '../../../lib/experiment/run-files.js';
+import { parseParameters } from '../../../lib/experiment/parameters.js';
+import { KERNEL, type MimeBundle } from '../../../lib/view/notebook/kernel.js';
+import { openRun, resumeRun, type LiveRun } from '../../../lib/view/notebook/live-run.js';
+import { writeTinyModel } from '../../support/tiny-model.js';
+
+const root = mkdtempSync(join(tmpdir(), 'speech-dpo-live-run-'));
+const parameters = parseParameters({
+  model: join(root, 'model'),
+  iterations: 2,
+  trainPrompts: 2,
+  testPrompts: 1,
+  sampleSize: 3,
+  numEval: 3,
+  maxNewTokens: 30,
+  audioPrompts: 0,
+  epochs: 2,
+});
+
+let button: AbortController;
+let shown: string;
+
+beforeAll(() => writeTinyModel(join(root, 'model')));
+
+beforeEach(() => {
+  const display = (bundle: MimeBundle) => {
+    shown = bundle['text/plain'];
+  };
+  Object.assign(globalThis, { [KERNEL]: { display, interruptSignal: () => button.signal } });
+});
+
+afterAll(() => {
+  Reflect.deleteProperty(globalThis, KERNEL);
+  rmSync(root, { recursive: true });
+});
+
+/** Does a cell's work; the stop button is pressed as soon as `isTime`. */
+async function runCell(work: () => Promise<void>, isTime = () => false): Promise<void> {
+  button = new AbortController();
+  const { signal } = button;
+  const press = () => {
+    if (isTime()) button.abort(new Error('pressed'));
+    else if (!ended) setImmediate(press);
+  };
+  let ended = false;
+  setImmediate(press);
+  await work().finally(() => (ended = true));
+  expect(signal.aborted).toBe(false);
+}
+
+const isSaved = ({ events }: LiveRun) => events.some(({ type }) => type === 'saved');
+
+it('goes on where the stop button left it, when the cell is run again', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, root);
+  await expect(
+    runCell(
+      () => run.evaluateOriginal(),
+      () => true,
+    ),
+  ).rejects.toThrow('pressed');
+  expect(shown).toContain(`stopped; to go on: this cell again, or resumeRun('${run.name}')`);
+  await runCell(() => run.evaluateOriginal());
+  expect(run.events.at(-1)).toMatchObject({ type: 'evaluated', iteration: -1, split: 'test' });
+
+  await expect(
+    runCell(
+      () => run.iterate(),
+      () => isSaved(run),
+    ),
+  ).rejects.toThrow('pressed');
+  await runCell(() => run.iterate());
+  await runCell(() => run.iterate());
+  const evaluated = run.events.flatMap((event) =>
+    event.type === 'evaluated' ? `${event.iteration} ${event.split}` : [],
+  );
+  expect(evaluated).toEqual(['-1 train', '-1 test', '0 train', '0 test', '1 train', '1 test']);
+  const { record } = await readRun(run.modelDirectory);
+  expect(record.state).toBe('finished');
+});
+
+it('goes on after a restart of the kernel', async () => {
+  button = new AbortController();
+  const first = await openRun(parameters, root);
+  await expect(
+    runCell(
+      () => first.iterate(),
+      () => isSaved(first),
+    ),
+  ).rejects.toThrow('pressed');
+  const run = await resumeRun(first.name, root);
+  await runCell(() => run.iterate());
+  expect(run.outputDirectory).toBe(first.outputDirectory);
+  expect(run.events.at(-1)!.type).toBe('finished');
+  await expect(resumeRun('0101-0000', root)).rejects.toThrow('0101-0000');
+});
