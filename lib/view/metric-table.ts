@@ -17,7 +17,7 @@ export function metricTable(names: readonly string[], measurements: readonly Mea
       const keys = [...new Set(figures.flatMap((figure) => [...figure.keys()]))];
       return keys.map((key) => [
         nameOf(metric, key),
-        ...figures.map((figure) => (figure.has(key) ? showFigure(figure.get(key) as number) : '-')),
+        ...showFigures(figures.map((figure) => figure.get(key) as number | undefined)),
       ]);
     }),
   };
@@ -62,6 +62,8 @@ function nameOf(metric: string, part: string): string {
   return part === '' || part === metric ? metric : `${metric} ${part}`;
 }
 
-function showFigure(value: number): string {
-  return Number.isInteger(value) ? String(value) : formatNumber(value, 3);
+/** Counts stay whole numbers. */
+function showFigures(values: readonly (number | undefined)[]): string[] {
+  const digits = values.every((value) => value === undefined || Number.isInteger(value)) ? 0 : 3;
+  return values.map((value) => (value === undefined ? '-' : formatNumber(value, digits)));
 }

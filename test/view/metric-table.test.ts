@@ -11,8 +11,8 @@ const measured: Measurement[] = [
   {
     metric: 'wer',
     scores: [
-      { wer: 0, transcript: 'as near', alignment: '' },
-      { wer: 0.5, transcript: 'as dear', alignment },
+      { wer: 0, hits: 2, transcript: 'as near', alignment: '' },
+      { wer: 0.5, hits: 1, transcript: 'as dear', alignment },
     ],
   },
 ];
@@ -22,8 +22,9 @@ it('figures stand in columns, one for each recording', () => {
   expect(metricTable(names, measured).rows).toEqual([
     ['pesq wb', '4.644', '-'],
     ['pesq nb', '4.500', '-'],
-    ['stoi', '1', '0.930'],
-    ['wer', '0', '0.500'],
+    ['stoi', '1.000', '0.930'],
+    ['wer', '0.000', '0.500'],
+    ['wer hits', '2', '1'],
   ]);
 });
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseIndices } from '../../experiment/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../../experiment/directories.js';
 import {
@@ -76,7 +76,7 @@ export async function scoreCheckpoint(
     'loading ...',
   );
   const file = join(place.directories.outputDirectory, evaluationFileName(place.iteration, samples, reward));
-  process.stdout.write(`${file}\n`);
+  process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
   return events;
 }
 

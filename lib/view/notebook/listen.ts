@@ -106,7 +106,7 @@ function soundHtml(
   { durationSeconds, player, spectrogram }: Pick<Clip, 'durationSeconds' | 'player' | 'spectrogram'>,
 ): string {
   const width = Math.max(1, Math.round((CARD_WIDTH * durationSeconds) / longestSeconds));
-  const picture = `<img src="${spectrogram}" alt="spectrogram" width="${width}" height="80" style="display:block;margin:4px 0 4px 0">`;
+  const picture = `<img src="${spectrogram}" alt="spectrogram" style="display:block;width:${width}px;height:80px;margin:4px 0 4px 0">`;
   return (
     `<div style="${CARD}"><div>${heading.join(', ')}</div>${picture}` +
     `<div style="opacity:0.75;font-size:90%">${durationSeconds.toFixed(2)} s</div>${player}</div>`

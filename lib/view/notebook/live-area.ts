@@ -36,7 +36,7 @@ export function openLiveArea(title: string): LiveArea {
     show(event) {
       if (ended) return;
       state = advanceProgress(state, event, performance.now() / 1000);
-      const line = event.type === 'started' ? undefined : eventLine(event);
+      const line = eventLine(event);
       if (line !== undefined) {
         lines.push(...line.split('\n'));
         forgotten += lines.splice(0, Math.max(0, lines.length - KEPT_LINES)).length;
