@@ -1,7 +1,12 @@
 import { z } from 'zod';
 import { readJsonFile } from './json-file.js';
 
-const count = z.int().positive();
+/** Beyond any BART, and little enough that a damaged file cannot fill the memory. */
+const count = z
+  .int()
+  .positive()
+  .max(2 ** 24);
+const layers = count.max(1024);
 const probability = z.number().min(0).lt(1);
 const tokenId = z.int().min(0);
 
@@ -15,10 +20,10 @@ const bartConfigSchema = z.looseObject({
   vocab_size: count,
   max_position_embeddings: count,
   d_model: count,
-  encoder_layers: count,
+  encoder_layers: layers,
   encoder_attention_heads: count,
   encoder_ffn_dim: count,
-  decoder_layers: count,
+  decoder_layers: layers,
   decoder_attention_heads: count,
   decoder_ffn_dim: count,
   activation_function: z.literal('gelu').default('gelu'),

@@ -1,12 +1,27 @@
 import { readFile } from 'node:fs/promises';
 import { cannotRead } from './files.js';
 
-/** Reads and parses a JSON file; the error names the file. */
+/** What works on JSON recursively need not fear for its stack. */
+const MAX_LEVELS = 200;
+
+/**
+ * Reads and parses a JSON file.
+ *
+ * @throws Error naming the file when it is missing, not JSON, or nested deeper than 200 levels
+ */
 export async function readJsonFile(file: string): Promise<unknown> {
   const text = await readFile(file, 'utf8').catch(cannotRead(file));
+  let content: unknown;
   try {
-    return JSON.parse(text);
+    content = JSON.parse(text);
   } catch (error) {
     throw new Error(`${file} is not valid JSON: ${(error as Error).message}.`);
   }
+  if (isDeeper(content, MAX_LEVELS)) throw new Error(`${file} is nested deeper than ${MAX_LEVELS} levels.`);
+  return content;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1));
 }

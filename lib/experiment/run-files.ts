@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
+import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
 import { parametersSchema, type Parameters } from './parameters.js';
 import { describeIssues } from './zod-message.js';
@@ -115,9 +116,11 @@ async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, index) => {
     try {
-      return JSON.parse(line) as RecordedEvent;
-    } catch {
-      throw new Error(`${path}: line ${index + 1} is not JSON`);
+      return parseEvent(JSON.parse(line));
+    } catch (error) {
+      const reason =
+        error instanceof SyntaxError ? 'is not JSON' : `is no event: ${(error as Error).message}`;
+      throw new Error(`${path}: line ${index + 1} ${reason}`, { cause: error });
     }
   });
 }

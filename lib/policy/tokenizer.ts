@@ -29,7 +29,7 @@ export async function loadTokenizer(
     codebookSize,
     firstCodeId,
     encodeText(text) {
-      const { ids, tokens } = tokenizer.encode(text, { add_special_tokens: false });
+      const { ids, tokens } = encode(tokenizer, text, file);
       const missing = (ids as (number | undefined)[]).indexOf(undefined);
       if (missing >= 0)
         throw new Error(`${file} has no id for ${JSON.stringify(tokens[missing])} in "${text}".`);
@@ -53,6 +53,15 @@ async function openTokenizer(directory: string): Promise<{ tokenizer: Tokenizer;
     return { tokenizer: new Tokenizer(content, config), file };
   } catch (error) {
     throw new Error(`${file} cannot be read: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+/** What is wrong in a tokenizer.json may show only when it is used. */
+function encode(tokenizer: Tokenizer, text: string, file: string) {
+  try {
+    return tokenizer.encode(text, { add_special_tokens: false });
+  } catch (error) {
+    throw new Error(`${file} cannot encode "${text}": ${(error as Error).message}.`, { cause: error });
   }
 }
 

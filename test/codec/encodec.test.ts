@@ -97,7 +97,9 @@ describe('the configuration', () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'config.json'), '{"model_type":"encodec"}');
     const config = await readEncodecConfig(folder);
-    const counts = config.target_bandwidths.map((bandwidth) => codebooksForBandwidth(config, bandwidth));
+    const counts = config.target_bandwidths.map((bandwidth) =>
+      codebooksForBandwidth(config, bandwidth, 'it'),
+    );
     expect(counts).toEqual([2, 4, 8, 16, 32]);
   });
 });

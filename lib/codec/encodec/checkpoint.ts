@@ -22,7 +22,7 @@ export interface EncodecModel {
  */
 export async function loadEncodec(folder: string, bandwidthKbps: number): Promise<EncodecModel> {
   const config = await readEncodecConfig(folder);
-  const codebooks = codebooksForBandwidth(config, bandwidthKbps);
+  const codebooks = codebooksForBandwidth(config, bandwidthKbps, folder);
   const take = createReader(await readTensorFiles(folder), folder);
   return {
     config,

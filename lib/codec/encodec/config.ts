@@ -2,7 +2,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readJsonFile } from '../../checkpoint/json-file.js';
 
-const count = z.int().positive();
+/** Beyond any EnCodec, and little enough that a damaged file cannot fill the memory. */
+const count = z
+  .int()
+  .positive()
+  .max(2 ** 20);
+const layers = count.max(64);
 
 /**
  * config.json of transformers' EncodecModel. Defaults are transformers' own, which are those of facebook/encodec_24khz. Literals are what
@@ -19,14 +24,14 @@ const configSchema = z.object({
   trim_right_ratio: z.literal(1).default(1),
   pad_mode: z.enum(['reflect', 'constant']).default('reflect'),
   /** kbit/s. */
-  target_bandwidths: z.array(z.number().positive()).min(1).default([1.5, 3, 6, 12, 24]),
+  target_bandwidths: z.array(z.number().positive().max(1000)).min(1).default([1.5, 3, 6, 12, 24]),
   codebook_size: count.default(1024),
   codebook_dim: count.nullish(),
   hidden_size: count.default(128),
   num_filters: count.default(32),
-  num_residual_layers: count.default(1),
-  num_lstm_layers: count.default(2),
-  upsampling_ratios: z.array(count).min(1).default([8, 5, 4, 2]),
+  num_residual_layers: layers.default(1),
+  num_lstm_layers: layers.default(2),
+  upsampling_ratios: z.array(count).min(1).max(16).default([8, 5, 4, 2]),
   kernel_size: count.default(7),
   last_kernel_size: count.default(7),
   residual_kernel_size: count.default(3),
@@ -64,12 +69,13 @@ export function samplesPerFrame({ upsampling_ratios: ratios }: EncodecConfig): n
 /**
  * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model.
  *
+ * @param name stands for the model in error messages
  * @throws Error when the model was not trained for the bandwidth
  */
-export function codebooksForBandwidth(config: EncodecConfig, bandwidthKbps: number): number {
+export function codebooksForBandwidth(config: EncodecConfig, bandwidthKbps: number, name: string): number {
   if (!config.target_bandwidths.includes(bandwidthKbps)) {
     throw new Error(
-      `this EnCodec has no bandwidth of ${bandwidthKbps} kbit/s; choose one of ${config.target_bandwidths.join(', ')}.`,
+      `${name} has no bandwidth of ${bandwidthKbps} kbit/s; choose one of ${config.target_bandwidths.join(', ')}.`,
     );
   }
   const frameRateHz = Math.ceil(config.sampling_rate / samplesPerFrame(config));

@@ -8,7 +8,8 @@ import { decoderShapes } from './decoder.js';
 import { FEATURES, MEL_BANDS, SAMPLE_RATE_HZ, SAMPLES_PER_CODE, type FeatureScale } from './features.js';
 import { BINS } from './stft-graph.js';
 
-const count = z.int().positive();
+/** Beyond any codec, and little enough that a damaged file cannot fill the memory. */
+const count = z.int().positive().max(2 ** 16);
 
 const configSchema = z.strictObject({
   model_type: z.literal('spectral-codec'),
