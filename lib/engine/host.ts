@@ -1,6 +1,7 @@
 /** The main thread's side of the engine's worker. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import './no-telemetry.js';
 import { compiledModule } from './compiled-module.js';
 import { elementCount } from './graph.js';
 import type { HostArray, Method, Reply, Request, Resident, WorkerCalls } from './protocol.js';

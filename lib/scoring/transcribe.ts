@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { AutomaticSpeechRecognitionPipeline } from '@huggingface/transformers';
 import { resample } from '../audio/resample.js';
 import { isOffline } from '../checkpoint/download.js';
+import '../engine/no-telemetry.js';
 import { isSilent } from './silence.js';
 import { cacheFolder } from './weights-path.js';
 

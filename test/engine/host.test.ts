@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compile, EngineHost, tf } from '../../lib/engine/index.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const host = new EngineHost(1);
 afterAll(() => host.close());
@@ -155,16 +157,21 @@ describe('the worker', () => {
     await expect(closed.call('createMemory', 1)).rejects.toThrow('closed');
   });
 
-  it('lets the process end once its calls are answered, and no sooner', async () => {
+  it('lets the process end once its calls are answered, and no sooner, and reports nothing to anybody', async () => {
     const engine = new URL('../../dist/lib/engine/index.js', import.meta.url).href;
     const script = `
       import { compile, tf } from '${engine}';
       const run = await compile(({ x }) => ({ y: tf.neg(x) }), { x: { shape: [1], dtype: 'float32' } });
       run({ x: Float32Array.of(3) }).then(({ y }) => console.log('answered', y[0]));`;
+    // ONNX Runtime's telemetry, which is off where CI is set, starts with an identifier in the cache folder.
+    const home = temporaryFolder();
+    const env = { ...process.env, HOME: home, XDG_CACHE_HOME: '', CI: '', ORT_DISABLE_TELEMETRY: undefined };
     const child = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
       timeout: 60_000,
+      env,
     });
     expect((await child).stdout.trim()).toBe('answered -3');
+    expect(readdirSync(home)).toEqual([]);
   });
 });
 
