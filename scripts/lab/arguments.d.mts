@@ -1,0 +1,1 @@
+export function labArguments(further: readonly string[]): string[];

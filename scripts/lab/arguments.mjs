@@ -1,0 +1,19 @@
+import { root } from '../setup.mjs';
+
+/**
+ * What Python is started with to be a JupyterLab on notebooks/ that listens on this machine only. Nothing is said of a token: then
+ * Jupyter makes one up and asks for it.
+ */
+export function labArguments(further) {
+  return [
+    // Not the command jupyter, which holds the path of the Python it was installed for: the project's folder may have moved.
+    '-m',
+    'jupyterlab',
+    '--ip=127.0.0.1',
+    `--ServerApp.root_dir=${root}`,
+    '--LabApp.default_url=/lab/tree/notebooks',
+    // A root user (containers) would be refused otherwise.
+    ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
+    ...further,
+  ];
+}
