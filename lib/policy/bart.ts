@@ -27,7 +27,17 @@ export function embed(
   ids: Tensor,
   start = 0,
 ): Tensor {
-  const tokens = embedTokens(config, w, ids);
+  return addPositions(config, w, part, embedTokens(config, w, ids), start);
+}
+
+/** The other half of `embed`: token vectors [rows, length, D] with positions from `start`, normalised. */
+export function addPositions(
+  config: BartConfig,
+  w: Weights,
+  part: 'encoder' | 'decoder',
+  tokens: Tensor,
+  start = 0,
+): Tensor {
   const length = tokens.shape[1]!;
   const table = w[`model.${part}.embed_positions.weight`];
   const positions = tf.slice(table, [POSITION_OFFSET + start, 0], [length, config.d_model]);
@@ -75,11 +85,26 @@ export function decode(
   w: Weights,
   { ids, encoded, encoderMask, selfMask }: DecoderInputs,
 ): Tensor {
+  return decoderLayers(config, w, embed(config, w, 'decoder', ids), () => encoded, encoderMask, selfMask);
+}
+
+/**
+ * The decoder after its embedding: x [R, T, D] to hidden states [R, T, D].
+ *
+ * @param source what a layer's cross-attention looks at: encoder states [B, S, D], or their keys and values
+ */
+export function decoderLayers(
+  config: BartConfig,
+  w: Weights,
+  embedded: Tensor,
+  source: (layer: number) => Tensor | KeysAndValues,
+  encoderMask: Tensor,
+  selfMask: Tensor,
+): Tensor {
   const [batch, sourceLength] = encoderMask.shape;
-  const [rows, length] = ids.shape;
-  const width = config.d_model;
+  const [rows, length, width] = embedded.shape as [number, number, number];
   const crossBias = tf.reshape(encoderMask, [batch, 1, 1, sourceLength]);
-  let x = embed(config, w, 'decoder', ids);
+  let x = embedded;
   for (let layer = 0; layer < config.decoder_layers; layer++) {
     const prefix = `model.decoder.layers.${layer}`;
     const attended = attend(w, `${prefix}.self_attn`, config.decoder_attention_heads, x, x, selfMask);
@@ -90,7 +115,7 @@ export function decode(
       `${prefix}.encoder_attn`,
       config.decoder_attention_heads,
       queries,
-      encoded,
+      source(layer),
       crossBias,
     );
     x = norm(w, `${prefix}.encoder_attn_layer_norm`, tf.add(x, tf.reshape(crossed, [rows, length, width])));
@@ -111,21 +136,36 @@ export function causalMask(length: number): Float32Array {
   );
 }
 
-/** Multi-head attention of queries [B, Tq, D] over states [B, Tk, D]; `mask` broadcasts to [B, heads, Tq, Tk]. */
+/** States [B, T, D] as an attention sees them, [B, heads, T, D / heads] each. */
+export interface KeysAndValues {
+  keys: Tensor;
+  values: Tensor;
+}
+
+export function keysAndValues(w: Weights, name: string, heads: number, states: Tensor): KeysAndValues {
+  return {
+    keys: splitHeads(linear(w, `${name}.k_proj`, states), heads),
+    values: splitHeads(linear(w, `${name}.v_proj`, states), heads),
+  };
+}
+
+/**
+ * Multi-head attention of queries [B, Tq, D] over states [B, Tk, D] or their keys and values; `mask` broadcasts to
+ * [B, heads, Tq, Tk].
+ */
 function attend(
   w: Weights,
   name: string,
   heads: number,
   queries: Tensor,
-  states: Tensor,
+  states: Tensor | KeysAndValues,
   mask: Tensor,
 ): Tensor {
   const [batch, queryLength, width] = queries.shape as [number, number, number];
   const q = splitHeads(tf.mul(linear(w, `${name}.q_proj`, queries), Math.sqrt(heads / width)), heads);
-  const k = splitHeads(linear(w, `${name}.k_proj`, states), heads);
-  const v = splitHeads(linear(w, `${name}.v_proj`, states), heads);
-  const weights = tf.softmax(tf.add(tf.matMul(q, k, false, true), mask));
-  const mixed = tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]);
+  const { keys, values } = 'keys' in states ? states : keysAndValues(w, name, heads, states);
+  const weights = tf.softmax(tf.add(tf.matMul(q, keys, false, true), mask));
+  const mixed = tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]);
   return linear(w, `${name}.out_proj`, tf.reshape(mixed, [batch, queryLength, width]));
 }
 

@@ -7,7 +7,7 @@ import type { BartConfig } from '../checkpoint/bart-config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import { compile, gelu, tf, timeMajorMatMul, type Compiled, type InputSpec } from '../engine/index.js';
-import { encode, linear, norm, type Weights } from './bart.js';
+import { encode, keysAndValues, linear, norm, type Weights } from './bart.js';
 
 type HostWeights = ReadonlyMap<string, HostTensor>;
 type Constants = Record<string, { shape: readonly number[]; data: Float32Array }>;
@@ -27,34 +27,38 @@ export const cachedValue = (layer: number) => `cachedValue${layer}`;
 export const newKey = (layer: number) => `newKey${layer}`;
 export const newValue = (layer: number) => `newValue${layer}`;
 
-/** promptIds, promptMask [P, S] to crossKey and crossValue of every decoder layer, [P, heads, S, D / heads]. */
+/**
+ * promptIds, promptMask [P, S] to crossKey and crossValue of every decoder layer, [P, heads, S, D / heads].
+ *
+ * @param idsPerPosition K where promptIds is [P, S, K] (`embed` says what that means); default: [P, S]
+ */
 export function compileEncoder(
   config: BartConfig,
   weights: HostWeights,
-  { prompts, sourceLength }: StepShape,
+  { prompts, sourceLength }: Pick<StepShape, 'prompts' | 'sourceLength'>,
+  idsPerPosition?: number,
 ): Promise<Compiled> {
   const names = [...weights.keys()].filter(
     (name) =>
       name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
   );
-  const heads = config.decoder_attention_heads;
-  const split = (x: Tensor) =>
-    tf.transpose(tf.reshape(x, [prompts, sourceLength, heads, config.d_model / heads]), [0, 2, 1, 3]);
+  const idsShape = [prompts, sourceLength, ...(idsPerPosition === undefined ? [] : [idsPerPosition])];
   return compile(
     (w) => {
       const encoded = encode(config, w, w.promptIds, w.promptMask);
       return Object.fromEntries(
         layers(config).flatMap((layer) => {
           const name = `model.decoder.layers.${layer}.encoder_attn`;
+          const { keys, values } = keysAndValues(w, name, config.decoder_attention_heads, encoded);
           return [
-            [crossKey(layer), split(linear(w, `${name}.k_proj`, encoded))],
-            [crossValue(layer), split(linear(w, `${name}.v_proj`, encoded))],
+            [crossKey(layer), keys],
+            [crossValue(layer), values],
           ];
         }),
       );
     },
     {
-      promptIds: { shape: [prompts, sourceLength], dtype: 'int32' },
+      promptIds: { shape: idsShape, dtype: 'int32' },
       promptMask: { shape: [prompts, sourceLength], dtype: 'float32' },
     },
     { constants: Object.fromEntries(names.map((name) => [name, constant(weights, name)])) },
@@ -209,7 +213,7 @@ function stepConstants(config: BartConfig, weights: HostWeights, vocabulary: Int
   };
 }
 
-function constant(weights: HostWeights, name: string) {
+export function constant(weights: HostWeights, name: string) {
   const { shape, data } = weights.get(name)!;
   return { shape, data: data as Float32Array };
 }

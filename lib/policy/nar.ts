@@ -3,10 +3,11 @@
  * writes the other codebooks, one after the other, each frame's most likely code (as VALL-E's second model, Wang et al. 2023).
  * A position is the sum of the embeddings of the codebooks it holds: which ones, `readingOf` says.
  */
+import { SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
 import type { Codes } from '../codec/codec.js';
-import { compile, tf, type Compiled, type HostArray, type InputSpec } from '../engine/index.js';
-import { decode, encode } from './bart.js';
-import { headLogits } from './head.js';
+import { defaultHost, type Resident } from '../engine/index.js';
+import { constant, crossKey, crossValue, layers } from './decoder-step.js';
+import { openNarPrograms, type NarPrograms, type NarShape } from './nar-programs.js';
 import { attentionMask, padPositions, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
@@ -19,8 +20,11 @@ export interface NarItem {
 /** A position's ids, summed when embedded. */
 type Position = number[];
 
-const ROWS_AT_ONCE = 16;
-const LENGTH_STEP = 32;
+/** Few enough rows to stay in a core's cache. */
+const ROWS_AT_ONCE = 8;
+/** A program belongs to its shapes: lengths are rounded up to multiples of these, rows to powers of two. */
+const SOURCE_STEP = 32;
+const TARGET_STEP = 16;
 
 /** Which codebooks the partner reads in order to write one: of the source, and of what is written so far. */
 interface Reading {
@@ -84,146 +88,162 @@ export interface Partner {
 }
 
 export function openPartner(nar: Policy): Partner {
-  const programs = new Map<string, Promise<Programs>>();
-  const open = (shape: BatchShape): Promise<Programs> => {
-    const key = JSON.stringify(shape);
-    if (!programs.has(key)) programs.set(key, compilePrograms(nar, shape));
-    return programs.get(key)!;
-  };
+  const programs = openNarPrograms(nar);
   return {
     async fill(items, signal) {
       const results: Codes[] = items.map(() => Array.from({ length: nar.tokenizer.codebooks - 1 }, () => []));
-      const order = [...items.keys()].filter((i) => items[i].codebook0.length > 0);
+      const framesOf = (i: number) => items[i].codebook0.length;
+      // By length, so that little of a pass is padding.
+      const order = [...items.keys()].filter(framesOf).sort((a, b) => framesOf(a) - framesOf(b));
       for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
         const part = order.slice(start, start + ROWS_AT_ONCE);
-        const codes = await fillBatch(
-          nar,
-          part.map((i) => items[i]),
-          open,
-          signal,
-        );
+        const batch = part.map((i) => items[i]);
+        const codes = await fillBatch(nar, batch, programs, signal);
         part.forEach((index, row) => (results[index] = codes[row]));
       }
       return results;
     },
-    async dispose() {
-      for (const pending of programs.values()) {
-        const { encoder, decoder } = await pending;
-        await encoder.dispose();
-        await decoder.dispose();
-      }
-      programs.clear();
-    },
+    dispose: () => programs.dispose(),
   };
 }
 
 async function fillBatch(
   nar: Policy,
   items: readonly NarItem[],
-  open: (shape: BatchShape) => Promise<Programs>,
+  programs: NarPrograms,
   signal?: AbortSignal,
 ): Promise<Codes[]> {
-  const { codebooks } = nar.tokenizer;
-  const pad = nar.config.pad_token_id;
-  const packSources = (source: readonly number[]) =>
-    items.map((item) => packNarSource(nar, item.instruction, item.source, source));
-  const last = readingOf(nar, codebooks - 1);
-  const sources = packSources(last.source);
-  const lengthOf = (rows: readonly { length: number }[]) =>
-    steppedLength(
-      rows.map(({ length }) => length),
-      LENGTH_STEP,
-      nar.config,
-    );
-  const shape: BatchShape = {
-    rows: items.length,
-    sourceLength: lengthOf(sources),
-    sourceIds: last.source.length,
-    targetLength: lengthOf(items.map(({ codebook0 }) => codebook0)),
-    targetIds: last.target.length,
+  const { config, tokenizer } = nar;
+  // Samples of one prompt share its encoding.
+  const prompts = items.filter((item, i) => i === items.findIndex((other) => isSamePrompt(item, other)));
+  const promptOf = items.map((item) => prompts.findIndex((prompt) => isSamePrompt(item, prompt)));
+  const packSources = (codebooks: readonly number[]) =>
+    prompts.map(({ instruction, source }) => packNarSource(nar, instruction, source, codebooks));
+  const sources = packSources(readingOf(nar, 1).source);
+  const shape: NarShape = {
+    rows: 2 ** Math.ceil(Math.log2(items.length)),
+    sourceLength: steppedLength(
+      sources.map(({ length }) => length),
+      SOURCE_STEP,
+      config,
+    ),
+    targetLength: steppedLength(
+      items.map(({ codebook0 }) => codebook0.length),
+      TARGET_STEP,
+      config,
+    ),
   };
-  const { encoder, decoder } = await open(shape);
-  const sourceMask = attentionMask(sources, shape.sourceLength);
-  const encodeSource = async (source: readonly number[]) => {
-    const sourceIds = padPositions(packSources(source), shape.sourceLength, shape.sourceIds, pad);
-    return (await encoder({ sourceIds, sourceMask })).encoded;
+  const { rows, sourceLength, targetLength } = shape;
+  const rowNumbers = [...Array(rows).keys()];
+  const feeds = {
+    promptOf: Int32Array.from(rowNumbers, (row) => promptOf[row] ?? 0),
+    sourceMask: attentionMask(
+      rowNumbers.map((row) => sources[promptOf[row] ?? 0]),
+      sourceLength,
+    ),
+    targetMask: attentionMask(
+      rowNumbers.map((row) => items[row]?.codebook0 ?? []),
+      targetLength,
+    ),
   };
-  let encoded: HostArray | undefined;
-  let encodedSource = '';
-  const written: Codes[] = items.map((item) => [[...item.codebook0]]);
-  for (let codebook = 1; codebook < codebooks; codebook++) {
-    signal?.throwIfAborted();
-    const { source, target } = readingOf(nar, codebook);
-    if (!encoded || source.join() !== encodedSource) {
-      encoded = await encodeSource(source);
-      encodedSource = source.join();
-    }
-    const targets = written.map((codes) => packNarTarget(nar, codes, target));
-    const { codes } = await decoder({
-      encoded,
-      sourceMask,
-      decoderIds: padPositions(targets, shape.targetLength, shape.targetIds, pad),
-      decoderMask: attentionMask(targets, shape.targetLength),
-      head: codebookIds(nar, codebook),
-    });
-    written.forEach((item, row) => {
-      item.push(
-        Array.from(codes.subarray(row * shape.targetLength, row * shape.targetLength + item[0].length)),
-      );
-    });
-  }
-  return written.map((codes) => codes.slice(1));
-}
-
-interface BatchShape {
-  rows: number;
-  sourceLength: number;
-  /** Ids a position holds at most. */
-  sourceIds: number;
-  targetLength: number;
-  targetIds: number;
-}
-interface Programs {
-  encoder: Compiled;
-  decoder: Compiled;
-}
-
-async function compilePrograms(
-  { config, tokenizer, weights }: Policy,
-  { rows, sourceLength, sourceIds, targetLength, targetIds }: BatchShape,
-): Promise<Programs> {
-  const constantsOf = (part: 'encoder' | 'decoder') =>
-    Object.fromEntries(
-      [...weights]
-        .filter(([name]) => !name.startsWith(part === 'encoder' ? 'model.decoder.' : 'model.encoder.'))
-        .map(([name, { shape, data }]) => [name, { shape, data: data as HostArray }]),
-    );
-  const sourceMask: InputSpec = { shape: [rows, sourceLength], dtype: 'float32' };
-  const encoder = await compile(
-    (w) => ({ encoded: encode(config, w, w.sourceIds, w.sourceMask) }),
-    { sourceIds: { shape: [rows, sourceLength, sourceIds], dtype: 'int32' }, sourceMask },
-    { constants: constantsOf('encoder') },
-  );
-  const decoder = await compile(
-    (w) => {
-      const selfMask = tf.reshape(w.decoderMask, [rows, 1, 1, targetLength]);
-      const hidden = decode(config, w, {
-        ids: w.decoderIds,
-        encoded: w.encoded,
-        encoderMask: w.sourceMask,
-        selfMask,
+  const decoder = await programs.decoder(shape);
+  const memory = await openCrossMemory(nar, shape);
+  try {
+    const tokens = createTokenSum(nar, rows, targetLength);
+    const written: Codes[] = items.map((item) => [[...item.codebook0]]);
+    let encoded = '';
+    for (let codebook = 1; codebook < tokenizer.codebooks; codebook++) {
+      signal?.throwIfAborted();
+      const { source, target } = readingOf(nar, codebook);
+      if (source.join() !== encoded) {
+        await encodePrompts(nar, programs, packSources(source), source.length, sourceLength, memory.slots);
+        encoded = source.join();
+      }
+      const head = codebookIds(nar, codebook);
+      const { codes } = await decoder({
+        ...feeds,
+        ...memory.cross,
+        tokens: tokens.of(written, target),
+        head,
       });
-      const logits = headLogits(w, tf.reshape(hidden, [rows * targetLength, config.d_model]), w.head);
-      return { codes: tf.argMax(logits, -1) };
-    },
-    {
-      encoded: { shape: [rows, sourceLength, config.d_model], dtype: 'float32' },
-      sourceMask,
-      decoderIds: { shape: [rows, targetLength, targetIds], dtype: 'int32' },
-      decoderMask: { shape: [rows, targetLength], dtype: 'float32' },
-      head: { shape: [tokenizer.codebookSize], dtype: 'int32' },
-    },
-    { constants: constantsOf('decoder') },
+      written.forEach((item, row) => {
+        const start = row * targetLength;
+        item.push(Array.from(codes.subarray(start, start + item[0].length)));
+      });
+    }
+    return written.map((codes) => codes.slice(1));
+  } finally {
+    await memory.release();
+  }
+}
+
+const isSamePrompt = (a: NarItem, b: NarItem): boolean =>
+  a.source === b.source && a.instruction === b.instruction;
+
+/** Room for the keys and values of a prompt in each of R slots: `cross` is all of a layer's, `slots[i]` one prompt's. */
+async function openCrossMemory({ config }: Policy, { rows, sourceLength }: NarShape) {
+  const heads = config.decoder_attention_heads;
+  const slotShape = [heads, sourceLength, config.d_model / heads];
+  const slotBytes = 4 * sourceLength * config.d_model;
+  const names = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
+  const { tensors, release } = await defaultHost().allocate(
+    names.map((name) => [name, [rows, ...slotShape]] as const),
   );
-  return { encoder, decoder };
+  const slots = Array.from({ length: rows }, (_, slot) =>
+    Object.fromEntries(
+      [...tensors].map(([name, tensor]): [string, Resident] => {
+        const byteOffset = tensor.byteOffset + slot * slotBytes;
+        return [name, { ...tensor, byteOffset, shape: [1, ...slotShape] }];
+      }),
+    ),
+  );
+  return { cross: Object.fromEntries(tensors), slots, release };
+}
+
+/** Writes every prompt's keys and values into its slot. */
+async function encodePrompts(
+  { config }: Policy,
+  programs: NarPrograms,
+  sources: readonly Position[][],
+  idsPerPosition: number,
+  length: number,
+  slots: readonly Record<string, Resident>[],
+): Promise<void> {
+  const encoder = await programs.encoder(length, idsPerPosition);
+  for (const [slot, source] of sources.entries()) {
+    const promptIds = padPositions([source], length, idsPerPosition, config.pad_token_id);
+    await encoder({ promptIds, promptMask: attentionMask([source], length) }, slots[slot]);
+  }
+}
+
+/** Sums of the embeddings of each position's codes, [rows, length, D]; codebooks that are in the sum already are not added again. */
+function createTokenSum(nar: Policy, rows: number, length: number) {
+  const { config, tokenizer, weights } = nar;
+  const width = config.d_model;
+  const scale = config.scale_embedding ? Math.sqrt(width) : 1;
+  const embedding = constant(weights, SHARED_EMBEDDING).data;
+  const sum = new Float32Array(rows * length * width);
+  let summed: readonly number[] = [];
+
+  function add(codebook: number, codes: readonly number[], row: number): void {
+    for (const [frame, code] of codes.entries()) {
+      const from = tokenizer.codeId(codebook, code) * width;
+      const to = (row * length + frame) * width;
+      for (let i = 0; i < width; i++) sum[to + i] += scale * embedding[from + i];
+    }
+  }
+
+  return {
+    of(written: readonly Codes[], codebooks: readonly number[]): Float32Array {
+      if (!summed.every((codebook) => codebooks.includes(codebook))) {
+        sum.fill(0);
+        summed = [];
+      }
+      for (const codebook of codebooks.filter((each) => !summed.includes(each))) {
+        for (const [row, codes] of written.entries()) add(codebook, codes[codebook], row);
+      }
+      summed = codebooks;
+      return sum;
+    },
+  };
 }
