@@ -9,7 +9,10 @@ import { FEATURES, MEL_BANDS, SAMPLE_RATE_HZ, SAMPLES_PER_CODE, type FeatureScal
 import { BINS } from './stft-graph.js';
 
 /** Beyond any codec, and little enough that a damaged file cannot fill the memory. */
-const count = z.int().positive().max(2 ** 16);
+const count = z
+  .int()
+  .positive()
+  .max(2 ** 16);
 
 const configSchema = z.strictObject({
   model_type: z.literal('spectral-codec'),
