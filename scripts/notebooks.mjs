@@ -14,6 +14,13 @@ const LARGEST_BYTES = 1.5 * 2 ** 20;
 
 const args = process.argv.slice(2);
 const publish = args.includes('--publish');
+const unknownOption = args.find((arg) => arg.startsWith('--') && arg !== '--publish');
+if (unknownOption) {
+  console.error(
+    `There is no option ${unknownOption}; there is --publish, and names of notebooks choose some`,
+  );
+  process.exit(2);
+}
 const all = readdirSync(join(root, 'notebooks'))
   .filter((file) => file.endsWith('.ipynb'))
   .map((file) => file.slice(0, -'.ipynb'.length));

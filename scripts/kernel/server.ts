@@ -3,7 +3,7 @@ import type { NotebookError } from './errors.js';
 
 /**
  * Makes a tslab server end a failed cell with an `error` output, where tslab itself only prints text to stderr: JupyterLab shows it as
- * an error, nbconvert reports it, and "run all" stops there.
+ * an error, nbconvert reports it, and "run all" stops there. Also publishes cells' numbers, which tslab puts into its replies only.
  *
  * @param takeError what the cell that just failed ended with
  */
@@ -28,6 +28,10 @@ export function reportErrors(
         publish(update ? 'update_display_data' : 'display_data', data);
       },
     );
+    // tslab numbers a cell when it has run; nbconvert takes the number from this message.
+    const { execution_count } = result;
+    if (execution_count !== undefined)
+      publish('execute_input', { code: (request.content as { code: string }).code, execution_count });
     const error = result.status === 'error' ? takeError() : undefined;
     if (error) publish('error', error);
     const reply = request.createReply();

@@ -1,6 +1,7 @@
 import type { RunEvent } from '../../experiment/events.js';
 import { escapeHtml } from '../escape.js';
 import { eventLine } from '../event-line.js';
+import { formatCount } from '../format.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../progress.js';
 import { openDisplayArea } from './kernel.js';
 import { htmlBundle } from './show.js';
@@ -69,7 +70,7 @@ function liveHtml(area: {
       ? ''
       : `<div>${escapeHtml(title)}</div>`;
   const shown =
-    forgotten > 0 ? [`... ${forgotten} lines before these are in log_training.log`, ...lines] : lines;
+    forgotten > 0 ? [`... ${formatCount(forgotten, 'earlier line')} in log_training.log`, ...lines] : lines;
   const done =
     shown.length > 0
       ? `<pre style="margin:6px 0 0 0;line-height:1.45;font-size:90%;opacity:0.85">${escapeHtml(shown.join('\n'))}</pre>`

@@ -59,7 +59,7 @@ it('shows the bar of the job under way, and afterwards only what is done, not mo
   long.end();
   const text = shown.at(-1)!.bundle['text/plain'];
   expect(text.split('\n')).toHaveLength(11);
-  expect(text).toContain('40 lines before these are in log_training.log');
+  expect(text).toContain('40 earlier lines in log_training.log');
 });
 
 it('escapes everything', () => {
