@@ -21,7 +21,7 @@ import {
 } from '../support/interrupted-run.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
-const KILL_RUNS = Number(process.env.KILL_RUNS ?? 3);
+const KILL_RUNS = Number(process.env.KILL_RUNS ?? 2);
 const FAULT_RUNS = Number(process.env.FAULT_RUNS ?? 1);
 const FAULTS = ['ENOSPC', 'EIO', 'short', 'full'];
 const HOUR_MS = 3_600_000;
@@ -90,8 +90,11 @@ describe('a run that is killed comes to the same files when it is resumed', () =
     async (number) => {
       const output = join(folder, `killed_${number}`);
       const uniform = uniformStream(7, number);
-      // Every other time at a step on the disk, else at any time, and the resumed run once more.
-      const at = 1 + Math.floor(uniform() * steps.length);
+      // Every other time at a step on the disk, of one kind after the other, else at any time, and the resumed run once more.
+      const kinds = [...new Set(steps)];
+      const kind = kinds[Math.floor(number / 2) % kinds.length];
+      const ofKind = [...steps.keys()].filter((step) => steps[step] === kind);
+      const at = 1 + ofKind[Math.floor(uniform() * ofKind.length)];
       const delayMs = 1000 * seconds * uniform();
       const ended =
         number % 2 === 0

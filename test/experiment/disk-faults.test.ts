@@ -1,10 +1,11 @@
 /**
- * Steps that a run takes on the disk go wrong, one at a time; the command line in this process, on a policy whose samples cost nothing.
- * The ordinary run fails each SPACING-th step; DISK_FAULTS=ENOSPC,EIO,short,full npx vitest run test/experiment/disk-faults.test.ts fails
- * every step in each of these ways.
+ * Steps that a run takes on the disk go wrong, one at a time, or are its last ones; the command line in this process, on a policy whose
+ * samples cost nothing. The ordinary run tries each SPACING-th step; DISK_FAULTS=ENOSPC,EIO,short,full,gone npx vitest run
+ * test/experiment/disk-faults.test.ts tries every step in each of these ways.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { createRunDirectories } from '../../lib/experiment/directories.js';
@@ -21,7 +22,7 @@ import { findRun, readRunFiles } from '../support/interrupted-run.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { createTinyRun } from './tiny-run.js';
 
-const FAULTS = ['ENOSPC', 'EIO', 'short', 'full'] as const;
+const FAULTS = ['ENOSPC', 'EIO', 'short', 'full', 'gone'] as const;
 const EVERYWHERE = FAULTS.filter((fault) => process.env.DISK_FAULTS?.split(',').includes(fault));
 const SPACING = 31;
 const HOUR_MS = 3_600_000;
@@ -101,14 +102,25 @@ async function watchUndisturbed() {
       versions.get(name)!.add(content);
     }
   };
-  breakDisk('none', 0, (name) => {
-    steps.push(name);
-    look();
+  breakDisk('none', 0, {
+    onStep(name) {
+      steps.push(name);
+      look();
+    },
   });
   expect(await start(output), complained).toBe(0);
   breakDisk('none');
   look();
   return { steps, versions, files: readRunFiles(output) };
+}
+
+/** Starts a run whose disk fails at a step; the exit code, or none of a run that is gone. */
+async function startBroken(output: string, fault: (typeof FAULTS)[number], at: number) {
+  const gone = new Promise<void>((resolve) => breakDisk(fault, at, { onGone: resolve }));
+  // A run that has not noticed yet that it is gone is given a moment.
+  const code = await Promise.race([start(output), gone.then(() => sleep(20))]);
+  breakDisk('none');
+  return code;
 }
 
 /** What goes wrong at a step; at most steps nothing, unless DISK_FAULTS is set. */
@@ -141,7 +153,7 @@ async function expectOldOrNew(output: string, versions: ReadonlyMap<string, Read
 }
 
 it(
-  'a run whose disk fails at any step leaves the old state or the new one, says so, and can go on to the same end',
+  'a run whose disk fails, or that is killed, at any step leaves the old state or the new one and can go on to the same end',
   async () => {
     const { steps, versions, files } = await watchUndisturbed();
     const events = files.get('model_output/metrics.jsonl')!;
@@ -164,21 +176,21 @@ it(
       for (const fault of faultsAt(index)) {
         const what = `${fault} at step ${index + 1}, ${name}`;
         const output = temporaryFolder();
-        breakDisk(fault, index + 1);
-        const code = await start(output);
-        breakDisk('none');
-        expect(code, `${what}: ${complained}`).toBe(74);
-        expect(complained, what).toMatch(
-          /^error: cannot write to .*: the disk (is full|reports an error); choose another with --output\.\n$/m,
-        );
+        const code = await startBroken(output, fault, index + 1);
+        if (fault !== 'gone') {
+          expect(code, `${what}: ${complained}`).toBe(74);
+          expect(complained, what).toMatch(
+            /^error: cannot write to .*: the disk (is full|reports an error); choose another with --output\.\n$/m,
+          );
+        }
         await expectOldOrNew(output, versions);
         const directory = findRun(output);
         // What is a lock of this process would be one of a process that is gone.
         if (directory) for (const lock of findLocks(directory)) rmSync(lock);
+        else rmSync(output, { recursive: true });
         const again = directory ? await run('resume', directory) : await start(output);
         expect(again, `${what}, then: ${complained}`).toBe(0);
-        const names = readdirSync(join(output, 'model_output'));
-        expect(readRunFiles(output, names.length - 1), what).toEqual(files);
+        expect(readRunFiles(output), what).toEqual(files);
         rmSync(output, { recursive: true });
         runs += 1;
       }

@@ -3,7 +3,10 @@
  *
  * Loaded before a program (`node --import`) it is told by FAULTY_DISK: kill:12 kills the process at its 12th step, ENOSPC:12 and EIO:12
  * fail that step, short:12 writes half of it and then finds the disk full, full:12 fails all writing from there on, hang:12 never ends
- * that step. FAULTY_DISK=none:0 does nothing. Steps are written to the file FAULTY_DISK_LOG as they are taken, one a line. A test in the same process calls `breakDisk`.
+ * that step. FAULTY_DISK=none:0 does nothing. Steps are written to the file FAULTY_DISK_LOG as they are taken, one a line.
+ *
+ * A test in the same process calls `breakDisk`. There gone:12 is as if the process had been killed at that step: neither it nor any
+ * later one is taken or ends, and `onGone` is called.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -12,10 +15,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const HOUR_MS = 3_600_000;
 const log = process.env.FAULTY_DISK_LOG && fs.openSync(process.env.FAULTY_DISK_LOG, 'a');
 const { writeSync } = fs;
-const disk = { fault: 'none', at: 0, steps: 0, onStep: undefined };
+const disk = { fault: 'none', at: 0, steps: 0, onStep: undefined, onGone: undefined };
 
-export function breakDisk(fault, at = 0, onStep = undefined) {
-  Object.assign(disk, { fault, at, steps: 0, onStep });
+export function breakDisk(fault, at = 0, { onStep, onGone } = {}) {
+  Object.assign(disk, { fault, at, steps: 0, onStep, onGone });
 }
 
 function failure(code) {
@@ -28,8 +31,9 @@ function step(name) {
   disk.onStep?.(name);
   if (log) writeSync(log, `${name}\n`);
   const { fault, at, steps } = disk;
-  const isFull = fault === 'full' && steps >= at && name !== 'rm';
-  if (fault === 'none' || (!isFull && steps !== at)) return undefined;
+  const lasts = fault === 'gone' || (fault === 'full' && name !== 'rm');
+  if (fault === 'none' || steps < at || (steps > at && !lasts)) return undefined;
+  if (fault === 'gone' && steps === at) disk.onGone();
   if (fault === 'kill') process.kill(process.pid, 'SIGKILL');
   return failure(fault === 'EIO' ? 'EIO' : 'ENOSPC');
 }
@@ -44,6 +48,7 @@ function halve(data) {
 async function asyncStep(name) {
   const error = step(name);
   if (error && disk.fault === 'hang') await sleep(HOUR_MS);
+  if (error && disk.fault === 'gone') await new Promise(() => undefined);
   return error;
 }
 
