@@ -88,6 +88,7 @@ export { show, type Html, type Showable } from './view/notebook/show.js';
 export { openRun, resumeRun, type LiveRun } from './view/notebook/live-run.js';
 export { listen, players, type ClipChoice } from './view/notebook/listen.js';
 export { watch } from './view/notebook/watch.js';
+export { makeAudio } from './view/notebook/make-audio.js';
 export { measure, transcriptOf } from './view/notebook/measure.js';
 export { metricNotes, metricTable } from './view/metric-table.js';
 export { chooseParameters, chooseSettings, type Choice, type Settings } from './view/notebook/settings.js';
