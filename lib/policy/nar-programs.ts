@@ -12,7 +12,13 @@ export interface NarShape {
   targetLength: number;
 }
 
-/** Compiles on first use and keeps what it compiled until `dispose`. */
+/**
+ * Programs kept at once, those used last. Each has a copy of the weights, and there are hundreds of shapes: a long run must not come to
+ * hold them all.
+ */
+const MOST_PROGRAMS = 32;
+
+/** Compiles where it is needed, and frees what was not used for long. */
 export interface NarPrograms {
   /** `compileEncoder` for one prompt with `idsPerPosition` codebooks. */
   encoder(sourceLength: number, idsPerPosition: number): Promise<Compiled>;
@@ -27,9 +33,17 @@ export interface NarPrograms {
 
 export function openNarPrograms(policy: Policy): NarPrograms {
   const programs = new Map<string, Promise<Compiled>>();
-  const keep = (key: string, make: () => Promise<Compiled>): Promise<Compiled> => {
-    if (!programs.has(key)) programs.set(key, make());
-    return programs.get(key)!;
+  const keep = async (key: string, make: () => Promise<Compiled>): Promise<Compiled> => {
+    const program = programs.get(key) ?? make();
+    // A map remembers the order of its entries: the one used last comes last.
+    programs.delete(key);
+    programs.set(key, program);
+    const [[oldestKey, oldest]] = programs;
+    if (programs.size > MOST_PROGRAMS) {
+      programs.delete(oldestKey);
+      await (await oldest).dispose();
+    }
+    return program;
   };
   return {
     encoder: (sourceLength, idsPerPosition) =>
