@@ -57,7 +57,7 @@ export function hannWindow(size: number): Float64Array {
 }
 
 /** Where a signal mirrored at its first and last sample (neither is repeated) has its value for an index outside of it. */
-function reflectIndex(index: number, length: number): number {
+export function reflectIndex(index: number, length: number): number {
   if (length === 1) return 0;
   const period = 2 * (length - 1);
   const folded = ((index % period) + period) % period;

@@ -3,7 +3,13 @@ import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
 import { defaultHost, type EngineHost } from '../../engine/index.js';
 import { findWeights, type WeightsPlace } from '../weights-path.js';
-import { MEL_BANDS, nisqaFeatures, type NisqaFeatures } from './features.js';
+import {
+  MEL_BANDS,
+  openNisqaFeatures,
+  segmentCountOf,
+  type NisqaFeatures,
+  type NisqaInput,
+} from './features.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
 import { parseNisqaWeights } from './weights.js';
 
@@ -21,11 +27,7 @@ export interface NisqaScores {
   loud: number;
 }
 
-/** A mono recording, samples in [-1, 1]. */
-export interface NisqaInput {
-  samples: Float32Array;
-  sampleRateHz: number;
-}
+export type { NisqaInput } from './features.js';
 
 export interface Nisqa {
   /**
@@ -79,6 +81,7 @@ export async function loadNisqa(weightsPath?: string, host: EngineHost = default
   const path = await findNisqaWeights(weightsPath);
   const weights = parseNisqaWeights(await readFile(path), path);
   const session = await host.call('createSession', nisqaModel(weights), host.threads);
+  const spectrograms = openNisqaFeatures(host);
 
   const run = async (batch: readonly NisqaFeatures[]): Promise<NisqaScores[]> => {
     const { scores } = await host.call('run', session, feeds(batch), {});
@@ -88,7 +91,9 @@ export async function loadNisqa(weightsPath?: string, host: EngineHost = default
   };
 
   const score = async (samples: Float32Array, sampleRateHz: number) => {
-    const [scores] = await run([nisqaFeatures(samples, sampleRateHz)]);
+    const recording = { samples, sampleRateHz };
+    segmentCountOf(recording);
+    const [scores] = await run(await spectrograms.extract([recording]));
     return scores;
   };
 
@@ -97,11 +102,12 @@ export async function loadNisqa(weightsPath?: string, host: EngineHost = default
     async scoreBatch(recordings) {
       const results = new Array<NisqaScores | Error>(recordings.length);
       let running = Promise.resolve();
-      // The worker runs one batch while this thread computes the features of the next.
+      // The worker computes one batch while this thread prepares the next.
       for (const batch of batches(recordings, (index, error) => (results[index] = error))) {
+        const features = await spectrograms.extract(batch.map((index) => recordings[index]));
         await running;
-        running = run(batch.map(({ features }) => features)).then((scores) => {
-          batch.forEach(({ index }, i) => (results[index] = scores[i]));
+        running = run(features).then((scores) => {
+          batch.forEach((index, i) => (results[index] = scores[i]));
         });
       }
       await running;
@@ -115,37 +121,35 @@ export async function loadNisqa(weightsPath?: string, host: EngineHost = default
         throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
       }
     },
-    dispose: () => host.call('releaseSession', session),
+    async dispose() {
+      await spectrograms.dispose();
+      await host.call('releaseSession', session);
+    },
   };
 }
 
-interface BatchItem {
-  index: number;
-  features: NisqaFeatures;
-}
-
-/** Groups of recordings for one run each, in order; those without features go to `onError`. */
+/** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */
 function* batches(
   recordings: readonly NisqaInput[],
   onError: (index: number, error: Error) => void,
-): Generator<BatchItem[]> {
-  let batch: BatchItem[] = [];
+): Generator<number[]> {
+  let batch: number[] = [];
   let longest = 0;
-  for (const [index, { samples, sampleRateHz }] of recordings.entries()) {
-    let features: NisqaFeatures;
+  for (const [index, recording] of recordings.entries()) {
+    let segments: number;
     try {
-      features = nisqaFeatures(samples, sampleRateHz);
+      segments = segmentCountOf(recording);
     } catch (error) {
       onError(index, error as Error);
       continue;
     }
-    longest = Math.max(longest, features.segmentStarts.length);
+    longest = Math.max(longest, segments);
     if (batch.length > 0 && longest * (batch.length + 1) > MAX_BATCH_SEGMENTS) {
       yield batch;
       batch = [];
-      longest = features.segmentStarts.length;
+      longest = segments;
     }
-    batch.push({ index, features });
+    batch.push(index);
   }
   if (batch.length > 0) yield batch;
 }
