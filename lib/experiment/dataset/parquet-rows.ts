@@ -6,6 +6,7 @@ import {
   parquetSchema,
   type Compressors,
   type FileMetaData,
+  type SchemaElement,
   type SchemaTree,
 } from 'hyparquet';
 
@@ -17,7 +18,7 @@ const compressors: Compressors = {
 
 /**
  * The rows of a parquet file as objects, lists of numbers as typed arrays. One row group is in memory, and of it only one column as
- * hyparquet gives it, with an object for every 64-bit number.
+ * hyparquet gives it.
  *
  * @param isWanted which columns are read, by name
  * @throws Error naming the file when it is damaged or compressed in a way that is not supported
@@ -28,7 +29,7 @@ export async function* parquetRows(
 ): AsyncGenerator<Record<string, unknown>> {
   try {
     const buffer = await asyncBufferFromFile(file);
-    const metadata = await parquetMetadataAsync(buffer);
+    const metadata = withPlainIntegers(await parquetMetadataAsync(buffer));
     checkPaths(metadata);
     const columns = parquetSchema(metadata)
       .children.map(({ element }) => element.name)
@@ -58,6 +59,20 @@ function compact(value: unknown): unknown {
   const isWhole = (item: unknown) =>
     (typeof item === 'number' || typeof item === 'bigint') && (Number(item) | 0) === Number(item);
   return value.length > 0 && value.every(isWhole) ? Int32Array.from(value, Number) : value.map(compact);
+}
+
+/**
+ * 64-bit integers as decimals without decimal places, which hyparquet reads as numbers: of integers it makes bigints, an object for each
+ * of millions of codes.
+ */
+function withPlainIntegers(metadata: FileMetaData): FileMetaData {
+  const schema = metadata.schema.map((element): SchemaElement => {
+    const { type, logical_type: logical, converted_type: converted } = element;
+    const isInteger = logical ? logical.type === 'INTEGER' : !converted || /^U?INT_64$/.test(converted);
+    if (type !== 'INT64' || !isInteger) return element;
+    return { ...element, logical_type: undefined, converted_type: 'DECIMAL', scale: 0 };
+  });
+  return { ...metadata, schema };
 }
 
 /** Columns that the schema does not have would fail inside hyparquet where nobody awaits them. */
