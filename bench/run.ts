@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { decodeSounds, fillCodebooks } from './audio.js';
 import { dpoSteps, sampleCompletions } from './ours.js';
 import { openPeer, type Peer } from './peer.js';
 import { nisqaOfFolder, writeRecordings } from './scoring.js';
@@ -24,10 +25,11 @@ const IDLE_LOAD = 0.5;
 
 interface Duel {
   name: string;
-  peerName: string;
   runs: number;
   ours: () => Promise<void>;
-  openPeer: (python: string) => Promise<Peer>;
+  /** What does not exist elsewhere has no peer. */
+  peerName?: string;
+  openPeer?: (python: string) => Promise<Peer>;
   format: (seconds: number) => string;
 }
 
@@ -63,6 +65,16 @@ function scoring(name: string, count: number, seconds: number): Duel {
   };
 }
 
+/** Of `samples` samples of the embedded model. */
+function audio(name: string, samples: number, ours: (samples: number) => () => Promise<void>): Duel {
+  return {
+    name,
+    runs: 5,
+    ours: ours(samples),
+    format: (seconds) => `${(samples / seconds).toFixed(0)} samples/s`,
+  };
+}
+
 const DPO_RUNS = 25;
 const allDuels: Duel[] = [
   {
@@ -75,6 +87,8 @@ const allDuels: Duel[] = [
   },
   sampling(`sampling 10 completions of ${setting.completionLength} tokens at once`, 10),
   sampling(`sampling 1 completion of ${setting.completionLength} tokens`, 1),
+  audio('audio of 100 samples: the other codebooks', 100, fillCodebooks),
+  audio('audio of 100 samples: codec', 100, decodeSounds),
   ...(existsSync(nisqa)
     ? [scoring('NISQA of a file of 5 s', 1, 5), scoring('NISQA of 200 files of 2 s', 200, 2)]
     : []),
@@ -128,7 +142,7 @@ if (load > IDLE_LOAD)
 const versions: Record<string, string> = {};
 const rows: string[] = [];
 for (const duel of duels) {
-  const peer = python === undefined ? undefined : await duel.openPeer(python);
+  const peer = python === undefined ? undefined : await duel.openPeer?.(python);
   Object.assign(versions, peer?.versions);
   const { ours, theirs } = await measure(duel, peer);
   peer?.close();
@@ -136,7 +150,7 @@ for (const duel of duels) {
   if (peer) {
     const ratio = (median(theirs) / median(ours)).toFixed(2);
     columns.push(`${duel.peerName}: ${summarize(theirs, duel.format)}`, ratio);
-  }
+  } else if (python) columns.push('-', '-');
   rows.push(`| ${columns.join(' | ')} |`);
 }
 console.log(

@@ -1,3 +1,4 @@
+import cliProgress from 'cli-progress';
 import type { MetricName, Score } from '../scoring/metrics.js';
 import { scoreFiles, type FileScores, type ScoreFilesOptions } from '../scoring/score-files.js';
 import { formatNumber } from '../view/format.js';
@@ -10,7 +11,7 @@ export interface ScoreCommandOptions extends ScoreFilesOptions {
 
 /**
  * Scores WAV files and prints them as a table, or as JSON {"FILE": {"METRIC": ..., "error": ...}} in which what is not finite (the
- * level of silence) is null. In the table's place for errors stand lines on standard error.
+ * level of silence) is null. In the table's place for errors stand lines on standard error, where a terminal also shows progress.
  *
  * @returns whether every file could be scored by every metric
  */
@@ -19,7 +20,15 @@ export async function scoreRecordings(
   options: ScoreCommandOptions,
 ): Promise<boolean> {
   const results = new Map<string, FileScores>();
-  for await (const [file, scores] of scoreFiles(files, options)) results.set(file, scores);
+  const bar = files.length > 1 ? startBar(files.length) : undefined;
+  try {
+    for await (const [file, scores] of scoreFiles(files, options)) {
+      results.set(file, scores);
+      bar?.increment();
+    }
+  } finally {
+    bar?.stop();
+  }
   const errors = [...results.values()].flatMap(({ error }) => error ?? []);
   if (options.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(results), undefined, 2)}\n`);
   else {
@@ -27,6 +36,21 @@ export async function scoreRecordings(
     for (const error of errors) process.stderr.write(`error: ${error}\n`);
   }
   return errors.length === 0;
+}
+
+/** Nothing where standard error is no terminal. */
+function startBar(total: number): cliProgress.SingleBar {
+  const bar = new cliProgress.SingleBar(
+    {
+      stream: process.stderr,
+      format: 'scoring {bar} {value}/{total} files, {eta_formatted} left',
+      hideCursor: true,
+      clearOnComplete: true,
+    },
+    cliProgress.Presets.shades_classic,
+  );
+  bar.start(total, 0);
+  return bar;
 }
 
 /** One row for each file, one column for each figure, "-" where there is none; below, each file's texts. */
