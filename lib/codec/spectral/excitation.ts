@@ -15,7 +15,7 @@ const UNVOICED_NOISE = 1;
  */
 export function makeExcitation(f0Hz: Float32Array, voiced: ArrayLike<boolean>): Float32Array {
   const samples = new Float32Array(f0Hz.length * HOP);
-  const noise = gaussianNoise(samples.length);
+  const noise = noiseOf(samples.length);
   let phase = 0;
   for (let i = 0; i < samples.length; i++) {
     const hz = Math.min(HIGHEST_HZ, Math.max(LOWEST_HZ, interpolate(f0Hz, (i + 0.5) / HOP - 0.5)));
@@ -40,6 +40,14 @@ function interpolate(values: Float32Array, position: number): number {
   const left = Math.floor(clamped);
   const right = Math.min(values.length - 1, left + 1);
   return values[left] + (values[right] - values[left]) * (clamped - left);
+}
+
+let knownNoise: Float32Array = new Float32Array(0);
+
+/** At least `count` standard normal numbers, always the same; they are kept, since making them takes longer than the pulses. */
+function noiseOf(count: number): Float32Array {
+  if (knownNoise.length < count) knownNoise = gaussianNoise(2 ** Math.ceil(Math.log2(count)));
+  return knownNoise;
 }
 
 /** Standard normal numbers by Box and Muller's method. */
