@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import { LOGITS_BIAS } from '../checkpoint/bart-weights.js';
-import { tf, type InputSpec, type Resident, type TensorProgram } from '../engine/index.js';
+import { tf, type Resident, type TensorProgram } from '../engine/index.js';
 
 /** A scalar `loss` and whatever else is to be read of the forward pass. */
 export type Loss = (tensors: Record<string, Tensor>) => { loss: Tensor } & Record<string, Tensor>;
@@ -29,13 +29,6 @@ export function withGradients(loss: Loss, trained: readonly string[]): TensorPro
 /** Where a compiled `withGradients` program writes its gradients. */
 export function gradientOutputs(gradients: Readonly<Record<string, Resident>>): Record<string, Resident> {
   return Object.fromEntries(Object.entries(gradients).map(([name, place]) => [gradientOf(name), place]));
-}
-
-/** Input declarations for weights that are fed, not constant. */
-export function weightSpecs(weights: ReadonlyMap<string, HostTensor>): Record<string, InputSpec> {
-  return Object.fromEntries(
-    [...weights].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
-  );
 }
 
 /** The weights an optimizer changes (all but the buffer `final_logits_bias`) and, as compile constants, the rest. */

@@ -3,8 +3,9 @@ import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
 import { causalMask } from '../policy/bart.js';
+import { weightSpecs } from '../policy/resident-weights.js';
 import type { BatchShape } from './batch.js';
-import { weightSpecs, withGradients, type splitTrained } from './gradient-program.js';
+import { withGradients, type splitTrained } from './gradient-program.js';
 import { chosenNll, pairLogProbs, sigmoidLoss, type PairTensors } from './loss.js';
 
 interface PairProgram {

@@ -10,9 +10,10 @@ import { causalMask, decode, encode } from '../policy/bart.js';
 import { headLogits } from '../policy/head.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import { attentionMask, lengthMask, padIds, padPositions, steppedLength } from '../policy/padding.js';
+import { weightSpecs } from '../policy/resident-weights.js';
 import { shuffled } from '../random.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
-import { gradientOutputs, splitTrained, weightSpecs, withGradients } from './gradient-program.js';
+import { gradientOutputs, splitTrained, withGradients } from './gradient-program.js';
 import { openTrainingState } from './training-state.js';
 
 /** One sequence. A position is the ids whose embeddings are summed there: one id, or one of each codebook. */

@@ -1,7 +1,9 @@
-/** Graph clean-up before writing: aliases instead of nodes that change nothing, and no node whose result nobody reads. */
+/** Graph clean-up before writing: aliases instead of nodes that change nothing, no zeros to add to, no node whose result nobody reads. */
 import { sameShape, type Graph, type GraphNode } from './graph.js';
 
-/** Removes identities, no-op reshapes, chains of reshapes and dead nodes. Graph outputs keep their names. */
+/**
+ * Removes identities, no-op reshapes, chains of reshapes, sums with scattered zeros and dead nodes. Graph outputs keep their names.
+ */
 export function optimize(graph: Graph): Graph {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const alias = new Map<string, string>();
@@ -22,7 +24,7 @@ export function optimize(graph: Graph): Graph {
     for (const name of node.outputs) producer.set(name, node);
     kept.push(node);
   }
-  graph.nodes = removeDead(kept, outputs);
+  graph.nodes = removeDead(scatterOntoSums(kept, producer, graph), outputs);
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   for (const name of graph.constants.keys()) if (!used.has(name)) graph.constants.delete(name);
   return graph;
@@ -46,6 +48,33 @@ function changesNothing(node: GraphNode, graph: Graph): boolean {
     default:
       return false;
   }
+}
+
+/**
+ * x + scatter(zeros, ...) becomes scatter(x, ...): the gradient of a tied embedding, which is the output head's and two lookups', is
+ * made in one place instead of in three of the embedding's size and two zeros of it, which ONNX Runtime would keep as constants.
+ */
+function scatterOntoSums(
+  nodes: readonly GraphNode[],
+  producer: ReadonlyMap<string, GraphNode>,
+  graph: Graph,
+): GraphNode[] {
+  const isZeros = (name: string): boolean => {
+    const node = producer.get(name);
+    return node?.op === 'Expand' && graph.constants.get(node.inputs[0])?.data[0] === 0;
+  };
+  return nodes.map((node) => {
+    if (node.op !== 'Add') return node;
+    for (const [onto, scattered] of [node.inputs, node.inputs.toReversed()]) {
+      const scatter = producer.get(scattered);
+      if (scatter?.attributes.reduction !== 'add' || !isZeros(scatter.inputs[0])) continue;
+      const [before, after] = [onto, node.outputs[0]].map((name) => graph.values.get(name)!.shape);
+      if (!sameShape(before, after)) continue;
+      const [, indices, updates] = scatter.inputs;
+      return { ...scatter, inputs: [onto, indices, updates], outputs: node.outputs };
+    }
+    return node;
+  });
 }
 
 function removeDead(nodes: GraphNode[], outputs: Set<string>): GraphNode[] {

@@ -67,6 +67,10 @@ const calls: {
       executionMode: 'sequential',
       intraOpNumThreads: threads,
       logSeverityLevel: 3,
+      // Both would keep the memory of a session's largest run, twice, until it is released: gigabytes a shape at BART-base size.
+      // Without them runs are as fast.
+      enableCpuMemArena: false,
+      enableMemPattern: false,
       // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
       extra: { optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' } },
     });

@@ -70,6 +70,7 @@ export async function* train(
   const { directories, signal } = run;
   // Training needs the memory.
   await run.sampler.release();
+  await run.nar.releaseWeights();
   const isDue = createTimer(run.parameters.checkpointMinutes);
   const events = trainDpo(run.policy, packPairs(run.policy, rows), {
     beta,

@@ -8,6 +8,7 @@ import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/ba
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import { compile, gelu, tf, timeMajorMatMul, type Compiled, type InputSpec } from '../engine/index.js';
 import { encode, keysAndValues, linear, norm, type Weights } from './bart.js';
+import { weightSpecs } from './resident-weights.js';
 
 type HostWeights = ReadonlyMap<string, HostTensor>;
 type Constants = Record<string, { shape: readonly number[]; data: Float32Array }>;
@@ -31,12 +32,13 @@ export const newValue = (layer: number) => `newValue${layer}`;
  * promptIds, promptMask [P, S] to crossKey and crossValue of every decoder layer, [P, heads, S, D / heads].
  *
  * @param idsPerPosition K where promptIds is [P, S, K] (`embed` says what that means); default: [P, S]
+ * @param feedsWeights all weights are inputs (`weightSpecs`), so that several programs can share them; default: constants
  */
 export function compileEncoder(
   config: BartConfig,
   weights: HostWeights,
   { prompts, sourceLength }: Pick<StepShape, 'prompts' | 'sourceLength'>,
-  idsPerPosition?: number,
+  { idsPerPosition, feedsWeights = false }: { idsPerPosition?: number; feedsWeights?: boolean } = {},
 ): Promise<Compiled> {
   const names = [...weights.keys()].filter(
     (name) =>
@@ -60,8 +62,11 @@ export function compileEncoder(
     {
       promptIds: { shape: idsShape, dtype: 'int32' },
       promptMask: { shape: [prompts, sourceLength], dtype: 'float32' },
+      ...(feedsWeights ? weightSpecs(weights) : {}),
     },
-    { constants: Object.fromEntries(names.map((name) => [name, constant(weights, name)])) },
+    {
+      constants: feedsWeights ? {} : Object.fromEntries(names.map((name) => [name, constant(weights, name)])),
+    },
   );
 }
 

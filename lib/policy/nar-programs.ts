@@ -1,9 +1,17 @@
 /** The partner's compiled programs: the encoder, one prompt at a time, and the decoder that writes one codebook of several rows. */
-import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
+import {
+  compile,
+  tf,
+  type Compiled,
+  type HostArray,
+  type InputSpec,
+  type Resident,
+} from '../engine/index.js';
 import { addPositions, decoderLayers } from './bart.js';
-import { compileEncoder, constant, crossKey, crossValue, layers } from './decoder-step.js';
+import { compileEncoder, crossKey, crossValue, layers } from './decoder-step.js';
 import { headLogits } from './head.js';
 import type { Policy } from './policy.js';
+import { uploadWeights, weightSpecs, type ResidentWeights } from './resident-weights.js';
 
 /** Sizes of one pass: R rows of at most T frames, which answer at most R prompts of at most S positions. */
 export interface NarShape {
@@ -12,28 +20,39 @@ export interface NarShape {
   targetLength: number;
 }
 
-/**
- * Programs kept at once, those used last. Each has a copy of the weights, and there are hundreds of shapes: a long run must not come to
- * hold them all.
- */
+/** Programs kept at once, those used last. There are hundreds of shapes: a long run must not come to hold programs for them all. */
 const MOST_PROGRAMS = 32;
 
-/** Compiles where it is needed, and frees what was not used for long. */
+/** A program that has its weights. */
+type Run = (
+  feeds: Readonly<Record<string, HostArray | Resident>>,
+  into?: Readonly<Record<string, Resident>>,
+) => Promise<Record<string, HostArray>>;
+
+/** Compiles where it is needed, and frees what was not used for long. All programs read one copy of the weights. */
 export interface NarPrograms {
   /** `compileEncoder` for one prompt with `idsPerPosition` codebooks. */
-  encoder(sourceLength: number, idsPerPosition: number): Promise<Compiled>;
+  encoder(sourceLength: number, idsPerPosition: number): Promise<Run>;
   /**
    * Inputs: tokens [R, T, D], the sum of each position's embeddings; targetMask [R, T]; crossKey and crossValue of every layer
    * [R, heads, S, D / heads], one slot a prompt; promptOf [R], the slot that a row answers; sourceMask [R, S]; head
    * [codebookSize], the ids that may be written. Output: codes [R * T], the likeliest of them.
    */
-  decoder(shape: NarShape): Promise<Compiled>;
+  decoder(shape: NarShape): Promise<Run>;
+  /** Frees the copy of the weights until the next run. */
+  releaseWeights(): Promise<void>;
   dispose(): Promise<void>;
 }
 
 export function openNarPrograms(policy: Policy): NarPrograms {
   const programs = new Map<string, Promise<Compiled>>();
-  const keep = async (key: string, make: () => Promise<Compiled>): Promise<Compiled> => {
+  let weights: Promise<ResidentWeights> | undefined;
+  const releaseWeights = async () => {
+    const held = weights;
+    weights = undefined;
+    await (await held)?.release();
+  };
+  const keep = async (key: string, make: () => Promise<Compiled>): Promise<Run> => {
     const program = programs.get(key) ?? make();
     // A map remembers the order of its entries: the one used last comes last.
     programs.delete(key);
@@ -43,17 +62,28 @@ export function openNarPrograms(policy: Policy): NarPrograms {
       programs.delete(oldestKey);
       await (await oldest).dispose();
     }
-    return program;
+    const run = await program;
+    return async (feeds, into) => {
+      const { tensors } = await (weights ??= uploadWeights(policy.weights));
+      return run({ ...tensors, ...feeds }, into);
+    };
   };
   return {
     encoder: (sourceLength, idsPerPosition) =>
       keep(`encoder ${sourceLength} ${idsPerPosition}`, () =>
-        compileEncoder(policy.config, policy.weights, { prompts: 1, sourceLength }, idsPerPosition),
+        compileEncoder(
+          policy.config,
+          policy.weights,
+          { prompts: 1, sourceLength },
+          { idsPerPosition, feedsWeights: true },
+        ),
       ),
     decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(policy, shape)),
+    releaseWeights,
     async dispose() {
       for (const program of programs.values()) await (await program).dispose();
       programs.clear();
+      await releaseWeights();
     },
   };
 }
@@ -65,7 +95,6 @@ function compileDecoder(
   const width = config.d_model;
   const heads = config.decoder_attention_heads;
   const cross: InputSpec = { shape: [rows, heads, sourceLength, width / heads], dtype: 'float32' };
-  const names = [...weights.keys()].filter((name) => !name.startsWith('model.encoder.'));
   return compile(
     (w) => {
       const ofRows = (slots: string) => tf.gather(w[slots], w.promptOf as ReturnType<typeof tf.tensor1d>);
@@ -92,7 +121,7 @@ function compileDecoder(
           [crossValue(layer), cross],
         ]),
       ),
+      ...weightSpecs(weights),
     },
-    { constants: Object.fromEntries(names.map((name) => [name, constant(weights, name)])) },
   );
 }

@@ -84,6 +84,8 @@ export function codebookIds({ tokenizer }: Policy, codebook: number): Int32Array
 export interface Partner {
   /** Codebooks 1 and up of every item, each [codebook - 1][frame]. An item without frames gets empty codebooks. */
   fill(items: readonly NarItem[], signal?: AbortSignal): Promise<Codes[]>;
+  /** Frees the engine's copy of the weights; the next `fill` makes it again. */
+  releaseWeights(): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -103,6 +105,7 @@ export function openPartner(nar: Policy): Partner {
       }
       return results;
     },
+    releaseWeights: () => programs.releaseWeights(),
     dispose: () => programs.dispose(),
   };
 }

@@ -1,9 +1,19 @@
 import type { Tensor } from '@tensorflow/tfjs';
-import { describe, expect, it } from 'vitest';
-import { compile, gelu, layerNorm, tf, traceGraph, type InputSpec } from '../../lib/engine/index.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  compile,
+  gelu,
+  layerNorm,
+  tf,
+  traceGraph,
+  type InputSpec,
+  type TensorProgram,
+} from '../../lib/engine/index.js';
 import { trace } from '../../lib/engine/trace.js';
 import { uniformStream } from '../../lib/random.js';
 import { runGraph } from './run-graph.js';
+
+beforeAll(() => tf.setBackend('cpu'));
 
 const inputs: Record<string, InputSpec> = { x: { shape: [2, 3], dtype: 'float32' } };
 
@@ -69,6 +79,38 @@ describe('optimize', () => {
     expect(graph.outputs.map(({ name }) => name)).toEqual(['first', 'second', 'third']);
     const written = graph.nodes.flatMap((node) => node.outputs);
     expect(written).toEqual(expect.arrayContaining(['first', 'second', 'third']));
+  });
+
+  it('scatters the gradients of lookups onto that of a product with the same matrix', async () => {
+    const specs: Record<string, InputSpec> = {
+      table: { shape: [5, 3], dtype: 'float32' },
+      first: { shape: [2, 2], dtype: 'int32' },
+      second: { shape: [4], dtype: 'int32' },
+    };
+    const program: TensorProgram = ({ table, first, second }) => {
+      const loss = (w: Tensor) => {
+        const looked = tf.add(tf.reshape(tf.gather(w, first), [4, 3]), tf.square(tf.gather(w, second)));
+        return tf.sum(tf.square(tf.matMul(looked, w, false, true)));
+      };
+      return { gradient: tf.grad(loss)(table) };
+    };
+    const nodes = traceGraph(program, specs).nodes;
+    expect(nodes.filter(({ op }) => op === 'ScatterElements')).toHaveLength(2);
+    expect(nodes.filter(({ op }) => op === 'Expand').map(({ outputs }) => outputs[0])).not.toContain(
+      nodes.find(({ op }) => op === 'ScatterElements')!.inputs[0],
+    );
+    const feeds = {
+      table: Float32Array.from({ length: 15 }, (_, i) => Math.sin(i)),
+      first: Int32Array.of(0, 4, 4, 1),
+      second: Int32Array.of(2, 2, 0, 2),
+    };
+    const [compiled, eager] = [
+      await compile(program, specs),
+      await compile(program, specs, { engine: 'eager' }),
+    ];
+    const [{ gradient }, expected] = [await compiled(feeds), await eager(feeds)];
+    await compiled.dispose();
+    gradient.forEach((value, i) => expect(value).toBeCloseTo(expected.gradient[i], 4));
   });
 
   it('changes no result: a network with its gradients before and after', async () => {

@@ -1,6 +1,14 @@
+import type { Tensor } from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { gelu, layerNorm, timeMajorMatMul } from '../../../lib/engine/index.js';
-import { floats, type KernelCase, onX, shapes, sizes } from './kernel-case.js';
+import {
+  addAtLabels,
+  atLabels,
+  gelu,
+  layerNorm,
+  logSoftmax,
+  timeMajorMatMul,
+} from '../../../lib/engine/index.js';
+import { floats, integers, type KernelCase, onX, shapes, sizes } from './kernel-case.js';
 
 const layerNormCase: KernelCase = fc
   .tuple(shapes(1, 3), fc.integer({ min: 3, max: 8 }))
@@ -26,6 +34,22 @@ const timeMajorCase: KernelCase = fc
       })),
   );
 
+/** A matrix, a label and a number for each row. */
+const labelsCase = (program: (x: Tensor, labels: Tensor, values: Tensor) => Tensor): KernelCase =>
+  fc.record({ rows: sizes, width: sizes }).chain(({ rows, width }) =>
+    fc
+      .record({
+        x: floats([rows, width]),
+        labels: integers([rows], 0, width - 1),
+        values: floats([rows]),
+      })
+      .map((inputs) => ({
+        inputs,
+        program: ({ x, labels, values }) => program(x, labels, values),
+        differentiable: [],
+      })),
+  );
+
 export const fusedCases: Record<string, KernelCase> = {
   SpeechLayerNorm: layerNormCase,
   SpeechGelu: onX(
@@ -33,4 +57,7 @@ export const fusedCases: Record<string, KernelCase> = {
     () => fc.constant(gelu),
   ),
   SpeechTimeMajorMatMul: timeMajorCase,
+  SpeechLogSoftmax: labelsCase(logSoftmax),
+  SpeechAtLabels: labelsCase(atLabels),
+  SpeechAddAtLabels: labelsCase(addAtLabels),
 };
