@@ -1,9 +1,9 @@
 """Random models of the size of the original's, and what transformers computes with them, in the layout that `speech-dpo verify` reads.
 
-    python make.py FOLDER        # needs torch, transformers==4.44.2 and 4 GB of disk
+    python make.py FOLDER        # needs torch, transformers==4.44.2 and 5 GB of disk
 
-FOLDER gets tiny_bart/ (BART of base size, vocabulary 59,480, safetensors), bart_bin/ (the same as sharded pytorch_model.bin), nar/,
-tiny_encodec/ (facebook/encodec_24khz's configuration), forward_f32.json, encodec.json, and items.jsonl, a small dataset.
+FOLDER gets tiny_bart/ (BART of base size, vocabulary 59,480, safetensors), bart_bin/ (the same as sharded pytorch_model.bin), policy/
+(the same, but its samples end, after about a hundred tokens: one that is cut off is in no preference pair), nar/, tiny_encodec/ (facebook/encodec_24khz's configuration), forward_f32.json, encodec.json, and items.jsonl, a small dataset.
 """
 import json
 import sys
@@ -106,6 +106,9 @@ bart.save_pretrained(FOLDER / "bart_bin", safe_serialization=False, max_shard_si
 tokenizer.save_vocabulary(str(FOLDER / "bart_bin"))
 (FOLDER / "bart_bin" / "added_tokens.json").write_text(json.dumps(tokenizer.get_added_vocab()))
 save("forward_f32.json", forward(bart, tokenizer))
+bart.final_logits_bias[0, bart.config.eos_token_id] = 3
+bart.save_pretrained(FOLDER / "policy")
+tokenizer.save_pretrained(FOLDER / "policy")
 del bart
 nar = make_bart("NARBartForConditionalGeneration")
 nar.save_pretrained(FOLDER / "nar")
