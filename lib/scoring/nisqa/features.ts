@@ -36,7 +36,7 @@ export interface NisqaFeatures {
 
 /** Computes features in the engine, of which one program for each sample rate is compiled and kept until `dispose`. */
 export interface NisqaFeatureExtractor {
-  /** @throws as {@link segmentCountOf} */
+  /** Of recordings that {@link segmentCountOf} accepts. */
   extract(recordings: readonly NisqaInput[]): Promise<NisqaFeatures[]>;
   dispose(): Promise<void>;
 }
