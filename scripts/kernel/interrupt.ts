@@ -1,7 +1,7 @@
 import { Interrupted } from './errors.js';
 
 /** How long work that listens may take to end in good order before its cell is ended without it. */
-const GRACE_MS = 1500;
+const GRACE_MS = 1200;
 
 /** The stop button: aborts the work of the running cell, then ends the cell. */
 export function createInterrupter(endCell: () => void) {
