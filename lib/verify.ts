@@ -5,7 +5,7 @@ import { verifyCodec } from './verify/codec.js';
 import { verifyForward, verifyGreedy, verifyPartner } from './verify/forward.js';
 import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './verify/golden.js';
 import type { VerifyRow } from './verify/rows.js';
-import { verifyGradients, verifyTraining } from './verify/training.js';
+import { verifyFinalWeights, verifyGradients, verifySteps } from './verify/training.js';
 
 export type { VerifyRow } from './verify/rows.js';
 
@@ -24,7 +24,8 @@ export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> 
       await verifyGreedy(model, forward),
       await verifyPartner(model, await readNarGolden(directory)),
       await verifyGradients(model, dpo, directory),
-      ...(await verifyTraining(model, dpo, directory)),
+      ...(await verifySteps(model, dpo)),
+      await verifyFinalWeights(model, directory),
       ...(await verifyCodec(directory, await readCodecGolden(directory))),
     ],
   };

@@ -15,7 +15,7 @@ const LOSS_TOLERANCE = 5e-5;
 const WEIGHT_TOLERANCE = 5e-6;
 
 /** A key's bias changes no attention weight: its gradient is zero but for rounding, which AdamW blows up to full steps. */
-const isUndetermined = (name: string) => name.endsWith('k_proj.bias');
+export const isUndetermined = (name: string) => name.endsWith('k_proj.bias');
 
 const pairsOf = (golden: DpoGolden): PreferencePair[] =>
   golden.tokenized_rows.map((item) => ({
@@ -24,13 +24,11 @@ const pairsOf = (golden: DpoGolden): PreferencePair[] =>
     rejected: item.rejected_labels,
   }));
 
-/** Gradients of the first batch at the initial weights: relative L2 error, the worst tensor. */
-export async function verifyGradients(
+/** Gradients of the first batch at the initial weights, by weight name. */
+export async function computeFirstGradients(
   { config, weights }: Model,
   golden: DpoGolden,
-  directory: string,
-): Promise<VerifyRow> {
-  const expected = await readSafetensors(join(directory, 'grads_step0_f32.safetensors'));
+): Promise<Map<string, Float32Array>> {
   const pairs = pairsOf(golden).slice(0, golden.args.per_device_train_batch_size);
   const { trained, fixed } = splitTrained(weights);
   const shape = batchShape(pairs, config);
@@ -52,8 +50,19 @@ export async function verifyGradients(
     pairWeights: new Float32Array(pairs.length).fill(1 / pairs.length),
   });
   await run.dispose();
+  return new Map([...trained.keys()].map((name) => [name, results[gradientOf(name)] as Float32Array]));
+}
+
+/** Gradients of the first batch: relative L2 error, the worst tensor. */
+export async function verifyGradients(
+  model: Model,
+  golden: DpoGolden,
+  directory: string,
+): Promise<VerifyRow> {
+  const expected = await readSafetensors(join(directory, 'grads_step0_f32.safetensors'));
+  const gradients = await computeFirstGradients(model, golden);
   const compared = [...expected.keys()].filter((name) => !isUndetermined(name));
-  const errors = compared.map((name) => relativeL2(results[gradientOf(name)], expected.get(name)!));
+  const errors = compared.map((name) => relativeL2(gradients.get(name)!, expected.get(name)!));
   return row(
     `gradients of step 0, relative L2, worst of ${compared.length} tensors`,
     Math.max(...errors),
@@ -74,11 +83,7 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
 }
 
 /** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
-export async function verifyTraining(
-  model: Model,
-  golden: DpoGolden,
-  directory: string,
-): Promise<VerifyRow[]> {
+export async function verifySteps(model: Model, golden: DpoGolden): Promise<VerifyRow[]> {
   const { args, train_steps: steps } = golden;
   const pairs = pairsOf(golden);
   const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
@@ -120,16 +125,6 @@ export async function verifyTraining(
     actual.norms.push(metrics.grad_norm!);
     expected.norms.push(step.grad_norm_before_clip);
   }
-  const final = await readSafetensors(join(directory, 'final_f32', 'model.safetensors'));
-  const compared = [...final].filter(([name]) => !isUndetermined(name));
-  const weightRows = compared.map(([name, { data }]) =>
-    largestDifference(
-      name,
-      (model.weights.get(name)?.data ?? []) as Float32Array,
-      data as Float32Array,
-      WEIGHT_TOLERANCE,
-    ),
-  );
   return [
     largestDifference(
       `log-probabilities over ${steps.length} steps`,
@@ -140,12 +135,26 @@ export async function verifyTraining(
     largestDifference('losses', actual.losses, expected.losses, LOSS_TOLERANCE),
     largestDifference('rewards', actual.rewards, expected.rewards, LOSS_TOLERANCE),
     largestDifference('gradient norms', actual.norms, expected.norms, GRADIENT_TOLERANCE),
-    row(
-      `final weights, worst of ${compared.length} tensors`,
-      Math.max(...weightRows.map(({ difference }) => difference)),
+  ];
+}
+
+/** The weights after the golden run's last step. */
+export async function verifyFinalWeights({ weights }: Model, directory: string): Promise<VerifyRow> {
+  const final = await readSafetensors(join(directory, 'final_f32', 'model.safetensors'));
+  const compared = [...final].filter(([name]) => !isUndetermined(name));
+  const weightRows = compared.map(([name, { data }]) =>
+    largestDifference(
+      name,
+      (weights.get(name)?.data ?? []) as Float32Array,
+      data as Float32Array,
       WEIGHT_TOLERANCE,
     ),
-  ];
+  );
+  return row(
+    `final weights, worst of ${compared.length} tensors`,
+    Math.max(...weightRows.map(({ difference }) => difference)),
+    WEIGHT_TOLERANCE,
+  );
 }
 
 const mean = (values: readonly number[]): number =>
