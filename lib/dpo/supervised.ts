@@ -70,11 +70,10 @@ export async function* trainSupervised(
   const { trained, fixed } = splitTrained(model.weights);
   const state = await openTrainingState(trained, { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay });
   const sessions = new Map<string, Promise<Compiled>>();
-  const refresh = async () => {
-    for (const [name, data] of await state.download()) {
-      model.weights.set(name, { shape: trained.get(name)!.shape, dtype: 'float32', data });
-    }
-  };
+  const refresh = () =>
+    state.download((name, data) => {
+      model.weights.set(name, { shape: model.weights.get(name)!.shape, dtype: 'float32', data });
+    });
   try {
     for (let step = 0; step < options.steps; step++) {
       const { examples, head } = task.batch(step);

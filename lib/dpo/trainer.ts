@@ -196,9 +196,9 @@ export async function* trainDpo(
         yield { type: 'validated', epoch, step, metrics };
       }
     }
-    for (const [name, data] of await state.download()) {
+    await state.download((name, data) => {
       policy.weights.set(name, { shape: policy.weights.get(name)!.shape, dtype: 'float32', data });
-    }
+    });
   } finally {
     for (const compiled of sessions.values()) await (await compiled).dispose();
     await state.release();

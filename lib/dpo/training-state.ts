@@ -29,8 +29,8 @@ export interface TrainingState {
    * @returns the norm before clipping; where it is not finite, no step was taken
    */
   step(learningRate: number, maxGradNorm: number, microBatches?: number): Promise<number>;
-  /** Copies of the parameters, by weight name. */
-  download(): Promise<Map<string, Float32Array>>;
+  /** Gives out copies of the parameters one after the other, so that what they replace may be freed meanwhile. */
+  download(take: (name: string, data: Float32Array) => void): Promise<void>;
   /** A copy of everything that later steps depend on; to be taken between steps. */
   snapshot(): Promise<TrainingSnapshot>;
   /** @throws if the snapshot is of other weights */
@@ -95,10 +95,8 @@ export async function openTrainingState(
       accumulated = false;
       return norm;
     },
-    async download() {
-      const copies = new Map<string, Float32Array>();
-      for (const name of names) copies.set(name, (await host.read(parameters[name])) as Float32Array);
-      return copies;
+    async download(take) {
+      for (const name of names) take(name, (await host.read(parameters[name])) as Float32Array);
     },
     async snapshot() {
       const tensors: TrainingSnapshot['tensors'] = new Map();

@@ -55,7 +55,7 @@ export async function loadData(
     }
   }
   throw new Error(
-    `${data} has ${items.length} items of a length that the policy can read (of ${count}); ${trainPrompts} train and ${testPrompts} test prompts are asked for.`,
+    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${trainPrompts} train and ${testPrompts} test prompts are asked for.`,
   );
 }
 

@@ -210,7 +210,11 @@ async function train(steps: number, recordingCount: number): Promise<void> {
     const losses = await run({ ...state.parameters, ...batch }, gradientOutputs(state.gradients));
     await state.step(learningRate(step, steps), MAX_GRAD_NORM);
     for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += losses[name][0];
-    if (step % AVERAGE_EVERY === 0) updateAverage(average, await state.download(), step);
+    if (step % AVERAGE_EVERY === 0) {
+      const parameters = new Map<string, Float32Array>();
+      await state.download((name, data) => parameters.set(name, data));
+      updateAverage(average, parameters, step);
+    }
     if (step % 100 === 0) {
       const means = Object.entries(sums).map(([name, sum]) => `${name} ${(sum / 100).toFixed(4)}`);
       console.log(
