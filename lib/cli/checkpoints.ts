@@ -19,6 +19,7 @@ const TRAINING = [
   'policy',
   'seed',
   'beta',
+  'rpoAlpha',
   'learningRate',
   'epochs',
   'batchSize',
