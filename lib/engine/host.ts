@@ -12,6 +12,9 @@ interface Waiting {
   onEvent?: (event: unknown) => void;
 }
 
+/** Threads for one operator: the machine's cores, or SPEECH_DPO_THREADS. */
+export const defaultThreads = (): number => Number(process.env.SPEECH_DPO_THREADS) || availableParallelism();
+
 /** One worker thread; calls are answered in order. It keeps the process alive only while a call is under way. */
 export class EngineHost {
   readonly #worker: Worker;
@@ -19,8 +22,8 @@ export class EngineHost {
   #nextId = 1;
   #ended: Error | undefined;
 
-  /** @param threads threads for one operator, default: the machine's cores, or SPEECH_DPO_THREADS */
-  constructor(readonly threads = Number(process.env.SPEECH_DPO_THREADS) || availableParallelism()) {
+  /** @param threads threads for one operator */
+  constructor(readonly threads = defaultThreads()) {
     // Options of the caller's process, such as --input-type, are not for this file.
     this.#worker = new Worker(new URL(compiledModule('./worker.js', import.meta.url)), { execArgv: [] });
     this.#worker.unref();

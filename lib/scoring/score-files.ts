@@ -26,7 +26,7 @@ export type FileScores = Partial<Record<MetricName, Score>> & {
 };
 
 /** Files whose sound is in memory at once. */
-const FILES_AT_ONCE = 16;
+const FILES_AT_ONCE = 64;
 
 /**
  * Scores WAV files, their channels averaged, and yields each with its name, in order. A file that cannot be scored does not stop the

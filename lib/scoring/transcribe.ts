@@ -1,10 +1,9 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { AutomaticSpeechRecognitionPipeline } from '@huggingface/transformers';
 import { resample } from '../audio/resample.js';
 import { isOffline } from '../checkpoint/download.js';
-import '../engine/no-telemetry.js';
+import { defaultThreads } from '../engine/index.js';
 import { isSilent } from './silence.js';
 import { cacheFolder } from './weights-path.js';
 
@@ -55,7 +54,7 @@ export interface Transcriber {
  */
 export async function openTranscriber(options: TranscriberOptions = {}): Promise<Transcriber> {
   const asked = options.model || process.env.WHISPER_MODEL || DEFAULT_WHISPER;
-  const threads = options.threads ?? (Number(process.env.SPEECH_DPO_THREADS) || availableParallelism());
+  const threads = options.threads ?? defaultThreads();
   const { env, pipeline } = await loadTransformers();
   const isFolder = existsSync(asked);
   if (isFolder) checkFolder(asked);

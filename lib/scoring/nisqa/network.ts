@@ -19,7 +19,7 @@ const EPSILON = 1e-5;
  * `mask` float32 [recordings, 1, longest], 0 for a segment and a large negative number for padding.
  * Output: `scores` float32 [recordings, 5].
  */
-export function nisqaModel(weights: Weights): Uint8Array {
+export function nisqaModel(weights: Weights): Uint8Array<ArrayBuffer> {
   const builder = createBuilder(weights);
   const starts = builder.node('Unsqueeze', ['starts', builder.ints([1])]);
   const offsets = builder.int32s(Array.from({ length: SEGMENT_FRAMES }, (_, i) => i));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
-import { defaultHost, type EngineHost } from '../../engine/index.js';
+import { defaultThreads, EngineHost } from '../../engine/index.js';
 import { findWeights, type WeightsPlace } from '../weights-path.js';
 import {
   MEL_BANDS,
@@ -58,8 +58,8 @@ const PLACE: WeightsPlace = {
     downloadFile(`${process.env.NISQA_MIRROR || AUTHORS}/nisqa.tar`, path, { sha256: WEIGHTS_SHA256 }),
 };
 
-/** Segments, padding included, in one run of the network: bounds its memory to about 100 MB. */
-const MAX_BATCH_SEGMENTS = 1024;
+/** Segments, padding included, in one run of the network: bounds its memory to about 25 MB, and lets all workers end together. */
+const MAX_BATCH_SEGMENTS = 256;
 
 /** Added to the attention of padding; exp of it is 0. */
 const MASKED = -1e30;
@@ -74,26 +74,20 @@ export function findNisqaWeights(weightsPath?: string): Promise<string> {
  *
  * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache, into which it is
  * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
- * @param host runs the network; default: the engine's shared worker thread
+ * @param host runs the network; default: a worker of one thread for each of the engine's threads, between which batches are divided:
+ * its operators are too small to be divided themselves
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
-export async function loadNisqa(weightsPath?: string, host: EngineHost = defaultHost()): Promise<Nisqa> {
+export async function loadNisqa(weightsPath?: string, host?: EngineHost): Promise<Nisqa> {
   const path = await findNisqaWeights(weightsPath);
   const weights = parseNisqaWeights(await readFile(path), path);
-  const session = await host.call('createSession', nisqaModel(weights), host.threads);
-  const spectrograms = openNisqaFeatures(host);
-
-  const run = async (batch: readonly NisqaFeatures[]): Promise<NisqaScores[]> => {
-    const { scores } = await host.call('run', session, feeds(batch), {});
-    return batch.map((_, i) =>
-      namedScores(scores.subarray(i * DIMENSIONS.length, (i + 1) * DIMENSIONS.length)),
-    );
-  };
+  const hosts = host ? [host] : Array.from({ length: defaultThreads() }, () => new EngineHost(1));
+  const workers = await Promise.all(hosts.map((each) => openWorker(nisqaModel(weights), each)));
 
   const score = async (samples: Float32Array, sampleRateHz: number) => {
     const recording = { samples, sampleRateHz };
     segmentCountOf(recording);
-    const [scores] = await run(await spectrograms.extract([recording]));
+    const [scores] = await workers[0].score([recording]);
     return scores;
   };
 
@@ -101,16 +95,15 @@ export async function loadNisqa(weightsPath?: string, host: EngineHost = default
     score,
     async scoreBatch(recordings) {
       const results = new Array<NisqaScores | Error>(recordings.length);
-      let running = Promise.resolve();
-      // The worker computes one batch while this thread prepares the next.
-      for (const batch of batches(recordings, (index, error) => (results[index] = error))) {
-        const features = await spectrograms.extract(batch.map((index) => recordings[index]));
-        await running;
-        running = run(features).then((scores) => {
+      const waiting = batches(recordings, (index, error) => (results[index] = error));
+      const work = async ({ score }: NisqaWorker) => {
+        // Each worker takes the next batch as soon as it is free.
+        for (const batch of waiting) {
+          const scores = await score(batch.map((index) => recordings[index]));
           batch.forEach((index, i) => (results[index] = scores[i]));
-        });
-      }
-      await running;
+        }
+      };
+      await Promise.all(workers.map(work));
       return results;
     },
     async scoreFile(path) {
@@ -120,6 +113,30 @@ export async function loadNisqa(weightsPath?: string, host: EngineHost = default
       } catch (error) {
         throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
       }
+    },
+    async dispose() {
+      for (const worker of workers) await worker.dispose();
+      if (!host) for (const each of hosts) await each.close();
+    },
+  };
+}
+
+/** Features and network in one of the engine's workers. */
+interface NisqaWorker {
+  /** Of recordings that {@link segmentCountOf} accepts. */
+  score(recordings: readonly NisqaInput[]): Promise<NisqaScores[]>;
+  dispose(): Promise<void>;
+}
+
+async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Promise<NisqaWorker> {
+  const session = await host.createSession(model);
+  const spectrograms = openNisqaFeatures(host);
+  return {
+    async score(recordings) {
+      const { scores } = await host.call('run', session, feeds(await spectrograms.extract(recordings)), {});
+      return recordings.map((_, i) =>
+        namedScores(scores.subarray(i * DIMENSIONS.length, (i + 1) * DIMENSIONS.length)),
+      );
     },
     async dispose() {
       await spectrograms.dispose();
