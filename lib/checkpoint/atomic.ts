@@ -3,7 +3,7 @@ import { appendFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandl
 import { basename, dirname, join, resolve } from 'node:path';
 
 /** What a file may be written from; chunks are produced while writing, so that a large file is never whole in memory. */
-export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
+export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file so that `path` holds the old content or all of the new one, whatever happens: a hidden sibling is
@@ -114,14 +114,14 @@ async function writeAndCheck(path: string, content: FileContent): Promise<string
   }
 }
 
-function* hashed(content: FileContent, hash: Hash): Generator<Uint8Array> {
+async function* hashed(content: FileContent, hash: Hash): AsyncGenerator<Uint8Array> {
   const chunks =
     typeof content === 'string'
       ? [Buffer.from(content)]
       : content instanceof Uint8Array
         ? [content]
         : content;
-  for (const chunk of chunks) {
+  for await (const chunk of chunks) {
     hash.update(chunk);
     yield chunk;
   }

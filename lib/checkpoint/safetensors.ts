@@ -24,12 +24,53 @@ export interface IntegerTensor {
 /** A tensor in ordinary memory. */
 export type HostTensor = FloatTensor | IntegerTensor;
 
+/** A tensor whose data is elsewhere: in a file, or in the engine's memory. */
+export interface DeferredTensor {
+  shape: number[];
+  dtype: HostTensor['dtype'];
+  /** A copy of the data, which may be freed before the next tensor is read. */
+  read(): Promise<HostTensor['data']>;
+}
+
 /**
  * Reads a safetensors file; float16 and bfloat16 are widened to float32. One tensor's bytes at a time are in memory
  * beside the result.
  * @throws one sentence with file and tensor when the file breaks the format's rules.
  */
 export async function readSafetensors(path: string): Promise<Map<string, HostTensor>> {
+  return withFile(path, async ({ bufferStart, entries }, read) => {
+    const tensors = new Map<string, HostTensor>();
+    for (const entry of entries) {
+      tensors.set(entry.name, decode(entry, await read(bufferStart + entry.begin, entry.end - entry.begin)));
+    }
+    return tensors;
+  });
+}
+
+/** As `readSafetensors`, but reads a tensor's data when it is asked for; the file must stay as it is until then. */
+export function openSafetensors(path: string): Promise<Map<string, DeferredTensor>> {
+  return withFile(path, ({ bufferStart, entries }) => {
+    const deferred = (entry: TensorEntry): DeferredTensor => ({
+      shape: entry.shape,
+      dtype: entry.dtype === 'I64' ? 'int64' : 'float32',
+      read: () =>
+        withFile(path, async (_, read) => {
+          const bytes = await read(bufferStart + entry.begin, entry.end - entry.begin);
+          return decode(entry, bytes).data;
+        }),
+    });
+    return Promise.resolve(new Map(entries.map((entry) => [entry.name, deferred(entry)])));
+  });
+}
+
+/** Opens a file, gives out its header and a way to read from it, and closes it. */
+async function withFile<T>(
+  path: string,
+  use: (
+    header: { bufferStart: number; entries: TensorEntry[] },
+    read: (position: number, length: number) => Promise<Uint8Array>,
+  ) => Promise<T>,
+): Promise<T> {
   const handle = await open(path).catch(cannotRead(path));
   try {
     const stats = await handle.stat();
@@ -46,11 +87,8 @@ export async function readSafetensors(path: string): Promise<Map<string, HostTen
     };
     const headerBytes = parseHeaderLength(await read(0, Math.min(size, LENGTH_BYTES)), size, path);
     const bufferStart = LENGTH_BYTES + headerBytes;
-    const tensors = new Map<string, HostTensor>();
-    for (const entry of parseHeader(await read(LENGTH_BYTES, headerBytes), size - bufferStart, path)) {
-      tensors.set(entry.name, decode(entry, await read(bufferStart + entry.begin, entry.end - entry.begin)));
-    }
-    return tensors;
+    const entries = parseHeader(await read(LENGTH_BYTES, headerBytes), size - bufferStart, path);
+    return await use({ bufferStart, entries }, read);
   } finally {
     await handle.close();
   }
@@ -73,7 +111,8 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, H
 }
 
 /**
- * Writes a safetensors file atomically: integers first, then by name, the order of the format's own writer.
+ * Writes a safetensors file atomically: integers first, then by name, the order of the format's own writer. Deferred tensors are
+ * read one after the other.
  * @param options.dtype how floats are stored (default float32); float16 is rounded to nearest, ties to even.
  * @param options.metadata strings kept in the header's `__metadata__`.
  * @returns the file's SHA-256 in hexadecimal
@@ -81,7 +120,7 @@ export function parseSafetensors(bytes: Uint8Array, name: string): Map<string, H
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Map<string, HostTensor>,
+  tensors: ReadonlyMap<string, HostTensor | DeferredTensor>,
   options: { dtype?: 'float32' | 'float16'; metadata?: Record<string, string> } = {},
 ): Promise<string> {
   const names = [...tensors.keys()].sort((a, b) => {
@@ -93,10 +132,12 @@ export async function writeSafetensors(
   if (options.metadata) header['__metadata__'] = options.metadata;
   let offset = 0;
   for (const name of names) {
-    const { shape, dtype, data } = tensors.get(name)!;
-    checkWritable(name, shape, data.length, path);
+    const tensor = tensors.get(name)!;
+    const { shape, dtype } = tensor;
+    const items = 'data' in tensor ? tensor.data.length : shape.reduce((product, size) => product * size, 1);
+    checkWritable(name, shape, items, path);
     const fileDtype: FileDtype = dtype === 'int64' ? 'I64' : floatDtype;
-    const end = offset + data.length * ITEM_BYTES[fileDtype];
+    const end = offset + items * ITEM_BYTES[fileDtype];
     header[name] = { dtype: fileDtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
@@ -104,21 +145,23 @@ export async function writeSafetensors(
   return writeFileAtomic(path, fileChunks(path, header, names, tensors, floatDtype));
 }
 
-function* fileChunks(
+async function* fileChunks(
   path: string,
   header: object,
   names: string[],
-  tensors: Map<string, HostTensor>,
+  tensors: ReadonlyMap<string, HostTensor | DeferredTensor>,
   floatDtype: FileDtype,
-): Generator<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
   const json = Buffer.from(JSON.stringify(header));
   const padding = Buffer.alloc((8 - (json.length % 8)) % 8, ' ');
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeBigUInt64LE(BigInt(json.length + padding.length));
   yield Buffer.concat([length, json, padding]);
   for (const name of names) {
-    const { dtype, data } = tensors.get(name)!;
-    const stored = dtype === 'float32' && floatDtype === 'F16' ? toFloat16(data, name, path) : data;
+    const tensor = tensors.get(name)!;
+    const data = 'data' in tensor ? tensor.data : await tensor.read();
+    checkWritable(name, tensor.shape, data.length, path);
+    const stored = data instanceof Float32Array && floatDtype === 'F16' ? toFloat16(data, name, path) : data;
     yield new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
   }
 }

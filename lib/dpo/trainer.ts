@@ -43,8 +43,8 @@ export interface DpoOptions {
   signal?: AbortSignal;
   /** Of an earlier training of the same policy on the same pairs and options: goes on after its last step, to the bit. */
   resumeFrom?: TrainingSnapshot;
-  /** Called after each step, once its event was taken; may ask for a snapshot to resume from. */
-  afterStep?: (step: number, takeSnapshot: () => Promise<TrainingSnapshot>) => Promise<void>;
+  /** Called after each step, once its event was taken; may keep a copy of the snapshot to resume from, which ends with the call. */
+  afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }
 
 export type DpoEvent =
@@ -183,7 +183,7 @@ export async function* trainDpo(
         metrics.learning_rate = learningRate;
         step += 1;
         yield { type: 'step', epoch, step, steps, metrics, logps: Float32Array.from(logps) };
-        await options.afterStep?.(step, () => state.snapshot());
+        await options.afterStep?.(step, state.snapshot());
       }
       if (validation.length > 0 && step >= resumedSteps) {
         const logps: number[] = [];

@@ -1,5 +1,5 @@
 /** What one training holds in the engine's memory: parameters, gradients and AdamW's moments, side by side. */
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { DeferredTensor, HostTensor } from '../checkpoint/safetensors.js';
 import { defaultHost, type EngineHost, type Resident } from '../engine/index.js';
 import { ADAMW_DEFAULTS, assembleAdamW, stepArguments, type AdamWOptions } from './adamw.js';
 
@@ -10,8 +10,8 @@ type Region = (typeof REGIONS)[number];
 export interface TrainingSnapshot {
   /** Optimizer steps taken. */
   steps: number;
-  /** float32: `parameter/NAME` and AdamW's moments, `mean/NAME` and `square/NAME`. */
-  tensors: Map<string, HostTensor>;
+  /** float32: `parameter/NAME` and AdamW's moments, `mean/NAME` and `square/NAME`; to be read before the next step. */
+  tensors: ReadonlyMap<string, DeferredTensor>;
 }
 
 const SNAPSHOT_REGIONS = ['parameter', 'mean', 'square'] as const;
@@ -31,8 +31,8 @@ export interface TrainingState {
   step(learningRate: number, maxGradNorm: number, microBatches?: number): Promise<number>;
   /** Gives out copies of the parameters one after the other, so that what they replace may be freed meanwhile. */
   download(take: (name: string, data: Float32Array) => void): Promise<void>;
-  /** A copy of everything that later steps depend on; to be taken between steps. */
-  snapshot(): Promise<TrainingSnapshot>;
+  /** Everything that later steps depend on, as it is until the next step; nothing is copied before it is read. */
+  snapshot(): TrainingSnapshot;
   /** @throws if the snapshot is of other weights */
   restore(snapshot: TrainingSnapshot): Promise<void>;
   release(): Promise<void>;
@@ -98,12 +98,12 @@ export async function openTrainingState(
     async download(take) {
       for (const name of names) take(name, (await host.read(parameters[name])) as Float32Array);
     },
-    async snapshot() {
-      const tensors: TrainingSnapshot['tensors'] = new Map();
-      for (const { key, shape, place } of places()) {
-        tensors.set(key, { shape, dtype: 'float32', data: (await host.read(place)) as Float32Array });
-      }
-      return { steps, tensors };
+    snapshot() {
+      const deferred = places().map(
+        ({ key, shape, place }) =>
+          [key, { shape, dtype: 'float32', read: () => host.read(place) as Promise<Float32Array> }] as const,
+      );
+      return { steps, tensors: new Map(deferred) };
     },
     async restore(snapshot) {
       const wanted = places();
@@ -115,7 +115,7 @@ export async function openTrainingState(
           );
       }
       for (const { key, place } of wanted)
-        await host.write(place, snapshot.tensors.get(key)!.data as Float32Array);
+        await host.write(place, (await snapshot.tensors.get(key)!.read()) as Float32Array);
       ({ steps } = snapshot);
     },
     release: () => resident.release(),

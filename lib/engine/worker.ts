@@ -136,5 +136,8 @@ parentPort!.on('message', async ({ id, method, args }: Request) => {
   } catch (error) {
     reply = { id, error: error instanceof Error ? error.message : String(error) };
   }
-  parentPort!.postMessage(reply);
+  // What was read is a copy already: it moves.
+  const moved =
+    method === 'read' && 'result' in reply ? [(reply.result as HostArray).buffer as ArrayBuffer] : [];
+  parentPort!.postMessage(reply, moved);
 });

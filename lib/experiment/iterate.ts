@@ -85,8 +85,8 @@ export async function* train(
     signal,
     resumeFrom:
       trainedSteps === undefined ? undefined : await readTraining(directories, iteration, trainedSteps),
-    async afterStep(_, takeSnapshot) {
-      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, await takeSnapshot());
+    async afterStep(_, snapshot) {
+      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, snapshot);
     },
   });
   for await (const event of events) {

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { findDamage, writeChecksums } from '../checkpoint/checksums.js';
-import { readSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
+import { openSafetensors, writeSafetensors, type DeferredTensor } from '../checkpoint/safetensors.js';
 import type { TrainingSnapshot } from '../dpo/trainer.js';
 import type { RunDirectories } from './directories.js';
 
@@ -15,7 +15,8 @@ const folderOf = ({ modelDirectory }: RunDirectories, iteration: number) =>
   join(modelDirectory, `iter_${iteration}`, 'training');
 
 /**
- * Writes parameters and moments with checksums, complete or not at all, and removes all but the newest two.
+ * Writes parameters and moments with checksums, one tensor in memory at a time, complete or not at all; removes all but the newest
+ * two.
  * @throws when a number is not finite, or the disk is full
  */
 export async function saveTraining(
@@ -23,15 +24,21 @@ export async function saveTraining(
   iteration: number,
   { steps, tensors }: TrainingSnapshot,
 ): Promise<void> {
-  for (const [name, { data }] of tensors) {
-    if (!(data as Float32Array).every((value) => Number.isFinite(value)))
-      throw new Error(`${name} is not finite after optimizer step ${steps}`);
-  }
+  const checked = (name: string, tensor: DeferredTensor): DeferredTensor => ({
+    ...tensor,
+    async read() {
+      const data = (await tensor.read()) as Float32Array;
+      if (!data.every((value) => Number.isFinite(value)))
+        throw new Error(`${name} is not finite after optimizer step ${steps}`);
+      return data;
+    },
+  });
+  const content = new Map([...tensors].map(([name, tensor]) => [name, checked(name, tensor)]));
   const folder = folderOf(directories, iteration);
   await writeDirectoryAtomic(
     join(folder, `step_${steps}`),
     async (temporary) => {
-      const checksum = await writeSafetensors(join(temporary, STATE_FILE), tensors);
+      const checksum = await writeSafetensors(join(temporary, STATE_FILE), content);
       await writeChecksums(temporary, new Map([[STATE_FILE, checksum]]));
     },
     { replace: true },
@@ -54,13 +61,14 @@ export async function findTraining(
   return { messages };
 }
 
+/** A training state to resume from; its tensors are read from the file when they are asked for. */
 export async function readTraining(
   directories: RunDirectories,
   iteration: number,
   steps: number,
 ): Promise<TrainingSnapshot> {
   const path = join(folderOf(directories, iteration), `step_${steps}`, STATE_FILE);
-  return { steps, tensors: await readSafetensors(path) };
+  return { steps, tensors: await openSafetensors(path) };
 }
 
 /** Removes an iteration's training states, which its checkpoint makes superfluous. */

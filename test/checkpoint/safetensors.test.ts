@@ -3,7 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { float16ToFloat32, float32ToFloat16 } from '../../lib/checkpoint/float16.js';
-import { parseSafetensors, readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
+import {
+  openSafetensors,
+  parseSafetensors,
+  readSafetensors,
+  writeSafetensors,
+} from '../../lib/checkpoint/safetensors.js';
 import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -94,6 +99,31 @@ describe('writeSafetensors and readSafetensors', () => {
       'not valid Unicode',
     );
     expect(readFileSync(path, 'utf8')).toBe('old');
+  });
+
+  test('deferred tensors are read one at a time, to the same bytes', async () => {
+    const folder = temporaryFolder();
+    const [whole, deferred] = ['whole', 'deferred'].map((name) => join(folder, name));
+    const checksum = await writeSafetensors(whole, EXAMPLE);
+    const order: string[] = [];
+    const watched = new Map(
+      [...(await openSafetensors(whole))].map(([name, tensor]) => [
+        name,
+        {
+          ...tensor,
+          async read() {
+            order.push(`read ${name}`);
+            const data = await tensor.read();
+            order.push(`have ${name}`);
+            return data;
+          },
+        },
+      ]),
+    );
+    expect(order).toEqual([]);
+    expect(await writeSafetensors(deferred, watched)).toBe(checksum);
+    expect(readFileSync(deferred)).toEqual(readFileSync(whole));
+    expect(order).toEqual(['steps', 'bias', 'weight'].flatMap((name) => [`read ${name}`, `have ${name}`]));
   });
 
   test('infinities are float16 values', async () => {

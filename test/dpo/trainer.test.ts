@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
+import type { DeferredTensor, HostTensor } from '../../lib/checkpoint/safetensors.js';
 import { batchShape, collatePairs, type PreferencePair } from '../../lib/dpo/batch.js';
 import { gradientOf, splitTrained } from '../../lib/dpo/gradient-program.js';
 import { compilePairProgram } from '../../lib/dpo/pair-program.js';
@@ -260,9 +260,9 @@ describe('training that goes on from a snapshot', () => {
     const interrupted = train(many, {
       ...options,
       signal: abort.signal,
-      async afterStep(step, takeSnapshot) {
+      async afterStep(step, snapshot) {
         if (step !== at) return;
-        resumeFrom = await takeSnapshot();
+        resumeFrom = await copySnapshot(snapshot);
         abort.abort(new Error('interrupted'));
       },
     });
@@ -276,13 +276,28 @@ describe('training that goes on from a snapshot', () => {
 
   it('refuses one of other weights', async () => {
     const tensors = new Map([
-      ['parameter/x', { shape: [1], dtype: 'float32' as const, data: new Float32Array(1) }],
+      ['parameter/x', deferred({ shape: [1], dtype: 'float32', data: new Float32Array(1) })],
     ]);
     await expect(train(many, { ...options, resumeFrom: { steps: 1, tensors } })).rejects.toThrow(
       /the snapshot's parameter\/\S+ has shape/,
     );
   });
 });
+
+const deferred = ({ shape, dtype, data }: HostTensor): DeferredTensor => ({
+  shape,
+  dtype,
+  read: () => Promise.resolve(data),
+});
+
+async function copySnapshot({ steps, tensors }: TrainingSnapshot): Promise<TrainingSnapshot> {
+  const copied = new Map<string, DeferredTensor>();
+  for (const [name, tensor] of tensors) {
+    const { shape } = tensor;
+    copied.set(name, deferred({ shape, dtype: 'float32', data: (await tensor.read()) as Float32Array }));
+  }
+  return { steps, tensors: copied };
+}
 
 const bytes = (data: HostTensor['data']) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 

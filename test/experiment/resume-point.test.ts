@@ -61,7 +61,7 @@ async function killedRun(): Promise<RunDirectories> {
     const data = Float32Array.of(steps);
     await saveTraining(directories, 1, {
       steps,
-      tensors: new Map([['x', { shape: [1], dtype: 'float32', data }]]),
+      tensors: new Map([['x', { shape: [1], dtype: 'float32', read: () => Promise.resolve(data) }]]),
     });
   }
   return directories;

@@ -40,8 +40,15 @@ function step(name) {
 
 /** Half of the content, for a short write. */
 function halve(data) {
-  if (typeof data === 'string' || ArrayBuffer.isView(data)) return data.slice(0, data.length / 2);
-  const whole = Buffer.concat([...data]);
+  return data.slice(0, data.length / 2);
+}
+
+/** The same of what is written from chunks as they come. */
+async function halveChunks(data) {
+  if (typeof data === 'string' || ArrayBuffer.isView(data)) return halve(data);
+  const chunks = [];
+  for await (const chunk of data) chunks.push(Buffer.from(chunk));
+  const whole = Buffer.concat(chunks);
   return whole.subarray(0, whole.length / 2);
 }
 
@@ -56,7 +63,8 @@ for (const name of ['rename', 'mkdir', 'rm', 'writeFile', 'appendFile']) {
   const real = fs.promises[name];
   fs.promises[name] = async (target, ...rest) => {
     const error = await asyncStep(name);
-    if (error && disk.fault === 'short' && name.endsWith('File')) await real(target, halve(rest[0]));
+    if (error && disk.fault === 'short' && name.endsWith('File'))
+      await real(target, await halveChunks(rest[0]));
     if (error) throw error;
     return real(target, ...rest);
   };
