@@ -9,6 +9,7 @@ import {
   type SchemaElement,
   type SchemaTree,
 } from 'hyparquet';
+import { checkPages } from './parquet-pages.js';
 
 /** Beside Snappy, which hyparquet reads itself and datasets on the hub are written with. */
 const compressors: Compressors = {
@@ -36,6 +37,11 @@ export async function* parquetRows(
       .filter(isWanted);
     let rowStart = 0;
     for (const group of metadata.row_groups) {
+      for (const { meta_data: column } of group.columns) {
+        if (!column || !columns.includes(column.path_in_schema[0])) continue;
+        const values = await checkPages(buffer, column, metadata, compressors);
+        if (group.num_rows > values) throw new Error(`it claims ${group.num_rows} rows of ${values} values`);
+      }
       const rowEnd = rowStart + Number(group.num_rows);
       const rows = Array.from({ length: rowEnd - rowStart }, (): Record<string, unknown> => ({}));
       for (const column of columns) {

@@ -108,6 +108,14 @@ describe('readItems says what is wrong', () => {
     await expect(read(temporaryFolder())).rejects.toThrow('has no dataset in it');
   });
 
+  it('of a parquet file with a run of values that would fill the memory', async () => {
+    const bytes = readFileSync(join(FIXTURES, 'lists.parquet'));
+    bytes[566] = 0;
+    await expect(read(fileWith('data.parquet', bytes))).rejects.toThrow(
+      /data\.parquet cannot be read as parquet: a run of \d+ values is in a page of \d+\.$/,
+    );
+  });
+
   it('of any damaged parquet file', async () => {
     const whole = readFileSync(join(FIXTURES, 'lists.parquet'));
     const file = fileWith('data.parquet', whole);
