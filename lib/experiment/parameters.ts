@@ -50,6 +50,10 @@ export const parametersSchema = z.strictObject({
     .describe(
       'let no pair choose a sample that loses on the second opinion score or on fidelity to the edit',
     ),
+  lengthGuard: z
+    .boolean()
+    .default(false)
+    .describe('let no pair choose a sample that is longer than the rejected one: lengths must not grow'),
   guard: z
     .boolean()
     .default(false)
@@ -105,15 +109,17 @@ const LONGEST_TARGET = 180;
 /**
  * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
  * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
- * happens to be. A weak pull to the reference (small beta) lets the policy move that far, and a little of the chosen samples' likelihood
- * (rpoAlpha) keeps their ends where they were.
+ * happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples' likelihood
+ * (rpoAlpha) and pairs that never choose the longer sample keep their ends where they were. MOS teaches the embedded policy little
+ * (docs/default.md), so its preset moves it little.
  */
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
     reward: 'even-token',
     pairsPerPrompt: 5,
+    lengthGuard: true,
     beta: 0.005,
-    rpoAlpha: 0.03,
+    rpoAlpha: 0.02,
     learningRate: 5e-4,
     epochs: 6,
     batchSize: 10,
@@ -130,11 +136,10 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
   mos: {
     reward: 'mos',
     guard: true,
-    pairsPerPrompt: 2,
-    beta: 0.003,
-    learningRate: 1e-4,
-    epochs: 10,
-    batchSize: 3,
+    pairsPerPrompt: 5,
+    rpoAlpha: 1,
+    learningRate: 5e-5,
+    batchSize: 10,
     maxNewTokens: LONGEST_TARGET,
   },
 };
