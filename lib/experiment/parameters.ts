@@ -53,7 +53,7 @@ export const parametersSchema = z.strictObject({
   lengthGuard: z
     .boolean()
     .default(false)
-    .describe('let no pair choose a sample that is longer than the rejected one: lengths must not grow'),
+    .describe('refuse pairs whose chosen sample is longer than the rejected one: lengths must not grow'),
   guard: z
     .boolean()
     .default(false)

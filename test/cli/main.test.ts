@@ -37,7 +37,7 @@ describe('help', () => {
       if (name === 'reward' || name === 'rewardModel') continue;
       const flag = name.replace(/[A-Z]/g, (letter) => '-' + letter.toLowerCase());
       expect(text).toMatch(
-        new RegExp(`--${flag}[ <][^(]*(\\([^)]*\\)[^(]*)?\\((choices: [^)]+, )?default: [^)]+\\)`),
+        new RegExp(`--(no-)?${flag}[ <][^(]*(\\([^)]*\\)[^(]*)?\\((choices: [^)]+, )?default: [^)]+\\)`),
       );
     }
     const { learningRate } = parseParameters(presets['even-token']);
