@@ -39,7 +39,7 @@ const COLLECT = `(async () => {
   await Promise.all(loaded);
   const isSeen = (picture) => picture.getBoundingClientRect().width > 300;
   return {
-    pictures: [...document.querySelectorAll('.jp-OutputArea svg')].filter(isSeen).length,
+    pictures: [...document.querySelectorAll('.jp-OutputArea :is(svg, img)')].filter(isSeen).length,
     audioSeconds: players.map(({ duration }) => duration),
   };
 })()`;
