@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { elementCount } from '../engine/graph.js';
 import { writeFileAtomic } from './atomic.js';
 import { requireSpace } from './disk-space.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
@@ -134,7 +135,7 @@ export async function writeSafetensors(
   for (const name of names) {
     const tensor = tensors.get(name)!;
     const { shape, dtype } = tensor;
-    const items = 'data' in tensor ? tensor.data.length : shape.reduce((product, size) => product * size, 1);
+    const items = 'data' in tensor ? tensor.data.length : elementCount(shape);
     checkWritable(name, shape, items, path);
     const fileDtype: FileDtype = dtype === 'int64' ? 'I64' : floatDtype;
     const end = offset + items * ITEM_BYTES[fileDtype];
@@ -181,7 +182,7 @@ function checkWritable(name: string, shape: number[], items: number, path: strin
   if (name === '__metadata__') throw new Error(`${where} cannot be written: the format reserves this name.`);
   if (Buffer.from(name).toString() !== name)
     throw new Error(`${where} has a name that is not valid Unicode.`);
-  const expected = shape.reduce((product, size) => product * size, 1);
+  const expected = elementCount(shape);
   if (expected !== items) {
     throw new Error(`${where} of shape [${shape.join(', ')}] needs ${expected} values, but holds ${items}.`);
   }

@@ -2,6 +2,7 @@
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { bartWeightShapes } from '../checkpoint/bart-weights.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
+import { elementCount } from '../engine/graph.js';
 import { uniformStream } from '../random.js';
 
 /** Weights as transformers initialises a BART: normal with deviation `init_std`, biases 0, layer norms 1, the pad row 0. */
@@ -10,7 +11,7 @@ export function initializeWeights(config: BartConfig, seed: number): Map<string,
   const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
   const weights = new Map<string, HostTensor>();
   for (const [name, shape] of bartWeightShapes(config)) {
-    const count = shape.reduce((product, size) => product * size, 1);
+    const count = elementCount(shape);
     const isNorm = /layer_?norm/.test(name);
     const data = Float32Array.from({ length: count }, () =>
       name.endsWith('bias') ? 0 : isNorm ? 1 : normal() * config.init_std,

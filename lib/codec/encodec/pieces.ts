@@ -1,6 +1,7 @@
 /** Runs a network over sequences of any length, piece by piece, with one compiled program. */
 import type { Tensor } from '@tensorflow/tfjs';
 import { compile, type Compiled, type HostArray, type InputSpec } from '../../engine/index.js';
+import { elementCount } from '../../engine/graph.js';
 import { samplesPerFrame, type EncodecConfig } from './config.js';
 import type { EncodecWeights } from './checkpoint.js';
 import { reach, type Layer } from './layers.js';
@@ -58,7 +59,7 @@ export function openPieceRunner(config: EncodecConfig, network: PieceNetwork): P
       let carried: Record<string, HostArray> = Object.fromEntries(
         Array.from(carriedShapes(network.layers), ([name, shape]) => [
           name,
-          new Float32Array(shape.reduce((product, size) => product * size, 1)),
+          new Float32Array(elementCount(shape)),
         ]),
       );
       const total = Math.ceil(samples / hop);
