@@ -1,5 +1,6 @@
 /**
- * Writes the default's dataset: each item is one spoken sentence and the same with one effect, both as codes.
+ * Writes the default's dataset: each item is one spoken sentence and the same with one effect, both as codes. Some of the edits,
+ * those of test sentences apart, have a noisy room around them.
  *
  *     node dist/scripts/default/dataset.js [phrases=6000] [voices per phrase=1] [processes=2]
  *
@@ -19,6 +20,7 @@ import { openEncoder, type Encoder } from '../../lib/codec/spectral/encoder.js';
 import { readCodebooks } from './codebooks-file.js';
 import { INSTRUCTIONS } from './instructions.js';
 import { loadRecording, splitOf, SPLITS, type Split } from './recordings.js';
+import { addRoomNoise } from './room-noise.js';
 import { listUtterances, type Utterance } from './utterances.js';
 
 /** A line of the files: the item, and where it came from. */
@@ -26,6 +28,8 @@ interface Line extends DatasetItem {
   text: string;
   voice: string;
   effect: Effect;
+  /** The target was recorded in a noisy room. */
+  noisy: boolean;
 }
 
 const ITEMS_FOLDER = '.cache/default/items';
@@ -61,13 +65,17 @@ async function makeItems(utterance: Utterance, encoder: Encoder): Promise<Line[]
   if (source[0].length > LONGEST_SOURCE) return [];
   const items: Line[] = [];
   for (const effect of chooseEffects(utterance)) {
+    const edited = applyEffect(effect, samples, SAMPLE_RATE_HZ);
+    const isTest = splitOf(utterance) === 'test';
+    const noisy = isTest ? null : addRoomNoise(edited, utterance.index, EFFECTS.indexOf(effect));
     items.push({
       src_encodec: source,
       instruction: chooseInstruction(utterance, effect),
-      tgt_encodec: await encoder.encode(applyEffect(effect, samples, SAMPLE_RATE_HZ)),
+      tgt_encodec: await encoder.encode(noisy ?? edited),
       text: utterance.text,
       voice: utterance.voice,
       effect,
+      noisy: noisy !== null,
     });
   }
   return items;

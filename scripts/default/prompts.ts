@@ -1,5 +1,6 @@
 /**
- * Picks the default's prompts from its dataset: for each split 16 items of different sentences, the effects in turn.
+ * Picks the default's prompts from its dataset: for each split 16 items of different sentences, the effects in turn, targets without
+ * noise.
  *
  *     node dist/scripts/default/prompts.js
  *
@@ -20,13 +21,14 @@ async function pickPrompts(path: string): Promise<DatasetItem[]> {
   const texts = new Set<string>();
   for await (const line of createInterface({ input: createReadStream(path) })) {
     if (items.length === PROMPTS) break;
-    const { text, effect, src_encodec, instruction, tgt_encodec } = JSON.parse(line) as DatasetItem & {
+    const { text, effect, noisy, src_encodec, instruction, tgt_encodec } = JSON.parse(line) as DatasetItem & {
       text: string;
       effect: Effect;
+      noisy: boolean;
     };
-    if (texts.has(text) || effect !== EFFECTS[items.length % EFFECTS.length]) continue;
+    if (noisy || texts.has(text) || effect !== EFFECTS[items.length % EFFECTS.length]) continue;
     texts.add(text);
-    items.push({ src_encodec, instruction, tgt_encodec });
+    items.push({ src_encodec, instruction, tgt_encodec, text });
   }
   if (items.length < PROMPTS) throw new Error(`${path} gives ${items.length} prompts, ${PROMPTS} are needed`);
   return items;

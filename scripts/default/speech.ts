@@ -5,6 +5,7 @@
  *     node dist/scripts/default/speech.js [phrases=6000] [voices per phrase=1]
  */
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -39,15 +40,20 @@ async function speak(utterances: readonly Utterance[]): Promise<void> {
   }
 }
 
-/** Speaks what is missing in child processes of `BATCH` utterances each; one that died is followed by the next, three times. */
+/** Speaks what is missing in child processes of `BATCH` utterances each; one that died is followed by the next while that gets on. */
 async function speakInBatches(phraseCount: number, voicesPerPhrase: number): Promise<void> {
   mkdirSync(SPEECH_FOLDER, { recursive: true });
   const all = listUtterances(phraseCount, voicesPerPhrase);
-  let failures = 0;
+  let missingBefore = Infinity;
   for (;;) {
     const missing = all.filter((utterance) => !existsSync(speechFile(utterance)));
     console.log(`${all.length - missing.length} of ${all.length} utterances spoken`);
     if (missing.length === 0) return;
+    if (missing.length === missingBefore)
+      throw new Error(
+        `Speech synthesis died before it had spoken "${missing[0].text}"; see the messages above.`,
+      );
+    missingBefore = missing.length;
     const child = fork(
       fileURLToPath(import.meta.url),
       ['--batch', String(phraseCount), String(voicesPerPhrase)],
@@ -55,9 +61,7 @@ async function speakInBatches(phraseCount: number, voicesPerPhrase: number): Pro
         execArgv: ['--no-warnings'],
       },
     );
-    const status = await new Promise<number | null>((done) => child.once('exit', done));
-    if (status !== 0 && ++failures > 3)
-      throw new Error(`Speech synthesis died ${failures} times; see the messages above.`);
+    await once(child, 'exit');
   }
 }
 
