@@ -110,8 +110,8 @@ const LONGEST_TARGET = 180;
  * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
  * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
  * happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples' likelihood
- * (rpoAlpha) and pairs that never choose the longer sample keep their ends where they were. MOS teaches the embedded policy little
- * (docs/default.md), so its preset moves it little.
+ * (rpoAlpha) and pairs that never choose the longer sample keep their ends where they were. MOS scores are part chance (docs/default.md):
+ * a least margin keeps the pairs in which one sample is noisy and the other is not.
  */
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
@@ -137,7 +137,8 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
     reward: 'mos',
     guard: true,
     pairsPerPrompt: 5,
-    rpoAlpha: 1,
+    minMargin: 0.5,
+    rpoAlpha: 0.1,
     learningRate: 5e-5,
     batchSize: 10,
     maxNewTokens: LONGEST_TARGET,
