@@ -1,4 +1,4 @@
-import { access, copyFile, symlink } from 'node:fs/promises';
+import { access, copyFile, symlink, type FileHandle } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 
 /** Whether there is a file or folder of that name. */
@@ -17,6 +17,22 @@ export function cannotRead(path: string) {
       { cause: error },
     );
   };
+}
+
+/** `length` bytes of a file at `position`, in a buffer of their own; `path` names the file when it has fewer. */
+export async function readFully(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  path: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length;) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, position + done);
+    if (bytesRead === 0) throw new Error(`${path} became shorter while it was read.`);
+    done += bytesRead;
+  }
+  return bytes;
 }
 
 /** Makes `link` point at `target`, by a relative path; where links are not permitted (Windows) it becomes a copy. */

@@ -6,7 +6,7 @@ import { requireSpace } from './disk-space.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
 import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safetensors-header.js';
 import type { FileDtype, TensorEntry } from './safetensors-header.js';
-import { cannotRead } from './files.js';
+import { cannotRead, readFully } from './files.js';
 
 /** A tensor of 32-bit floats in row-major order. */
 export interface FloatTensor {
@@ -39,7 +39,8 @@ export interface DeferredTensor {
  * @throws one sentence with file and tensor when the file breaks the format's rules.
  */
 export async function readSafetensors(path: string): Promise<Map<string, HostTensor>> {
-  return withFile(path, async ({ bufferStart, entries }, read) => {
+  return withFile(path, async (read, size) => {
+    const { bufferStart, entries } = await readHeader(read, size, path);
     const tensors = new Map<string, HostTensor>();
     for (const entry of entries) {
       tensors.set(entry.name, decode(entry, await read(bufferStart + entry.begin, entry.end - entry.begin)));
@@ -49,50 +50,44 @@ export async function readSafetensors(path: string): Promise<Map<string, HostTen
 }
 
 /** As `readSafetensors`, but reads a tensor's data when it is asked for; the file must stay as it is until then. */
-export function openSafetensors(path: string): Promise<Map<string, DeferredTensor>> {
-  return withFile(path, ({ bufferStart, entries }) => {
-    const deferred = (entry: TensorEntry): DeferredTensor => ({
-      shape: entry.shape,
-      dtype: entry.dtype === 'I64' ? 'int64' : 'float32',
-      read: () =>
-        withFile(path, async (_, read) => {
-          const bytes = await read(bufferStart + entry.begin, entry.end - entry.begin);
-          return decode(entry, bytes).data;
-        }),
-    });
-    return Promise.resolve(new Map(entries.map((entry) => [entry.name, deferred(entry)])));
+export async function openSafetensors(path: string): Promise<Map<string, DeferredTensor>> {
+  const { bufferStart, entries } = await withFile(path, (read, size) => readHeader(read, size, path));
+  const deferred = (entry: TensorEntry): DeferredTensor => ({
+    shape: entry.shape,
+    dtype: entry.dtype === 'I64' ? 'int64' : 'float32',
+    read: () =>
+      withFile(path, async (read) => {
+        const bytes = await read(bufferStart + entry.begin, entry.end - entry.begin);
+        return decode(entry, bytes).data;
+      }),
   });
+  return new Map(entries.map((entry) => [entry.name, deferred(entry)]));
 }
 
-/** Opens a file, gives out its header and a way to read from it, and closes it. */
-async function withFile<T>(
-  path: string,
-  use: (
-    header: { bufferStart: number; entries: TensorEntry[] },
-    read: (position: number, length: number) => Promise<Uint8Array>,
-  ) => Promise<T>,
-): Promise<T> {
+type Read = (position: number, length: number) => Promise<Uint8Array>;
+
+/** Opens a file, gives out a way to read from it and its size, and closes it. */
+async function withFile<T>(path: string, use: (read: Read, size: number) => Promise<T>): Promise<T> {
   const handle = await open(path).catch(cannotRead(path));
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new Error(`${path} is not a file.`);
-    const { size } = stats;
-    const read = async (position: number, length: number): Promise<Uint8Array> => {
-      const bytes = new Uint8Array(length);
-      for (let done = 0; done < length;) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, position + done);
-        if (bytesRead === 0) throw new Error(`${path} became shorter while it was read.`);
-        done += bytesRead;
-      }
-      return bytes;
-    };
-    const headerBytes = parseHeaderLength(await read(0, Math.min(size, LENGTH_BYTES)), size, path);
-    const bufferStart = LENGTH_BYTES + headerBytes;
-    const entries = parseHeader(await read(LENGTH_BYTES, headerBytes), size - bufferStart, path);
-    return await use({ bufferStart, entries }, read);
+    return await use((position, length) => readFully(handle, position, length, path), stats.size);
   } finally {
     await handle.close();
   }
+}
+
+/** Where the tensors begin, and where among them each lies. */
+async function readHeader(
+  read: Read,
+  size: number,
+  path: string,
+): Promise<{ bufferStart: number; entries: TensorEntry[] }> {
+  const headerBytes = parseHeaderLength(await read(0, Math.min(size, LENGTH_BYTES)), size, path);
+  const bufferStart = LENGTH_BYTES + headerBytes;
+  const entries = parseHeader(await read(LENGTH_BYTES, headerBytes), size - bufferStart, path);
+  return { bufferStart, entries };
 }
 
 /** As `readSafetensors`, from the whole file's bytes. `name` stands for the file in messages. */
