@@ -50,10 +50,6 @@ export const parametersSchema = z.strictObject({
     .describe(
       'let no pair choose a sample that loses on the second opinion score or on fidelity to the edit',
     ),
-  lengthGuard: z
-    .boolean()
-    .default(false)
-    .describe('refuse pairs whose chosen sample is longer than the rejected one: lengths must not grow'),
   guard: z
     .boolean()
     .default(false)
@@ -110,17 +106,16 @@ const LONGEST_TARGET = 180;
  * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
  * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
  * happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples' likelihood
- * (rpoAlpha) and pairs that never choose the longer sample keep their ends where they were. MOS scores are part chance (docs/default.md):
- * a least margin keeps the pairs in which one sample is noisy and the other is not.
+ * (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md): a least margin keeps the pairs in which one
+ * sample is noisy and the other is not.
  */
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
     reward: 'even-token',
     pairsPerPrompt: 5,
-    lengthGuard: true,
     beta: 0.005,
-    rpoAlpha: 0.02,
-    learningRate: 5e-4,
+    rpoAlpha: 0.05,
+    learningRate: 7e-4,
     epochs: 6,
     batchSize: 10,
     maxNewTokens: LONGEST_TARGET,

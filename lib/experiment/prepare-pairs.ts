@@ -84,12 +84,8 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
 }
 
 function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): PreferenceRow[] {
-  const { pairsPerPrompt, minMargin, guardPairs, lengthGuard } = run.parameters;
-  const guard = (completion: ScoredCompletion) => ({
-    ...(guardPairs && figuresInPairs(completion)),
-    ...(lengthGuard && { brevity: -completion.codes.length }),
-  });
-  const rules: PairRules<ScoredCompletion> = { minMargin, ...((guardPairs || lengthGuard) && { guard }) };
+  const { pairsPerPrompt, minMargin, guardPairs } = run.parameters;
+  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { guard: figuresInPairs }) };
   return run.train.flatMap(({ item }, index) => {
     const choices = choosePairs(scored[index], pairsPerPrompt, rules);
     if ('skipped' in choices) {

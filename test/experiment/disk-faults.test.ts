@@ -29,7 +29,7 @@ const HOUR_MS = 3_600_000;
 
 const ARGUMENTS =
   '--iterations 2 --train-prompts 2 --test-prompts 1 --audio-prompts 1 --sample-size 3 --num-eval 2 --max-new-tokens 6 --epochs 1 ' +
-  '--batch-size 2 --validation-share 0 --checkpoint-minutes 0 --keep-checkpoints last --learning-rate 0.01 --no-length-guard';
+  '--batch-size 2 --validation-share 0 --checkpoint-minutes 0 --keep-checkpoints last --learning-rate 0.01';
 
 const tiny = await createTinyRun();
 const firstWeights = new Map(tiny.policy.weights);
