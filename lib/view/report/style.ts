@@ -27,7 +27,7 @@ figcaption { max-width: 100ch; }
 table { margin: 10px 0; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 18px 5px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--faint); font-weight: 600; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: anywhere; min-width: 4.5em; }
 .clips { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 12px; }
 article { padding: 9px 10px 8px; border: 1px solid var(--line); border-radius: 8px; break-inside: avoid; }
 article header { display: flex; justify-content: space-between; gap: 8px; font-size: 13px; color: var(--faint); }
