@@ -11,7 +11,7 @@ if (!folder || !output) throw new Error('give the folder that make.py wrote, and
 
 const SMALL =
   '--train-prompts 4 --test-prompts 1 --iterations 1 --sample-size 6 --num-eval 1 --max-new-tokens 200 --epochs 1 ' +
-  '--batch-size 1 --pairs-per-prompt 1 --audio-prompts 0 --learning-rate 1e-6';
+  '--batch-size 1 --pairs-per-prompt 1 --min-margin 0 --audio-prompts 0 --learning-rate 1e-6';
 const parts = [
   ['--policy', 'policy'],
   ['--nar', 'nar'],
