@@ -1,4 +1,6 @@
 /** The noise that part of the edited recordings come with: no instruction mentions it, so a policy learns to write both kinds. */
+import { amplify } from '../../lib/audio/effects.js';
+import { measureLevelDb } from '../../lib/audio/level.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 
 /** Of the targets that a policy learns from. */
@@ -11,9 +13,9 @@ export function addRoomNoise(samples: Float32Array, ...key: number[]): Float32Ar
   const uniform = uniformStream(...key);
   if (uniform() >= NOISY_SHARE) return null;
   const snrDb = LOWEST_SNR_DB + uniform() * (HIGHEST_SNR_DB - LOWEST_SNR_DB);
-  const noise = pinkNoise(samples.length, uniform);
-  const gain = (rms(samples) / rms(noise)) * 10 ** (-snrDb / 20);
-  return samples.map((sample, i) => sample + gain * noise[i]);
+  const pink = pinkNoise(samples.length, uniform);
+  const noise = amplify(pink, measureLevelDb(samples) - snrDb - measureLevelDb(pink));
+  return samples.map((sample, i) => sample + noise[i]);
 }
 
 /** Noise whose power falls by 3 dB an octave: white noise through Paul Kellet's filter (musicdsp.org, archive 76, "economy"). */
@@ -26,8 +28,4 @@ function pinkNoise(length: number, uniform: Uniform): Float32Array {
     high = 0.57 * high + 1.0526913 * white;
     return low + middle + high + 0.1848 * white;
   });
-}
-
-function rms(samples: Float32Array): number {
-  return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
 }
