@@ -1,6 +1,7 @@
 import { DYNAMIC, type Attribute, type Graph } from '../../engine/graph.js';
 import { writeOnnx } from '../../engine/onnx.js';
-import { MEL_BANDS, SEGMENT_FRAMES } from './features.js';
+import { SEGMENT_FRAMES } from './features.js';
+import { MEL_BANDS } from './frames.js';
 import type { Weights } from './weights.js';
 
 /** The network's outputs, in its order. */

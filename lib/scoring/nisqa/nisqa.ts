@@ -1,16 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
-import { defaultThreads, EngineHost } from '../../engine/index.js';
+import { compiledModule, defaultThreads, EngineHost, type Compiled } from '../../engine/index.js';
 import { findWeights, type WeightsPlace } from '../weights-path.js';
-import {
-  MEL_BANDS,
-  openNisqaFeatures,
-  segmentCountOf,
-  type NisqaFeatures,
-  type NisqaInput,
-} from './features.js';
+import { segmentCountOf, type NisqaInput } from './features.js';
+import { compileMel } from './mel-program.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
+import type { ScoreLoop } from './score-loop.js';
 import { parseNisqaWeights } from './weights.js';
 
 /** Speech quality as listeners would rate it, from about 1 (bad) to 5 (excellent); not clamped. */
@@ -58,11 +54,10 @@ const PLACE: WeightsPlace = {
     downloadFile(`${process.env.NISQA_MIRROR || AUTHORS}/nisqa.tar`, path, { sha256: WEIGHTS_SHA256 }),
 };
 
-/** Segments, padding included, in one run of the network: bounds its memory to about 25 MB, and lets all workers end together. */
-const MAX_BATCH_SEGMENTS = 256;
-
-/** Added to the attention of padding; exp of it is 0. */
-const MASKED = -1e30;
+/** Segments, padding included, in one run of the network: bounds its memory to about 12 MB, and lets all workers end together. */
+const MAX_BATCH_SEGMENTS = 128;
+/** Batches a worker has at once: ONNX Runtime computes one in a thread of its own while JavaScript prepares another. */
+const BATCHES_A_WORKER = 2;
 
 /** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
 export function findNisqaWeights(weightsPath?: string): Promise<string> {
@@ -103,7 +98,9 @@ export async function loadNisqa(weightsPath?: string, host?: EngineHost): Promis
           batch.forEach((index, i) => (results[index] = scores[i]));
         }
       };
-      await Promise.all(workers.map(work));
+      await Promise.all(
+        workers.flatMap((worker) => Array.from({ length: BATCHES_A_WORKER }, () => work(worker))),
+      );
       return results;
     },
     async scoreFile(path) {
@@ -129,20 +126,39 @@ interface NisqaWorker {
 }
 
 async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Promise<NisqaWorker> {
-  const session = await host.createSession(model);
-  const spectrograms = openNisqaFeatures(host);
+  const network = await host.createSession(model);
+  /** Compiled for each sample rate when a recording first has it. */
+  const melPrograms = new Map<number, Promise<Compiled>>();
+  const melSessionOf = async (sampleRateHz: number): Promise<number> => {
+    if (!melPrograms.has(sampleRateHz)) melPrograms.set(sampleRateHz, compileMel(sampleRateHz, host));
+    return (await melPrograms.get(sampleRateHz)!).session!;
+  };
   return {
     async score(recordings) {
-      const { scores } = await host.call('run', session, feeds(await spectrograms.extract(recordings)), {});
-      return recordings.map((_, i) =>
-        namedScores(scores.subarray(i * DIMENSIONS.length, (i + 1) * DIMENSIONS.length)),
-      );
+      const melSessions = new Map<number, number>();
+      for (const { sampleRateHz } of recordings)
+        melSessions.set(sampleRateHz, await melSessionOf(sampleRateHz));
+      const loop: ScoreLoop = { network, melSessions, recordings: recordings.map(ownSamples) };
+      const scores: NisqaScores[] = [];
+      for await (const values of host.stream<Float32Array>(
+        compiledModule('./score-loop.js', import.meta.url),
+        loop,
+      ))
+        for (let at = 0; at < values.length; at += DIMENSIONS.length)
+          scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
+      return scores;
     },
     async dispose() {
-      await spectrograms.dispose();
-      await host.call('releaseSession', session);
+      for (const program of melPrograms.values()) await (await program).dispose();
+      await host.call('releaseSession', network);
     },
   };
+}
+
+/** A message to a worker holds the whole buffer of an array, of which samples may be a small part. */
+function ownSamples({ samples, sampleRateHz }: NisqaInput): NisqaInput {
+  const isWhole = samples.byteLength === samples.buffer.byteLength;
+  return { samples: isWhole ? samples : samples.slice(), sampleRateHz };
 }
 
 /** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */
@@ -169,35 +185,6 @@ function* batches(
     batch.push(index);
   }
   if (batch.length > 0) yield batch;
-}
-
-/** The network's inputs for some recordings: their spectrograms in a row, and which segments of them belong together. */
-function feeds(batch: readonly NisqaFeatures[]) {
-  const frameCount = batch.reduce((sum, { decibels }) => sum + decibels.length / MEL_BANDS, 0);
-  const segmentCount = batch.reduce((sum, { segmentStarts }) => sum + segmentStarts.length, 0);
-  const longest = Math.max(...batch.map(({ segmentStarts }) => segmentStarts.length));
-  const decibels = new Float32Array(frameCount * MEL_BANDS);
-  const starts = new Int32Array(segmentCount);
-  const segments = new Int32Array(batch.length * longest);
-  const mask = new Float32Array(batch.length * longest).fill(MASKED);
-  let frame = 0;
-  let segment = 0;
-  batch.forEach((features, row) => {
-    decibels.set(features.decibels, frame * MEL_BANDS);
-    features.segmentStarts.forEach((start, i) => {
-      starts[segment] = frame + start;
-      segments[row * longest + i] = segment;
-      mask[row * longest + i] = 0;
-      segment++;
-    });
-    frame += features.decibels.length / MEL_BANDS;
-  });
-  return {
-    decibels: { data: decibels, shape: [frameCount, MEL_BANDS] },
-    starts: { data: starts, shape: [segmentCount] },
-    segments: { data: segments, shape: [batch.length, longest] },
-    mask: { data: mask, shape: [batch.length, 1, longest] },
-  };
 }
 
 function namedScores(values: ArrayLike<number>): NisqaScores {
