@@ -3,8 +3,8 @@ import { reflectIndex } from '../../audio/stft.js';
 
 export const MEL_BANDS = 48;
 export const FFT_SIZE = 4096;
-/** Frames of one run of the compiled spectrogram. */
-export const FRAMES_AT_ONCE = 256;
+/** Frames of one run of the compiled spectrogram: few enough that its tensors fit in a core's cache. */
+export const FRAMES_AT_ONCE = 128;
 const HOP_SECONDS = 0.01;
 const WINDOW_SECONDS = 0.02;
 
