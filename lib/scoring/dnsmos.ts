@@ -1,10 +1,9 @@
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { applyMel, melFilterBank } from '../audio/mel.js';
 import { resample } from '../audio/resample.js';
-import { hannWindow, stft, type StftOptions } from '../audio/stft.js';
 import { sha256Of } from '../checkpoint/download.js';
 import { defaultHost, type EngineHost } from '../engine/index.js';
+import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
 import { findWeights, type WeightsPlace } from './weights-path.js';
 
@@ -30,16 +29,9 @@ export interface Dnsmos {
   dispose(): Promise<void>;
 }
 
-const SAMPLE_RATE_HZ = 16_000;
+export const DNSMOS_RATE_HZ = 16_000;
 const WINDOW_SECONDS = 9.01;
-const WINDOW_SAMPLES = 144_160;
-
-const STFT: StftOptions = { fftSize: 321, hopSize: 160, window: hannWindow(321), padding: 'zero' };
-const MEL_BANDS = 120;
-const MEL_FILTERS = melFilterBank({ sampleRateHz: SAMPLE_RATE_HZ, fftSize: STFT.fftSize, bands: MEL_BANDS });
-const MEL_FRAMES = 900;
-const MIN_POWER = 1e-10;
-const DYNAMIC_RANGE_DB = 80;
+export const WINDOW_SAMPLES = 144_160;
 
 /** From the P.835 network's outputs to ratings: coefficients of x^2, x and 1. */
 const POLYNOMIALS = {
@@ -89,6 +81,7 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
   };
   const p835 = await open('sig_bak_ovr.onnx');
   const p808 = await open('model_v8.onnx');
+  const mel = await compileMel(host);
   const run = async (session: number, data: Float32Array, shape: number[]) =>
     Object.values(await host.call('run', session, { input_1: { data, shape } }, {}))[0];
 
@@ -97,13 +90,14 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
       if (samples.length === 0) throw new Error('it holds no samples');
       if (!samples.every(Number.isFinite)) throw new Error('it holds a sample that is not a finite number');
       const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
-      const windows = windowsOf(resample(samples, sampleRateHz, SAMPLE_RATE_HZ));
+      const windows = windowsOf(resample(samples, sampleRateHz, DNSMOS_RATE_HZ));
       for (const window of windows) {
         const [sig, bak, ovrl] = await run(p835, window, [1, WINDOW_SAMPLES]);
         sum.sig += polynomial(POLYNOMIALS.sig, sig);
         sum.bak += polynomial(POLYNOMIALS.bak, bak);
         sum.ovrl += polynomial(POLYNOMIALS.ovrl, ovrl);
-        sum.p808 += (await run(p808, melDecibels(window), [1, MEL_FRAMES, MEL_BANDS]))[0];
+        const { levels } = await mel({ frames: framesOf(window) });
+        sum.p808 += (await run(p808, levels as Float32Array, [1, MEL_FRAMES, MEL_BANDS]))[0];
       }
       const mean = (total: number) => total / windows.length;
       return { ovrl: mean(sum.ovrl), sig: mean(sum.sig), bak: mean(sum.bak), p808: mean(sum.p808) };
@@ -111,6 +105,7 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
     async dispose() {
       await host.call('releaseSession', p835);
       await host.call('releaseSession', p808);
+      await mel.dispose();
     },
   };
 }
@@ -141,34 +136,24 @@ async function downloadNetworks(path: string): Promise<void> {
 function windowsOf(samples: Float32Array): Float32Array[] {
   let length = samples.length;
   while (length < WINDOW_SAMPLES) length *= 2;
-  const count = Math.trunc(Math.floor(length / SAMPLE_RATE_HZ) - WINDOW_SECONDS) + 1;
-  const starts = Array.from({ length: count }, (_, second) => second * SAMPLE_RATE_HZ);
+  const count = Math.trunc(Math.floor(length / DNSMOS_RATE_HZ) - WINDOW_SECONDS) + 1;
+  const starts = Array.from({ length: count }, (_, second) => second * DNSMOS_RATE_HZ);
+  const repeated = repeatTo(length, samples);
   return starts
     .filter((start) => endOf(start) - start === WINDOW_SAMPLES)
-    .map((start) =>
-      Float32Array.from({ length: WINDOW_SAMPLES }, (_, i) => samples[(start + i) % samples.length]),
-    );
+    .map((start) => repeated.slice(start, start + WINDOW_SAMPLES));
+}
+
+/** The samples again and again, `length` in all. */
+export function repeatTo(length: number, samples: Float32Array): Float32Array {
+  const repeated = new Float32Array(length);
+  for (let at = 0; at < length; at += samples.length) repeated.set(samples.subarray(0, length - at), at);
+  return repeated;
 }
 
 /** As computed in the authors' code, where rounding makes some windows one sample short; it leaves those out. */
 function endOf(start: number): number {
-  return Math.trunc((start / SAMPLE_RATE_HZ + WINDOW_SECONDS) * SAMPLE_RATE_HZ);
-}
-
-/** Input of the P.808 network, [MEL_FRAMES, MEL_BANDS]: power in dB below the window's loudest value, scaled to -1 ... 1. */
-function melDecibels(window: Float32Array): Float32Array {
-  const levels = new Float32Array(MEL_FRAMES * MEL_BANDS);
-  const powers = new Float64Array(Math.floor(STFT.fftSize / 2) + 1);
-  const mel = new Float64Array(MEL_BANDS);
-  let offset = 0;
-  for (const spectrum of stft(window.subarray(0, WINDOW_SAMPLES - STFT.hopSize), STFT)) {
-    for (let bin = 0; bin < powers.length; bin++)
-      powers[bin] = spectrum[2 * bin] ** 2 + spectrum[2 * bin + 1] ** 2;
-    applyMel(MEL_FILTERS, powers, mel);
-    for (const power of mel) levels[offset++] = 10 * Math.log10(Math.max(MIN_POWER, power));
-  }
-  const loudest = levels.reduce((max, level) => Math.max(max, level), -Infinity);
-  return levels.map((level) => (Math.max(level - loudest, -DYNAMIC_RANGE_DB) + 40) / 40);
+  return Math.trunc((start / DNSMOS_RATE_HZ + WINDOW_SECONDS) * DNSMOS_RATE_HZ);
 }
 
 function polynomial([a, b, c]: readonly [number, number, number], x: number): number {

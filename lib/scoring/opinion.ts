@@ -1,5 +1,6 @@
 import { defaultHost, type EngineHost } from '../engine/index.js';
-import { loadDnsmos } from './dnsmos.js';
+import { resample } from '../audio/resample.js';
+import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
 import { loadNisqa } from './nisqa/nisqa.js';
 
 export const opinionModels = ['nisqa', 'dnsmos'] as const;
@@ -42,20 +43,17 @@ export async function openOpinionScorer(
   return {
     model,
     score: async (samples, sampleRateHz) =>
-      (await dnsmos.score(fillWindow(samples, sampleRateHz), sampleRateHz)).ovrl,
+      (await dnsmos.score(fillWindow(samples, sampleRateHz), DNSMOS_RATE_HZ)).ovrl,
     dispose: () => dnsmos.dispose(),
   };
 }
 
-/** A little more than one window of DNSMOS, so that resampling leaves no less. */
-const WINDOW_SECONDS = 9.02;
-
 /**
- * Repeats a shorter recording to fill exactly one window of DNSMOS. DNSMOS repeats it too, but may then rate up to seven windows of the
- * same sound, each as long to compute.
+ * At DNSMOS's rate, a shorter recording repeated to fill exactly one window. DNSMOS repeats it too, but may then rate up to seven windows
+ * of the same sound, each as long to compute.
  */
 function fillWindow(samples: Float32Array, sampleRateHz: number): Float32Array {
-  const length = Math.ceil(WINDOW_SECONDS * sampleRateHz);
-  if (samples.length === 0 || samples.length >= length) return samples;
-  return Float32Array.from({ length }, (_, i) => samples[i % samples.length]);
+  const resampled = resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
+  if (samples.length === 0 || resampled.length >= WINDOW_SAMPLES) return resampled;
+  return repeatTo(WINDOW_SAMPLES, resampled);
 }
