@@ -24,7 +24,15 @@ const ALONE = {
   },
   dnsmos: async (): Promise<Metric> => {
     const { score, dispose } = await loadDnsmos();
-    return { score: each(({ samples, sampleRateHz }) => score(samples, sampleRateHz)), dispose };
+    return {
+      score: (recordings) =>
+        Promise.all(
+          recordings.map(({ samples, sampleRateHz }) =>
+            score(samples, sampleRateHz).catch((error: unknown) => error as Error),
+          ),
+        ) as ReturnType<Metric['score']>,
+      dispose,
+    };
   },
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),

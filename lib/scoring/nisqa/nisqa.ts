@@ -56,7 +56,7 @@ const PLACE: WeightsPlace = {
 
 /** Segments, padding included, in one run of the network: bounds its memory to about 12 MB, and lets all workers end together. */
 const MAX_BATCH_SEGMENTS = 128;
-/** Batches a worker has at once: ONNX Runtime computes one in a thread of its own while JavaScript prepares another. */
+/** Batches a worker has at once, so that it never waits for the next one's samples. */
 const BATCHES_A_WORKER = 2;
 
 /** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
