@@ -33,6 +33,7 @@ export function compileMel(sampleRateHz: number, host: EngineHost): Promise<Comp
         return others.reduce(
           (spectra, part, group) =>
             spectra.flatMap((even, piece) => {
+              // Mirrored bins: cos(pi i - x) = (-1)^i cos(x), sin(pi i - x) = -(-1)^i sin(x).
               const odd = tf.matMul(part, w[`${waves}${group + 1}.${piece}`]);
               return [tf.add(even, odd), waves === 'cosines' ? tf.sub(even, odd) : tf.sub(odd, even)];
             }),
