@@ -5,12 +5,7 @@ import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '
 import { length } from '../reward/length.js';
 import { mosReward } from '../reward/mos.js';
 import type { Reward } from '../reward/reward.js';
-import {
-  openOpinionScorer,
-  opinionModels,
-  type OpinionModel,
-  type OpinionScorer,
-} from '../scoring/opinion.js';
+import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
 import type { Parameters } from './parameters.js';
 
@@ -25,35 +20,20 @@ export interface Scorers {
 }
 
 /**
- * Opens the reward and the guards that the parameters name. Opinion scores run in workers of their own, beside the engine's that samples and
+ * Opens the reward and the guards that the parameters name. Opinion scores run in a worker of their own, beside the engine's that samples and
  * makes audio.
  *
  * @throws Error when the reward's network is not at hand, saying how to provide it; a guard that cannot be had gives a notice instead
  */
 export async function openScorers(parameters: Parameters): Promise<Scorers> {
   const host = new EngineHost(1);
-  const opened: OpinionScorer[] = [];
-  const open: OpenOpinionScorer = async (model) => {
-    const scorer = await openOpinionScorer(model, host);
-    opened.push(scorer);
-    return scorer;
-  };
-  // What is still being scored is not waited for: its calls end with an error when the workers do.
-  const close = () => Promise.allSettled([host.close(), ...opened.map((scorer) => scorer.dispose())]);
   try {
-    const reward = await openReward(parameters, open);
+    const reward = await openReward(parameters, host);
     if (!parameters.guard && !parameters.guardPairs) {
-      return {
-        reward,
-        guards: () => [],
-        notices: [],
-        async dispose() {
-          await close();
-        },
-      };
+      return { reward, guards: () => [], notices: [], dispose: () => host.close() };
     }
     const notices: string[] = [];
-    const scorers = await openSecondScorers(parameters, open, notices);
+    const scorers = await openSecondScorers(parameters, host, notices);
     const transcriber = parameters.guard ? await openNamedTranscriber(parameters, notices) : undefined;
     return {
       reward,
@@ -66,39 +46,37 @@ export async function openScorers(parameters: Parameters): Promise<Scorers> {
       notices,
       async dispose() {
         await transcriber?.dispose();
-        await close();
+        await host.close();
       },
     };
   } catch (error) {
-    await close();
+    await host.close();
     throw error;
   }
 }
 
-type OpenOpinionScorer = (model: OpinionModel) => Promise<OpinionScorer>;
-
-async function openReward({ reward, rewardModel }: Parameters, open: OpenOpinionScorer): Promise<Reward> {
+async function openReward({ reward, rewardModel }: Parameters, host: EngineHost): Promise<Reward> {
   switch (reward) {
     case 'even-token':
       return evenToken;
     case 'length':
       return length;
     case 'mos':
-      return mosReward(await open(rewardModel));
+      return mosReward(await openOpinionScorer(rewardModel, host));
   }
 }
 
 /** The opinion scores that are not trained on. */
 async function openSecondScorers(
   { reward, rewardModel }: Parameters,
-  open: OpenOpinionScorer,
+  host: EngineHost,
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
   for (const model of opinionModels) {
     if (reward === 'mos' && rewardModel === model) continue;
     try {
-      scorers.push(await open(model));
+      scorers.push(await openOpinionScorer(model, host));
     } catch (error) {
       notices.push(`no guard by ${model.toUpperCase()}: ${(error as Error).message}`);
     }

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { resample } from '../audio/resample.js';
 import { sha256Of } from '../checkpoint/download.js';
-import { defaultThreads, EngineHost, type HostArray } from '../engine/index.js';
+import { defaultHost, type EngineHost } from '../engine/index.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
 import { findWeights, type WeightsPlace } from './weights-path.js';
@@ -57,58 +57,18 @@ const PLACE: WeightsPlace = {
 };
 
 /**
- * Loads DNSMOS, which predicts how listeners would rate the quality of speech after noise suppression, into a worker of one thread for
- * each of the engine's threads. Recordings go to them in turn: what is scored at the same time uses all cores.
+ * Loads DNSMOS, which predicts how listeners would rate the quality of speech after noise suppression.
  *
  * Source: Reddy, Gopal, Cutler, "DNSMOS P.835: A Non-Intrusive Perceptual Objective Speech Quality Metric to Evaluate Noise
  * Suppressors", ICASSP 2022, and its published code.
  *
  * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache,
  * into which pip (of {@link findPython}) gets them from the wheel speechmos where they are missing
+ * @param host runs the networks; default: the engine's shared worker thread
  * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
  */
-export async function loadDnsmos(weightsFolder?: string): Promise<Dnsmos> {
+export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defaultHost()): Promise<Dnsmos> {
   const folder = await findWeights(PLACE, weightsFolder);
-  const hosts = Array.from({ length: defaultThreads() }, () => new EngineHost(1));
-  const closeHosts = () => Promise.all(hosts.map((host) => host.close()));
-  const workers = await Promise.all(hosts.map((host) => openWorker(folder, host))).catch(
-    async (error: unknown) => {
-      await closeHosts();
-      throw error;
-    },
-  );
-  let turn = 0;
-  return {
-    async score(samples, sampleRateHz) {
-      if (samples.length === 0) throw new Error('it holds no samples');
-      if (!samples.every(Number.isFinite)) throw new Error('it holds a sample that is not a finite number');
-      const worker = workers[turn++ % workers.length];
-      const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
-      const windows = windowsOf(resample(samples, sampleRateHz, DNSMOS_RATE_HZ));
-      for (const window of windows) {
-        const [sig, bak, ovrl] = await worker.p835(window);
-        sum.sig += polynomial(POLYNOMIALS.sig, sig);
-        sum.bak += polynomial(POLYNOMIALS.bak, bak);
-        sum.ovrl += polynomial(POLYNOMIALS.ovrl, ovrl);
-        sum.p808 += await worker.p808(window);
-      }
-      const mean = (total: number) => total / windows.length;
-      return { ovrl: mean(sum.ovrl), sig: mean(sum.sig), bak: mean(sum.bak), p808: mean(sum.p808) };
-    },
-    async dispose() {
-      await closeHosts();
-    },
-  };
-}
-
-/** Both networks in one of the engine's workers, on windows of WINDOW_SAMPLES. */
-interface DnsmosWorker {
-  /** The network's signal, background and overall figures, which a polynomial makes ratings. */
-  p835(window: Float32Array): Promise<HostArray>;
-  p808(window: Float32Array): Promise<number>;
-}
-
-async function openWorker(folder: string, host: EngineHost): Promise<DnsmosWorker> {
   const open = async (file: keyof typeof NETWORKS) => {
     const path = join(folder, file);
     try {
@@ -122,13 +82,30 @@ async function openWorker(folder: string, host: EngineHost): Promise<DnsmosWorke
   const p835 = await open('sig_bak_ovr.onnx');
   const p808 = await open('model_v8.onnx');
   const mel = await compileMel(host);
-  const run = async (session: number, data: HostArray, shape: number[]) =>
+  const run = async (session: number, data: Float32Array, shape: number[]) =>
     Object.values(await host.call('run', session, { input_1: { data, shape } }, {}))[0];
+
   return {
-    p835: (window) => run(p835, window, [1, WINDOW_SAMPLES]),
-    async p808(window) {
-      const { levels } = await mel({ frames: framesOf(window) });
-      return (await run(p808, levels, [1, MEL_FRAMES, MEL_BANDS]))[0];
+    async score(samples, sampleRateHz) {
+      if (samples.length === 0) throw new Error('it holds no samples');
+      if (!samples.every(Number.isFinite)) throw new Error('it holds a sample that is not a finite number');
+      const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
+      const windows = windowsOf(resample(samples, sampleRateHz, DNSMOS_RATE_HZ));
+      for (const window of windows) {
+        const [sig, bak, ovrl] = await run(p835, window, [1, WINDOW_SAMPLES]);
+        sum.sig += polynomial(POLYNOMIALS.sig, sig);
+        sum.bak += polynomial(POLYNOMIALS.bak, bak);
+        sum.ovrl += polynomial(POLYNOMIALS.ovrl, ovrl);
+        const { levels } = await mel({ frames: framesOf(window) });
+        sum.p808 += (await run(p808, levels as Float32Array, [1, MEL_FRAMES, MEL_BANDS]))[0];
+      }
+      const mean = (total: number) => total / windows.length;
+      return { ovrl: mean(sum.ovrl), sig: mean(sum.sig), bak: mean(sum.bak), p808: mean(sum.p808) };
+    },
+    async dispose() {
+      await host.call('releaseSession', p835);
+      await host.call('releaseSession', p808);
+      await mel.dispose();
     },
   };
 }

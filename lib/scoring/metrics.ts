@@ -24,15 +24,7 @@ const ALONE = {
   },
   dnsmos: async (): Promise<Metric> => {
     const { score, dispose } = await loadDnsmos();
-    return {
-      score: (recordings) =>
-        Promise.all(
-          recordings.map(({ samples, sampleRateHz }) =>
-            score(samples, sampleRateHz).catch((error: unknown) => error as Error),
-          ),
-        ) as ReturnType<Metric['score']>,
-      dispose,
-    };
+    return { score: each(({ samples, sampleRateHz }) => score(samples, sampleRateHz)), dispose };
   },
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),

@@ -24,7 +24,7 @@ export interface OpinionScorer {
 /**
  * Opens NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
  *
- * @param host runs NISQA; default: the engine's shared worker thread. DNSMOS, which takes forty times as long, has workers of its own.
+ * @param host runs the network; default: the engine's shared worker thread
  * @throws Error when the weights are not at hand, saying how to provide them
  */
 export async function openOpinionScorer(
@@ -39,7 +39,7 @@ export async function openOpinionScorer(
       dispose: () => nisqa.dispose(),
     };
   }
-  const dnsmos = await loadDnsmos();
+  const dnsmos = await loadDnsmos(undefined, host);
   return {
     model,
     score: async (samples, sampleRateHz) =>
