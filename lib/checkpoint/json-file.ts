@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { cannotRead } from './files.js';
+import { readTextFile } from './text-file.js';
 
 /** What works on JSON recursively need not fear for its stack. */
 const MAX_LEVELS = 200;
@@ -7,10 +6,10 @@ const MAX_LEVELS = 200;
 /**
  * Reads and parses a JSON file.
  *
- * @throws Error naming the file when it is missing, not JSON, or nested deeper than 200 levels
+ * @throws Error naming the file when it is missing, not UTF-8, not JSON, or nested deeper than 200 levels
  */
 export async function readJsonFile(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch(cannotRead(file));
+  const text = await readTextFile(file);
   let content: unknown;
   try {
     content = JSON.parse(text);

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resample } from '../audio/resample.js';
 import { readWav, toMono } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes, DatasetItem } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
 import { findModelPart, type ModelSources } from './sources.js';
@@ -32,10 +32,7 @@ interface Line {
  */
 export async function prepareDataset(options: PrepareOptions): Promise<number> {
   const { wav, instructions, output, signal } = options;
-  const lines = parseLines(
-    await readFile(instructions, 'utf8').catch(explainMissing(instructions)),
-    instructions,
-  );
+  const lines = parseLines(await readTextFile(instructions), instructions);
   const codec = await openCodec(await findModelPart(options, 'codec', signal));
   try {
     const encode = createEncoder(wav, codec);
@@ -88,12 +85,4 @@ async function encodeFile(file: string, codec: Codec): Promise<Codes> {
   const codes = await codec.encode(resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz));
   if (codes[0].length === 0) throw new Error(`${file} is empty: it has no samples.`);
   return codes;
-}
-
-function explainMissing(file: string): (error: NodeJS.ErrnoException) => never {
-  return (error) => {
-    throw new Error(
-      error.code === 'ENOENT' ? `${file} does not exist.` : `cannot read ${file}: ${error.message}.`,
-    );
-  };
 }

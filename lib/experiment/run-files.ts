@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { readTextFile } from '../checkpoint/text-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
@@ -107,11 +107,8 @@ function isTimed(event: RecordedEvent): event is TimedEvent {
 
 async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
   const path = join(modelDirectory, METRICS_FILE);
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    // A run that ended before its first event has no such file.
-    if (error.code === 'ENOENT') return '';
-    throw new Error(`${path}: cannot be read (${error.code})`);
-  });
+  // A run that ended before its first event has no such file.
+  const text = existsSync(path) ? await readTextFile(path) : '';
   // The last line of a killed run may be torn: only lines that end in a line feed count.
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, index) => {

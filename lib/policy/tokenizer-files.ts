@@ -1,10 +1,9 @@
 /** A tokenizer's files in a Hugging Face folder, in either of the two layouts there are for BART. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
-import { cannotRead } from '../checkpoint/files.js';
+import { readTextFile } from '../checkpoint/text-file.js';
 
 const id = z.int().min(0);
 
@@ -96,7 +95,7 @@ async function readIds(file: string): Promise<Record<string, number>> {
 
 /** Lines of two symbols each, the most important first; the first line may be a "#version" comment. */
 async function readMerges(file: string): Promise<string[]> {
-  const text = await readFile(file, 'utf8').catch(cannotRead(file));
+  const text = await readTextFile(file);
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   const merges = lines.filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
   const wrong = merges.find((line) => !/^\S+ \S+$/.test(line));

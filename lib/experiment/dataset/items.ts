@@ -1,11 +1,9 @@
 /** Items of a dataset in the original's formats, one after the other. */
-import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { checkCodes } from '../../codec/check-codes.js';
 import type { Codec, Codes, DatasetItem } from '../../codec/codec.js';
-import { jsonElements } from './json-elements.js';
+import { jsonRows } from './json-rows.js';
 import { parquetRows } from './parquet-rows.js';
 
 type CodecShape = Pick<Codec, 'codebooks' | 'codebookSize'>;
@@ -14,8 +12,8 @@ type Fields = Record<string, unknown>;
 /** Rows of each kind of file, by its extension. */
 const READERS: Record<string, (file: string) => AsyncIterable<unknown>> = {
   '.parquet': (file) => parquetRows(file, isItemField),
-  '.jsonl': jsonLines,
-  '.json': (file) => jsonElements(createReadStream(file, 'utf8'), file),
+  '.jsonl': jsonRows,
+  '.json': jsonRows,
 };
 
 /** What datasets saved by Python's `datasets` hold beside their data. */
@@ -69,19 +67,6 @@ async function findDataFiles(path: string): Promise<string[]> {
   const files = chooseDataFiles(names.map((name) => name.replaceAll('\\', '/')));
   if (files.length === 0) throw new Error(`${path} has no dataset in it: no file that ends in ${known}.`);
   return files.map((name) => join(path, name));
-}
-
-async function* jsonLines(file: string): AsyncGenerator<unknown> {
-  let number = 0;
-  for await (const line of createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity })) {
-    number += 1;
-    if (line.trim() === '') continue;
-    try {
-      yield JSON.parse(line);
-    } catch {
-      throw new Error(`${file}: line ${number} is not JSON.`);
-    }
-  }
 }
 
 function isItemField(name: string): boolean {

@@ -3,8 +3,6 @@
 const MAX_ELEMENT_CHARACTERS = 64 * 2 ** 20;
 
 const BLANK = /^\s*$/;
-/** What some editors put before the text. */
-const BYTE_ORDER_MARK = '\ufeff';
 
 const codeOf = (character: string) => character.charCodeAt(0);
 const QUOTE = codeOf('"');
@@ -57,7 +55,7 @@ class ElementSplitter {
   /** The texts of the elements that end in this chunk. */
   push(chunk: string): string[] {
     if (this.#isInside) return this.#cut(chunk, 0);
-    const rest = (this.isStarted ? chunk : chunk.replace(BYTE_ORDER_MARK, '')).trimStart();
+    const rest = chunk.trimStart();
     if (rest === '') return [];
     if (this.isDone) this.wrong = 'something follows the JSON array';
     else if (!rest.startsWith('[')) this.wrong = 'not a JSON array';

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { decodeText } from '../../checkpoint/text-file.js';
 import {
   parseParameters,
   parametersSchema,
@@ -99,8 +100,9 @@ function readGiven(text: string | undefined): Record<string, Value> {
   if (!text) return {};
   const isFile = !text.trimStart().startsWith('{');
   if (isFile && !existsSync(text)) throw new Error(`${SETTINGS_VARIABLE}: there is no file ${text}`);
+  const json = isFile ? decodeText(readFileSync(text), text) : text;
   try {
-    return JSON.parse(isFile ? readFileSync(text, 'utf8') : text) as Record<string, Value>;
+    return JSON.parse(json) as Record<string, Value>;
   } catch (error) {
     throw new Error(`${SETTINGS_VARIABLE}: not JSON (${(error as Error).message})`);
   }

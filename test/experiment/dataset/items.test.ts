@@ -51,6 +51,24 @@ describe('readItems reads', () => {
     expect(await read(file())).toEqual(ITEMS);
   });
 
+  it.each(['\u2028', '\u2029', '\u0085', '\v'])('JSON Lines with %j in a text', async (separator) => {
+    const items = ITEMS.map((item) => ({ ...item, instruction: `Make it${separator}louder.` }));
+    // Of these JSON.stringify escapes \v only.
+    const file = fileWith('data.jsonl', items.map((item) => JSON.stringify(item)).join('\n'));
+    expect(await read(file)).toEqual(items);
+  });
+
+  it.each(['\n', '\r\n', '\n\n'])(
+    'JSON Lines named .json, and an array named .jsonl: lines end in %j',
+    async (end) => {
+      const lines = ITEMS.map((item) => JSON.stringify(item)).join(end) + end;
+      expect(await read(fileWith('data.json', `\n${lines}`))).toEqual(ITEMS);
+      expect(await read(fileWith('data.jsonl', ` ${end}${JSON.stringify(ITEMS, null, 1)}${end}`))).toEqual(
+        ITEMS,
+      );
+    },
+  );
+
   it('the codebooks the codec has, where a dataset has more', async () => {
     const more = ITEMS.map((item) => ({ ...item, src_encodec: [...item.src_encodec, item.src_encodec[0]] }));
     expect(await read(fileWith('data.json', JSON.stringify(more)))).toEqual(ITEMS);
@@ -97,6 +115,12 @@ describe('readItems says what is wrong', () => {
   it.each([
     ['data.jsonl', '{}\n{"a', 'data.jsonl: item 0: instruction must be a text.'],
     ['data.jsonl', '\n{"a', 'data.jsonl: line 2 is not JSON.'],
+    [
+      'data.json',
+      '{\n  "instruction": "x"\n}',
+      'data.json: neither a JSON array nor JSON Lines: line 1 is not JSON.',
+    ],
+    ['data.json', '', 'data.json: not a JSON array.'],
     ['data.csv', '', 'its name must end in .parquet, .jsonl, .json.'],
     ['data.parquet', 'not parquet', 'cannot be read as parquet'],
   ])('in %s', async (name, content, message) => {
