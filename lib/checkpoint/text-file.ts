@@ -79,6 +79,14 @@ export async function* textLines(file: string): AsyncGenerator<string> {
   if (length > 0) yield parts.join('').replace(/\r$/, '');
 }
 
+/** What {@link isWholeText} finds, for messages. */
+export const HALF_CHARACTER = 'holds half a character (a surrogate without its other half)';
+
+/** Whether a text can be written as UTF-8: half of a surrogate pair, which JSON can spell (`\\ud800`), becomes a replacement character. */
+export function isWholeText(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
 interface Place {
   file: string;
   offset: number;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import type { PreferencePair } from '../dpo/trainer.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
@@ -71,28 +72,41 @@ export async function readDataFile(path: string): Promise<PreferenceRow[]> {
   if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
   const { prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards, ...details } =
     result.data;
-  try {
-    return prompt.map((text, row) => ({
-      ...parsePrompt(text),
-      chosen: parseTokens(chosen[row]),
-      rejected: parseTokens(rejected[row]),
-      chosenReward: chosen_rewards[row],
-      rejectedReward: rejected_rewards[row],
-      averageReward: average_rewards[row],
-      details: Object.fromEntries(Object.entries(details).map(([name, column]) => [name, column[row]])),
-    }));
-  } catch (error) {
-    throw new Error(`${path}: ${(error as Error).message}`);
-  }
+  const parse = <T>(column: string, row: number, text: string, parseText: (text: string) => T): T => {
+    try {
+      return parseText(text);
+    } catch (error) {
+      throw new Error(`${path}: ${column}[${row}]: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  return prompt.map((text, row) => ({
+    ...parse('prompt', row, text, parsePrompt),
+    chosen: parse('chosen', row, chosen[row], parseTokens),
+    rejected: parse('rejected', row, rejected[row], parseTokens),
+    chosenReward: chosen_rewards[row],
+    rejectedReward: rejected_rewards[row],
+    averageReward: average_rewards[row],
+    details: Object.fromEntries(Object.entries(details).map(([name, column]) => [name, column[row]])),
+  }));
 }
 
-/** The rows as packed ids, ready for training. */
+/**
+ * The rows as packed ids, ready for training.
+ *
+ * @throws Error naming the pair that does not fit the policy, or has codes that its vocabulary lacks
+ */
 export function packPairs(policy: Policy, rows: readonly PreferenceRow[]): PreferencePair[] {
-  return rows.map((row) => ({
-    prompt: packPrompt(policy, row.instruction, row.source),
-    chosen: packCompletion(policy, row.chosen),
-    rejected: packCompletion(policy, row.rejected),
-  }));
+  return rows.map((row, index) => {
+    try {
+      return {
+        prompt: packPrompt(policy, row.instruction, row.source),
+        chosen: packCompletion(policy, row.chosen),
+        rejected: packCompletion(policy, row.rejected),
+      };
+    } catch (error) {
+      throw new Error(`pair ${index}: ${(error as Error).message}`, { cause: error });
+    }
+  });
 }
 
 /** Codes as the tokenizer writes them: `v_tok_12v_tok_7`. */
@@ -102,7 +116,8 @@ export function formatTokens(codes: readonly number[]): string {
 
 /** The codes of a token string, with or without spaces between tokens. */
 export function parseTokens(text: string): number[] {
-  if (!/^\s*(v_tok_\d+\s*)*$/.test(text)) {
+  // A token's number has no zeros before it.
+  if (!/^\s*(v_tok_(0|[1-9]\d*)\s*)*$/.test(text)) {
     throw new Error(`"${text.slice(0, 40)}" is not a token string like v_tok_12v_tok_7`);
   }
   return Array.from(text.matchAll(/v_tok_(\d+)/g), ([, digits]) => Number(digits));
@@ -118,5 +133,6 @@ export function parsePrompt(text: string): { instruction: string; source: number
   const match = /^<s>(.*)<\/s>([^<]*)<\/s>$/s.exec(text);
   if (!match)
     throw new Error(`"${text.slice(0, 40)}" is not a prompt like <s>INSTRUCTION</s>v_tok_1v_tok_2</s>`);
+  if (!isWholeText(match[1])) throw new Error(`the instruction ${HALF_CHARACTER}`);
   return { instruction: match[1], source: parseTokens(match[2]) };
 }

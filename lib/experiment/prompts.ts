@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import type { Codec, DatasetItem } from '../codec/codec.js';
 import { describeIssues } from './zod-message.js';
 
@@ -34,7 +35,7 @@ function promptsSchema({ codebooks, codebookSize }: CodecShape) {
     .refine((rows) => rows.every((row) => row.length === rows[0].length), 'codebooks differ in length');
   const item = z.strictObject({
     src_encodec: codes,
-    instruction: z.string().min(1),
+    instruction: z.string().min(1).refine(isWholeText, HALF_CHARACTER),
     tgt_encodec: codes,
     text: z.string().optional(),
   });

@@ -2,7 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resolveModelDirectory } from '../../lib/experiment/package.js';
+import { loadPolicy } from '../../lib/policy/policy.js';
 import {
+  packPairs,
   parsePrompt,
   parseTokens,
   readDataFile,
@@ -106,6 +109,46 @@ it('reads tokens with or without spaces between them', () => {
   expect(parseTokens('v_tok_1 v_tok_20 v_tok_3')).toEqual([1, 20, 3]);
   expect(parseTokens('v_tok_1v_tok_20v_tok_3')).toEqual([1, 20, 3]);
   expect(parseTokens('')).toEqual([]);
+});
+
+describe('refuses, naming the row,', () => {
+  const file = async (columns: object) => {
+    const path = join(directory, 'pairs.json');
+    const good = {
+      prompt: ['<s>a</s>v_tok_1</s>', '<s>b</s>v_tok_2</s>'],
+      chosen: ['v_tok_1', 'v_tok_2'],
+      rejected: ['v_tok_3', 'v_tok_4'],
+      chosen_rewards: [1, 1],
+      rejected_rewards: [0, 0],
+      average_rewards: [0.5, 0.5],
+    };
+    await writeFile(path, JSON.stringify({ ...good, ...columns }));
+    return path;
+  };
+
+  it.each([
+    [{ chosen: ['v_tok_1', 'v_tok_007'] }, 'chosen[1]: "v_tok_007" is not a token string'],
+    [{ chosen: ['v_tok_1', 'v_tok_0x10'] }, 'chosen[1]: "v_tok_0x10" is not a token string'],
+    [
+      { rejected: ['v_tok_1', 'v_tok_nullv_tok_1'] },
+      'rejected[1]: "v_tok_nullv_tok_1" is not a token string',
+    ],
+    [{ rejected: ['v_tok_1', null] }, 'rejected[1]: invalid input: expected string, received null'],
+    [{ chosen_rewards: [1, null] }, 'chosen_rewards[1]: invalid input: expected number, received null'],
+    [
+      { prompt: ['<s>a</s>v_tok_1</s>', '<s>b</s>v_tok_-2</s>'] },
+      'prompt[1]: "v_tok_-2" is not a token string',
+    ],
+    [{ prompt: ['<s>a</s>v_tok_1</s>', '<s>\ud800</s>v_tok_2</s>'] }, 'prompt[1]: the instruction holds half a character'], // prettier-ignore
+  ])('%j', async (columns, message) => {
+    await expect(readDataFile(await file(columns))).rejects.toThrow(message);
+  });
+
+  it('codes that the policy lacks', async () => {
+    const pairs = await readDataFile(await file({ chosen: ['v_tok_1', 'v_tok_256'] }));
+    const policy = await loadPolicy(join(resolveModelDirectory('default'), 'policy'));
+    expect(() => packPairs(policy, pairs)).toThrow('pair 1: code 256 of codebook 0 is outside');
+  });
 });
 
 it('refuses a prompt without source tokens in their place', () => {

@@ -42,6 +42,10 @@ it.each([
     { src_encodec: item.src_encodec, tgt_encodec: item.tgt_encodec },
     'train[1].instruction: ',
   ],
+  ['null among the codes', { ...item, tgt_encodec: [[1], [null]] }, 'train[1].tgt_encodec[1][0]: '],
+  ['a text among the codes', { ...item, tgt_encodec: [[1], ['0x10']] }, 'train[1].tgt_encodec[1][0]: '],
+  ['a list a frame', { ...item, src_encodec: [[0, 3], [1, 2], [2, 1]] }, 'train[1].src_encodec: expected 2 codebooks'], // prettier-ignore
+  ['half a character', { ...item, instruction: '\ud800' }, 'train[1].instruction: holds half a character'],
   ['an unknown key', { ...item, wav: 'a.wav' }, 'train[1]: unrecognized key: "wav"'],
 ])('names the file and the item with %s', async (_, broken, message) => {
   await writeFile(path, JSON.stringify({ train: [item, broken], test: [] }));

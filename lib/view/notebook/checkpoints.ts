@@ -37,7 +37,8 @@ export async function findRun(name: string, root = '..'): Promise<RunDirectories
     return run;
   }
   const folder = join(root, 'model_output');
-  const names = await readdir(folder).catch(() => []);
+  // Editors keep hidden copies of folders beside them.
+  const names = (await readdir(folder).catch(() => [])).filter((each) => !each.startsWith('.'));
   const runs = names.map((each) => findRunDirectories(join(folder, each))).filter(isUsable);
   const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
   const latest = changed.indexOf(Math.max(...changed));

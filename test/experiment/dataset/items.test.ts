@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DatasetItem } from '../../../lib/codec/codec.js';
-import { chooseDataFiles, parseItem, readItems } from '../../../lib/experiment/dataset/items.js';
+import { parseItem, readItems } from '../../../lib/experiment/dataset/items.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const CODEC = { codebooks: 2, codebookSize: 16 };
@@ -69,6 +69,26 @@ describe('readItems reads', () => {
     },
   );
 
+  it.each(['.ipynb_checkpoints', '.cache/huggingface/download', '__MACOSX', '.git'])(
+    'a folder, but not %s in it',
+    async (hidden) => {
+      const folder = temporaryFolder();
+      const lines = ITEMS.map((item) => JSON.stringify(item)).join('\n');
+      mkdirSync(join(folder, hidden), { recursive: true });
+      writeFileSync(join(folder, 'data.jsonl'), lines);
+      writeFileSync(join(folder, hidden, 'data.jsonl'), lines);
+      writeFileSync(join(folder, '._data.jsonl'), Uint8Array.of(0, 5, 22, 7));
+      expect(await read(folder)).toEqual(ITEMS);
+    },
+  );
+
+  it('a folder that is named as a file is', async () => {
+    const folder = join(temporaryFolder(), 'data.jsonl');
+    mkdirSync(join(folder, 'part.jsonl'), { recursive: true });
+    writeFileSync(join(folder, 'part.jsonl', '0.jsonl'), JSON.stringify(ITEMS[0]));
+    expect(await read(folder)).toEqual([ITEMS[0]]);
+  });
+
   it('the codebooks the codec has, where a dataset has more', async () => {
     const more = ITEMS.map((item) => ({ ...item, src_encodec: [...item.src_encodec, item.src_encodec[0]] }));
     expect(await read(fileWith('data.json', JSON.stringify(more)))).toEqual(ITEMS);
@@ -86,15 +106,6 @@ describe('readItems reads', () => {
   });
 });
 
-it('data files: parquet first, one split, no metadata', () => {
-  expect(chooseDataFiles(['a.json', 'b.jsonl', 'README.md'])).toEqual(['b.jsonl']);
-  expect(chooseDataFiles(['z.parquet', 'a.parquet', 'b.jsonl'])).toEqual(['a.parquet', 'z.parquet']);
-  expect(chooseDataFiles(['data/test.json', 'data/train.json', 'dataset_info.json'])).toEqual([
-    'data/train.json',
-  ]);
-  expect(chooseDataFiles(['x/state.json'])).toEqual([]);
-});
-
 describe('readItems says what is wrong', () => {
   const [good] = ITEMS;
   it.each([
@@ -108,6 +119,7 @@ describe('readItems says what is wrong', () => {
     [{ ...good, tgt_encodec: [[], []] }, 'item 1: tgt_encodec has no frames.'],
     [{ ...good, src_encodec: ['12', [0]] }, 'item 1: src_encodec must be 2 lists of codes'],
     [[], 'item 1: is not an object.'],
+    [{ ...good, instruction: 'half \ud800' }, 'item 1: instruction holds half a character'],
   ])('%j', async (item, message) => {
     await expect(read(fileWith('data.json', JSON.stringify([good, item])))).rejects.toThrow(message);
   });
@@ -125,6 +137,83 @@ describe('readItems says what is wrong', () => {
     ['data.parquet', 'not parquet', 'cannot be read as parquet'],
   ])('in %s', async (name, content, message) => {
     await expect(read(fileWith(name, content))).rejects.toThrow(message);
+  });
+
+  const WRONG_CODES: [unknown, string][] = [
+    [null, 'null'],
+    ['', '""'],
+    ['3', '"3"'],
+    ['0x10', '"0x10"'],
+    [' 7 ', '" 7 "'],
+    [true, 'true'],
+    [false, 'false'],
+    [[], 'a list'],
+    [[7], 'a list'],
+    [{}, 'an object'],
+    [1.5, '1.5'],
+    [-1, '-1'],
+    [16, '16'],
+  ];
+  it.each(WRONG_CODES)('in a code: %j', async (code, shown) => {
+    const row = (book: number, frame: number) =>
+      [0, 1].map((b) => [1, 2, 3].map((c, f) => (b === book && f === frame ? code : c)));
+    const message = (name: string, book: number, frame: number) =>
+      `item 1: ${name}: Codebook ${book} holds ${shown} in frame ${frame}; codes are whole numbers from 0 to 15.`;
+    const lists = { ...good, tgt_encodec: row(1, 2) };
+    for (const name of ['data.json', 'data.jsonl'])
+      await expect(
+        read(
+          fileWith(
+            name,
+            name === 'data.json'
+              ? JSON.stringify([good, lists])
+              : `${JSON.stringify(good)}\n${JSON.stringify(lists)}`,
+          ),
+        ),
+      ).rejects.toThrow(message('tgt_encodec', 1, 2));
+    const columns = { ...inColumns(good), src_encodec_0: row(0, 0)[0] };
+    await expect(read(fileWith('data.json', JSON.stringify([good, columns])))).rejects.toThrow(
+      message('src_encodec', 0, 0),
+    );
+  });
+
+  const transpose = (lists: number[][]) => lists[0].map((_, frame) => lists.map((list) => list[frame]));
+  const recording = (codebooks: number, frames: number) =>
+    Array.from({ length: codebooks }, (_, b) => Array.from({ length: frames }, (_, f) => (b + f) % 16));
+
+  it.each([
+    ['of 2 codebooks', 2, [20, 21]],
+    ['of more codebooks than the codec has', 8, [20, 21]],
+    ['of fewer', 1, [20, 21]],
+  ])('in codes with a list a frame, %s', async (_, codebooks, [src, tgt]) => {
+    const item = {
+      ...good,
+      src_encodec: transpose(recording(codebooks, src)),
+      tgt_encodec: transpose(recording(codebooks, tgt)),
+    };
+    await expect(read(fileWith('data.json', JSON.stringify([good, item])))).rejects.toThrow(
+      `item 1: src_encodec has 20 lists of ${codebooks} codes, as if each were a frame: it must have a list for each codebook, so transpose it; if these are 20 codebooks, keep the first 2.`,
+    );
+  });
+
+  it('in codes with a list a frame, and fewer frames than codebooks', async () => {
+    const items = [5, 6, 7].map((frames) => ({
+      ...good,
+      src_encodec: transpose(recording(8, frames)),
+      tgt_encodec: transpose(recording(8, frames)),
+    }));
+    await expect(read(fileWith('data.json', JSON.stringify(items)))).rejects.toThrow(
+      'item 2: src_encodec has 7 lists of 8 codes, and items before have other counts of lists, all of 8, as if each were a frame',
+    );
+  });
+
+  it('but not in short recordings of as many codebooks as the codec has', async () => {
+    const items = [1, 2, 1].map((frames) => ({
+      ...good,
+      src_encodec: recording(2, frames),
+      tgt_encodec: recording(2, 1),
+    }));
+    expect(await read(fileWith('data.json', JSON.stringify(items)))).toEqual(items);
   });
 
   it('where there is nothing', async () => {
