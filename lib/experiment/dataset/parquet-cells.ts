@@ -1,8 +1,10 @@
-import type { AsyncBuffer, ColumnMetaData, Compressors, SchemaTree } from 'hyparquet';
+import { isUtf8 } from 'node:buffer';
+import type { AsyncBuffer, ColumnMetaData, SchemaTree } from 'hyparquet';
 import { assembleLists, assembleNested } from 'hyparquet/src/assemble.js';
 import { DEFAULT_PARSERS } from 'hyparquet/src/convert.js';
 import { getMaxDefinitionLevel, getTreePath } from 'hyparquet/src/schema.js';
 import type { ColumnDecoder } from 'hyparquet/src/types.js';
+import { compressors } from './parquet-compressors.js';
 import { pageReader, type PageMemory } from './parquet-pages.js';
 
 /** A text, or a list with all that is in it, as parquet stores it. */
@@ -19,19 +21,19 @@ const MAX_CELL_VALUES = 2 ** 22;
  * The cells of a column in a row group, one after the other.
  *
  * @param schema of the file
- * @throws Error when the pages do not hold what they claim
+ * @throws Error when the pages do not hold what they claim, or text that is not UTF-8
  */
 export async function* columnCells(
   file: AsyncBuffer,
   chunk: ColumnMetaData,
   schema: SchemaTree,
-  compressors: Compressors,
   memory: PageMemory,
 ): AsyncGenerator<unknown> {
   const { path_in_schema: pathInSchema, type, codec } = chunk;
   const schemaPath = getTreePath(schema, pathInSchema);
   const { element } = schemaPath.at(-1)!;
-  const decoder = { pathInSchema, type, element, schemaPath, codec, compressors, parsers: DEFAULT_PARSERS };
+  const parsers = { ...DEFAULT_PARSERS, stringFromBytes: textReader(pathInSchema[0]) };
+  const decoder = { pathInSchema, type, element, schemaPath, codec, compressors, parsers };
   const maxDefinition = getMaxDefinitionLevel(schemaPath);
   const nextPage = pageReader(file, chunk, decoder, memory);
   let cell = emptyCell();
@@ -52,6 +54,16 @@ export async function* columnCells(
     }
   }
   if (cell.definitions.length > 0) yield assemble(cell, decoder);
+}
+
+/** hyparquet's own puts replacement characters where bytes are no text. */
+function textReader(column: string) {
+  return (bytes: Uint8Array): string => {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (isUtf8(buffer)) return buffer.toString('utf8');
+    const asLatin1 = JSON.stringify(buffer.toString('latin1', 0, 40));
+    throw new Error(`column "${column}" holds a text that is not UTF-8 (in Latin-1 it begins ${asLatin1})`);
+  };
 }
 
 const emptyCell = (): Cell => ({ repetitions: [], definitions: [], values: [] });

@@ -20,6 +20,9 @@ export interface Page {
 /** Gives out the same memory again and again. */
 export type PageMemory = (byteLength: number) => Uint8Array;
 
+/** Pages of most writers have 1 MB, of some 100 MB; a few bytes can claim 2 GB. */
+const MAX_PAGE_BYTES = 2 ** 29;
+
 /** How many plain values are read at a time. */
 const PLAIN_VALUES = 1024;
 
@@ -90,10 +93,15 @@ function unpack(
   decoder: ColumnDecoder,
   memory: PageMemory,
 ): Uint8Array {
+  const { uncompressed_page_size: size } = header;
+  if (!(size >= 0 && size <= MAX_PAGE_BYTES))
+    throw new Error(
+      `a page of column "${decoder.pathInSchema[0]}" claims ${size} bytes, at most ${MAX_PAGE_BYTES} are read`,
+    );
   const v2 = ofVersion2(header);
   const codec = v2?.is_compressed === false ? 'UNCOMPRESSED' : decoder.codec;
   const levels = v2 ? v2.repetition_levels_byte_length + v2.definition_levels_byte_length : 0;
-  const bytes = memory(header.uncompressed_page_size);
+  const bytes = memory(size);
   bytes.set(packed.subarray(0, levels));
   const from = packed.subarray(levels);
   const to = bytes.subarray(levels);

@@ -1,16 +1,12 @@
 import { open } from 'node:fs/promises';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { parquetMetadataAsync, parquetSchema } from 'hyparquet';
-import type { AsyncBuffer, ColumnMetaData, Compressors, RowGroup } from 'hyparquet';
+import type { AsyncBuffer, ColumnMetaData, RowGroup } from 'hyparquet';
 import { cannotRead, readFully } from '../../checkpoint/files.js';
 import { columnCells } from './parquet-cells.js';
 import { pageMemory } from './parquet-pages.js';
 
-/** Beside Snappy, which hyparquet reads itself and datasets on the hub are written with. */
-const compressors: Compressors = {
-  GZIP: (bytes, maxOutputLength) => gunzipSync(bytes, { maxOutputLength }),
-  BROTLI: (bytes, maxOutputLength) => brotliDecompressSync(bytes, { maxOutputLength }),
-};
+/** Magic bytes at both ends, and the length of the metadata. */
+const SHORTEST_FILE_BYTES = 12;
 
 /**
  * The rows of a parquet file as objects. One row is in memory, and of each column one page.
@@ -25,6 +21,8 @@ export async function* parquetRows(
   const handle = await open(file).catch(cannotRead(file));
   try {
     const { size } = await handle.stat();
+    if (size < SHORTEST_FILE_BYTES)
+      throw new Error(size === 0 ? 'it is empty (0 bytes)' : `it has ${size} bytes, too few for any`);
     const buffer: AsyncBuffer = {
       byteLength: size,
       slice: async (start, end = size) => (await readFully(handle, start, end - start, file)).buffer,
@@ -37,7 +35,7 @@ export async function* parquetRows(
     for (const group of metadata.row_groups) {
       const cells = columns.map(({ name, memory }) => ({
         name,
-        values: columnCells(buffer, findChunk(group, name), schema, compressors, memory),
+        values: columnCells(buffer, findChunk(group, name), schema, memory),
       }));
       for (let i = 0; i < group.num_rows; i++) {
         const row: Record<string, unknown> = {};

@@ -2,15 +2,21 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
+import type { ColumnMetaData } from 'hyparquet';
+import type { ColumnDecoder } from 'hyparquet/src/types.js';
 import { describe, expect, it } from 'vitest';
 import type { DatasetItem } from '../../../lib/codec/codec.js';
 import { readItems } from '../../../lib/experiment/dataset/items.js';
+import { compressors } from '../../../lib/experiment/dataset/parquet-compressors.js';
 import { hybridReader } from '../../../lib/experiment/dataset/parquet-hybrid.js';
+import { pageReader } from '../../../lib/experiment/dataset/parquet-pages.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 /** Written by make.py beside them, all with the same items. */
 const FIXTURES = fileURLToPath(new URL('../../fixtures/datasets/', import.meta.url));
 const PAGES = ['pages.parquet', 'pages-v2.parquet', 'plain.parquet', 'delta.parquet'];
+/** By polars and pyarrow. */
+const COMPRESSED = ['polars.parquet', 'polars-lz4.parquet', 'zstd.parquet', 'lz4-v2.parquet'];
 
 async function read(file: string): Promise<DatasetItem[]> {
   const items: DatasetItem[] = [];
@@ -23,26 +29,109 @@ describe('a parquet file', () => {
     expect(await read(join(FIXTURES, name))).toEqual(await read(join(FIXTURES, 'lists.parquet')));
   });
 
+  it.each(COMPRESSED)('%s, compressed with zstd or lz4', async (name) => {
+    expect(await read(join(FIXTURES, name))).toEqual(await read(join(FIXTURES, 'lists.parquet')));
+  });
+
+  it("compressed with lz4 by writers of the older codec number, without Hadoop's lengths", async () => {
+    const bytes = readFileSync(join(FIXTURES, 'polars-lz4.parquet'));
+    // ColumnMetaData: codec (LZ4_RAW = 7, LZ4 = 5, zigzag) and the type of the field after it.
+    const old = Buffer.from(bytes.toString('latin1').replaceAll('\x15\x0e\x16', '\x15\x0a\x16'), 'latin1');
+    expect(old.equals(bytes)).toBe(false);
+    const file = join(temporaryFolder(), 'old.parquet');
+    writeFileSync(file, old);
+    expect(await read(file)).toEqual(await read(join(FIXTURES, 'lists.parquet')));
+  });
+
+  it.each([
+    ['', 'it is empty (0 bytes)'],
+    ['PAR1PAR1', 'it has 8 bytes, too few for any'],
+  ])('of nothing is refused: %j', async (content, message) => {
+    const file = join(temporaryFolder(), 'data.parquet');
+    writeFileSync(file, content);
+    await expect(read(file)).rejects.toThrow(`${file} cannot be read as parquet: ${message}.`);
+  });
+
+  it('is refused with a text that is not UTF-8', async () => {
+    await expect(read(join(FIXTURES, 'latin1.parquet'))).rejects.toThrow(
+      'latin1.parquet cannot be read as parquet: column "instruction" holds a text that is not UTF-8 (in Latin-1 it begins "Plus élevé.").',
+    );
+  });
+
   it('is refused where a few bytes stand for a list without end', async () => {
     await expect(read(join(FIXTURES, 'endless.parquet'))).rejects.toThrow(
       /endless\.parquet cannot be read as parquet: a row of column "src_encodec_0" has more than 4194304 values\.$/,
     );
   });
 
-  it.each(['lists.parquet', ...PAGES])('%s is read, or refused by name, with any damage', async (name) => {
-    const whole = readFileSync(join(FIXTURES, name));
-    const file = join(temporaryFolder(), 'data.parquet');
-    const damage = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }));
-    await fc.assert(
-      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 4 }), async (changes) => {
-        const bytes = Uint8Array.from(whole);
-        for (const [at, value] of changes) bytes[at] = value;
-        writeFileSync(file, bytes);
-        await read(file).catch((error: Error) => expect(error.message).toMatch(/data\.parquet/));
-      }),
-      { numRuns: 150 },
-    );
+  it.each(['lists.parquet', ...PAGES, ...COMPRESSED])(
+    '%s is read, or refused by name, with any damage',
+    async (name) => {
+      const whole = readFileSync(join(FIXTURES, name));
+      const file = join(temporaryFolder(), 'data.parquet');
+      const damage = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 0, max: 255 }));
+      await fc.assert(
+        fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 4 }), async (changes) => {
+          const bytes = Uint8Array.from(whole);
+          for (const [at, value] of changes) bytes[at] = value;
+          writeFileSync(file, bytes);
+          await read(file).catch((error: Error) => expect(error.message).toMatch(/data\.parquet/));
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
+});
+
+describe('a page', () => {
+  it('that claims more bytes than memory is for is refused before any is taken', async () => {
+    // PageHeader in thrift's compact protocol: a data page of 2^30 bytes, compressed to 2, with one plain value.
+    const header = [0x15, 0, 0x15, 0x80, 0x80, 0x80, 0x80, 8, 0x15, 4, 0x2c, 0x15, 2, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0]; // prettier-ignore
+    const bytes = Uint8Array.of(...header, 0, 0);
+    const file = { byteLength: bytes.length, slice: async (start: number, end?: number) => bytes.slice(start, end).buffer }; // prettier-ignore
+    const chunk = { data_page_offset: 0n, total_compressed_size: BigInt(bytes.length), num_values: 1n };
+    const decoder = { pathInSchema: ['x'], codec: 'ZSTD' };
+    const memory = () => expect.unreachable();
+    const next = pageReader(file, chunk as ColumnMetaData, decoder as ColumnDecoder, memory);
+    await expect(next()).rejects.toThrow('a page of column "x" claims 1073741824 bytes');
   });
+
+  /** A zstd frame of `count` blocks, each a byte 128 Ki times (RFC 8878, 3.1.1). */
+  function zstdBomb(count: number): Uint8Array {
+    const bytes = new Uint8Array(6 + 4 * count);
+    bytes.set([0x28, 0xb5, 0x2f, 0xfd, 0, 0x50]);
+    for (let block = 0; block < count; block++) {
+      const start = ((2 ** 17) << 3) | (1 << 1) | Number(block === count - 1);
+      bytes.set([start & 255, (start >> 8) & 255, start >> 16, 7], 6 + 4 * block);
+    }
+    return bytes;
+  }
+
+  it('of zstd becomes what it claims, and no more', () => {
+    const size = 2 ** 17;
+    expect(compressors.ZSTD!(zstdBomb(1), size)).toEqual(new Uint8Array(size).fill(7));
+    const before = process.memoryUsage().arrayBuffers;
+    // 8 GiB in 256 kB.
+    const taken = attempt(() => compressors.ZSTD!(zstdBomb(65_536), size));
+    expect(taken).toBeLessThanOrEqual(size);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 2 ** 20);
+  });
+
+  it.each(['LZ4', 'LZ4_RAW'] as const)('of %s becomes what it claims, and no more', (codec) => {
+    // One byte, and a match of it of 25 MB.
+    const bomb = new Uint8Array(100_000).fill(255);
+    bomb.set([0x1f, 7, 1, 0]);
+    bomb[bomb.length - 1] = 0;
+    expect(attempt(() => compressors[codec]!(bomb, 1000))).toBeLessThanOrEqual(1000);
+  });
+
+  function attempt(unpack: () => Uint8Array): number {
+    try {
+      return unpack().length;
+    } catch {
+      return 0;
+    }
+  }
 });
 
 describe('the hybrid of runs and packed bits', () => {
