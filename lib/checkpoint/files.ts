@@ -12,10 +12,13 @@ export function exists(path: string): Promise<boolean> {
 /** Rethrows why a file could not be read as a sentence that names it; for `readFile(path).catch(cannotRead(path))`. */
 export function cannotRead(path: string) {
   return (error: NodeJS.ErrnoException): never => {
-    throw new Error(
-      error.code === 'ENOENT' ? `${path} does not exist.` : `cannot read ${path}: ${error.message}.`,
-      { cause: error },
-    );
+    const sentences: Record<string, string> = {
+      ENOENT: `${path} does not exist.`,
+      EISDIR: `${path} is a folder; a file is expected there.`,
+    };
+    throw new Error(sentences[error.code ?? ''] ?? `cannot read ${path}: ${error.message}.`, {
+      cause: error,
+    });
   };
 }
 
