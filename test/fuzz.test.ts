@@ -11,7 +11,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { encodeWav, parseWav } from '../lib/audio/wav.js';
 import { parseSafetensors, writeSafetensors } from '../lib/checkpoint/safetensors.js';
-import { parseTorchZip } from '../lib/checkpoint/torch-zip.js';
+import { parseTorchFile } from '../lib/checkpoint/torch-file.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { Tensor, torchFile } from './support/torch-file.js';
 
@@ -38,7 +38,7 @@ const FORMATS: Record<string, { bytes: () => Promise<Uint8Array>; parse: (bytes:
   },
   'PyTorch zip': {
     bytes: async () => torchFile(new Map([['weight', new Tensor(tensor.shape, tensor.data)]])),
-    parse: (bytes) => parseTorchZip(bytes, 'damaged'),
+    parse: (bytes) => parseTorchFile(bytes, 'damaged'),
   },
   safetensors: {
     bytes: async () => {

@@ -1,5 +1,5 @@
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { readWholeFile, refuseStandIn } from '../checkpoint/whole-file.js';
+import { readGivenFile, refuseStandIn } from '../checkpoint/given-file.js';
 import { findWavParts } from './wav-parts.js';
 import { decodeSamples } from './wav-samples.js';
 
@@ -11,7 +11,7 @@ export interface Recording {
 
 /** Reads a WAV file; see {@link parseWav}. */
 export async function readWav(path: string): Promise<Recording> {
-  return parseWav(await readWholeFile(path), path);
+  return parseWav(await readGivenFile(path), path);
 }
 
 /**

@@ -29,21 +29,37 @@ const MARK = Symbol('mark');
  * @throws Error naming the file, when it is no such pickle, or asks for a global that is not listed
  */
 export function parsePickle(bytes: Uint8Array, options: PickleOptions): unknown {
-  return new PickleMachine(bytes, options).run();
+  return parsePickleAt(bytes, 0, options).value;
+}
+
+/** As {@link parsePickle}, of the pickle that begins at byte `start`; `end` is where the next thing begins. */
+export function parsePickleAt(
+  bytes: Uint8Array,
+  start: number,
+  options: PickleOptions,
+): { value: unknown; end: number } {
+  const machine = new PickleMachine(bytes, start, options);
+  return { value: machine.run(), end: machine.offset };
 }
 
 class PickleMachine {
   readonly #view: DataView;
   readonly #stack: unknown[] = [];
   readonly #memo = new Map<number, unknown>();
-  #offset = 0;
+  #offset: number;
   #containers = 0;
 
   constructor(
     private readonly bytes: Uint8Array,
+    start: number,
     private readonly options: PickleOptions,
   ) {
+    this.#offset = start;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get offset(): number {
+    return this.#offset;
   }
 
   run(): unknown {

@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { elementCount } from '../engine/graph.js';
 import { writeFileAtomic } from './atomic.js';
@@ -6,7 +5,8 @@ import { requireSpace } from './disk-space.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
 import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safetensors-header.js';
 import type { FileDtype, TensorEntry } from './safetensors-header.js';
-import { cannotRead, readFully } from './files.js';
+import { readFully } from './files.js';
+import { openGivenFile } from './given-file.js';
 
 /** A tensor of 32-bit floats in row-major order. */
 export interface FloatTensor {
@@ -68,11 +68,9 @@ type Read = (position: number, length: number) => Promise<Uint8Array>;
 
 /** Opens a file, gives out a way to read from it and its size, and closes it. */
 async function withFile<T>(path: string, use: (read: Read, size: number) => Promise<T>): Promise<T> {
-  const handle = await open(path).catch(cannotRead(path));
+  const { handle, size } = await openGivenFile(path);
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new Error(`${path} is not a file.`);
-    return await use((position, length) => readFully(handle, position, length, path), stats.size);
+    return await use((position, length) => readFully(handle, position, length, path), size);
   } finally {
     await handle.close();
   }

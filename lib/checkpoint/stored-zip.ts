@@ -7,7 +7,8 @@ const END_BYTES = 22;
 const MAX_COMMENT_BYTES = 0xffff;
 
 /**
- * The files in a zip archive whose entries are stored uncompressed, by name, as views of `bytes`; their checksums are verified.
+ * The files in a zip archive whose entries are stored uncompressed, by name, as views of `bytes`; their checksums are verified, but for those
+ * that are 0.
  * Layout: PKWARE APPNOTE.TXT, sections 4.3.7, 4.3.12 and 4.3.16.
  *
  * @param name stands for the file in error messages
@@ -53,7 +54,9 @@ function storedData(view: DataView, at: number, where: string): Uint8Array {
   const start = header + 30 + view.getUint16(header + 26, true) + view.getUint16(header + 28, true);
   if (start + size > view.byteLength) throw new Error(`${where} is cut short`);
   const data = new Uint8Array(view.buffer, view.byteOffset + start, size);
-  if (crc32(data) !== view.getUint32(at + 16, true))
+  const checksum = view.getUint32(at + 16, true);
+  // PyTorch leaves 0 where it was told not to compute them.
+  if (checksum !== 0 && crc32(data) !== checksum)
     throw new Error(`${where} is damaged (its checksum differs)`);
   return data;
 }

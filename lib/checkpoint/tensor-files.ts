@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { exists } from './files.js';
 import { readJsonFile } from './json-file.js';
 import { readSafetensors, type HostTensor } from './safetensors.js';
-import { asStateDict, readTorchZip } from './torch-zip.js';
+import { asStateDict, readTorchFile } from './torch-file.js';
 
 type Tensors = Map<string, HostTensor>;
 
@@ -45,7 +45,7 @@ function splitName(file: string): [string, string] {
 }
 
 async function readStateDict(path: string): Promise<Tensors> {
-  return asStateDict(await readTorchZip(path), path);
+  return asStateDict(await readTorchFile(path), path);
 }
 
 const indexSchema = z.object({

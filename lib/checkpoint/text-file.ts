@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { open, readFile } from 'node:fs/promises';
 import { cannotRead } from './files.js';
+import { refuseStandIn } from './given-file.js';
 
 const CHUNK_BYTES = 64 * 1024;
 const MAX_LINE_CHARACTERS = 64 * 2 ** 20;
@@ -24,7 +25,7 @@ export async function readTextFile(file: string): Promise<string> {
  * @param file names it in messages
  */
 export function decodeText(bytes: Uint8Array, file: string): string {
-  refuseOtherEncodings(bytes, file);
+  refuseOtherFiles(bytes, file);
   return withoutMark(decode(bytes, { file, offset: 0, line: 1 }));
 }
 
@@ -39,7 +40,7 @@ export async function* textChunks(file: string): AsyncGenerator<string> {
       const { bytesRead } = await handle.read(buffer, kept, CHUNK_BYTES - kept).catch(cannotRead(file));
       const bytes = buffer.subarray(0, kept + bytesRead);
       if (bytes.length === 0) return;
-      if (place.offset === 0) refuseOtherEncodings(bytes, file);
+      if (place.offset === 0) refuseOtherFiles(bytes, file);
       const whole = bytesRead === 0 ? bytes : bytes.subarray(0, bytes.length - bytesOfLastCharacter(bytes));
       const text = decode(whole, place);
       yield place.offset === 0 ? withoutMark(text) : text;
@@ -138,6 +139,11 @@ function countLineFeeds(bytes: Uint8Array): number {
 }
 
 const withoutMark = (text: string) => (text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text);
+
+function refuseOtherFiles(start: Uint8Array, file: string): void {
+  if (start.length > 0) refuseStandIn(start, file);
+  refuseOtherEncodings(start, file);
+}
 
 /** Text without non-ASCII characters has a zero beside each in UTF-16, which would pass for UTF-8. */
 function refuseOtherEncodings(bytes: Uint8Array, file: string): void {

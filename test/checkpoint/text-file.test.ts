@@ -80,7 +80,7 @@ describe('a text file', () => {
   it('that is missing, or a folder, is named', async () => {
     const folder = temporaryFolder();
     await expect(collect(textChunks(join(folder, 'no')))).rejects.toThrow('no does not exist.');
-    await expect(collect(textLines(folder))).rejects.toThrow(`cannot read ${folder}: EISDIR`);
+    await expect(collect(textLines(folder))).rejects.toThrow(`${folder} is a folder`);
   });
 });
 

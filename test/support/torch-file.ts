@@ -15,18 +15,50 @@ export class Tensor {
 }
 
 /** A file as `torch.save` writes it: numbers, strings, booleans, null, arrays, Maps and Tensors. */
-export function torchFile(value: unknown, prefix = 'archive'): Uint8Array {
+export function torchFile(
+  value: unknown,
+  prefix = 'archive',
+  checksum = crc32 as (bytes: Uint8Array) => number,
+): Uint8Array {
   const storages: Uint8Array[] = [];
   const pickle = Buffer.concat([Buffer.from([0x80, 2]), pickled(value, storages), Buffer.from('.')]);
-  return storedZip([
-    [`${prefix}/data.pkl`, pickle],
-    [`${prefix}/byteorder`, Buffer.from('little')],
-    ...storages.map((bytes, key): [string, Uint8Array] => [`${prefix}/data/${key}`, bytes]),
-  ]);
+  return storedZip(
+    [
+      [`${prefix}/data.pkl`, pickle],
+      [`${prefix}/byteorder`, Buffer.from('little')],
+      ...storages.map((bytes, key): [string, Uint8Array] => [`${prefix}/data/${key}`, bytes]),
+    ],
+    0,
+    checksum,
+  );
 }
 
-function pickled(value: unknown, storages: Uint8Array[]): Buffer {
-  const of = (part: unknown) => pickled(part, storages);
+/** As {@link torchFile}, in the format before PyTorch 1.6. */
+export function oldTorchFile(
+  value: unknown,
+  machine: Record<string, unknown> = { little_endian: true },
+): Uint8Array {
+  const storages: Uint8Array[] = [];
+  const itemBytes: number[] = [];
+  const pickle = (content: Buffer) => Buffer.concat([Buffer.from([0x80, 2]), content, Buffer.from('.')]);
+  const body = pickled(value, storages, itemBytes);
+  return Uint8Array.from(
+    Buffer.concat([
+      Buffer.from('80028a0a6cfc9c46f9206aa850192e80024de9032e', 'hex'),
+      pickle(pickled(new Map(Object.entries(machine)), [])),
+      pickle(body),
+      pickle(pickled([...storages.keys()].map(String), [])),
+      ...storages.flatMap((bytes, key) => {
+        const count = Buffer.alloc(8);
+        count.writeBigInt64LE(BigInt(bytes.length / itemBytes[key]));
+        return [count, bytes];
+      }),
+    ]),
+  );
+}
+
+function pickled(value: unknown, storages: Uint8Array[], itemBytes: number[] = []): Buffer {
+  const of = (part: unknown) => pickled(part, storages, itemBytes);
   if (value === null) return Buffer.from('N');
   if (typeof value === 'boolean') return Buffer.from([value ? 0x88 : 0x89]);
   if (typeof value === 'string')
@@ -38,6 +70,7 @@ function pickled(value: unknown, storages: Uint8Array[]): Buffer {
     return Buffer.concat([Buffer.from('}('), ...[...value].flat().map(of), Buffer.from('u')]);
   if (!(value instanceof Tensor)) throw new Error('cannot pickle this');
   const key = storages.push(new Uint8Array(value.data.buffer)) - 1;
+  itemBytes.push(value.data.BYTES_PER_ELEMENT);
   const tuple = (...items: Buffer[]) => Buffer.concat([Buffer.from('('), ...items, Buffer.from('t')]);
   const storage = tuple(
     of('storage'),
@@ -62,14 +95,18 @@ function pickled(value: unknown, storages: Uint8Array[]): Buffer {
 }
 
 /** A zip archive whose entries are not compressed. */
-export function storedZip(files: [string, Uint8Array][], method = 0): Uint8Array {
+export function storedZip(
+  files: [string, Uint8Array][],
+  method = 0,
+  checksum: (bytes: Uint8Array) => number = crc32,
+): Uint8Array {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
   for (const [name, bytes] of files) {
     const common = Buffer.alloc(26);
     common.writeUInt16LE(method, 4);
-    common.writeUInt32LE(crc32(bytes), 10);
+    common.writeUInt32LE(checksum(bytes), 10);
     common.writeUInt32LE(bytes.length, 14);
     common.writeUInt32LE(bytes.length, 18);
     common.writeUInt16LE(name.length, 22);

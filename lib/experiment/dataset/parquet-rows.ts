@@ -1,7 +1,7 @@
-import { open } from 'node:fs/promises';
 import { parquetMetadataAsync, parquetSchema } from 'hyparquet';
 import type { AsyncBuffer, ColumnMetaData, RowGroup } from 'hyparquet';
-import { cannotRead, readFully } from '../../checkpoint/files.js';
+import { readFully } from '../../checkpoint/files.js';
+import { openGivenFile } from '../../checkpoint/given-file.js';
 import { columnCells } from './parquet-cells.js';
 import { pageMemory } from './parquet-pages.js';
 
@@ -18,11 +18,9 @@ export async function* parquetRows(
   file: string,
   isWanted: (column: string) => boolean,
 ): AsyncGenerator<Record<string, unknown>> {
-  const handle = await open(file).catch(cannotRead(file));
+  const { handle, size } = await openGivenFile(file);
   try {
-    const { size } = await handle.stat();
-    if (size < SHORTEST_FILE_BYTES)
-      throw new Error(size === 0 ? 'it is empty (0 bytes)' : `it has ${size} bytes, too few for any`);
+    if (size < SHORTEST_FILE_BYTES) throw new Error(`it has ${size} bytes, too few for any`);
     const buffer: AsyncBuffer = {
       byteLength: size,
       slice: async (start, end = size) => (await readFully(handle, start, end - start, file)).buffer,

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { asStateDict, parseTorchZip } from '../../checkpoint/torch-zip.js';
+import { asStateDict, parseTorchFile } from '../../checkpoint/torch-file.js';
 
 /** Looks a float32 weight up by name, and checks its shape. */
 export type Weights = (name: string, shape: readonly number[]) => Float32Array;
@@ -43,7 +43,7 @@ const SUPPORTED_SETTINGS: Readonly<Record<string, unknown>> = {
  * @throws Error naming the file when it is no such checkpoint, or one of another network (nisqa_mos_only.tar, nisqa_tts.tar)
  */
 export function parseNisqaWeights(bytes: Uint8Array, name: string): Weights {
-  const checkpoint = parseTorchZip(bytes, name);
+  const checkpoint = parseTorchFile(bytes, name);
   const settings: unknown = checkpoint instanceof Map ? checkpoint.get('args') : undefined;
   if (!(checkpoint instanceof Map) || !(settings instanceof Map)) {
     throw new Error(`${name}: not a NISQA checkpoint: it has no "args" that describe the network`);

@@ -3,28 +3,36 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePickle } from '../../lib/checkpoint/pickle.js';
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
-import { asStateDict, parseTorchZip, readTorchZip } from '../../lib/checkpoint/torch-zip.js';
+import { asStateDict, parseTorchFile, readTorchFile } from '../../lib/checkpoint/torch-file.js';
 import { sharedPath } from '../support/shared.js';
-import { storedZip, Tensor, torchFile } from '../support/torch-file.js';
+import { oldTorchFile, storedZip, Tensor, torchFile } from '../support/torch-file.js';
 
 const VALUES = new Map<string, unknown>([
   ['args', new Map<string, unknown>([['rate', 0.25], ['bands', 48], ['pool', [24, 7]], ['name', 'grün'], ['flag', true], ['none', null]])], // prettier-ignore
   ['state', new Map([['w', new Tensor([2, 3], Float32Array.from([1, 2, 3, 4, 5, 6]))]])],
 ]);
 
-describe('parseTorchZip', () => {
+describe('parseTorchFile', () => {
   it('reads values and tensors', () => {
-    const read = parseTorchZip(torchFile(VALUES), 'a.pt') as Map<string, unknown>;
+    const read = parseTorchFile(torchFile(VALUES), 'a.pt') as Map<string, unknown>;
     expect(read.get('args')).toEqual(VALUES.get('args'));
     const weight = asStateDict(read.get('state'), 'a.pt').get('w')!;
     expect(weight).toEqual({ shape: [2, 3], dtype: 'float32', data: Float32Array.from([1, 2, 3, 4, 5, 6]) });
+  });
+
+  it('reads files whose checksums were not computed', () => {
+    const read = parseTorchFile(
+      torchFile(VALUES, 'archive', () => 0),
+      'a.pt',
+    );
+    expect(read).toEqual(parseTorchFile(torchFile(VALUES), 'a.pt'));
   });
 
   it('refuses any other global by its name and runs nothing', () => {
     const evil = storedZip([
       ['archive/data.pkl', Buffer.from('\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R.', 'latin1')],
     ]);
-    expect(() => parseTorchZip(evil, 'evil.bin')).toThrow(
+    expect(() => parseTorchFile(evil, 'evil.bin')).toThrow(
       'evil.bin: cannot read its pickle: it asks for the Python global "os system"',
     );
   });
@@ -52,8 +60,8 @@ describe('parseTorchZip', () => {
     ['a tensor larger than its data', torchFile(beyond), 'exceeds its data of 1 numbers'],
     ['a bomb of empty dicts', pickleFile(`\x80\x02${'}'.repeat(200_000)}.`), 'more than 100000 objects'],
   ])('refuses %s', (_, bytes, message) => {
-    expect(() => parseTorchZip(bytes, 'some.pt')).toThrow('some.pt: ');
-    expect(() => parseTorchZip(bytes, 'some.pt')).toThrow(message);
+    expect(() => parseTorchFile(bytes, 'some.pt')).toThrow('some.pt: ');
+    expect(() => parseTorchFile(bytes, 'some.pt')).toThrow(message);
   });
 
   it('refuses entries that share their bytes', () => {
@@ -69,7 +77,7 @@ describe('parseTorchZip', () => {
       view.setUint32(at + 24, size, true);
       view.setUint32(at + 42, 0, true);
     }
-    expect(() => parseTorchZip(bytes, 'some.pt')).toThrow('some.pt: its part "a/1" overlaps another');
+    expect(() => parseTorchFile(bytes, 'some.pt')).toThrow('some.pt: its part "a/1" overlaps another');
   });
 
   it('answers or explains, whatever the bytes', () => {
@@ -80,7 +88,62 @@ describe('parseTorchZip', () => {
       fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), length, (changes, kept) => {
         const bytes = source.slice();
         for (const [offset, value] of changes) bytes[offset] = value;
-        return explains(() => parseTorchZip(bytes.subarray(0, kept), 'some.pt'));
+        return explains(() => parseTorchFile(bytes.subarray(0, kept), 'some.pt'));
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});
+
+describe('the format before PyTorch 1.6', () => {
+  const halves = new Tensor([2], Uint16Array.from([0x3c00, 0xc000]), [1], 'HalfStorage');
+  const value = new Map<string, unknown>([
+    ...VALUES,
+    ['half', halves],
+    ['scalar', new Tensor([], Float32Array.from([7]))],
+    ['none', new Tensor([0, 3], new Float32Array(0))],
+  ]);
+  const file = oldTorchFile(value);
+
+  it('holds what the new one holds', () => {
+    const read = parseTorchFile(file, 'a.pt') as Map<string, unknown>;
+    expect(read).toEqual(parseTorchFile(torchFile(value), 'a.pt'));
+    expect(read.get('half')).toEqual({ shape: [2], dtype: 'float32', data: Float32Array.from([1, -2]) });
+  });
+
+  it.each([1, 4, 9])('is cut short where %d bytes are missing at its end', (missing) => {
+    const short = oldTorchFile(new Map([['w', new Tensor([2], Float32Array.from([1, 2]))]]));
+    expect(() => parseTorchFile(short.subarray(0, -missing), 'some.pt')).toThrow(
+      /^some\.pt: cut short: its tensor data "0" should hold 8 bytes, \d are there$/,
+    );
+  });
+
+  it('is refused from a big-endian machine', () => {
+    expect(() => parseTorchFile(oldTorchFile(value, { little_endian: false }), 'some.pt')).toThrow(
+      'some.pt: written on a big-endian machine',
+    );
+  });
+
+  it('runs nothing', () => {
+    const empty = oldTorchFile(new Map());
+    const machineEnds = empty.indexOf('.'.charCodeAt(0), 21) + 1;
+    const evil = Buffer.concat([
+      empty.subarray(0, machineEnds),
+      Buffer.from('\x80\x02cos\nsystem\nX\x02\0\0\0ls\x85R.', 'latin1'),
+    ]);
+    expect(() => parseTorchFile(evil, 'evil.bin')).toThrow(
+      'evil.bin: cannot read its pickle: it asks for the Python global "os system"',
+    );
+  });
+
+  it('answers or explains, whatever the bytes', () => {
+    const change = fc.tuple(fc.nat(file.length - 1), fc.nat(255));
+    const length = fc.oneof({ weight: 9, arbitrary: fc.constant(file.length) }, fc.nat(file.length));
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), length, (changes, kept) => {
+        const bytes = file.slice();
+        for (const [offset, byte] of changes) bytes[offset] = byte;
+        return explains(() => parseTorchFile(bytes.subarray(0, kept), 'some.pt'));
       }),
       { numRuns: 10_000 },
     );
@@ -117,7 +180,7 @@ const bin = sharedPath('golden/bart/tiny_bart_bin/pytorch_model.bin');
 const safetensors = sharedPath('golden/bart/tiny_bart/model.safetensors');
 describe.skipIf(!bin || !safetensors)('a file of PyTorch', () => {
   it('holds the tensors that its safetensors twin holds', async () => {
-    const state = asStateDict(await readTorchZip(bin!), bin!);
+    const state = asStateDict(await readTorchFile(bin!), bin!);
     const twin = await readSafetensors(safetensors!);
     expect(twin.size).toBeGreaterThan(80);
     for (const [name, tensor] of twin) expect(state.get(name), name).toEqual(tensor);
