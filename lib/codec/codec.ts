@@ -7,7 +7,10 @@ export interface Codec {
   readonly frameRateHz: number;
   readonly codebooks: number;
   readonly codebookSize: number;
-  /** Mono samples in [-1, 1] at `sampleRateHz` to codes. */
+  /**
+   * Mono samples in [-1, 1] at `sampleRateHz` to codes.
+   * @throws Error when one is not a finite number
+   */
   encode(samples: Float32Array): Promise<Codes>;
   /** Codes to mono samples at `sampleRateHz`, `frames * sampleRateHz / frameRateHz` of them. */
   decode(codes: Codes): Promise<Float32Array>;

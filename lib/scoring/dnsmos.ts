@@ -1,11 +1,13 @@
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resample } from '../audio/resample.js';
 import { sha256Of } from '../checkpoint/download.js';
+import { readGivenFile } from '../checkpoint/given-file.js';
 import { defaultHost, type EngineHost } from '../engine/index.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
-import { findWeights, type WeightsPlace } from './weights-path.js';
+import { findWeights, nameWeights, type WeightsPlace } from './weights-path.js';
 
 /** Speech quality as listeners would rate it, from 1 (bad) to 5 (excellent). */
 export interface DnsmosScores {
@@ -51,6 +53,7 @@ const PLACE: WeightsPlace = {
   metric: 'DNSMOS',
   variable: 'DNSMOS_WEIGHTS',
   cached: 'dnsmos_models',
+  kind: 'folder',
   source: `the folder dnsmos_models with ${Object.keys(NETWORKS).join(' and ')} (from the Python package ${WHEEL})`,
   licence: 'Licence: MIT; by Microsoft.',
   download: downloadNetworks,
@@ -72,9 +75,10 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
   const open = async (file: keyof typeof NETWORKS) => {
     const path = join(folder, file);
     try {
-      return await host.call('createSession', await readFile(path), host.threads);
+      return await host.call('createSession', await readGivenFile(path), host.threads);
     } catch (error) {
-      throw new Error(`${path}: cannot load this DNSMOS network: ${(error as Error).message}`, {
+      const name = nameWeights(PLACE, path, weightsFolder);
+      throw new Error(`${name}: cannot load this DNSMOS network: ${(error as Error).message}`, {
         cause: error,
       });
     }
@@ -88,7 +92,7 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
   return {
     async score(samples, sampleRateHz) {
       if (samples.length === 0) throw new Error('it holds no samples');
-      if (!samples.every(Number.isFinite)) throw new Error('it holds a sample that is not a finite number');
+      if (!allFinite(samples)) throw new Error(NOT_FINITE);
       const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
       const windows = windowsOf(resample(samples, sampleRateHz, DNSMOS_RATE_HZ));
       for (const window of windows) {

@@ -1,3 +1,4 @@
+import { requireFinite } from '../audio/finite.js';
 import { measureMedianF0Hz } from '../audio/f0.js';
 import { measureLevelDb } from '../audio/level.js';
 
@@ -32,7 +33,7 @@ const LOWEST_LEVEL_DB = -100;
  * Levels below -100 dB count as -100 dB. Without a voiced frame in both target and made, pitch scores 1; in only one of them, 0.
  * An edit that made nothing scores 0 throughout.
  *
- * @throws Error when source or target holds no samples
+ * @throws Error when source or target holds no samples, or any of the three a sample that is not a finite number
  */
 export function editFidelity(
   source: Float32Array,
@@ -59,8 +60,13 @@ export interface Traits {
   pitch: number;
 }
 
-/** The traits of a recording with at least one sample. Where many edits have one target, its traits need measuring only once. */
+/**
+ * The traits of a recording with at least one sample. Where many edits have one target, its traits need measuring only once.
+ *
+ * @throws Error when a sample is not a finite number
+ */
 export function measureTraits(samples: Float32Array, sampleRateHz: number): Traits {
+  requireFinite(samples);
   return {
     duration: Math.log2(samples.length),
     level: Math.max(LOWEST_LEVEL_DB, measureLevelDb(samples)),

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { findPackageRoot } from '../package-root.js';
 import { findPython, installCommand, runPython } from './python.js';
 
@@ -56,7 +57,7 @@ function whyNot(samples: Float32Array, sampleRateHz: number): Error | undefined 
     return new Error(
       `it is too short for PESQ: ${seconds.toFixed(4)} s; at least ${MIN_SECONDS} s are needed`,
     );
-  if (!samples.every(Number.isFinite)) return new Error('it holds a sample that is not a finite number');
+  if (!allFinite(samples)) return new Error(NOT_FINITE);
   if (samples.every((value) => value === 0)) return new Error('it is silent, and PESQ compares speech');
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { measureLevelDb } from '../audio/level.js';
 
 /** How much of a recording is no sound at all, and how much is cut off at its peak: what NISQA does not see (silence scores 2.1). */
@@ -26,7 +27,7 @@ const MAX_SOUND_SHARE = 0.02;
  */
 export function measureLevel(samples: Float32Array, sampleRateHz: number): LevelScores {
   if (samples.length === 0) throw new Error('it holds no samples');
-  if (!samples.every(Number.isFinite)) throw new Error('it holds a sample that is not a finite number');
+  if (!allFinite(samples)) throw new Error(NOT_FINITE);
   const frameSize = Math.max(1, Math.round(sampleRateHz * FRAME_SECONDS));
   const frameCount = Math.ceil(samples.length / frameSize);
   let silentFrames = 0;

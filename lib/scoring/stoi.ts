@@ -1,3 +1,4 @@
+import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resampleLikeOctave } from '../audio/resample.js';
 import { createRealFft } from '../audio/fft.js';
 
@@ -35,7 +36,7 @@ const WINDOW = Float64Array.from(
  * Source: Taal, Hendriks, Heusdens, Jensen, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech",
  * IEEE TASLP 2011.
  *
- * @throws Error when the lengths differ, or fewer than 30 frames (0.4 s) are left without the reference's silent ones
+ * @throws Error when the lengths differ, a sample is not a finite number, or fewer than 30 frames (0.4 s) are left without the reference's silent ones
  */
 export function stoi(reference: Float32Array, degraded: Float32Array, sampleRateHz: number): number {
   return meanOverSegments(reference, degraded, sampleRateHz, correlation);
@@ -64,6 +65,8 @@ function meanOverSegments(
       `STOI compares signals of one length; the reference has ${reference.length} samples, the other ${degraded.length}`,
     );
   }
+  if (!allFinite(reference)) throw new Error(`the reference will not do: ${NOT_FINITE}`);
+  if (!allFinite(degraded)) throw new Error(NOT_FINITE);
   const [x, y] = withoutSilence(
     resampleLikeOctave(reference, sampleRateHz, SAMPLE_RATE_HZ),
     resampleLikeOctave(degraded, sampleRateHz, SAMPLE_RATE_HZ),

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { AutomaticSpeechRecognitionPipeline } from '@huggingface/transformers';
 import { resample } from '../audio/resample.js';
 import { isOffline } from '../checkpoint/download.js';
+import { openGivenFile } from '../checkpoint/given-file.js';
 import { defaultThreads } from '../engine/index.js';
 import { isSilent } from './silence.js';
 import { cacheFolder } from './weights-path.js';
@@ -57,7 +58,7 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
   const threads = options.threads ?? defaultThreads();
   const { env, pipeline } = await loadTransformers();
   const isFolder = existsSync(asked);
-  if (isFolder) checkFolder(asked);
+  if (isFolder) await checkFolder(asked);
   env.cacheDir = join(process.env.HF_HOME || cacheFolder(), 'transformers.js');
   if (process.env.HF_ENDPOINT) env.remoteHost = process.env.HF_ENDPOINT;
   if (!isFolder && !isOffline() && !FILES.every((file) => existsSync(join(env.cacheDir!, asked, file))))
@@ -102,12 +103,17 @@ async function loadTransformers(): Promise<typeof import('@huggingface/transform
   });
 }
 
-function checkFolder(folder: string): void {
+async function checkFolder(folder: string): Promise<void> {
   const missing = FILES.filter((file) => !existsSync(join(folder, file)));
-  if (missing.length === 0) return;
-  throw new Error(
-    `${folder}: no Whisper model with ONNX weights: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
-  );
+  if (missing.length > 0) {
+    throw new Error(
+      `${folder}: no Whisper model with ONNX weights: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+    );
+  }
+  for (const file of FILES) {
+    const { handle } = await openGivenFile(join(folder, file));
+    await handle.close();
+  }
 }
 
 /** What a person can do about a model that could not be opened. */

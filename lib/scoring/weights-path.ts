@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isOffline } from '../checkpoint/download.js';
@@ -10,6 +10,7 @@ export interface WeightsPlace {
   variable: string;
   /** Name in speech-dpo's folder of the user's cache. */
   cached: string;
+  kind: 'file' | 'folder';
   /** What to provide and where it comes from, for messages. */
   source: string;
   /** What a person has to know before using them; shown when they are downloaded. */
@@ -27,15 +28,20 @@ export function cacheFolder(): string {
  * The path of a metric's weights: the one given, else the environment variable's, else the cache's, into which they are downloaded
  * first where they are missing. A download is announced, with the licence, on standard error.
  *
- * @throws Error when the path asked for does not exist, or the weights cannot be downloaded: it says how else to provide them
+ * @throws Error when the path asked for does not exist or is a folder where a file belongs, or the other way round, or the weights cannot be downloaded: it says how else to provide them
  */
 export async function findWeights(place: WeightsPlace, explicit?: string): Promise<string> {
   const { metric, variable, source, licence } = place;
   const asked = explicit ?? process.env[variable];
   if (asked) {
-    if (existsSync(asked)) return asked;
     const where = explicit ? 'the path given' : `the environment variable ${variable}`;
-    throw new Error(`${metric} weights not found: ${where} is ${asked}, which cannot be read`);
+    const found = statSync(asked, { throwIfNoEntry: false });
+    if (!found) throw new Error(`${metric} weights not found: ${where} is ${asked}, which cannot be read`);
+    const kind = found.isDirectory() ? 'folder' : 'file';
+    if (kind === place.kind) return asked;
+    throw new Error(
+      `${metric} weights not found: ${where} is ${asked}, which is a ${kind}; expected ${source}`,
+    );
   }
   const cached = join(cacheFolder(), place.cached);
   if (existsSync(cached)) return cached;
@@ -50,4 +56,9 @@ export async function findWeights(place: WeightsPlace, explicit?: string): Promi
       { cause: error },
     );
   }
+}
+
+/** What messages call weights at `path`, or a file in them: with the environment variable where that led there. */
+export function nameWeights({ variable }: WeightsPlace, path: string, explicit?: string): string {
+  return !explicit && process.env[variable] ? `${path} (${variable} names it)` : path;
 }

@@ -1,4 +1,5 @@
 import type { Tensor2D } from '@tensorflow/tfjs';
+import { requireFinite } from '../../audio/finite.js';
 import { tf } from '../../engine/index.js';
 import { checkCodes } from '../check-codes.js';
 import type { Codec, Codes } from '../codec.js';
@@ -37,6 +38,7 @@ export function createEncodec(model: EncodecModel): Codec {
     codebooks: codebooks.length,
     codebookSize: config.codebook_size,
     async encode(samples) {
+      requireFinite(samples);
       const codes: Codes = codebooks.map(() => []);
       const pieceSamples = encoder.framesPerPiece * hop;
       const pieceAt = (firstFrame: number) => {

@@ -1,3 +1,4 @@
+import { requireFinite } from '../../audio/finite.js';
 import { compile } from '../../engine/index.js';
 import type { Codes } from '../codec.js';
 import { analyse, FEATURES, scaleFeatures, type FeatureScale } from './features.js';
@@ -31,6 +32,7 @@ export async function openEncoder(scale: FeatureScale, codebooks: readonly Float
   );
   return {
     async encode(samples) {
+      requireFinite(samples);
       const features = scaleFeatures(analyse(samples), scale);
       const frames = features.length / FEATURES;
       const codes: Codes = codebooks.map(() => []);

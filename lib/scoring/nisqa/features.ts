@@ -1,3 +1,4 @@
+import { allFinite, NOT_FINITE } from '../../audio/finite.js';
 import type { WorkerThread } from '../../engine/index.js';
 import { foldedFrames, frameCountOf, MEL_BANDS, SAMPLE_RATES_HZ } from './frames.js';
 
@@ -35,7 +36,7 @@ export function segmentCountOf({ samples, sampleRateHz }: NisqaInput): number {
     );
   }
   if (samples.length === 0) throw new Error('it holds no samples');
-  if (!allFinite(samples)) throw new Error('it holds a sample that is not a finite number');
+  if (!allFinite(samples)) throw new Error(NOT_FINITE);
   const segmentCount = segmentsIn(frameCountOf(samples, sampleRateHz));
   const seconds = (samples.length / sampleRateHz).toFixed(4);
   if (segmentCount < 1)
@@ -84,12 +85,6 @@ export async function extractFeatures(
 }
 
 const segmentsIn = (frames: number): number => Math.ceil((frames - SEGMENT_FRAMES + 1) / SEGMENT_HOP_FRAMES);
-
-/** An indexed loop: `every` and `for of` take six times as long, as long as a twentieth of the network. */
-function allFinite(samples: Float32Array): boolean {
-  for (let i = 0; i < samples.length; i++) if (!Number.isFinite(samples[i])) return false;
-  return true;
-}
 
 /** The frames of all recordings in a row: [frames, MEL_BANDS] in dB. */
 async function melDecibels(

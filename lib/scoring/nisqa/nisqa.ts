@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
+import { readGivenFile } from '../../checkpoint/given-file.js';
 import { compiledModule, defaultThreads, EngineHost, type Compiled } from '../../engine/index.js';
-import { findWeights, type WeightsPlace } from '../weights-path.js';
+import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
 import { segmentCountOf, type NisqaInput } from './features.js';
 import { compileMel } from './mel-program.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
@@ -47,6 +47,7 @@ const PLACE: WeightsPlace = {
   metric: 'NISQA',
   variable: 'NISQA_WEIGHTS',
   cached: 'nisqa.tar',
+  kind: 'file',
   source: 'nisqa.tar (from the weights folder of github.com/gabrielmittag/NISQA)',
   licence:
     'Licence: CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0), not for commercial purposes; by Gabriel Mittag et al., TU Berlin.',
@@ -75,7 +76,8 @@ export function findNisqaWeights(weightsPath?: string): Promise<string> {
  */
 export async function loadNisqa(weightsPath?: string, host?: EngineHost): Promise<Nisqa> {
   const path = await findNisqaWeights(weightsPath);
-  const weights = parseNisqaWeights(await readFile(path), path);
+  const name = nameWeights(PLACE, path, weightsPath);
+  const weights = parseNisqaWeights(await readGivenFile(path, name), name);
   const hosts = host ? [host] : Array.from({ length: defaultThreads() }, () => new EngineHost(1));
   const workers = await Promise.all(hosts.map((each) => openWorker(nisqaModel(weights), each)));
 
