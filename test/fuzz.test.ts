@@ -13,7 +13,7 @@ import { encodeWav, parseWav } from '../lib/audio/wav.js';
 import { parseSafetensors, writeSafetensors } from '../lib/checkpoint/safetensors.js';
 import { parseTorchFile } from '../lib/checkpoint/torch-file.js';
 import { temporaryFolder } from './support/temporary-folder.js';
-import { Tensor, torchFile } from './support/torch-file.js';
+import { oldTorchFile, Tensor, torchFile } from './support/torch-file.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -38,6 +38,10 @@ const FORMATS: Record<string, { bytes: () => Promise<Uint8Array>; parse: (bytes:
   },
   'PyTorch zip': {
     bytes: async () => torchFile(new Map([['weight', new Tensor(tensor.shape, tensor.data)]])),
+    parse: (bytes) => parseTorchFile(bytes, 'damaged'),
+  },
+  'PyTorch before 1.6': {
+    bytes: async () => oldTorchFile(new Map([['weight', new Tensor(tensor.shape, tensor.data)]])),
     parse: (bytes) => parseTorchFile(bytes, 'damaged'),
   },
   safetensors: {

@@ -40,7 +40,7 @@ export function decodeSamples(parts: WavParts, name: string): Float32Array[] {
     );
   }
   const sampleBytes = tag === PCM ? containerBytes(parts, packedBytes, name) : packedBytes;
-  const bytes = littleEndian ? sound : swapBytes(sound, sampleBytes);
+  const bytes = littleEndian || sampleBytes === 1 ? sound : swapBytes(sound, sampleBytes);
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const read = READERS[`${tag}/${sampleBytes}`];
   const frameBytes = sampleBytes * channelCount;

@@ -41,7 +41,8 @@ export async function openGivenFile(path: string): Promise<{ handle: FileHandle;
  * @throws one sentence that begins with `name` and says what would help
  */
 export function refuseStandIn(start: Uint8Array, name: string): void {
-  if (start.length === 0) throw new Error(`${name}: the file is empty (0 bytes): it was truncated or never written.`);
+  if (start.length === 0)
+    throw new Error(`${name}: the file is empty (0 bytes): it was truncated or never written.`);
   const head = Buffer.from(start.subarray(0, HEAD_BYTES)).toString('latin1');
   if (GIT_LFS_POINTER.test(head)) {
     throw new Error(`${name} is a Git LFS pointer, not the file: run git lfs pull in its folder.`);
