@@ -44,12 +44,12 @@ describe('a parquet file', () => {
   });
 
   it.each([
-    ['', 'it is empty (0 bytes)'],
-    ['PAR1PAR1', 'it has 8 bytes, too few for any'],
+    ['', ': the file is empty (0 bytes)'],
+    ['PAR1PAR1', ' cannot be read as parquet: it has 8 bytes, too few for any.'],
   ])('of nothing is refused: %j', async (content, message) => {
     const file = join(temporaryFolder(), 'data.parquet');
     writeFileSync(file, content);
-    await expect(read(file)).rejects.toThrow(`${file} cannot be read as parquet: ${message}.`);
+    await expect(read(file)).rejects.toThrow(`${file}${message}`);
   });
 
   it('is refused with a text that is not UTF-8', async () => {
