@@ -8,12 +8,22 @@ const { zstdDecompressSync } = zlib as {
   zstdDecompressSync?: (bytes: Uint8Array, options: zlib.ZlibOptions) => Uint8Array;
 };
 
+/** Bytes that one byte can become: a block of 4 makes 128 KiB (RFC 8878, 3.1.1.2); a byte of a match's length stands for 255. */
+const ZSTD_MOST = 2 ** 15;
+const LZ4_MOST = 255;
+
 export const compressors: Compressors = {
   GZIP: (bytes, maxOutputLength) => zlib.gunzipSync(bytes, { maxOutputLength }),
   BROTLI: (bytes, maxOutputLength) => zlib.brotliDecompressSync(bytes, { maxOutputLength }),
   ZSTD: (bytes, maxOutputLength) =>
     zstdDecompressSync?.(bytes, { maxOutputLength }) ??
-    decompressZstd(bytes, new Uint8Array(maxOutputLength)),
-  LZ4: decompressLz4,
-  LZ4_RAW: decompressLz4Raw,
+    decompressZstd(bytes, new Uint8Array(possible(maxOutputLength, bytes, ZSTD_MOST))),
+  LZ4: (bytes, length) => decompressLz4(bytes, possible(length, bytes, LZ4_MOST)),
+  LZ4_RAW: (bytes, length) => decompressLz4Raw(bytes, possible(length, bytes, LZ4_MOST)),
 };
+
+/** @throws Error when the bytes cannot become so many; memory for them would be taken first */
+function possible(length: number, bytes: Uint8Array, most: number): number {
+  if (length <= bytes.length * most) return length;
+  throw new Error(`a page claims that ${bytes.length} bytes become ${length}`);
+}

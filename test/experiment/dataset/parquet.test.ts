@@ -52,10 +52,32 @@ describe('a parquet file', () => {
     await expect(read(file)).rejects.toThrow(`${file}${message}`);
   });
 
+  it.each([
+    [
+      'null-code.parquet',
+      'item 2: src_encodec: Codebook 1 holds null in frame 3; codes are whole numbers from 0 to 15.',
+    ],
+    [
+      'null-list.parquet',
+      'item 1: src_encodec must be 2 lists of codes, as src_encodec or as src_encodec_0 to src_encodec_1.',
+    ],
+  ])('%s is refused', async (name, message) => {
+    await expect(read(join(FIXTURES, name))).rejects.toThrow(message);
+  });
+
   it('is refused with a text that is not UTF-8', async () => {
     await expect(read(join(FIXTURES, 'latin1.parquet'))).rejects.toThrow(
       'latin1.parquet cannot be read as parquet: column "instruction" holds a text that is not UTF-8 (in Latin-1 it begins "Plus élevé.").',
     );
+  });
+
+  it('whose schema has damaged counts does not go round and round', async () => {
+    const bytes = readFileSync(join(FIXTURES, 'pages-v2.parquet'));
+    // A group of -1 columns.
+    bytes[1339] = 1;
+    const file = join(temporaryFolder(), 'data.parquet');
+    writeFileSync(file, bytes);
+    await expect(read(file)).rejects.toThrow(`${file} cannot be read as parquet: `);
   });
 
   it('is refused where a few bytes stand for a list without end', async () => {
@@ -109,7 +131,7 @@ describe('a page', () => {
 
   it('of zstd becomes what it claims, and no more', () => {
     const size = 2 ** 17;
-    expect(compressors.ZSTD!(zstdBomb(1), size)).toEqual(new Uint8Array(size).fill(7));
+    expect(Uint8Array.from(compressors.ZSTD!(zstdBomb(1), size))).toEqual(new Uint8Array(size).fill(7));
     const before = process.memoryUsage().arrayBuffers;
     // 8 GiB in 256 kB.
     const taken = attempt(() => compressors.ZSTD!(zstdBomb(65_536), size));
@@ -123,6 +145,9 @@ describe('a page', () => {
     bomb.set([0x1f, 7, 1, 0]);
     bomb[bomb.length - 1] = 0;
     expect(attempt(() => compressors[codec]!(bomb, 1000))).toBeLessThanOrEqual(1000);
+    expect(() => compressors[codec]!(new Uint8Array(100), 2 ** 29)).toThrow(
+      'a page claims that 100 bytes become 536870912',
+    );
   });
 
   function attempt(unpack: () => Uint8Array): number {
