@@ -17,7 +17,6 @@ const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 
  * @param rewardLabel axis title, for example "even tokens (0 to 5)"
  */
 export function rewardCurves(events: readonly RunEvent[], rewardLabel: string): Figure {
-  const label = escapeChartText(rewardLabel);
   const iterations = [
     ...new Set(PANELS.flatMap(({ split }) => evaluationsOf(events, split)).map((e) => e.iteration)),
   ];
@@ -27,13 +26,15 @@ export function rewardCurves(events: readonly RunEvent[], rewardLabel: string): 
     showgrid: false,
   };
   return {
-    data: PANELS.flatMap(({ split, x, y }) => splitTraces(evaluationsOf(events, split), x, y, label)),
+    data: PANELS.flatMap(({ split, x, y }) =>
+      splitTraces(evaluationsOf(events, split), x, y, escapeChartText(rewardLabel)),
+    ),
     layout: {
       ...baseLayout(400),
       hovermode: 'x unified',
       xaxis: { ...iterationAxis, domain: PANELS[0].domain },
       xaxis2: { ...iterationAxis, domain: PANELS[1].domain, anchor: 'y2' },
-      yaxis: axis(label),
+      yaxis: axis(rewardLabel),
       yaxis2: { ...axis(''), anchor: 'x2', matches: 'y', showticklabels: false },
       annotations: PANELS.map(({ split, domain }) => panelTitle(splitName(split), domain)),
     },

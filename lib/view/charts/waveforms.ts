@@ -1,4 +1,5 @@
 import type { Data, Layout } from 'plotly.js-dist';
+import { escapeChartText } from '../escape.js';
 import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
 
 /** A mono recording with a name. */
@@ -50,6 +51,7 @@ export function waveforms(recordings: readonly NamedRecording[]): Figure {
 
 function envelopeTraces({ name, samples, sampleRateHz }: NamedRecording, suffix: string): Data[] {
   const { seconds, low, high } = envelope(samples, sampleRateHz);
+  const label = escapeChartText(name);
   const common = {
     type: 'scatter' as const,
     mode: 'lines' as const,
@@ -61,10 +63,10 @@ function envelopeTraces({ name, samples, sampleRateHz }: NamedRecording, suffix:
     showlegend: false,
   };
   return [
-    { ...common, name: `${name}, highest`, y: high },
+    { ...common, name: `${label}, highest`, y: high },
     {
       ...common,
-      name: `${name}, lowest`,
+      name: `${label}, lowest`,
       y: low,
       fill: 'tonexty',
       fillcolor: translucent(COLORS.after, 0.5),

@@ -1,4 +1,5 @@
 import { COLORS } from '../figure.js';
+import { chartText, widthOf } from './chart-text.js';
 import type { Axis, FigureParts, Trace } from './figure-parts.js';
 import { linearScale, paddedRange, roundTicks, tickLabels, type Scale } from './scale.js';
 
@@ -76,12 +77,12 @@ function drawVertical({ left, top, width, height, y, yAxis }: Panel): string {
     const at = y.toPixel(tick).toFixed(1);
     const grid = `<line x1="${left}" x2="${left + width}" y1="${at}" y2="${at}" stroke="${COLORS.grid}"/>`;
     if (yAxis.showticklabels === false) return grid;
-    return `${grid}<text x="${left - 8}" y="${Number(at) + 4}" text-anchor="end">${labels[i]}</text>`;
+    return `${grid}<text x="${left - 8}" y="${Number(at) + 4}" text-anchor="end">${chartText(labels[i])}</text>`;
   });
-  const longest = yAxis.showticklabels === false ? 0 : Math.max(0, ...labels.map(({ length }) => length));
-  const [titleX, titleY] = [left - 20 - longest * 6.5, top + height / 2];
+  const longest = yAxis.showticklabels === false ? 0 : Math.max(0, ...labels.map(widthOf));
+  const [titleX, titleY] = [left - 20 - longest, top + height / 2];
   const title = yAxis.title?.text
-    ? `<text transform="rotate(-90 ${titleX} ${titleY})" x="${titleX}" y="${titleY}" text-anchor="middle" font-size="13">${yAxis.title.text}</text>`
+    ? `<text transform="rotate(-90 ${titleX} ${titleY})" x="${titleX}" y="${titleY}" text-anchor="middle" font-size="13">${chartText(yAxis.title.text)}</text>`
     : '';
   const line = `<line x1="${left}" x2="${left}" y1="${top}" y2="${top + height}" stroke="${COLORS.axis}"/>`;
   return marks.join('') + title + line;
@@ -99,10 +100,10 @@ function drawHorizontal({ left, top, width, height, x, xAxis }: Panel): string {
         ? ''
         : `<line x1="${at}" x2="${at}" y1="${top}" y2="${bottom}" stroke="${COLORS.grid}"/>`;
     const mark = `<line x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 5}" stroke="${COLORS.axis}"/>`;
-    return `${grid}${mark}<text x="${at}" y="${bottom + 18}" text-anchor="middle">${labels[i]}</text>`;
+    return `${grid}${mark}<text x="${at}" y="${bottom + 18}" text-anchor="middle">${chartText(labels[i])}</text>`;
   });
   const title = xAxis.title?.text
-    ? `<text x="${left + width / 2}" y="${bottom + 40}" text-anchor="middle" font-size="13">${xAxis.title.text}</text>`
+    ? `<text x="${left + width / 2}" y="${bottom + 40}" text-anchor="middle" font-size="13">${chartText(xAxis.title.text)}</text>`
     : '';
   const line = `<line x1="${left}" x2="${left + width}" y1="${bottom}" y2="${bottom}" stroke="${COLORS.axis}"/>`;
   return marks.join('') + title + line;
