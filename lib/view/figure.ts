@@ -1,4 +1,4 @@
-import type { Data, Layout } from 'plotly.js-dist';
+import type { Annotation, Data, Layout } from 'plotly.js-dist';
 import { escapeChartText } from './escape.js';
 
 /** What plotly draws, in a page (`Plotly.newPlot`) as in a notebook (`application/vnd.plotly.v1+json`). */
@@ -74,3 +74,28 @@ export function panelTitle(
     showarrow: false,
   };
 }
+
+/** In the place of a chart for which there is no data: a sentence that says so, without axes, which would pass for an empty result. */
+export function emptyFigure(sentence: string): Figure {
+  const nothing: Partial<Annotation> = {
+    text: escapeChartText(sentence),
+    xref: 'paper',
+    yref: 'paper',
+    x: 0.5,
+    y: 0.5,
+    xanchor: 'center',
+    yanchor: 'middle',
+    showarrow: false,
+    font: { color: COLORS.faintText, size: 13 },
+  };
+  const layout = {
+    ...baseLayout(120),
+    annotations: [nothing],
+    xaxis: { visible: false },
+    yaxis: { visible: false },
+  };
+  return { data: [], layout };
+}
+
+export const NOT_EVALUATED = 'Nothing to show yet: no evaluation is finished.';
+export const NOT_TRAINED = 'Nothing to show yet: no training step is done.';

@@ -13,6 +13,8 @@ export interface Table {
   rows: string[][];
 }
 
+const NO_ROWS = 'nothing to show';
+
 /** The table as HTML; every cell is shown as the text it is, one of several lines in columns of characters. */
 export function htmlTable({ columns, rows }: Table): string {
   // In the cells, since a notebook has no style sheet of its own and aligns everything right.
@@ -25,7 +27,11 @@ export function htmlTable({ columns, rows }: Table): string {
     'th',
     columns.map(({ title }) => title),
   );
-  return `<table><thead>${head}</thead><tbody>${rows.map((row) => line('td', row)).join('\n')}</tbody></table>`;
+  const body =
+    rows.length > 0
+      ? rows.map((row) => line('td', row)).join('\n')
+      : `<tr><td colspan="${columns.length}" style="${styles.left}">${NO_ROWS}</td></tr>`;
+  return `<table><thead>${head}</thead><tbody>${body}</tbody></table>`;
 }
 
 /** The table for a terminal: columns padded to one width, two spaces apart, a rule under the titles. */
@@ -37,7 +43,8 @@ export function textTable({ columns, rows }: Table): string {
     return columns[column].align === 'right' ? blanks + text : text + blanks;
   };
   const [head, ...body] = lines.map((line) => line.map(pad).join('  ').trimEnd());
-  return [head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n');
+  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
+  return [head, rule, ...(body.length > 0 ? body : [NO_ROWS])].join('\n');
 }
 
 /** A row of cells as rows of one line each. */

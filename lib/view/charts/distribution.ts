@@ -1,7 +1,7 @@
 import type { Annotation, Data, Shape } from 'plotly.js-dist';
 import type { RunEvent, Split } from '../../experiment/events.js';
 import { summarize } from '../../experiment/statistics.js';
-import { COLORS, axis, baseLayout, translucent, type Figure } from '../figure.js';
+import { COLORS, NOT_EVALUATED, axis, baseLayout, emptyFigure, translucent, type Figure } from '../figure.js';
 import { formatNumber } from '../format.js';
 import { beforeAndAfter } from '../run-events.js';
 
@@ -30,6 +30,7 @@ function distribution(
   label: string,
   digits: number,
 ): Figure {
+  if (before.length + after.length === 0) return emptyFigure(NOT_EVALUATED);
   const { edges, shares } = histogram([before, after]);
   const sets = [
     { name: 'original policy', values: before, share: shares[0], color: COLORS.before },

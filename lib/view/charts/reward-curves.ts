@@ -2,7 +2,16 @@ import type { Data, Layout } from 'plotly.js-dist';
 import { ORIGINAL, type RunEvent, type Split } from '../../experiment/events.js';
 import type { Statistics } from '../../experiment/statistics.js';
 import { escapeChartText } from '../escape.js';
-import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+import {
+  COLORS,
+  NOT_EVALUATED,
+  axis,
+  baseLayout,
+  emptyFigure,
+  panelTitle,
+  translucent,
+  type Figure,
+} from '../figure.js';
 import { evaluationsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
 const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 'y2' }[] = [
@@ -20,6 +29,7 @@ export function rewardCurves(events: readonly RunEvent[], rewardLabel: string): 
   const iterations = [
     ...new Set(PANELS.flatMap(({ split }) => evaluationsOf(events, split)).map((e) => e.iteration)),
   ];
+  if (iterations.length === 0) return emptyFigure(NOT_EVALUATED);
   const iterationAxis: NonNullable<Layout['xaxis']> = {
     ...axis('policy after iteration'),
     ...iterationTicks(iterations),

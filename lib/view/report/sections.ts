@@ -13,7 +13,7 @@ import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlaceholder } from '../figure-html.js';
-import type { Figure } from '../figure.js';
+import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
 import { formatDuration } from '../format.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';
@@ -86,9 +86,6 @@ const CAPTIONS: Record<FigureName, string> = {
   'chart-distribution': 'Rewards of the samples on held-out prompts.',
   'chart-lengths': 'Lengths of the same samples.',
 };
-
-const NOT_EVALUATED = 'Nothing to show yet: no evaluation of this run is finished.';
-const NOT_TRAINED = 'Nothing to show yet: no training step of this run is recorded.';
 
 /** The places of those charts that there are, or the sentence that says why there are none. */
 function charts(figures: Figures, names: FigureName[], otherwise: string): string {

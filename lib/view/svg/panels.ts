@@ -29,7 +29,9 @@ export function layOutPanels(parts: FigureParts, widthPixels: number, plotHeight
       const yName = axes.has('y' + xName.slice(1)) ? 'y' + xName.slice(1) : 'y';
       const yAxis = axes.get(yName) ?? {};
       const [from, to] = xAxis.domain ?? [0, 1];
-      const [left, width] = [margin.l + from * plotWidth, (to - from) * plotWidth];
+      const [left, width] = [margin.l + from * plotWidth, (to - from) * plotWidth].map(
+        (pixels) => Math.round(pixels * 10) / 10,
+      );
       const own = traces.filter((trace) => (trace.xaxis ?? 'x') === xName);
       const xRange = xAxis.range ?? paddedRange(own.flatMap(horizontalExtent), false);
       return {
