@@ -109,6 +109,7 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
       ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
       line('validation pairs', validation, {
         mode: 'lines+markers',
+        cliponaxis: false,
         line: { color: validationColor, width: 1.5, dash: 'dot' },
         marker: {
           color: '#ffffff',

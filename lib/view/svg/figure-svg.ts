@@ -48,7 +48,9 @@ interface Paper {
 }
 
 function clipPath({ left, top, width, height }: Panel, index: number): string {
-  const rectangle = `<rect x="${left}" y="${top - 4}" width="${width}" height="${height + 8}"/>`;
+  // A marker on the edge is drawn whole.
+  const [x, y] = [left - 6, top - 6];
+  const rectangle = `<rect x="${x}" y="${y}" width="${width + 12}" height="${height + 12}"/>`;
   return `<clipPath id="c${index}">${rectangle}</clipPath>`;
 }
 
@@ -88,7 +90,7 @@ function toPixelY(y: number, ref: string, panels: readonly Panel[], paper: Paper
 function placeLegend(entries: readonly LegendEntry[], widthPixels: number) {
   let [row, column] = [0, 0];
   const places = entries.map(({ name }) => {
-    const width = 40 + widthOf(name);
+    const width = Math.round(50 + widthOf(name));
     if (column > 0 && column + width > widthPixels) [row, column] = [row + 1, 0];
     const place = { row, column };
     column += width;

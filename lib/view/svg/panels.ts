@@ -77,12 +77,12 @@ function drawVertical({ left, top, width, height, y, yAxis }: Panel): string {
   const labels = yAxis.ticktext ?? tickLabels(ticks, yAxis.tickformat?.endsWith('%'));
   const marks = ticks.map((tick, i) => {
     const at = y.toPixel(tick).toFixed(1);
-    const grid = `<line x1="${left}" x2="${left + width}" y1="${at}" y2="${at}" stroke="${COLORS.grid}"/>`;
+    const grid = `<line x1="${left}" x2="${(left + width).toFixed(1)}" y1="${at}" y2="${at}" stroke="${COLORS.grid}"/>`;
     if (yAxis.showticklabels === false) return grid;
     return `${grid}<text x="${left - 8}" y="${Number(at) + 4}" text-anchor="end">${chartText(labels[i])}</text>`;
   });
   const longest = yAxis.showticklabels === false ? 0 : Math.max(0, ...labels.map(widthOf));
-  const [titleX, titleY] = [left - 20 - longest, top + height / 2];
+  const [titleX, titleY] = [left - 20 - longest, top + height / 2].map(Math.round);
   const title = yAxis.title?.text
     ? `<text transform="rotate(-90 ${titleX} ${titleY})" x="${titleX}" y="${titleY}" text-anchor="middle" font-size="13">${chartText(yAxis.title.text)}</text>`
     : '';
@@ -92,8 +92,7 @@ function drawVertical({ left, top, width, height, y, yAxis }: Panel): string {
 
 function drawHorizontal({ left, top, width, height, x, xAxis }: Panel): string {
   const bottom = top + height;
-  const ticks =
-    xAxis.tickvals ?? roundTicks([x.min, x.max], Math.max(3, Math.floor(width / 70)), xAxis.dtick);
+  const ticks = xAxis.tickvals ?? horizontalTicks(x, width, xAxis);
   const labels = xAxis.ticktext ?? tickLabels(ticks, xAxis.tickformat?.endsWith('%'));
   const marks = ticks.map((tick, i) => {
     const at = x.toPixel(tick).toFixed(1);
@@ -105,10 +104,20 @@ function drawHorizontal({ left, top, width, height, x, xAxis }: Panel): string {
     return `${grid}${mark}<text x="${at}" y="${bottom + 18}" text-anchor="middle">${chartText(labels[i])}</text>`;
   });
   const title = xAxis.title?.text
-    ? `<text x="${left + width / 2}" y="${bottom + 40}" text-anchor="middle" font-size="13">${chartText(xAxis.title.text)}</text>`
+    ? `<text x="${(left + width / 2).toFixed(1)}" y="${bottom + 40}" text-anchor="middle" font-size="13">${chartText(xAxis.title.text)}</text>`
     : '';
-  const line = `<line x1="${left}" x2="${left + width}" y1="${bottom}" y2="${bottom}" stroke="${COLORS.axis}"/>`;
+  const line = `<line x1="${left}" x2="${(left + width).toFixed(1)}" y1="${bottom}" y2="${bottom}" stroke="${COLORS.axis}"/>`;
   return marks.join('') + title + line;
+}
+
+/** As many round ticks as have room for their labels. */
+function horizontalTicks(x: Scale, width: number, { dtick, tickformat }: Axis): number[] {
+  for (let count = Math.floor(width / 40); ; count--) {
+    const ticks = roundTicks([x.min, x.max], count, dtick);
+    const widest = Math.max(0, ...tickLabels(ticks, tickformat?.endsWith('%')).map(widthOf));
+    if (count <= 1 || ticks.length < 2 || x.toPixel(ticks[1]) - x.toPixel(ticks[0]) >= widest + 24)
+      return ticks;
+  }
 }
 
 function numbers(values: readonly (number | null)[]): number[] {
