@@ -1,5 +1,6 @@
 import type { MetricName, Score } from '../scoring/metrics.js';
 import { scoreFiles, type FileScores, type ScoreFilesOptions } from '../scoring/score-files.js';
+import { showableText } from '../view/escape.js';
 import { formatDuration, formatNumber } from '../view/format.js';
 import { textTable } from '../view/table.js';
 import { createBar } from './bar.js';
@@ -41,7 +42,7 @@ export async function scoreRecordings(
   if (options.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(results), undefined, 2)}\n`);
   else {
     process.stdout.write(`${formatScores(results, options.metrics)}\n`);
-    for (const error of errors) process.stderr.write(`error: ${error}\n`);
+    for (const error of errors) process.stderr.write(`error: ${showableText(error)}\n`);
   }
   return errors.length === 0;
 }
@@ -68,7 +69,9 @@ export function formatScores(
   });
   const texts = [...results].flatMap(([file, scores]) =>
     metrics.flatMap((metric) =>
-      textsOf(scores[metric]).map(([part, text]) => `\n\n${file}, ${titleOf(metric, part)}:\n${text}`),
+      textsOf(scores[metric]).map(([part, text]) =>
+        showableText(`\n\n${file}, ${titleOf(metric, part)}:\n${text}`),
+      ),
     ),
   );
   return table + texts.join('');

@@ -11,6 +11,9 @@ export function escapeHtml(text: string): string {
   return showableText(text).replace(/[&<>"']/g, (character) => HTML_ENTITIES[character]);
 }
 
+/** Attribute of an element whose text is shown as it is written where a notebook's viewer takes what stands between dollars for TeX. */
+export const NO_TEX = 'class="tex2jax_ignore mathjax_ignore"';
+
 /** A value as a JSON literal that may stand inside a `<script>` element: no "<" is left that could close it or open a comment. */
 export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');

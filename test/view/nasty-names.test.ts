@@ -7,6 +7,7 @@ import { rewardCurves, rewardDistribution, waveforms } from '../../lib/view/char
 import { escapeChartText, escapeHtml, plainChartText, showableText } from '../../lib/view/escape.js';
 import { metricNotes, metricTable } from '../../lib/view/metric-table.js';
 import { players } from '../../lib/view/notebook/listen.js';
+import { toBundle } from '../../lib/view/notebook/show.js';
 import { figureSvg } from '../../lib/view/svg/figure-svg.js';
 import { htmlTable, textTable } from '../../lib/view/table.js';
 import { fixtureEvents } from './fixture-run.js';
@@ -62,7 +63,6 @@ const tone = (name: string) => ({ name, samples: Float32Array.of(0.5, -0.5, 0.25
 
 /** Fails for what no XML parser takes: tags that are not closed, bare "&", characters that XML does not have. Gives the texts of all elements. */
 function textsOfXml(xml: string): string[] {
-   
   expect(xml).not.toMatch(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/u);
   const open: string[] = [];
   const texts: string[] = [];
@@ -172,11 +172,16 @@ describe('nasty names', () => {
     );
   });
 
+  it('are no TeX in a notebook, whose viewers read that between dollars', () => {
+    const outputs = [toBundle(tableOf('$x$'))['text/html'], players([tone('$x$')]).html];
+    for (const html of outputs) expect(html).toMatch(/^<div class="tex2jax_ignore mathjax_ignore"[^]*\$x\$/);
+  });
+
   it('give a terminal no commands, and columns of one width', () => {
     fc.assert(
       fc.property(nasty, (name) => {
         const text = textTable(tableOf(name));
-         
+
         expect(text.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
       }),
     );

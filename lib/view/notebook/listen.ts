@@ -12,7 +12,7 @@ import {
   type Clip,
   type ClipOrProblem,
 } from '../clips.js';
-import { escapeHtml } from '../escape.js';
+import { NO_TEX, escapeHtml } from '../escape.js';
 import { formatNumber } from '../format.js';
 import { NO_LIMIT, planSounds, type SoundBudget, type SoundForm } from '../sound-budget.js';
 import { spectrogramDataUri } from '../spectrogram.js';
@@ -65,7 +65,7 @@ export async function listen(outputDirectory: string, choice: ClipChoice): Promi
   const forms = clips.map((clip) => ('form' in clip ? clip.form : undefined));
   const folder = join(...resolve(outputDirectory).split(sep).slice(-2));
   return {
-    html: noteHtml(forms) + blocks.map((block) => promptHtml(block, folder)).join(''),
+    html: `<div ${NO_TEX}>${noteHtml(forms)}${blocks.map((block) => promptHtml(block, folder)).join('')}</div>`,
     text: blocks
       .map(
         (block) => `${block[0].example.instruction}: ${block.map(({ example }) => example.file).join(', ')}`,
@@ -88,7 +88,7 @@ const CARD = `display:inline-block;vertical-align:top;width:${CARD_WIDTH}px;marg
 function noteHtml(forms: readonly (SoundForm | undefined)[]): string {
   if (!forms.includes('mu-law')) return '';
   const sentence =
-    "In 8 bits, with a faint hiss of their own, to keep the notebook small; the option embed: 'all' puts the sounds in as they are.";
+    "These sounds are in 8 bits, with a faint hiss of their own, to keep the notebook small; the option embed: 'all' puts them in as they are.";
   return `<div style="opacity:0.75;font-size:90%">${escapeHtml(sentence)}</div>`;
 }
 
@@ -121,7 +121,7 @@ export function players(recordings: readonly NamedRecording[], { embed }: Embedd
     });
   });
   return {
-    html: `<div>${noteHtml([form])}${cards.join('')}</div>`,
+    html: `<div ${NO_TEX}>${noteHtml([form])}${cards.join('')}</div>`,
     text: recordings.map(({ name }, i) => `${name}, ${seconds[i].toFixed(2)} s`).join('\n'),
   };
 }

@@ -44,7 +44,7 @@ it('puts a little sound in as it is', async () => {
   const sounds = soundsOf(html);
   expect(sounds).toHaveLength(8);
   for (const sound of sounds) expect(sound.equals(wav)).toBe(true);
-  expect(html).not.toContain('In 8 bits');
+  expect(html).not.toContain('in 8 bits');
 });
 
 it('puts more sound in in 8 bits, all of it alike, and says so', async () => {
@@ -57,10 +57,10 @@ it('puts more sound in in 8 bits, all of it alike, and says so', async () => {
     const { channels, sampleRateHz } = parseWav(sound, 'inside');
     expect(channels[0].length / sampleRateHz).toBe(2);
   }
-  expect(html).toContain('In 8 bits');
+  expect(html).toContain('in 8 bits');
   const whole = await listen(output, { split: 'test', embed: 'all' });
   expect(soundsOf(whole.html).map(({ length }) => length)).toEqual(sounds.map(() => 64_044));
-  expect(whole.html).not.toContain('In 8 bits');
+  expect(whole.html).not.toContain('in 8 bits');
 });
 
 it('names the files of what is too much, the first prompts are heard', async () => {
