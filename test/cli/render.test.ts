@@ -90,7 +90,6 @@ it('adds a bar for the stage under way on a terminal', () => {
 function screensOf(written: string, columns: number): string[] {
   let line = '';
   return written.split(/(?=\x1b)/).map((piece) => {
-     
     const [, code, text] = /^(\x1b(?:\[\??[\d;]*[A-Za-z]|[78]))?(.*)$/s.exec(piece)!;
     if (code === '\x1b[1G' || code === '\x1b[2K') line = '';
     // Clears from the cursor on, which never leaves the last column.
