@@ -86,7 +86,7 @@ export { writeReport } from './view/report.js';
 export { verify, type VerifyRow } from './verify.js';
 export { show, type Html, type Showable } from './view/notebook/show.js';
 export { openRun, resumeRun, type LiveRun } from './view/notebook/live-run.js';
-export { listen, players, type ClipChoice } from './view/notebook/listen.js';
+export { listen, players, type ClipChoice, type Embedding } from './view/notebook/listen.js';
 export { watch } from './view/notebook/watch.js';
 export { makeAudio } from './view/notebook/make-audio.js';
 export { measure, transcriptOf } from './view/notebook/measure.js';

@@ -78,7 +78,8 @@ function publishOutputs(name, executed) {
   const notebook = JSON.parse(masked);
   for (const cell of notebook.cells) delete cell.metadata.execution;
   const text = JSON.stringify(notebook, undefined, 1) + '\n';
-  if (Buffer.byteLength(text) > LARGEST_BYTES) return `not published: ${name} is larger than 1.5 MB`;
+  if (Buffer.byteLength(text) > LARGEST_BYTES)
+    return `not published: ${name} is larger than 1.5 MB; let its listen() show fewer prompts, with prompts: 2 among its options`;
   const path = join(root, 'notebooks', `${name}.ipynb`);
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);

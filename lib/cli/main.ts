@@ -99,8 +99,13 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .command('report')
     .description('write report.html of a run anew')
     .argument('<folder>', 'output/MMDD-HHMM or model_output/MMDD-HHMM')
-    .action(async (folder: string) => {
-      const report = await writeReport(findRunDirectories(folder).outputDirectory);
+    .option(
+      '--all-audio',
+      'put all sound into the page, also what is too much for a page that opens fast',
+      false,
+    )
+    .action(async (folder: string, { allAudio }: { allAudio: boolean }) => {
+      const report = await writeReport(findRunDirectories(folder).outputDirectory, { allAudio });
       process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
     });
 

@@ -1,7 +1,7 @@
-import cliProgress from 'cli-progress';
 import type { RunEvent } from '../experiment/events.js';
 import { eventLine } from '../view/event-line.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
+import { createBar } from './bar.js';
 
 /** Where a run is shown: a terminal gets a live bar under the lines, anything else plain lines. */
 export interface Display {
@@ -17,34 +17,19 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
   };
   if (!stream.isTTY) return { show: printLine, stop: () => undefined };
 
-  const bar = new cliProgress.SingleBar(
-    { stream, format: '{job} {bar} {value}/{total} {detail}', hideCursor: true, clearOnComplete: true },
-    cliProgress.Presets.shades_classic,
-  );
+  const bar = createBar(stream);
   let state: ProgressState | undefined;
-  let shownJob = '';
-  const stop = () => {
-    bar.stop();
-    shownJob = '';
-  };
   return {
     show(event) {
       state = advanceProgress(state, event, performance.now() / 1000);
       if (state && (event.type === 'progress' || event.type === 'step')) {
         const { job, done, total } = state;
-        const { detail } = describeProgress(state);
-        if (job === shownJob) {
-          bar.update(done, { job, detail });
-        } else {
-          stop();
-          shownJob = job;
-          bar.start(total, done, { job, detail });
-        }
+        bar.show({ job, done, total, fields: describeProgress(state).fields });
       }
       if (!eventLine(event)) return;
-      stop();
+      bar.stop();
       printLine(event);
     },
-    stop,
+    stop: bar.stop,
   };
 }

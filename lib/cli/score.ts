@@ -1,8 +1,9 @@
-import cliProgress from 'cli-progress';
 import type { MetricName, Score } from '../scoring/metrics.js';
 import { scoreFiles, type FileScores, type ScoreFilesOptions } from '../scoring/score-files.js';
-import { formatNumber } from '../view/format.js';
+import { showableText } from '../view/escape.js';
+import { formatDuration, formatNumber } from '../view/format.js';
 import { textTable } from '../view/table.js';
+import { createBar } from './bar.js';
 
 export interface ScoreCommandOptions extends ScoreFilesOptions {
   /** Print JSON for programs instead of a table for people. */
@@ -20,11 +21,19 @@ export async function scoreRecordings(
   options: ScoreCommandOptions,
 ): Promise<boolean> {
   const results = new Map<string, FileScores>();
-  const bar = files.length > 1 ? startBar(files.length) : undefined;
+  const bar = files.length > 1 && process.stderr.isTTY ? createBar(process.stderr) : undefined;
+  const startMs = performance.now();
+  const showProgress = () => {
+    const [done, total] = [results.size, files.length];
+    const seconds = (performance.now() - startMs) / 1000;
+    const fields = done > 0 ? { remaining: `${formatDuration((seconds / done) * (total - done))} left` } : {};
+    bar?.show({ job: 'scoring files', done, total, fields });
+  };
+  showProgress();
   try {
     for await (const [file, scores] of scoreFiles(files, options)) {
       results.set(file, scores);
-      bar?.increment();
+      showProgress();
     }
   } finally {
     bar?.stop();
@@ -33,24 +42,9 @@ export async function scoreRecordings(
   if (options.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(results), undefined, 2)}\n`);
   else {
     process.stdout.write(`${formatScores(results, options.metrics)}\n`);
-    for (const error of errors) process.stderr.write(`error: ${error}\n`);
+    for (const error of errors) process.stderr.write(`error: ${showableText(error)}\n`);
   }
   return errors.length === 0;
-}
-
-/** Nothing where standard error is no terminal. */
-function startBar(total: number): cliProgress.SingleBar {
-  const bar = new cliProgress.SingleBar(
-    {
-      stream: process.stderr,
-      format: 'scoring {bar} {value}/{total} files, {eta_formatted} left',
-      hideCursor: true,
-      clearOnComplete: true,
-    },
-    cliProgress.Presets.shades_classic,
-  );
-  bar.start(total, 0);
-  return bar;
 }
 
 /** One row for each file, one column for each figure, "-" where there is none; below, each file's texts. */
@@ -75,7 +69,9 @@ export function formatScores(
   });
   const texts = [...results].flatMap(([file, scores]) =>
     metrics.flatMap((metric) =>
-      textsOf(scores[metric]).map(([part, text]) => `\n\n${file}, ${titleOf(metric, part)}:\n${text}`),
+      textsOf(scores[metric]).map(([part, text]) =>
+        showableText(`\n\n${file}, ${titleOf(metric, part)}:\n${text}`),
+      ),
     ),
   );
   return table + texts.join('');

@@ -13,10 +13,10 @@ const checkpointDirectory = (iteration: number) => join(`iter_${iteration}`, 'dp
 
 /** Saves the policy as it is after an iteration. */
 export async function saveCheckpoint(run: Run, iteration: number): Promise<RunEvent> {
-  const startMs = performance.now();
+  const startSeconds = run.clock.seconds();
   const directory = checkpointDirectory(iteration);
   await savePolicy(run.policy, join(run.directories.modelDirectory, directory));
-  return { type: 'saved', iteration, directory, seconds: (performance.now() - startMs) / 1000 };
+  return { type: 'saved', iteration, directory, seconds: run.clock.seconds() - startSeconds };
 }
 
 /**

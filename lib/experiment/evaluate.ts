@@ -45,7 +45,7 @@ export async function* evaluateSplit(
   iteration: number,
   split: Split,
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
-  const startMs = performance.now();
+  const startSeconds = run.clock.seconds();
   const { seed, numEval } = run.parameters;
   const scoring = createScoring(run, run[split], split === 'test' ? run.guards : []);
   yield* sampleCompletions(
@@ -67,7 +67,7 @@ export async function* evaluateSplit(
     lengths,
     statistics: summarize(rewards),
     droppedReasons,
-    seconds: (performance.now() - startMs) / 1000,
+    seconds: run.clock.seconds() - startSeconds,
   };
   return scored;
 }

@@ -10,7 +10,8 @@ export type Split = 'train' | 'test';
 /**
  * What `iterate()` yields, in this order: started; notices; evaluated (train, test) and guarded of the original policy; then for each iteration
  * sampled, scored, paired, step and validated, saved, evaluated (train, test), guarded; at the end finished. Progress comes in between.
- * Notebook, command line and report only render these. Files are named relative to the run's directories.
+ * Notebook, command line and report only render these. Files are named relative to the run's directories; seconds are of work, without
+ * the time that the events' reader takes between them.
  */
 export type RunEvent =
   | {
@@ -86,7 +87,7 @@ export type RunEvent =
 type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds'> : never;
 
 /**
- * One line of metrics.jsonl: an event without its wall-clock seconds (run.json has those), so that the same seed writes the same file.
+ * One line of metrics.jsonl: an event without its seconds (run.json has those), so that the same seed writes the same file.
  * Progress is not recorded; what `started` says is in run.json.
  */
 export type RecordedEvent = WithoutSeconds<Exclude<RunEvent, { type: 'progress' | 'started' }>>;

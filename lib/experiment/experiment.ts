@@ -16,6 +16,7 @@ import { recordRun } from './record.js';
 import type { PackedPrompt, Run } from './run.js';
 import { openScorers } from './scorers.js';
 import { checkSameCodes, findModelPart, loadData } from './sources.js';
+import { createWorkClock } from './work-clock.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
 export interface RunOptions {
@@ -54,7 +55,8 @@ export async function* withRun(
       const directories = options.directories ?? (await createRunDirectories(root, new Date()));
       const { reward, notices } = scorers;
       const guards = scorers.guards(codec);
-      yield* work({
+      const clock = createWorkClock();
+      const events = work({
         ...inputs,
         parameters,
         directories,
@@ -64,8 +66,10 @@ export async function* withRun(
         codec,
         nar,
         sampler,
+        clock,
         signal,
       });
+      yield* clock.whileRead(events);
     } finally {
       await scorers.dispose();
     }

@@ -21,8 +21,8 @@ import { readTraining, removeTraining, saveTraining } from './training-checkpoin
  * @throws the signal's reason when aborted; whatever is written by then is complete
  */
 export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<RunEvent> {
-  const startMs = performance.now();
-  const { directories, parameters } = run;
+  const { directories, parameters, clock } = run;
+  const startSeconds = clock.seconds();
   if (!resumed) {
     const { name, outputDirectory, modelDirectory } = directories;
     yield { type: 'started', run: name, outputDirectory, modelDirectory };
@@ -50,7 +50,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   }
   await audio.addComparison(original, trained);
   await checkpoints.finish();
-  yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
+  yield { type: 'finished', seconds: clock.seconds() - startSeconds };
 }
 
 /**

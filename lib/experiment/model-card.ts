@@ -19,7 +19,11 @@ export async function describeCheckpoint(
   const { policy, model, reward } = parameters;
   const versions = Object.entries(await readVersions()).map(([name, version]) => `${name} ${version}`);
   const start =
-    policy ?? (model === 'default' ? 'the policy embedded in speech-dpo' : `the policy in ${model}`);
+    policy === null
+      ? model === 'default'
+        ? 'the policy embedded in speech-dpo'
+        : `the policy in ${markdown(model)}`
+      : markdown(policy);
   const isOnHub = policy !== null && HUB_NAME.test(policy) && !policy.includes('dpo_model');
   return `---
 library_name: transformers
@@ -59,7 +63,7 @@ A reward can be gained in ways it does not see: listen to samples.
 | parameter | value |
 | --- | --- |
 ${Object.entries(parameters)
-  .map(([name, value]) => `| ${name} | ${cell(JSON.stringify(value))} |`)
+  .map(([name, value]) => `| ${name} | ${markdown(JSON.stringify(value)).replaceAll('|', '\\|')} |`)
   .join('\n')}
 
 Versions: ${versions.join(', ')}.
@@ -73,7 +77,13 @@ function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluatio
   return `| ${[model, split, count, ...figures].join(' | ')} |`;
 }
 
-/** A line break or a bar would end a table's cell. */
-function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+/** A text as Markdown that shows it as it is: as code where it holds what Markdown, HTML or a table's row could read otherwise. */
+export function markdown(text: string): string {
+  const line = text.replace(/[\p{Cc}\p{Surrogate}\u2028\u2029]/gu, ' ');
+  if (!/[\\`*_~[\]<>|&#$!]/.test(line)) return line;
+  const longest = Math.max(0, ...Array.from(line.matchAll(/`+/g), ([run]) => run.length));
+  const fence = '`'.repeat(longest + 1);
+  // Blanks keep backticks of the text apart from those around it.
+  const blank = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
+  return fence + blank + line + blank + fence;
 }

@@ -50,7 +50,7 @@ export async function* preparePairs(run: Run, iteration: number): AsyncGenerator
 
 async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const { sampleSize, seed, guardPairs } = run.parameters;
-  const startMs = performance.now();
+  const startSeconds = run.clock.seconds();
   const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
   const scoring = createScoring(run, run.train, guards);
   const completions = yield* sampleCompletions(
@@ -61,13 +61,13 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
     { iteration, stage: 'sample' },
     scoring.add,
   );
-  const sampledMs = performance.now();
+  const sampledSeconds = run.clock.seconds();
   yield {
     type: 'sampled',
     iteration,
     samples: completions.flat().length,
     tokens: completions.flat(2).length,
-    seconds: (sampledMs - startMs) / 1000,
+    seconds: sampledSeconds - startSeconds,
   };
   const scored = yield* scoring.finish({ iteration });
   const { rewards, lengths, droppedReasons } = flatten(scored);
@@ -78,7 +78,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
     dropped: lengths.length - rewards.length,
     droppedReasons,
     averageReward: summarize(rewards).mean,
-    seconds: (performance.now() - sampledMs) / 1000,
+    seconds: run.clock.seconds() - sampledSeconds,
   };
   return scored;
 }

@@ -26,7 +26,7 @@ const runRecordSchema = z.strictObject({
   /** ISO 8601. */
   startedAt: z.string(),
   finishedAt: z.string().optional(),
-  /** Wall-clock time of every event that measures one, in the order of the run. */
+  /** Seconds of every event that measures them, in the order of the run. */
   timings: z.array(
     z.strictObject({
       event: z.string(),

@@ -6,6 +6,7 @@ import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
 import type { Parameters } from './parameters.js';
+import type { WorkClock } from './work-clock.js';
 
 /** Everything an experiment works on. `iterate()` trains `policy` in place. */
 export interface Run {
@@ -24,6 +25,8 @@ export interface Run {
   notices: string[];
   train: PackedPrompt[];
   test: PackedPrompt[];
+  /** What `seconds` of events are measured by. */
+  clock: WorkClock;
   signal?: AbortSignal;
 }
 

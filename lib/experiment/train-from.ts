@@ -53,12 +53,12 @@ async function* trainOnce(
   iteration: number,
   rows: readonly PreferenceRow[],
 ): AsyncGenerator<RunEvent> {
-  const startMs = performance.now();
+  const startSeconds = run.clock.seconds();
   const { name, outputDirectory, modelDirectory } = run.directories;
   yield { type: 'started', run: name, outputDirectory, modelDirectory };
   await writeDataFile(outputDirectory, iteration, rows);
   yield* train(run, iteration, rows);
   run.signal?.throwIfAborted();
   yield await saveCheckpoint(run, iteration);
-  yield { type: 'finished', seconds: (performance.now() - startMs) / 1000 };
+  yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };
 }

@@ -1,8 +1,10 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { extname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { encodeMuLawWav } from '../audio/mu-law.js';
 import { parseWav, toMono } from '../audio/wav.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
-import { audioPlayer, linkedAudioPlayer } from './audio-player.js';
+import { audioPlayer } from './audio-player.js';
+import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
 import { spectrogramDataUri } from './spectrogram.js';
 
 export const ROLE_NAMES: Record<AudioExample['role'], string> = {
@@ -14,11 +16,13 @@ export const ROLE_NAMES: Record<AudioExample['role'], string> = {
   rejected: 'rejected',
 };
 
-/** One of a run's WAV files, ready to be shown: HTML of its player, and a picture. */
+/** One of a run's WAV files, ready to be shown: HTML of its player with the sound inside, and a picture. */
 export interface Clip {
   example: AudioExample;
   durationSeconds: number;
-  player: string;
+  form: SoundForm;
+  /** Absent where the sound is left out of the page. */
+  player?: string;
   /** Address of the spectrogram's PNG. */
   spectrogram: string;
 }
@@ -29,27 +33,39 @@ export type ClipOrProblem = Clip | { example: AudioExample; problem: string };
 /**
  * All clips of a run, those of the first prompts first.
  *
- * @param embeddedBytes WAV bytes that may go into the players themselves; players beyond that point to the files
+ * @param budget for the sound of all of them; a prompt's clips are inside as a whole or not at all
  * @param wanted clips that are left out are not read
  */
 export async function loadClips(
   outputDirectory: string,
-  embeddedBytes: number,
+  budget: SoundBudget,
   wanted: (example: AudioExample) => boolean = () => true,
 ): Promise<ClipOrProblem[]> {
   const { examples } = await readAudioIndex(outputDirectory);
+  const groups = groupByPrompt(examples.filter(wanted));
+  const located = await Promise.all(
+    groups.map((group) => Promise.all(group.map((example) => locateClip(outputDirectory, example)))),
+  );
+  const forms = planSounds(
+    located.map((group) => group.reduce((total, clip) => total + ('bytes' in clip ? clip.bytes : 0), 0)),
+    budget,
+  );
   const clips: ClipOrProblem[] = [];
-  let bytesSoFar = 0;
-  for (const example of examples.filter(wanted)) {
-    try {
-      const bytes = await readFile(await locateWav(outputDirectory, example.file));
-      bytesSoFar += bytes.length;
-      clips.push(makeClip(example, bytes, bytesSoFar <= embeddedBytes));
-    } catch (error) {
-      clips.push({ example, problem: (error as Error).message });
-    }
+  for (const [i, group] of located.entries()) {
+    for (const clip of group) clips.push('path' in clip ? await makeClip(clip, forms[i]) : clip);
   }
   return clips;
+}
+
+/** The examples of each prompt, in the prompts' order; held-out prompts, which tell what was learned, first. */
+function groupByPrompt(examples: readonly AudioExample[]): AudioExample[][] {
+  const groups = new Map<string, AudioExample[]>();
+  const sorted = [...examples].sort((a, b) => a.prompt - b.prompt || a.split.localeCompare(b.split));
+  for (const example of sorted) {
+    const key = `${example.split} ${example.prompt}`;
+    groups.set(key, [...(groups.get(key) ?? []), example]);
+  }
+  return [...groups.values()];
 }
 
 /** The clips of each prompt of one split, in the prompts' order. */
@@ -65,6 +81,24 @@ export function clipsByPrompt(
 /** The longest clip's duration: one time scale for the pictures of a prompt. */
 export function longestSeconds(clips: readonly ClipOrProblem[]): number {
   return Math.max(...clips.map((clip) => ('problem' in clip ? 0 : clip.durationSeconds))) || 1;
+}
+
+interface LocatedClip {
+  example: AudioExample;
+  path: string;
+  bytes: number;
+}
+
+async function locateClip(
+  outputDirectory: string,
+  example: AudioExample,
+): Promise<LocatedClip | { example: AudioExample; problem: string }> {
+  try {
+    const path = await locateWav(outputDirectory, example.file);
+    return { example, path, bytes: (await stat(path)).size };
+  } catch (error) {
+    return { example, problem: (error as Error).message };
+  }
 }
 
 /**
@@ -90,13 +124,25 @@ function isOutside(folder: string, path: string): boolean {
   return way === '' || isAbsolute(way) || way.split(sep)[0] === '..';
 }
 
-function makeClip(example: AudioExample, bytes: Uint8Array, embed: boolean): Clip {
-  const recording = parseWav(bytes, example.file);
-  const samples = toMono(recording);
-  return {
-    example,
-    durationSeconds: samples.length / recording.sampleRateHz,
-    player: embed ? audioPlayer(bytes) : linkedAudioPlayer(example.file),
-    spectrogram: spectrogramDataUri(samples, recording.sampleRateHz),
-  };
+async function makeClip({ example, path }: LocatedClip, form: SoundForm): Promise<ClipOrProblem> {
+  try {
+    const bytes = await readFile(path);
+    const recording = parseWav(bytes, example.file);
+    const samples = toMono(recording);
+    if (samples.length === 0) return { example, problem: `${example.file} holds no sound` };
+    const wav = {
+      'as it is': () => bytes,
+      'mu-law': () => encodeMuLawWav(samples, recording.sampleRateHz),
+      'left out': () => undefined,
+    }[form]();
+    return {
+      example,
+      form,
+      durationSeconds: samples.length / recording.sampleRateHz,
+      ...(wav && { player: audioPlayer(wav) }),
+      spectrogram: spectrogramDataUri(samples, recording.sampleRateHz),
+    };
+  } catch (error) {
+    return { example, problem: (error as Error).message };
+  }
 }

@@ -1,4 +1,5 @@
-import type { Data, Layout } from 'plotly.js-dist';
+import type { Annotation, Data, Layout } from 'plotly.js-dist';
+import { escapeChartText } from './escape.js';
 
 /** What plotly draws, in a page (`Plotly.newPlot`) as in a notebook (`application/vnd.plotly.v1+json`). */
 export interface Figure {
@@ -42,10 +43,10 @@ export function baseLayout(heightPixels: number): Partial<Layout> {
   };
 }
 
-/** An axis of the shared look. */
+/** An axis of the shared look; its title is shown as the text it is. */
 export function axis(title: string): NonNullable<Layout['xaxis']> {
   return {
-    title: { text: title, standoff: 10, font: { size: 13 } },
+    title: { text: escapeChartText(title), standoff: 10, font: { size: 13 } },
     gridcolor: COLORS.grid,
     linecolor: COLORS.axis,
     showline: true,
@@ -56,13 +57,13 @@ export function axis(title: string): NonNullable<Layout['xaxis']> {
   };
 }
 
-/** A panel's heading, centred above the plot area that spans `domain` of the figure's width. */
+/** A panel's heading, shown as the text it is, centred above the plot area that spans `domain` of the figure's width. */
 export function panelTitle(
   text: string,
   domain: readonly [number, number],
 ): NonNullable<Layout['annotations']>[number] {
   return {
-    text: `<b>${text}</b>`,
+    text: `<b>${escapeChartText(text)}</b>`,
     xref: 'paper',
     yref: 'paper',
     x: (domain[0] + domain[1]) / 2,
@@ -73,3 +74,28 @@ export function panelTitle(
     showarrow: false,
   };
 }
+
+/** In the place of a chart for which there is no data: a sentence that says so, without axes, which would pass for an empty result. */
+export function emptyFigure(sentence: string): Figure {
+  const nothing: Partial<Annotation> = {
+    text: escapeChartText(sentence),
+    xref: 'paper',
+    yref: 'paper',
+    x: 0.5,
+    y: 0.5,
+    xanchor: 'center',
+    yanchor: 'middle',
+    showarrow: false,
+    font: { color: COLORS.faintText, size: 13 },
+  };
+  const layout = {
+    ...baseLayout(120),
+    annotations: [nothing],
+    xaxis: { visible: false },
+    yaxis: { visible: false },
+  };
+  return { data: [], layout };
+}
+
+export const NOT_EVALUATED = 'Nothing to show yet: no evaluation is finished.';
+export const NOT_TRAINED = 'Nothing to show yet: no training step is done.';

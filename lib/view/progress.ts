@@ -19,11 +19,22 @@ export interface ProgressState {
   reward?: number;
 }
 
+/** Figures of a job as people read them; what is not known is absent. */
+export interface ProgressFields {
+  /** "1.2/s". */
+  rate?: string;
+  /** "4.2 s left". */
+  remaining?: string;
+  loss?: string;
+  reward?: string;
+}
+
 export interface ProgressDescription {
   /** Units a second; undefined before the first. */
   ratePerSecond?: number;
   remainingSeconds?: number;
-  /** What the job's name and count leave out: "1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
+  fields: ProgressFields;
+  /** The fields as one text, what the job's name and count leave out: "1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
   detail: string;
   /** One line: "iteration 0: training 4/9 steps, 1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
   text: string;
@@ -96,11 +107,16 @@ export function describeProgress(state: ProgressState): ProgressDescription {
   const seconds = state.nowSeconds - state.startedSeconds;
   const ratePerSecond = done > 0 && seconds > 0 ? done / seconds : undefined;
   const remainingSeconds = ratePerSecond && (total - done) / ratePerSecond;
-  const parts: string[] = [];
-  if (ratePerSecond !== undefined) parts.push(`${formatNumber(ratePerSecond, ratePerSecond < 10 ? 1 : 0)}/s`);
-  if (remainingSeconds !== undefined && done < total) parts.push(`${formatDuration(remainingSeconds)} left`);
-  if (loss !== undefined) parts.push(`loss ${formatNumber(loss, 3)}`);
-  if (reward !== undefined) parts.push(`reward ${formatNumber(reward)}`);
-  const count = `${job} ${done}/${total} ${UNITS[stage]}`;
-  return { ratePerSecond, remainingSeconds, detail: parts.join(', '), text: [count, ...parts].join(', ') };
+  const fields: ProgressFields = {
+    ...(ratePerSecond !== undefined && {
+      rate: `${formatNumber(ratePerSecond, ratePerSecond < 10 ? 1 : 0)}/s`,
+    }),
+    ...(remainingSeconds !== undefined &&
+      done < total && { remaining: `${formatDuration(remainingSeconds)} left` }),
+    ...(loss !== undefined && { loss: `loss ${formatNumber(loss, 3)}` }),
+    ...(reward !== undefined && { reward: `reward ${formatNumber(reward)}` }),
+  };
+  const parts = Object.values(fields);
+  const text = [`${job} ${done}/${total} ${UNITS[stage]}`, ...parts].join(', ');
+  return { ratePerSecond, remainingSeconds, fields, detail: parts.join(', '), text };
 }

@@ -4,19 +4,24 @@ import { readRun, type RecordedRun } from '../experiment/run-files.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
 import { rewardLabel } from './reward-label.js';
+import { NO_LIMIT, type SoundBudget } from './sound-budget.js';
+
+/** 13 minutes at 16 kHz as they are, 26 in 8 bits: browsers open such a page at once. */
+const BUDGET: SoundBudget = { asTheyAre: 24 * 2 ** 20, compressed: 24 * 2 ** 20 };
 
 /**
  * Writes a run's report.html into its output directory: summary, charts, players with spectrograms and parameters in
  * one self-contained file. A run that has not finished gets a report of what is there, which says what is missing.
  *
  * @param directory the run's `output/{name}`, or `model_output/{name}`
+ * @param options.allAudio puts all sound into the page, whatever its size; default: as much as 24 MiB, the rest in files beside it
  * @returns the report's path
  * @throws Error in one sentence when the folder is no run's or the report cannot be written
  */
-export async function writeReport(directory: string): Promise<string> {
+export async function writeReport(directory: string, { allAudio = false } = {}): Promise<string> {
   const run = await openRun(directory);
   const { outputDirectory } = run.directories;
-  const audio = await audioSections(outputDirectory).catch((error: Error) => ({
+  const audio = await audioSections(outputDirectory, allAudio ? NO_LIMIT : BUDGET).catch((error: Error) => ({
     problem: `There is no audio to listen to: ${error.message}`,
   }));
   const path = join(outputDirectory, 'report.html');

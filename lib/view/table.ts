@@ -1,4 +1,5 @@
-import { escapeHtml } from './escape.js';
+import stringWidth from 'string-width';
+import { escapeHtml, showableText } from './escape.js';
 
 export interface Column {
   title: string;
@@ -12,6 +13,8 @@ export interface Table {
   rows: string[][];
 }
 
+const NO_ROWS = 'nothing to show';
+
 /** The table as HTML; every cell is shown as the text it is, one of several lines in columns of characters. */
 export function htmlTable({ columns, rows }: Table): string {
   // In the cells, since a notebook has no style sheet of its own and aligns everything right.
@@ -24,22 +27,33 @@ export function htmlTable({ columns, rows }: Table): string {
     'th',
     columns.map(({ title }) => title),
   );
-  return `<table><thead>${head}</thead><tbody>${rows.map((row) => line('td', row)).join('\n')}</tbody></table>`;
+  const body =
+    rows.length > 0
+      ? rows.map((row) => line('td', row)).join('\n')
+      : `<tr><td colspan="${columns.length}" style="${styles.left}">${NO_ROWS}</td></tr>`;
+  return `<table><thead>${head}</thead><tbody>${body}</tbody></table>`;
 }
 
 /** The table for a terminal: columns padded to one width, two spaces apart, a rule under the titles. */
 export function textTable({ columns, rows }: Table): string {
   const lines = [columns.map(({ title }) => title), ...rows].flatMap(toLines);
-  const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const pad = (text: string, column: number) =>
-    columns[column].align === 'right' ? text.padStart(widths[column]) : text.padEnd(widths[column]);
+  const widths = columns.map((_, column) => Math.max(...lines.map((line) => stringWidth(line[column]))));
+  const pad = (text: string, column: number) => {
+    const blanks = ' '.repeat(widths[column] - stringWidth(text));
+    return columns[column].align === 'right' ? blanks + text : text + blanks;
+  };
   const [head, ...body] = lines.map((line) => line.map(pad).join('  ').trimEnd());
-  return [head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n');
+  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
+  return [head, rule, ...(body.length > 0 ? body : [NO_ROWS])].join('\n');
 }
 
 /** A row of cells as rows of one line each. */
 function toLines(row: readonly string[]): string[][] {
-  const cells = row.map((text) => text.split('\n'));
+  const cells = row.map((text) =>
+    showableText(text)
+      .replaceAll('\t', ' ')
+      .split(/\r\n|\n|\r/),
+  );
   const height = Math.max(1, ...cells.map((lines) => lines.length));
   return Array.from({ length: height }, (_, i) => cells.map((lines) => lines[i] ?? ''));
 }

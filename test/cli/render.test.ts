@@ -53,8 +53,8 @@ const events: RunEvent[] = [
   { type: 'finished', seconds: 200 },
 ];
 
-function show(isTTY: boolean): string {
-  const stream = Object.assign(new PassThrough(), { isTTY, columns: 100 }) as unknown as NodeJS.WriteStream;
+function show(isTTY: boolean, columns = 100): string {
+  const stream = Object.assign(new PassThrough(), { isTTY, columns }) as unknown as NodeJS.WriteStream;
   const display = createDisplay(stream);
   for (const event of events) display.show(event);
   display.stop();
@@ -84,4 +84,35 @@ it('adds a bar for the stage under way on a terminal', () => {
   expect(text).toMatch(/evaluating on held-out prompts.* 1\/2/);
   expect(text).toMatch(/iteration 0: training.* 1\/2/);
   expect(text).toContain('  saved iter_0/dpo_model\n');
+});
+
+/** The lower line of a terminal at every moment of what is written to it; what does not fit is lost at its right edge. */
+function screensOf(written: string, columns: number): string[] {
+  let line = '';
+  return written.split(/(?=\x1b)/).map((piece) => {
+    const [, code, text] = /^(\x1b(?:\[\??[\d;]*[A-Za-z]|[78]))?(.*)$/s.exec(piece)!;
+    if (code === '\x1b[1G' || code === '\x1b[2K') line = '';
+    // Clears from the cursor on, which never leaves the last column.
+    if (code === '\x1b[0K') line = line.slice(0, Math.min(line.length, columns - 1));
+    line = (line + text).split('\n').at(-1)!.slice(0, columns);
+    return line;
+  });
+}
+
+it.each([40, 80, 120, 200])('shows whole figures in a terminal of %i columns', (columns) => {
+  const screens = screensOf(show(true, columns), columns);
+  const bars = screens.filter((screen) => screen.includes('training') && screen.includes('/2'));
+  expect(bars.length).toBeGreaterThan(0);
+  const figures = bars.map((bar) => bar.replace(/^.*?(?=\d\/2)/, ''));
+  for (const figure of figures) {
+    expect(figure).toMatch(
+      /^[12]\/2( [\d,.]+\/s)?((, | )\d+\.\d s left)?((, | )loss 0\.500)?(, reward 2\.50)?$/,
+    );
+  }
+  if (columns >= 80) for (const figure of figures) expect(figure).toContain('loss 0.500');
+  if (columns >= 120) for (const figure of figures) expect(figure).toContain('reward 2.50');
+});
+
+it('takes a terminal that does not tell its width for one of 80 columns', () => {
+  for (const screen of screensOf(show(true, 0), 1000)) expect(screen.length).toBeLessThanOrEqual(80);
 });

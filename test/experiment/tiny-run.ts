@@ -6,6 +6,7 @@ import type { Codec, DatasetItem } from '../../lib/codec/codec.js';
 import { createRunDirectories } from '../../lib/experiment/directories.js';
 import { parseParameters } from '../../lib/experiment/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
+import { createWorkClock } from '../../lib/experiment/work-clock.js';
 import { initializeWeights } from '../../lib/policy/init.js';
 import type { Partner } from '../../lib/policy/nar.js';
 import { packPrompt } from '../../lib/policy/pack.js';
@@ -43,6 +44,7 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
     directories: await createRunDirectories(root, new Date(2024, 5, 1, 12, 0)),
     policy,
     sampler: openSampler(policy),
+    clock: createWorkClock(),
     nar: silentPartner,
     codec: humCodec,
     reward: evenToken,

@@ -38,6 +38,7 @@ describe('progress', () => {
     expect(description).toEqual({
       ratePerSecond: 10,
       remainingSeconds: 5,
+      fields: { rate: '10/s', remaining: '5.0 s left' },
       detail: '10/s, 5.0 s left',
       text: 'iteration 0: sampling 50/100 samples, 10/s, 5.0 s left',
     });
@@ -83,6 +84,7 @@ describe('progress', () => {
     expect(describeProgress(play([[3, sampling(0)]]))).toEqual({
       ratePerSecond: undefined,
       remainingSeconds: undefined,
+      fields: {},
       detail: '',
       text: 'iteration 0: sampling 0/100 samples',
     });

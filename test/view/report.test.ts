@@ -113,8 +113,8 @@ describe('a run that is not whole', () => {
     });
     expect(readFigures(html)).toEqual({});
     expect(html).toContain('This run failed: the &lt;disk&gt; is full');
-    expect(visibleText(html)).toContain('no evaluation of this run is finished');
-    expect(visibleText(html)).toContain('no training step of this run is recorded');
+    expect(visibleText(html)).toContain('no evaluation is finished');
+    expect(visibleText(html)).toContain('no training step is done');
   });
 
   it('may have ended before its first event', async () => {

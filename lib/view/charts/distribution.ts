@@ -1,8 +1,7 @@
 import type { Annotation, Data, Shape } from 'plotly.js-dist';
 import type { RunEvent, Split } from '../../experiment/events.js';
 import { summarize } from '../../experiment/statistics.js';
-import { escapeChartText } from '../escape.js';
-import { COLORS, axis, baseLayout, translucent, type Figure } from '../figure.js';
+import { COLORS, NOT_EVALUATED, axis, baseLayout, emptyFigure, translucent, type Figure } from '../figure.js';
 import { formatNumber } from '../format.js';
 import { beforeAndAfter } from '../run-events.js';
 
@@ -31,8 +30,8 @@ function distribution(
   label: string,
   digits: number,
 ): Figure {
+  if (before.length + after.length === 0) return emptyFigure(NOT_EVALUATED);
   const { edges, shares } = histogram([before, after]);
-  const title = escapeChartText(label);
   const sets = [
     { name: 'original policy', values: before, share: shares[0], color: COLORS.before },
     { name: 'trained policy', values: after, share: shares[1], color: COLORS.after },
@@ -42,7 +41,7 @@ function distribution(
     layout: {
       ...baseLayout(340),
       barmode: 'overlay',
-      xaxis: axis(title),
+      xaxis: axis(label),
       yaxis: { ...axis('share of samples'), tickformat: '.0%', rangemode: 'tozero' },
       shapes: sets.map(({ values, color }) => meanLine(mean(values), color)),
       annotations: sets.map(({ values, color }, i) => meanLabel(values, sets, i, color, digits)),

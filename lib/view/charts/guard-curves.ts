@@ -1,7 +1,7 @@
 import type { Annotation, Data, Layout } from 'plotly.js-dist';
 import { ORIGINAL, type RunEvent } from '../../experiment/events.js';
 import { meaningOf, type GuardFigure } from '../../reward/guard.js';
-import { COLORS, axis, baseLayout, panelTitle, type Figure } from '../figure.js';
+import { COLORS, axis, baseLayout, emptyFigure, panelTitle, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
 import { eventsOf } from '../run-events.js';
 
@@ -15,6 +15,8 @@ const GAP = 0.08;
 export function guardCurves(events: readonly RunEvent[]): Figure {
   const evaluations = eventsOf(events, 'guarded');
   const figures = guardsOf(events).filter((figure) => meaningOf(figure).limit !== undefined);
+  if (figures.length === 0)
+    return emptyFigure('Nothing to show: this run has no measurements of its guards.');
   const iterations = evaluations.map(({ iteration }) => iteration);
   const data: Data[] = [];
   const layout: Partial<Layout> = { ...baseLayout(320), annotations: [] };

@@ -2,7 +2,16 @@ import type { Data, Layout } from 'plotly.js-dist';
 import { ORIGINAL, type RunEvent, type Split } from '../../experiment/events.js';
 import type { Statistics } from '../../experiment/statistics.js';
 import { escapeChartText } from '../escape.js';
-import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+import {
+  COLORS,
+  NOT_EVALUATED,
+  axis,
+  baseLayout,
+  emptyFigure,
+  panelTitle,
+  translucent,
+  type Figure,
+} from '../figure.js';
 import { evaluationsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
 const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 'y2' }[] = [
@@ -17,23 +26,25 @@ const PANELS: { split: Split; domain: [number, number]; x: 'x' | 'x2'; y: 'y' | 
  * @param rewardLabel axis title, for example "even tokens (0 to 5)"
  */
 export function rewardCurves(events: readonly RunEvent[], rewardLabel: string): Figure {
-  const label = escapeChartText(rewardLabel);
   const iterations = [
     ...new Set(PANELS.flatMap(({ split }) => evaluationsOf(events, split)).map((e) => e.iteration)),
   ];
+  if (iterations.length === 0) return emptyFigure(NOT_EVALUATED);
   const iterationAxis: NonNullable<Layout['xaxis']> = {
     ...axis('policy after iteration'),
     ...iterationTicks(iterations),
     showgrid: false,
   };
   return {
-    data: PANELS.flatMap(({ split, x, y }) => splitTraces(evaluationsOf(events, split), x, y, label)),
+    data: PANELS.flatMap(({ split, x, y }) =>
+      splitTraces(evaluationsOf(events, split), x, y, escapeChartText(rewardLabel)),
+    ),
     layout: {
       ...baseLayout(400),
       hovermode: 'x unified',
       xaxis: { ...iterationAxis, domain: PANELS[0].domain },
       xaxis2: { ...iterationAxis, domain: PANELS[1].domain, anchor: 'y2' },
-      yaxis: axis(label),
+      yaxis: axis(rewardLabel),
       yaxis2: { ...axis(''), anchor: 'x2', matches: 'y', showticklabels: false },
       annotations: PANELS.map(({ split, domain }) => panelTitle(splitName(split), domain)),
     },

@@ -1,5 +1,14 @@
 import type { Annotation, Data, Layout, ScatterData, Shape } from 'plotly.js-dist';
-import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+import {
+  COLORS,
+  NOT_TRAINED,
+  axis,
+  baseLayout,
+  emptyFigure,
+  panelTitle,
+  translucent,
+  type Figure,
+} from '../figure.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
 import {
   smoothedTrainLine,
@@ -23,6 +32,7 @@ const SHOWN_AS_POINTS = 40;
 
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
+  if (timeline.length === 0) return emptyFigure(NOT_TRAINED);
   const width = (1 - GAP * (panels.length - 1)) / panels.length;
   const axes = panels.map((panel, i) => {
     const domain: [number, number] = [i * (width + GAP), i * (width + GAP) + width];
@@ -99,6 +109,7 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
       ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
       line('validation pairs', validation, {
         mode: 'lines+markers',
+        cliponaxis: false,
         line: { color: validationColor, width: 1.5, dash: 'dot' },
         marker: {
           color: '#ffffff',

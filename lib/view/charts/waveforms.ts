@@ -1,5 +1,6 @@
 import type { Data, Layout } from 'plotly.js-dist';
-import { COLORS, axis, baseLayout, panelTitle, translucent, type Figure } from '../figure.js';
+import { escapeChartText } from '../escape.js';
+import { COLORS, axis, baseLayout, emptyFigure, panelTitle, translucent, type Figure } from '../figure.js';
 
 /** A mono recording with a name. */
 export interface NamedRecording {
@@ -14,13 +15,17 @@ const GAP = 0.04;
 
 /** Waveforms side by side on one scale: the lowest and the highest sample of every stretch of time. */
 export function waveforms(recordings: readonly NamedRecording[]): Figure {
+  if (recordings.length === 0) return emptyFigure('Nothing to show: there are no recordings.');
   const width = (1 - GAP * (recordings.length - 1)) / recordings.length;
   const longestSeconds = Math.max(
+    0.01,
     ...recordings.map(({ samples, sampleRateHz }) => samples.length / sampleRateHz),
   );
   const peak = Math.max(
     0.05,
-    ...recordings.map(({ samples }) => samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0)),
+    ...recordings.map(({ samples }) =>
+      samples.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0),
+    ),
   );
   const layout: Partial<Layout> = { ...baseLayout(230), annotations: [], showlegend: false };
   const data = recordings.flatMap((recording, i): Data[] => {
@@ -50,6 +55,7 @@ export function waveforms(recordings: readonly NamedRecording[]): Figure {
 
 function envelopeTraces({ name, samples, sampleRateHz }: NamedRecording, suffix: string): Data[] {
   const { seconds, low, high } = envelope(samples, sampleRateHz);
+  const label = escapeChartText(name);
   const common = {
     type: 'scatter' as const,
     mode: 'lines' as const,
@@ -61,10 +67,10 @@ function envelopeTraces({ name, samples, sampleRateHz }: NamedRecording, suffix:
     showlegend: false,
   };
   return [
-    { ...common, name: `${name}, highest`, y: high },
+    { ...common, name: `${label}, highest`, y: high },
     {
       ...common,
-      name: `${name}, lowest`,
+      name: `${label}, lowest`,
       y: low,
       fill: 'tonexty',
       fillcolor: translucent(COLORS.after, 0.5),
@@ -74,12 +80,13 @@ function envelopeTraces({ name, samples, sampleRateHz }: NamedRecording, suffix:
 
 function envelope(samples: Float32Array, sampleRateHz: number) {
   const stride = Math.max(1, Math.ceil(samples.length / COLUMNS));
-  const [seconds, low, high]: number[][] = [[], [], []];
+  const seconds: number[] = [];
+  const [low, high]: (number | null)[][] = [[], []];
   for (let start = 0; start < samples.length; start += stride) {
     const part = samples.subarray(start, start + stride);
     // Three decimals are less than a pixel.
-    const round = (value: number) => Math.round(value * 1000) / 1000;
-    seconds.push(round(start / sampleRateHz));
+    const round = (value: number) => (Number.isFinite(value) ? Math.round(value * 1000) / 1000 : null);
+    seconds.push(Math.round((start / sampleRateHz) * 1000) / 1000);
     low.push(round(part.reduce((least, x) => Math.min(least, x), 1)));
     high.push(round(part.reduce((most, x) => Math.max(most, x), -1)));
   }

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../../experiment/events.js';
-import { escapeHtml } from '../escape.js';
+import { NO_TEX, escapeHtml } from '../escape.js';
 import { eventLine } from '../event-line.js';
 import { formatCount } from '../format.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../progress.js';
@@ -76,7 +76,7 @@ function liveHtml(area: {
       ? `<pre style="margin:6px 0 0 0;line-height:1.45;font-size:90%;opacity:0.85">${escapeHtml(shown.join('\n'))}</pre>`
       : '';
   const text = [...shown, ...(state ? [describeProgress(state).text] : [])].join('\n') || title;
-  return { html: `<div style="min-height:3em">${head}${done}</div>`, text };
+  return { html: `<div ${NO_TEX} style="min-height:3em">${head}${done}</div>`, text };
 }
 
 /** A job with its bar, as one line. */

@@ -1,6 +1,7 @@
 import { measureRecordings, type Measurement } from '../../scoring/measure.js';
 import type { Comparison, MetricName } from '../../scoring/metrics.js';
 import type { NamedRecording } from '../charts.js';
+import { NO_TEX } from '../escape.js';
 import { metricNotes, metricTable } from '../metric-table.js';
 import { htmlTable, textTable, type Table } from '../table.js';
 import { notebookKernel, openDisplayArea } from './kernel.js';
@@ -50,7 +51,7 @@ function measuredHtml(names: readonly string[], measured: readonly Measurement[]
     (table) => `<div style="overflow-x:auto;margin:0 0 8px 0">${htmlTable(table)}</div>`,
   );
   return {
-    html: `<div>${bar}${html.join('')}</div>`,
+    html: `<div ${NO_TEX}>${bar}${html.join('')}</div>`,
     text: filled.map(textTable).join('\n\n') || 'measuring',
   };
 }

@@ -1,3 +1,4 @@
+import { NO_TEX } from '../escape.js';
 import { figureSvg } from '../svg/figure-svg.js';
 import type { Figure } from '../figure.js';
 import { htmlTable, textTable, type Table } from '../table.js';
@@ -22,7 +23,7 @@ export function toBundle(content: Showable): MimeBundle {
   if ('html' in content) return htmlBundle(content);
   if ('columns' in content) {
     return htmlBundle({
-      html: `<div style="overflow-x:auto">${htmlTable(content)}</div>`,
+      html: `<div ${NO_TEX} style="overflow-x:auto">${htmlTable(content)}</div>`,
       text: textTable(content),
     });
   }

@@ -1,16 +1,40 @@
+import { basename } from 'node:path';
 import type { AudioExample } from '../../experiment/audio-examples.js';
 import { ROLE_NAMES, clipsByPrompt, loadClips, longestSeconds, type ClipOrProblem } from '../clips.js';
+import { linkedAudioPlayer } from '../audio-player.js';
 import { escapeHtml } from '../escape.js';
 import { formatNumber } from '../format.js';
+import type { SoundBudget } from '../sound-budget.js';
 
-/** WAV bytes that go into the page itself; players beyond that point to the files beside it. */
-const EMBEDDED_BYTES = 24 * 2 ** 20;
+export interface AudioSections {
+  comparison: string;
+  pairs: string;
+  /** What a listener has to know of how the sound is in the page. */
+  notes: string[];
+}
 
-/** Players with spectrograms for all of a run's audio: a block for each prompt, held-out prompts apart from training prompts. */
-export async function audioSections(outputDirectory: string): Promise<{ comparison: string; pairs: string }> {
-  const clips = await loadClips(outputDirectory, EMBEDDED_BYTES);
+/**
+ * Players with spectrograms for all of a run's audio: a block for each prompt, held-out prompts apart from training prompts.
+ *
+ * @param budget for the sound inside the page; players beyond that point to the files beside it
+ */
+export async function audioSections(outputDirectory: string, budget: SoundBudget): Promise<AudioSections> {
+  const clips = await loadClips(outputDirectory, budget);
   const blocksOf = (split: AudioExample['split']) => clipsByPrompt(clips, split).map(promptBlock).join('\n');
-  return { comparison: blocksOf('test'), pairs: blocksOf('train') };
+  const forms = new Set(clips.map((clip) => ('form' in clip ? clip.form : undefined)));
+  const command = `speech-dpo report --all-audio output/${basename(outputDirectory)}`;
+  const notes = [
+    ...(forms.has('mu-law')
+      ? [`The sound is coded in 8 bits here, with a faint hiss of its own; "${command}" puts it in as it is.`]
+      : []),
+    ...(forms.has('left out')
+      ? [
+          'Some players play files beside this page, which they name, and are silent where the page is without them; ' +
+            `"${command}" puts all sound into the page.`,
+        ]
+      : []),
+  ];
+  return { comparison: blocksOf('test'), pairs: blocksOf('train'), notes };
 }
 
 /** One prompt: its instruction and all its clips, their spectrograms on one time scale. */
@@ -30,5 +54,9 @@ function clipCard(clip: ClipOrProblem, longest: number): string {
     return `<article>${head}<p class="problem">${escapeHtml(clip.problem)}</p></article>`;
   const share = ((100 * clip.durationSeconds) / longest).toFixed(1);
   const seconds = `${clip.durationSeconds.toFixed(2)} s`;
-  return `<article>${head}<div class="spectrogram"><img style="width:${share}%" src="${clip.spectrogram}" alt="spectrogram, ${seconds}"><span>${seconds}</span></div>${clip.player}</article>`;
+  return `<article>${head}<div class="spectrogram"><img style="width:${share}%" src="${clip.spectrogram}" alt="spectrogram, ${seconds}"><span>${seconds}</span></div>${clip.player ?? linked(clip.example.file)}</article>`;
+}
+
+function linked(file: string): string {
+  return `${linkedAudioPlayer(file)}<p class="note">plays ${escapeHtml(file)}, not inside this page</p>`;
 }

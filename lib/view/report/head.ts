@@ -22,7 +22,7 @@ function stateWarning({ record, events }: RecordedRun): string {
   const how = {
     running: 'This run has not ended: it is still going on, or its process was killed.',
     interrupted: 'This run was interrupted.',
-    failed: `This run failed: ${record.error ?? 'its reason was not recorded'}`,
+    failed: `This run failed: ${sentence(record.error ?? 'its reason was not recorded')}`,
   }[record.state];
   const progress = `${saved} of ${record.parameters.iterations} iterations are trained and saved; the report shows what is there.`;
   return `<p class="warning">${escapeHtml(`${how} ${progress}`)}</p>`;
@@ -62,4 +62,8 @@ function arrow(from: number, to: number, digits: number): string {
 
 function tile(figure: string, meaning: string): string {
   return `<div class="tile"><b>${escapeHtml(figure)}</b><span>${escapeHtml(meaning)}</span></div>`;
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -13,17 +13,18 @@ import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlaceholder } from '../figure-html.js';
-import type { Figure } from '../figure.js';
+import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
 import { formatDuration } from '../format.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
+import type { AudioSections } from './audio-section.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
 import { htmlTable, type Table } from '../table.js';
 
 export interface ReportContent {
   run: RecordedRun;
   rewardLabel: string;
-  /** HTML of the players, or why there are none. */
-  audio: { comparison: string; pairs: string } | { problem: string };
+  /** The players, or why there are none. */
+  audio: AudioSections | { problem: string };
 }
 
 export interface Section {
@@ -86,9 +87,6 @@ const CAPTIONS: Record<FigureName, string> = {
   'chart-lengths': 'Lengths of the same samples.',
 };
 
-const NOT_EVALUATED = 'Nothing to show yet: no evaluation of this run is finished.';
-const NOT_TRAINED = 'Nothing to show yet: no training step of this run is recorded.';
-
 /** The places of those charts that there are, or the sentence that says why there are none. */
 function charts(figures: Figures, names: FigureName[], otherwise: string): string {
   const places = names.filter((name) => figures[name]).map((name) => figurePlaceholder(name, CAPTIONS[name]));
@@ -133,13 +131,14 @@ function sampleSection(figures: Figures): Section {
 
 function audioSections({ audio }: ReportContent): Section[] {
   if ('problem' in audio) return [{ id: 'listen', title: 'Listen', html: note(audio.problem) }];
+  const notes = audio.notes.map(note).join('');
   const none = note('No audio of these prompts was written.');
   const scale = note(
     'Spectrograms: time from left to right, all clips of a prompt on one scale; mel-spaced frequency up to 8 kHz from ' +
       `bottom to top; brightness from ${DECIBEL_RANGE.min} to ${DECIBEL_RANGE.max} dB of full scale.`,
   );
   return [
-    { id: 'listen', title: 'Listen: held-out prompts', html: scale + (audio.comparison || none) },
+    { id: 'listen', title: 'Listen: held-out prompts', html: scale + notes + (audio.comparison || none) },
     { id: 'pairs', title: 'Listen: preference pairs', html: audio.pairs || none },
   ];
 }

@@ -29,6 +29,7 @@ export interface Axis {
   rangemode?: string;
   matches?: string;
   showgrid?: boolean;
+  visible?: boolean;
   showticklabels?: boolean;
   /** The other axis, where it crosses this one. */
   anchor?: string;
@@ -70,7 +71,7 @@ export function figureParts({ data, layout }: Figure): FigureParts {
   const entries = Object.entries(layout as Record<string, unknown>);
   const axes = entries.flatMap(([key, value]): [string, Axis][] => {
     const match = /^([xy])axis(\d*)$/.exec(key);
-    return match ? [[match[1] + match[2], value as Axis]] : [];
+    return match && (value as Axis).visible !== false ? [[match[1] + match[2], value as Axis]] : [];
   });
   return {
     heightPixels: layout.height ?? 360,

@@ -1,11 +1,11 @@
 import { COLORS, type Figure } from '../figure.js';
+import { chartText, widthOf } from './chart-text.js';
 import { figureParts, type Label, type Line } from './figure-parts.js';
 import { drawAxes, layOutPanels, type Panel } from './panels.js';
 import { drawTrace, legendEntries, type LegendEntry } from './traces.js';
 
 const FONT = 'font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif"';
 const LEGEND_ROW_PIXELS = 20;
-const CHARACTER_PIXELS = 6.6;
 
 /**
  * A figure as a still SVG picture on white: what viewers that run no scripts show in the place of the live chart. Draws what this
@@ -48,7 +48,9 @@ interface Paper {
 }
 
 function clipPath({ left, top, width, height }: Panel, index: number): string {
-  const rectangle = `<rect x="${left}" y="${top - 4}" width="${width}" height="${height + 8}"/>`;
+  // A marker on the edge is drawn whole.
+  const [x, y] = [left - 6, top - 6];
+  const rectangle = `<rect x="${x}" y="${y}" width="${width + 12}" height="${height + 12}"/>`;
   return `<clipPath id="c${index}">${rectangle}</clipPath>`;
 }
 
@@ -72,7 +74,7 @@ function drawLabel(label: Label, panels: readonly Panel[], paper: Paper): string
   const anchor = { left: 'start', right: 'end' }[label.xanchor ?? ''] ?? 'middle';
   const weight = label.text.startsWith('<b>') ? ' font-weight="bold"' : '';
   const { color = COLORS.text, size = 13 } = label.font ?? {};
-  return `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="${color}"${weight}>${plainText(label.text)}</text>`;
+  return `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}" fill="${color}"${weight}>${chartText(label.text)}</text>`;
 }
 
 function toPixelX(x: number, ref: string, panels: readonly Panel[], paper: Paper): number {
@@ -85,15 +87,10 @@ function toPixelY(y: number, ref: string, panels: readonly Panel[], paper: Paper
   return panel ? panel.y.toPixel(y) : paper.top + (1 - y) * paper.height;
 }
 
-/** Chart text is HTML already (escapeChartText); of its tags only the bold ones are used, and SVG says that otherwise. */
-export function plainText(chartText: string): string {
-  return chartText.replace(/<\/?b>/g, '').replace(/<br\s*\/?>/g, ' ');
-}
-
 function placeLegend(entries: readonly LegendEntry[], widthPixels: number) {
   let [row, column] = [0, 0];
   const places = entries.map(({ name }) => {
-    const width = 40 + name.length * CHARACTER_PIXELS;
+    const width = Math.round(50 + widthOf(name));
     if (column > 0 && column + width > widthPixels) [row, column] = [row + 1, 0];
     const place = { row, column };
     column += width;
@@ -107,7 +104,7 @@ function placeLegend(entries: readonly LegendEntry[], widthPixels: number) {
         .map(({ name, symbol }, i) => {
           const { row: atRow, column: atColumn } = places[i];
           const transform = `translate(${left + atColumn} ${top + atRow * LEGEND_ROW_PIXELS + 10})`;
-          return `<g transform="${transform}">${symbol}<text x="28" y="4">${name}</text></g>`;
+          return `<g transform="${transform}">${symbol}<text x="28" y="4">${chartText(name)}</text></g>`;
         })
         .join(''),
   };

@@ -1,4 +1,5 @@
 import { COLORS } from '../figure.js';
+import { chartText, widthOf } from './chart-text.js';
 import type { Axis, FigureParts, Trace } from './figure-parts.js';
 import { linearScale, paddedRange, roundTicks, tickLabels, type Scale } from './scale.js';
 
@@ -28,7 +29,9 @@ export function layOutPanels(parts: FigureParts, widthPixels: number, plotHeight
       const yName = axes.has('y' + xName.slice(1)) ? 'y' + xName.slice(1) : 'y';
       const yAxis = axes.get(yName) ?? {};
       const [from, to] = xAxis.domain ?? [0, 1];
-      const [left, width] = [margin.l + from * plotWidth, (to - from) * plotWidth];
+      const [left, width] = [margin.l + from * plotWidth, (to - from) * plotWidth].map(
+        (pixels) => Math.round(pixels * 10) / 10,
+      );
       const own = traces.filter((trace) => (trace.xaxis ?? 'x') === xName);
       const xRange = xAxis.range ?? paddedRange(own.flatMap(horizontalExtent), false);
       return {
@@ -74,14 +77,14 @@ function drawVertical({ left, top, width, height, y, yAxis }: Panel): string {
   const labels = yAxis.ticktext ?? tickLabels(ticks, yAxis.tickformat?.endsWith('%'));
   const marks = ticks.map((tick, i) => {
     const at = y.toPixel(tick).toFixed(1);
-    const grid = `<line x1="${left}" x2="${left + width}" y1="${at}" y2="${at}" stroke="${COLORS.grid}"/>`;
+    const grid = `<line x1="${left}" x2="${(left + width).toFixed(1)}" y1="${at}" y2="${at}" stroke="${COLORS.grid}"/>`;
     if (yAxis.showticklabels === false) return grid;
-    return `${grid}<text x="${left - 8}" y="${Number(at) + 4}" text-anchor="end">${labels[i]}</text>`;
+    return `${grid}<text x="${left - 8}" y="${Number(at) + 4}" text-anchor="end">${chartText(labels[i])}</text>`;
   });
-  const longest = yAxis.showticklabels === false ? 0 : Math.max(0, ...labels.map(({ length }) => length));
-  const [titleX, titleY] = [left - 20 - longest * 6.5, top + height / 2];
+  const longest = yAxis.showticklabels === false ? 0 : Math.max(0, ...labels.map(widthOf));
+  const [titleX, titleY] = [left - 20 - longest, top + height / 2].map(Math.round);
   const title = yAxis.title?.text
-    ? `<text transform="rotate(-90 ${titleX} ${titleY})" x="${titleX}" y="${titleY}" text-anchor="middle" font-size="13">${yAxis.title.text}</text>`
+    ? `<text transform="rotate(-90 ${titleX} ${titleY})" x="${titleX}" y="${titleY}" text-anchor="middle" font-size="13">${chartText(yAxis.title.text)}</text>`
     : '';
   const line = `<line x1="${left}" x2="${left}" y1="${top}" y2="${top + height}" stroke="${COLORS.axis}"/>`;
   return marks.join('') + title + line;
@@ -89,8 +92,7 @@ function drawVertical({ left, top, width, height, y, yAxis }: Panel): string {
 
 function drawHorizontal({ left, top, width, height, x, xAxis }: Panel): string {
   const bottom = top + height;
-  const ticks =
-    xAxis.tickvals ?? roundTicks([x.min, x.max], Math.max(3, Math.floor(width / 70)), xAxis.dtick);
+  const ticks = xAxis.tickvals ?? horizontalTicks(x, width, xAxis);
   const labels = xAxis.ticktext ?? tickLabels(ticks, xAxis.tickformat?.endsWith('%'));
   const marks = ticks.map((tick, i) => {
     const at = x.toPixel(tick).toFixed(1);
@@ -99,13 +101,23 @@ function drawHorizontal({ left, top, width, height, x, xAxis }: Panel): string {
         ? ''
         : `<line x1="${at}" x2="${at}" y1="${top}" y2="${bottom}" stroke="${COLORS.grid}"/>`;
     const mark = `<line x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 5}" stroke="${COLORS.axis}"/>`;
-    return `${grid}${mark}<text x="${at}" y="${bottom + 18}" text-anchor="middle">${labels[i]}</text>`;
+    return `${grid}${mark}<text x="${at}" y="${bottom + 18}" text-anchor="middle">${chartText(labels[i])}</text>`;
   });
   const title = xAxis.title?.text
-    ? `<text x="${left + width / 2}" y="${bottom + 40}" text-anchor="middle" font-size="13">${xAxis.title.text}</text>`
+    ? `<text x="${(left + width / 2).toFixed(1)}" y="${bottom + 40}" text-anchor="middle" font-size="13">${chartText(xAxis.title.text)}</text>`
     : '';
-  const line = `<line x1="${left}" x2="${left + width}" y1="${bottom}" y2="${bottom}" stroke="${COLORS.axis}"/>`;
+  const line = `<line x1="${left}" x2="${(left + width).toFixed(1)}" y1="${bottom}" y2="${bottom}" stroke="${COLORS.axis}"/>`;
   return marks.join('') + title + line;
+}
+
+/** As many round ticks as have room for their labels. */
+function horizontalTicks(x: Scale, width: number, { dtick, tickformat }: Axis): number[] {
+  for (let count = Math.floor(width / 40); ; count--) {
+    const ticks = roundTicks([x.min, x.max], count, dtick);
+    const widest = Math.max(0, ...tickLabels(ticks, tickformat?.endsWith('%')).map(widthOf));
+    if (count <= 1 || ticks.length < 2 || x.toPixel(ticks[1]) - x.toPixel(ticks[0]) >= widest + 24)
+      return ticks;
+  }
 }
 
 function numbers(values: readonly (number | null)[]): number[] {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { readRun } from '../../../lib/experiment/run-files.js';
 import { parseParameters } from '../../../lib/experiment/parameters.js';
 import { KERNEL, type MimeBundle } from '../../../lib/view/notebook/kernel.js';
@@ -97,4 +97,25 @@ it('goes on after a restart of the kernel', async () => {
   expect(run.outputDirectory).toBe(first.outputDirectory);
   expect(run.events.at(-1)!.type).toBe('finished');
   await expect(resumeRun('0101-0000', root)).rejects.toThrow('0101-0000');
+});
+
+it('counts the time that is worked, not the hours between two cells', async () => {
+  const realNow = performance.now.bind(performance);
+  let hours = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => realNow() + hours * 3_600_000);
+  try {
+    const run = await openRun(parameters, root);
+    hours = 1;
+    await runCell(() => run.evaluateOriginal());
+    hours = 2;
+    await runCell(() => run.iterate());
+    const { record } = await readRun(run.modelDirectory);
+    expect(record.timings.map(({ event }) => event)).toContain('finished');
+    for (const { event, seconds } of record.timings) {
+      expect(seconds, event).toBeGreaterThan(0);
+      expect(seconds, event).toBeLessThan(3600);
+    }
+  } finally {
+    clock.mockRestore();
+  }
 });

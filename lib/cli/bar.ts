@@ -1,0 +1,43 @@
+import cliProgress from 'cli-progress';
+import { progressLine, type ProgressLine } from '../view/progress-line.js';
+
+/** A live line at a terminal's bottom. */
+export interface Bar {
+  show(line: ProgressLine): void;
+  /** Takes the line away; to be called before anything else is printed. */
+  stop(): void;
+}
+
+/** A bar on a terminal, which follows its width. */
+export function createBar(stream: NodeJS.WriteStream): Bar {
+  const bar = new cliProgress.SingleBar({
+    stream,
+    // One column stays free: what is cleared to the right of a full line is its last character.
+    format: (_options, _params, { line }: { line: ProgressLine }) =>
+      progressLine(line, columnsOf(stream) - 1),
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  let shownJob: string | undefined;
+  const stop = () => {
+    bar.stop();
+    shownJob = undefined;
+  };
+  return {
+    show(line) {
+      if (line.job === shownJob) {
+        bar.update(line.done, { line });
+        return;
+      }
+      stop();
+      shownJob = line.job;
+      bar.start(line.total, line.done, { line });
+    },
+    stop,
+  };
+}
+
+/** A terminal that does not tell its width is taken for one of 80 columns. */
+function columnsOf({ columns }: NodeJS.WriteStream): number {
+  return columns || 80;
+}
