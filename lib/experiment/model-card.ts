@@ -80,7 +80,7 @@ function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluatio
 /** A text as Markdown that shows it as it is: as code where it holds what Markdown, HTML or a table's row could read otherwise. */
 export function markdown(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Surrogate}\u2028\u2029]/gu, ' ');
-  if (!/[\\`*_~[\]<>|&#$!]/.test(line)) return line;
+  if (!/[\\`*_~[\]<>&#$!]/.test(line)) return line;
   const longest = Math.max(0, ...Array.from(line.matchAll(/`+/g), ([run]) => run.length));
   const fence = '`'.repeat(longest + 1);
   // Blanks keep backticks of the text apart from those around it.
