@@ -104,7 +104,7 @@ export async function serve(
 
   /** Reads the requests that have reached this process while the event loop did not turn. */
   async function allRequestsRead(): Promise<void> {
-    for (let before = -1; before !== requests; ) {
+    for (let before = -1; before !== requests;) {
       before = requests;
       // Sockets are read between two of these.
       for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);

@@ -56,7 +56,10 @@ process.on('SIGINT', () => {
 // tslab has Node.js catch the stop button while a cell's synchronous part runs, which takes the signal from everyone else.
 const { runInThisContext } = vm;
 vm.runInThisContext = (code: string, options?: vm.RunningCodeInNewContextOptions | string) =>
-  runInThisContext(code, typeof options === 'string' ? options : { ...options, breakOnSigint: false }) as unknown;
+  runInThisContext(
+    code,
+    typeof options === 'string' ? options : { ...options, breakOnSigint: false },
+  ) as unknown;
 
 const execute = executor.execute.bind(executor);
 executor.execute = async (cell) => {

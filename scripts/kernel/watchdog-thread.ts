@@ -6,7 +6,7 @@ import { Session } from 'node:inspector';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { ANSWERED, BREAK_OUT, PATIENCE_MS, type Shared } from './watchdog.js';
+import { ANSWERED, BREAK_OUT, PATIENCE_MS, type Finding, type Shared } from './watchdog.js';
 
 /** Node.js gives signals to the main thread only; what its `process.on` is made of works in every thread. */
 interface Internals {
@@ -47,24 +47,33 @@ const lookForParent = setInterval(() => {
 function waitForAnswer(sinceMs: number): void {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
-    if (Atomics.load(shared, ANSWERED) >= question) return;
+    if (isAnswered()) return;
     const isLate = performance.now() - sinceMs >= Atomics.load(shared, PATIENCE_MS);
-    if (isLate) breakOut();
+    if (isLate) breakOut(false);
     waitForAnswer(isLate ? performance.now() : sinceMs);
   }, LOOK_MS);
 }
 
-function breakOut(): void {
+function isAnswered(): boolean {
+  return Atomics.load(shared, ANSWERED) >= question;
+}
+
+/** @param isSure that the main thread does not only look idle */
+function breakOut(isSure: boolean): void {
   const session = new Session();
   session.connectToMainThread();
-  session.post('Runtime.evaluate', { expression: BREAK_OUT, returnByValue: true }, (error, answer) => {
-    if (error || answer.result.value !== true) {
-      session.disconnect();
+  const expression = `${BREAK_OUT}(${isSure})`;
+  session.post('Runtime.evaluate', { expression, returnByValue: true }, (error, answer) => {
+    const finding = error ? undefined : (answer.result.value as Finding);
+    if (finding === 'busy') {
+      session.post('Runtime.terminateExecution', () => {
+        session.disconnect();
+      });
       return;
     }
-    session.post('Runtime.terminateExecution', () => {
-      session.disconnect();
-    });
+    session.disconnect();
+    // Between two promises a thread looks idle. One that is idle has an event loop, which answers now.
+    if (finding === 'idle') setTimeout(() => isAnswered() || breakOut(true), LOOK_MS);
   });
 }
 

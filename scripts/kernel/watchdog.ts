@@ -8,8 +8,10 @@ export const ANSWERED = 0;
 /** How long the main thread may keep the watchdog waiting before what it runs is ended. */
 export const PATIENCE_MS = 1;
 
-/** What the watchdog evaluates in the main thread. True: that is busy with code that may be ended. */
-export const BREAK_OUT = "globalThis[Symbol.for('speech-dpo.kernel.break-out')]()";
+/** The main thread's function that the watchdog calls before it cuts off what runs there. */
+export const BREAK_OUT = "globalThis[Symbol.for('speech-dpo.kernel.break-out')]";
+/** What the main thread is found at; only if busy, what it runs may be cut off, and is prepared for that. */
+export type Finding = 'busy' | 'idle' | 'protected';
 
 /** The kernel's thread that ends code which keeps the main thread busy after the stop button, and the kernel when its parent is gone. */
 export interface Watchdog {
@@ -22,14 +24,15 @@ export function startWatchdog(): Watchdog {
   const shared: Shared = new Int32Array(new SharedArrayBuffer(8));
   let isProtected = false;
   Object.assign(globalThis, {
-    [Symbol.for('speech-dpo.kernel.break-out')]: function breakOut(): boolean {
-      if (isProtected || !isBusy()) return false;
+    [Symbol.for('speech-dpo.kernel.break-out')]: function breakOut(isSure: boolean): Finding {
+      if (isProtected) return 'protected';
+      if (!isSure && !isBusy()) return 'idle';
       // What Node.js does for an error that nobody catches: without it, a callback that is cut off would leave its asynchronous
       // context behind, and the next one would end the process.
       (process as unknown as { _fatalException(error: Error): void })._fatalException(
         new Interrupted('the stop button ended this'),
       );
-      return true;
+      return 'busy';
     },
   });
   const thread = new Worker(new URL('./watchdog-thread.js', import.meta.url), {

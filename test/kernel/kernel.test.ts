@@ -36,7 +36,9 @@ it('tells a cell its number', async () => {
 it('100,000 lines in one turn of the event loop arrive in order', async () => {
   const answer = await kernel.execute('for (let i = 0; i < 100_000; i++) console.log(i);');
   expect(answer.reply.status).toBe('ok');
-  expect(textOf(answer, 'stdout') === Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join('')).toBe(true);
+  expect(textOf(answer, 'stdout') === Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join('')).toBe(
+    true,
+  );
   // In few messages: Jupyter drops what comes in thousands a second.
   expect(answer.published.length).toBeLessThan(1000);
 });
@@ -134,10 +136,7 @@ it.each([
   ['never lets go', 'for (;;) await null;'],
   ['never lets go after waiting', 'await new Promise((done) => setTimeout(done, 20)); for (;;) await null;'],
   ['computes without end after waiting', 'await new Promise((done) => setTimeout(done, 20)); for (;;);'],
-  [
-    'computes without end in a callback',
-    'await new Promise(() => setTimeout(() => { for (;;); }, 10));',
-  ],
+  ['computes without end in a callback', 'await new Promise(() => setTimeout(() => { for (;;); }, 10));'],
   ['counts ticks', 'for (;;) await new Promise<void>((done) => process.nextTick(done));'],
   ['catches everything', 'for (;;) { try { for (;;) await null; } catch {} }'],
 ])('the stop button ends a cell that %s, and the kernel goes on with its variables', async (_, code) => {

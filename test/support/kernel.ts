@@ -117,8 +117,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
   const session = randomUUID();
   const sockets = { shell: new zmq.Dealer(), control: new zmq.Dealer() };
   const iopub = new zmq.Subscriber({ receiveHighWaterMark: 0 });
-  for (const name of ['shell', 'control'] as const)
-    sockets[name].connect(`tcp://127.0.0.1:${ports[name]}`);
+  for (const name of ['shell', 'control'] as const) sockets[name].connect(`tcp://127.0.0.1:${ports[name]}`);
   iopub.connect(`tcp://127.0.0.1:${ports.iopub}`);
   iopub.subscribe();
 
@@ -160,7 +159,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
   };
 
   // What is published before the subscription has reached the kernel is lost, so one question does not do.
-  for (let isReady = false; !isReady; ) {
+  for (let isReady = false; !isReady;) {
     const late = sleep(300, undefined);
     isReady = (await Promise.race([request('kernel_info_request', {}), late])) !== undefined;
   }
