@@ -2,12 +2,11 @@
 // npm run notebooks -- NAME...               only these
 // npm run notebooks -- --publish [NAME...]   runs them as they are meant (minutes each) and writes the outputs into notebooks/ itself, as
 // committed
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { command, jupyterEnvironment, prepareLab } from './lab/environment.mjs';
-import { root } from './setup.mjs';
+import { root, run } from './setup.mjs';
 
 /** A code host shows larger notebooks late or not at all. */
 const LARGEST_BYTES = 1.5 * 2 ** 20;
@@ -40,7 +39,7 @@ const failed = [];
 for (const name of names.length > 0 ? names : all) {
   const startedMs = performance.now();
   const executed = join(folder, `${name}.ipynb`);
-  const problem = execute(name) ?? (publish ? publishOutputs(name, executed) : undefined);
+  const problem = (await execute(name)) ?? (publish ? publishOutputs(name, executed) : undefined);
   const seconds = Math.round((performance.now() - startedMs) / 1000);
   console.log(`${problem ?? relative(root, executed)} (${name}, ${seconds} s)`);
   if (problem) failed.push(name);
@@ -48,7 +47,7 @@ for (const name of names.length > 0 ? names : all) {
 process.exitCode = failed.length > 0 ? 1 : 0;
 
 /** @returns what went wrong */
-function execute(name) {
+async function execute(name) {
   const convert = [
     'nbconvert',
     '--to',
@@ -58,18 +57,12 @@ function execute(name) {
     '--output-dir',
     folder,
   ];
-  const { status } = spawnSync(
+  const code = await run(
     command('python'),
     ['-m', ...convert, '--log-level', 'ERROR', join('notebooks', `${name}.ipynb`)],
-    {
-      cwd: root,
-      stdio: 'inherit',
-      env: jupyterEnvironment({
-        SPEECH_DPO_MODE: process.env.SPEECH_DPO_MODE ?? (publish ? 'notebook' : 'quick'),
-      }),
-    },
+    jupyterEnvironment({ SPEECH_DPO_MODE: process.env.SPEECH_DPO_MODE ?? (publish ? 'notebook' : 'quick') }),
   );
-  return status === 0 ? undefined : `failed: ${name}`;
+  return code === 0 ? undefined : `failed: ${name}`;
 }
 
 /** Puts the executed copy in the notebook's place, without what differs between machines: the folders' names and times. */

@@ -38,17 +38,27 @@ async function runOrExit(command, args) {
   if (code !== 0) process.exit(code);
 }
 
-function run(command, args) {
+/**
+ * Runs a program in the project's folder, with this terminal, and returns its exit code. Signals are passed on, also that of a terminal that
+ * is closed; this process then ends with the program, whatever else it had to do.
+ */
+export function run(command, args, env = process.env) {
   const shell = process.platform === 'win32' && command === 'npm';
-  const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell });
-  const signals = ['SIGINT', 'SIGTERM'];
-  const forward = (signal) => child.kill(signal);
-  for (const signal of signals) process.on(signal, forward);
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell, env });
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  let stopped = false;
+  const passOn = (signal) => {
+    stopped = true;
+    child.kill(signal);
+  };
+  for (const signal of signals) process.on(signal, passOn);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => {
-      for (const name of signals) process.off(name, forward);
-      resolve(code ?? 128 + constants.signals[signal]);
+    child.on('close', (childCode, signal) => {
+      for (const name of signals) process.off(name, passOn);
+      const code = childCode ?? 128 + constants.signals[signal];
+      if (stopped) process.exit(code);
+      resolve(code);
     });
   });
 }

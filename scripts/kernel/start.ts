@@ -1,21 +1,24 @@
 /**
  * The notebooks' TypeScript kernel: `node --enable-source-maps dist/scripts/kernel/start.js CONNECTION_FILE`, started by Jupyter in the
  * notebook's folder. It is tslab with the project's TypeScript, natural imports, errors as error outputs, and a stop button that ends
- * the library's work.
+ * the library's work and, where a cell never lets go, the cell. It ends with the process that started it.
  */
 import { createRequire, Module } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { format } from 'node:util';
+import vm from 'node:vm';
 import ts from 'typescript';
 import type { Converter } from 'tslab/dist/converter.js';
 import { KERNEL, type NotebookKernel } from '../../lib/view/notebook/kernel.js';
 import { prepareCell, projectRoot, type PreparedCell } from './cell.js';
-import { describeDiagnostics, describeError, type NotebookError } from './errors.js';
+import { describeDiagnostics, describeError, Interrupted, type NotebookError } from './errors.js';
 import { createInterrupter } from './interrupt.js';
-import { reportErrors } from './server.js';
+import { serve } from './server.js';
 import { replaceTypeScriptOfTslab } from './typescript.js';
+import { startWatchdog } from './watchdog.js';
 
+const watchdog = startWatchdog();
 const root = projectRoot(fileURLToPath(import.meta.url));
 const notebookDirectory = process.cwd();
 const prepare = (cell: string) => prepareCell(cell, root, notebookDirectory);
@@ -42,26 +45,38 @@ const executor = createExecutor(root, converters, {
 });
 process.chdir(notebookDirectory);
 
+let stopCell = () => undefined as void;
 const interrupter = createInterrupter(() => {
   executor.interrupt();
-});
+  stopCell();
+}, watchdog.setPatience);
 process.on('SIGINT', () => {
   interrupter.interrupt();
 });
-for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(event, (error: unknown) => {
-    console.error(describeError(error).traceback.join('\n'));
-  });
-}
+// tslab has Node.js catch the stop button while a cell's synchronous part runs, which takes the signal from everyone else.
+const { runInThisContext } = vm;
+vm.runInThisContext = (code: string, options?: vm.RunningCodeInNewContextOptions | string) =>
+  runInThisContext(
+    code,
+    typeof options === 'string' ? options : { ...options, breakOnSigint: false },
+  ) as unknown;
 
 const execute = executor.execute.bind(executor);
 executor.execute = async (cell) => {
-  interrupter.nextCell();
+  interrupter.startCell();
   cellError = undefined;
+  const stopped = new Promise<boolean>((resolve) => {
+    stopCell = () => {
+      cellError = describeError(new Interrupted());
+      resolve(false);
+    };
+  });
+  // Code that the watchdog cuts off takes along whoever called it, and what would have run after it in the same turn: here, nothing.
+  const done = new Promise(setImmediate).then(() => execute(cell));
   try {
-    return await execute(cell);
+    return await Promise.race([done, stopped]);
   } finally {
-    interrupter.nextCell();
+    interrupter.endCell();
   }
 };
 
@@ -79,8 +94,14 @@ const handler = new jupyter.JupyterHandlerImpl(executor, false);
 const info = handler.handleKernel();
 handler.handleKernel = () => ({ ...info, language_info: { ...info.language_info, version: ts.version } });
 const server = new jupyter.ZmqServer(handler, process.argv[2]);
-reportErrors(server, handler, () => cellError);
-await server.init();
+await serve(server, handler, () => cellError);
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    // A running cell says so itself.
+    if (error instanceof Interrupted && interrupter.isCellRunning()) return;
+    console.error(describeError(error).traceback.join('\n'));
+  });
+}
 
 /**
  * Cells are CommonJS and the library is ES modules: loaded here, it can be required on every supported Node.js, and the first cell that
@@ -89,7 +110,7 @@ await server.init();
 async function preloadLibrary(): Promise<void> {
   const path = join(root, 'dist', 'lib', 'index.js');
   const library = Object.assign(new Module(path), { filename: path, loaded: true });
-  library.exports = (await import(path)) as object;
+  library.exports = (await import(pathToFileURL(path).href)) as object;
   createRequire(import.meta.url).cache[path] = library as NodeJS.Module;
 }
 
@@ -100,7 +121,7 @@ function preparing(tslabs: Converter): Converter {
     ...tslabs,
     convert(previous, source) {
       const cell = prepare(source);
-      const result = tslabs.convert(previous, cell.source);
+      const result = watchdog.protect(() => tslabs.convert(previous, cell.source));
       if (result.output !== undefined) result.hasToplevelAwait = cell.hasTopLevelAwait;
       if (result.diagnostics.length > 0) {
         const diagnostics = result.diagnostics.map(({ start, messageText, fileName }) => {
@@ -120,12 +141,11 @@ function preparing(tslabs: Converter): Converter {
     },
     inspect(previous, source, position) {
       const cell = prepare(source);
-      const result = tslabs.inspect(previous, cell.source, at(cell, position));
-      return result;
+      return watchdog.protect(() => tslabs.inspect(previous, cell.source, at(cell, position)));
     },
     complete(previous, source, position) {
       const cell = prepare(source);
-      const result = tslabs.complete(previous, cell.source, at(cell, position));
+      const result = watchdog.protect(() => tslabs.complete(previous, cell.source, at(cell, position)));
       return { ...result, start: cell.toCell(result.start), end: cell.toCell(result.end) };
     },
   };

@@ -12,6 +12,9 @@ export function labArguments(further) {
     '--ip=127.0.0.1',
     `--ServerApp.root_dir=${root}`,
     '--LabApp.default_url=/lab/tree/notebooks',
+    // Above these Jupyter drops what a cell shows: 1,000 messages or 1 MB a second as it comes, which a few players exceed.
+    '--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=100000',
+    '--ZMQChannelsWebsocketConnection.iopub_data_rate_limit=100000000',
     // A root user (containers) would be refused otherwise.
     ...(process.getuid?.() === 0 ? ['--allow-root'] : []),
     ...further,
