@@ -7,6 +7,7 @@ import { compilePairProgram } from '../dpo/pair-program.js';
 import { trainDpo } from '../dpo/trainer.js';
 import type { Model } from './forward.js';
 import type { DpoGolden } from './golden.js';
+import { heldToNoise, NO_NOISE, worstOf, type Noise } from './noise.js';
 import { largestDifference, row, type VerifyRow } from './rows.js';
 
 const GRADIENT_TOLERANCE = 1e-4;
@@ -58,16 +59,17 @@ export async function verifyGradients(
   model: Model,
   golden: DpoGolden,
   directory: string,
+  { step0_grads: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow> {
   const expected = await readSafetensors(join(directory, 'grads_step0_f32.safetensors'));
   const gradients = await computeFirstGradients(model, golden);
   const compared = [...expected.keys()].filter((name) => !isUndetermined(name));
-  const errors = compared.map((name) => relativeL2(gradients.get(name)!, expected.get(name)!));
-  return row(
-    `gradients of step 0, relative L2, worst of ${compared.length} tensors`,
-    Math.max(...errors),
-    GRADIENT_TOLERANCE,
-  );
+  const rows = compared.map((name) => {
+    const error = relativeL2(gradients.get(name), expected.get(name)!);
+    const [difference, largest] = noise[name] ?? [0, 1];
+    return heldToNoise(row(name, error, GRADIENT_TOLERANCE), largest > 0 ? difference / largest : 0);
+  });
+  return worstOf(`gradients of step 0, relative L2, worst of ${compared.length} tensors`, rows);
 }
 
 function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor): number {
@@ -83,7 +85,11 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
 }
 
 /** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
-export async function verifySteps(model: Model, golden: DpoGolden): Promise<VerifyRow[]> {
+export async function verifySteps(
+  model: Model,
+  golden: DpoGolden,
+  { train_steps: noise }: Noise = NO_NOISE,
+): Promise<VerifyRow[]> {
   const { args, train_steps: steps } = golden;
   const pairs = pairsOf(golden);
   const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
@@ -125,36 +131,40 @@ export async function verifySteps(model: Model, golden: DpoGolden): Promise<Veri
     actual.norms.push(metrics.grad_norm!);
     expected.norms.push(step.grad_norm_before_clip);
   }
+  const logps = `log-probabilities over ${steps.length} steps`;
   return [
-    largestDifference(
-      `log-probabilities over ${steps.length} steps`,
-      actual.logps,
-      expected.logps,
-      LOGPS_TOLERANCE,
+    heldToNoise(
+      largestDifference(logps, actual.logps, expected.logps, LOGPS_TOLERANCE),
+      noise.policy_chosen_logps,
+      noise.policy_rejected_logps,
     ),
-    largestDifference('losses', actual.losses, expected.losses, LOSS_TOLERANCE),
-    largestDifference('rewards', actual.rewards, expected.rewards, LOSS_TOLERANCE),
-    largestDifference('gradient norms', actual.norms, expected.norms, GRADIENT_TOLERANCE),
+    heldToNoise(largestDifference('losses', actual.losses, expected.losses, LOSS_TOLERANCE), noise.loss),
+    heldToNoise(
+      largestDifference('rewards', actual.rewards, expected.rewards, LOSS_TOLERANCE),
+      noise.chosen_rewards,
+      noise.rejected_rewards,
+    ),
+    heldToNoise(
+      largestDifference('gradient norms', actual.norms, expected.norms, GRADIENT_TOLERANCE),
+      noise.grad_norm_before_clip,
+    ),
   ];
 }
 
 /** The weights after the golden run's last step. */
-export async function verifyFinalWeights({ weights }: Model, directory: string): Promise<VerifyRow> {
+export async function verifyFinalWeights(
+  { weights }: Model,
+  directory: string,
+  { final_params_maxabs: noise }: Noise = NO_NOISE,
+): Promise<VerifyRow> {
   const final = await readSafetensors(join(directory, 'final_f32', 'model.safetensors'));
   const compared = [...final].filter(([name]) => !isUndetermined(name));
-  const weightRows = compared.map(([name, { data }]) =>
-    largestDifference(
-      name,
-      (weights.get(name)?.data ?? []) as Float32Array,
-      data as Float32Array,
-      WEIGHT_TOLERANCE,
-    ),
-  );
-  return row(
-    `final weights, worst of ${compared.length} tensors`,
-    Math.max(...weightRows.map(({ difference }) => difference)),
-    WEIGHT_TOLERANCE,
-  );
+  const rows = compared.map(([name, { data }]) => {
+    const actual = (weights.get(name)?.data ?? []) as Float32Array;
+    const difference = largestDifference(name, actual, data as Float32Array, WEIGHT_TOLERANCE);
+    return heldToNoise(difference, noise[name]?.[0]);
+  });
+  return worstOf(`final weights, worst of ${compared.length} tensors`, rows);
 }
 
 const mean = (values: readonly number[]): number =>
