@@ -56,9 +56,3 @@ export function heldToNoise(
   if (largest <= tolerance) return row(quantity, difference, tolerance);
   return row(`${quantity}; tolerance: the reference's own float32 noise`, difference, largest);
 }
-
-/** The rows of single tensors as one: the one nearest to its tolerance, or farthest beyond. */
-export function worstOf(quantity: string, rows: readonly VerifyRow[]): VerifyRow {
-  const worst = rows.reduce((a, b) => (b.difference / b.tolerance > a.difference / a.tolerance ? b : a));
-  return row(worst.quantity.replace(/^[^;]*/, quantity), worst.difference, worst.tolerance);
-}
