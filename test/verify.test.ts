@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { loadPretrained } from '../lib/checkpoint/pretrained.js';
+import { findPackageRoot } from '../lib/package-root.js';
 import { verify } from '../lib/verify.js';
 import { verifyForward, verifyGreedy, verifyPartner } from '../lib/verify/forward.js';
 import { readDpoGolden, readForwardGolden, readNarGolden } from '../lib/verify/golden.js';
@@ -118,6 +120,22 @@ describe.skipIf(shared === undefined)('on the golden folder', () => {
       await rm(copy, { recursive: true });
     }
   });
+});
+
+const python = process.env.SPEECH_DPO_REFERENCE;
+if (!python)
+  console.warn(
+    'Skipped: SPEECH_DPO_REFERENCE names no Python with TRL, and this test makes a folder with it.',
+  );
+
+it.skipIf(!python)('a folder that scripts/reference/make.py made passes', { timeout: 600_000 }, async () => {
+  const folder = join(temporaryFolder(), 'reference');
+  const program = join(findPackageRoot(), 'scripts', 'reference', 'make.py');
+  const { status, stderr } = spawnSync(python!, ['-B', program, folder], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  const { rows } = await verify(folder);
+  expect(rows).toHaveLength(19);
+  expect(failures(rows)).toEqual([]);
 });
 
 describe('a folder that records the noise of its own float32', () => {
