@@ -3,6 +3,7 @@ export { loadPretrained, savePretrained } from './checkpoint/pretrained.js';
 export type { BartConfig } from './checkpoint/bart-config.js';
 export type { HostTensor } from './checkpoint/safetensors.js';
 
+export { resolveModelDirectory } from './package-root.js';
 export { loadPolicy, savePolicy, type Policy } from './policy/policy.js';
 export type { SpeechTokenizer } from './policy/tokenizer.js';
 export { packCompletion, packPrompt } from './policy/pack.js';

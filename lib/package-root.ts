@@ -8,3 +8,13 @@ export function findPackageRoot(): string {
   while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
   return directory;
 }
+
+/** The folder that a `model` parameter means, with policy/, nar/, codec/ and prompts.json in it: "default" is the embedded model. */
+export function resolveModelDirectory(model: string): string {
+  return model === 'default' ? join(findPackageRoot(), 'models', 'default') : model;
+}
+
+/** The path of one part of a model: "default" is the embedded model's, any other is taken as it is. */
+export function resolveModelPart(path: string, part: 'policy' | 'codec' | 'prompts.json'): string {
+  return path === 'default' ? join(resolveModelDirectory(path), part) : path;
+}

@@ -4,6 +4,7 @@ import { loadPretrained } from './checkpoint/pretrained.js';
 import { verifyCodec } from './verify/codec.js';
 import { verifyForward, verifyGreedy, verifyPartner } from './verify/forward.js';
 import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './verify/golden.js';
+import { readNoise } from './verify/noise.js';
 import type { VerifyRow } from './verify/rows.js';
 import { verifyFinalWeights, verifyGradients, verifySteps } from './verify/training.js';
 
@@ -11,21 +12,23 @@ export type { VerifyRow } from './verify/rows.js';
 
 /**
  * Compares every quantity of a golden folder: tiny_bart/, forward_f32.json, dpo_f32.json, grads_step0_f32.safetensors, final_f32/,
- * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with.
+ * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with. Where noise_f32_vs_f64.json says that the
+ * reference's float32 is farther from its float64 than a tolerance, that distance is the tolerance.
  * @throws if a file is missing or not of that layout
  */
 export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> {
   const model = await loadPretrained(join(directory, 'tiny_bart'));
   const forward = await readForwardGolden(directory);
   const dpo = await readDpoGolden(directory);
+  const noise = await readNoise(directory);
   return {
     rows: [
-      ...(await verifyForward(model, forward)),
+      ...(await verifyForward(model, forward, noise)),
       await verifyGreedy(model, forward),
-      await verifyPartner(model, await readNarGolden(directory)),
-      await verifyGradients(model, dpo, directory),
-      ...(await verifySteps(model, dpo)),
-      await verifyFinalWeights(model, directory),
+      await verifyPartner(model, await readNarGolden(directory), noise),
+      await verifyGradients(model, dpo, directory, noise),
+      ...(await verifySteps(model, dpo, noise)),
+      await verifyFinalWeights(model, directory, noise),
       ...(await verifyCodec(directory, await readCodecGolden(directory))),
     ],
   };

@@ -1,4 +1,4 @@
-// What start.mjs and test.mjs share. Plain JavaScript on Node.js alone: it runs before anything is installed or built.
+// What start.mjs, test.mjs and others share. Plain JavaScript on Node.js alone: it runs before anything is installed or built.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -15,8 +15,10 @@ export async function installWhereMissing() {
   const installed = join(root, 'node_modules', '.package-lock.json');
   if (existsSync(installed) && modifiedMs(installed) >= modifiedMs(join(root, 'package-lock.json'))) return;
   console.log('installing packages (npm ci)');
+  // Within `npm pack --dry-run --json` those options would count here too.
+  const args = ['ci', '--ignore-scripts', '--no-dry-run', '--no-json'];
   const npm = process.env.npm_execpath;
-  await runOrExit(...(npm ? [process.execPath, [npm, 'ci']] : ['npm', ['ci']]));
+  await runOrExit(...(npm ? [process.execPath, [npm, ...args]] : ['npm', args]));
 }
 
 /** Compiles TypeScript into dist/ where a source is newer than the last build. */

@@ -1,16 +1,27 @@
-import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { loadPretrained } from '../lib/checkpoint/pretrained.js';
+import { findPackageRoot } from '../lib/package-root.js';
 import { verify } from '../lib/verify.js';
 import { verifyForward, verifyGreedy, verifyPartner } from '../lib/verify/forward.js';
 import { readDpoGolden, readForwardGolden, readNarGolden } from '../lib/verify/golden.js';
+import { readNoise } from '../lib/verify/noise.js';
 import { equalRow, largestDifference, type VerifyRow } from '../lib/verify/rows.js';
-import { computeFirstGradients, isUndetermined, verifySteps } from '../lib/verify/training.js';
+import {
+  computeFirstGradients,
+  isUndetermined,
+  verifyFinalWeights,
+  verifySteps,
+} from '../lib/verify/training.js';
+import { writeSafetensors, type FloatTensor } from '../lib/checkpoint/safetensors.js';
 import { sharedPath } from './support/shared.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { tinyConfig } from './support/tiny-bart.js';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/golden', import.meta.url));
 const shared = sharedPath('golden/bart');
@@ -108,6 +119,75 @@ describe.skipIf(shared === undefined)('on the golden folder', () => {
     } finally {
       await rm(copy, { recursive: true });
     }
+  });
+});
+
+const python = process.env.SPEECH_DPO_REFERENCE;
+if (!python)
+  console.warn(
+    'Skipped: SPEECH_DPO_REFERENCE names no Python with TRL, and this test makes a folder with it.',
+  );
+
+it.skipIf(!python)('a folder that scripts/reference/make.py made passes', { timeout: 600_000 }, async () => {
+  const folder = join(temporaryFolder(), 'reference');
+  const program = join(findPackageRoot(), 'scripts', 'reference', 'make.py');
+  const { status, stderr } = spawnSync(python!, ['-B', program, folder], { encoding: 'utf8' });
+  expect(status, stderr).toBe(0);
+  const { rows } = await verify(folder);
+  expect(rows).toHaveLength(19);
+  expect(failures(rows)).toEqual([]);
+});
+
+describe('a folder that records the noise of its own float32', () => {
+  it('is held to the larger of noise and tolerance, and the row says so', async () => {
+    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
+    const forward = await readForwardGolden(FIXTURE);
+    forward.logits[0][11][599] += 3e-5;
+    const rowOf = async (noise: object) => {
+      const folder = temporaryFolder();
+      await writeFile(join(folder, 'noise_f32_vs_f64.json'), JSON.stringify(noise));
+      const rows = await verifyForward(model, forward, await readNoise(folder));
+      return rows.find(({ quantity }) => quantity.startsWith('logits'));
+    };
+    expect(await rowOf({ forward: { logits: 1.9e-5 } })).toMatchObject({ quantity: 'logits', tolerance: 2e-5, pass: false }); // prettier-ignore
+    expect(await rowOf({ forward: { logits: 2.1e-5 } })).toMatchObject({ tolerance: 2.1e-5, pass: false });
+    expect(await rowOf({ forward: { logits: 4e-5 } })).toMatchObject({
+      quantity: "logits; tolerance: the reference's own float32 noise",
+      tolerance: 4e-5,
+      pass: true,
+    });
+    expect(await rowOf({ greedy_equal: true })).toMatchObject({ quantity: 'logits', pass: false });
+    await expect(rowOf({ forward: { logits: 'much' } })).rejects.toThrow(
+      'noise_f32_vs_f64.json: forward.logits: ',
+    );
+  });
+
+  it('holds the worst of all tensors to the worst noise, of those that are compared', async () => {
+    const weights = new Map<string, FloatTensor>(
+      ['quiet', 'loud', 'k_proj.bias'].map((name, i) => [
+        name,
+        { shape: [1], dtype: 'float32', data: Float32Array.of(i) },
+      ]),
+    );
+    const folder = temporaryFolder();
+    await mkdir(join(folder, 'final_f32'));
+    await writeSafetensors(join(folder, 'final_f32', 'model.safetensors'), weights);
+    const trained = new Map(weights).set('loud', { shape: [1], dtype: 'float32', data: Float32Array.of(1 + 8e-6) }); // prettier-ignore
+    const verifyWith = async (final_params_maxabs: object) => {
+      await writeFile(join(folder, 'noise_f32_vs_f64.json'), JSON.stringify({ final_params_maxabs }));
+      return verifyFinalWeights({ config: tinyConfig(), weights: trained }, folder, await readNoise(folder));
+    };
+    expect(await verifyWith({})).toMatchObject({ tolerance: 5e-6, pass: false });
+    expect(await verifyWith({ 'k_proj.bias': [1.2e-5, 0, 0] })).toMatchObject({
+      tolerance: 5e-6,
+      pass: false,
+    });
+    const loud = await verifyWith({ quiet: [1.2e-5, 1e-6, 1e-7], 'k_proj.bias': [1, 0, 0] });
+    expect(loud.quantity).toBe(
+      "final weights, worst of 2 tensors; tolerance: the reference's own float32 noise",
+    );
+    expect(loud).toMatchObject({ tolerance: 1.2e-5, pass: true });
+    expect(loud.difference).toBeCloseTo(8e-6, 6);
   });
 });
 

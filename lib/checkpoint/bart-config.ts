@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { readJsonFile } from './json-file.js';
+import { findFloats, type Floats } from './config-json.js';
+import { parseJson } from './json-file.js';
+import { readTextFile } from './text-file.js';
 
 /** Beyond any BART, and little enough that a damaged file cannot fill the memory. */
 const count = z
@@ -38,7 +40,6 @@ const bartConfigSchema = z.looseObject({
   decoder_start_token_id: tokenId.default(2),
   forced_bos_token_id: tokenId.nullish(),
   forced_eos_token_id: tokenId.nullable().default(2),
-  torch_dtype: z.string().optional(),
   // What BART computes only with these values; another value is another network.
   is_encoder_decoder: z.literal(true).default(true),
   tie_word_embeddings: z.literal(true).optional(),
@@ -52,6 +53,9 @@ const bartConfigSchema = z.looseObject({
 
 /** A validated BART configuration, by transformers' key names. */
 export type BartConfig = z.infer<typeof bartConfigSchema>;
+
+/** Which numbers of a configuration its file wrote as floats. */
+const floatsRead = new WeakMap<BartConfig, Floats>();
 
 /**
  * Validates the content of a config.json.
@@ -78,7 +82,15 @@ export function parseBartConfig(content: unknown, file: string): BartConfig {
 
 /** Reads and validates a config.json. */
 export async function readBartConfig(file: string): Promise<BartConfig> {
-  return parseBartConfig(await readJsonFile(file), file);
+  const text = await readTextFile(file);
+  const config = parseBartConfig(parseJson(text, file), file);
+  floatsRead.set(config, findFloats(text));
+  return config;
+}
+
+/** Which numbers of a configuration were floats in the file that it was read from. */
+export function floatsOf(config: BartConfig): Floats | undefined {
+  return floatsRead.get(config);
 }
 
 function describeIssue(error: z.ZodError, content: Record<string, unknown>): string {

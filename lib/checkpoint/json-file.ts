@@ -9,7 +9,15 @@ const MAX_LEVELS = 200;
  * @throws Error naming the file when it is missing, not UTF-8, not JSON, or nested deeper than 200 levels
  */
 export async function readJsonFile(file: string): Promise<unknown> {
-  const text = await readTextFile(file);
+  return parseJson(await readTextFile(file), file);
+}
+
+/**
+ * Parses the text of a JSON file.
+ *
+ * @throws Error naming the file when the text is not JSON, or nested deeper than 200 levels
+ */
+export function parseJson(text: string, file: string): unknown {
   let content: unknown;
   try {
     content = JSON.parse(text);

@@ -1,10 +1,11 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
-import { readBartConfig } from './bart-config.js';
+import { floatsOf, readBartConfig } from './bart-config.js';
 import type { BartConfig } from './bart-config.js';
 import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
 import { writeChecksums } from './checksums.js';
+import { configJson } from './config-json.js';
 import { exists } from './files.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
@@ -60,17 +61,18 @@ export async function savePretrained(
   const { dtype = 'float32' } = options;
   await refuseForeignFiles(directory);
   const weights = selectWeights(options.weights, options.config, directory);
-  const config = { ...options.config, torch_dtype: dtype };
+  // transformers reads torch_dtype up to 4.55, and dtype, where there is one, from then on.
+  const config = { ...options.config, dtype, torch_dtype: dtype };
   const generationConfig = options.generationConfig ?? defaultGenerationConfig(config);
   await writeDirectoryAtomic(
     directory,
     async (temporary) => {
       const checksums = new Map<string, string>();
       for (const [name, content] of [
-        ['config.json', config],
-        ['generation_config.json', generationConfig],
+        ['config.json', configJson(config, floatsOf(options.config))],
+        ['generation_config.json', configJson(generationConfig)],
       ] as const) {
-        checksums.set(name, await writeFileAtomic(join(temporary, name), toJson(content)));
+        checksums.set(name, await writeFileAtomic(join(temporary, name), content));
       }
       const file = 'model.safetensors';
       // transformers refuses a file without this format entry.
@@ -183,10 +185,4 @@ function defaultGenerationConfig(config: BartConfig): Record<string, unknown> {
     ['_from_model_config', true],
     ...[...keys, ...forced].map((key) => [key, config[key]]),
   ]);
-}
-
-/** JSON as transformers writes it: keys sorted, two spaces, a final newline. */
-function toJson(content: Record<string, unknown>): string {
-  const sorted = Object.fromEntries(Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return `${JSON.stringify(sorted, null, 2)}\n`;
 }

@@ -5,7 +5,7 @@ export async function verifyDirectory(directory: string): Promise<boolean> {
   const { rows } = await verify(directory);
   const width = Math.max(...rows.map(({ quantity }) => quantity.length));
   for (const { quantity, difference, tolerance, pass } of rows) {
-    const figures = `${difference.toExponential(2)}  (at most ${tolerance.toExponential(0)})`;
+    const figures = `${difference.toExponential(2)}  (at most ${Number(tolerance.toPrecision(2)).toExponential()})`;
     process.stdout.write(`${pass ? 'pass' : 'FAIL'}  ${quantity.padEnd(width)}  ${figures}\n`);
   }
   const failed = rows.filter(({ pass }) => !pass).length;

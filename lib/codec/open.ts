@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { resolveModelPart } from '../package-root.js';
 import type { Codec } from './codec.js';
 import { openEncodec } from './encodec/codec.js';
 import { openSpectralCodec } from './spectral/codec.js';
@@ -15,9 +16,11 @@ const configSchema = z.looseObject({ model_type: z.string() });
 /**
  * Opens the codec in a folder, whichever its config.json says it is: the embedded spectral codec or an EnCodec.
  *
+ * @param path "default" is the embedded codec
  * @throws Error naming the file when it is neither, or damaged
  */
-export async function openCodec(folder: string): Promise<Codec> {
+export async function openCodec(path: string): Promise<Codec> {
+  const folder = resolveModelPart(path, 'codec');
   const file = join(folder, 'config.json');
   const { data } = configSchema.safeParse(await readJsonFile(file));
   const open = data && Object.hasOwn(CODECS, data.model_type) ? CODECS[data.model_type] : undefined;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { openCodec } from '../codec/open.js';
 import type { DatasetItem } from '../codec/codec.js';
+import { resolveModelDirectory } from '../package-root.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
@@ -9,7 +10,6 @@ import { createRunDirectories, type RunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
 import { whileLocked } from './lock.js';
-import { resolveModelDirectory } from './package.js';
 import type { Parameters } from './parameters.js';
 import { loadPrompts, type Prompts } from './prompts.js';
 import { recordRun } from './record.js';

@@ -13,11 +13,6 @@ const COMPUTING_PACKAGES = [
   'pure-rand',
 ] as const;
 
-/** The folder that a `model` parameter means: "default" is the embedded model. */
-export function resolveModelDirectory(model: string): string {
-  return model === 'default' ? join(findPackageRoot(), 'models', 'default') : model;
-}
-
 /** Versions of speech-dpo, Node.js and the packages that compute. */
 export async function readVersions(): Promise<Record<string, string>> {
   const { version, dependencies } = packageSchema.parse(

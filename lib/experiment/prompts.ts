@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import type { Codec, DatasetItem } from '../codec/codec.js';
+import { resolveModelPart } from '../package-root.js';
 import { describeIssues } from './zod-message.js';
 
 /** A model's prompts, split by sentence: test items share none with train items. */
@@ -15,11 +16,13 @@ type CodecShape = Pick<Codec, 'codebooks' | 'codebookSize'>;
 /**
  * Reads a prompts file: JSON `{train: DatasetItem[], test: DatasetItem[]}`, codes checked against the codec.
  *
+ * @param path "default" is the embedded model's prompts
  * @throws Error naming the file, the item and what is wrong with it
  */
 export async function loadPrompts(path: string, codec: CodecShape): Promise<Prompts> {
-  const result = promptsSchema(codec).safeParse(await readJsonFile(path));
-  if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
+  const file = resolveModelPart(path, 'prompts.json');
+  const result = promptsSchema(codec).safeParse(await readJsonFile(file));
+  if (!result.success) throw new Error(`${file}: ${describeIssues(result.error)}`);
   return result.data;
 }
 

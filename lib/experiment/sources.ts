@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { resolveSource } from '../checkpoint/hub.js';
 import { chooseModelFiles } from '../checkpoint/model-files.js';
 import type { Codec, DatasetItem } from '../codec/codec.js';
+import { resolveModelDirectory } from '../package-root.js';
 import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { chooseDataFiles } from './dataset/choose-files.js';
 import { readItems } from './dataset/items.js';
-import { resolveModelDirectory } from './package.js';
 import type { Parameters } from './parameters.js';
 import type { Prompts } from './prompts.js';
 

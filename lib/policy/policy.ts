@@ -2,6 +2,7 @@
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { loadPretrained, savePretrained } from '../checkpoint/pretrained.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
+import { resolveModelPart } from '../package-root.js';
 import { loadTokenizer, type SpeechTokenizer } from './tokenizer.js';
 
 export interface Policy {
@@ -18,9 +19,11 @@ const ENCODEC = { codebooks: 8, codebookSize: 1024 };
 
 /**
  * Reads a Hugging Face folder: config.json, model.safetensors, tokenizer.json.
+ * @param path "default" is the embedded policy
  * @throws one sentence naming the file that is missing, damaged or of another architecture
  */
-export async function loadPolicy(directory: string): Promise<Policy> {
+export async function loadPolicy(path: string): Promise<Policy> {
+  const directory = resolveModelPart(path, 'policy');
   const { config, weights } = await loadPretrained(directory);
   const size = {
     codebooks: positiveInteger(config.codebooks, ENCODEC.codebooks),

@@ -88,7 +88,8 @@ export function readCodecGolden(directory: string): Promise<CodecGolden> {
   return readGolden(directory, 'encodec.json', codecSchema);
 }
 
-async function readGolden<T>(directory: string, name: string, schema: z.ZodType<T>): Promise<T> {
+/** @throws Error naming the file and the key when it is missing or of another layout */
+export async function readGolden<T>(directory: string, name: string, schema: z.ZodType<T>): Promise<T> {
   const file = join(directory, name);
   const parsed = schema.safeParse(await readJsonFile(file));
   if (parsed.success) return parsed.data;

@@ -7,6 +7,7 @@ import { compilePairProgram } from '../dpo/pair-program.js';
 import { trainDpo } from '../dpo/trainer.js';
 import type { Model } from './forward.js';
 import type { DpoGolden } from './golden.js';
+import { heldToNoise, NO_NOISE, type Noise } from './noise.js';
 import { largestDifference, row, type VerifyRow } from './rows.js';
 
 const GRADIENT_TOLERANCE = 1e-4;
@@ -58,15 +59,22 @@ export async function verifyGradients(
   model: Model,
   golden: DpoGolden,
   directory: string,
+  { step0_grads: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow> {
   const expected = await readSafetensors(join(directory, 'grads_step0_f32.safetensors'));
   const gradients = await computeFirstGradients(model, golden);
   const compared = [...expected.keys()].filter((name) => !isUndetermined(name));
-  const errors = compared.map((name) => relativeL2(gradients.get(name)!, expected.get(name)!));
-  return row(
-    `gradients of step 0, relative L2, worst of ${compared.length} tensors`,
-    Math.max(...errors),
-    GRADIENT_TOLERANCE,
+  const errors = compared.map((name) => relativeL2(gradients.get(name), expected.get(name)!));
+  const relativeNoise = compared
+    .map((name) => noise[name] ?? [0, 0])
+    .map(([difference, largest]) => (largest > 0 ? difference / largest : 0));
+  return heldToNoise(
+    row(
+      `gradients of step 0, relative L2, worst of ${compared.length} tensors`,
+      Math.max(...errors),
+      GRADIENT_TOLERANCE,
+    ),
+    ...relativeNoise,
   );
 }
 
@@ -83,7 +91,11 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
 }
 
 /** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
-export async function verifySteps(model: Model, golden: DpoGolden): Promise<VerifyRow[]> {
+export async function verifySteps(
+  model: Model,
+  golden: DpoGolden,
+  { train_steps: noise }: Noise = NO_NOISE,
+): Promise<VerifyRow[]> {
   const { args, train_steps: steps } = golden;
   const pairs = pairsOf(golden);
   const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
@@ -125,21 +137,32 @@ export async function verifySteps(model: Model, golden: DpoGolden): Promise<Veri
     actual.norms.push(metrics.grad_norm!);
     expected.norms.push(step.grad_norm_before_clip);
   }
+  const logps = `log-probabilities over ${steps.length} steps`;
   return [
-    largestDifference(
-      `log-probabilities over ${steps.length} steps`,
-      actual.logps,
-      expected.logps,
-      LOGPS_TOLERANCE,
+    heldToNoise(
+      largestDifference(logps, actual.logps, expected.logps, LOGPS_TOLERANCE),
+      noise.policy_chosen_logps,
+      noise.policy_rejected_logps,
     ),
-    largestDifference('losses', actual.losses, expected.losses, LOSS_TOLERANCE),
-    largestDifference('rewards', actual.rewards, expected.rewards, LOSS_TOLERANCE),
-    largestDifference('gradient norms', actual.norms, expected.norms, GRADIENT_TOLERANCE),
+    heldToNoise(largestDifference('losses', actual.losses, expected.losses, LOSS_TOLERANCE), noise.loss),
+    heldToNoise(
+      largestDifference('rewards', actual.rewards, expected.rewards, LOSS_TOLERANCE),
+      noise.chosen_rewards,
+      noise.rejected_rewards,
+    ),
+    heldToNoise(
+      largestDifference('gradient norms', actual.norms, expected.norms, GRADIENT_TOLERANCE),
+      noise.grad_norm_before_clip,
+    ),
   ];
 }
 
 /** The weights after the golden run's last step. */
-export async function verifyFinalWeights({ weights }: Model, directory: string): Promise<VerifyRow> {
+export async function verifyFinalWeights(
+  { weights }: Model,
+  directory: string,
+  { final_params_maxabs: noise }: Noise = NO_NOISE,
+): Promise<VerifyRow> {
   const final = await readSafetensors(join(directory, 'final_f32', 'model.safetensors'));
   const compared = [...final].filter(([name]) => !isUndetermined(name));
   const weightRows = compared.map(([name, { data }]) =>
@@ -150,10 +173,13 @@ export async function verifyFinalWeights({ weights }: Model, directory: string):
       WEIGHT_TOLERANCE,
     ),
   );
-  return row(
-    `final weights, worst of ${compared.length} tensors`,
-    Math.max(...weightRows.map(({ difference }) => difference)),
-    WEIGHT_TOLERANCE,
+  return heldToNoise(
+    row(
+      `final weights, worst of ${compared.length} tensors`,
+      Math.max(...weightRows.map(({ difference }) => difference)),
+      WEIGHT_TOLERANCE,
+    ),
+    ...compared.map(([name]) => noise[name]?.[0]),
   );
 }
 

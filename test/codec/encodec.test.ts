@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { codebooksForBandwidth, readEncodecConfig } from '../../lib/codec/encodec/config.js';
 import { openEncodec } from '../../lib/codec/encodec/codec.js';
+import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { openCodec } from '../../lib/codec/open.js';
 import { columnsOf } from '../../lib/codec/encodec/padding.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -98,9 +99,55 @@ describe('the configuration', () => {
     writeFileSync(join(folder, 'config.json'), '{"model_type":"encodec"}');
     const config = await readEncodecConfig(folder);
     const counts = config.target_bandwidths.map((bandwidth) =>
-      codebooksForBandwidth(config, bandwidth, 'it'),
+      codebooksForBandwidth(config, bandwidth, 32, 'it'),
     );
     expect(counts).toEqual([2, 4, 8, 16, 32]);
+  });
+
+  // transformers 4.57.6 and 5.24.0: 6000 / (75 * bits); 4.44.2: 6000 / (75 * 10).
+  it.each([
+    [64, 13, 13],
+    [64, 8, 8],
+    [256, 10, 10],
+    [256, 8, 8],
+    [1024, 8, 8],
+    [1024, 32, 8],
+    [4096, 6, 6],
+    [4096, 8, 6],
+  ])('of %i codes at 6 kbit/s, where the weights have %i: %i', async (size, layers, expected) => {
+    const folder = temporaryFolder();
+    const content = { model_type: 'encodec', codebook_size: size, target_bandwidths: [6] };
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(content));
+    const config = await readEncodecConfig(folder);
+    expect(codebooksForBandwidth(config, 6, layers, 'it')).toBe(expected);
+    for (const fewer of [0, expected - 3]) {
+      expect(() => codebooksForBandwidth(config, 6, fewer, 'it')).toThrow(
+        new RegExp(`^it: 6 kbit/s takes \\d+ codebooks of ${size}, but the weights hold ${fewer}\\.$`),
+      );
+    }
+  });
+
+  it.each([
+    [3, 'codes in 3 rows'],
+    [1, 'takes 3 codebooks of 64, but the weights hold 1.'],
+  ])('has the codebooks that are in the weights: %i', async (count, outcome) => {
+    const folder = await changed({});
+    const file = join(folder, 'model.safetensors');
+    const tensors = await readSafetensors(file);
+    const codebook = (index: number) => `quantizer.layers.${index}.codebook.embed`;
+    if (count > 2) tensors.set(codebook(2), tensors.get(codebook(1))!);
+    else tensors.delete(codebook(1));
+    await writeSafetensors(file, tensors);
+    if (count === 1) return expect(openEncodec(folder, BANDWIDTH)).rejects.toThrow(outcome);
+    const codec = await openEncodec(folder, BANDWIDTH);
+    const { samples, codes } = (
+      JSON.parse(readFileSync(join(FIXTURES, 'reflect.json'), 'utf8')) as Case[]
+    ).at(-1)!;
+    const written = await codec.encode(Float32Array.from(samples));
+    expect(written.slice(0, 2)).toEqual(codes);
+    expect(written).toHaveLength(3);
+    expect(await codec.decode(written)).toHaveLength(6 * codes[0].length);
+    await codec.dispose();
   });
 });
 

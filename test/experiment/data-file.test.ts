@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { resolveModelDirectory } from '../../lib/experiment/package.js';
+import { resolveModelDirectory } from '../../lib/package-root.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
 import {
   packPairs,

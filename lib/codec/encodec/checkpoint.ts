@@ -22,16 +22,25 @@ export interface EncodecModel {
  */
 export async function loadEncodec(folder: string, bandwidthKbps: number): Promise<EncodecModel> {
   const config = await readEncodecConfig(folder);
-  const codebooks = codebooksForBandwidth(config, bandwidthKbps, folder);
-  const take = createReader(await readTensorFiles(folder), folder);
+  const tensors = await readTensorFiles(folder);
+  const codebooks = codebooksForBandwidth(config, bandwidthKbps, countCodebooks(tensors), folder);
+  const take = createReader(tensors, folder);
   return {
     config,
     encoder: networkWeights(encoderLayers(config), take),
     decoder: networkWeights(decoderLayers(config), take),
     codebooks: Array.from({ length: codebooks }, (_, i) =>
-      take([`quantizer.layers.${i}.codebook.embed`], [config.codebook_size, config.hidden_size]),
+      take([codebookName(i)], [config.codebook_size, config.hidden_size]),
     ),
   };
+}
+
+const codebookName = (index: number): string => `quantizer.layers.${index}.codebook.embed`;
+
+function countCodebooks(tensors: ReadonlyMap<string, HostTensor>): number {
+  let count = 0;
+  while (tensors.has(codebookName(count))) count += 1;
+  return count;
 }
 
 /** Reads the tensor of the first name there is. */

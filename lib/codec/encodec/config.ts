@@ -67,20 +67,34 @@ export function samplesPerFrame({ upsampling_ratios: ratios }: EncodecConfig): n
 }
 
 /**
- * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model.
+ * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model. There are
+ * as many as the last bandwidth pays for at whole bits for a code. transformers 4.44.2 counted 10 bits for a code of any size: where
+ * that was fewer, a checkpoint of that time has fewer, and all of them are used.
  *
+ * @param layers how many the checkpoint has
  * @param name stands for the model in error messages
- * @throws Error when the model was not trained for the bandwidth
+ * @throws Error when the model was not trained for the bandwidth, or the checkpoint has fewer than either way of counting gives
  */
-export function codebooksForBandwidth(config: EncodecConfig, bandwidthKbps: number, name: string): number {
+export function codebooksForBandwidth(
+  config: EncodecConfig,
+  bandwidthKbps: number,
+  layers: number,
+  name: string,
+): number {
   if (!config.target_bandwidths.includes(bandwidthKbps)) {
     throw new Error(
       `${name} has no bandwidth of ${bandwidthKbps} kbit/s; choose one of ${config.target_bandwidths.join(', ')}.`,
     );
   }
   const frameRateHz = Math.ceil(config.sampling_rate / samplesPerFrame(config));
-  const affordable = Math.floor((bandwidthKbps * 1000) / (Math.log2(config.codebook_size) * frameRateHz));
-  // transformers makes as many codebooks as the largest bandwidth pays for at 10 bits each, whatever their size.
-  const existing = Math.floor((config.target_bandwidths.at(-1)! * 1000) / (frameRateHz * 10));
-  return Math.min(Math.max(1, affordable), existing);
+  const bits = Math.log2(config.codebook_size);
+  const affordable = (kbps: number, bitsPerCode: number): number =>
+    Math.floor((kbps * 1000) / (bitsPerCode * frameRateHz));
+  const top = config.target_bandwidths.at(-1)!;
+  const wanted = Math.min(Math.max(1, affordable(bandwidthKbps, bits)), affordable(top, Math.ceil(bits)));
+  if (layers >= wanted) return wanted;
+  if (layers > 0 && layers === affordable(top, 10)) return layers;
+  throw new Error(
+    `${name}: ${bandwidthKbps} kbit/s takes ${wanted} codebooks of ${config.codebook_size}, but the weights hold ${layers}.`,
+  );
 }

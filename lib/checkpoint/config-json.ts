@@ -1,0 +1,85 @@
+/**
+ * config.json as Python reads it: 0 and 0.0 are two things there, and transformers 5 refuses a model that has the one where it wants the
+ * other. JavaScript has one kind of number, so which ones are floats is remembered from the text that was read.
+ */
+
+/** Where a JSON text has floats, see {@link findFloats}. */
+export type Floats = ReadonlySet<string>;
+
+/** Numbers of transformers' BartConfig and GenerationConfig that are floats, whatever wrote the file that they were read from. */
+const FLOAT_FIELDS = new Set([
+  'activation_dropout',
+  'assistant_confidence_threshold',
+  'assistant_ensemble_weight',
+  'attention_dropout',
+  'classifier_dropout',
+  'decoder_layerdrop',
+  'diversity_penalty',
+  'dropout',
+  'encoder_layerdrop',
+  'encoder_repetition_penalty',
+  'epsilon_cutoff',
+  'eta_cutoff',
+  'guidance_scale',
+  'init_std',
+  'length_penalty',
+  'max_time',
+  'min_p',
+  'penalty_alpha',
+  'repetition_penalty',
+  'temperature',
+  'top_h',
+  'top_p',
+  'typical_p',
+]);
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const FLOAT = /^-?\d+[.eE]/;
+const MARK = 'float';
+
+/** The places of the numbers that a JSON text writes with a point or an exponent. */
+export function findFloats(text: string): Floats {
+  const floats = new Set<string>();
+  const visit = (value: unknown, place: string): void => {
+    if (value === MARK) floats.add(place);
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, part] of Object.entries(value)) visit(part, placeOf(place, key));
+  };
+  // A string of the file that reads like the mark does no harm: it is no number when it is written.
+  visit(JSON.parse(text.replace(TOKEN, (token) => (FLOAT.test(token) ? `"${MARK}"` : token))), '');
+  return floats;
+}
+
+/**
+ * JSON as transformers writes it: keys sorted, two spaces, a final newline, and floats with a point.
+ *
+ * @param floats which numbers are floats, beside those that transformers declares as such
+ */
+export function configJson(content: Record<string, unknown>, floats: Floats = new Set()): string {
+  const render = (value: unknown, place: string, indent: string, isFloat: boolean): string => {
+    if (typeof value === 'number' && (isFloat || floats.has(place))) return floatText(value);
+    if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+    const inner = `${indent}  `;
+    const parts = Object.entries(value)
+      .filter(([, part]) => part !== undefined)
+      .map(([key, part]) => {
+        const text = render(part, placeOf(place, key), inner, place === '' && FLOAT_FIELDS.has(key));
+        return Array.isArray(value) ? text : `${JSON.stringify(key)}: ${text}`;
+      });
+    const [open, close] = Array.isArray(value) ? '[]' : '{}';
+    return parts.length === 0
+      ? `${open}${close}`
+      : `${open}\n${inner}${parts.join(`,\n${inner}`)}\n${indent}${close}`;
+  };
+  const sorted = Object.entries(content).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${render(Object.fromEntries(sorted), '', '', false)}\n`;
+}
+
+function placeOf(parent: string, key: string): string {
+  return `${parent}\0${key}`;
+}
+
+function floatText(value: number): string {
+  const text = JSON.stringify(value);
+  return /^-?\d+$/.test(text) ? `${text}.0` : text;
+}
