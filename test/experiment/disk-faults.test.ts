@@ -7,12 +7,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { main } from '../../lib/cli/main.js';
-import { createRunDirectories } from '../../lib/experiment/directories.js';
 import type * as Experiment from '../../lib/experiment/experiment.js';
-import { iterate } from '../../lib/experiment/iterate.js';
-import { whileLocked } from '../../lib/experiment/lock.js';
-import { recordRun } from '../../lib/experiment/record.js';
 import { readRun } from '../../lib/experiment/run-files.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import type { Sampler } from '../../lib/policy/sample.js';
@@ -54,12 +49,14 @@ function guessingSampler(policy: Policy): Sampler {
   };
 }
 
+// Modules are imported when they are used: a run that is gone takes its copies of them along, as a process takes its memory.
 vi.mock('../../lib/experiment/experiment.js', (): Partial<typeof Experiment> => {
   const withRun: typeof Experiment.withRun = async function* (
     parameters,
     { root, signal, ...options },
     work,
   ) {
+    const { createRunDirectories } = await import('../../lib/experiment/directories.js');
     const policy: Policy = { ...tiny.policy, weights: new Map(firstWeights) };
     const directories = options.directories ?? (await createRunDirectories(root, new Date()));
     const test = tiny.test.slice(0, parameters.testPrompts);
@@ -68,9 +65,12 @@ vi.mock('../../lib/experiment/experiment.js', (): Partial<typeof Experiment> => 
   return {
     withRun,
     runExperiment: (parameters, options) =>
-      withRun(parameters, options, (run) =>
-        whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run)),
-      ),
+      withRun(parameters, options, async function* (run) {
+        const { iterate } = await import('../../lib/experiment/iterate.js');
+        const { whileLocked } = await import('../../lib/experiment/lock.js');
+        const { recordRun } = await import('../../lib/experiment/record.js');
+        yield* whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run));
+      }),
   };
 });
 
@@ -86,6 +86,7 @@ afterEach(() => vi.restoreAllMocks());
 
 async function run(...args: string[]): Promise<number> {
   complained = '';
+  const { main } = await import('../../lib/cli/main.js');
   return main(args, new AbortController().signal);
 }
 
@@ -120,6 +121,7 @@ async function startBroken(output: string, fault: (typeof FAULTS)[number], at: n
   // A run that has not noticed yet that it is gone is given a moment.
   const code = await Promise.race([start(output), gone.then(() => sleep(20))]);
   breakDisk('none');
+  if (fault === 'gone') vi.resetModules();
   return code;
 }
 
