@@ -179,7 +179,7 @@ async function receive(
   const length = response.headers.get('content-length');
   const totalBytes = length === null ? undefined : at + Number(length);
   onProgress?.(at, totalBytes);
-  for await (const chunk of uninterrupted(response.body as ReadableStream<Uint8Array>, signal)) {
+  for await (const chunk of uninterrupted(response.body, signal)) {
     await file.write(chunk, 0, chunk.length, at);
     at += chunk.length;
     onProgress?.(at, totalBytes);

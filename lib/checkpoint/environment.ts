@@ -31,9 +31,7 @@ export function userCache(): string {
 export function hubCache(): string {
   const home = () => pathFromEnvironment('HF_HOME') ?? join(userCache(), 'huggingface');
   return (
-    pathFromEnvironment('HF_HUB_CACHE') ??
-    pathFromEnvironment('HUGGINGFACE_HUB_CACHE') ??
-    join(home(), 'hub')
+    pathFromEnvironment('HF_HUB_CACHE') ?? pathFromEnvironment('HUGGINGFACE_HUB_CACHE') ?? join(home(), 'hub')
   );
 }
 

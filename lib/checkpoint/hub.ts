@@ -73,7 +73,8 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     const snapshot = await findSnapshot(reference, cache, options);
-    if (snapshot && !isOffline()) process.stderr.write(`${error.message}: ${source} is read from ${snapshot}\n`);
+    if (snapshot && !isOffline())
+      process.stderr.write(`${error.message}: ${source} is read from ${snapshot}\n`);
     if (snapshot) return snapshot;
     throw new Error(
       `${source} does not exist here, the cache (${cache}) has no such ${options.type}, and it was not downloaded: ${error.message}.`,
@@ -148,7 +149,13 @@ async function listRepository(
     const { sha: commit } = type === 'model' ? await modelInfo(askInfo) : await datasetInfo(askInfo);
     const files: HubFile[] = [];
     const repo = { type, name };
-    const askFiles = { ...asked, repo, revision: commit, recursive: true, fetch: fetchChecked(listingSchema, signal) };
+    const askFiles = {
+      ...asked,
+      repo,
+      revision: commit,
+      recursive: true,
+      fetch: fetchChecked(listingSchema, signal),
+    };
     for await (const entry of listFiles(askFiles)) {
       if (entry.type !== 'file') continue;
       const sha256 = entry.lfs?.oid;
@@ -167,7 +174,7 @@ async function listRepository(
 function fetchChecked(schema: z.ZodType, signal: AbortSignal | undefined): typeof fetch {
   return async (input, init) => {
     const url = String(input);
-    const response = await fetchFromWeb(url, { headers: init?.headers as Record<string, string>, signal });
+    const response = await fetchFromWeb(url, { headers: init?.headers, signal });
     const text = await response.text().catch((error: unknown) => {
       signal?.throwIfAborted();
       throw unreachable(error, url);

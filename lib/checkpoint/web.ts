@@ -1,4 +1,4 @@
-import { Agent, fetch, Pool, ProxyAgent, type RequestInit, type Response } from 'undici';
+import { Agent, fetch, Pool, ProxyAgent } from 'undici';
 import { patienceSeconds, proxyFor, withoutPassword } from './environment.js';
 
 /** A server cannot be asked, or does not answer as it should. */
@@ -19,14 +19,17 @@ export class Unreachable extends Error {
  *
  * @throws Unreachable, or the signal's reason
  */
-export async function fetchFromWeb(url: string, init: RequestInit = {}): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(url, { ...init, dispatcher: createDispatcher() });
-  } catch (error) {
-    init.signal?.throwIfAborted();
-    throw unreachable(error, url);
-  }
+export async function fetchFromWeb(url: string, init: { headers?: HeadersInit; signal?: AbortSignal } = {}): Promise<Response> {
+  const headers = Object.fromEntries(new Headers(init.headers));
+  const answer = await fetch(url, { headers, signal: init.signal, dispatcher: createDispatcher() }).catch(
+    (error: unknown) => {
+      init.signal?.throwIfAborted();
+      throw unreachable(error, url);
+    },
+  );
+  const { status, statusText } = answer;
+  // Of Node.js's own class, by which libraries know an answer.
+  const response = new Response(answer.body, { status, statusText, headers: [...answer.headers] });
   if (response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
     await response.body?.cancel();
     throw new Unreachable('answers with a web page; does the network, or the address, want you to sign in?');

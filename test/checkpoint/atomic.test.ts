@@ -169,7 +169,9 @@ describe('writeDirectoryAtomic', () => {
   test('lets writers of one folder take turns, and writers in several processes replace each other', async () => {
     const parent = temporaryFolder();
     const target = join(parent, 'model');
-    const both = await Promise.allSettled(['one', 'two'].map((text) => writeDirectoryAtomic(target, fill(text))));
+    const both = await Promise.allSettled(
+      ['one', 'two'].map((text) => writeDirectoryAtomic(target, fill(text))),
+    );
     expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
     expect(readFileSync(join(target, 'inner', 'file'), 'utf8')).toBe('one');
 

@@ -7,7 +7,13 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type * as Atomic from '../../lib/checkpoint/atomic.js';
+import { main } from '../../lib/cli/main.js';
+import { createRunDirectories } from '../../lib/experiment/directories.js';
 import type * as Experiment from '../../lib/experiment/experiment.js';
+import { iterate } from '../../lib/experiment/iterate.js';
+import { whileLocked } from '../../lib/experiment/lock.js';
+import { recordRun } from '../../lib/experiment/record.js';
 import { readRun } from '../../lib/experiment/run-files.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import type { Sampler } from '../../lib/policy/sample.js';
@@ -49,14 +55,28 @@ function guessingSampler(policy: Policy): Sampler {
   };
 }
 
-// Modules are imported when they are used: a run that is gone takes its copies of them along, as a process takes its memory.
+/** What a run remembers of the files it is writing goes with it, as a process's memory does. */
+const memory = vi.hoisted(() => ({ atomic: {} as typeof Atomic }));
+vi.mock('../../lib/checkpoint/atomic.js', async (importOriginal) => {
+  memory.atomic = await importOriginal<typeof Atomic>();
+  const forward =
+    (name: string) =>
+    (...args: unknown[]): unknown =>
+      (Reflect.get(memory.atomic, name) as (...args: unknown[]) => unknown)(...args);
+  return Object.fromEntries(Object.keys(memory.atomic).map((name) => [name, forward(name)]));
+});
+
+async function forgetFiles(): Promise<void> {
+  vi.resetModules();
+  memory.atomic = await vi.importActual<typeof Atomic>('../../lib/checkpoint/atomic.js');
+}
+
 vi.mock('../../lib/experiment/experiment.js', (): Partial<typeof Experiment> => {
   const withRun: typeof Experiment.withRun = async function* (
     parameters,
     { root, signal, ...options },
     work,
   ) {
-    const { createRunDirectories } = await import('../../lib/experiment/directories.js');
     const policy: Policy = { ...tiny.policy, weights: new Map(firstWeights) };
     const directories = options.directories ?? (await createRunDirectories(root, new Date()));
     const test = tiny.test.slice(0, parameters.testPrompts);
@@ -65,12 +85,9 @@ vi.mock('../../lib/experiment/experiment.js', (): Partial<typeof Experiment> => 
   return {
     withRun,
     runExperiment: (parameters, options) =>
-      withRun(parameters, options, async function* (run) {
-        const { iterate } = await import('../../lib/experiment/iterate.js');
-        const { whileLocked } = await import('../../lib/experiment/lock.js');
-        const { recordRun } = await import('../../lib/experiment/record.js');
-        yield* whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run));
-      }),
+      withRun(parameters, options, (run) =>
+        whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run)),
+      ),
   };
 });
 
@@ -86,7 +103,6 @@ afterEach(() => vi.restoreAllMocks());
 
 async function run(...args: string[]): Promise<number> {
   complained = '';
-  const { main } = await import('../../lib/cli/main.js');
   return main(args, new AbortController().signal);
 }
 
@@ -121,7 +137,7 @@ async function startBroken(output: string, fault: (typeof FAULTS)[number], at: n
   // A run that has not noticed yet that it is gone is given a moment.
   const code = await Promise.race([start(output), gone.then(() => sleep(20))]);
   breakDisk('none');
-  if (fault === 'gone') vi.resetModules();
+  if (fault === 'gone') await forgetFiles();
   return code;
 }
 
