@@ -53,10 +53,10 @@ export function hubEndpoint(): string {
 export function checkAddress(address: string, what: string): void {
   const url = /^https?:\/\/[^/]/i.test(address) && URL.canParse(address) ? new URL(address) : undefined;
   if (url && !url.username && !url.password) return;
-  const example = url ? url.host + url.pathname : address.replace(/^\w*:?\/*/, '');
+  const [, host = 'huggingface.co'] = /^(?:\w+:\/\/(?:[^/@]*@)?|(?!\w+:\/\/))([\w.-]+)/.exec(address) ?? [];
   throw new Error(
     `${what} is "${withoutPassword(address)}", which is no address: write http:// or https://, a host and perhaps a port, for example ` +
-      `https://${/^[\w.-]+/.exec(example)?.[0] ?? 'huggingface.co'}`,
+      `https://${host}`,
   );
 }
 

@@ -19,8 +19,12 @@ export class Unreachable extends Error {
  *
  * @throws Unreachable, or the signal's reason
  */
-export async function fetchFromWeb(url: string, init: { headers?: HeadersInit; signal?: AbortSignal } = {}): Promise<Response> {
-  const headers = Object.fromEntries(new Headers(init.headers));
+export async function fetchFromWeb(
+  url: string,
+  init: { headers?: HeadersInit; signal?: AbortSignal } = {},
+): Promise<Response> {
+  const headers: Record<string, string> = {};
+  new Headers(init.headers).forEach((value, name) => (headers[name] = value));
   const answer = await fetch(url, { headers, signal: init.signal, dispatcher: createDispatcher() }).catch(
     (error: unknown) => {
       init.signal?.throwIfAborted();
@@ -29,10 +33,10 @@ export async function fetchFromWeb(url: string, init: { headers?: HeadersInit; s
   );
   const { status, statusText } = answer;
   // Of Node.js's own class, by which libraries know an answer.
-  const response = new Response(answer.body, { status, statusText, headers: [...answer.headers] });
+  const response = new Response(answer.body as BodyInit | null, { status, statusText, headers: [...answer.headers] });
   if (response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
     await response.body?.cancel();
-    throw new Unreachable('answers with a web page; does the network, or the address, want you to sign in?');
+    throw new Unreachable('answers with a web page (a network may want you to sign in)');
   }
   return response;
 }
@@ -72,7 +76,8 @@ export function unreachable(error: unknown, url: string): Unreachable {
 /** What went wrong under a fetch, which itself says only "fetch failed" or "terminated". */
 export function reasonOf(error: unknown): string {
   const { code = '', message } = causeOf(error);
-  return REASONS[code] ?? (message || code);
+  // OpenSSL's messages end with a line feed.
+  return REASONS[code] ?? (message || code).replace(/\s+/g, ' ').trim();
 }
 
 function causeOf(error: unknown): NodeJS.ErrnoException {

@@ -249,7 +249,7 @@ describe('downloadFile', () => {
       response.setHeader('Content-Type', 'text/html; charset=utf-8').end('<html>Sign in</html>'),
     );
     await expect(downloadFile(url, path)).rejects.toThrow(
-      `${url}: answers with a web page; does the network`,
+      `${url}: answers with a web page (a network may want you to sign in)`,
     );
     expect(cached()).toEqual([]);
   });
