@@ -33,7 +33,11 @@ export async function fetchFromWeb(
   );
   const { status, statusText } = answer;
   // Of Node.js's own class, by which libraries know an answer.
-  const response = new Response(answer.body as BodyInit | null, { status, statusText, headers: [...answer.headers] });
+  const response = new Response(answer.body as BodyInit | null, {
+    status,
+    statusText,
+    headers: [...answer.headers],
+  });
   if (response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
     await response.body?.cancel();
     throw new Unreachable('answers with a web page (a network may want you to sign in)');

@@ -96,7 +96,9 @@ export class Trace {
     if (known !== undefined) return known;
     const values = written.get(info.dataId);
     if (values === undefined)
-      throw new TypeError(`a tensor of shape [${info.shape}] was made on another backend: pass it as an input`);
+      throw new TypeError(
+        `a tensor of shape [${info.shape}] was made on another backend: pass it as an input`,
+      );
     const uniform = values.length > 1 && values.every((value) => value === values[0]);
     const name = uniform
       ? this.nameOf(this.filled(values[0], info.shape, info.dtype))
@@ -169,7 +171,8 @@ export function isTracing(): boolean {
  * @throws if the program uses a kernel without an ONNX mapping (named), reads a value, or is called inside another trace.
  */
 export function trace(program: TensorProgram, inputs: Readonly<Record<string, InputSpec>>): Graph {
-  if (current !== undefined) throw new TypeError('compile() was called inside a program that is being compiled');
+  if (current !== undefined)
+    throw new TypeError('compile() was called inside a program that is being compiled');
   const before = tf.getBackend();
   const recording = new Trace();
   current = recording;
@@ -205,9 +208,12 @@ export function trace(program: TensorProgram, inputs: Readonly<Record<string, In
   } catch (error) {
     const missing = /Kernel '(\w+)' not registered/.exec(String(error))?.[1];
     if (missing)
-      throw new TypeError(`TensorFlow.js kernel '${missing}' has no ONNX mapping: add it to lib/engine/kernels`, {
-        cause: error,
-      });
+      throw new TypeError(
+        `TensorFlow.js kernel '${missing}' has no ONNX mapping: add it to lib/engine/kernels`,
+        {
+          cause: error,
+        },
+      );
     throw error;
   } finally {
     tf.engine().endScope();
