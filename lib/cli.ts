@@ -1,11 +1,10 @@
 #!/usr/bin/env node
 /** The command line: `speech-dpo even-token | length | mos | resume DIR | report DIR | verify DIR | score FILES | edit`; `speech-dpo --help` lists all options. */
-import { EXIT } from './cli/exit-code.js';
 import { main } from './cli/main.js';
 import { watchStandardStreams } from './cli/standard-streams.js';
 
 const abort = new AbortController();
-const streams = watchStandardStreams(abort);
+watchStandardStreams(abort);
 let interruptedMs = 0;
 
 // The first interrupt lets a run end in good order, a second one ends it at once. npm and the terminal may both deliver the same one.
@@ -20,5 +19,4 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 // The terminal was closed, which shell and system may tell one after the other: in good order as well.
 process.on('SIGHUP', () => abort.abort());
 
-const exitCode = await main(process.argv.slice(2), abort.signal);
-process.exitCode = streams.failure ? EXIT.disk : exitCode;
+process.exitCode = await main(process.argv.slice(2), abort.signal);

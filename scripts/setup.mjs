@@ -41,7 +41,7 @@ async function runOrExit(command, args) {
 function run(command, args) {
   const shell = process.platform === 'win32' && command === 'npm';
   const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell });
-  const signals = ['SIGINT', 'SIGTERM'];
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   const forward = (signal) => child.kill(signal);
   for (const signal of signals) process.on(signal, forward);
   return new Promise((resolve, reject) => {

@@ -20,7 +20,7 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal: Abor
   // Commander has printed what it has to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
   if (signal.aborted) {
-    // What stopped the command of itself has been told.
+    // Standard output cannot be written; the last sentence says so.
     if (isOfDisk(signal.reason)) return EXIT.disk;
     process.stderr.write('interrupted\n');
     return EXIT.interrupted;

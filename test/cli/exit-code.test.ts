@@ -82,7 +82,7 @@ describe('a fault of ours says so, and what to report', () => {
   });
 });
 
-it('an interrupted command says so, unless it was stopped by a full disk, of which has been told', async () => {
+it('an interrupted command says so, unless a full disk under standard output stopped it, which is told at the end', async () => {
   expect(await codeOf(() => fail('aborted'), AbortSignal.abort())).toBe(130);
   expect(complained).toBe('interrupted\n');
   const full = Object.assign(new Error('full'), { code: 'ENOSPC' });

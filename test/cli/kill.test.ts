@@ -213,8 +213,8 @@ describe('a run whose standard output', () => {
       expect(code, stderr).toBe(74);
       const directory = relative(process.cwd(), findRun(output)!);
       expect(stderr).toBe(
-        'error: cannot write standard output: the disk is full\n' +
-          `What is complete is kept. To go on: speech-dpo resume ${directory}\n`,
+        `What is complete is kept. To go on: speech-dpo resume ${directory}\n` +
+          'error: cannot write standard output: the disk is full\n',
       );
       await expectUndisturbedEnd(output);
     },
