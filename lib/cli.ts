@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: `speech-dpo even-token | length | mos | resume DIR | report DIR | verify DIR | score FILES | edit`; `speech-dpo --help` lists all options. */
 import { main } from './cli/main.js';
-import { watchStandardStreams } from './cli/standard-streams.js';
+import { leaveTerminalAtExit, watchStandardStreams } from './cli/standard-streams.js';
 
 const abort = new AbortController();
 watchStandardStreams(abort);
@@ -17,6 +17,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 // The terminal was closed, which shell and system may tell one after the other: in good order as well.
-process.on('SIGHUP', () => abort.abort());
+process.once('SIGHUP', leaveTerminalAtExit).on('SIGHUP', () => abort.abort());
 
 process.exitCode = await main(process.argv.slice(2), abort.signal);

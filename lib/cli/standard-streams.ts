@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { EXIT, isOfDisk } from './exit-code.js';
 
 /**
@@ -16,5 +17,18 @@ export function watchStandardStreams(stop: AbortController): void {
       process.exitCode = EXIT.disk;
     });
     stop.abort(error);
+  });
+}
+
+/** To be called when the terminal was closed: Node.js aborts (SIGABRT) where it cannot set a terminal back that is gone. */
+export function leaveTerminalAtExit(): void {
+  process.once('exit', () => {
+    for (const descriptor of [0, 1, 2]) {
+      try {
+        closeSync(descriptor);
+      } catch {
+        // Closed already.
+      }
+    }
   });
 }

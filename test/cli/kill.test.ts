@@ -2,6 +2,7 @@
  * Runs that are killed, interrupted, on a failing disk, or at the same time, by the real command line in processes of its own. The
  * ordinary run takes a few moments of each; KILL_RUNS=50 FAULT_RUNS=40 npx vitest run test/cli/kill.test.ts takes that many.
  */
+import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -184,6 +185,32 @@ describe('a run that is interrupted comes to the same files when it is resumed',
     HOUR_MS,
   );
 });
+
+/** Whether Python can open a terminal. */
+const hasTerminals = spawnSync('python3', ['-c', 'import pty']).status === 0;
+if (!hasTerminals) console.warn('Skipped: closing a terminal under a run takes python3 with pty.');
+
+it.skipIf(!hasTerminals)(
+  'a run whose terminal is closed ends in good order and can go on',
+  () => {
+    const output = join(folder, 'terminal');
+    // Opens a terminal, runs the command line in it, closes it behind the first line, and ends with the command's exit code.
+    const program = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+while b"\\n" not in os.read(terminal, 4096): pass
+os.close(terminal)
+status = os.waitpid(pid, 0)[1]
+sys.exit(-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))`;
+    const cli = join(folder, 'program', 'dist', 'lib', 'cli.js');
+    const args = ['-c', program, process.execPath, cli, ...startArguments(model, output)];
+    const { status, stderr } = spawnSync('python3', args, { encoding: 'utf8' });
+    expect(status, stderr).toBe(130);
+    return expectUndisturbedEnd(output);
+  },
+  HOUR_MS,
+);
 
 describe('a run whose standard output', () => {
   it(
