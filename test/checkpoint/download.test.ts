@@ -143,7 +143,7 @@ describe('downloadFile', () => {
     ['whose hash is not known', {}],
   ])('gives several processes the whole file %s', async (_, options) => {
     // Pieces with pauses, so that all are at it at the same time; ranges are not known to the server, which costs what has come.
-    const { url } = await startServer(async (request, response, count) => {
+    const { url } = await startServer(async (_, response, count) => {
       response.writeHead(200, { 'Content-Length': CONTENT.length });
       for (let at = 0; at < CONTENT.length; at += 30_000) {
         await sleep(20 + 10 * (count % 3));

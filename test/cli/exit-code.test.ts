@@ -3,7 +3,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { exitCodeOf } from '../../lib/cli/exit-code.js';
-import { compile, tf } from '../../lib/engine/index.js';
+import { compile } from '../../lib/engine/index.js';
 
 let complained: string;
 beforeEach(() => {

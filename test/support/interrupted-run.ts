@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
@@ -38,7 +38,7 @@ export interface ProcessOptions {
   /** File that gets a line for each step on the disk. */
   log?: string;
   /** Where standard output goes; default: nowhere. */
-  stdout?: 'pipe' | number;
+  stdout?: 'ignore' | 'pipe' | number;
   /** Gets the process as soon as it is there. */
   then?: (child: ChildProcess) => void;
 }
@@ -55,8 +55,9 @@ export function installCopy(folder: string): RunCli {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
   const cli = join(folder, 'dist', 'lib', 'cli.js');
   return (args, { fault = 'none:0', log = '', stdout = 'ignore', then } = {}) => {
-    const child = spawn(process.execPath, ['--import', FAULTY_DISK, cli, ...args], {
-      stdio: ['ignore', stdout, 'pipe'],
+    const stdio: StdioOptions = ['ignore', stdout, 'pipe'];
+    const child: ChildProcess = spawn(process.execPath, ['--import', FAULTY_DISK, cli, ...args], {
+      stdio,
       env: { ...process.env, SPEECH_DPO_THREADS: '1', FAULTY_DISK: fault, FAULTY_DISK_LOG: log },
     });
     let stderr = '';
