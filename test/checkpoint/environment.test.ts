@@ -77,6 +77,7 @@ describe('paths', () => {
     vi.stubEnv('SPEECH_DPO_PYTHON', '~/venv/bin/python');
     const place = {
       metric: 'NISQA',
+      kind: 'folder' as const,
       variable: 'NISQA_WEIGHTS',
       cached: 'x',
       source: 'x',
