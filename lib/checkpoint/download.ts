@@ -175,7 +175,7 @@ async function receive(
   }
   // A server may send the whole file whatever part was asked for.
   let at = response.status === 206 ? start : 0;
-  await file.truncate(at);
+  if (at < start) await file.truncate(at);
   const length = response.headers.get('content-length');
   const totalBytes = length === null ? undefined : at + Number(length);
   onProgress?.(at, totalBytes);
