@@ -1,23 +1,31 @@
 import { createHash, type Hash } from 'node:crypto';
 import { appendFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
 
 /** What a file may be written from; chunks are produced while writing, so that a large file is never whole in memory. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /**
  * Writes a file so that `path` holds the old content or all of the new one, whatever happens: a hidden sibling is
- * written, synced to disk, read back, then renamed. Missing parent folders are made. One writer at a time per path.
+ * written, synced to disk, read back, then renamed. Missing parent folders are made. Writers of one path in this process take turns,
+ * in the order of their calls; those of several processes write siblings of their own, and the last to end stays. What a killed writer
+ * left is removed.
  *
  * @returns the content's SHA-256 in hexadecimal
  * @throws Error in one sentence when the file cannot be written, or reads back as something else; its cause has the system's code
  */
-export async function writeFileAtomic(path: string, content: FileContent): Promise<string> {
+export function writeFileAtomic(path: string, content: FileContent): Promise<string> {
   const target = resolve(path);
+  return inTurn(target, () => replaceFile(target, content));
+}
+
+async function replaceFile(target: string, content: FileContent): Promise<string> {
   const folder = dirname(target);
-  const temporary = temporarySibling(target);
+  const temporary = temporarySibling(target, 'tmp');
   try {
     await mkdir(folder, { recursive: true });
+    await removeAbandoned(target, 'tmp');
     const checksum = await writeAndCheck(temporary, content);
     await rename(temporary, target);
     await sync(folder);
@@ -25,6 +33,23 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw explainWriteError(error, folder);
+  } finally {
+    releaseTemporary(temporary);
+  }
+}
+
+const turns = new Map<string, Promise<unknown>>();
+
+/** Does `work` when all that was to be done before on that path has ended, well or not. */
+async function inTurn<T>(target: string, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(target);
+  const mine = before ? before.then(work) : work();
+  const ended = mine.catch(() => undefined);
+  turns.set(target, ended);
+  try {
+    return await mine;
+  } finally {
+    if (turns.get(target) === ended) turns.delete(target);
   }
 }
 
@@ -64,38 +89,76 @@ export async function hashFile(path: string): Promise<string> {
 
 /**
  * Makes a folder that appears complete or not at all: `fill` writes into a hidden sibling, which is synced, then
- * renamed. When anything fails the sibling is removed; one that a killed process left is removed by the next try.
+ * renamed. When anything fails the sibling is removed; one that a killed process left is removed by the next try. Writers of one folder
+ * take turns as those of a file do.
  * @param options.replace let an existing, non-empty folder give way to the new one (default false: an error).
  */
-export async function writeDirectoryAtomic(
+export function writeDirectoryAtomic(
   directory: string,
   fill: (temporary: string) => Promise<void>,
   options: { replace?: boolean } = {},
 ): Promise<void> {
   const target = resolve(directory);
+  return inTurn(target, () => makeDirectory(target, fill, options.replace ?? false));
+}
+
+async function makeDirectory(
+  target: string,
+  fill: (temporary: string) => Promise<void>,
+  replace: boolean,
+): Promise<void> {
   const parent = dirname(target);
-  const temporary = temporarySibling(target);
-  if (!options.replace && !(await isMissingOrEmpty(target))) {
-    throw new Error(`cannot write to ${target}: it exists and is not empty; choose another with --output.`);
-  }
+  if (!replace && !(await isMissingOrEmpty(target))) throw notEmpty(target);
+  const temporary = temporarySibling(target, 'tmp');
   try {
     await mkdir(parent, { recursive: true });
-    await rm(temporary, { recursive: true, force: true });
+    await removeAbandoned(target, 'tmp');
     await mkdir(temporary);
-  } catch (error) {
-    throw explainWriteError(error, parent);
-  }
-  try {
     await fill(temporary);
     await syncTree(temporary);
-    if (options.replace) await moveAside(target);
-    await rename(temporary, target);
+    await putInPlace(temporary, target, replace);
     await sync(parent);
-    await rm(previousSibling(target), { recursive: true, force: true });
+    await removeAbandoned(target, 'previous');
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw explainWriteError(error, parent);
+  } finally {
+    releaseTemporary(temporary);
   }
+}
+
+/** Renames the folder; one that is there is moved aside first, then removed. */
+async function putInPlace(temporary: string, target: string, replace: boolean): Promise<void> {
+  const previous = temporarySibling(target, 'previous');
+  try {
+    for (;;) {
+      if (replace) await rename(target, previous).catch(ignoreMissing);
+      try {
+        await rename(temporary, target);
+        break;
+      } catch (error) {
+        // Another process was faster.
+        if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        if (!replace) throw notEmpty(target);
+        await rm(previous, { recursive: true, force: true });
+      }
+    }
+    await rm(previous, { recursive: true, force: true });
+  } finally {
+    releaseTemporary(previous);
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+function notEmpty(target: string): Error {
+  return new Error(`cannot write to ${target}: it exists and is not empty; choose another with --output.`);
+}
+
+async function removeAbandoned(target: string, ending: string): Promise<void> {
+  for (const path of await findAbandoned(target, ending)) await rm(path, { recursive: true, force: true });
 }
 
 async function writeAndCheck(path: string, content: FileContent): Promise<string> {
@@ -138,21 +201,6 @@ async function hashOf(handle: FileHandle): Promise<string> {
     hash.update(buffer.subarray(0, bytesRead));
     position += bytesRead;
   }
-}
-
-function temporarySibling(target: string): string {
-  return join(dirname(target), `.${basename(target)}.tmp`);
-}
-
-function previousSibling(target: string): string {
-  return join(dirname(target), `.${basename(target)}.previous`);
-}
-
-async function moveAside(target: string): Promise<void> {
-  await rm(previousSibling(target), { recursive: true, force: true });
-  await rename(target, previousSibling(target)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
 }
 
 async function isMissingOrEmpty(directory: string): Promise<boolean> {

@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkAddress } from './environment.js';
+import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
+import { fetchFromWeb, reasonOf, Unreachable } from './web.js';
 
 export interface DownloadOptions {
   /** SHA-256 of the right file, in hex: any other is refused and removed. */
   sha256?: string;
+  /** The same by the name that Git gives the content. */
+  gitHash?: string;
   headers?: Readonly<Record<string, string>>;
   /** `totalBytes` is undefined where the server does not tell. */
   onProgress?: (receivedBytes: number, totalBytes: number | undefined) => void;
@@ -27,31 +32,85 @@ export function isOffline(): boolean {
 
 /**
  * Downloads a file over HTTP: streamed into a hidden sibling of `path`, checked, then renamed, so that `path` holds the whole
- * file or what was there before. A connection that breaks goes on where it stopped, and so does a later call, if the file's
- * SHA-256 is known.
+ * file or what was there before. A connection that breaks, or on which nothing comes, goes on where it stopped, and so does a later
+ * call, if the file's hash is known. Several calls and processes may download the same file: each ends with all of it.
  *
- * @throws Error with the URL when the server has no such file or refuses it, cannot be reached, or sends another file than `sha256`
- * says; when HF_HUB_OFFLINE forbids downloads; when the file cannot be written
+ * @throws Error with the URL when the server has no such file or refuses it, cannot be reached, or sends another file than the hash
+ * says, or a web page; when HF_HUB_OFFLINE forbids downloads; when the file cannot be written
  */
 export async function downloadFile(url: string, path: string, options: DownloadOptions = {}): Promise<void> {
   if (isOffline()) throw new Error(`${url}: not downloaded, because ${OFFLINE} is set`);
-  const { sha256 } = options;
-  const part = join(dirname(resolve(path)), `.${basename(path)}.part`);
-  await mkdir(dirname(part), { recursive: true });
-  if (!sha256) await rm(part, { force: true });
-  const resumed = existsSync(part);
-  await receiveAll(url, part, options);
-  const found = sha256 && (await sha256Of(part));
-  if (found !== sha256) {
-    await rm(part, { force: true });
-    // The part that lay there may have been damaged, or of another file.
-    if (resumed) return downloadFile(url, path, options);
-    throw new Error(`${url}: refused: the SHA-256 of what came is ${found}; expected ${sha256}`);
+  checkAddress(url, 'the address to download from');
+  const target = resolve(path);
+  const isCheckable = (options.sha256 ?? options.gitHash) !== undefined;
+  await mkdir(dirname(target), { recursive: true });
+  const part = temporarySibling(target, 'part');
+  try {
+    const isResumed = await takeUp(target, part, isCheckable);
+    await receiveAll(url, part, options);
+    const wrong = await whatIsWrong(part, options);
+    if (wrong) {
+      await rm(part, { force: true });
+      // What was taken up may have been damaged, or of another file.
+      if (isResumed) return await downloadFile(url, path, options);
+      throw new Error(`${url}: refused: ${wrong}`);
+    }
+    await rename(part, target);
+  } catch (error) {
+    const came = await stat(part).catch(() => undefined);
+    if (isCheckable && came?.size) await rename(part, keptPart(target)).catch(() => undefined);
+    await rm(part, { force: true }).catch(() => undefined);
+    throw error;
+  } finally {
+    releaseTemporary(part);
   }
-  // Another process may have finished the same file, and with it taken the part away.
-  await rename(part, path).catch((error: unknown) => {
-    if (!existsSync(path)) throw error;
-  });
+}
+
+/** Where a call that gives up leaves what has come. */
+function keptPart(target: string): string {
+  return join(dirname(target), `.${basename(target)}.part`);
+}
+
+/** Copies the largest beginning of the file that nobody writes any more to `part`, if one is there and wanted, and removes all. */
+async function takeUp(target: string, part: string, isWanted: boolean): Promise<boolean> {
+  const beginnings: { path: string; size: number }[] = [];
+  for (const path of [keptPart(target), ...(await findAbandoned(target, 'part'))]) {
+    const found = await stat(path).catch(() => undefined);
+    if (found) beginnings.push({ path, size: found.size });
+  }
+  const [largest] = beginnings.sort((a, b) => b.size - a.size);
+  const isTaken =
+    isWanted &&
+    largest !== undefined &&
+    (await copyFile(largest.path, part).then(
+      () => true,
+      // Another process has taken it up.
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        return false;
+      },
+    ));
+  for (const { path } of beginnings) await rm(path, { force: true });
+  return isTaken;
+}
+
+async function whatIsWrong(part: string, { sha256, gitHash }: DownloadOptions): Promise<string | undefined> {
+  if (sha256 !== undefined) {
+    const found = await sha256Of(part);
+    if (found !== sha256) return `the SHA-256 of what came is ${found}; expected ${sha256}`;
+  }
+  if (gitHash !== undefined) {
+    const found = await gitHashOf(part);
+    if (found !== gitHash) return `its Git hash is ${found}; expected ${gitHash}`;
+  }
+  return undefined;
+}
+
+/** As `git hash-object`: SHA-1 of "blob", the size and the content. */
+async function gitHashOf(path: string): Promise<string> {
+  const hash = createHash('sha1').update(`blob ${(await stat(path)).size}\0`);
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
 }
 
 /** The SHA-256 of a file, in hex. */
@@ -65,7 +124,8 @@ export async function sha256Of(path: string): Promise<string> {
 class Interruption extends Error {}
 
 async function receiveAll(url: string, part: string, options: DownloadOptions): Promise<void> {
-  const file = await open(part, existsSync(part) ? 'r+' : 'w');
+  // What has come stays; flag "a+" would write at the end only.
+  const file = await open(part, constants.O_RDWR | constants.O_CREAT);
   try {
     let fruitless = 0;
     for (;;) {
@@ -96,9 +156,10 @@ async function receive(
   const range = start > 0 && { Range: `bytes=${start}-` };
   // Compressed on the way, a part of the file could not be asked for.
   const headers = { 'Accept-Encoding': 'identity', ...options.headers, ...range };
-  const response = await fetch(url, { headers, signal }).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    throw new Error(`${url}: cannot be reached (${reasonOf(error)})`, { cause: error });
+  const response = await fetchFromWeb(url, { headers, signal }).catch((error: unknown) => {
+    if (!(error instanceof Unreachable)) throw error;
+    if (error.isInterruption) throw new Interruption(error.message, { cause: error });
+    throw new Error(`${url}: ${error.message}`, { cause: error });
   });
   if (response.status === 416 && start > 0) {
     // What is there is no beginning of this file.
@@ -114,7 +175,7 @@ async function receive(
   }
   // A server may send the whole file whatever part was asked for.
   let at = response.status === 206 ? start : 0;
-  await file.truncate(at);
+  if (at < start) await file.truncate(at);
   const length = response.headers.get('content-length');
   const totalBytes = length === null ? undefined : at + Number(length);
   onProgress?.(at, totalBytes);
@@ -131,24 +192,9 @@ async function* uninterrupted(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* body;
+    for await (const chunk of body) yield chunk;
   } catch (error) {
     signal?.throwIfAborted();
     throw new Interruption(`the connection broke (${reasonOf(error)})`, { cause: error });
   }
-}
-
-const REASONS: Record<string, string> = {
-  ENOTFOUND: 'no such host, or no network',
-  EAI_AGAIN: 'its name cannot be looked up: no network',
-  ENETUNREACH: 'no network',
-  ECONNREFUSED: 'connection refused',
-  UND_ERR_CONNECT_TIMEOUT: 'no answer',
-};
-
-/** What went wrong under a fetch, which itself says only "fetch failed" or "terminated". */
-function reasonOf(error: unknown): string {
-  const { cause = error } = error as { cause?: unknown };
-  const { code = '', message } = cause as NodeJS.ErrnoException;
-  return REASONS[code] ?? (message || code);
 }

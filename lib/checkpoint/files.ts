@@ -1,5 +1,6 @@
-import { access, copyFile, symlink, type FileHandle } from 'node:fs/promises';
+import { access, copyFile, rename, symlink, type FileHandle } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
+import { releaseTemporary, temporarySibling } from './temporary.js';
 
 /** Whether there is a file or folder of that name. */
 export function exists(path: string): Promise<boolean> {
@@ -41,8 +42,15 @@ export async function readFully(
 /** Makes `link` point at `target`, by a relative path; where links are not permitted (Windows) it becomes a copy. */
 export async function linkOrCopy(target: string, link: string): Promise<void> {
   if (await exists(link)) return;
-  await symlink(relative(dirname(link), target), link).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPERM') throw error;
-    await copyFile(target, link);
-  });
+  // By a name of its own first: another process may make the same link, and one that points nowhere may lie there.
+  const temporary = temporarySibling(link, 'tmp');
+  try {
+    await symlink(relative(dirname(link), target), temporary).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPERM') throw error;
+      await copyFile(target, temporary);
+    });
+    await rename(temporary, link);
+  } finally {
+    releaseTemporary(temporary);
+  }
 }

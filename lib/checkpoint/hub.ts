@@ -1,18 +1,13 @@
 /** Models and datasets by name from a Hugging Face hub, in the cache that Python's huggingface_hub keeps. */
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import {
-  datasetInfo,
-  getHFHubCachePath,
-  getRepoFolderName,
-  HubApiError,
-  listFiles,
-  modelInfo,
-} from '@huggingface/hub';
+import { datasetInfo, getRepoFolderName, listFiles, modelInfo } from '@huggingface/hub';
+import { z } from 'zod';
 import { writeFileAtomic } from './atomic.js';
 import { downloadFile, isOffline } from './download.js';
+import { hubCache, hubEndpoint } from './environment.js';
 import { exists, linkOrCopy } from './files.js';
+import { fetchFromWeb, Unreachable, unreachable } from './web.js';
 
 type RepoType = 'model' | 'dataset';
 
@@ -39,17 +34,29 @@ export interface ResolveOptions {
   signal?: AbortSignal;
 }
 
-const COMMIT = /^[0-9a-f]{40}$/;
+/** What is read of a hub's answers. */
+const infoSchema = z.looseObject({ sha: z.string().regex(/^[0-9a-f]{40}$/) });
+const listingSchema = z.array(
+  z.looseObject({
+    type: z.string(),
+    path: z.string(),
+    oid: z.string().optional(),
+    lfs: z.looseObject({ oid: z.string() }).nullish(),
+  }),
+);
+
 const ETAG = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
  * A path on this machine for `source`: itself where it exists, else the files of the hub's repository `organisation/name` or
  * `organisation/name@revision`, downloaded where the cache lacks them. Downloads go on where they broke, are checked by their hash, and
- * are announced on standard error.
+ * are announced on standard error. Where the hub does not answer, or not as a hub does, what the cache has is used, and that is told there too.
  *
- * Environment, as in Python: HF_ENDPOINT (default https://huggingface.co), HF_TOKEN, HF_HOME or HF_HUB_CACHE, HF_HUB_OFFLINE.
+ * Environment, as in Python: HF_ENDPOINT (default https://huggingface.co), HF_TOKEN, HF_HOME or HF_HUB_CACHE, HF_HUB_OFFLINE,
+ * HF_HUB_DOWNLOAD_TIMEOUT, and the variables of proxies.
  *
- * @throws Error in one sentence: no such folder or repository, no permission, a wrong hash, or nothing in the cache while offline
+ * @throws Error in one sentence: no such folder or repository, no permission, a wrong hash, or nothing in the cache while the hub cannot
+ * be asked
  */
 export async function resolveSource(source: string, options: ResolveOptions): Promise<string> {
   if (await exists(source)) return source;
@@ -59,13 +66,15 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
       `${source} does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision.`,
     );
   }
-  const cache = join(getHFHubCachePath(), getRepoFolderName(reference));
+  const cache = join(hubCache(), getRepoFolderName(reference));
   try {
     if (isOffline()) throw new Unreachable('HF_HUB_OFFLINE is set');
     return await download(reference, cache, options);
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     const snapshot = await findSnapshot(reference, cache, options);
+    if (snapshot && !isOffline())
+      process.stderr.write(`${error.message}: ${source} is read from ${snapshot}\n`);
     if (snapshot) return snapshot;
     throw new Error(
       `${source} does not exist here, the cache (${cache}) has no such ${options.type}, and it was not downloaded: ${error.message}.`,
@@ -73,9 +82,6 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
     );
   }
 }
-
-/** The hub cannot be asked: what the cache has must do. */
-class Unreachable extends Error {}
 
 function parseReference(source: string, type: RepoType): HubReference | undefined {
   const match = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w-][\w./-]*))?$/.exec(source);
@@ -96,8 +102,8 @@ async function findSnapshot(
 }
 
 async function download(reference: HubReference, cache: string, options: ResolveOptions): Promise<string> {
-  const endpoint = (process.env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '');
-  const { commit, files } = await listRepository(reference, endpoint);
+  const endpoint = endpointToAsk();
+  const { commit, files } = await listRepository(reference, endpoint, options.signal);
   const chosen = new Set(options.choose(files.map(({ path }) => path)));
   if (chosen.size === 0) {
     throw new Error(
@@ -122,22 +128,35 @@ async function download(reference: HubReference, cache: string, options: Resolve
   return snapshot;
 }
 
+function endpointToAsk(): string {
+  try {
+    return hubEndpoint();
+  } catch (error) {
+    throw new Unreachable((error as Error).message, { cause: error });
+  }
+}
+
 async function listRepository(
   reference: HubReference,
   endpoint: string,
+  signal: AbortSignal | undefined,
 ): Promise<{ commit: string; files: HubFile[] }> {
   const { type, name, revision } = reference;
   const asked = { hubUrl: endpoint, ...(process.env.HF_TOKEN && { accessToken: process.env.HF_TOKEN }) };
   const which = { ...asked, name, revision };
   try {
-    const { sha: commit } =
-      type === 'model'
-        ? await modelInfo({ ...which, additionalFields: ['sha'] })
-        : await datasetInfo({ ...which, additionalFields: ['sha'] });
-    if (!COMMIT.test(commit)) throw new Error(`${endpoint} answers for ${name} with a commit "${commit}".`);
+    const askInfo = { ...which, additionalFields: ['sha' as const], fetch: fetchChecked(infoSchema, signal) };
+    const { sha: commit } = type === 'model' ? await modelInfo(askInfo) : await datasetInfo(askInfo);
     const files: HubFile[] = [];
     const repo = { type, name };
-    for await (const entry of listFiles({ ...asked, repo, revision: commit, recursive: true })) {
+    const askFiles = {
+      ...asked,
+      repo,
+      revision: commit,
+      recursive: true,
+      fetch: fetchChecked(listingSchema, signal),
+    };
+    for await (const entry of listFiles(askFiles)) {
       if (entry.type !== 'file') continue;
       const sha256 = entry.lfs?.oid;
       const file = { path: entry.path, etag: sha256 ?? entry.oid ?? '', sha256 };
@@ -148,6 +167,32 @@ async function listRepository(
     return { commit, files };
   } catch (error) {
     throw explainStatus(error, reference, endpoint);
+  }
+}
+
+/** For @huggingface/hub, which takes whatever is answered for what it asked for. */
+function fetchChecked(schema: z.ZodType, signal: AbortSignal | undefined): typeof fetch {
+  return async (input, init) => {
+    const url = String(input);
+    const response = await fetchFromWeb(url, { headers: init?.headers, signal });
+    const text = await response.text().catch((error: unknown) => {
+      signal?.throwIfAborted();
+      throw unreachable(error, url);
+    });
+    const { ok, status, statusText } = response;
+    if (status >= 500 || status === 429) throw new Unreachable(`answers ${status} ${statusText}`.trim());
+    if (!ok) throw new Error(`the server answers ${status} ${statusText}`.trim());
+    const { error } = schema.safeParse(parseJson(text));
+    if (error) throw new Unreachable(`does not answer as a hub does: ${JSON.stringify(text.slice(0, 60))}`);
+    return new Response(text, { headers: { Link: response.headers.get('link') ?? '' } });
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -165,37 +210,16 @@ async function downloadBlob(
   signal?: AbortSignal,
 ): Promise<void> {
   const headers = process.env.HF_TOKEN ? { Authorization: `Bearer ${process.env.HF_TOKEN}` } : undefined;
-  if (sha256) return downloadFile(url, blob, { sha256, headers, signal });
-  const unchecked = `${blob}.unchecked`;
-  await downloadFile(url, unchecked, { headers, signal });
-  const found = await gitHashOf(unchecked);
-  if (found === etag) return rename(unchecked, blob);
-  await rm(unchecked);
-  throw new Error(`${url}: refused: its Git hash is ${found}; expected ${etag}`);
-}
-
-/** As `git hash-object`: SHA-1 of "blob", the size and the content. */
-async function gitHashOf(path: string): Promise<string> {
-  const { size } = await stat(path);
-  return createHash('sha1')
-    .update(`blob ${size}\0`)
-    .update(await readFile(path))
-    .digest('hex');
+  return downloadFile(url, blob, { ...(sha256 ? { sha256 } : { gitHash: etag }), headers, signal });
 }
 
 function explainStatus(error: unknown, reference: HubReference, endpoint: string): unknown {
-  // fetch tells of a failed connection by a TypeError.
-  if (error instanceof TypeError && /fetch|terminated/.test(error.message)) {
-    const { cause } = error as { cause?: { code?: string } };
-    return new Unreachable(`${endpoint} cannot be reached (${cause?.code ?? error.message})`, {
-      cause: error,
-    });
-  }
+  if (error instanceof Unreachable) return new Unreachable(`${endpoint} ${error.message}`, { cause: error });
   if (error instanceof TypeError && error.message.includes('access token')) {
     return new Error("HF_TOKEN is no access token of the hub: those start with 'hf_'.", { cause: error });
   }
   if (!(error instanceof Error)) return error;
-  const status = error instanceof HubApiError ? error.statusCode : statusOf(error);
+  const status = statusOf(error);
   const what = describe(reference, endpoint);
   const token = process.env.HF_TOKEN
     ? 'the token in HF_TOKEN has no access'
@@ -212,10 +236,10 @@ function explainStatus(error: unknown, reference: HubReference, endpoint: string
       cause: error,
     });
   }
-  return error instanceof HubApiError ? new Error(`${what}: ${error.message}`, { cause: error }) : error;
+  return Number.isNaN(status) ? error : new Error(`${what}: ${error.message}`, { cause: error });
 }
 
-/** From `downloadFile`'s message. */
+/** From the message of `fetchChecked` or `downloadFile`. */
 function statusOf({ message }: Error): number {
   return Number(/the server answers (\d{3})/.exec(message)?.[1]);
 }

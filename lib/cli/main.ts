@@ -1,6 +1,8 @@
+import { homedir } from 'node:os';
 import { relative } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { evalCommand, trainCommand } from './checkpoints.js';
+import { EXIT, exitCodeOf } from './exit-code.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
@@ -14,8 +16,6 @@ import { resumeExperiment } from '../experiment/resume.js';
 import { readRun } from '../experiment/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
-
-const EXIT = { done: 0, checkFailed: 1, wrongInput: 2, bug: 70, disk: 74, interrupted: 130 } as const;
 
 const EXPERIMENTS: Record<RewardName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
@@ -34,33 +34,18 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
   let exitCode: number = EXIT.done;
   const program = createProgram(signal, () => (exitCode = EXIT.checkFailed));
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(args.map(expandHome), { from: 'user' });
   } catch (error) {
-    exitCode = exitCodeOf(error, signal);
+    exitCode = exitCodeOf(error, args, signal);
   }
   return exitCode;
 }
 
-function exitCodeOf(error: unknown, signal: AbortSignal): number {
-  // Commander has printed what it has to say.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
-  if (signal.aborted) {
-    process.stderr.write('interrupted\n');
-    return EXIT.interrupted;
-  }
-  // Wrong input is told by a plain Error; anything else is a mistake in this program and worth its stack.
-  if (error instanceof Error && error.constructor === Error) {
-    process.stderr.write(`error: ${error.message}\n`);
-    return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
-  }
-  console.error(error);
-  return EXIT.bug;
-}
-
-/** Nothing is wrong with the input: with room on the disk, the same command works. */
-function isOfDisk(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT', 'EIO'].includes(String(error.code))
+/** `~/x`, and `--option=~/x`: in quotes and behind = a shell leaves that to the program. */
+function expandHome(arg: string): string {
+  return arg.replace(
+    /^(--[\w-]+=)?~(?=[/\\])/,
+    (_, option: string | undefined) => (option ?? '') + homedir(),
   );
 }
 

@@ -95,14 +95,14 @@ function checkFeeds(
 ): Record<string, Feed> {
   for (const name of Object.keys(feeds))
     if (!(name in inputs))
-      throw new Error(`unknown input "${name}"; inputs are ${Object.keys(inputs).join(', ')}`);
+      throw new TypeError(`unknown input "${name}"; inputs are ${Object.keys(inputs).join(', ')}`);
   return Object.fromEntries(
     Object.entries(inputs).map(([name, { shape, dtype }]) => {
       const feed = feeds[name];
-      if (feed === undefined) throw new Error(`input "${name}" is missing`);
+      if (feed === undefined) throw new TypeError(`input "${name}" is missing`);
       if ('memory' in feed) return [name, feed];
       if (feed.length !== elementCount(shape) || dtypeOf(feed) !== dtype) {
-        throw new Error(
+        throw new TypeError(
           `input "${name}" must be ${dtype} [${shape}] (${elementCount(shape)} values), got ${feed.length} of ${dtypeOf(feed)}`,
         );
       }
@@ -121,7 +121,7 @@ function eager(
     return tf.tidy(() => {
       const tensors = Object.entries(checked).map(([name, feed]) => {
         if (!('data' in feed))
-          throw new Error(
+          throw new TypeError(
             `input "${name}" lives in the ONNX engine's memory: pass an array to an eager program`,
           );
         return [name, tf.tensor(feed.data, [...feed.shape], dtypeOf(feed.data))] as const;

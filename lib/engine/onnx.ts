@@ -102,7 +102,7 @@ function initializer(constant: Constant): Uint8Array[] {
   const count = elementCount(shape);
   const full = data.length === count ? data : data.slice(0, 1);
   if (full.length !== count)
-    throw new Error(`constant ${name} has ${data.length} values for shape [${shape}]`);
+    throw new TypeError(`constant ${name} has ${data.length} values for shape [${shape}]`);
   const bytes = new Uint8Array(full.buffer, full.byteOffset, full.byteLength);
   return [
     encode('TensorProto', { name, dims: shape, data_type: ELEMENT_TYPE[dtype] }),

@@ -96,7 +96,9 @@ export class Trace {
     if (known !== undefined) return known;
     const values = written.get(info.dataId);
     if (values === undefined)
-      throw new Error(`a tensor of shape [${info.shape}] was made on another backend: pass it as an input`);
+      throw new TypeError(
+        `a tensor of shape [${info.shape}] was made on another backend: pass it as an input`,
+      );
     const uniform = values.length > 1 && values.every((value) => value === values[0]);
     const name = uniform
       ? this.nameOf(this.filled(values[0], info.shape, info.dtype))
@@ -108,7 +110,7 @@ export class Trace {
 
 function asDType(dtype: DataType | 'int64'): DType {
   if (dtype === 'float32' || dtype === 'int32' || dtype === 'int64' || dtype === 'bool') return dtype;
-  throw new Error(`dtype ${dtype} cannot be compiled: use float32, int32 or bool`);
+  throw new TypeError(`dtype ${dtype} cannot be compiled: use float32, int32 or bool`);
 }
 
 /** Values of tensors created by `tf.tensor` and the like while tracing, by data id. */
@@ -127,7 +129,7 @@ class TracingBackend extends tf.KernelBackend {
   override readSync(dataId: object): Float32Array {
     const values = written.get(dataId);
     if (values === undefined)
-      throw new Error('a traced tensor has no value yet: dataSync() cannot be used inside compile()');
+      throw new TypeError('a traced tensor has no value yet: dataSync() cannot be used inside compile()');
     return values as unknown as Float32Array;
   }
   override async read(dataId: object): Promise<Float32Array> {
@@ -153,7 +155,7 @@ export function defineKernel(kernelName: string, kernel: Kernel): void {
     backendName: BACKEND,
     kernelFunc: ({ inputs, attrs }) => {
       if (current === undefined)
-        throw new Error(`${kernelName} ran on the tracing backend outside compile()`);
+        throw new TypeError(`${kernelName} ran on the tracing backend outside compile()`);
       return kernel(current, inputs as Record<string, TensorInfo>, attrs ?? {});
     },
   });
@@ -169,7 +171,8 @@ export function isTracing(): boolean {
  * @throws if the program uses a kernel without an ONNX mapping (named), reads a value, or is called inside another trace.
  */
 export function trace(program: TensorProgram, inputs: Readonly<Record<string, InputSpec>>): Graph {
-  if (current !== undefined) throw new Error('compile() was called inside a program that is being compiled');
+  if (current !== undefined)
+    throw new TypeError('compile() was called inside a program that is being compiled');
   const before = tf.getBackend();
   const recording = new Trace();
   current = recording;
@@ -188,7 +191,7 @@ export function trace(program: TensorProgram, inputs: Readonly<Record<string, In
     });
     const results = program(Object.fromEntries(placeholders));
     for (const [name, tensor] of Object.entries(results)) {
-      if (name in inputs) throw new Error(`"${name}" is the name of an input and of an output`);
+      if (name in inputs) throw new TypeError(`"${name}" is the name of an input and of an output`);
       const shape = [...tensor.shape];
       const value = { name, shape, dtype: asDType(tensor.dtype) };
       recording.graph.nodes.push({
@@ -205,9 +208,12 @@ export function trace(program: TensorProgram, inputs: Readonly<Record<string, In
   } catch (error) {
     const missing = /Kernel '(\w+)' not registered/.exec(String(error))?.[1];
     if (missing)
-      throw new Error(`TensorFlow.js kernel '${missing}' has no ONNX mapping: add it to lib/engine/kernels`, {
-        cause: error,
-      });
+      throw new TypeError(
+        `TensorFlow.js kernel '${missing}' has no ONNX mapping: add it to lib/engine/kernels`,
+        {
+          cause: error,
+        },
+      );
     throw error;
   } finally {
     tf.engine().endScope();

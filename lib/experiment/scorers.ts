@@ -1,3 +1,4 @@
+import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { EngineHost } from '../engine/index.js';
 import { evenToken } from '../reward/even-token.js';
@@ -89,7 +90,7 @@ async function openNamedTranscriber(
   { transcriber }: Parameters,
   notices: string[],
 ): Promise<Transcriber | undefined> {
-  const model = transcriber ?? process.env.WHISPER_MODEL;
+  const model = transcriber ?? pathFromEnvironment('WHISPER_MODEL');
   if (!model) {
     notices.push('no guard by word error rate: no recognizer is named (--transcriber or WHISPER_MODEL)');
     return undefined;

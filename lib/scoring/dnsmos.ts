@@ -1,7 +1,9 @@
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resample } from '../audio/resample.js';
+import { writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { sha256Of } from '../checkpoint/download.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
 import { defaultHost, type EngineHost } from '../engine/index.js';
@@ -116,24 +118,22 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
 
 /** Has pip unpack the wheel, of which nothing is executed, and moves the two networks to a new folder `path`. */
 async function downloadNetworks(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = await mkdtemp(`${path}.`);
-  try {
+  await writeDirectoryAtomic(path, async (folder) => {
+    const unpacked = join(folder, 'unpacked');
     const options = ['--quiet', '--no-deps', '--no-compile', '--only-binary', ':all:'];
-    await runPython(findPython(), ['-m', 'pip', 'install', ...options, '--target', temporary, WHEEL]);
-    const complete = join(temporary, 'complete');
-    await mkdir(complete);
+    await runPython(findPython(), ['-m', 'pip', 'install', ...options, '--target', unpacked, WHEEL]);
     for (const [file, sha256] of Object.entries(NETWORKS)) {
-      const network = join(temporary, 'speechmos', 'dnsmos_models', file);
+      const network = join(unpacked, 'speechmos', 'dnsmos_models', file);
       const found = await sha256Of(network);
       if (found !== sha256)
         throw new Error(`the SHA-256 of ${WHEEL}'s ${file} is ${found}; expected ${sha256}`);
-      await rename(network, join(complete, file));
+      await rename(network, join(folder, file));
     }
-    await rename(complete, path);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+    await rm(unpacked, { recursive: true });
+  }).catch((error: unknown) => {
+    // Another process may have been faster.
+    if (!existsSync(path)) throw error;
+  });
 }
 
 /** Windows of 9.01 s that start one second apart; a recording that is too short is doubled until one fits, as the authors' code does. */

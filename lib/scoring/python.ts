@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathFromEnvironment } from '../checkpoint/environment.js';
 import { findPackageRoot } from '../package-root.js';
 
 const VARIABLE = 'SPEECH_DPO_PYTHON';
@@ -12,7 +13,7 @@ const [SYSTEM_PYTHON, IN_ENVIRONMENT] =
  * .venv of the working folder or of this package, else the system's.
  */
 export function findPython(explicit?: string): string {
-  const asked = explicit || process.env[VARIABLE];
+  const asked = explicit || pathFromEnvironment(VARIABLE);
   if (asked) return asked;
   const environments = [process.cwd(), findPackageRoot()].map((root) => join(root, '.venv', IN_ENVIRONMENT));
   return environments.find(existsSync) ?? SYSTEM_PYTHON;

@@ -3,7 +3,9 @@ import { join, resolve } from 'node:path';
 import type { AutomaticSpeechRecognitionPipeline } from '@huggingface/transformers';
 import { resample } from '../audio/resample.js';
 import { isOffline } from '../checkpoint/download.js';
+import { hubEndpoint, pathFromEnvironment } from '../checkpoint/environment.js';
 import { openGivenFile } from '../checkpoint/given-file.js';
+import { fetchFromWeb, Unreachable } from '../checkpoint/web.js';
 import { defaultThreads } from '../engine/index.js';
 import { isSilent } from './silence.js';
 import { cacheFolder } from './weights-path.js';
@@ -54,19 +56,23 @@ export interface Transcriber {
  * @throws Error when the package is not installed, or the model is not there, cannot be downloaded or is no Whisper
  */
 export async function openTranscriber(options: TranscriberOptions = {}): Promise<Transcriber> {
-  const asked = options.model || process.env.WHISPER_MODEL || DEFAULT_WHISPER;
+  const asked = options.model || pathFromEnvironment('WHISPER_MODEL') || DEFAULT_WHISPER;
   const threads = options.threads ?? defaultThreads();
   const { env, pipeline } = await loadTransformers();
   const isFolder = existsSync(asked);
   if (isFolder) await checkFolder(asked);
-  env.cacheDir = join(process.env.HF_HOME || cacheFolder(), 'transformers.js');
-  if (process.env.HF_ENDPOINT) env.remoteHost = process.env.HF_ENDPOINT;
-  if (!isFolder && !isOffline() && !FILES.every((file) => existsSync(join(env.cacheDir!, asked, file))))
+  env.cacheDir = join(pathFromEnvironment('HF_HOME') ?? cacheFolder(), 'transformers.js');
+  env.fetch = (url, init?: RequestInit) => fetchFromWeb(String(url), { headers: init?.headers });
+  const isHere =
+    isFolder || isOffline() || FILES.every((file) => existsSync(join(env.cacheDir!, asked, file)));
+  if (!isHere) {
+    env.remoteHost = hubEndpoint();
     process.stderr.write(`Downloading the Whisper model ${asked} to ${env.cacheDir}\n`);
+  }
   const recognizer = await pipeline('automatic-speech-recognition', isFolder ? resolve(asked) : asked, {
     dtype: 'fp32',
     device: 'cpu',
-    local_files_only: isFolder || isOffline(),
+    local_files_only: isHere,
     session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
   }).catch((error: Error) => {
     throw new Error(explainFailure(asked, isFolder, env.remoteHost, env.cacheDir!, error), { cause: error });
@@ -130,7 +136,7 @@ function explainFailure(
     return `The Whisper model ${model} is not in ${cache}, and HF_HUB_OFFLINE forbids downloads. ${others}`;
   if (error.status)
     return `The Whisper model ${model} cannot be downloaded from ${host}: the server answers ${error.status}. ${others}`;
-  if (error.message === 'fetch failed')
-    return `The Whisper model ${model} cannot be downloaded: ${host} cannot be reached. ${others}`;
+  if (error instanceof Unreachable)
+    return `The Whisper model ${model} cannot be downloaded: ${host} ${error.message}. ${others}`;
   return `The Whisper model ${model} cannot be opened: ${error.message}. ${others}`;
 }

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isOffline } from '../checkpoint/download.js';
+import { pathFromEnvironment, userCache } from '../checkpoint/environment.js';
 
 /** Weights that are not part of this package, how a person provides them, and how they are downloaded. */
 export interface WeightsPlace {
@@ -21,7 +21,7 @@ export interface WeightsPlace {
 
 /** speech-dpo's folder in the user's cache. */
 export function cacheFolder(): string {
-  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'speech-dpo');
+  return join(userCache(), 'speech-dpo');
 }
 
 /**
@@ -32,7 +32,7 @@ export function cacheFolder(): string {
  */
 export async function findWeights(place: WeightsPlace, explicit?: string): Promise<string> {
   const { metric, variable, source, licence } = place;
-  const asked = explicit ?? process.env[variable];
+  const asked = explicit ?? pathFromEnvironment(variable);
   if (asked) {
     const where = explicit ? 'the path given' : `the environment variable ${variable}`;
     const found = statSync(asked, { throwIfNoEntry: false });

@@ -18,10 +18,10 @@ export function encodePng(
   palette: Uint8Array,
 ): Uint8Array {
   if (width < 1 || height < 1 || pixels.length !== width * height) {
-    throw new Error(`a picture of ${width} x ${height} cannot be made of ${pixels.length} pixels`);
+    throw new TypeError(`a picture of ${width} x ${height} cannot be made of ${pixels.length} pixels`);
   }
   if (pixels.some((index) => index * 3 >= palette.length)) {
-    throw new Error(`a pixel is outside the palette of ${palette.length / 3} colours`);
+    throw new TypeError(`a pixel is outside the palette of ${palette.length / 3} colours`);
   }
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);

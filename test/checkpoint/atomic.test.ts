@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { writeDirectoryAtomic, writeFileAtomic } from '../../lib/checkpoint/atomic.js';
+import { hashFile, writeDirectoryAtomic, writeFileAtomic } from '../../lib/checkpoint/atomic.js';
+import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const fill = (text: string) => async (folder: string) => {
@@ -34,6 +35,72 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(path, failing())).rejects.toThrow('no more');
     expect(readFileSync(path, 'utf8')).toBe('old');
     expect(readdirSync(join(path, '..'))).toEqual(['file']);
+  });
+
+  test('lets writers of one path take turns: the last one called stays, whoever is slow', async () => {
+    const path = join(temporaryFolder(), 'file');
+    let letGo = () => {};
+    const slow = async function* () {
+      yield Buffer.from('slow');
+      await new Promise<void>((resolve) => (letGo = resolve));
+    };
+    const failing = function* (): Generator<Uint8Array> {
+      throw new Error('no more');
+    };
+    const first = writeFileAtomic(path, slow());
+    const second = writeFileAtomic(path, failing());
+    const others = Array.from({ length: 20 }, (_, i) => writeFileAtomic(path, `other ${i}`));
+    await expect.poll(() => readdirSync(join(path, '..'))).toHaveLength(1);
+    letGo();
+    await expect(second).rejects.toThrow('no more');
+    expect(new Set([await first, ...(await Promise.all(others))]).size).toBe(21);
+    expect(readFileSync(path, 'utf8')).toBe('other 19');
+    expect(readdirSync(join(path, '..'))).toEqual(['file']);
+  });
+
+  test('of several processes each writes a whole file', async () => {
+    const path = join(temporaryFolder(), 'file');
+    const write = (letter: string) => `
+      const { writeFileAtomic } = await library('checkpoint/atomic.js');
+      for (let i = 0; i < 30; i++) await writeFileAtomic(${JSON.stringify(path)}, '${letter}'.repeat(300_000));`;
+    const ended = await Promise.all(['a', 'b', 'c'].map((letter) => runScript(write(letter)).ended));
+    expect(ended.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+      Array.from({ length: 3 }, () => ({ code: 0, stderr: '' })),
+    );
+    const content = readFileSync(path, 'utf8');
+    expect(content.length).toBe(300_000);
+    expect(new Set(content).size).toBe(1);
+    expect(readdirSync(join(path, '..'))).toEqual(['file']);
+  });
+
+  test("clears away a killed writer's file, and never a living one's", async () => {
+    const path = join(temporaryFolder(), 'file');
+    const write = `
+      const { writeFileAtomic } = await library('checkpoint/atomic.js');
+      const { once } = await import('node:events');
+      await writeFileAtomic(${JSON.stringify(path)}, (async function* () {
+        yield Buffer.from('of ');
+        await once(process.stdin, 'data');
+        yield Buffer.from('another');
+      })());
+      process.exit();`;
+    const temporaries = () => readdirSync(join(path, '..')).filter((name) => name !== 'file');
+    const killed = runScript(write);
+    await expect.poll(temporaries, { timeout: 60_000 }).toHaveLength(1);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    expect(temporaries()).toHaveLength(1);
+
+    const living = runScript(write);
+    await expect.poll(() => temporaries().join(), { timeout: 60_000 }).toContain(`-${living.child.pid}-`);
+    expect(temporaries()).toHaveLength(1);
+    await writeFileAtomic(path, 'mine');
+    expect(readFileSync(path, 'utf8')).toBe('mine');
+    expect(temporaries()).toHaveLength(1);
+    living.child.stdin.write('go on');
+    expect(await living.ended).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(path, 'utf8')).toBe('of another');
+    expect(temporaries()).toEqual([]);
   });
 
   test('says why a folder cannot be written, and what to do', async () => {
@@ -87,11 +154,40 @@ describe('writeDirectoryAtomic', () => {
   test('clears away what a killed process left', async () => {
     const parent = temporaryFolder();
     const target = join(parent, 'model');
-    void writeDirectoryAtomic(target, () => new Promise(() => undefined));
-    await expect.poll(() => readdirSync(parent)).toHaveLength(1);
+    const killed = runScript(`
+      const { writeDirectoryAtomic } = await library('checkpoint/atomic.js');
+      await writeDirectoryAtomic(${JSON.stringify(target)}, () => new Promise(() => setInterval(() => {}, 1000)));`);
+    await expect.poll(() => readdirSync(parent), { timeout: 60_000 }).toHaveLength(1);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    expect(readdirSync(parent)).toHaveLength(1);
     expect(existsSync(target)).toBe(false);
     await writeDirectoryAtomic(target, fill('whole'));
     expect(readdirSync(parent)).toEqual(['model']);
+  });
+
+  test('lets writers of one folder take turns, and writers in several processes replace each other', async () => {
+    const parent = temporaryFolder();
+    const target = join(parent, 'model');
+    const both = await Promise.allSettled(
+      ['one', 'two'].map((text) => writeDirectoryAtomic(target, fill(text))),
+    );
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(readFileSync(join(target, 'inner', 'file'), 'utf8')).toBe('one');
+
+    const replace = (letter: string) => `
+      const { writeDirectoryAtomic, writeFileAtomic } = await library('checkpoint/atomic.js');
+      const fill = async (folder) => {
+        for (const name of ['x', 'y']) await writeFileAtomic(folder + '/' + name, '${letter}'.repeat(100_000));
+      };
+      for (let i = 0; i < 15; i++) await writeDirectoryAtomic(${JSON.stringify(target)}, fill, { replace: true });`;
+    const ended = await Promise.all(['a', 'b', 'c'].map((letter) => runScript(replace(letter)).ended));
+    expect(ended.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+      Array.from({ length: 3 }, () => ({ code: 0, stderr: '' })),
+    );
+    expect(readdirSync(parent)).toEqual(['model']);
+    expect(readdirSync(target)).toEqual(['x', 'y']);
+    expect(await hashFile(join(target, 'x'))).toBe(await hashFile(join(target, 'y')));
   });
 
   test('says why a folder cannot be made', async () => {

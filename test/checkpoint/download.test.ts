@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { downloadFile, isOffline } from '../../lib/checkpoint/download.js';
 import { sendFile, sha256, startServer } from '../support/file-server.js';
+import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CONTENT = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 7);
@@ -125,6 +127,144 @@ describe('downloadFile', () => {
     await downloadFile(url, path);
     await expect(downloadFile(url, path)).rejects.toThrow(`${url}: the server answers 404 Not Found`);
     expect(isWhole()).toBe(true);
+  });
+
+  it('gives several calls the whole file, also where connections break', async () => {
+    const { url } = await startServer((request, response, count) =>
+      sendFile(request, response, CONTENT, [120_000, 7, 0, 250_000][count % 4]),
+    );
+    await Promise.all(Array.from({ length: 4 }, () => downloadFile(url, path, { sha256: SHA256 })));
+    expect(isWhole()).toBe(true);
+    expect(cached()).toEqual(['model.bin']);
+  });
+
+  it.each([
+    ['whose hash is known', { sha256: SHA256 }],
+    ['whose hash is not known', {}],
+  ])('gives several processes the whole file %s', async (_, options) => {
+    // Pieces with pauses, so that all are at it at the same time; ranges are not known to the server, which costs what has come.
+    const { url } = await startServer(async (_, response, count) => {
+      response.writeHead(200, { 'Content-Length': CONTENT.length });
+      for (let at = 0; at < CONTENT.length; at += 30_000) {
+        await sleep(20 + 10 * (count % 3));
+        if (count % 3 === 2 && at > 200_000 && 'sha256' in options) return response.destroy();
+        response.write(CONTENT.subarray(at, at + 30_000));
+      }
+      response.end();
+    });
+    const script = `
+      const { downloadFile } = await library('checkpoint/download.js');
+      const { readFileSync } = await import('node:fs');
+      const { createHash } = await import('node:crypto');
+      await downloadFile(${JSON.stringify(url)}, ${JSON.stringify(path)}, ${JSON.stringify(options)});
+      // Again and again, since another process could cut what is finished.
+      for (let i = 0; i < 100; i++) {
+        const found = createHash('sha256').update(readFileSync(${JSON.stringify(path)})).digest('hex');
+        if (found !== '${SHA256}') throw new Error('cut');
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }`;
+    const ended = await Promise.all(
+      Array.from({ length: 3 }, () => runScript(script, { HF_HUB_OFFLINE: '' }).ended),
+    );
+    expect(ended.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+      Array.from({ length: 3 }, () => ({ code: 0, stderr: '' })),
+    );
+    expect(cached()).toEqual(['model.bin']);
+  });
+
+  it('goes on from what a killed process left, and leaves alone what a living one writes', async () => {
+    const half = CONTENT.length / 2;
+    let areMended = false;
+    const { url, requests } = await startServer((request, response) => {
+      if (areMended) return sendFile(request, response, CONTENT);
+      response.writeHead(200, { 'Content-Length': CONTENT.length }).write(CONTENT.subarray(0, half));
+    });
+    const script = `
+      const { downloadFile } = await library('checkpoint/download.js');
+      await downloadFile(${JSON.stringify(url)}, ${JSON.stringify(path)}, { sha256: '${SHA256}' });`;
+    const start = () => runScript(script, { HF_HUB_OFFLINE: '', HF_HUB_DOWNLOAD_TIMEOUT: '600' });
+    const sizes = () =>
+      (existsSync(join(folder, 'cache')) ? cached() : []).map(
+        (name) => statSync(join(folder, 'cache', name)).size,
+      );
+    const killed = start();
+    await expect.poll(sizes, { timeout: 60_000 }).toEqual([half]);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    const [left] = cached();
+    const living = start();
+    await expect.poll(() => cached().join(), { timeout: 60_000 }).not.toContain(left);
+    await expect.poll(() => requests, { timeout: 60_000 }).toHaveLength(2);
+    areMended = true;
+    await downloadFile(url, path, { sha256: SHA256 });
+    expect(isWhole()).toBe(true);
+    expect(living.child.exitCode).toBe(null);
+    expect(cached()).toHaveLength(2);
+    // The one that was killed, the one that goes on from there, and this one, which finds nothing to go on from.
+    expect(ranges(requests)).toEqual([undefined, `bytes=${half}-`, undefined]);
+  });
+
+  describe('from a server that says nothing', () => {
+    beforeEach(() => vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3'));
+    const NOTHING = 'nothing came for longer than HF_HUB_DOWNLOAD_TIMEOUT';
+
+    it('gives up where it never answers', async () => {
+      const { url, requests } = await startServer(() => undefined);
+      await expect(downloadFile(url, path, { sha256: SHA256 })).rejects.toThrow(
+        `${url}: cannot be reached (${NOTHING}`,
+      );
+      expect(requests).toHaveLength(4);
+      expect(cached()).toEqual([]);
+    });
+
+    it('goes on where it falls silent on the way', async () => {
+      const { url, requests } = await startServer((request, response, count) => {
+        if (count > 0) return sendFile(request, response, CONTENT);
+        response.writeHead(200, { 'Content-Length': CONTENT.length }).write(CONTENT.subarray(0, 1000));
+      });
+      await downloadFile(url, path, { sha256: SHA256 });
+      expect(isWhole()).toBe(true);
+      expect(ranges(requests)).toEqual([undefined, 'bytes=1000-']);
+    });
+
+    it('says so where it stays silent', async () => {
+      const { url } = await startServer((_, response) => {
+        response.writeHead(206, { 'Content-Length': CONTENT.length }).flushHeaders();
+      });
+      await expect(downloadFile(url, path, { sha256: SHA256 })).rejects.toThrow(
+        `${url}: the connection broke (${NOTHING}`,
+      );
+    });
+
+    it('says what is wrong with the time to wait', async () => {
+      vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', 'long');
+      await expect(downloadFile('http://127.0.0.1:9', path)).rejects.toThrow(
+        'HF_HUB_DOWNLOAD_TIMEOUT is "long"; it is a number of seconds',
+      );
+    });
+  });
+
+  it('refuses a web page in the place of a file', async () => {
+    const { url } = await startServer((_, response) =>
+      response.setHeader('Content-Type', 'text/html; charset=utf-8').end('<html>Sign in</html>'),
+    );
+    await expect(downloadFile(url, path)).rejects.toThrow(
+      `${url}: answers with a web page (a network may want you to sign in)`,
+    );
+    expect(cached()).toEqual([]);
+  });
+
+  it.each([
+    'model.bin',
+    'hub.example/x',
+    'ftp://hub/x',
+    'http://',
+    'http://host:99999/x',
+    'http://me:pw@host/x',
+  ])('says that %s is no address', async (address) => {
+    await expect(downloadFile(address, path)).rejects.toThrow(
+      /^the address to download from is ".*", which is no address: write http:\/\/ or https:\/\//,
+    );
   });
 
   it('says that a server cannot be reached', async () => {

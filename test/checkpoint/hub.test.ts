@@ -6,14 +6,17 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { resolveSource } from '../../lib/checkpoint/hub.js';
-import { sendFile, sha256 } from '../support/file-server.js';
+import { sendFile, sha256, startServer, type Answer } from '../support/file-server.js';
 import { COMMIT, startHub, type HubServerOptions } from '../support/hub-server.js';
+import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const WEIGHTS = Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) >> 5);
@@ -156,6 +159,158 @@ describe('resolveSource', () => {
     expect(await resolveSource('org/model', OPTIONS)).toBe(online);
     rmSync(join(repository(), 'refs'), { recursive: true });
     await expect(resolveSource('org/model', OPTIONS)).rejects.toThrow('http://127.0.0.1:9 cannot be reached');
+  });
+
+  describe('where what answers is no hub', () => {
+    const html = (response: ServerResponse) =>
+      response.setHeader('Content-Type', 'text/html').end('<!doctype html><html>Please sign in</html>');
+    const json = (content: unknown) => (response: ServerResponse) =>
+      response.setHeader('Content-Type', 'application/json').end(JSON.stringify(content));
+    const status = (code: number) => (response: ServerResponse) =>
+      response
+        .writeHead(code, { 'Content-Type': 'application/json', Location: '/again' })
+        .end('<html>maintenance</html>');
+    const info = json({ id: 'org/model', sha: COMMIT });
+    const NO_HUB = 'does not answer as a hub does';
+
+    const answers: [
+      string,
+      string,
+      (response: ServerResponse) => unknown,
+      ((response: ServerResponse) => unknown)?,
+    ][] = [
+      ['a web page', 'answers with a web page (a network may want you to sign in)', html],
+      ['a web page that does not say so', `${NO_HUB}: "<html>`, (response) => response.end('<html>')],
+      ['an empty object', `${NO_HUB}: "{}"`, json({})],
+      ['null', `${NO_HUB}: "null"`, json(null)],
+      ['a list', NO_HUB, json([])],
+      ['no commit', NO_HUB, json({ id: 'org/model' })],
+      ['a commit that is none', NO_HUB, json({ sha: 'main' })],
+      ['nothing', NO_HUB, (response) => response.end()],
+      ['a listing that is a web page', 'answers with a web page', info, html],
+      ['a listing that is an object', NO_HUB, info, json({ error: 'x' })],
+      ['a listing of null', NO_HUB, info, json([null])],
+      ['a listing of files without a path', NO_HUB, info, json([{ type: 'file', oid: 'x' }])],
+      ['500', 'answers 500 Internal Server Error', status(500)],
+      ['503 with a web page as JSON', 'answers 503 Service Unavailable', status(503)],
+      ['429', 'answers 429 Too Many Requests', status(429)],
+      ['an endless redirection', 'cannot be reached (redirect count exceeded)', status(302)],
+      ['a connection that breaks', 'cannot be reached (', (response) => response.destroy()],
+      [
+        'half an answer',
+        'cannot be reached (',
+        (response) => {
+          response.writeHead(200, { 'Content-Length': 100 }).write('{', () => response.destroy());
+        },
+      ],
+      [
+        'nothing at all',
+        'cannot be reached (nothing came for longer than HF_HUB_DOWNLOAD_TIMEOUT',
+        () => undefined,
+      ],
+    ];
+    it.each(answers)(
+      '%s: one sentence, and the cache where it has the model',
+      async (_, message, ofInfo, ofListing) => {
+        await hub();
+        const online = await resolveSource('org/model', OPTIONS);
+        const { url } = await startServer(
+          ({ url }, response) => void (url!.includes('/tree/') ? ofListing! : ofInfo)(response),
+        );
+        vi.stubEnv('HF_ENDPOINT', url);
+        vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
+        expect(await resolveSource('org/model', OPTIONS)).toBe(online);
+        expect(process.stderr.write).toHaveBeenLastCalledWith(
+          expect.stringMatching(/^http:.*: org\/model is read from .*\n$/),
+        );
+        rmSync(repository(), { recursive: true });
+        await expect(resolveSource('org/model', OPTIONS)).rejects.toSatisfy((error: Error) => {
+          expect(error.constructor).toBe(Error);
+          expect(error.message).toContain(`and it was not downloaded: ${url} ${message}`);
+          return !error.message.includes('\n');
+        });
+      },
+    );
+
+    it.each([401, 404, 400])('a status of %i whose body is no JSON', async (code) => {
+      const { url } = await startServer((_, response) => void status(code)(response));
+      vi.stubEnv('HF_ENDPOINT', url);
+      await expect(resolveSource('org/model', OPTIONS)).rejects.toThrow(
+        /^the model org\/model at revision main of .*/,
+      );
+    });
+  });
+
+  it.each([
+    ['hub.example', 'https://hub.example'],
+    ['127.0.0.1:9101', 'https://127.0.0.1'],
+    ['http://host:99999', 'https://host'],
+    ['http://', 'https://huggingface.co'],
+    ['ftp://hub.example/x', 'https://hub.example'],
+    ['http://a b', 'https://a'],
+    ['https://me:secret@hub.example', 'https://hub.example'],
+  ])(
+    'says what is wrong with the address %s, and uses the cache where it has the model',
+    async (address, example) => {
+      await hub();
+      const online = await resolveSource('org/model', OPTIONS);
+      vi.stubEnv('HF_ENDPOINT', address);
+      expect(await resolveSource('org/model', OPTIONS)).toBe(online);
+      await expect(resolveSource('org/other', OPTIONS)).rejects.toSatisfy((error: Error) => {
+        expect(error.constructor).toBe(Error);
+        expect(error.message).toContain('HF_ENDPOINT is "');
+        expect(error.message).toContain(`for example ${example}.`);
+        return !error.message.includes('secret');
+      });
+    },
+  );
+
+  it('stops when asked to, also while it waits for the hub', async () => {
+    const { url } = await startServer(() => undefined);
+    vi.stubEnv('HF_ENDPOINT', url);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), 100);
+    await expect(resolveSource('org/model', { ...OPTIONS, signal: controller.signal })).rejects.toThrow(
+      /abort/,
+    );
+  });
+
+  it('gives several processes the model at the same time', async () => {
+    const slowly =
+      (content: Uint8Array): Answer =>
+      (_, response) => {
+        response.writeHead(200, { 'Content-Length': content.length }).write(content.subarray(0, 5));
+        setTimeout(() => response.end(content.subarray(5)), 300);
+      };
+    const { url } = await hub({
+      send: (request, response, count) =>
+        slowly(request.url!.endsWith('config.json') ? FILES['config.json'] : WEIGHTS)(
+          request,
+          response,
+          count,
+        ),
+    });
+    const script = `
+      const { resolveSource } = await library('checkpoint/hub.js');
+      console.log(await resolveSource('org/model', { type: 'model', choose: (paths) => paths.filter((path) => !path.endsWith('h5')) }));`;
+    const environment = { HF_HUB_OFFLINE: '', HF_HOME: home, HF_ENDPOINT: url };
+    const ended = await Promise.all(Array.from({ length: 3 }, () => runScript(script, environment).ended));
+    const snapshot = join(repository(), 'snapshots', COMMIT);
+    for (const { code, stdout, stderr } of ended) {
+      expect(code, stderr).toBe(0);
+      expect(stdout).toBe(`${snapshot}\n`);
+    }
+    expect(weightsIn(snapshot).equals(WEIGHTS)).toBe(true);
+    expect(readdirSync(join(repository(), 'blobs'))).toHaveLength(2);
+    expect(readdirSync(snapshot).sort()).toEqual(['config.json', 'model.safetensors']);
+  });
+
+  it('makes a link anew that points nowhere', async () => {
+    await hub();
+    const snapshot = join(repository(), 'snapshots', COMMIT);
+    mkdirSync(snapshot, { recursive: true });
+    symlinkSync('../../blobs/gone', join(snapshot, 'model.safetensors'));
+    expect(weightsIn(await resolveSource('org/model', OPTIONS)).equals(WEIGHTS)).toBe(true);
   });
 
   it('finds what Python downloaded', async () => {

@@ -2,7 +2,8 @@
  * Runs that are killed, interrupted, on a failing disk, or at the same time, by the real command line in processes of its own. The
  * ordinary run takes a few moments of each; KILL_RUNS=50 FAULT_RUNS=40 npx vitest run test/cli/kill.test.ts takes that many.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -137,7 +138,7 @@ describe('a run that is interrupted comes to the same files when it is resumed',
     return `What is complete is kept. To go on: speech-dpo resume ${directory}\ninterrupted\n`;
   };
 
-  it.each(['SIGINT', 'SIGTERM'] as const)(
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s once ends it in good order',
     async (signal) => {
       const output = join(folder, signal);
@@ -179,6 +180,69 @@ describe('a run that is interrupted comes to the same files when it is resumed',
       expect(wasAlive, stderr).toBe(true);
       expect(code).toBe(130);
       expect((await readRun(findRun(output)!)).record.state).toBe('running');
+      await expectUndisturbedEnd(output);
+    },
+    HOUR_MS,
+  );
+});
+
+/** Whether Python can open a terminal. */
+const hasTerminals = spawnSync('python3', ['-c', 'import pty']).status === 0;
+if (!hasTerminals) console.warn('Skipped: closing a terminal under a run takes python3 with pty.');
+
+it.skipIf(!hasTerminals)(
+  'a run whose terminal is closed ends in good order and can go on',
+  () => {
+    const output = join(folder, 'terminal');
+    // Opens a terminal, runs the command line in it, closes it behind the first line, and ends with the command's exit code.
+    const program = `
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execv(sys.argv[1], sys.argv[1:])
+while b"\\n" not in os.read(terminal, 4096): pass
+os.close(terminal)
+status = os.waitpid(pid, 0)[1]
+sys.exit(-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))`;
+    const cli = join(folder, 'program', 'dist', 'lib', 'cli.js');
+    const args = ['-c', program, process.execPath, cli, ...startArguments(model, output)];
+    const { status, stderr } = spawnSync('python3', args, { encoding: 'utf8' });
+    expect(status, stderr).toBe(130);
+    return expectUndisturbedEnd(output);
+  },
+  HOUR_MS,
+);
+
+describe('a run whose standard output', () => {
+  it(
+    'is not read any more goes on to the same files',
+    async () => {
+      const output = join(folder, 'unread');
+      const { code, stderr } = await runCli(startArguments(model, output), {
+        stdout: 'pipe',
+        then: (child) => child.stdout!.once('data', () => child.stdout!.destroy()),
+      });
+      expect(code, stderr).toBe(0);
+      expect(stderr).toBe('');
+      const files = readRunFiles(output);
+      expect([...files.keys()]).toEqual([...undisturbed.keys()]);
+      for (const [name, content] of files) expect(content === undisturbed.get(name), name).toBe(true);
+    },
+    HOUR_MS,
+  );
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'goes to a full disk ends in good order, says so, and can go on',
+    async () => {
+      const output = join(folder, 'full');
+      const full = openSync('/dev/full', 'w');
+      const { code, stderr } = await runCli(startArguments(model, output), { stdout: full });
+      closeSync(full);
+      expect(code, stderr).toBe(74);
+      const directory = relative(process.cwd(), findRun(output)!);
+      expect(stderr).toBe(
+        `What is complete is kept. To go on: speech-dpo resume ${directory}\n` +
+          'error: cannot write standard output: the disk is full\n',
+      );
       await expectUndisturbedEnd(output);
     },
     HOUR_MS,

@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
@@ -75,6 +75,15 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
     expect(complained).not.toMatch(/\n\s+at /);
     expect(await readdir(folder)).toEqual([]);
   });
+
+  it.each([[['verify', '~/no/such/run']], [['even-token', '--model=~/no/such/run']]])(
+    'a path at home that no shell has expanded: %j',
+    async (args) => {
+      expect(await run(...args)).toBe(2);
+      expect(complained).toContain(join(homedir(), 'no/such'));
+      expect(complained).not.toContain('~');
+    },
+  );
 
   it('an output folder that cannot be written', async () => {
     await writeFile(join(folder, 'file'), '');

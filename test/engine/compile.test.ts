@@ -176,7 +176,9 @@ describe('a program that cannot be compiled', () => {
       },
       { x: matrix },
     );
-    expect(await inner).toEqual(new Error('compile() was called inside a program that is being compiled'));
+    expect(await inner).toEqual(
+      new TypeError('compile() was called inside a program that is being compiled'),
+    );
     await outer.dispose();
   });
 

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type * as Atomic from '../../lib/checkpoint/atomic.js';
 import { main } from '../../lib/cli/main.js';
 import { createRunDirectories } from '../../lib/experiment/directories.js';
 import type * as Experiment from '../../lib/experiment/experiment.js';
@@ -52,6 +53,22 @@ function guessingSampler(policy: Policy): Sampler {
     },
     release: async () => undefined,
   };
+}
+
+/** What a run remembers of the files it is writing goes with it, as a process's memory does. */
+const memory = vi.hoisted(() => ({ atomic: {} as typeof Atomic }));
+vi.mock('../../lib/checkpoint/atomic.js', async (importOriginal) => {
+  memory.atomic = await importOriginal<typeof Atomic>();
+  const forward =
+    (name: string) =>
+    (...args: unknown[]): unknown =>
+      (Reflect.get(memory.atomic, name) as (...args: unknown[]) => unknown)(...args);
+  return Object.fromEntries(Object.keys(memory.atomic).map((name) => [name, forward(name)]));
+});
+
+async function forgetFiles(): Promise<void> {
+  vi.resetModules();
+  memory.atomic = await vi.importActual<typeof Atomic>('../../lib/checkpoint/atomic.js');
 }
 
 vi.mock('../../lib/experiment/experiment.js', (): Partial<typeof Experiment> => {
@@ -120,6 +137,7 @@ async function startBroken(output: string, fault: (typeof FAULTS)[number], at: n
   // A run that has not noticed yet that it is gone is given a moment.
   const code = await Promise.race([start(output), gone.then(() => sleep(20))]);
   breakDisk('none');
+  if (fault === 'gone') await forgetFiles();
   return code;
 }
 

@@ -36,7 +36,8 @@ export function sendFile(
   response.writeHead(start > 0 ? 206 : 200, { 'Content-Length': content.length - start });
   const sent = content.subarray(start, start + bytes);
   if (start + sent.length === content.length) response.end(sent);
-  else response.write(sent, () => response.destroy());
+  // What a reader has not taken yet is lost with the connection.
+  else response.write(sent, () => setTimeout(() => response.destroy(), 50));
 }
 
 export function sha256(content: Uint8Array): string {

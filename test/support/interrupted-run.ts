@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
@@ -37,6 +37,8 @@ export interface ProcessOptions {
   fault?: string;
   /** File that gets a line for each step on the disk. */
   log?: string;
+  /** Where standard output goes; default: nowhere. */
+  stdout?: 'ignore' | 'pipe' | number;
   /** Gets the process as soon as it is there. */
   then?: (child: ChildProcess) => void;
 }
@@ -52,13 +54,14 @@ export function installCopy(folder: string): RunCli {
   copyFileSync(join(root, 'package.json'), join(folder, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
   const cli = join(folder, 'dist', 'lib', 'cli.js');
-  return (args, { fault = 'none:0', log = '', then } = {}) => {
-    const child = spawn(process.execPath, ['--import', FAULTY_DISK, cli, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+  return (args, { fault = 'none:0', log = '', stdout = 'ignore', then } = {}) => {
+    const stdio: StdioOptions = ['ignore', stdout, 'pipe'];
+    const child: ChildProcess = spawn(process.execPath, ['--import', FAULTY_DISK, cli, ...args], {
+      stdio,
       env: { ...process.env, SPEECH_DPO_THREADS: '1', FAULTY_DISK: fault, FAULTY_DISK_LOG: log },
     });
     let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     then?.(child);
     return new Promise((resolve, reject) => {
       child.on('error', reject);

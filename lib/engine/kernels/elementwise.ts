@@ -101,6 +101,6 @@ defineKernel('AddN', (trace, inputs) => {
 defineKernel('Cast', (trace, { x }, { dtype }) => {
   const to = dtype as DataType;
   const code = { float32: 1, int32: 6, bool: 9 }[to as 'float32' | 'int32' | 'bool'];
-  if (code === undefined) throw new Error(`cast to ${to} cannot be compiled`);
+  if (code === undefined) throw new TypeError(`cast to ${to} cannot be compiled`);
   return trace.emit('Cast', [x], x.shape, to, { to: code });
 });

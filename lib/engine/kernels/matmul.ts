@@ -45,6 +45,6 @@ defineKernel('BatchMatMul', (trace, { a, b }, { transposeA, transposeB }) =>
 );
 defineKernel('_FusedMatMul', (trace, { a, b, bias }, { transposeA, transposeB, activation }) => {
   if (activation && activation !== 'linear')
-    throw new Error(`tf.fused.matMul with activation ${activation} cannot be compiled`);
+    throw new TypeError(`tf.fused.matMul with activation ${activation} cannot be compiled`);
   return matMul(trace, a, b, transposeA === true, transposeB === true, bias);
 });

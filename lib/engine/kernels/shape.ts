@@ -143,7 +143,8 @@ defineKernel('ZerosLike', (trace, { x }) => trace.filled(0, x.shape, x.dtype));
 defineKernel('OnesLike', (trace, { x }) => trace.filled(1, x.shape, x.dtype));
 
 defineKernel('GatherV2', (trace, { x, indices }, { axis, batchDims }) => {
-  if (batchDims) throw new Error('tf.gather with batchDims cannot be compiled: use oneHot or batchDims 0');
+  if (batchDims)
+    throw new TypeError('tf.gather with batchDims cannot be compiled: use oneHot or batchDims 0');
   const along = tf.util.parseAxisParam(axis as number, x.shape)[0];
   const shape = [...x.shape.slice(0, along), ...indices.shape, ...x.shape.slice(along + 1)];
   return trace.emit('Gather', [x, indices], shape, x.dtype, { axis: along });

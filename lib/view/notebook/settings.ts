@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { expandPath } from '../../checkpoint/environment.js';
 import { decodeText } from '../../checkpoint/text-file.js';
 import {
   parseParameters,
@@ -99,8 +100,9 @@ function readMode(text: string | undefined): (typeof MODES)[number] {
 function readGiven(text: string | undefined): Record<string, Value> {
   if (!text) return {};
   const isFile = !text.trimStart().startsWith('{');
-  if (isFile && !existsSync(text)) throw new Error(`${SETTINGS_VARIABLE}: there is no file ${text}`);
-  const json = isFile ? decodeText(readFileSync(text), text) : text;
+  const path = isFile ? expandPath(text) : '';
+  if (isFile && !existsSync(path)) throw new Error(`${SETTINGS_VARIABLE}: there is no file ${path}`);
+  const json = isFile ? decodeText(readFileSync(path), path) : text;
   try {
     return JSON.parse(json) as Record<string, Value>;
   } catch (error) {

@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -27,6 +28,7 @@ describe('settings of a notebook', () => {
     ['{"epochs": "9"}', 'epochs is "9", and has to be a number'],
     ['{', 'not JSON'],
     ['none.json', 'there is no file none.json'],
+    ['~/none.json', `there is no file ${homedir()}/none.json`],
   ])('refuses %s', (given, message) => {
     expect(() => choose({ SPEECH_DPO_SETTINGS: given })).toThrow(message);
   });

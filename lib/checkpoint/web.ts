@@ -1,0 +1,113 @@
+import { Agent, fetch, Pool, ProxyAgent } from 'undici';
+import { patienceSeconds, proxyFor, withoutPassword } from './environment.js';
+
+/** A server cannot be asked, or does not answer as it should. */
+export class Unreachable extends Error {
+  /** Whether another try may help: the connection was there and broke, or nothing came. */
+  readonly isInterruption: boolean;
+
+  constructor(message: string, options: { cause?: unknown; isInterruption?: boolean } = {}) {
+    super(message, { cause: options.cause });
+    this.isInterruption = options.isInterruption ?? false;
+  }
+}
+
+/**
+ * `fetch` as Python's huggingface_hub does it: through the environment's proxies, and giving up where a server says nothing for
+ * HF_HUB_DOWNLOAD_TIMEOUT seconds (default 10). A web page is no answer, since no file that is asked for here is one: networks that want a person
+ * to sign in send theirs in the place of any file.
+ *
+ * @throws Unreachable, or the signal's reason
+ */
+export async function fetchFromWeb(
+  url: string,
+  init: { headers?: HeadersInit; signal?: AbortSignal } = {},
+): Promise<Response> {
+  const headers: Record<string, string> = {};
+  new Headers(init.headers).forEach((value, name) => (headers[name] = value));
+  const answer = await fetch(url, { headers, signal: init.signal, dispatcher: createDispatcher() }).catch(
+    (error: unknown) => {
+      init.signal?.throwIfAborted();
+      throw unreachable(error, url);
+    },
+  );
+  const { status, statusText } = answer;
+  // Of Node.js's own class, by which libraries know an answer.
+  const response = new Response(answer.body as BodyInit | null, {
+    status,
+    statusText,
+    headers: [...answer.headers],
+  });
+  if (response.ok && /^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
+    await response.body?.cancel();
+    throw new Unreachable('answers with a web page (a network may want you to sign in)');
+  }
+  return response;
+}
+
+/** Made for each request, so that a changed environment counts at once. */
+function createDispatcher(): Agent {
+  const timeoutMs = 1000 * patienceSeconds();
+  const times = { connectTimeout: timeoutMs, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  const pool = (origin: string | URL, options: object) => new Pool(origin, { ...options, ...times });
+  return new Agent({
+    factory(origin, options) {
+      const proxy = proxyFor(String(origin));
+      if (!proxy) return pool(origin, options);
+      const tls = { timeout: timeoutMs };
+      return new ProxyAgent({
+        uri: proxy.url,
+        // Many proxies open no tunnel to port 80.
+        proxyTunnel: false,
+        proxyTls: tls,
+        requestTls: tls,
+        factory: pool,
+        clientFactory: pool,
+      });
+    },
+  });
+}
+
+/** Why a request failed, or reading its answer. */
+export function unreachable(error: unknown, url: string): Unreachable {
+  const isInterruption = INTERRUPTIONS.includes(causeOf(error).code ?? '');
+  return new Unreachable(`cannot be reached (${reasonOf(error)}${throughProxy(url)})`, {
+    cause: error,
+    isInterruption,
+  });
+}
+
+/** What went wrong under a fetch, which itself says only "fetch failed" or "terminated". */
+export function reasonOf(error: unknown): string {
+  const { code = '', message } = causeOf(error);
+  // OpenSSL's messages end with a line feed.
+  return REASONS[code] ?? (message || code).replace(/\s+/g, ' ').trim();
+}
+
+function causeOf(error: unknown): NodeJS.ErrnoException {
+  const { cause = error } = error as { cause?: unknown };
+  return cause as NodeJS.ErrnoException;
+}
+
+function throughProxy(url: string): string {
+  try {
+    const proxy = proxyFor(url);
+    return proxy ? `, through the proxy ${withoutPassword(proxy.url)} that ${proxy.variable} names` : '';
+  } catch {
+    return '';
+  }
+}
+
+const INTERRUPTIONS = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_SOCKET', 'ECONNRESET'];
+
+const SILENCE = 'nothing came for longer than HF_HUB_DOWNLOAD_TIMEOUT, by default 10 seconds';
+
+const REASONS: Record<string, string> = {
+  ENOTFOUND: 'no such host, or no network',
+  EAI_AGAIN: 'its name cannot be looked up: no network',
+  ENETUNREACH: 'no network',
+  ECONNREFUSED: 'connection refused',
+  UND_ERR_CONNECT_TIMEOUT: 'no answer',
+  UND_ERR_HEADERS_TIMEOUT: SILENCE,
+  UND_ERR_BODY_TIMEOUT: SILENCE,
+};

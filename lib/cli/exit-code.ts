@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import { CommanderError } from 'commander';
+import { findPackageRoot } from '../package-root.js';
+
+/** What the command line ends with. */
+export const EXIT = {
+  done: 0,
+  checkFailed: 1,
+  wrongInput: 2,
+  bug: 70,
+  disk: 74,
+  interrupted: 130,
+} as const;
+
+/** Says on standard error why a command failed; the exit code. */
+export function exitCodeOf(error: unknown, args: readonly string[], signal: AbortSignal): number {
+  // Commander has printed what it has to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
+  if (signal.aborted) {
+    // Standard output cannot be written; the last sentence says so.
+    if (isOfDisk(signal.reason)) return EXIT.disk;
+    process.stderr.write('interrupted\n');
+    return EXIT.interrupted;
+  }
+  if (!isForThePerson(error)) {
+    process.stderr.write(describeFault(error, args));
+    return EXIT.bug;
+  }
+  process.stderr.write(`error: ${error.message}\n`);
+  return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
+}
+
+/** Nothing is wrong with the input: with room on the disk, the same command works. */
+export function isOfDisk(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT', 'EIO'].includes(String(error.code))
+  );
+}
+
+/**
+ * Wrong input is told by a plain Error that this program makes, or by the system. Any other class is a fault of this program, and so is what
+ * a dependency throws and nobody put into a sentence.
+ */
+function isForThePerson(error: unknown): error is Error {
+  if (!(error instanceof Error) || error.constructor !== Error) return false;
+  return 'syscall' in error || isOfDisk(error) || !isOfDependency(error);
+}
+
+const OWN_FOLDER = new URL('../', import.meta.url);
+
+function isOfDependency({ stack = '' }: Error): boolean {
+  const place = stack.split('\n').find((line) => /^ +at .*[/\\]/.test(line) && !line.includes('node:'));
+  const isOwn = place?.includes(OWN_FOLDER.href) || place?.includes(fileURLToPath(OWN_FOLDER));
+  return place !== undefined && !isOwn && /[/\\]node_modules[/\\]/.test(place);
+}
+
+/** All that a report of a fault needs. */
+function describeFault(error: unknown, args: readonly string[]): string {
+  const { name, version } = JSON.parse(readFileSync(join(findPackageRoot(), 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+  };
+  const command = [name, ...args.map((arg) => (/^[\w./:=,@%+-]+$/.test(arg) ? arg : JSON.stringify(arg)))];
+  return (
+    `error: this is a fault of ${name}, not of what you gave it. Please report it to whom you have ${name} from, with all these lines:\n` +
+    `command: ${command.join(' ')}\n` +
+    `version: ${name} ${version}, Node.js ${process.version}, ${process.platform} ${process.arch}\n` +
+    `${inspect(error)}\n`
+  );
+}
