@@ -153,7 +153,7 @@ export class EngineHost {
         { memory, byteOffset, shape, dtype: 'float32' as const },
       ]),
     );
-    return { memory, byteLength: bytes, tensors, release: () => this.call('releaseMemory', memory) };
+    return { memory, byteLength: bytes, tensors, release: () => this.release('releaseMemory', memory) };
   }
 
   read(source: Resident): Promise<HostArray> {
@@ -162,6 +162,15 @@ export class EngineHost {
 
   write(target: Resident, data: HostArray): Promise<void> {
     return this.call('write', target, data);
+  }
+
+  /** Frees a session or memory; of a worker that is gone nothing is left to free. */
+  async release(method: 'releaseSession' | 'releaseMemory', id: number): Promise<void> {
+    try {
+      await this.call(method, id);
+    } catch (error) {
+      if (!(error instanceof EngineStopped)) throw error;
+    }
   }
 
   /** Rejects the calls under way, and ends the worker as soon as it is not within ONNX Runtime. */

@@ -1,5 +1,6 @@
 export { compile, traceGraph, type Compiled, type CompileOptions } from './compile.js';
 export { gelu, layerNorm, timeMajorMatMul } from './fused.js';
+export { keepPrograms, type KeptPrograms } from './kept-programs.js';
 export { compiledModule } from './compiled-module.js';
 export { addAtLabels, atLabels, logSoftmax } from './label-ops.js';
 export { EngineError, EngineStopped } from './errors.js';

@@ -5,6 +5,7 @@ import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
 import { openSampler } from '../policy/sample.js';
+import { releaseAll } from '../release.js';
 import { createRunDirectories, type RunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
@@ -74,9 +75,7 @@ export async function* withRun(
       await scorers.dispose();
     }
   } finally {
-    await sampler.release();
-    await nar.dispose();
-    await codec.dispose();
+    await releaseAll([() => codec.dispose(), () => nar.dispose(), () => sampler.release()]);
   }
 }
 
