@@ -1,6 +1,15 @@
 /** What one training holds in the engine's memory: parameters, gradients and AdamW's moments, side by side. */
 import type { DeferredTensor, HostTensor } from '../checkpoint/safetensors.js';
-import { defaultHost, type EngineHost, type Resident, type ResidentTensors } from '../engine/index.js';
+import {
+  checkResident,
+  defaultHost,
+  MOST_RESIDENT_NUMBERS,
+  residentBytes,
+  type EngineHost,
+  type Resident,
+  type ResidentTensors,
+} from '../engine/index.js';
+import { elementCount } from '../engine/graph.js';
 import { openParts } from '../release.js';
 import { ADAMW_DEFAULTS, assembleAdamW, stepArguments, type AdamWOptions } from './adamw.js';
 
@@ -45,12 +54,31 @@ export interface TrainingState {
   release(): Promise<void>;
 }
 
+/**
+ * Whether a training of these weights fits into the engine's memory.
+ *
+ * @throws Error saying how many parameters there are and how many would fit
+ */
+export function checkTrainable(weights: ReadonlyMap<string, Pick<HostTensor, 'shape'>>): void {
+  const shapes = [...weights.values()].map(({ shape }) => shape);
+  const count = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
+  const bytes = REGIONS.length * shapes.reduce((sum, shape) => sum + residentBytes(shape), 0);
+  const most = MOST_RESIDENT_NUMBERS / REGIONS.length;
+  checkResident(
+    `training a model of ${millions(count)} parameters (at most ${millions(most)} can be trained)`,
+    bytes,
+  );
+}
+
+const millions = (count: number): string => `${Math.floor(count / 1e6)} million`;
+
 /** Uploads `weights` (float32) and makes room for their gradients and moments; five times the weights' memory. */
 export async function openTrainingState(
   weights: ReadonlyMap<string, HostTensor>,
   options: AdamWOptions = ADAMW_DEFAULTS,
   host: EngineHost = defaultHost(),
 ): Promise<TrainingState> {
+  checkTrainable(weights);
   return openParts(async (opened) => {
     const resident = await host.allocate(
       REGIONS.flatMap((region) =>

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import './no-telemetry.js';
 import { compiledModule } from './compiled-module.js';
 import { EngineError, EngineStopped } from './errors.js';
-import { elementCount } from './graph.js';
+import { checkResident, residentBytes } from './limits.js';
 import { ownMemory } from './owned.js';
 import type { HostArray, Method, Reply, Request, Resident, WorkerCalls } from './protocol.js';
 import { defaultThreads } from './threads.js';
@@ -136,16 +136,23 @@ export class EngineHost {
     return this.#ask(this.#nextId++, 'createSession', [model, this.threads], { moved });
   }
 
-  /** Memory in the worker for tensors of these shapes, each aligned to 64 bytes, zeroed. */
+  /**
+   * Memory in the worker for float32 tensors of these shapes, each aligned to 64 bytes, zeroed.
+   *
+   * @param what they are, for the error
+   * @throws Error when they take 4 GiB or more
+   */
   async allocate<K extends string>(
     shapes: Iterable<readonly [K, readonly number[]]>,
+    what = 'what is to be kept together',
   ): Promise<ResidentTensors<K>> {
     const places: [K, number, readonly number[]][] = [];
     let bytes = 0;
     for (const [name, shape] of shapes) {
       places.push([name, bytes, shape]);
-      bytes += Math.ceil((elementCount(shape) * 4) / 64) * 64;
+      bytes += residentBytes(shape);
     }
+    checkResident(what, bytes);
     const memory = await this.call('createMemory', bytes);
     const tensors = new Map(
       places.map(([name, byteOffset, shape]) => [
