@@ -7,12 +7,16 @@ import { closeEngines } from './engine/index.js';
 const INTERRUPTED = 130;
 /** Longer than any one call of a large model takes. */
 const CLOSING_MS = 30_000;
+/** For files that are being read or written. */
+const THREADS_MS = 1000;
+const POLL_MS = 50;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 const abort = new AbortController();
 let interruptedMs = 0;
 
 // The first interrupt lets a run end in good order, a second one ends it at once. npm and the terminal may both deliver the same one.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of SIGNALS) {
   process.on(signal, () => {
     if (abort.signal.aborted && performance.now() - interruptedMs > 1000) void exitNow(INTERRUPTED);
     if (!abort.signal.aborted) interruptedMs = performance.now();
@@ -25,8 +29,21 @@ const code = await main(process.argv.slice(2), abort.signal);
 if (abort.signal.aborted) await exitNow(code);
 process.exitCode = code;
 
-/** Ends the process without waiting for anything but the call that an engine is in: to end meanwhile would be a crash. */
-async function exitNow(code: number): Promise<never> {
+/**
+ * Ends the process without waiting for anything but the call that an engine is in, which would be a crash otherwise. `process.exit` waits
+ * for the threads that read files and look up names: where one hangs, the signal that interrupted it is left to do what it does by itself.
+ */
+async function exitNow(code: number): Promise<void> {
   await Promise.race([closeEngines(), sleep(CLOSING_MS)]);
-  process.exit(code);
+  for (let waitedMs = 0; isWaitingForThreads() && waitedMs < THREADS_MS; waitedMs += POLL_MS)
+    await sleep(POLL_MS);
+  if (!isWaitingForThreads()) process.exit(code);
+  for (const signal of SIGNALS) process.removeAllListeners(signal);
+  process.kill(process.pid, 'SIGINT');
+}
+
+function isWaitingForThreads(): boolean {
+  return process
+    .getActiveResourcesInfo()
+    .some((name) => /^(FSReq|FileHandle|GetAddrInfo|GetNameInfo)/.test(name));
 }
