@@ -26,7 +26,6 @@ let failAt = -1;
 
 beforeEach(() => {
   [open, failAt] = [0, -1];
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with its host
   const { createSession, call } = EngineHost.prototype;
   vi.spyOn(EngineHost.prototype, 'createSession').mockImplementation(async function (
     this: EngineHost,

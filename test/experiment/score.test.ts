@@ -55,7 +55,7 @@ describe('createScoring', () => {
       started += 1;
       await new Promise((resolve) => setTimeout(resolve, 50));
       ended += 1;
-      return items.map(({ codebook0 }) => [codebook0]);
+      return items.map(({ codebook0 }) => [[...codebook0]]);
     };
     const scoring = createScoring({ ...run, nar: { ...run.nar, fill } }, run.train);
     // Three groups of 16, of which the second waits for the first.
