@@ -131,8 +131,9 @@ export class EngineHost {
   }
 
   /** A session for an ONNX model. An array that is all of its buffer is moved to the worker: it is empty afterwards. */
-  createSession(model: Uint8Array<ArrayBuffer>): Promise<number> {
-    const moved = model.byteLength === model.buffer.byteLength ? [model.buffer] : [];
+  createSession(model: Uint8Array): Promise<number> {
+    const { buffer, byteLength } = model;
+    const moved = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
     return this.#ask(this.#nextId++, 'createSession', [model, this.threads], { moved });
   }
 
