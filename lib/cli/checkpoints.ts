@@ -10,6 +10,7 @@ import { rewardNames, type Parameters, type RewardName } from '../experiment/par
 import { trainFrom, trainingParameters } from '../experiment/train-from.js';
 import type { RunEvent } from '../experiment/events.js';
 import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
+import { endedBeforeStartBy } from './interrupt.js';
 import { parameterOptions, parseNumber } from './parameter-options.js';
 import { createDisplay } from './render.js';
 
@@ -38,7 +39,7 @@ export function trainCommand(signal: AbortSignal): Command {
     .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
     .action(async ({ pairs, output, ...given }: { pairs: string; output: string } & Partial<Parameters>) => {
       const parameters = await trainingParameters(pairs, given);
-      await display(trainFrom(pairs, parameters, { root: output, signal }));
+      await display(trainFrom(pairs, parameters, { root: output, signal }), signal);
     });
   for (const option of parameterOptions('even-token')) {
     const isWanted = TRAINING.some((name) => name === option.attributeName());
@@ -85,7 +86,7 @@ export function evalCommand(signal: AbortSignal): Command {
       const given = { reward, rewardModel, ...(seed !== undefined && { seed }) };
       const { parameters, ...place } = await checkpointParameters(checkpoint, given, options.output);
       const evaluation = { ...place, split, indices, samplesPerPrompt: samples, signal };
-      await display(evaluateCheckpoint(parameters, evaluation));
+      await display(evaluateCheckpoint(parameters, evaluation), signal);
       const file = join(
         place.directories.outputDirectory,
         evaluationFileName(place.iteration, samples, reward),
@@ -94,10 +95,10 @@ export function evalCommand(signal: AbortSignal): Command {
     });
 }
 
-async function display(events: AsyncGenerator<RunEvent>): Promise<void> {
+async function display(events: AsyncGenerator<RunEvent>, signal: AbortSignal): Promise<void> {
   const shown = createDisplay(process.stdout);
   try {
-    for await (const event of events) shown.show(event);
+    for await (const event of endedBeforeStartBy(signal, events)) shown.show(event);
   } finally {
     shown.stop();
   }

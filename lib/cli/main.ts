@@ -3,11 +3,13 @@ import { relative } from 'node:path';
 import { Command } from 'commander';
 import { evalCommand, trainCommand } from './checkpoints.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
+import { endedBy } from './interrupt.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
 import { verifyDirectory } from './verify.js';
+import { defaultThreads } from '../engine/index.js';
 import { findRunDirectories } from '../experiment/directories.js';
 import { editRecording } from '../experiment/edit.js';
 import { runExperiment } from '../experiment/experiment.js';
@@ -27,7 +29,7 @@ const EXPERIMENTS: Record<RewardName, string> = {
  * Runs one command line.
  *
  * @param args without `node` and the script
- * @param signal ends a run in good order
+ * @param signal ends a run in good order, and whatever else is under way within a second: it may go on in the background
  * @returns the exit code: 0 done, 1 a comparison failed or a file could not be scored, 2 wrong input, 70 a mistake in this program, 74 the disk is full or fails, 130 interrupted
  */
 export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
@@ -53,7 +55,9 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
   const program = new Command('speech-dpo')
     .description('Direct Preference Optimization for speech codec language models')
     .exitOverride()
-    .showHelpAfterError('(see speech-dpo --help)');
+    .showHelpAfterError('(see speech-dpo --help)')
+    // Before anything is loaded: a wrong number of threads is refused.
+    .hook('preAction', () => void defaultThreads());
 
   for (const [reward, description] of Object.entries(EXPERIMENTS) as [RewardName, string][]) {
     const command = program
@@ -61,7 +65,11 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       .description(description)
       .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
       .action((options: Record<string, unknown> & { output: string }) =>
-        run(runExperiment(parametersFromOptions(reward, options), { root: options.output, signal }), reward),
+        run(
+          runExperiment(parametersFromOptions(reward, options), { root: options.output, signal }),
+          reward,
+          signal,
+        ),
       );
     for (const option of parameterOptions(reward)) command.addOption(option);
   }
@@ -77,7 +85,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .argument('<folder>', 'model_output/MMDD-HHMM or output/MMDD-HHMM')
     .action(async (folder: string) => {
       const { record } = await readRun(folder);
-      await run(resumeExperiment(folder, { signal }), record.parameters.reward);
+      await run(resumeExperiment(folder, { signal }), record.parameters.reward, signal);
     });
 
   program
@@ -90,7 +98,8 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       false,
     )
     .action(async (folder: string, { allAudio }: { allAudio: boolean }) => {
-      const report = await writeReport(findRunDirectories(folder).outputDirectory, { allAudio });
+      const { outputDirectory } = findRunDirectories(folder);
+      const report = await endedBy(signal, writeReport(outputDirectory, { allAudio }));
       process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
     });
 
@@ -99,7 +108,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .description('compare this implementation with reference values of transformers and TRL')
     .argument('<folder>', 'reference values with their model')
     .action(async (folder: string) => {
-      if (!(await verifyDirectory(folder))) onCheckFailed();
+      if (!(await endedBy(signal, verifyDirectory(folder)))) onCheckFailed();
     });
 
   program
@@ -112,7 +121,8 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .option('--json', 'print JSON', false)
     .action(async (files: string[], options) => {
       const { metric: metrics, reference, text, json } = options;
-      if (!(await scoreRecordings(files, { metrics, reference, text, json, signal }))) onCheckFailed();
+      const scoring = scoreRecordings(files, { metrics, reference, text, json, signal });
+      if (!(await endedBy(signal, scoring))) onCheckFailed();
     });
 
   program
@@ -129,7 +139,8 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .option('--temperature <number>', 'divides the logits; 0 takes the likeliest token', parseNumber, 1)
     .option('--max-new-tokens <number>', 'longest result, in tokens', parseNumber, 300)
     .action(async (options) => {
-      const { sourceSeconds, resultSeconds } = await editRecording({ ...options, signal });
+      const editing = editRecording({ ...options, signal });
+      const { sourceSeconds, resultSeconds } = await endedBy(signal, editing);
       const durations = `${sourceSeconds.toFixed(2)} s -> ${resultSeconds.toFixed(2)} s`;
       process.stdout.write(`${options.output}: ${durations}\n`);
     });

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { prepareDataset } from '../experiment/prepare-dataset.js';
+import { endedBy } from './interrupt.js';
 
 /** `speech-dpo prepare`: a dataset of a person's own recordings. */
 export function prepareCommand(signal: AbortSignal): Command {
@@ -14,7 +15,7 @@ export function prepareCommand(signal: AbortSignal): Command {
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
     .option('--codec <source>', "codec instead of the model's, folder or hub name")
     .action(async (options) => {
-      const count = await prepareDataset({ ...options, signal });
+      const count = await endedBy(signal, prepareDataset({ ...options, signal }));
       process.stdout.write(`${options.output}: ${count} items\n`);
     });
 }

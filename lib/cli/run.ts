@@ -3,15 +3,20 @@ import type { RunEvent } from '../experiment/events.js';
 import type { RewardName } from '../experiment/parameters.js';
 import { writeReport } from '../view/report.js';
 import { formatBeforeAfter } from './before-after.js';
+import { endedBeforeStartBy } from './interrupt.js';
 import { createDisplay } from './render.js';
 
 /** Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report. */
-export async function run(experiment: AsyncGenerator<RunEvent>, reward: RewardName): Promise<void> {
+export async function run(
+  experiment: AsyncGenerator<RunEvent>,
+  reward: RewardName,
+  signal: AbortSignal,
+): Promise<void> {
   const display = createDisplay(process.stdout);
   const events: RunEvent[] = [];
   let started: Extract<RunEvent, { type: 'started' }> | undefined;
   try {
-    for await (const event of experiment) {
+    for await (const event of endedBeforeStartBy(signal, experiment)) {
       display.show(event);
       if (event.type !== 'progress') events.push(event);
       if (event.type === 'started') started = event;

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type wabtInitializer from 'wabt';
+import { remember } from '../remember.js';
 
 /**
  * Pointers are byte offsets; every region is a multiple of 16 bytes long.
@@ -73,11 +74,11 @@ export interface AdamWOptions {
 /** torch's and transformers' defaults, weight decay 0. */
 export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
 
-let assembled: Promise<Uint8Array> | undefined;
+const assembled = new Map<typeof KERNEL, Promise<Uint8Array>>();
 
 /** The kernel as WebAssembly bytes; assembled once, because each assembler takes 16 MB. */
 export function assembleAdamW(): Promise<Uint8Array> {
-  return (assembled ??= assemble());
+  return remember(assembled, KERNEL, assemble);
 }
 
 async function assemble(): Promise<Uint8Array> {

@@ -5,16 +5,17 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
-import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
+import { compile, keepPrograms, tf, type Compiled, type InputSpec } from '../engine/index.js';
 import { causalMask, decode, encode } from '../policy/bart.js';
 import { headLogits } from '../policy/head.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import { attentionMask, lengthMask, padIds, padPositions, steppedLength } from '../policy/padding.js';
 import { weightSpecs } from '../policy/resident-weights.js';
 import { shuffled } from '../random.js';
+import { releaseAll } from '../release.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
 import { gradientOutputs, splitTrained, withGradients } from './gradient-program.js';
-import { openTrainingState } from './training-state.js';
+import { MOST_PROGRAMS, openTrainingState } from './training-state.js';
 
 /** One sequence. A position is the ids whose embeddings are summed there: one id, or one of each codebook. */
 export interface Example {
@@ -69,7 +70,7 @@ export async function* trainSupervised(
 ): AsyncGenerator<SupervisedStep, void, boolean | undefined> {
   const { trained, fixed } = splitTrained(model.weights);
   const state = await openTrainingState(trained, { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay });
-  const sessions = new Map<string, Promise<Compiled>>();
+  const programs = keepPrograms(MOST_PROGRAMS);
   const refresh = () =>
     state.download((name, data) => {
       model.weights.set(name, { shape: model.weights.get(name)!.shape, dtype: 'float32', data });
@@ -78,9 +79,9 @@ export async function* trainSupervised(
     for (let step = 0; step < options.steps; step++) {
       const { examples, head } = task.batch(step);
       const shape = exampleShape(examples, head, model.config);
-      const key = JSON.stringify(shape);
-      if (!sessions.has(key)) sessions.set(key, compileTask(model.config, task, shape, { trained, fixed }));
-      const run = await sessions.get(key)!;
+      const run = await programs.get(JSON.stringify(shape), () =>
+        compileTask(model.config, task, shape, { trained, fixed }),
+      );
       const result = await run(
         { ...state.parameters, ...collateExamples(examples, head, shape, task, model.config) },
         gradientOutputs(state.gradients),
@@ -100,8 +101,7 @@ export async function* trainSupervised(
     }
     await refresh();
   } finally {
-    for (const compiled of sessions.values()) await (await compiled).dispose();
-    await state.release();
+    await releaseAll([() => state.release(), () => programs.release()]);
   }
 }
 
@@ -121,12 +121,11 @@ export async function evaluateSupervised(
     const { loss, accuracy } = await run({
       ...feeds,
       ...collateExamples(examples, head, shape, task, model.config),
-    });
+    }).finally(() => run.dispose());
     const labels = examples.reduce((total, example) => total + example.labels.length, 0);
     sums.loss += loss[0] * labels;
     sums.accuracy += accuracy[0] * labels;
     sums.labels += labels;
-    await run.dispose();
   }
   return { loss: sums.loss / sums.labels, accuracy: sums.accuracy / sums.labels };
 }

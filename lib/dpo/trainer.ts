@@ -8,14 +8,15 @@
  */
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import type { Compiled } from '../engine/index.js';
+import { keepPrograms, type Compiled } from '../engine/index.js';
 import { shuffled } from '../random.js';
+import { releaseAll } from '../release.js';
 import { batchShape, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
 import { gradientOutputs, splitTrained } from './gradient-program.js';
 import { pairMetrics } from './loss.js';
 import type { DpoMetrics } from './metrics.js';
 import { compilePairProgram } from './pair-program.js';
-import { openTrainingState, type TrainingSnapshot } from './training-state.js';
+import { MOST_PROGRAMS, openTrainingState, type TrainingSnapshot } from './training-state.js';
 
 export type { PreferencePair } from './batch.js';
 export type { TrainingSnapshot } from './training-state.js';
@@ -84,17 +85,11 @@ export async function* trainDpo(
   const { beta, rpoAlpha = 0 } = options;
   const { trained, fixed } = splitTrained(policy.weights);
   const state = await openTrainingState(trained);
-  const sessions = new Map<string, Promise<Compiled>>();
-  const session = (shape: BatchShape, backward: boolean): Promise<Compiled> => {
-    const key = JSON.stringify([shape, backward]);
-    if (!sessions.has(key)) {
-      sessions.set(
-        key,
-        compilePairProgram(policy.config, shape, { trained, fixed, backward, beta, rpoAlpha }),
-      );
-    }
-    return sessions.get(key)!;
-  };
+  const programs = keepPrograms(MOST_PROGRAMS);
+  const session = (shape: BatchShape, backward: boolean): Promise<Compiled> =>
+    programs.get(JSON.stringify([shape, backward]), () =>
+      compilePairProgram(policy.config, shape, { trained, fixed, backward, beta, rpoAlpha }),
+    );
   const forward = async (batch: readonly PreferencePair[]): Promise<Float32Array> => {
     const shape = batchShape(batch, policy.config);
     const run = await session(shape, false);
@@ -200,8 +195,7 @@ export async function* trainDpo(
       policy.weights.set(name, { shape: policy.weights.get(name)!.shape, dtype: 'float32', data });
     });
   } finally {
-    for (const compiled of sessions.values()) await (await compiled).dispose();
-    await state.release();
+    await releaseAll([() => state.release(), () => programs.release()]);
   }
 }
 

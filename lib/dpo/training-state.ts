@@ -1,10 +1,26 @@
 /** What one training holds in the engine's memory: parameters, gradients and AdamW's moments, side by side. */
 import type { DeferredTensor, HostTensor } from '../checkpoint/safetensors.js';
-import { defaultHost, type EngineHost, type Resident } from '../engine/index.js';
+import {
+  checkResident,
+  defaultHost,
+  MOST_RESIDENT_NUMBERS,
+  residentBytes,
+  type EngineHost,
+  type Resident,
+  type ResidentTensors,
+} from '../engine/index.js';
+import { elementCount } from '../engine/graph.js';
+import { openParts } from '../release.js';
 import { ADAMW_DEFAULTS, assembleAdamW, stepArguments, type AdamWOptions } from './adamw.js';
 
 const REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
 type Region = (typeof REGIONS)[number];
+
+/**
+ * Programs that a training keeps: one for each shape of a batch, forward, and one forward and backward. Lengths are rounded up, so that a
+ * training has some ten of them.
+ */
+export const MOST_PROGRAMS = 64;
 
 /** What a training goes on from, to the bit. */
 export interface TrainingSnapshot {
@@ -38,18 +54,49 @@ export interface TrainingState {
   release(): Promise<void>;
 }
 
+/**
+ * Whether a training of these weights fits into the engine's memory.
+ *
+ * @throws Error saying how many parameters there are and how many would fit
+ */
+export function checkTrainable(weights: ReadonlyMap<string, Pick<HostTensor, 'shape'>>): void {
+  const shapes = [...weights.values()].map(({ shape }) => shape);
+  const count = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
+  const bytes = REGIONS.length * shapes.reduce((sum, shape) => sum + residentBytes(shape), 0);
+  const most = MOST_RESIDENT_NUMBERS / REGIONS.length;
+  checkResident(
+    `training a model of ${millions(count)} parameters (at most ${millions(most)} can be trained)`,
+    bytes,
+  );
+}
+
+const millions = (count: number): string => `${Math.floor(count / 1e6)} million`;
+
 /** Uploads `weights` (float32) and makes room for their gradients and moments; five times the weights' memory. */
 export async function openTrainingState(
   weights: ReadonlyMap<string, HostTensor>,
   options: AdamWOptions = ADAMW_DEFAULTS,
   host: EngineHost = defaultHost(),
 ): Promise<TrainingState> {
+  checkTrainable(weights);
+  return openParts(async (opened) => {
+    const resident = await host.allocate(
+      REGIONS.flatMap((region) =>
+        [...weights].map(([name, { shape }]) => [`${region}/${name}`, shape] as const),
+      ),
+    );
+    opened.push(() => resident.release());
+    return fillState(weights, options, host, resident);
+  });
+}
+
+async function fillState(
+  weights: ReadonlyMap<string, HostTensor>,
+  options: AdamWOptions,
+  host: EngineHost,
+  resident: ResidentTensors,
+): Promise<TrainingState> {
   const names = [...weights.keys()];
-  const resident = await host.allocate(
-    REGIONS.flatMap((region) =>
-      names.map((name) => [`${region}/${name}`, weights.get(name)!.shape] as const),
-    ),
-  );
   const inRegion = (region: Region): Record<string, Resident> =>
     Object.fromEntries(names.map((name) => [name, resident.tensors.get(`${region}/${name}`)!]));
   const parameters = inRegion('parameter');

@@ -66,7 +66,7 @@ export async function compile(
     const fed = Object.fromEntries(Object.entries(checked).filter(([name]) => used.has(name)));
     return host.call('run', session, fed, { ...into });
   };
-  const dispose = () => host.call('releaseSession', session);
+  const dispose = () => host.release('releaseSession', session);
   return Object.assign(run, { outputs: graph.outputs, session, dispose });
 }
 

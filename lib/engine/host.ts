@@ -1,45 +1,76 @@
 /** The main thread's side of the engine's worker. */
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import './no-telemetry.js';
 import { compiledModule } from './compiled-module.js';
-import { elementCount } from './graph.js';
+import { EngineError, EngineStopped } from './errors.js';
+import { checkResident, residentBytes } from './limits.js';
+import { ownMemory } from './owned.js';
 import type { HostArray, Method, Reply, Request, Resident, WorkerCalls } from './protocol.js';
+import { defaultThreads } from './threads.js';
 
 interface Waiting {
   resolve: (value: never) => void;
   reject: (error: Error) => void;
   onEvent?: (event: unknown) => void;
+  /** Its stack says who asked. */
+  asked: Error;
 }
 
-/** Threads for one operator: the machine's cores, or SPEECH_DPO_THREADS. */
-export const defaultThreads = (): number => Number(process.env.SPEECH_DPO_THREADS) || availableParallelism();
+/** Hosts whose workers run. */
+const running = new Set<EngineHost>();
 
-/** One worker thread; calls are answered in order. It keeps the process alive only while a call is under way. */
+/**
+ * Closes every worker of this process. To be waited for before `process.exit`, which stops threads wherever they are: where that is in
+ * ONNX Runtime, the process dies of SIGABRT.
+ */
+export async function closeEngines(): Promise<void> {
+  await Promise.all([...running].map((host) => host.close()));
+}
+
+/**
+ * One worker thread; calls are answered in order. It starts with the first call, so that a host nobody uses costs nothing, and keeps the
+ * process alive only while a call is under way.
+ */
 export class EngineHost {
-  readonly #worker: Worker;
+  #worker: Worker | undefined;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
-  #ended: Error | undefined;
+  #ended: EngineStopped | undefined;
 
   /** @param threads threads for one operator */
-  constructor(readonly threads = defaultThreads()) {
+  constructor(readonly threads = defaultThreads()) {}
+
+  /** False once the worker is closed or has died: every call is rejected. */
+  get isOpen(): boolean {
+    return this.#ended === undefined;
+  }
+
+  #start(): Worker {
     // Options of the caller's process, such as --input-type, are not for this file.
-    this.#worker = new Worker(new URL(compiledModule('./worker.js', import.meta.url)), { execArgv: [] });
-    this.#worker.unref();
-    this.#worker.on('message', (reply: Reply) => {
-      const waiting = this.#waiting.get(reply.id)!;
+    const worker = new Worker(new URL(compiledModule('./worker.js', import.meta.url)), { execArgv: [] });
+    worker.on('message', (reply: Reply) => {
+      const waiting = this.#waiting.get(reply.id);
+      // Nobody waits for the answers of a worker that is being closed.
+      if (!waiting) return;
       if ('event' in reply) return waiting.onEvent?.(reply.event);
       this.#settled(reply.id);
-      if ('error' in reply) waiting.reject(new Error(reply.error));
+      if ('error' in reply) waiting.reject(new EngineError(reply.error, waiting.asked));
       else waiting.resolve(reply.result as never);
     });
-    this.#worker.on('error', (error) => {
-      this.#end(error);
+    const onFailure = (error: Error) => {
+      this.#end(new EngineStopped(`the engine's worker has died: ${error.message}`, { cause: error }));
+      void this.close();
+    };
+    worker.on('error', onFailure);
+    worker.on('messageerror', onFailure);
+    worker.on('exit', () => {
+      running.delete(this);
+      this.#end(new EngineStopped("the engine's worker has ended"));
     });
-    this.#worker.on('exit', () => {
-      this.#end(new Error("the engine's worker has been closed"));
-    });
+    // After the listeners: the first one refs the worker's port.
+    worker.unref();
+    running.add(this);
+    return worker;
   }
 
   call<M extends Method>(
@@ -90,28 +121,39 @@ export class EngineHost {
     { onEvent, moved = [] }: { onEvent?: (event: unknown) => void; moved?: ArrayBuffer[] } = {},
   ): Promise<Result> {
     if (this.#ended) return Promise.reject(this.#ended);
+    const worker = (this.#worker ??= this.#start());
     return new Promise((resolve, reject) => {
-      this.#worker.postMessage({ id, method, args } satisfies Request, moved);
-      this.#worker.ref();
-      this.#waiting.set(id, { resolve, reject, onEvent });
+      const message = ownMemory<Request>({ id, method, args });
+      worker.postMessage(message.owned, [...moved, ...message.moved]);
+      worker.ref();
+      this.#waiting.set(id, { resolve, reject, onEvent, asked: new Error() });
     });
   }
 
-  /** A session for an ONNX model, whose bytes are moved to the worker: the caller's array is empty afterwards. */
-  createSession(model: Uint8Array<ArrayBuffer>): Promise<number> {
-    return this.#ask(this.#nextId++, 'createSession', [model, this.threads], { moved: [model.buffer] });
+  /** A session for an ONNX model. An array that is all of its buffer is moved to the worker: it is empty afterwards. */
+  createSession(model: Uint8Array): Promise<number> {
+    const { buffer, byteLength } = model;
+    const moved = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
+    return this.#ask(this.#nextId++, 'createSession', [model, this.threads], { moved });
   }
 
-  /** Memory in the worker for tensors of these shapes, each aligned to 64 bytes, zeroed. */
+  /**
+   * Memory in the worker for float32 tensors of these shapes, each aligned to 64 bytes, zeroed.
+   *
+   * @param what they are, for the error
+   * @throws Error when they take 4 GiB or more
+   */
   async allocate<K extends string>(
     shapes: Iterable<readonly [K, readonly number[]]>,
+    what = 'what is to be kept together',
   ): Promise<ResidentTensors<K>> {
     const places: [K, number, readonly number[]][] = [];
     let bytes = 0;
     for (const [name, shape] of shapes) {
       places.push([name, bytes, shape]);
-      bytes += Math.ceil((elementCount(shape) * 4) / 64) * 64;
+      bytes += residentBytes(shape);
     }
+    checkResident(what, bytes);
     const memory = await this.call('createMemory', bytes);
     const tensors = new Map(
       places.map(([name, byteOffset, shape]) => [
@@ -119,7 +161,7 @@ export class EngineHost {
         { memory, byteOffset, shape, dtype: 'float32' as const },
       ]),
     );
-    return { memory, byteLength: bytes, tensors, release: () => this.call('releaseMemory', memory) };
+    return { memory, byteLength: bytes, tensors, release: () => this.release('releaseMemory', memory) };
   }
 
   read(source: Resident): Promise<HostArray> {
@@ -130,12 +172,27 @@ export class EngineHost {
     return this.call('write', target, data);
   }
 
+  /** Frees a session or memory; of a worker that is gone nothing is left to free. */
+  async release(method: 'releaseSession' | 'releaseMemory', id: number): Promise<void> {
+    try {
+      await this.call(method, id);
+    } catch (error) {
+      if (!(error instanceof EngineStopped)) throw error;
+    }
+  }
+
+  /** Rejects the calls under way, and ends the worker as soon as it is not within ONNX Runtime. */
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    this.#end(new EngineStopped("the engine's worker has been closed"));
+    const worker = this.#worker;
+    if (!worker || !running.has(this)) return;
+    worker.postMessage({ id: 0, method: 'end', args: [] } satisfies Request);
+    worker.ref();
+    await new Promise((resolve) => worker.once('exit', resolve));
   }
 
   /** Rejects the calls under way and all later ones, which nobody would answer. */
-  #end(error: Error): void {
+  #end(error: EngineStopped): void {
     this.#ended ??= error;
     for (const [id, { reject }] of this.#waiting) {
       this.#settled(id);
@@ -145,7 +202,7 @@ export class EngineHost {
 
   #settled(id: number): void {
     this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0) this.#worker?.unref();
   }
 }
 
@@ -159,7 +216,8 @@ export interface ResidentTensors<K extends string = string> {
 
 let shared: EngineHost | undefined;
 
-/** The worker that everything uses unless told otherwise; started on first use. */
+/** The worker that everything uses unless told otherwise; another one once it has died. */
 export function defaultHost(): EngineHost {
-  return (shared ??= new EngineHost());
+  if (!shared?.isOpen) shared = new EngineHost();
+  return shared;
 }

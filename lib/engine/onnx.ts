@@ -3,6 +3,7 @@
  */
 import protobuf from 'protobufjs';
 import { DYNAMIC, elementCount, type Attribute, type Constant, type Graph, type Value } from './graph.js';
+import { checkModelSize } from './limits.js';
 
 /** Opset 17 is the first with LayerNormalization; IR version 8 belongs to it. */
 const OPSET = 17;
@@ -37,7 +38,11 @@ const MODEL_GRAPH = 7;
 const GRAPH_INITIALIZER = 5;
 const TENSOR_RAW_DATA = 9;
 
-/** The bytes of an ONNX model that computes `graph`. */
+/**
+ * The bytes of an ONNX model that computes `graph`.
+ *
+ * @throws Error when its constants make it larger than 2 GiB
+ */
 export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
   const model = encode('ModelProto', {
     ir_version: IR_VERSION,
@@ -81,7 +86,9 @@ function field(number: number, content: readonly Uint8Array[]): Uint8Array[] {
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((total, part) => total + part.byteLength, 0));
+  const byteLength = parts.reduce((total, part) => total + part.byteLength, 0);
+  checkModelSize(byteLength);
+  const bytes = new Uint8Array(byteLength);
   let offset = 0;
   for (const part of parts) {
     bytes.set(part, offset);

@@ -1,4 +1,5 @@
 /** What the main thread and the engine's worker thread say to each other. */
+import type { ReportedError } from './errors.js';
 
 export type HostArray = Float32Array | Int32Array;
 
@@ -51,9 +52,12 @@ export type WorkerStream = (thread: WorkerThread, args: never) => AsyncGenerator
 export type Method = keyof WorkerCalls;
 export interface Request {
   id: number;
-  /** "stream": args are the address of a module and its generator's arguments; answered by events, then a result. */
-  method: Method | 'stream';
+  /**
+   * "stream": args are the address of a module and its generator's arguments; answered by events, then a result.
+   * "end": the thread ends, and nothing is answered any more.
+   */
+  method: Method | 'stream' | 'end';
   args: unknown[];
 }
 export type Reply =
-  { id: number; result: unknown } | { id: number; event: unknown } | { id: number; error: string };
+  { id: number; result: unknown } | { id: number; event: unknown } | { id: number; error: ReportedError };

@@ -2,7 +2,9 @@
 import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 import type * as OnnxRuntime from 'onnxruntime-node';
+import { reportError } from './errors.js';
 import { elementCount } from './graph.js';
+import { ownMemory } from './owned.js';
 import type {
   Feed,
   HostArray,
@@ -93,7 +95,7 @@ const calls: {
   clear(memory, byteOffset, byteLength) {
     new Uint8Array(memories.get(memory)!.buffer, byteOffset, byteLength).fill(0);
   },
-  read: (source) => view(source).slice(),
+  read: view,
   write(target, data) {
     view(target).set(data);
   },
@@ -118,26 +120,29 @@ async function stream(id: number, module: string, args: unknown): Promise<void> 
     const program = (await import(module)) as { stream: WorkerStream };
     for await (const event of program.stream({ run }, args as never)) {
       if (!streams.has(id)) return;
-      parentPort!.postMessage({ id, event } satisfies Reply);
+      send({ id, event });
     }
   } finally {
     streams.delete(id);
   }
 }
 
+/** What lies in resident memory, or in a part of some other buffer, is copied and moves. */
+function send(reply: Reply): void {
+  const { owned, moved } = ownMemory(reply);
+  parentPort!.postMessage(owned, moved);
+}
+
 parentPort!.on('message', async ({ id, method, args }: Request) => {
-  let reply: Reply;
+  // Here, between two calls into ONNX Runtime.
+  if (method === 'end') process.exit();
   try {
     const result =
       method === 'stream'
         ? await stream(id, args[0] as string, args[1])
         : await (calls[method] as (...args: unknown[]) => unknown)(...args);
-    reply = { id, result };
+    send({ id, result });
   } catch (error) {
-    reply = { id, error: error instanceof Error ? error.message : String(error) };
+    send({ id, error: reportError(error) });
   }
-  // What was read is a copy already: it moves.
-  const moved =
-    method === 'read' && 'result' in reply ? [(reply.result as HostArray).buffer as ArrayBuffer] : [];
-  parentPort!.postMessage(reply, moved);
 });

@@ -7,6 +7,7 @@ import { packPrompt } from '../policy/pack.js';
 import { openPartner } from '../policy/nar.js';
 import { loadPolicy } from '../policy/policy.js';
 import { openSampler } from '../policy/sample.js';
+import { releaseAll } from '../release.js';
 import { parametersSchema } from './parameters.js';
 import { checkSameCodes, findModelPart, type ModelSources } from './sources.js';
 import { synthesize } from './synthesize.js';
@@ -65,8 +66,6 @@ export async function editRecording(
       resultSeconds: samples.length / codec.sampleRateHz,
     };
   } finally {
-    await sampler.release();
-    await nar.dispose();
-    await codec.dispose();
+    await releaseAll([() => codec.dispose(), () => nar.dispose(), () => sampler.release()]);
   }
 }

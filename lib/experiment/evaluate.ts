@@ -48,15 +48,20 @@ export async function* evaluateSplit(
   const startSeconds = run.clock.seconds();
   const { seed, numEval } = run.parameters;
   const scoring = createScoring(run, run[split], split === 'test' ? run.guards : []);
-  yield* sampleCompletions(
-    run,
-    run[split],
-    numEval,
-    deriveSeed(seed, iteration, `evaluate-${split}`),
-    { iteration, stage: 'evaluate', split },
-    scoring.add,
-  );
-  const scored = yield* scoring.finish({ iteration, split });
+  let scored: ScoredCompletion[][];
+  try {
+    yield* sampleCompletions(
+      run,
+      run[split],
+      numEval,
+      deriveSeed(seed, iteration, `evaluate-${split}`),
+      { iteration, stage: 'evaluate', split },
+      scoring.add,
+    );
+    scored = yield* scoring.finish({ iteration, split });
+  } finally {
+    await scoring.close();
+  }
   const { rewards, lengths, droppedReasons } = flatten(scored);
   yield {
     type: 'evaluated',

@@ -1,11 +1,15 @@
 import { join } from 'node:path';
 import { openCodec } from '../codec/open.js';
 import type { DatasetItem } from '../codec/codec.js';
+import { splitTrained } from '../dpo/gradient-program.js';
+import { checkTrainable } from '../dpo/training-state.js';
 import { resolveModelDirectory } from '../package-root.js';
 import { openPartner } from '../policy/nar.js';
 import { packPrompt } from '../policy/pack.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
+import { checkUploadable } from '../policy/resident-weights.js';
 import { openSampler } from '../policy/sample.js';
+import { releaseAll } from '../release.js';
 import { createRunDirectories, type RunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
 import { iterate } from './iterate.js';
@@ -25,13 +29,18 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
+/** Of a run that trains its policy, which takes five times the memory of sampling it. */
+export interface WorkOptions extends RunOptions {
+  trains?: boolean;
+}
+
 /**
  * Loads what the parameters name, makes the run's directories and runs `iterate()`, recorded.
  *
  * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, before anything is written
  */
 export function runExperiment(parameters: Parameters, options: RunOptions): AsyncGenerator<RunEvent> {
-  return withRun(parameters, options, (run) =>
+  return withRun(parameters, { ...options, trains: true }, (run) =>
     whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run)),
   );
 }
@@ -39,14 +48,15 @@ export function runExperiment(parameters: Parameters, options: RunOptions): Asyn
 /**
  * Opens what the parameters name, works on it, and closes it again.
  *
- * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, before anything is written
+ * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, or a policy too large to train, before
+ *   anything is written
  */
 export async function* withRun(
   parameters: Parameters,
-  { root, signal, ...options }: RunOptions,
+  { root, signal, trains = false, ...options }: WorkOptions,
   work: (run: Run) => AsyncGenerator<RunEvent>,
 ): AsyncGenerator<RunEvent> {
-  const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, signal);
+  const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, trains, signal);
   const nar = openPartner(narPolicy);
   const sampler = openSampler(inputs.policy);
   try {
@@ -74,16 +84,16 @@ export async function* withRun(
       await scorers.dispose();
     }
   } finally {
-    await sampler.release();
-    await nar.dispose();
-    await codec.dispose();
+    await releaseAll([() => codec.dispose(), () => nar.dispose(), () => sampler.release()]);
   }
 }
 
 /** Reads and checks every file that a run needs; the codec is opened last. */
-async function loadInputs(parameters: Parameters, signal?: AbortSignal) {
+async function loadInputs(parameters: Parameters, trains: boolean, signal?: AbortSignal) {
   const policy = await loadPolicy(await findModelPart(parameters, 'policy', signal));
+  if (trains) checkTrainable(splitTrained(policy.weights).trained);
   const nar = await loadPolicy(await findModelPart(parameters, 'nar', signal));
+  checkUploadable(nar.weights);
   const { data, trainPrompts, testPrompts, instruction } = parameters;
   const prompts =
     data === null

@@ -53,23 +53,29 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   const startSeconds = run.clock.seconds();
   const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
   const scoring = createScoring(run, run.train, guards);
-  const completions = yield* sampleCompletions(
-    run,
-    run.train,
-    sampleSize,
-    deriveSeed(seed, iteration, 'sample'),
-    { iteration, stage: 'sample' },
-    scoring.add,
-  );
-  const sampledSeconds = run.clock.seconds();
-  yield {
-    type: 'sampled',
-    iteration,
-    samples: completions.flat().length,
-    tokens: completions.flat(2).length,
-    seconds: sampledSeconds - startSeconds,
-  };
-  const scored = yield* scoring.finish({ iteration });
+  let sampledSeconds: number;
+  let scored: ScoredCompletion[][];
+  try {
+    const completions = yield* sampleCompletions(
+      run,
+      run.train,
+      sampleSize,
+      deriveSeed(seed, iteration, 'sample'),
+      { iteration, stage: 'sample' },
+      scoring.add,
+    );
+    sampledSeconds = run.clock.seconds();
+    yield {
+      type: 'sampled',
+      iteration,
+      samples: completions.flat().length,
+      tokens: completions.flat(2).length,
+      seconds: sampledSeconds - startSeconds,
+    };
+    scored = yield* scoring.finish({ iteration });
+  } finally {
+    await scoring.close();
+  }
   const { rewards, lengths, droppedReasons } = flatten(scored);
   yield {
     type: 'scored',

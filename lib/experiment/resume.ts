@@ -28,16 +28,20 @@ export async function* resumeExperiment(
       yield* events;
       return;
     }
-    yield* withRun(record.parameters, { root: '.', directories, signal }, async function* (inputs) {
-      const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
-      if (policy) {
-        const { weights } = await loadPretrained(policy);
-        for (const [name, tensor] of weights) inputs.policy.weights.set(name, tensor);
-      }
-      const earlier = await cutRecord(directories, record, kept);
-      if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
-      yield* events.slice(0, kept);
-      yield* recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
-    });
+    yield* withRun(
+      record.parameters,
+      { root: '.', directories, signal, trains: true },
+      async function* (inputs) {
+        const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
+        if (policy) {
+          const { weights } = await loadPretrained(policy);
+          for (const [name, tensor] of weights) inputs.policy.weights.set(name, tensor);
+        }
+        const earlier = await cutRecord(directories, record, kept);
+        if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
+        yield* events.slice(0, kept);
+        yield* recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
+      },
+    );
   });
 }

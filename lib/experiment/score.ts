@@ -34,6 +34,8 @@ export interface Scoring {
    *   those samples are kept in invalid_rewards.json in the output directory
    */
   finish(progress: Pick<Progress, 'iteration' | 'split'>): AsyncGenerator<RunEvent, ScoredCompletion[][]>;
+  /** Starts nothing new and waits for what is under way, so that what scoring works with can be closed. */
+  close(): Promise<void>;
 }
 
 /**
@@ -49,21 +51,29 @@ export function createScoring(
   const waiting: { promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean }[] = [];
   const running: Promise<void>[] = [];
   let lastGroup: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
+  const refuseWhenClosed = () => {
+    if (isClosed) throw new Error('the scoring was closed');
+  };
 
   function startGroup(): void {
     const group = waiting.splice(0, COMPLETIONS_AT_ONCE);
     const makeAudio = once(() => {
       const completions = group.map(({ promptIndex, codes }) => ({ item: prompts[promptIndex].item, codes }));
       // One group after the other, so that sampling gets its turn in the engine between their calls.
-      const waveforms = lastGroup.then(() => synthesize(run, completions));
+      const waveforms = lastGroup.then(() => {
+        refuseWhenClosed();
+        return synthesize(run, completions);
+      });
       lastGroup = waveforms.catch(() => undefined);
       return waveforms;
     });
     for (const [index, { promptIndex, sampleIndex, codes, finished }] of group.entries()) {
-      const audio = async () => ({
-        samples: (await makeAudio())[index],
-        sampleRateHz: run.codec.sampleRateHz,
-      });
+      const audio = async () => {
+        const samples = (await makeAudio())[index];
+        refuseWhenClosed();
+        return { samples, sampleRateHz: run.codec.sampleRateHz };
+      };
       const scoring = scoreSample(run, guards, { item: prompts[promptIndex].item, codes, audio });
       running.push(
         scoring.then((score) => void (scored[promptIndex][sampleIndex] = { codes, finished, ...score })),
@@ -91,6 +101,10 @@ export function createScoring(
         );
       }
       return scored;
+    },
+    async close() {
+      isClosed = true;
+      await Promise.allSettled(running);
     },
   };
 }

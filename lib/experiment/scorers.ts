@@ -1,6 +1,7 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { EngineHost } from '../engine/index.js';
+import { releaseAll } from '../release.js';
 import { evenToken } from '../reward/even-token.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
 import { length } from '../reward/length.js';
@@ -45,10 +46,7 @@ export async function openScorers(parameters: Parameters): Promise<Scorers> {
         levelGuard,
       ],
       notices,
-      async dispose() {
-        await transcriber?.dispose();
-        await host.close();
-      },
+      dispose: () => releaseAll([() => host.close(), () => transcriber?.dispose()]),
     };
   } catch (error) {
     await host.close();

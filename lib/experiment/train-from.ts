@@ -35,7 +35,7 @@ export async function* trainFrom(
     testPrompts: 1,
     guard: false,
   };
-  yield* withRun(recorded, options, (run) =>
+  yield* withRun(recorded, { ...options, trains: true }, (run) =>
     whileLocked(run.directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
   );
 }

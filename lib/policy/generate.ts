@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../checkpoint/safetensors.js';
 import { compiledModule, defaultHost, type Compiled } from '../engine/index.js';
+import { openAtOnce, releaseAll } from '../release.js';
 import {
   decodeLoop,
   type Choose,
@@ -66,8 +67,7 @@ export function openGenerator(model: Model, { prefix, allowed }: Vocabulary): Ge
   async function release() {
     const programs = kept;
     kept = undefined;
-    await programs?.encoder.dispose();
-    await programs?.step.dispose();
+    if (programs) await releaseAll([() => programs.encoder.dispose(), () => programs.step.dispose()]);
   }
 
   async function open(shape: StepShape): Promise<Programs> {
@@ -79,10 +79,10 @@ export function openGenerator(model: Model, { prefix, allowed }: Vocabulary): Ge
     if (kept && isCurrent) return kept;
     await release();
     // Together: one is traced here while the worker prepares the other.
-    const [encoder, step] = await Promise.all([
-      compileEncoder(config, weights, shape),
-      compileStep(config, weights, shape, vocabulary),
-    ]);
+    const [encoder, step] = await openAtOnce(
+      [compileEncoder(config, weights, shape), compileStep(config, weights, shape, vocabulary)],
+      (program) => program.dispose(),
+    );
     return (kept = { shape, tensors, encoder, step });
   }
 

@@ -1,12 +1,15 @@
 /** The partner's compiled programs: the encoder, one prompt at a time, and the decoder that writes one codebook of several rows. */
 import {
   compile,
+  keepPrograms,
   tf,
   type Compiled,
   type HostArray,
   type InputSpec,
   type Resident,
 } from '../engine/index.js';
+import { releaseAll } from '../release.js';
+import { remember } from '../remember.js';
 import { addPositions, decoderLayers } from './bart.js';
 import { compileEncoder, crossKey, crossValue, layers } from './decoder-step.js';
 import { headLogits } from './head.js';
@@ -45,26 +48,17 @@ export interface NarPrograms {
 }
 
 export function openNarPrograms(policy: Policy): NarPrograms {
-  const programs = new Map<string, Promise<Compiled>>();
-  let weights: Promise<ResidentWeights> | undefined;
+  const programs = keepPrograms(MOST_PROGRAMS);
+  const uploaded = new Map<Policy, Promise<ResidentWeights>>();
   const releaseWeights = async () => {
-    const held = weights;
-    weights = undefined;
-    await (await held)?.release();
+    const held = uploaded.get(policy);
+    uploaded.clear();
+    await (await held?.catch(() => undefined))?.release();
   };
   const keep = async (key: string, make: () => Promise<Compiled>): Promise<Run> => {
-    const program = programs.get(key) ?? make();
-    // A map remembers the order of its entries: the one used last comes last.
-    programs.delete(key);
-    programs.set(key, program);
-    const [[oldestKey, oldest]] = programs;
-    if (programs.size > MOST_PROGRAMS) {
-      programs.delete(oldestKey);
-      await (await oldest).dispose();
-    }
-    const run = await program;
+    const run = await programs.get(key, make);
     return async (feeds, into) => {
-      const { tensors } = await (weights ??= uploadWeights(policy.weights));
+      const { tensors } = await remember(uploaded, policy, () => uploadWeights(policy.weights));
       return run({ ...tensors, ...feeds }, into);
     };
   };
@@ -80,11 +74,7 @@ export function openNarPrograms(policy: Policy): NarPrograms {
       ),
     decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(policy, shape)),
     releaseWeights,
-    async dispose() {
-      for (const program of programs.values()) await (await program).dispose();
-      programs.clear();
-      await releaseWeights();
-    },
+    dispose: () => releaseAll([releaseWeights, () => programs.release()]),
   };
 }
 

@@ -149,6 +149,7 @@ async function fillBatch(
       targetLength,
     ),
   };
+  signal?.throwIfAborted();
   const decoder = await programs.decoder(shape);
   const memory = await openCrossMemory(nar, shape);
   try {

@@ -37,10 +37,13 @@ export async function openStepMemory(
     [cachedValue(layer), newValue(layer)],
   ]);
   const crossNames = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
-  const { tensors, release } = await defaultHost().allocate([
-    ...cacheNames.map(([input]) => [input, cacheShape] as const),
-    ...crossNames.map((name) => [name, crossShape] as const),
-  ]);
+  const { tensors, release } = await defaultHost().allocate(
+    [
+      ...cacheNames.map(([input]) => [input, cacheShape] as const),
+      ...crossNames.map((name) => [name, crossShape] as const),
+    ],
+    `sampling ${shape.samples} completions of up to ${shape.cacheLength} tokens of each prompt`,
+  );
   const memory: StepMemory = {
     cross: Object.fromEntries(crossNames.map((name) => [name, tensors.get(name)!])),
     caches: cacheNames.map(([input, output]) => ({ input, output, cache: tensors.get(input)! })),

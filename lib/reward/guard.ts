@@ -1,3 +1,4 @@
+import { remember } from '../remember.js';
 import { compareTraits, measureTraits } from '../scoring/fidelity.js';
 import type { OpinionScorer } from '../scoring/opinion.js';
 import { measureLevel } from '../scoring/silence.js';
@@ -106,8 +107,5 @@ export function wordGuard(
 /** Prompts come again in every evaluation; what is made of one is kept. */
 function oncePerItem<T>(make: (item: DatasetItem) => Promise<T>): (item: DatasetItem) => Promise<T> {
   const made = new Map<DatasetItem, Promise<T>>();
-  return (item) => {
-    if (!made.has(item)) made.set(item, make(item));
-    return made.get(item)!;
-  };
+  return (item) => remember(made, item, () => make(item));
 }

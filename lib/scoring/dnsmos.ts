@@ -6,7 +6,8 @@ import { resample } from '../audio/resample.js';
 import { writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { sha256Of } from '../checkpoint/download.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
-import { defaultHost, type EngineHost } from '../engine/index.js';
+import { defaultHost, EngineStopped, type EngineHost } from '../engine/index.js';
+import { openParts, releaseAll, type Release } from '../release.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
 import { findWeights, nameWeights, type WeightsPlace } from './weights-path.js';
@@ -72,15 +73,27 @@ const PLACE: WeightsPlace = {
  * @param host runs the networks; default: the engine's shared worker thread
  * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
  */
-export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defaultHost()): Promise<Dnsmos> {
+export async function loadDnsmos(weightsFolder?: string, host?: EngineHost): Promise<Dnsmos> {
   const folder = await findWeights(PLACE, weightsFolder);
+  const nameOf = (path: string) => nameWeights(PLACE, path, weightsFolder);
+  return openParts((opened) => openNetworks(folder, nameOf, host ?? defaultHost(), opened));
+}
+
+async function openNetworks(
+  folder: string,
+  nameOf: (path: string) => string,
+  host: EngineHost,
+  opened: Release[],
+): Promise<Dnsmos> {
   const open = async (file: keyof typeof NETWORKS) => {
     const path = join(folder, file);
     try {
-      return await host.call('createSession', await readGivenFile(path), host.threads);
+      const session = await host.createSession(await readGivenFile(path));
+      opened.push(() => host.release('releaseSession', session));
+      return session;
     } catch (error) {
-      const name = nameWeights(PLACE, path, weightsFolder);
-      throw new Error(`${name}: cannot load this DNSMOS network: ${(error as Error).message}`, {
+      if (error instanceof EngineStopped) throw error;
+      throw new Error(`${nameOf(path)}: cannot load this DNSMOS network: ${(error as Error).message}`, {
         cause: error,
       });
     }
@@ -88,6 +101,7 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
   const p835 = await open('sig_bak_ovr.onnx');
   const p808 = await open('model_v8.onnx');
   const mel = await compileMel(host);
+  opened.push(() => mel.dispose());
   const run = async (session: number, data: Float32Array, shape: number[]) =>
     Object.values(await host.call('run', session, { input_1: { data, shape } }, {}))[0];
 
@@ -108,11 +122,7 @@ export async function loadDnsmos(weightsFolder?: string, host: EngineHost = defa
       const mean = (total: number) => total / windows.length;
       return { ovrl: mean(sum.ovrl), sig: mean(sum.sig), bak: mean(sum.bak), p808: mean(sum.p808) };
     },
-    async dispose() {
-      await host.call('releaseSession', p835);
-      await host.call('releaseSession', p808);
-      await mel.dispose();
-    },
+    dispose: () => releaseAll(opened),
   };
 }
 

@@ -1,10 +1,11 @@
 import { readWav, toMono } from '../audio/wav.js';
+import { releaseAll } from '../release.js';
 import {
   METRIC_NAMES,
   needsReference,
   needsText,
   openMetric,
-  type Comparison,
+  type Metric,
   type MetricName,
   type Score,
 } from './metrics.js';
@@ -42,8 +43,12 @@ export async function* scoreFiles(
   const { signal } = options;
   checkMetrics(options);
   const comparison = { reference: await readReference(options), text: options.text };
-  const metrics = await openAll(options.metrics, comparison);
+  const metrics = new Map<MetricName, Metric>();
   try {
+    for (const name of options.metrics) {
+      signal?.throwIfAborted();
+      metrics.set(name, await openMetric(name, comparison));
+    }
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);
       const recordings = await Promise.all(batch.map(readMono));
@@ -60,7 +65,7 @@ export async function* scoreFiles(
       }
     }
   } finally {
-    for (const metric of metrics.values()) await metric.dispose?.();
+    await releaseAll([...metrics.values()].map((metric) => () => metric.dispose?.()));
   }
 }
 
@@ -82,12 +87,6 @@ async function readReference({ metrics, reference }: ScoreFilesOptions): Promise
   const recording = await readMono(reference);
   if (recording instanceof Error) throw recording;
   return recording;
-}
-
-async function openAll(names: readonly MetricName[], comparison: Comparison) {
-  const metrics = new Map<MetricName, Awaited<ReturnType<typeof openMetric>>>();
-  for (const name of names) metrics.set(name, await openMetric(name, comparison));
-  return metrics;
 }
 
 async function readMono(path: string): Promise<NisqaInput | Error> {

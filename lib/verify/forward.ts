@@ -62,8 +62,7 @@ export async function verifyForward(
     decoderIds: Int32Array.from(golden.decoder_input_ids.flat()),
     labels: Int32Array.from(golden.labels.flat(), (label) => Math.max(label, 0)),
     causal: causalMask(target),
-  });
-  await run.dispose();
+  }).finally(() => run.dispose());
   const labelled = golden.labels.map((labels) => labels.filter((label) => label !== IGNORED_LABEL));
   const sourceOpen = lengthMask(open, source, 1, 0);
   const targetOpen = lengthMask(labelled, target, 1, 0);
@@ -135,13 +134,16 @@ export async function verifyGreedy(model: Model, golden: ForwardGolden): Promise
     prefix: [model.config.decoder_start_token_id],
     allowed: Int32Array.from({ length: model.config.vocab_size }, (_, id) => id),
   });
-  const steps = generator.generate(prompts, {
-    samplesPerPrompt: 1,
-    maxNewTokens: 24,
-    choose: (_row, scores) => argMax(scores),
-  });
-  for await (const { ended } of steps) for (const { row, ids } of ended) written[row] = ids;
-  await generator.release();
+  try {
+    const steps = generator.generate(prompts, {
+      samplesPerPrompt: 1,
+      maxNewTokens: 24,
+      choose: (_row, scores) => argMax(scores),
+    });
+    for await (const { ended } of steps) for (const { row, ids } of ended) written[row] = ids;
+  } finally {
+    await generator.release();
+  }
   const expected = golden.greedy_max_new_24.map((ids) =>
     withoutPadding(ids.slice(1), model.config.pad_token_id),
   );
@@ -183,8 +185,7 @@ export async function verifyPartner(
     mask,
     decoderIds: Int32Array.from(golden.decoder_input_ids.flat()),
     open: new Float32Array(rows * target),
-  });
-  await run.dispose();
+  }).finally(() => run.dispose());
   const expected = golden.logits.flat(2);
   return heldToNoise(
     largestDifference('non-autoregressive logits', results.logits, expected, FORWARD_TOLERANCE),

@@ -49,8 +49,7 @@ export async function computeFirstGradients(
     ...collatePairs(pairs, shape, config),
     reference,
     pairWeights: new Float32Array(pairs.length).fill(1 / pairs.length),
-  });
-  await run.dispose();
+  }).finally(() => run.dispose());
   return new Map([...trained.keys()].map((name) => [name, results[gradientOf(name)] as Float32Array]));
 }
 

@@ -48,6 +48,26 @@ async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
 }
 
 describe('createScoring', () => {
+  it('once closed, starts nothing more, and is closed when nothing is under way', async () => {
+    let [started, ended] = [0, 0];
+    const run = await tinyRun({ reward: faultyReward });
+    const fill: Run['nar']['fill'] = async (items) => {
+      started += 1;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      ended += 1;
+      return items.map(({ codebook0 }) => [[...codebook0]]);
+    };
+    const scoring = createScoring({ ...run, nar: { ...run.nar, fill } }, run.train);
+    // Three groups of 16, of which the second waits for the first.
+    for (let i = 0; i < 48; i++) scoring.add(0, i, [1, 2, 3, 4], true);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect([started, ended]).toEqual([1, 0]);
+    await scoring.close();
+    expect([started, ended]).toEqual([1, 1]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([started, ended]).toEqual([1, 1]);
+  });
+
   it('drops what is empty, what the scorer throws at and what it gives no score, each with its reason', async () => {
     const { scored, events } = await scoreAll(await tinyRun({ reward: faultyReward }), [
       COMPLETIONS,

@@ -1,6 +1,7 @@
 import type { Tensor2D } from '@tensorflow/tfjs';
 import { requireFinite } from '../../audio/finite.js';
 import { tf } from '../../engine/index.js';
+import { releaseAll } from '../../release.js';
 import { checkCodes } from '../check-codes.js';
 import type { Codec, Codes } from '../codec.js';
 import { quantize, sumEntries } from '../quantizer.js';
@@ -69,10 +70,7 @@ export function createEncodec(model: EncodecModel): Codec {
       }
       return samples;
     },
-    async dispose() {
-      await encoder.dispose();
-      await decoder.dispose();
-    },
+    dispose: () => releaseAll([() => encoder.dispose(), () => decoder.dispose()]),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Runs a network over sequences of any length, piece by piece, with one compiled program. */
 import type { Tensor } from '@tensorflow/tfjs';
-import { compile, type Compiled, type HostArray, type InputSpec } from '../../engine/index.js';
+import { compile, keepPrograms, type Compiled, type HostArray, type InputSpec } from '../../engine/index.js';
 import { elementCount } from '../../engine/graph.js';
 import { samplesPerFrame, type EncodecConfig } from './config.js';
 import type { EncodecWeights } from './checkpoint.js';
@@ -51,11 +51,11 @@ export function openPieceRunner(config: EncodecConfig, network: PieceNetwork): P
     Math.round(config.sampling_rate / hop),
     ...convolutions.map((layer) => Math.ceil((reach(layer) + 1) / layer.inputsPerFrame)),
   );
-  let program: Promise<Compiled> | undefined;
+  const program = keepPrograms(1);
   return {
     framesPerPiece,
     async *run(samples, pieceAt) {
-      const run = await (program ??= compileNetwork(network, framesPerPiece));
+      const run = await program.get('', () => compileNetwork(network, framesPerPiece));
       let carried: Record<string, HostArray> = Object.fromEntries(
         Array.from(carriedShapes(network.layers), ([name, shape]) => [
           name,
@@ -75,10 +75,7 @@ export function openPieceRunner(config: EncodecConfig, network: PieceNetwork): P
         yield { result, firstFrame, frames: Math.min(framesPerPiece, total - firstFrame) };
       }
     },
-    async dispose() {
-      await (await program)?.dispose();
-      program = undefined;
-    },
+    dispose: () => program.release(),
   };
 }
 

@@ -1,3 +1,4 @@
+import { releaseAll } from '../../release.js';
 import { checkCodes } from '../check-codes.js';
 import type { Codec } from '../codec.js';
 import { loadSpectralCodec, type SpectralCodecModel } from './checkpoint.js';
@@ -30,9 +31,6 @@ export async function createSpectralCodec(model: SpectralCodecModel): Promise<Co
       checkCodes(codes, codebooks, codebookSize);
       return codes[0].length === 0 ? new Float32Array(0) : decoder.decode(codes);
     },
-    async dispose() {
-      await encoder.dispose();
-      await decoder.dispose();
-    },
+    dispose: () => releaseAll([() => encoder.dispose(), () => decoder.dispose()]),
   };
 }

@@ -1,5 +1,5 @@
 /** Codes to sound: the decoder network and Griffin-Lim as one compiled program for each length. */
-import { compile, tf, type Compiled } from '../../engine/index.js';
+import { compile, keepPrograms, tf, type Compiled } from '../../engine/index.js';
 import type { Codes } from '../codec.js';
 import type { SpectralCodecModel } from './checkpoint.js';
 import { logMagnitudes } from './decoder.js';
@@ -17,16 +17,16 @@ export interface SpectralDecoder {
 
 /** Lengths are rounded up to this many codes, so that few programs are compiled. */
 const LENGTH_STEP = 32;
+/** Of the lengths decoded last; recordings of one data set have fewer. */
+const MOST_PROGRAMS = 32;
 
 export function openSpectralDecoder(model: SpectralCodecModel): SpectralDecoder {
-  const programs = new Map<number, Promise<Compiled>>();
+  const programs = keepPrograms(MOST_PROGRAMS);
   return {
     async decode(codes) {
       const count = codes[0].length;
       const padded = Math.ceil(count / LENGTH_STEP) * LENGTH_STEP;
-      let program = programs.get(padded);
-      if (!program) programs.set(padded, (program = compileDecoder(model, padded)));
-      const run = await program;
+      const run = await programs.get(String(padded), () => compileDecoder(model, padded));
       const features = sumEntries(
         codes.map((row) => repeatLast(row, padded)),
         model.codebooks,
@@ -37,10 +37,7 @@ export function openSpectralDecoder(model: SpectralCodecModel): SpectralDecoder 
       const { signal } = await run({ features, excitation: blocks });
       return (signal as Float32Array).slice(MARGIN, MARGIN + count * SAMPLES_PER_CODE);
     },
-    async dispose() {
-      for (const program of programs.values()) await (await program).dispose();
-      programs.clear();
-    },
+    dispose: () => programs.release(),
   };
 }
 

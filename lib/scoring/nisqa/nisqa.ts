@@ -1,13 +1,15 @@
+import { availableParallelism } from 'node:os';
 import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
-import { compiledModule, defaultThreads, EngineHost, type Compiled } from '../../engine/index.js';
+import { compiledModule, defaultThreads, EngineHost, keepPrograms } from '../../engine/index.js';
+import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
 import { segmentCountOf, type NisqaInput } from './features.js';
 import { compileMel } from './mel-program.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
 import type { ScoreLoop } from './score-loop.js';
-import { parseNisqaWeights } from './weights.js';
+import { parseNisqaWeights, type Weights } from './weights.js';
 
 /** Speech quality as listeners would rate it, from about 1 (bad) to 5 (excellent); not clamped. */
 export interface NisqaScores {
@@ -78,8 +80,19 @@ export async function loadNisqa(weightsPath?: string, host?: EngineHost): Promis
   const path = await findNisqaWeights(weightsPath);
   const name = nameWeights(PLACE, path, weightsPath);
   const weights = parseNisqaWeights(await readGivenFile(path, name), name);
-  const hosts = host ? [host] : Array.from({ length: defaultThreads() }, () => new EngineHost(1));
-  const workers = await Promise.all(hosts.map((each) => openWorker(nisqaModel(weights), each)));
+  return openParts((opened) => openWorkers(weights, host, opened));
+}
+
+async function openWorkers(
+  weights: Weights,
+  host: EngineHost | undefined,
+  opened: Release[],
+): Promise<Nisqa> {
+  const hosts = host ? [host] : Array.from({ length: workerCount() }, () => new EngineHost(1));
+  if (!host) for (const each of hosts) opened.push(() => each.close());
+  const opening = hosts.map((each) => openWorker(nisqaModel(weights), each));
+  const workers = await openAtOnce(opening, (worker) => worker.dispose());
+  for (const worker of workers) opened.push(() => worker.dispose());
 
   const score = async (samples: Float32Array, sampleRateHz: number) => {
     const recording = { samples, sampleRateHz };
@@ -113,12 +126,12 @@ export async function loadNisqa(weightsPath?: string, host?: EngineHost): Promis
         throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
       }
     },
-    async dispose() {
-      for (const worker of workers) await worker.dispose();
-      if (!host) for (const each of hosts) await each.close();
-    },
+    dispose: () => releaseAll(opened),
   };
 }
+
+/** More workers than cores would only take memory. */
+const workerCount = (): number => Math.min(defaultThreads(), availableParallelism());
 
 /** Features and network in one of the engine's workers. */
 interface NisqaWorker {
@@ -130,17 +143,17 @@ interface NisqaWorker {
 async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Promise<NisqaWorker> {
   const network = await host.createSession(model);
   /** Compiled for each sample rate when a recording first has it. */
-  const melPrograms = new Map<number, Promise<Compiled>>();
+  const melPrograms = keepPrograms(Infinity);
   const melSessionOf = async (sampleRateHz: number): Promise<number> => {
-    if (!melPrograms.has(sampleRateHz)) melPrograms.set(sampleRateHz, compileMel(sampleRateHz, host));
-    return (await melPrograms.get(sampleRateHz)!).session!;
+    const program = await melPrograms.get(String(sampleRateHz), () => compileMel(sampleRateHz, host));
+    return program.session!;
   };
   return {
     async score(recordings) {
       const melSessions = new Map<number, number>();
       for (const { sampleRateHz } of recordings)
         melSessions.set(sampleRateHz, await melSessionOf(sampleRateHz));
-      const loop: ScoreLoop = { network, melSessions, recordings: recordings.map(ownSamples) };
+      const loop: ScoreLoop = { network, melSessions, recordings };
       const scores: NisqaScores[] = [];
       for await (const values of host.stream<Float32Array>(
         compiledModule('./score-loop.js', import.meta.url),
@@ -150,17 +163,8 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Pro
           scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
       return scores;
     },
-    async dispose() {
-      for (const program of melPrograms.values()) await (await program).dispose();
-      await host.call('releaseSession', network);
-    },
+    dispose: () => releaseAll([() => host.release('releaseSession', network), () => melPrograms.release()]),
   };
-}
-
-/** A message to a worker holds the whole buffer of an array, of which samples may be a small part. */
-function ownSamples({ samples, sampleRateHz }: NisqaInput): NisqaInput {
-  const isWhole = samples.byteLength === samples.buffer.byteLength;
-  return { samples: isWhole ? samples : samples.slice(), sampleRateHz };
 }
 
 /** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */

@@ -1,0 +1,36 @@
+/** Compiled programs that are kept for the next time. A program belongs to its shapes: of some there come to be hundreds. */
+import { releaseAll } from '../release.js';
+import { remember } from '../remember.js';
+import type { Compiled } from './compile.js';
+
+export interface KeptPrograms {
+  /** The program of that key, compiled where it is not kept. One that cannot be compiled is not kept. */
+  get(key: string, compile: () => Promise<Compiled>): Promise<Compiled>;
+  /** Frees all that are kept, once they are compiled. */
+  release(): Promise<void>;
+}
+
+/** @param most programs kept, those asked for last: what is asked for must be run before as many others are */
+export function keepPrograms(most: number): KeptPrograms {
+  const programs = new Map<string, Promise<Compiled>>();
+  const dispose = async (program: Promise<Compiled>) => (await program.catch(() => undefined))?.dispose();
+  return {
+    async get(key, compile) {
+      const program = remember(programs, key, compile);
+      // A map remembers the order of its entries: the one used last comes last.
+      programs.delete(key);
+      programs.set(key, program);
+      const [[oldestKey, oldest]] = programs;
+      if (programs.size > most) {
+        programs.delete(oldestKey);
+        await dispose(oldest);
+      }
+      return program;
+    },
+    async release() {
+      const all = [...programs.values()];
+      programs.clear();
+      await releaseAll(all.map((program) => () => dispose(program)));
+    },
+  };
+}

@@ -1,0 +1,228 @@
+/** Whatever fails while something is opened leaves nothing behind in the engine, and the next try works. */
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openCodec } from '../lib/codec/open.js';
+import { trainSupervised } from '../lib/dpo/supervised.js';
+import { openTrainingState } from '../lib/dpo/training-state.js';
+import { trainDpo, type DpoOptions } from '../lib/dpo/trainer.js';
+import { defaultHost, EngineHost, keepPrograms, type Compiled } from '../lib/engine/index.js';
+import { openGenerator } from '../lib/policy/generate.js';
+import { openPartner } from '../lib/policy/nar.js';
+import { fidelityGuard } from '../lib/reward/guard.js';
+import { loadDnsmos } from '../lib/scoring/dnsmos.js';
+import { loadNisqa } from '../lib/scoring/nisqa/nisqa.js';
+import { scoreFiles } from '../lib/scoring/score-files.js';
+import { randomPairs } from './dpo/random-pairs.js';
+import { copyWeights, randomPolicy } from './support/random-policy.js';
+import { sharedPath } from './support/shared.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+/** How many sessions and memories are open on all hosts. */
+let open = 0;
+/** Makes the nth session from now on fail, 0 being the next. */
+let failAt = -1;
+
+beforeEach(() => {
+  [open, failAt] = [0, -1];
+  const { createSession, call } = EngineHost.prototype;
+  vi.spyOn(EngineHost.prototype, 'createSession').mockImplementation(async function (
+    this: EngineHost,
+    model,
+  ) {
+    if (failAt-- === 0) throw new Error('no session');
+    const session = await createSession.call(this, model);
+    open += 1;
+    return session;
+  });
+  vi.spyOn(EngineHost.prototype, 'call').mockImplementation(async function (
+    this: EngineHost,
+    method,
+    ...args
+  ) {
+    const result = await call.call(this, method, ...(args as [never]));
+    if (method === 'createMemory' || method === 'createSession') open += 1;
+    if (method === 'releaseMemory' || method === 'releaseSession') open -= 1;
+    return result as never;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+const policy = randomPolicy(3, { codebooks: 2, codebookSize: 4 });
+const OPTIONS: DpoOptions = {
+  beta: 0.1,
+  learningRate: 1e-3,
+  epochs: 1,
+  batchSize: 2,
+  gradientAccumulationSteps: 1,
+  maxGradNorm: 1,
+  validationShare: 0,
+  seed: 5,
+};
+
+async function readAll(events: AsyncGenerator): Promise<void> {
+  for await (const event of events) void event;
+}
+
+describe('training', () => {
+  const train = () =>
+    readAll(
+      trainDpo(
+        { config: policy.config, weights: copyWeights(policy.weights) },
+        randomPairs(policy.config, 2),
+        OPTIONS,
+      ),
+    );
+
+  it.each([0, 1])('frees its memory when program %i cannot be compiled', async (program) => {
+    failAt = program;
+    await expect(train()).rejects.toThrow('no session');
+    expect(open).toBe(0);
+    await train();
+    expect(open).toBe(0);
+  });
+
+  it('supervised, likewise', async () => {
+    failAt = 0;
+    const weights = copyWeights(policy.weights);
+    const example = { source: [[4], [5]], decoder: [[2], [13]], labels: [0, 1] };
+    const task = {
+      causal: true,
+      sourceIds: 1,
+      decoderIds: 1,
+      batch: () => ({ examples: [example], head: Int32Array.of(12, 13) }),
+    };
+    const options = { steps: 1, learningRate: 1e-3, warmupSteps: 0, weightDecay: 0, maxGradNorm: 1 };
+    const training = () => readAll(trainSupervised({ config: policy.config, weights }, task, options));
+    await expect(training()).rejects.toThrow('no session');
+    expect(open).toBe(0);
+    await training();
+    expect(open).toBe(0);
+  });
+
+  it('frees its memory when the weights cannot be uploaded', async () => {
+    vi.spyOn(EngineHost.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
+    await expect(openTrainingState(policy.weights)).rejects.toThrow('no room');
+    expect(open).toBe(0);
+  });
+});
+
+describe('sampling', () => {
+  it.each([0, 1])('keeps neither program when program %i cannot be compiled', async (program) => {
+    const allowed = Int32Array.from({ length: policy.config.vocab_size }, (_, id) => id);
+    const generator = openGenerator(policy, { prefix: [2], allowed });
+    const choose = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: [[1]] };
+    const generate = () =>
+      readAll(generator.generate([[0, 5, 2]], { samplesPerPrompt: 1, maxNewTokens: 3, choose }));
+    failAt = program;
+    await expect(generate()).rejects.toThrow('no session');
+    expect(open).toBe(0);
+    await generate();
+    await generator.release();
+    expect(open).toBe(0);
+  });
+});
+
+describe('the partner', () => {
+  const items = [{ instruction: 'a', source: [[1, 2], [3, 0]], codebook0: [1, 2, 3] }]; // prettier-ignore
+
+  it.each([0, 1])('goes on after program %i could not be compiled, and can be closed', async (program) => {
+    const partner = openPartner(policy);
+    failAt = program;
+    await expect(partner.fill(items)).rejects.toThrow('no session');
+    expect(await partner.fill(items)).toHaveLength(1);
+    await partner.dispose();
+    expect(open).toBe(0);
+  });
+
+  it('goes on after its weights could not be uploaded', async () => {
+    const partner = openPartner(policy);
+    const write = vi.spyOn(EngineHost.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
+    await expect(partner.fill(items)).rejects.toThrow('no room');
+    write.mockRestore();
+    expect(await partner.fill(items)).toHaveLength(1);
+    await partner.releaseWeights();
+    await partner.dispose();
+    expect(open).toBe(0);
+  });
+});
+
+it('the codec goes on after a program could not be compiled, and can be closed', async () => {
+  const codec = await openCodec('models/default/codec');
+  const codes = Array.from({ length: codec.codebooks }, () => [1, 2]);
+  failAt = 0;
+  await expect(codec.decode(codes)).rejects.toThrow('no session');
+  expect(await codec.decode(codes)).toHaveLength(640);
+  await codec.dispose();
+  expect(open).toBe(0);
+});
+
+it('a guard asks again for what could not be made of an item', async () => {
+  const decode = vi.fn().mockResolvedValue(new Float32Array(8000).fill(0.1));
+  decode.mockRejectedValueOnce(new Error('no room'));
+  const guard = fidelityGuard({ decode, sampleRateHz: 8000 });
+  const item = { src_encodec: [[1]], instruction: 'a', tgt_encodec: [[1]] };
+  const audio = async () => ({ samples: new Float32Array(8000).fill(0.1), sampleRateHz: 8000 });
+  await expect(guard.measure({ item, codes: [1], audio })).rejects.toThrow('no room');
+  await guard.measure({ item, codes: [1], audio });
+});
+
+describe('scorers', () => {
+  it('DNSMOS frees its first network when the second is none', async () => {
+    const folder = temporaryFolder();
+    for (const name of ['sig_bak_ovr.onnx', 'model_v8.onnx']) writeFileSync(join(folder, name), 'nothing');
+    vi.mocked(EngineHost.prototype.createSession).mockImplementationOnce(async () => (open += 1));
+    await expect(loadDnsmos(folder, defaultHost())).rejects.toThrow('model_v8.onnx: cannot load');
+    expect(open).toBe(0);
+  });
+
+  const weights = process.env.NISQA_WEIGHTS ?? sharedPath('nisqa/nisqa.tar');
+  it.skipIf(!weights)('NISQA closes its workers when one has no network', async () => {
+    const close = vi.spyOn(EngineHost.prototype, 'close');
+    failAt = 0;
+    await expect(loadNisqa(weights)).rejects.toThrow('no session');
+    expect(close).toHaveBeenCalledTimes(availableParallelism());
+  });
+
+  it.skipIf(!weights)('those that are open are closed when the next metric has no weights', async () => {
+    vi.stubEnv('NISQA_WEIGHTS', weights);
+    vi.stubEnv('DNSMOS_WEIGHTS', '/nowhere');
+    const close = vi.spyOn(EngineHost.prototype, 'close');
+    await expect(readAll(scoreFiles(['a.wav'], { metrics: ['nisqa', 'dnsmos'] }))).rejects.toThrow(
+      '/nowhere',
+    );
+    expect(close).toHaveBeenCalledTimes(availableParallelism());
+  });
+});
+
+describe('programs that are kept', () => {
+  const program = (dispose = vi.fn(async () => undefined)) => ({ dispose }) as unknown as Compiled;
+
+  it('are those asked for last; the others are freed', async () => {
+    const programs = keepPrograms(2);
+    const disposals = [0, 1, 2].map(() => vi.fn(async () => undefined));
+    const get = (i: number) => programs.get(String(i), async () => program(disposals[i]));
+    const first = await get(0);
+    await get(1);
+    expect(await get(0)).toBe(first);
+    await get(2);
+    expect(disposals.map(({ mock }) => mock.calls.length)).toEqual([0, 1, 0]);
+    await programs.release();
+    expect(disposals.map(({ mock }) => mock.calls.length)).toEqual([1, 1, 1]);
+  });
+
+  it('are all freed where one cannot be, and where one could not be compiled', async () => {
+    const programs = keepPrograms(9);
+    const last = vi.fn(async () => undefined);
+    await programs.get('a', async () => program(last));
+    await programs.get('b', async () => program(vi.fn(() => Promise.reject(new Error('stuck')))));
+    await expect(programs.get('c', () => Promise.reject(new Error('no c')))).rejects.toThrow('no c');
+    void programs.get('d', () => Promise.reject(new Error('no d'))).catch(() => undefined);
+    await expect(programs.release()).rejects.toThrow('stuck');
+    expect(last).toHaveBeenCalledOnce();
+  });
+});
