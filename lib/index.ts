@@ -21,6 +21,7 @@ export type { Reward, Sample } from './reward/reward.js';
 export { evenToken } from './reward/even-token.js';
 export { length } from './reward/length.js';
 export { mosReward } from './reward/mos.js';
+export { UnscorableSample } from './scoring/unscorable.js';
 export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from './reward/guard.js';
 export { loadNisqa, type Nisqa, type NisqaInput, type NisqaScores } from './scoring/nisqa/nisqa.js';
 export { loadDnsmos, type Dnsmos, type DnsmosScores } from './scoring/dnsmos.js';

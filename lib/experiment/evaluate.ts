@@ -47,7 +47,7 @@ export async function* evaluateSplit(
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const startSeconds = run.clock.seconds();
   const { seed, numEval } = run.parameters;
-  const scoring = createScoring(run, run[split], split === 'test' ? run.guards : []);
+  const scoring = createScoring(run, split, split === 'test' ? run.guards : []);
   yield* sampleCompletions(
     run,
     run[split],
