@@ -23,14 +23,14 @@ export type { TrainingSnapshot } from './training-state.js';
 export interface DpoOptions {
   /** How far the policy may leave the reference; 0.1. */
   beta: number;
-  /** Weight of the chosen completions' negative log-likelihood, a mean over their tokens (`chosenNll`); default 0. */
+  /** Weight of the chosen completions' negative log-likelihood, a mean over the step's labels (`chosenNll`); default 0. */
   rpoAlpha?: number;
   /** Of the first step; decays linearly to 0. */
   learningRate: number;
   epochs: number;
   /** Pairs in one forward and backward pass. */
   batchSize: number;
-  /** Batches whose mean gradient makes one optimizer step. */
+  /** Batches that make one optimizer step, the same step as one batch of all their pairs. */
   gradientAccumulationSteps: number;
   /** Clips the gradient's global L2 norm; 1. */
   maxGradNorm: number;
@@ -145,6 +145,8 @@ export async function* trainDpo(
           continue;
         }
         options.signal?.throwIfAborted();
+        const pairsOfStep = microBatches.flat();
+        const chosenLabels = Float32Array.of(labelsOf(pairsOfStep));
         const logps: number[] = [];
         for (const batch of microBatches) {
           const shape = batchShape(batch, policy.config);
@@ -152,13 +154,14 @@ export async function* trainDpo(
           const feeds = {
             ...collatePairs(batch, shape, policy.config),
             reference: referenceOf(batch),
-            pairWeights: new Float32Array(batch.length).fill(1 / batch.length),
+            // Means are over the step, so that its micro-batches add up to one batch.
+            pairWeights: new Float32Array(batch.length).fill(1 / pairsOfStep.length),
+            ...(rpoAlpha === 0 ? {} : { chosenLabels }),
           };
           const result = await run({ ...state.parameters, ...feeds }, gradientOutputs(state.gradients));
           logps.push(...result.logps);
           if (accumulation > 1) await state.accumulate();
         }
-        const pairsOfStep = microBatches.flat();
         const metrics = measure(pairsOfStep, logps);
         const next = { epoch, step: step + 1 };
         if (!Number.isFinite(metrics.loss)) {
@@ -170,7 +173,7 @@ export async function* trainDpo(
           );
         }
         const learningRate = (options.learningRate * (steps - step)) / steps;
-        const norm = await state.step(learningRate, options.maxGradNorm, microBatches.length);
+        const norm = await state.step(learningRate, options.maxGradNorm);
         if (!Number.isFinite(norm)) {
           yield* stopAt(
             next,
@@ -205,11 +208,16 @@ export async function* trainDpo(
   }
 }
 
-/** Adds RPO's term: log-probabilities of the chosen completions over their tokens, all pairs together. */
+/** Labels of the chosen completions. */
+function labelsOf(pairs: readonly PreferencePair[]): number {
+  return pairs.reduce((sum, { chosen }) => sum + chosen.length, 0);
+}
+
+/** Adds RPO's term: log-probabilities of the chosen completions over their labels, all pairs together. */
 function withNll(metrics: DpoMetrics, pairs: readonly PreferencePair[], rpoAlpha: number): DpoMetrics {
   if (rpoAlpha === 0) return metrics;
-  const tokens = pairs.reduce((sum, { chosen }) => sum + chosen.length, 0) / pairs.length;
-  const nll = -metrics['logps/chosen'] / tokens;
+  const labels = labelsOf(pairs) / pairs.length;
+  const nll = -metrics['logps/chosen'] / labels;
   return { ...metrics, loss: metrics.loss + rpoAlpha * nll, nll_loss: nll };
 }
 
