@@ -43,11 +43,8 @@ export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from '.
 export { parseParameters, presets, type Parameters, type RewardName } from './experiment/parameters.js';
 export { runExperiment } from './experiment/experiment.js';
 export { trainFrom, trainingParameters } from './experiment/train-from.js';
-export {
-  checkpointParameters,
-  evaluateCheckpoint,
-  evaluationFileName,
-} from './experiment/evaluate-checkpoint.js';
+export { checkpointParameters, evaluateCheckpoint } from './experiment/evaluate-checkpoint.js';
+export { evaluationFileName, type CheckpointEvaluation } from './experiment/evaluation-result.js';
 export { renderItems, type RenderedItem } from './experiment/render-items.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './experiment/checkpoint-path.js';
 export { resumeExperiment } from './experiment/resume.js';

@@ -4,7 +4,7 @@ import type { Sample } from '../reward/reward.js';
 import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
 import type { RunEvent, Split } from './events.js';
 import { keepInvalidSamples } from './keep-batch.js';
-import type { Run } from './run.js';
+import type { SamplingRun } from './run.js';
 import { synthesize } from './synthesize.js';
 
 /** One completion of a prompt (codes of codebook 0) with what the run's reward and guards say of it. */
@@ -46,7 +46,7 @@ export interface Scoring {
  * together wastes little on padding. A completion that cannot be scored for a reason of its own (`UnscorableSample`) is dropped with the
  * reason; whatever else fails, and a score that is no number, stops the run.
  */
-export function createScoring(run: Run, split: Split, guards: readonly Guard[] = []): Scoring {
+export function createScoring(run: SamplingRun, split: Split, guards: readonly Guard[] = []): Scoring {
   const prompts = run[split];
   const scored: ScoredCompletion[][] = prompts.map(() => []);
   const waiting: { promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean }[] = [];
@@ -61,25 +61,26 @@ export function createScoring(run: Run, split: Split, guards: readonly Guard[] =
 
   function startGroup(): void {
     const group = waiting.splice(0, COMPLETIONS_AT_ONCE);
-    const speakable = group.filter(({ codes }) => codes.length <= run.nar.maxFrames);
     const makeAudio = once(() => {
-      const completions = speakable.map(({ promptIndex, codes }) => ({
+      const speech = speechOf(run);
+      const spoken = group.filter(({ codes }) => codes.length <= speech.nar.maxFrames);
+      const completions = spoken.map(({ promptIndex, codes }) => ({
         item: prompts[promptIndex].item,
         codes,
       }));
       // One group after the other, so that sampling gets its turn in the engine between their calls.
-      const waveforms = lastGroup.then(() => synthesize(run, completions));
+      const waveforms = lastGroup.then(() => synthesize(speech, completions));
       lastGroup = waveforms.catch(() => undefined);
-      return waveforms;
+      return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });
     for (const completion of group) {
       const { promptIndex, sampleIndex, codes, finished } = completion;
       const { item } = prompts[promptIndex];
       const audio = async () => {
-        const index = speakable.indexOf(completion);
-        if (index < 0)
-          throw new UnscorableSample(`it is longer than the partner's ${run.nar.maxFrames} frames`);
-        return { samples: (await makeAudio())[index], sampleRateHz: run.codec.sampleRateHz };
+        const { nar, codec } = speechOf(run);
+        const samples = (await makeAudio()).get(completion);
+        if (!samples) throw new UnscorableSample(`it is longer than the partner's ${nar.maxFrames} frames`);
+        return { samples, sampleRateHz: codec.sampleRateHz };
       };
       // Nobody waits for it while the policy is sampled: a failure is kept.
       const scoring = scoreSample(run, guards, { item, codes, audio }).then(
@@ -120,7 +121,7 @@ export function createScoring(run: Run, split: Split, guards: readonly Guard[] =
 
 type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
 
-async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): Promise<Score> {
+async function scoreSample(run: SamplingRun, guards: readonly Guard[], sample: Sample): Promise<Score> {
   const { codes } = sample;
   const unscored = { reward: null, rank: null, details: {}, figures: {} };
   const drop = (dropped: string) => ({ ...unscored, dropped });
@@ -155,7 +156,7 @@ async function measureAll(guards: readonly Guard[], sample: Sample): Promise<Gua
 
 /** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
 async function refuseInvalid(
-  run: Run,
+  run: SamplingRun,
   split: Split,
   scored: readonly ScoredCompletion[][],
   iteration: number,
@@ -199,6 +200,12 @@ export function flatten(scored: readonly ScoredCompletion[][]): {
       ([reason, count]) => `${count} sample${count === 1 ? '' : 's'}: ${reason}`,
     ),
   };
+}
+
+function speechOf({ nar, codec, signal, reward }: SamplingRun) {
+  if (!nar || !codec)
+    throw new TypeError(`partner and codec were not opened, but the ${reward.name} reward asks for sound`);
+  return { nar, codec, signal };
 }
 
 function once<T>(make: () => T): () => T {
