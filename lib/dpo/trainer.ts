@@ -10,7 +10,7 @@ import type { HostTensor } from '../checkpoint/safetensors.js';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { Compiled } from '../engine/index.js';
 import { shuffled } from '../random.js';
-import { batchShape, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
+import { batchShape, checkPairs, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
 import { gradientOutputs, splitTrained } from './gradient-program.js';
 import { pairMetrics } from './loss.js';
 import type { DpoMetrics } from './metrics.js';
@@ -72,7 +72,7 @@ interface Trainable {
 
 /**
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
- * @throws if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
+ * @throws if a pair is longer than the model's positions, a loss or gradient is not finite (naming the step, after `diverged`), or on abort
  */
 export async function* trainDpo(
   policy: Trainable,
@@ -80,6 +80,7 @@ export async function* trainDpo(
   options: DpoOptions,
 ): AsyncGenerator<DpoEvent> {
   if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
+  checkPairs(pairs, policy.config);
   const { train, validation } = splitPairs(pairs, options);
   const { beta, rpoAlpha = 0 } = options;
   const { trained, fixed } = splitTrained(policy.weights);

@@ -59,7 +59,8 @@ function whyNot(samples: Float32Array, sampleRateHz: number): UnscorableSample |
       `it is too short for PESQ: ${seconds.toFixed(4)} s; at least ${MIN_SECONDS} s are needed`,
     );
   if (!allFinite(samples)) return new UnscorableSample(NOT_FINITE);
-  if (samples.every((value) => value === 0)) return new UnscorableSample('it is silent, and PESQ compares speech');
+  if (samples.every((value) => value === 0))
+    return new UnscorableSample('it is silent, and PESQ compares speech');
   return undefined;
 }
 

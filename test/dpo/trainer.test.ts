@@ -152,6 +152,17 @@ describe('training', () => {
     expect(unchanged.map(([name]) => name)).toEqual(['final_logits_bias']);
   });
 
+  it.each(['prompt', 'chosen', 'rejected'] as const)(
+    'refuses a pair whose %s is too long for the model',
+    async (part) => {
+      const positions = config.max_position_embeddings;
+      const long = { ...pairs[1], [part]: Array<number>(positions + 1).fill(5) };
+      await expect(train([pairs[0], long])).rejects.toThrow(
+        `pair 1: ${part} has ${positions + 1} ids, the model has ${positions} positions`,
+      );
+    },
+  );
+
   it('refuses to train on nothing', async () => {
     await expect(train([])).rejects.toThrow('there are no preference pairs to train on');
   });
