@@ -72,7 +72,7 @@ it(
     writeFileSync(codec, JSON.stringify({ ...config, griffin_lim_iterations: 1 }));
     const parameters = parseParameters({
       ...{ model, iterations: ITERATIONS, keepCheckpoints: 'last', audioPrompts: 1, learningRate: 1e-6 },
-      ...{ trainPrompts: 2, testPrompts: 1, sampleSize: 4, numEval: 1, maxNewTokens: 15 },
+      ...{ trainPrompts: 2, testPrompts: 2, sampleSize: 4, numEval: 3, maxNewTokens: 15 },
       ...{ epochs: 1, batchSize: 2 },
     });
     const measured: ReturnType<typeof measure>[] = [];
@@ -80,7 +80,7 @@ it(
       recordRun(iterate({ ...run, reward: peak }), run),
     );
     for await (const event of events) if (event.type === 'saved') measured.push(measure());
-    // Eight samples and evaluations of three in each iteration.
+    // Eight samples and twelve of evaluations in each iteration.
     expect(heard).toBeGreaterThan(10 * ITERATIONS);
     const [settled, last] = [measured[SETTLED - 1], measured[ITERATIONS - 1]];
     console.log(`after ${SETTLED} and ${ITERATIONS} iterations: ${JSON.stringify([settled, last])}`);
