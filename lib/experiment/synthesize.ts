@@ -1,3 +1,4 @@
+import { allFinite } from '../audio/finite.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { Partner } from '../policy/nar.js';
 
@@ -27,7 +28,7 @@ export async function synthesize(
   for (const [index, { codes }] of completions.entries()) {
     signal?.throwIfAborted();
     const samples = await codec.decode([codes, ...filled[index]]);
-    if (!samples.every(Number.isFinite))
+    if (!allFinite(samples))
       throw new Error('the codec makes sound with samples that are not finite numbers: check its weights');
     waveforms.push(samples);
   }
