@@ -16,15 +16,17 @@ export class ScorerFault extends Error {
 }
 
 /**
- * What stops the work when a scorer fails: the message, with what was thrown as its cause. A plain Error, by which scorers tell what they
- * lack, stays one; anything else (a programming error) becomes a {@link ScorerFault}.
+ * What stops the work when a scorer fails: the message, with the first cause of what was thrown as its own. A plain Error, by which
+ * scorers tell what they lack, stays one; anything else (a programming error) becomes a {@link ScorerFault}.
  *
  * @param what was being done: "pesq cannot score a.wav"
  */
 export function scorerFailure(what: string, cause: unknown): Error {
   const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
   const isPlain = cause instanceof Error && cause.constructor === Error;
-  return isPlain ? new Error(message, { cause }) : new ScorerFault(message, { cause });
+  // A full disk is told by the first cause, however many sentences are put before it.
+  const options = { cause: cause instanceof Error && cause.cause !== undefined ? cause.cause : cause };
+  return isPlain ? new Error(message, options) : new ScorerFault(message, options);
 }
 
 /**

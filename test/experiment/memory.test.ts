@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { runInNewContext } from 'node:vm';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Request } from '../../lib/engine/protocol.js';
 import { withRun } from '../../lib/experiment/experiment.js';
 import { iterate } from '../../lib/experiment/iterate.js';
@@ -32,14 +32,11 @@ const COUNTED: Partial<Record<Request['method'], number>> = {
   ...{ releaseSession: -1, releaseMemory: -1 },
 };
 const { postMessage } = Worker.prototype;
-vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (
-  this: Worker,
-  request: Request,
-  moved,
-) {
+// Not a spy of vitest's, which keeps whatever it is called with.
+Worker.prototype.postMessage = function (this: Worker, request: Request, moved) {
   held += COUNTED[request.method] ?? 0;
   postMessage.call(this, request, moved);
-});
+};
 
 function measure() {
   collectGarbage();

@@ -172,7 +172,7 @@ describe("what is no sample's own fault", () => {
     const error: unknown = await scoreAll(await tinyRun({ reward }), COMPLETIONS).catch((e: unknown) => e);
     expect(error).toMatchObject({ message: `${scoring}the even-token reward fails: ${fault.message}` });
     expect((error as Error).constructor).toBe(kind);
-    expect(((error as Error).cause as Error).cause).toBe(fault);
+    expect((error as Error).cause).toBe(fault);
   });
 
   it('stops at one in a guard', async () => {
