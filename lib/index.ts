@@ -22,6 +22,7 @@ export type { Reward, Sample } from './reward/reward.js';
 export { evenToken } from './reward/even-token.js';
 export { length } from './reward/length.js';
 export { mosReward } from './reward/mos.js';
+export { UnscorableSample } from './scoring/unscorable.js';
 export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from './reward/guard.js';
 export { loadNisqa, type Nisqa, type NisqaInput, type NisqaScores } from './scoring/nisqa/nisqa.js';
 export { loadDnsmos, type Dnsmos, type DnsmosScores } from './scoring/dnsmos.js';
@@ -43,11 +44,8 @@ export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from '.
 export { parseParameters, presets, type Parameters, type RewardName } from './experiment/parameters.js';
 export { runExperiment } from './experiment/experiment.js';
 export { trainFrom, trainingParameters } from './experiment/train-from.js';
-export {
-  checkpointParameters,
-  evaluateCheckpoint,
-  evaluationFileName,
-} from './experiment/evaluate-checkpoint.js';
+export { checkpointParameters, evaluateCheckpoint } from './experiment/evaluate-checkpoint.js';
+export { evaluationFileName, type CheckpointEvaluation } from './experiment/evaluation-result.js';
 export { renderItems, type RenderedItem } from './experiment/render-items.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './experiment/checkpoint-path.js';
 export { resumeExperiment } from './experiment/resume.js';

@@ -3,7 +3,7 @@
  * the file, soon, and nothing else. JSON_RUNS=5000 npx vitest run test/json-files.test.ts tries more than the default.
  */
 import fc from 'fast-check';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -15,8 +15,10 @@ import { loadSpectralCodec } from '../lib/codec/spectral/checkpoint.js';
 import { readAudioIndex } from '../lib/experiment/audio-examples.js';
 import { readDataFile, writeDataFile } from '../lib/experiment/data-file.js';
 import { readEvaluations } from '../lib/experiment/evaluations-file.js';
+import { summarizeGuards } from '../lib/experiment/guard.js';
 import { whileLocked } from '../lib/experiment/lock.js';
 import { loadPrompts } from '../lib/experiment/prompts.js';
+import { flatten } from '../lib/experiment/score.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadTokenizer } from '../lib/policy/tokenizer.js';
 import { writeReport } from '../lib/view/report.js';
@@ -35,6 +37,8 @@ interface Kind {
   read: () => Promise<unknown>;
   /** What the error may name instead: the folder that the file is part of. */
   folder?: string;
+  /** What else must be true of the answer to a text, or of the error in its place; for readers that pass over what is damaged. */
+  check?: (text: string, answer: unknown, failure: unknown) => void;
 }
 
 const CODEC = { codebooks: 2, codebookSize: 4 };
@@ -122,7 +126,24 @@ const KINDS: Record<string, () => Promise<Kind>> = {
     const evaluation = { train: [[sample]], test: [[sample, sample]] };
     const file = join(modelDirectory, 'evaluations.json');
     writeFileSync(file, JSON.stringify({ original: evaluation, last: { iteration: 0, evaluation } }));
-    return { file, read: () => readEvaluations({ name: '', modelDirectory, outputDirectory: '' }) };
+    const whole = readFileSync(file, 'utf8');
+    const read = async () => {
+      const evaluations = await readEvaluations({ name: '', modelDirectory, outputDirectory: '' });
+      // What a run that goes on makes of them.
+      for (const { train, test } of [evaluations?.original, evaluations?.last?.evaluation].filter(
+        (each) => each !== undefined,
+      )) {
+        flatten([...train, ...test]);
+        summarizeGuards(test);
+      }
+      return evaluations;
+    };
+    const check: Kind['check'] = (text, answer, failure) => {
+      expect(failure).toBeUndefined();
+      if (answer !== undefined) expect(answer).toEqual(JSON.parse(text));
+      else expect(text).not.toBe(whole);
+    };
+    return { file, read, check };
   },
   async 'a lock'() {
     const folder = temporaryFolder();
@@ -134,9 +155,35 @@ const KINDS: Record<string, () => Promise<Kind>> = {
     };
     const file = join(folder, '.lock_1.json');
     writeFileSync(file, JSON.stringify(owner));
-    return { file, read: () => whileLocked(folder, async function* () {}).next() };
+    const check: Kind['check'] = (text, _, failure) => {
+      // A fresh lock holds, unless it is of a process of this machine that is gone: no damage makes it one that lives.
+      const isLeftBehind = isOwner(text) && (JSON.parse(text) as typeof owner).host === owner.host;
+      expect(failure === undefined, `${text} is taken over`).toBe(isLeftBehind);
+      expect(readdirSync(folder)).toEqual(isLeftBehind ? [] : [basename(file)]);
+    };
+    return { file, read: () => whileLocked(folder, async function* () {}).next(), check };
   },
 };
+
+function isOwner(text: string): boolean {
+  const owner = (() => {
+    try {
+      return JSON.parse(text) as Record<string, unknown> | null;
+    } catch {
+      return null;
+    }
+  })();
+  return (
+    typeof owner === 'object' &&
+    owner !== null &&
+    Object.keys(owner).sort().join() === 'host,pid,processStart,startedAt' &&
+    Number.isSafeInteger(owner.pid) &&
+    (owner.pid as number) > 0 &&
+    typeof owner.host === 'string' &&
+    typeof owner.startedAt === 'string' &&
+    (owner.processStart === null || typeof owner.processStart === 'string')
+  );
+}
 
 /** Few events, on few lines, each as likely to be hit. */
 async function fixtureRun() {
@@ -216,9 +263,9 @@ function damaged(value: unknown, { steps: [step, ...further], hostile, how }: Da
 }
 
 it.each(Object.keys(KINDS))('%s', async (name) => {
-  const { file, folder, read } = await KINDS[name]();
+  const { file, folder, read, check } = await KINDS[name]();
   const whole = readFileSync(file, 'utf8');
-  await read();
+  check?.(whole, await read(), undefined);
   const isLines = file.endsWith('.jsonl');
   const lines = isLines ? whole.trimEnd().split('\n') : [whole];
   const anyText = fc.oneof(
@@ -251,8 +298,9 @@ it.each(Object.keys(KINDS))('%s', async (name) => {
     fc.asyncProperty(anyText, async (text) => {
       writeFileSync(file, text);
       const startMs = performance.now();
+      let answer: unknown;
       const failure = await read().then(
-        () => undefined,
+        (value) => void (answer = value),
         (error: unknown) => error,
       );
       longestMs = Math.max(longestMs, performance.now() - startMs);
@@ -265,6 +313,7 @@ it.each(Object.keys(KINDS))('%s', async (name) => {
         );
       }
       expect(Object.keys(Object.prototype)).toEqual([]);
+      check?.(text, answer, failure);
     }),
     { numRuns: RUNS },
   );

@@ -81,6 +81,18 @@ function designPhases(
   return { phases, half };
 }
 
+/** Whether {@link resample} knows a way from one rate, in Hz, to the other. */
+export function canResample(fromHz: number, toHz: number): boolean {
+  return (
+    [fromHz, toHz].every((rate) => Number.isInteger(rate) && rate >= 1) &&
+    largestTerm(fromHz, toHz) <= MAX_RATIO_TERM
+  );
+}
+
+function largestTerm(fromHz: number, toHz: number): number {
+  return Math.max(fromHz, toHz) / greatestCommonDivisor(fromHz, toHz);
+}
+
 function ratio(fromHz: number, toHz: number): { up: number; down: number } {
   for (const rate of [fromHz, toHz]) {
     if (!Number.isInteger(rate) || rate < 1)
@@ -88,7 +100,7 @@ function ratio(fromHz: number, toHz: number): { up: number; down: number } {
   }
   const divisor = greatestCommonDivisor(fromHz, toHz);
   const [up, down] = [toHz / divisor, fromHz / divisor];
-  if (Math.max(up, down) > MAX_RATIO_TERM) {
+  if (largestTerm(fromHz, toHz) > MAX_RATIO_TERM) {
     throw new Error(
       `Cannot resample from ${fromHz} to ${toHz} Hz: the ratio ${up}/${down} has a number above ${MAX_RATIO_TERM}`,
     );

@@ -10,6 +10,14 @@ export function exists(path: string): Promise<boolean> {
   );
 }
 
+/** @throws Error where there is something at `path` already, unless it may be overwritten */
+export async function refuseToOverwrite(path: string, overwrite = false): Promise<void> {
+  if (overwrite || !(await exists(path))) return;
+  throw new Error(
+    `${path} is there already: name another file with --output, or replace it with --overwrite`,
+  );
+}
+
 /** Rethrows why a file could not be read as a sentence that names it; for `readFile(path).catch(cannotRead(path))`. */
 export function cannotRead(path: string) {
   return (error: NodeJS.ErrnoException): never => {

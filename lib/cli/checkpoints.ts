@@ -1,11 +1,8 @@
 import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { parseIndices } from '../experiment/checkpoint-path.js';
-import {
-  checkpointParameters,
-  evaluateCheckpoint,
-  evaluationFileName,
-} from '../experiment/evaluate-checkpoint.js';
+import { checkpointParameters, evaluateCheckpoint } from '../experiment/evaluate-checkpoint.js';
+import { evaluationFileName } from '../experiment/evaluation-result.js';
 import { rewardNames, type Parameters, type RewardName } from '../experiment/parameters.js';
 import { trainFrom, trainingParameters } from '../experiment/train-from.js';
 import type { RunEvent } from '../experiment/events.js';
@@ -63,7 +60,7 @@ interface EvaluationOptions {
 export function evalCommand(signal: AbortSignal): Command {
   return new Command('eval')
     .description(
-      'score samples of a checkpoint; writes {metrics, rewards} to output/MMDD-HHMM/eval_{iteration}_{samples}.json',
+      'score samples of a checkpoint; writes what was evaluated, {metrics, rewards} and what was dropped to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with a number where another evaluation has that name',
     )
     .argument(
       '<checkpoint>',
@@ -87,10 +84,7 @@ export function evalCommand(signal: AbortSignal): Command {
       const { parameters, ...place } = await checkpointParameters(checkpoint, given, options.output);
       const evaluation = { ...place, split, indices, samplesPerPrompt: samples, signal };
       await display(evaluateCheckpoint(parameters, evaluation), signal);
-      const file = join(
-        place.directories.outputDirectory,
-        evaluationFileName(place.iteration, samples, reward),
-      );
+      const file = join(place.directories.outputDirectory, await evaluationFileName(parameters, evaluation));
       process.stdout.write(`${relative(process.cwd(), file)}\n`);
     });
 }

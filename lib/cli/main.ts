@@ -131,6 +131,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .requiredOption('--wav <file>', 'recording to edit')
     .requiredOption('--instruction <text>', 'what to do with it, for example "Make it faster."')
     .option('--output <file>', 'WAV file to write', 'edited.wav')
+    .option('--overwrite', 'replace the file that is there', false)
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
     .option('--policy <source>', "checkpoint instead of the model's policy, folder or hub name")
     .option('--nar <source>', "partner instead of the model's, folder or hub name")

@@ -12,6 +12,7 @@ export function prepareCommand(signal: AbortSignal): Command {
       'an item a line: recording, instruction and perhaps edited recording, with tabs between',
     )
     .option('--output <file>', 'dataset to write, JSON Lines', 'data.jsonl')
+    .option('--overwrite', 'replace the dataset that is there', false)
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
     .option('--codec <source>', "codec instead of the model's, folder or hub name")
     .action(async (options) => {

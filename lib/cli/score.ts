@@ -35,9 +35,19 @@ export async function scoreRecordings(
       results.set(file, scores);
       showProgress();
     }
+  } catch (error) {
+    bar?.stop();
+    // What is scored by then is not lost.
+    if (results.size > 0) printScores(results, options);
+    throw error;
   } finally {
     bar?.stop();
   }
+  return printScores(results, options);
+}
+
+/** @returns whether every file could be scored by every metric */
+function printScores(results: ReadonlyMap<string, FileScores>, options: ScoreCommandOptions): boolean {
   const errors = [...results.values()].flatMap(({ error }) => error ?? []);
   if (options.json) process.stdout.write(`${JSON.stringify(Object.fromEntries(results), undefined, 2)}\n`);
   else {

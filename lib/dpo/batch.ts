@@ -19,6 +19,18 @@ export interface BatchShape {
   completionLength: number;
 }
 
+/** @throws Error naming the pair and the part of it that has more ids than the model has positions */
+export function checkPairs(pairs: readonly PreferencePair[], config: BartConfig): void {
+  const positions = config.max_position_embeddings;
+  pairs.forEach((pair, index) => {
+    for (const part of ['prompt', 'chosen', 'rejected'] as const)
+      if (pair[part].length > positions)
+        throw new Error(
+          `pair ${index}: ${part} has ${pair[part].length} ids, the model has ${positions} positions`,
+        );
+  });
+}
+
 /** The smallest stepped lengths that hold every pair, never above the model's positions. */
 export function batchShape(pairs: readonly PreferencePair[], config: BartConfig): BatchShape {
   const prompts = pairs.map(({ prompt }) => prompt.length);

@@ -44,7 +44,7 @@ export function pairLogProbs(config: BartConfig, w: Weights, batch: PairTensors)
  * -log sigmoid(beta * ((policy chosen - policy rejected) - (reference chosen - reference rejected))), weighted and summed.
  * @param policy log-probabilities [B, 2]
  * @param reference log-probabilities [B, 2]
- * @param weights [B], 1/B each for a mean; 0 for rows that only fill the batch
+ * @param weights [B], for a mean 1 over the number of pairs that it is over; 0 for rows that only fill the batch
  */
 export function sigmoidLoss(policy: Tensor, reference: Tensor, weights: Tensor, beta: number): Tensor {
   const [chosen, rejected] = tf.split(tf.sub(policy, reference), 2, 1);
@@ -54,18 +54,16 @@ export function sigmoidLoss(policy: Tensor, reference: Tensor, weights: Tensor, 
 }
 
 /**
- * Negative log-likelihood of the chosen completions, a mean over their labels: the term that RPO adds (Pang et al. 2024,
+ * Negative log-likelihood of the chosen completions over a number of labels: the term that RPO adds (Pang et al. 2024,
  * arXiv:2404.19733; TRL's rpo_alpha). It holds the likelihood of chosen completions up, which DPO alone lets fall.
  * @param policy log-probabilities [B, 2]
- * @param labelMask [2B, T]
  * @param weights [B]; pairs of weight 0, which only fill the batch, do not count
+ * @param chosenLabels a scalar: labels of all chosen completions that the loss is a mean over
  */
-export function chosenNll(policy: Tensor, labelMask: Tensor, weights: Tensor): Tensor {
+export function chosenNll(policy: Tensor, weights: Tensor, chosenLabels: Tensor): Tensor {
   const counted = tf.reshape(tf.cast(tf.greater(weights, 0), 'float32'), [-1, 1]);
   const [chosen] = tf.split(tf.mul(policy, counted), 2, 1);
-  const labels = tf.mul(tf.reshape(tf.sum(labelMask, 1), policy.shape as [number, number]), counted);
-  const [chosenLabels] = tf.split(labels, 2, 1);
-  return tf.neg(tf.div(tf.sum(chosen), tf.sum(chosenLabels)));
+  return tf.neg(tf.div(tf.sum(chosen), chosenLabels));
 }
 
 /**

@@ -19,7 +19,8 @@ interface PairProgram {
 
 /**
  * The program of one batch shape: `logps` [B, 2] of `collatePairs` arrays and the weights; with `backward` also the loss against
- * `reference` [B, 2], weighted by `pairWeights` [B], and its gradients (`gradientOutputs`).
+ * `reference` [B, 2], weighted by `pairWeights` [B], and its gradients (`gradientOutputs`). With `rpoAlpha` the mean of `chosenNll` is over
+ * `chosenLabels` [].
  */
 export function compilePairProgram(
   config: BartConfig,
@@ -48,13 +49,14 @@ export function compilePairProgram(
       const logps = logProbs(w);
       const loss = sigmoidLoss(logps, w.reference, w.pairWeights, beta);
       if (rpoAlpha === 0) return { loss, logps };
-      return { loss: tf.add(loss, tf.mul(chosenNll(logps, w.labelMask, w.pairWeights), rpoAlpha)), logps };
+      return { loss: tf.add(loss, tf.mul(chosenNll(logps, w.pairWeights, w.chosenLabels), rpoAlpha)), logps };
     },
     [...trained.keys()],
   );
   const targets: Record<string, InputSpec> = {
     reference: { shape: [pairs, 2], dtype: 'float32' },
     pairWeights: { shape: [pairs], dtype: 'float32' },
+    ...(rpoAlpha === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
   };
   return compile(loss, { ...inputs, ...targets }, { constants });
 }

@@ -11,7 +11,7 @@ import type { BartConfig } from '../checkpoint/bart-config.js';
 import { keepPrograms, type Compiled } from '../engine/index.js';
 import { shuffled } from '../random.js';
 import { releaseAll } from '../release.js';
-import { batchShape, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
+import { batchShape, checkPairs, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
 import { gradientOutputs, splitTrained } from './gradient-program.js';
 import { pairMetrics } from './loss.js';
 import type { DpoMetrics } from './metrics.js';
@@ -24,14 +24,14 @@ export type { TrainingSnapshot } from './training-state.js';
 export interface DpoOptions {
   /** How far the policy may leave the reference; 0.1. */
   beta: number;
-  /** Weight of the chosen completions' negative log-likelihood, a mean over their tokens (`chosenNll`); default 0. */
+  /** Weight of the chosen completions' negative log-likelihood, a mean over the step's labels (`chosenNll`); default 0. */
   rpoAlpha?: number;
   /** Of the first step; decays linearly to 0. */
   learningRate: number;
   epochs: number;
   /** Pairs in one forward and backward pass. */
   batchSize: number;
-  /** Batches whose mean gradient makes one optimizer step. */
+  /** Batches that make one optimizer step, the same step as one batch of all their pairs. */
   gradientAccumulationSteps: number;
   /** Clips the gradient's global L2 norm; 1. */
   maxGradNorm: number;
@@ -73,7 +73,7 @@ interface Trainable {
 
 /**
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
- * @throws if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
+ * @throws if a pair is longer than the model's positions, a loss or gradient is not finite (naming the step, after `diverged`), or on abort
  */
 export async function* trainDpo(
   policy: Trainable,
@@ -81,6 +81,7 @@ export async function* trainDpo(
   options: DpoOptions,
 ): AsyncGenerator<DpoEvent> {
   if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
+  checkPairs(pairs, policy.config);
   const { train, validation } = splitPairs(pairs, options);
   const { beta, rpoAlpha = 0 } = options;
   const { trained, fixed } = splitTrained(policy.weights);
@@ -140,6 +141,8 @@ export async function* trainDpo(
           continue;
         }
         options.signal?.throwIfAborted();
+        const pairsOfStep = microBatches.flat();
+        const chosenLabels = Float32Array.of(labelsOf(pairsOfStep));
         const logps: number[] = [];
         for (const batch of microBatches) {
           const shape = batchShape(batch, policy.config);
@@ -147,13 +150,14 @@ export async function* trainDpo(
           const feeds = {
             ...collatePairs(batch, shape, policy.config),
             reference: referenceOf(batch),
-            pairWeights: new Float32Array(batch.length).fill(1 / batch.length),
+            // Means are over the step, so that its micro-batches add up to one batch.
+            pairWeights: new Float32Array(batch.length).fill(1 / pairsOfStep.length),
+            ...(rpoAlpha === 0 ? {} : { chosenLabels }),
           };
           const result = await run({ ...state.parameters, ...feeds }, gradientOutputs(state.gradients));
           logps.push(...result.logps);
           if (accumulation > 1) await state.accumulate();
         }
-        const pairsOfStep = microBatches.flat();
         const metrics = measure(pairsOfStep, logps);
         const next = { epoch, step: step + 1 };
         if (!Number.isFinite(metrics.loss)) {
@@ -165,7 +169,7 @@ export async function* trainDpo(
           );
         }
         const learningRate = (options.learningRate * (steps - step)) / steps;
-        const norm = await state.step(learningRate, options.maxGradNorm, microBatches.length);
+        const norm = await state.step(learningRate, options.maxGradNorm);
         if (!Number.isFinite(norm)) {
           yield* stopAt(
             next,
@@ -199,11 +203,16 @@ export async function* trainDpo(
   }
 }
 
-/** Adds RPO's term: log-probabilities of the chosen completions over their tokens, all pairs together. */
+/** Labels of the chosen completions. */
+function labelsOf(pairs: readonly PreferencePair[]): number {
+  return pairs.reduce((sum, { chosen }) => sum + chosen.length, 0);
+}
+
+/** Adds RPO's term: log-probabilities of the chosen completions over their labels, all pairs together. */
 function withNll(metrics: DpoMetrics, pairs: readonly PreferencePair[], rpoAlpha: number): DpoMetrics {
   if (rpoAlpha === 0) return metrics;
-  const tokens = pairs.reduce((sum, { chosen }) => sum + chosen.length, 0) / pairs.length;
-  const nll = -metrics['logps/chosen'] / tokens;
+  const labels = labelsOf(pairs) / pairs.length;
+  const nll = -metrics['logps/chosen'] / labels;
   return { ...metrics, loss: metrics.loss + rpoAlpha * nll, nll_loss: nll };
 }
 

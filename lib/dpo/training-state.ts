@@ -37,14 +37,13 @@ export interface TrainingState {
   readonly parameters: Readonly<Record<string, Resident>>;
   /** Where a compiled program writes the gradients, by weight name. */
   readonly gradients: Readonly<Record<string, Resident>>;
-  /** Adds the gradients to those of earlier micro-batches of this step. */
+  /** Adds the gradients to those of earlier micro-batches of this step; without it a step takes the gradients as they are. */
   accumulate(): Promise<void>;
   /**
    * Clips to a global L2 norm (torch.nn.utils.clip_grad_norm_: factor min(1, max / (norm + 1e-6))) and takes one AdamW step.
-   * @param microBatches how many gradients were accumulated; their mean is used. 1: the gradients as they are, without accumulate().
    * @returns the norm before clipping; where it is not finite, no step was taken
    */
-  step(learningRate: number, maxGradNorm: number, microBatches?: number): Promise<number>;
+  step(learningRate: number, maxGradNorm: number): Promise<number>;
   /** Gives out copies of the parameters one after the other, so that what they replace may be freed meanwhile. */
   download(take: (name: string, data: Float32Array) => void): Promise<void>;
   /** Everything that later steps depend on, as it is until the next step; nothing is copied before it is read. */
@@ -122,14 +121,14 @@ async function fillState(
       await host.call('call', kernel, 'accumulate', [total, gradient, total + size]);
       accumulated = true;
     },
-    async step(learningRate, maxGradNorm, microBatches = 1) {
+    async step(learningRate, maxGradNorm) {
       const source = accumulated ? total : gradient;
       const sumOfSquares = await host.call('call', kernel, 'sum_of_squares', [source, source + size]);
-      const norm = Math.sqrt(sumOfSquares) / microBatches;
+      const norm = Math.sqrt(sumOfSquares);
       if (!Number.isFinite(norm)) return norm;
       steps += 1;
       const clip = Math.min(1, maxGradNorm / (norm + 1e-6));
-      const scalars = stepArguments(options, steps, learningRate, clip / microBatches);
+      const scalars = stepArguments(options, steps, learningRate, clip);
       await host.call('call', kernel, 'step', [
         parameter,
         parameter + size,

@@ -7,6 +7,7 @@ import type { Codes, DatasetItem } from '../codec/codec.js';
 import type { PreferenceRow } from './data-file.js';
 import type { Evaluation } from './evaluate.js';
 import type { PackedPrompt, Run } from './run.js';
+import { orUnscorable, scorerFailure } from '../scoring/unscorable.js';
 import { synthesize } from './synthesize.js';
 import { describeIssues } from './zod-message.js';
 
@@ -68,12 +69,14 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
   async function addWritten(
     written: (Omit<AudioExample, 'instruction'> & { codes: number[] })[],
   ): Promise<void> {
-    const items = written.map(({ split, prompt }) => run[split][prompt].item);
+    // What the partner is too small for has no sound.
+    const speakable = written.filter(({ codes }) => codes.length <= run.nar.maxFrames);
+    const items = speakable.map(({ split, prompt }) => run[split][prompt].item);
     const waveforms = await synthesize(
       run,
-      written.map(({ codes }, index) => ({ item: items[index], codes })),
+      speakable.map(({ codes }, index) => ({ item: items[index], codes })),
     );
-    for (const [index, { codes: _, ...example }] of written.entries()) {
+    for (const [index, { codes: _, ...example }] of speakable.entries()) {
       await add({ ...example, instruction: items[index].instruction }, waveforms[index]);
     }
     await writeIndex();
@@ -148,12 +151,12 @@ async function scoreRecording(
   samples: Float32Array,
 ): Promise<Pick<AudioExample, 'reward'>> {
   const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
-  try {
-    const score = await reward.score({ item, codes: codes[0], audio });
-    return score !== null && Number.isFinite(score) ? { reward: score } : {};
-  } catch {
-    return {};
-  }
+  const score = await orUnscorable(() => reward.score({ item, codes: codes[0], audio })).catch(
+    (error: unknown) => {
+      throw scorerFailure(`the ${reward.name} reward fails at a recording for "${item.instruction}"`, error);
+    },
+  );
+  return typeof score === 'number' && Number.isFinite(score) ? { reward: score } : {};
 }
 
 /** The first pairs, each with the train prompt that it was made from; a doubled pair counts once. */

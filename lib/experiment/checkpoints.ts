@@ -5,14 +5,14 @@ import { savePolicy } from '../policy/policy.js';
 import type { Evaluation } from './evaluate.js';
 import type { RunEvent } from './events.js';
 import { describeCheckpoint } from './model-card.js';
-import type { Run } from './run.js';
+import type { Run, TrainingRun } from './run.js';
 import { flatten } from './score.js';
 import { summarize } from './statistics.js';
 
 const checkpointDirectory = (iteration: number) => join(`iter_${iteration}`, 'dpo_model');
 
 /** Saves the policy as it is after an iteration. */
-export async function saveCheckpoint(run: Run, iteration: number): Promise<RunEvent> {
+export async function saveCheckpoint(run: TrainingRun, iteration: number): Promise<RunEvent> {
   const startSeconds = run.clock.seconds();
   const directory = checkpointDirectory(iteration);
   await savePolicy(run.policy, join(run.directories.modelDirectory, directory));

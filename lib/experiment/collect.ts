@@ -1,5 +1,5 @@
 import type { RunEvent } from './events.js';
-import type { PackedPrompt, Run } from './run.js';
+import type { PackedPrompt, SamplingRun } from './run.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
@@ -10,7 +10,7 @@ type Progress = Extract<RunEvent, { type: 'progress' }>;
  * @returns `codes[prompt][sample]`
  */
 export async function* sampleCompletions(
-  run: Run,
+  run: Pick<SamplingRun, 'parameters' | 'sampler' | 'signal'>,
   prompts: readonly PackedPrompt[],
   samplesPerPrompt: number,
   seed: number,

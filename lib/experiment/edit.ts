@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { refuseToOverwrite } from '../checkpoint/files.js';
 import { openCodec } from '../codec/open.js';
 import { packPrompt } from '../policy/pack.js';
 import { openPartner } from '../policy/nar.js';
@@ -21,6 +22,8 @@ export interface EditOptions extends ModelSources {
   wav: string;
   instruction: string;
   output: string;
+  /** Whether `output` may replace a file; default false. */
+  overwrite?: boolean;
   seed: number;
   /** Divides the logits; 0 takes the likeliest token. */
   temperature: number;
@@ -32,7 +35,7 @@ export interface EditOptions extends ModelSources {
  * Edits a recording as an instruction says: encodes it, samples one completion of the policy, decodes that into `output` (WAV).
  *
  * @returns durations in seconds of the recording and of the result
- * @throws Error when the recording cannot be read or is too long for the model, or when the policy wrote nothing
+ * @throws Error when there is an `output` already, the recording cannot be read or is too long for the model, or when the policy wrote nothing
  */
 export async function editRecording(
   options: EditOptions,
@@ -40,6 +43,7 @@ export async function editRecording(
   const { instruction, output, signal, seed, temperature, maxNewTokens } = options;
   const checked = samplingSchema.safeParse({ seed, temperature, maxNewTokens });
   if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
+  await refuseToOverwrite(output, options.overwrite);
   const recording = await readWav(options.wav);
   const policy = await loadPolicy(await findModelPart(options, 'policy', signal));
   const narPolicy = await loadPolicy(await findModelPart(options, 'nar', signal));

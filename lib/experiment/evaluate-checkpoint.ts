@@ -1,31 +1,24 @@
 import { join } from 'node:path';
-import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { findCheckpoint, isRunCheckpoint } from './checkpoint-path.js';
 import { createRunDirectories, type RunDirectories } from './directories.js';
 import { evaluateSplit } from './evaluate.js';
-import { withRun } from './experiment.js';
+import {
+  describeEvaluation,
+  evaluationFileName,
+  writeEvaluation,
+  type CheckpointEvaluation,
+} from './evaluation-result.js';
+import { withSamplingRun } from './experiment.js';
 import { whileLocked } from './lock.js';
 import { parseParameters, type Parameters } from './parameters.js';
 import { readRecordedParameters } from './run-files.js';
-import type { Run } from './run.js';
-
-export interface CheckpointEvaluation {
-  /** Which prompts of the prompts file are sampled. */
-  split: Split;
-  indices: readonly number[];
-  /** Samples of each prompt. */
-  samplesPerPrompt: number;
-  /** Of the checkpoint; {@link ORIGINAL} for a policy that no run has trained. */
-  iteration: number;
-  /** Of the run that the evaluation is written to. */
-  directories: RunDirectories;
-  signal?: AbortSignal;
-}
+import type { SamplingRun } from './run.js';
 
 /**
- * Samples a checkpoint on chosen prompts and scores the samples with the parameters' reward. Writes `{metrics, rewards}` as
- * eval_{iteration}_{n}.json into the run's output directory, with the reward's name at the end unless it is mos, the original's.
+ * Samples a checkpoint on chosen prompts and scores the samples with the parameters' reward. Writes `{evaluation, metrics, rewards,
+ * dropped}` into the run's output directory, as the file that `evaluationFileName` names: other evaluations stay beside it, the same one
+ * is written again. Partner and codec are opened only where the reward listens.
  *
  * @param parameters `policy` is the checkpoint
  * @throws Error in one sentence for a model, prompt or scorer that is not there, or while another process makes this very evaluation,
@@ -33,37 +26,50 @@ export interface CheckpointEvaluation {
  */
 export async function* evaluateCheckpoint(
   parameters: Parameters,
-  { split, indices, samplesPerPrompt, iteration, directories, signal }: CheckpointEvaluation,
+  evaluation: CheckpointEvaluation,
 ): AsyncGenerator<RunEvent> {
+  const { split, indices, samplesPerPrompt, iteration, directories, signal } = evaluation;
   if (indices.length === 0) throw new Error('there are no prompts to evaluate: give at least one index');
-  const count = Math.max(...indices) + 1;
-  const prompts =
-    split === 'train' ? { trainPrompts: count, testPrompts: 1 } : { trainPrompts: 1, testPrompts: count };
-  const needed: Parameters = { ...parameters, ...prompts, numEval: samplesPerPrompt };
-  const file = evaluationFileName(iteration, samplesPerPrompt, parameters.reward);
-  const evaluating = () =>
-    withRun(needed, { root: '.', directories, signal }, async function* (run) {
-      const chosen: Run = { ...run, [split]: indices.map((index) => run[split][index]) };
+  const needed: Parameters = {
+    ...parameters,
+    ...promptsUpTo(Math.max(...indices) + 1, split, parameters),
+    numEval: samplesPerPrompt,
+  };
+  const file = await evaluationFileName(parameters, evaluation);
+  const description = await describeEvaluation(parameters, evaluation);
+  const sound = parameters.reward === 'mos';
+  const evaluating = async function* () {
+    // Another process may have written the file before it was locked.
+    if ((await evaluationFileName(parameters, evaluation)) !== file)
+      return yield* evaluateCheckpoint(parameters, evaluation);
+    yield* withSamplingRun(needed, { root: '.', directories, signal, sound }, async function* (run) {
+      const chosen: SamplingRun = { ...run, [split]: indices.map((index) => run[split][index]) };
       for await (const event of evaluateSplit(chosen, iteration, split)) {
-        if (event.type === 'evaluated') {
-          const { statistics: metrics, rewards } = event;
-          const json = JSON.stringify({ metrics, rewards }, null, 4) + '\n';
-          await writeFileAtomic(join(directories.outputDirectory, file), json);
-        }
+        if (event.type === 'evaluated')
+          await writeEvaluation(join(directories.outputDirectory, file), description, event);
         yield event;
       }
     });
+  };
   yield* whileLocked(directories.outputDirectory, evaluating, file);
 }
 
-/** The name of an evaluation's file: the original's for mos. */
-export function evaluationFileName(
-  iteration: number,
-  samplesPerPrompt: number,
-  reward: Parameters['reward'],
-): string {
-  const policy = iteration === ORIGINAL ? 'original' : String(iteration);
-  return `eval_${policy}_${samplesPerPrompt}${reward === 'mos' ? '' : `_${reward}`}.json`;
+/** How many prompts of either split must be read. Of a dataset the first `trainPrompts` items train, and the held-out ones follow. */
+function promptsUpTo(
+  count: number,
+  split: Split,
+  { data, trainPrompts }: Parameters,
+): Pick<Parameters, 'trainPrompts' | 'testPrompts'> {
+  if (data === null)
+    return split === 'train'
+      ? { trainPrompts: count, testPrompts: 0 }
+      : { trainPrompts: 0, testPrompts: count };
+  if (split === 'test') return { trainPrompts, testPrompts: count };
+  if (count > trainPrompts)
+    throw new Error(
+      `there is no train prompt ${count - 1}: the first ${trainPrompts} items of ${data} train, those after them are held out`,
+    );
+  return { trainPrompts, testPrompts: 0 };
 }
 
 /**

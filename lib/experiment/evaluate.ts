@@ -7,7 +7,7 @@ import {
   warnOfHacking,
   type GuardedEvaluation,
 } from './guard.js';
-import type { Run } from './run.js';
+import type { Run, SamplingRun } from './run.js';
 import { createScoring, flatten, type ScoredCompletion } from './score.js';
 import { deriveSeed } from './seeds.js';
 import { summarize } from './statistics.js';
@@ -41,13 +41,13 @@ function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
 
 /** Samples and scores the prompts of one split; the test split's samples are also guarded. Yields one `evaluated` event. */
 export async function* evaluateSplit(
-  run: Run,
+  run: SamplingRun,
   iteration: number,
   split: Split,
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const startSeconds = run.clock.seconds();
   const { seed, numEval } = run.parameters;
-  const scoring = createScoring(run, run[split], split === 'test' ? run.guards : []);
+  const scoring = createScoring(run, split, split === 'test' ? run.guards : []);
   let scored: ScoredCompletion[][];
   try {
     yield* sampleCompletions(

@@ -8,9 +8,17 @@ import type { Evaluation } from './evaluate.js';
 const evaluation = z.custom<Evaluation>(
   (value) => z.object({ train: samples, test: samples }).safeParse(value).success,
 );
-const samples = z.array(
-  z.array(z.looseObject({ codes: z.array(z.number()), reward: z.number().nullable() })),
-);
+const figures = z.record(z.string(), z.number());
+const sample = z.looseObject({
+  codes: z.array(z.number()),
+  finished: z.boolean(),
+  reward: z.number().nullable(),
+  rank: z.number().nullable(),
+  details: figures,
+  figures,
+  dropped: z.string().optional(),
+});
+const samples = z.array(z.array(sample));
 const fileSchema = z.strictObject({
   original: evaluation,
   last: z.strictObject({ iteration: z.number().int().min(0), evaluation }).optional(),

@@ -17,7 +17,7 @@ import { whileLocked } from './lock.js';
 import type { Parameters } from './parameters.js';
 import { loadPrompts, type Prompts } from './prompts.js';
 import { recordRun } from './record.js';
-import type { PackedPrompt, Run } from './run.js';
+import type { PackedPrompt, Run, SamplingRun } from './run.js';
 import { openScorers } from './scorers.js';
 import { checkSameCodes, findModelPart, loadData } from './sources.js';
 import { createWorkClock } from './work-clock.js';
@@ -51,20 +51,29 @@ export function runExperiment(parameters: Parameters, options: RunOptions): Asyn
  * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, or a policy too large to train, before
  *   anything is written
  */
-export async function* withRun(
+export function withRun(
   parameters: Parameters,
-  { root, signal, trains = false, ...options }: WorkOptions,
+  options: WorkOptions,
   work: (run: Run) => AsyncGenerator<RunEvent>,
 ): AsyncGenerator<RunEvent> {
-  const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, trains, signal);
-  const nar = openPartner(narPolicy);
+  return withSamplingRun(parameters, { ...options, sound: true }, (run) => work(run as Run));
+}
+
+/** As {@link withRun}; without `sound` partner and codec are not opened. */
+export async function* withSamplingRun(
+  parameters: Parameters,
+  { root, signal, sound, trains = false, ...options }: WorkOptions & { sound: boolean },
+  work: (run: SamplingRun) => AsyncGenerator<RunEvent>,
+): AsyncGenerator<RunEvent> {
+  const { codec, nar: narPolicy, ...inputs } = await loadInputs(parameters, { sound, trains }, signal);
+  const nar = narPolicy && openPartner(narPolicy);
   const sampler = openSampler(inputs.policy);
   try {
     const scorers = await openScorers(parameters);
     try {
       const directories = options.directories ?? (await createRunDirectories(root, new Date()));
       const { reward, notices } = scorers;
-      const guards = scorers.guards(codec);
+      const guards = codec ? scorers.guards(codec) : [];
       const clock = createWorkClock();
       const events = work({
         ...inputs,
@@ -84,16 +93,20 @@ export async function* withRun(
       await scorers.dispose();
     }
   } finally {
-    await releaseAll([() => codec.dispose(), () => nar.dispose(), () => sampler.release()]);
+    await releaseAll([() => codec?.dispose(), () => nar?.dispose(), () => sampler.release()]);
   }
 }
 
 /** Reads and checks every file that a run needs; the codec is opened last. */
-async function loadInputs(parameters: Parameters, trains: boolean, signal?: AbortSignal) {
+async function loadInputs(
+  parameters: Parameters,
+  { sound, trains }: { sound: boolean; trains: boolean },
+  signal?: AbortSignal,
+) {
   const policy = await loadPolicy(await findModelPart(parameters, 'policy', signal));
   if (trains) checkTrainable(splitTrained(policy.weights).trained);
-  const nar = await loadPolicy(await findModelPart(parameters, 'nar', signal));
-  checkUploadable(nar.weights);
+  const nar = sound ? await loadPolicy(await findModelPart(parameters, 'nar', signal)) : undefined;
+  if (nar) checkUploadable(nar.weights);
   const { data, trainPrompts, testPrompts, instruction } = parameters;
   const prompts =
     data === null
@@ -101,6 +114,7 @@ async function loadInputs(parameters: Parameters, trains: boolean, signal?: Abor
       : await loadData(data, policy, parameters, signal);
   const train = packPrompts(policy, prompts.train, trainPrompts, 'train prompt', instruction);
   const test = packPrompts(policy, prompts.test, testPrompts, 'test prompt', instruction);
+  if (!nar) return { policy, train, test };
   const codec = await openCodec(await findModelPart(parameters, 'codec', signal));
   try {
     checkSameCodes(policy, nar, codec);

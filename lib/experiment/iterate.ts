@@ -8,7 +8,7 @@ import { ORIGINAL, type RunEvent } from './events.js';
 import { keepBatch } from './keep-batch.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { ResumePoint } from './resume-point.js';
-import type { Run } from './run.js';
+import type { Run, TrainingRun } from './run.js';
 import { deriveSeed } from './seeds.js';
 import { readTraining, removeTraining, saveTraining } from './training-checkpoints.js';
 
@@ -39,7 +39,12 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     if (!done?.saved) {
       const rows = done?.rows ?? (yield* preparePairs(run, iteration));
       await audio.addPairs(iteration, rows);
-      if (rows.length > 0) yield* train(run, iteration, rows, done?.trainedSteps);
+      if (rows.length > 0) {
+        // Training needs the memory.
+        await run.sampler.release();
+        await run.nar.releaseWeights();
+        yield* train(run, iteration, rows, done?.trainedSteps);
+      }
       run.signal?.throwIfAborted();
       yield await saveCheckpoint(run, iteration);
     }
@@ -60,7 +65,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
  * @param trainedSteps goes on after this optimizer step, whose state was saved
  */
 export async function* train(
-  run: Run,
+  run: TrainingRun,
   iteration: number,
   rows: readonly PreferenceRow[],
   trainedSteps?: number,
@@ -68,9 +73,6 @@ export async function* train(
   const { beta, rpoAlpha, learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
-  // Training needs the memory.
-  await run.sampler.release();
-  await run.nar.releaseWeights();
   const isDue = createTimer(run.parameters.checkpointMinutes);
   const events = trainDpo(run.policy, packPairs(run.policy, rows), {
     beta,

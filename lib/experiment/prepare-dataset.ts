@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { resample } from '../audio/resample.js';
 import { readWav, toMono } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { refuseToOverwrite } from '../checkpoint/files.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes, DatasetItem } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
@@ -14,6 +15,8 @@ export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'> {
   instructions: string;
   /** Dataset to write, JSON Lines. */
   output: string;
+  /** Whether `output` may replace a file; default false. */
+  overwrite?: boolean;
   signal?: AbortSignal;
 }
 
@@ -28,10 +31,11 @@ interface Line {
  * to the codec's rate. An item without an edited recording gets its source as target, which training does not use.
  *
  * @returns how many items were written
- * @throws Error naming the line or recording that cannot be read
+ * @throws Error when there is an `output` already, or naming the line or recording that cannot be read
  */
 export async function prepareDataset(options: PrepareOptions): Promise<number> {
   const { wav, instructions, output, signal } = options;
+  await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
   const codec = await openCodec(await findModelPart(options, 'codec', signal));
   try {

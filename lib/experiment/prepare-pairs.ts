@@ -52,7 +52,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   const { sampleSize, seed, guardPairs } = run.parameters;
   const startSeconds = run.clock.seconds();
   const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
-  const scoring = createScoring(run, run.train, guards);
+  const scoring = createScoring(run, 'train', guards);
   let sampledSeconds: number;
   let scored: ScoredCompletion[][];
   try {

@@ -46,7 +46,7 @@ export async function findResumePoint(
     const files = await readdir(directories.outputDirectory).catch(() => []);
     if (files.some((name) => name.startsWith('data_iter_'))) {
       throw new Error(
-        `${directories.modelDirectory} cannot be resumed: it has no evaluations.json, as an experiment has; start it anew`,
+        `${directories.modelDirectory} cannot be resumed: evaluations.json is damaged, or missing, as after \`speech-dpo train\`; start it anew`,
       );
     }
     return { events: 0, description: 'from the beginning' };

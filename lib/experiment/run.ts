@@ -30,6 +30,12 @@ export interface Run {
   signal?: AbortSignal;
 }
 
+/** What training works on. */
+export type TrainingRun = Pick<Run, 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'>;
+
+/** What sampling and scoring work on; where nothing asks for sound, without partner and codec. */
+export type SamplingRun = Omit<Run, 'nar' | 'codec'> & Partial<Pick<Run, 'nar' | 'codec'>>;
+
 /** A prompt and its ids as the policy reads them. */
 export interface PackedPrompt {
   item: DatasetItem;

@@ -1,9 +1,10 @@
 import type { RankedCompletion } from '../dpo/pairs.js';
-import type { Guard, GuardFigures } from '../reward/guard.js';
+import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
 import type { Sample } from '../reward/reward.js';
-import type { RunEvent } from './events.js';
+import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
+import type { RunEvent, Split } from './events.js';
 import { keepInvalidSamples } from './keep-batch.js';
-import type { PackedPrompt, Run } from './run.js';
+import type { SamplingRun } from './run.js';
 import { synthesize } from './synthesize.js';
 
 /** One completion of a prompt (codes of codebook 0) with what the run's reward and guards say of it. */
@@ -26,12 +27,16 @@ type Progress = Extract<RunEvent, { type: 'progress' }>;
 const COMPLETIONS_AT_ONCE = 16;
 
 export interface Scoring {
-  /** Takes a completion; it is scored while others are still being sampled. */
+  /**
+   * Takes a completion; it is scored while others are still being sampled.
+   * @throws Error as `finish` does, once a scorer has failed
+   */
   add(promptIndex: number, sampleIndex: number, codes: number[], finished: boolean): void;
   /**
    * Waits for all scores: `scored[prompt][sample]`.
-   * @throws Error with the reasons when none of the completions could be scored; naming the first, when a reward is NaN or an infinity:
-   *   those samples are kept in invalid_rewards.json in the output directory
+   * @throws Error naming prompt and sample when a scorer fails for a reason that is not the sample's own; with the reasons when none of
+   *   the completions could be scored; naming the first, when a reward is NaN or an infinity: those samples are kept in
+   *   invalid_rewards.json in the output directory
    */
   finish(progress: Pick<Progress, 'iteration' | 'split'>): AsyncGenerator<RunEvent, ScoredCompletion[][]>;
   /** Starts nothing new and waits for what is under way, so that what scoring works with can be closed. */
@@ -39,50 +44,70 @@ export interface Scoring {
 }
 
 /**
- * Scores completions in the order they end. Those that end together have similar lengths, so that making their audio together wastes
- * little on padding. A completion that cannot be scored is dropped with the reason; one with a score that is no number stops the run.
+ * Scores completions of a split's prompts in the order they end. Those that end together have similar lengths, so that making their audio
+ * together wastes little on padding. A completion that cannot be scored for a reason of its own (`UnscorableSample`) is dropped with the
+ * reason; whatever else fails, and a score that is no number, stops the run.
  */
-export function createScoring(
-  run: Run,
-  prompts: readonly PackedPrompt[],
-  guards: readonly Guard[] = [],
-): Scoring {
+export function createScoring(run: SamplingRun, split: Split, guards: readonly Guard[] = []): Scoring {
+  const prompts = run[split];
   const scored: ScoredCompletion[][] = prompts.map(() => []);
   const waiting: { promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean }[] = [];
   const running: Promise<void>[] = [];
   let lastGroup: Promise<unknown> = Promise.resolve();
+  let failure: Error | undefined;
   let isClosed = false;
-  const refuseWhenClosed = () => {
+
+  function throwIfFailed(): void {
+    run.signal?.throwIfAborted();
+    if (failure) throw failure;
+  }
+
+  function refuseWhenClosed(): void {
     if (isClosed) throw new Error('the scoring was closed');
-  };
+  }
 
   function startGroup(): void {
     const group = waiting.splice(0, COMPLETIONS_AT_ONCE);
     const makeAudio = once(() => {
-      const completions = group.map(({ promptIndex, codes }) => ({ item: prompts[promptIndex].item, codes }));
+      const speech = speechOf(run);
+      const spoken = group.filter(({ codes }) => codes.length <= speech.nar.maxFrames);
+      const completions = spoken.map(({ promptIndex, codes }) => ({
+        item: prompts[promptIndex].item,
+        codes,
+      }));
       // One group after the other, so that sampling gets its turn in the engine between their calls.
       const waveforms = lastGroup.then(() => {
         refuseWhenClosed();
-        return synthesize(run, completions);
+        return synthesize(speech, completions);
       });
       lastGroup = waveforms.catch(() => undefined);
-      return waveforms;
+      return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });
-    for (const [index, { promptIndex, sampleIndex, codes, finished }] of group.entries()) {
+    for (const completion of group) {
+      const { promptIndex, sampleIndex, codes, finished } = completion;
+      const { item } = prompts[promptIndex];
       const audio = async () => {
-        const samples = (await makeAudio())[index];
+        const { nar, codec } = speechOf(run);
+        const samples = (await makeAudio()).get(completion);
         refuseWhenClosed();
-        return { samples, sampleRateHz: run.codec.sampleRateHz };
+        if (!samples) throw new UnscorableSample(`it is longer than the partner's ${nar.maxFrames} frames`);
+        return { samples, sampleRateHz: codec.sampleRateHz };
       };
-      const scoring = scoreSample(run, guards, { item: prompts[promptIndex].item, codes, audio });
-      running.push(
-        scoring.then((score) => void (scored[promptIndex][sampleIndex] = { codes, finished, ...score })),
+      // Nobody waits for it while the policy is sampled: a failure is kept.
+      const scoring = scoreSample(run, guards, { item, codes, audio }).then(
+        (score) => void (scored[promptIndex][sampleIndex] = { codes, finished, ...score }),
+        (error: unknown) => {
+          const sample = `sample ${sampleIndex} of ${split} prompt ${promptIndex}, "${item.instruction}"`;
+          failure ??= scorerFailure(`the run stops at ${sample}`, error);
+        },
       );
+      running.push(scoring);
     }
   }
 
   return {
     add(promptIndex, sampleIndex, codes, finished) {
+      throwIfFailed();
       waiting.push({ promptIndex, sampleIndex, codes, finished });
       if (waiting.length === COMPLETIONS_AT_ONCE) startGroup();
     },
@@ -90,10 +115,10 @@ export function createScoring(
       if (waiting.length > 0) startGroup();
       for (const [index, scoring] of running.entries()) {
         await scoring;
-        run.signal?.throwIfAborted();
+        throwIfFailed();
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
-      await refuseInvalid(run, prompts, scored, progress);
+      await refuseInvalid(run, split, scored, progress.iteration);
       const { rewards, lengths, droppedReasons } = flatten(scored);
       if (rewards.length === 0) {
         throw new Error(
@@ -111,41 +136,47 @@ export function createScoring(
 
 type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
 
-/** Never rejects: nobody waits for it while the policy is sampled. */
-async function scoreSample(run: Run, guards: readonly Guard[], sample: Sample): Promise<Score> {
+async function scoreSample(run: SamplingRun, guards: readonly Guard[], sample: Sample): Promise<Score> {
   const { codes } = sample;
   const unscored = { reward: null, rank: null, details: {}, figures: {} };
   const drop = (dropped: string) => ({ ...unscored, dropped });
   if (codes.length === 0) return drop('it is empty');
-  try {
-    const reward = await run.reward.score(sample);
-    if (reward === null) return drop('the reward gives it no score');
-    const rank = run.reward.rank?.(sample, reward) ?? reward;
-    const details = run.reward.details?.(sample) ?? {};
-    const invalid = Object.entries({ reward, rank, ...details }).find(([, value]) => !Number.isFinite(value));
-    if (invalid) return { ...unscored, invalid: invalid.join(' ') };
-    return { reward, rank, details, figures: await measureAll(guards, sample) };
-  } catch (error) {
-    return drop((error as Error).message);
-  }
+  const reward = await orUnscorable(() => run.reward.score(sample)).catch((error: unknown) => {
+    throw scorerFailure(`the ${run.reward.name} reward fails`, error);
+  });
+  if (reward instanceof UnscorableSample) return drop(reward.message);
+  if (reward === null) return drop('the reward gives it no score');
+  const rank = run.reward.rank?.(sample, reward) ?? reward;
+  const details = run.reward.details?.(sample) ?? {};
+  const invalid = Object.entries({ reward, rank, ...details }).find(([, value]) => !Number.isFinite(value));
+  if (invalid) return { ...unscored, invalid: invalid.join(' ') };
+  return { reward, rank, details, figures: await measureAll(guards, sample) };
 }
 
-/** What a guard cannot measure is left out. */
+/** What a guard cannot measure for a reason of the sample is left out. */
 async function measureAll(guards: readonly Guard[], sample: Sample): Promise<GuardFigures> {
-  const measured = await Promise.allSettled(guards.map((guard) => guard.measure(sample)));
+  const measured = await Promise.all(
+    guards.map((guard) =>
+      orUnscorable(() => guard.measure(sample)).catch((error: unknown) => {
+        const figures = guard.figures.map((figure) => meaningOf(figure).label).join(', ');
+        throw scorerFailure(`the guard by ${figures} fails`, error);
+      }),
+    ),
+  );
   const figures = measured.flatMap((result) =>
-    result.status === 'fulfilled' ? Object.entries(result.value) : [],
+    result instanceof UnscorableSample ? [] : Object.entries(result),
   );
   return Object.fromEntries(figures.filter(([, value]) => Number.isFinite(value)));
 }
 
 /** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
 async function refuseInvalid(
-  run: Run,
-  prompts: readonly PackedPrompt[],
+  run: SamplingRun,
+  split: Split,
   scored: readonly ScoredCompletion[][],
-  { iteration, split = 'train' }: Pick<Progress, 'iteration' | 'split'>,
+  iteration: number,
 ): Promise<void> {
+  const prompts = run[split];
   const samples = scored.flatMap((completions, prompt) =>
     completions.flatMap(({ codes, invalid }, sample) =>
       invalid === undefined ? [] : [{ prompt, sample, item: prompts[prompt].item, codes, invalid }],
@@ -184,6 +215,12 @@ export function flatten(scored: readonly ScoredCompletion[][]): {
       ([reason, count]) => `${count} sample${count === 1 ? '' : 's'}: ${reason}`,
     ),
   };
+}
+
+function speechOf({ nar, codec, signal, reward }: SamplingRun) {
+  if (!nar || !codec)
+    throw new TypeError(`partner and codec were not opened, but the ${reward.name} reward asks for sound`);
+  return { nar, codec, signal };
 }
 
 function once<T>(make: () => T): () => T {

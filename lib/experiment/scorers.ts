@@ -77,7 +77,7 @@ async function openSecondScorers(
     try {
       scorers.push(await openOpinionScorer(model, host));
     } catch (error) {
-      notices.push(`no guard by ${model.toUpperCase()}: ${(error as Error).message}`);
+      notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
     }
   }
   return scorers;
@@ -96,7 +96,13 @@ async function openNamedTranscriber(
   try {
     return await openTranscriber({ model });
   } catch (error) {
-    notices.push(`no guard by word error rate: ${(error as Error).message}`);
+    notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
     return undefined;
   }
+}
+
+/** The sentence of a plain Error, by which scorers tell what they lack; anything else is a fault, and thrown on. */
+function whatIsMissing(error: unknown): string {
+  if (error instanceof Error && error.constructor === Error) return error.message;
+  throw error;
 }

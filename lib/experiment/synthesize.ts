@@ -1,3 +1,4 @@
+import { allFinite } from '../audio/finite.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { Partner } from '../policy/nar.js';
 
@@ -11,6 +12,7 @@ export interface Completion {
  * Turns completions into sound: the non-autoregressive partner writes the other codebooks, the codec decodes all.
  *
  * @returns mono samples at the codec's rate, one array per completion
+ * @throws Error when codec and partner make something that is no sound, which is no completion's fault
  */
 export async function synthesize(
   { nar, codec, signal }: { nar: Partner; codec: Codec; signal?: AbortSignal },
@@ -25,7 +27,10 @@ export async function synthesize(
   const waveforms: Float32Array[] = [];
   for (const [index, { codes }] of completions.entries()) {
     signal?.throwIfAborted();
-    waveforms.push(await codec.decode([codes, ...filled[index]]));
+    const samples = await codec.decode([codes, ...filled[index]]);
+    if (!allFinite(samples))
+      throw new Error('the codec makes sound with samples that are not finite numbers: check its weights');
+    waveforms.push(samples);
   }
   return waveforms;
 }

@@ -1,14 +1,20 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from './checkpoints.js';
-import { readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
+import { splitTrained } from '../dpo/gradient-program.js';
+import { checkTrainable } from '../dpo/training-state.js';
+import { loadPolicy } from '../policy/policy.js';
+import { packPairs, readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
+import { createRunDirectories } from './directories.js';
 import type { RunEvent } from './events.js';
-import { withRun, type RunOptions } from './experiment.js';
+import type { RunOptions } from './experiment.js';
 import { train } from './iterate.js';
 import { whileLocked } from './lock.js';
 import { parseParameters, type Parameters } from './parameters.js';
 import { recordRun } from './record.js';
 import { readRecordedParameters } from './run-files.js';
-import type { Run } from './run.js';
+import type { TrainingRun } from './run.js';
+import { findModelPart } from './sources.js';
+import { createWorkClock } from './work-clock.js';
 
 /**
  * Trains a checkpoint on the preference pairs of any data_iter_k.json, in a run of its own: the pairs are written there too, and the
@@ -16,7 +22,7 @@ import type { Run } from './run.js';
  * the run's own checkpoint k, bit for bit.
  *
  * @param dataFile k is taken from its name, 0 where it has none
- * @param parameters `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are not used
+ * @param parameters `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are only recorded. Nothing but the policy is opened.
  * @throws Error in one sentence for a file or parameter that cannot be used, before anything is written
  */
 export async function* trainFrom(
@@ -27,16 +33,18 @@ export async function* trainFrom(
   const rows = await readDataFile(dataFile);
   if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
-  // Neither prompts nor rewards are needed; one prompt is the least that a run loads.
-  const recorded: Parameters = {
-    ...parameters,
-    iterations: 1,
-    trainPrompts: 1,
-    testPrompts: 1,
-    guard: false,
-  };
-  yield* withRun(recorded, { ...options, trains: true }, (run) =>
-    whileLocked(run.directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
+  // Prompts stay as they were: an evaluation of the checkpoint must know which ones were trained on.
+  const recorded: Parameters = { ...parameters, iterations: 1, guard: false };
+  const { root, signal } = options;
+  const policy = await loadPolicy(await findModelPart(recorded, 'policy', signal));
+  checkTrainable(splitTrained(policy.weights).trained);
+  // Says what the policy cannot read before a folder is made.
+  packPairs(policy, rows);
+  const directories = options.directories ?? (await createRunDirectories(root, new Date()));
+  const clock = createWorkClock();
+  const run: TrainingRun = { parameters: recorded, directories, policy, clock, signal };
+  yield* clock.whileRead(
+    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
   );
 }
 
@@ -49,7 +57,7 @@ export async function trainingParameters(dataFile: string, given: Partial<Parame
 }
 
 async function* trainOnce(
-  run: Run,
+  run: TrainingRun,
   iteration: number,
   rows: readonly PreferenceRow[],
 ): AsyncGenerator<RunEvent> {

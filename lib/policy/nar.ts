@@ -82,7 +82,12 @@ export function codebookIds({ tokenizer }: Policy, codebook: number): Int32Array
 
 /** A partner ready to write; its compiled programs are kept until `dispose`. */
 export interface Partner {
-  /** Codebooks 1 and up of every item, each [codebook - 1][frame]. An item without frames gets empty codebooks. */
+  /** The longest completion, in frames, that it can fill: its positions. */
+  readonly maxFrames: number;
+  /**
+   * Codebooks 1 and up of every item, each [codebook - 1][frame]. An item without frames gets empty codebooks.
+   * @throws Error for an item of more than `maxFrames` frames, or a prompt longer than the encoder's positions
+   */
   fill(items: readonly NarItem[], signal?: AbortSignal): Promise<Codes[]>;
   /** Frees the engine's copy of the weights; the next `fill` makes it again. */
   releaseWeights(): Promise<void>;
@@ -91,8 +96,15 @@ export interface Partner {
 
 export function openPartner(nar: Policy): Partner {
   const programs = openNarPrograms(nar);
+  const maxFrames = nar.config.max_position_embeddings;
   return {
+    maxFrames,
     async fill(items, signal) {
+      const tooLong = items.find(({ codebook0 }) => codebook0.length > maxFrames);
+      if (tooLong)
+        throw new Error(
+          `a recording of ${tooLong.codebook0.length} frames is longer than the partner's ${maxFrames} positions`,
+        );
       const results: Codes[] = items.map(() => Array.from({ length: nar.tokenizer.codebooks - 1 }, () => []));
       const framesOf = (i: number) => items[i].codebook0.length;
       // By length, so that little of a pass is padding.

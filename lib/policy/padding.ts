@@ -7,15 +7,26 @@ type Row = readonly number[];
 /**
  * The smallest multiple of `step` that holds every length, never above the model's positions. A compiled program belongs to its
  * shapes: rounding keeps them few.
+ *
+ * @throws Error when a length is above the model's positions
  */
 export function steppedLength(lengths: readonly number[], step: number, config: BartConfig): number {
-  return Math.min(Math.ceil(Math.max(...lengths) / step) * step, config.max_position_embeddings);
+  const longest = Math.max(...lengths);
+  if (longest > config.max_position_embeddings)
+    throw new Error(`${longest} ids are more than the model's ${config.max_position_embeddings} positions`);
+  return Math.min(Math.ceil(longest / step) * step, config.max_position_embeddings);
 }
 
-/** Rows of ids padded to [rows, length]. */
+/** What is longer than its place would be written into the next row's. */
+function checkLength(row: { readonly length: number }, length: number): void {
+  if (row.length > length) throw new RangeError(`a row of ${row.length} is padded to ${length}`);
+}
+
+/** Rows of ids padded to [rows, length]. @throws RangeError for a longer row, as the other functions do */
 export function padIds(rows: readonly Row[], length: number, pad: number): Int32Array {
   const ids = new Int32Array(rows.length * length).fill(pad);
   rows.forEach((row, i) => {
+    checkLength(row, length);
     ids.set(row, i * length);
   });
   return ids;
@@ -30,7 +41,9 @@ export function padPositions(
 ): Int32Array {
   const ids = new Int32Array(rows.length * length * idsPerPosition).fill(pad);
   rows.forEach((positions, row) => {
+    checkLength(positions, length);
     positions.forEach((position, i) => {
+      checkLength(position, idsPerPosition);
       ids.set(position, (row * length + i) * idsPerPosition);
     });
   });
@@ -46,6 +59,7 @@ export function lengthMask(
 ): Float32Array {
   const mask = new Float32Array(rows.length * length).fill(outside);
   rows.forEach((row, i) => {
+    checkLength(row, length);
     mask.fill(inside, i * length, i * length + row.length);
   });
   return mask;

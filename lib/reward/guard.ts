@@ -38,7 +38,7 @@ export const meaningOf = (figure: GuardFigure): FigureMeaning => GUARD_FIGURES[f
 /** Measures of a sample what its reward does not see. A reward that rises while these fall is being hacked. */
 export interface Guard {
   readonly figures: readonly GuardFigure[];
-  /** @throws Error saying why the sample cannot be measured */
+  /** @throws UnscorableSample saying why the sample cannot be measured; whatever else it throws stops the run */
   measure(sample: Sample): Promise<GuardFigures>;
 }
 

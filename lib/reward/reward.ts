@@ -10,8 +10,9 @@ export interface Sample {
 }
 
 /**
- * Ranks samples: higher is better. For a sample that cannot be scored `score` gives null, or throws an error that says why: it is dropped
- * and counted. NaN or an infinity, of the score or any other figure, is taken for a mistake and stops the run.
+ * Ranks samples: higher is better. For a sample that cannot be scored `score` gives null, or throws an UnscorableSample that says why: it
+ * is dropped and counted. Whatever else it throws is no sample's fault and stops the run, as does NaN or an infinity, of the score or any
+ * other figure.
  */
 export interface Reward {
   readonly name: string;

@@ -10,6 +10,7 @@ import { defaultHost, EngineStopped, type EngineHost } from '../engine/index.js'
 import { openParts, releaseAll, type Release } from '../release.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
+import { checkRate, UnscorableSample } from './unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from './weights-path.js';
 
 /** Speech quality as listeners would rate it, from 1 (bad) to 5 (excellent). */
@@ -28,7 +29,7 @@ export interface Dnsmos {
   /**
    * Scores one mono recording, resampled to 16 kHz. One shorter than 9.01 s is repeated until it is that long; of a longer one, windows
    * of 9.01 s one second apart are scored and averaged.
-   * @throws Error when it holds no samples, or values that are not numbers
+   * @throws UnscorableSample when it holds no samples, or values that are not numbers
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<DnsmosScores>;
   dispose(): Promise<void>;
@@ -107,8 +108,9 @@ async function openNetworks(
 
   return {
     async score(samples, sampleRateHz) {
-      if (samples.length === 0) throw new Error('it holds no samples');
-      if (!allFinite(samples)) throw new Error(NOT_FINITE);
+      if (samples.length === 0) throw new UnscorableSample('it holds no samples');
+      if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
+      checkRate(sampleRateHz, DNSMOS_RATE_HZ);
       const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
       const windows = windowsOf(resample(samples, sampleRateHz, DNSMOS_RATE_HZ));
       for (const window of windows) {

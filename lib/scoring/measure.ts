@@ -7,11 +7,12 @@ import {
   type Score,
 } from './metrics.js';
 import type { NisqaInput } from './nisqa/nisqa.js';
+import type { UnscorableSample } from './unscorable.js';
 
 /** What one metric says of several recordings, or why it says nothing of them, or of one of them. */
 export interface Measurement {
   metric: MetricName;
-  scores: (Score | Error)[] | Error;
+  scores: (Score | UnscorableSample)[] | Error;
 }
 
 /**
@@ -36,10 +37,10 @@ async function measure(
   name: MetricName,
   recordings: readonly NisqaInput[],
   comparison: Comparison,
-): Promise<(Score | Error)[]> {
+): Promise<(Score | UnscorableSample)[]> {
   const { reference } = comparison;
   if (reference && needsReference(name) && name !== 'pesq') {
-    const scores: (Score | Error)[] = [];
+    const scores: (Score | UnscorableSample)[] = [];
     for (const recording of recordings) {
       const [cut, cutReference] = toOneLength(recording, reference);
       scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference })));
@@ -53,7 +54,7 @@ async function scoreAll(
   name: MetricName,
   recordings: readonly NisqaInput[],
   comparison: Comparison,
-): Promise<(Score | Error)[]> {
+): Promise<(Score | UnscorableSample)[]> {
   const metric = await openMetric(name, comparison);
   try {
     return await metric.score(recordings);

@@ -4,6 +4,7 @@ import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
 import { openTranscriber } from './transcribe.js';
+import { orUnscorable, UnscorableSample } from './unscorable.js';
 import { formatAlignment, wordErrors } from './wer.js';
 
 /** A metric's figure or text, or several by name. */
@@ -11,8 +12,11 @@ export type Score = number | string | Readonly<Record<string, number | string>>;
 
 /** A metric that is ready to score mono recordings. */
 export interface Metric {
-  /** An Error in the place of each recording that cannot be scored; it says why, and not which recording. */
-  score: (recordings: readonly NisqaInput[]) => Promise<(Score | Error)[]>;
+  /**
+   * An UnscorableSample in the place of each recording that cannot be scored; it says why, and not which recording.
+   * @throws whatever is not a recording's own fault
+   */
+  score: (recordings: readonly NisqaInput[]) => Promise<(Score | UnscorableSample)[]>;
   dispose?: () => Promise<void>;
 }
 
@@ -46,7 +50,7 @@ const COMPARING = {
   pesq: async (reference: NisqaInput): Promise<Metric> => {
     // Tells before any recording is scored whether Python has the package, and whether the reference will do.
     const [itself] = await measurePesq(reference.samples, [reference.samples], reference.sampleRateHz);
-    if (itself instanceof Error) throw itself;
+    if (itself instanceof UnscorableSample) throw new Error(`the reference will not do: ${itself.message}`);
     return { score: (recordings) => pesqOfAll(reference, recordings) };
   },
 } as const;
@@ -101,25 +105,23 @@ export async function openMetric(name: MetricName, { reference, text }: Comparis
   return ALONE[name]();
 }
 
-/** Scores one recording after the other; what is thrown for one stands in its place. */
+/** Scores one recording after the other; the reason why one cannot be scored stands in its place. */
 function each(score: (recording: NisqaInput) => object | number | Promise<object | string>): Metric['score'] {
   return async (recordings) => {
-    const results: (Score | Error)[] = [];
-    for (const recording of recordings) {
-      try {
-        results.push((await score(recording)) as Score);
-      } catch (error) {
-        results.push(error as Error);
-      }
-    }
+    const results: (Score | UnscorableSample)[] = [];
+    for (const recording of recordings)
+      results.push(await orUnscorable(async () => (await score(recording)) as Score));
     return results;
   };
 }
 
+/** How a process ends that a recording brought down, and not the machine. */
+const CRASH = / ended with SIG(SEGV|ABRT|FPE|BUS|ILL)$/;
+
 async function pesqOfAll(
   reference: NisqaInput,
   recordings: readonly NisqaInput[],
-): Promise<(Score | Error)[]> {
+): Promise<(Score | UnscorableSample)[]> {
   const measure = (some: readonly NisqaInput[]) =>
     measurePesq(
       reference.samples,
@@ -128,21 +130,23 @@ async function pesqOfAll(
     );
   // One process scores all; where a recording brings it down, each gets its own.
   const one = each(async (recording) => {
-    const [score] = await measure([recording]);
-    if (score instanceof Error) throw score;
+    const [score] = await measure([recording]).catch((error: Error) => {
+      throw CRASH.test(error.message) ? new UnscorableSample(error.message, { cause: error }) : error;
+    });
+    if (score instanceof UnscorableSample) throw score;
     return score;
   });
-  const results: (Score | Error | undefined)[] = recordings.map((recording) =>
+  const results: (Score | UnscorableSample | undefined)[] = recordings.map((recording) =>
     otherRate(reference, recording),
   );
   const alike = recordings.filter((_, i) => !results[i]);
-  const scores = (await measure(alike).catch(() => one(alike))) as (Score | Error)[];
+  const scores = (await measure(alike).catch(() => one(alike))) as (Score | UnscorableSample)[];
   return results.map((error) => error ?? scores.shift()!);
 }
 
-function otherRate(reference: NisqaInput, recording: NisqaInput): Error | undefined {
+function otherRate(reference: NisqaInput, recording: NisqaInput): UnscorableSample | undefined {
   if (recording.sampleRateHz === reference.sampleRateHz) return undefined;
-  return new Error(
+  return new UnscorableSample(
     `its sample rate is ${recording.sampleRateHz} Hz, the reference's ${reference.sampleRateHz} Hz`,
   );
 }

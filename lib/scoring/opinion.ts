@@ -2,6 +2,7 @@ import { defaultHost, type EngineHost } from '../engine/index.js';
 import { resample } from '../audio/resample.js';
 import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
 import { loadNisqa } from './nisqa/nisqa.js';
+import { checkRate } from './unscorable.js';
 
 export const opinionModels = ['nisqa', 'dnsmos'] as const;
 
@@ -16,7 +17,7 @@ export const OPINION_LABELS: Record<OpinionModel, string> = {
 /** One opinion score of a mono recording. */
 export interface OpinionScorer {
   readonly model: OpinionModel;
-  /** @throws Error saying why the recording cannot be scored */
+  /** @throws UnscorableSample saying why the recording cannot be scored */
   score(samples: Float32Array, sampleRateHz: number): Promise<number>;
   dispose(): Promise<void>;
 }
@@ -53,6 +54,7 @@ export async function openOpinionScorer(
  * of the same sound, each as long to compute.
  */
 function fillWindow(samples: Float32Array, sampleRateHz: number): Float32Array {
+  checkRate(sampleRateHz, DNSMOS_RATE_HZ);
   const resampled = resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
   if (samples.length === 0 || resampled.length >= WINDOW_SAMPLES) return resampled;
   return repeatTo(WINDOW_SAMPLES, resampled);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { findPackageRoot } from '../package-root.js';
 import { findPython, installCommand, runPython } from './python.js';
+import { UnscorableSample } from './unscorable.js';
 
 /** "wb": wide band, ITU-T P.862.2, at 16 kHz only; "nb": narrow band, ITU-T P.862.1. */
 export type PesqMode = 'wb' | 'nb';
@@ -26,16 +27,16 @@ const MIN_SECONDS = 0.25;
  *
  * Source: ITU-T P.862 (2001), P.862.1 and P.862.2.
  *
- * @returns an Error in the place of each recording that cannot be scored
- * @throws Error when the sample rate is neither 8 nor 16 kHz, wide band is asked for at 8 kHz, the reference is shorter than 0.25 s, or
- * Python or the package is missing (with the command that installs it)
+ * @returns an UnscorableSample in the place of each recording that cannot be scored
+ * @throws Error when the sample rate is neither 8 nor 16 kHz, wide band is asked for at 8 kHz, the reference is shorter than 0.25 s,
+ * Python or the package is missing (with the command that installs it), or it fails for another reason than a recording
  */
 export async function measurePesq(
   reference: Float32Array,
   recordings: readonly Float32Array[],
   sampleRateHz: number,
   options: PesqOptions = {},
-): Promise<(PesqScores | Error)[]> {
+): Promise<(PesqScores | UnscorableSample)[]> {
   if (sampleRateHz !== 8000 && sampleRateHz !== 16000)
     throw new Error(`PESQ takes a sample rate of 8000 or 16000 Hz, not ${sampleRateHz}`);
   const modes = options.modes ?? (sampleRateHz === 8000 ? ['nb'] : ['wb', 'nb']);
@@ -51,14 +52,15 @@ export async function measurePesq(
   return results.map((error) => error ?? toScores(answers.shift()!));
 }
 
-function whyNot(samples: Float32Array, sampleRateHz: number): Error | undefined {
+function whyNot(samples: Float32Array, sampleRateHz: number): UnscorableSample | undefined {
   const seconds = samples.length / sampleRateHz;
   if (seconds < MIN_SECONDS)
-    return new Error(
+    return new UnscorableSample(
       `it is too short for PESQ: ${seconds.toFixed(4)} s; at least ${MIN_SECONDS} s are needed`,
     );
-  if (!allFinite(samples)) return new Error(NOT_FINITE);
-  if (samples.every((value) => value === 0)) return new Error('it is silent, and PESQ compares speech');
+  if (!allFinite(samples)) return new UnscorableSample(NOT_FINITE);
+  if (samples.every((value) => value === 0))
+    return new UnscorableSample('it is silent, and PESQ compares speech');
   return undefined;
 }
 
@@ -83,8 +85,10 @@ async function askPython(
   }
 }
 
-function toScores(answer: Answer): PesqScores | Error {
+function toScores(answer: Answer): PesqScores | UnscorableSample {
   if (!('error' in answer)) return answer;
-  if (answer.error.startsWith('NoUtterancesError')) return new Error('PESQ finds no speech in the reference');
-  return new Error(`PESQ fails: ${answer.error}`);
+  if (answer.error.startsWith('NoUtterancesError'))
+    return new UnscorableSample('PESQ finds no speech in the reference');
+  if (answer.error.startsWith('BufferTooShortError')) return new UnscorableSample('it is too short for PESQ');
+  throw new Error(`PESQ fails: ${answer.error}`);
 }

@@ -10,6 +10,7 @@ import {
   type Score,
 } from './metrics.js';
 import type { NisqaInput } from './nisqa/nisqa.js';
+import { scorerFailure, UnscorableSample } from './unscorable.js';
 
 export interface ScoreFilesOptions {
   metrics: readonly MetricName[];
@@ -33,8 +34,8 @@ const FILES_AT_ONCE = 64;
  * Scores WAV files, their channels averaged, and yields each with its name, in order. A file that cannot be scored does not stop the
  * others.
  *
- * @throws Error when no metric or an unknown one is asked for, a metric compares and what with is missing or cannot be read, or a
- * metric's weights or tools are missing
+ * @throws Error when no metric or an unknown one is asked for, a metric compares and what with is missing or cannot be read, a
+ * metric's weights or tools are missing, or a metric or the machine fails for a reason that is no file's
  */
 export async function* scoreFiles(
   files: readonly string[],
@@ -53,10 +54,13 @@ export async function* scoreFiles(
       const batch = files.slice(start, start + FILES_AT_ONCE);
       const recordings = await Promise.all(batch.map(readMono));
       const readable = recordings.filter((recording) => !(recording instanceof Error)) as NisqaInput[];
-      const columns: [MetricName, (Score | Error)[]][] = [];
+      const columns: [MetricName, (Score | UnscorableSample)[]][] = [];
       for (const [name, metric] of metrics) {
         signal?.throwIfAborted();
-        columns.push([name, await metric.score(readable)]);
+        const scores = await metric.score(readable).catch((error: unknown) => {
+          throw scorerFailure(`${name} cannot score ${nameBatch(batch)}`, error);
+        });
+        columns.push([name, scores]);
       }
       for (const [i, file] of batch.entries()) {
         const recording = recordings[i];
@@ -89,11 +93,20 @@ async function readReference({ metrics, reference }: ScoreFilesOptions): Promise
   return recording;
 }
 
+const nameBatch = (files: readonly string[]) =>
+  files.length === 1 ? files[0] : `one of the ${files.length} files from ${files[0]} on`;
+
+/** Codes of system errors that say nothing of the file. */
+const MACHINE_ERRORS = ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM'];
+
 async function readMono(path: string): Promise<NisqaInput | Error> {
   try {
     const recording = await readWav(path);
     return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
   } catch (error) {
+    const { constructor, cause } = error as Error;
+    if (constructor !== Error || MACHINE_ERRORS.includes((cause as NodeJS.ErrnoException)?.code ?? ''))
+      throw error;
     return error as Error;
   }
 }
@@ -101,14 +114,14 @@ async function readMono(path: string): Promise<NisqaInput | Error> {
 /** The scores of one file out of every metric's column; what failed goes into one sentence. */
 function joinScores(
   file: string,
-  columns: readonly (readonly [MetricName, readonly (Score | Error)[]])[],
+  columns: readonly (readonly [MetricName, readonly (Score | UnscorableSample)[]])[],
   row: number,
 ): FileScores {
   const scores: FileScores = {};
   const errors: string[] = [];
   for (const [name, column] of columns) {
     const result = column[row];
-    if (result instanceof Error) errors.push(`${name}: ${result.message}`);
+    if (result instanceof UnscorableSample) errors.push(`${name}: ${result.message}`);
     else scores[name] = result;
   }
   if (errors.length > 0) scores.error = `${file}: ${errors.join('; ')}`;

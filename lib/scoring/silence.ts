@@ -1,5 +1,6 @@
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { measureLevelDb } from '../audio/level.js';
+import { UnscorableSample } from './unscorable.js';
 
 /** How much of a recording is no sound at all, and how much is cut off at its peak: what NISQA does not see (silence scores 2.1). */
 export interface LevelScores {
@@ -23,11 +24,11 @@ const MAX_SOUND_SHARE = 0.02;
 /**
  * Measures level, silence and clipping of a mono recording.
  *
- * @throws Error when it holds no samples, or values that are not numbers
+ * @throws UnscorableSample when it holds no samples, or values that are not numbers
  */
 export function measureLevel(samples: Float32Array, sampleRateHz: number): LevelScores {
-  if (samples.length === 0) throw new Error('it holds no samples');
-  if (!allFinite(samples)) throw new Error(NOT_FINITE);
+  if (samples.length === 0) throw new UnscorableSample('it holds no samples');
+  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
   const frameSize = Math.max(1, Math.round(sampleRateHz * FRAME_SECONDS));
   const frameCount = Math.ceil(samples.length / frameSize);
   let silentFrames = 0;

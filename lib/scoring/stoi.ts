@@ -1,6 +1,7 @@
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resampleLikeOctave } from '../audio/resample.js';
 import { createRealFft } from '../audio/fft.js';
+import { checkRate, UnscorableSample } from './unscorable.js';
 
 const SAMPLE_RATE_HZ = 10_000;
 const FRAME_SIZE = 256;
@@ -36,7 +37,7 @@ const WINDOW = Float64Array.from(
  * Source: Taal, Hendriks, Heusdens, Jensen, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech",
  * IEEE TASLP 2011.
  *
- * @throws Error when the lengths differ, a sample is not a finite number, or fewer than 30 frames (0.4 s) are left without the reference's silent ones
+ * @throws UnscorableSample when the lengths differ, a sample is not a finite number, or fewer than 30 frames (0.4 s) are left without the reference's silent ones
  */
 export function stoi(reference: Float32Array, degraded: Float32Array, sampleRateHz: number): number {
   return meanOverSegments(reference, degraded, sampleRateHz, correlation);
@@ -61,19 +62,20 @@ function meanOverSegments(
   compare: (x: Segment, y: Segment) => number,
 ): number {
   if (reference.length !== degraded.length) {
-    throw new Error(
+    throw new UnscorableSample(
       `STOI compares signals of one length; the reference has ${reference.length} samples, the other ${degraded.length}`,
     );
   }
   if (!allFinite(reference)) throw new Error(`the reference will not do: ${NOT_FINITE}`);
-  if (!allFinite(degraded)) throw new Error(NOT_FINITE);
+  if (!allFinite(degraded)) throw new UnscorableSample(NOT_FINITE);
+  checkRate(sampleRateHz, SAMPLE_RATE_HZ);
   const [x, y] = withoutSilence(
     resampleLikeOctave(reference, sampleRateHz, SAMPLE_RATE_HZ),
     resampleLikeOctave(degraded, sampleRateHz, SAMPLE_RATE_HZ),
   ).map(thirdOctaveBands);
   const segmentCount = x[0].length - SEGMENT_FRAMES + 1;
   if (segmentCount < 1)
-    throw new Error('Too little speech for STOI: at least 0.4 s that are not silent are needed');
+    throw new UnscorableSample('Too little speech for STOI: at least 0.4 s that are not silent are needed');
   let sum = 0;
   for (let start = 0; start < segmentCount; start++) {
     sum += compare(segmentAt(x, start), segmentAt(y, start));

@@ -8,6 +8,7 @@ import { openGivenFile } from '../checkpoint/given-file.js';
 import { fetchFromWeb, Unreachable } from '../checkpoint/web.js';
 import { defaultThreads } from '../engine/index.js';
 import { isSilent } from './silence.js';
+import { checkRate, UnscorableSample } from './unscorable.js';
 import { cacheFolder } from './weights-path.js';
 
 /** English, 39 M parameters, 150 MB, MIT licence. */
@@ -42,7 +43,7 @@ export interface Transcriber {
   /**
    * What is said in a mono recording, decoded greedily; the empty text for silence, for which Whisper makes words up.
    *
-   * @throws Error when the recording holds no samples, or values that are not numbers
+   * @throws UnscorableSample when the recording holds no samples, or values that are not numbers
    */
   transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>;
   dispose: () => Promise<void>;
@@ -93,8 +94,9 @@ async function transcribe(
   samples: Float32Array,
   sampleRateHz: number,
 ): Promise<string> {
-  if (samples.length === 0) throw new Error('it holds no samples');
+  if (samples.length === 0) throw new UnscorableSample('it holds no samples');
   if (isSilent(samples, sampleRateHz)) return '';
+  checkRate(sampleRateHz, SAMPLE_RATE_HZ);
   const { text } = await recognizer(resample(samples, sampleRateHz, SAMPLE_RATE_HZ), {
     chunk_length_s: WINDOW_SECONDS,
   });

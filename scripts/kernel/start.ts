@@ -45,7 +45,7 @@ const executor = createExecutor(root, converters, {
 });
 process.chdir(notebookDirectory);
 
-let stopCell = () => undefined as void;
+let stopCell: () => void = () => undefined;
 const interrupter = createInterrupter(() => {
   executor.interrupt();
   stopCell();

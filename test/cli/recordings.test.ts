@@ -83,4 +83,20 @@ it('two recordings are prepared, trained on, evaluated and edited', async () => 
   const { channels, sampleRateHz } = await readWav(edited);
   expect(sampleRateHz).toBe(16_000);
   expect(channels[0].some((sample) => Math.abs(sample) > 1e-4)).toBe(true);
+
+  const complaints = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const before = [data, edited].map((file) => readFileSync(file));
+  for (const again of [
+    ['edit', ...edit, '--model', model, '--policy', trained, '--seed', '4'],
+    ['prepare', '--wav', folder, '--instructions', path('lines.txt'), '--output', data, '--model', model],
+  ]) {
+    const output = again[again.indexOf('--output') + 1];
+    expect(await main(again, new AbortController().signal)).toBe(2);
+    expect(complaints).toHaveBeenLastCalledWith(
+      `error: ${output} is there already: name another file with --output, or replace it with --overwrite\n`,
+    );
+    await run(...again, '--overwrite');
+  }
+  const after = [data, edited].map((file) => readFileSync(file));
+  expect(after.map((file, i) => file.equals(before[i]))).toEqual([true, false]);
 });

@@ -59,6 +59,25 @@ it('keeps to JSON where a file fails', async () => {
   });
 });
 
+it('prints what is scored by then when a metric fails', async () => {
+  const python = at('python');
+  // Stands in for Python: is killed at a recording of 5000 samples.
+  writeFileSync(
+    python,
+    `#!${process.execPath}
+    const { lengths } = JSON.parse(process.argv.at(-1));
+    if (lengths.includes(5000)) process.kill(process.pid, 'SIGKILL');
+    console.log(JSON.stringify(lengths.slice(1).map(() => ({ wb: 3 }))));`,
+    { mode: 0o755 },
+  );
+  vi.stubEnv('SPEECH_DPO_PYTHON', python);
+  const files = Array.from({ length: 65 }, (_, i) => at(`${i}.wav`));
+  files.forEach((file, i) => writeFileSync(file, encodeWav(tone.subarray(0, i === 64 ? 5000 : 4000), 16000)));
+  expect(await score(...files, '--metric', 'pesq', '--reference', at('tone.wav'), '--json')).toBe(2);
+  expect(Object.keys(JSON.parse(output) as object)).toEqual(files.slice(0, 64));
+  expect(complaints).toContain(`error: pesq cannot score ${at('64.wav')}: PESQ fails: `);
+});
+
 it('writes what it hears, and how that differs from what was said', async () => {
   vi.stubEnv('WHISPER_MODEL', writeToneWhisper());
   expect(await score(at('tone.wav'), '--metric', 'transcript,wer', '--text', 'A high tone!')).toBe(0);

@@ -80,23 +80,31 @@ describe('training', () => {
     expect(gained(rpo.steps)).toBeGreaterThan(gained(plain.steps) + 1);
   });
 
-  it('takes the same steps on two accumulated batches as on one of twice the size', async () => {
-    const whole = await train(pairs, { batchSize: 4, epochs: 3, shuffle: false });
-    const halves = await train(pairs, {
-      batchSize: 2,
-      gradientAccumulationSteps: 2,
-      epochs: 3,
-      shuffle: false,
-    });
-    expect(halves.steps).toHaveLength(3);
-    expect(largestDifference(whole.weights, halves.weights)).toBeLessThan(5e-6);
-    whole.steps.forEach(({ metrics }, i) => {
-      for (const [name, value] of Object.entries(metrics))
-        expect(Math.abs(halves.steps[i].metrics[name as keyof typeof metrics]! - value), name).toBeLessThan(
-          2e-5,
-        );
-    });
-  });
+  it.each([
+    ['two of 2', 2, 2],
+    ['four of 1', 1, 4],
+    ['3 and a short one of 1', 3, 2],
+  ])(
+    'takes the same steps on accumulated batches as on one of all their pairs: %s',
+    async (_, batchSize, gradientAccumulationSteps) => {
+      // Chosen completions of 12, 9, 6 and 3 labels.
+      const uneven = pairs.map((pair, i) => ({
+        ...pair,
+        chosen: [...Array<number>(11 - 3 * i).fill(5 + i), 2],
+      }));
+      const options = { epochs: 3, shuffle: false, rpoAlpha: 2 };
+      const whole = await train(uneven, { ...options, batchSize: 4 });
+      const parts = await train(uneven, { ...options, batchSize, gradientAccumulationSteps });
+      expect(parts.steps).toHaveLength(3);
+      expect(largestDifference(whole.weights, parts.weights)).toBeLessThan(5e-6);
+      whole.steps.forEach(({ metrics }, i) => {
+        for (const [name, value] of Object.entries(metrics))
+          expect(Math.abs(parts.steps[i].metrics[name as keyof typeof metrics]! - value), name).toBeLessThan(
+            2e-5,
+          );
+      });
+    },
+  );
 
   it('raises the chosen above the rejected', async () => {
     const { steps } = await train(pairs, { epochs: 10, learningRate: 3e-3 });
@@ -143,6 +151,17 @@ describe('training', () => {
     );
     expect(unchanged.map(([name]) => name)).toEqual(['final_logits_bias']);
   });
+
+  it.each(['prompt', 'chosen', 'rejected'] as const)(
+    'refuses a pair whose %s is too long for the model',
+    async (part) => {
+      const positions = config.max_position_embeddings;
+      const long = { ...pairs[1], [part]: Array<number>(positions + 1).fill(5) };
+      await expect(train([pairs[0], long])).rejects.toThrow(
+        `pair 1: ${part} has ${positions + 1} ids, the model has ${positions} positions`,
+      );
+    },
+  );
 
   it('refuses to train on nothing', async () => {
     await expect(train([])).rejects.toThrow('there are no preference pairs to train on');

@@ -51,6 +51,16 @@ const events: RunEvent[] = [
   stepEvent(1, 2),
 ];
 
+it('does not go on from evaluations that are damaged, and says so', async () => {
+  const directories = await killedRun();
+  const sample = { codes: [1], finished: true, reward: 1, rank: 1, details: {} };
+  const damaged = { original: { train: [], test: [[sample]] } };
+  await writeFileAtomic(join(directories.modelDirectory, 'evaluations.json'), JSON.stringify(damaged));
+  await expect(findResumePoint(directories, events)).rejects.toThrow(
+    'cannot be resumed: evaluations.json is damaged, or missing, as after `speech-dpo train`; start it anew',
+  );
+});
+
 async function killedRun(): Promise<RunDirectories> {
   const directories = await createRunDirectories(temporaryFolder(), new Date());
   await writeEvaluations(directories, { original: evaluation, last: { iteration: 0, evaluation } });

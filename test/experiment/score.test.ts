@@ -1,12 +1,19 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
+import { createAudioExamples } from '../../lib/experiment/audio-examples.js';
 import type { RunEvent } from '../../lib/experiment/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
+import { recordRun } from '../../lib/experiment/record.js';
+import { findResumePoint } from '../../lib/experiment/resume-point.js';
+import { cutRecord, readRun, type RunRecord } from '../../lib/experiment/run-files.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { createScoring } from '../../lib/experiment/score.js';
 import type { Guard } from '../../lib/reward/guard.js';
+import { evenToken } from '../../lib/reward/even-token.js';
 import type { Reward } from '../../lib/reward/reward.js';
+import { ScorerFault, UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { createTinyRun } from './tiny-run.js';
 
 const roots: string[] = [];
@@ -20,13 +27,13 @@ async function tinyRun(changes: Partial<Run>, parameters?: Record<string, unknow
   return { ...run, ...changes };
 }
 
-/** Scores the length of the audio; throws, or gives null, for certain lengths. */
+/** Scores the length of the audio; some lengths it cannot score, and says why, or gives null. */
 const faultyReward: Reward = {
   name: 'faulty',
   label: 'samples',
   async score(sample) {
     const { samples } = await sample.audio();
-    if (samples.length < 480) throw new Error('it is too short');
+    if (samples.length < 480) throw new UnscorableSample('it is too short');
     return samples.length === 480 ? null : samples.length;
   },
 };
@@ -35,7 +42,7 @@ const faultyReward: Reward = {
 const COMPLETIONS = [[], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]];
 
 async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
-  const scoring = createScoring(run, run.train, guards);
+  const scoring = createScoring(run, 'train', guards);
   for (const [prompt, samples] of completions.entries())
     for (const [index, codes] of samples.entries()) scoring.add(prompt, index, codes, true);
   const events: RunEvent[] = [];
@@ -57,7 +64,7 @@ describe('createScoring', () => {
       ended += 1;
       return items.map(({ codebook0 }) => [[...codebook0]]);
     };
-    const scoring = createScoring({ ...run, nar: { ...run.nar, fill } }, run.train);
+    const scoring = createScoring({ ...run, nar: { ...run.nar, fill } }, 'train');
     // Three groups of 16, of which the second waits for the first.
     for (let i = 0; i < 48; i++) scoring.add(0, i, [1, 2, 3, 4], true);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -68,7 +75,7 @@ describe('createScoring', () => {
     expect([started, ended]).toEqual([1, 1]);
   });
 
-  it('drops what is empty, what the scorer throws at and what it gives no score, each with its reason', async () => {
+  it('drops what is empty, what cannot be scored and what gets no score, each with its reason', async () => {
     const { scored, events } = await scoreAll(await tinyRun({ reward: faultyReward }), [
       COMPLETIONS,
       [[1, 2, 3, 4]],
@@ -134,6 +141,22 @@ describe('createScoring', () => {
     expect(scored[0].map(({ reward }) => reward)).toEqual(lengths.map((length) => length * 160));
   });
 
+  it('drops what is longer than the partner can fill, and scores the others of its group', async () => {
+    const run = await tinyRun({ reward: faultyReward });
+    const nar: Run['nar'] = { ...run.nar, maxFrames: 4 };
+    const { scored } = await scoreAll({ ...run, nar }, [
+      [
+        [1, 2, 3, 4, 5],
+        [1, 2, 3, 4],
+      ],
+      [],
+    ]);
+    expect(scored[0]).toMatchObject([
+      { reward: null, dropped: "it is longer than the partner's 4 frames" },
+      { reward: 640 },
+    ]);
+  });
+
   it('makes no audio for a reward that reads codes', async () => {
     const run = await tinyRun({});
     const nar: Run['nar'] = { ...run.nar, fill: () => Promise.reject(new Error('no audio is needed')) };
@@ -144,11 +167,136 @@ describe('createScoring', () => {
   it('keeps what the guards measure of scored samples, and does without what they cannot', async () => {
     const guards: Guard[] = [
       { figures: ['dnsmos'], measure: async ({ codes }) => ({ dnsmos: codes.length }) },
-      { figures: ['wer'], measure: () => Promise.reject(new Error('nothing is heard')) },
+      { figures: ['wer'], measure: () => Promise.reject(new UnscorableSample('nothing is heard')) },
       { figures: ['pitch'], measure: async () => ({ pitch: NaN }) },
     ];
     const { scored } = await scoreAll(await tinyRun({ reward: faultyReward }), [COMPLETIONS, []], guards);
     expect(scored[0].map(({ figures }) => figures)).toEqual([{}, {}, {}, {}, { dnsmos: 4 }, { dnsmos: 5 }]);
+  });
+});
+
+describe("what is no sample's own fault", () => {
+  const scoring = 'the run stops at sample 1 of train prompt 1, "Faster": ';
+  const faults: [string, Error, unknown][] = [
+    ['a worker that died', new Error("the engine's worker has been closed"), Error],
+    ['a programming error', new TypeError('score is not a function'), ScorerFault],
+    ['memory that runs out', new RangeError('Array buffer allocation failed'), ScorerFault],
+  ];
+  const COMPLETIONS = [[[1]], [[1], [2, 3], [2]]];
+
+  it.each(faults)('stops at %s in the reward', async (_, fault, kind) => {
+    const reward: Reward = {
+      ...evenToken,
+      score: ({ codes }) => (codes[0] === 2 ? Promise.reject(fault) : Promise.resolve(1)),
+    };
+    const error: unknown = await scoreAll(await tinyRun({ reward }), COMPLETIONS).catch((e: unknown) => e);
+    expect(error).toMatchObject({ message: `${scoring}the even-token reward fails: ${fault.message}` });
+    expect((error as Error).constructor).toBe(kind);
+    expect((error as Error).cause).toBe(fault);
+  });
+
+  it('stops at one in a guard', async () => {
+    const guard: Guard = {
+      figures: ['wer'],
+      measure: ({ codes }) => (codes[0] === 2 ? Promise.reject(faults[0][1]) : Promise.resolve({ wer: 0 })),
+    };
+    await expect(scoreAll(await tinyRun({}), COMPLETIONS, [guard])).rejects.toThrow(
+      `${scoring}the guard by word error rate fails: the engine's worker has been closed`,
+    );
+  });
+
+  it('stops at one in rank or details', async () => {
+    const reward: Reward = {
+      ...evenToken,
+      rank: ({ codes }) => {
+        if (codes[0] === 2) throw new TypeError('no rank');
+        return 1;
+      },
+    };
+    await expect(scoreAll(await tinyRun({ reward }), COMPLETIONS)).rejects.toThrow(`${scoring}no rank`);
+  });
+
+  it('stops at one in partner or codec, and at sound that is not finite', async () => {
+    const run = await tinyRun({ reward: faultyReward });
+    const nar: Run['nar'] = { ...run.nar, fill: () => Promise.reject(new Error('out of memory')) };
+    const first = /^the run stops at sample 0 of train prompt 0, "Faster": the faulty reward fails: /;
+    await expect(scoreAll({ ...run, nar }, COMPLETIONS)).rejects.toThrow(first);
+    await expect(scoreAll({ ...run, nar }, COMPLETIONS)).rejects.toThrow(/: out of memory$/);
+    const codec: Run['codec'] = { ...run.codec, decode: async () => new Float32Array(480).fill(NaN) };
+    await expect(scoreAll({ ...run, codec }, COMPLETIONS)).rejects.toThrow(first);
+    await expect(scoreAll({ ...run, codec }, COMPLETIONS)).rejects.toThrow('not finite numbers');
+  });
+
+  it('ends the sampling under way', async () => {
+    const reward: Reward = { ...evenToken, score: () => Promise.reject(new Error('the server is gone')) };
+    const scoring = createScoring(await tinyRun({ reward }), 'train');
+    for (let sample = 0; sample < 16; sample++) scoring.add(0, sample, [1], true);
+    await vi.waitFor(() => {
+      expect(() => scoring.add(0, 16, [1], true)).toThrow('the server is gone');
+    });
+  });
+
+  it('stops at one when it scores a recording of the data set', async () => {
+    const run = await tinyRun({});
+    const recordings = run.train.map(({ item }) => item.src_encodec[0]);
+    const reward: Reward = {
+      ...evenToken,
+      score: ({ codes }) => (recordings.includes(codes) ? Promise.reject(faults[1][1]) : Promise.resolve(1)),
+    };
+    await expect(createAudioExamples({ ...run, reward }).addPrompts()).rejects.toThrow(
+      'the even-token reward fails at a recording for "Faster": score is not a function',
+    );
+  });
+
+  it('leaves a run that goes on to the same files', async () => {
+    const record = async (
+      run: Run,
+      events: AsyncGenerator<RunEvent>,
+      resumed?: { record: RunRecord; how: string },
+    ) => {
+      for await (const event of recordRun(events, { ...run, resumed }))
+        if (event.type === 'evaluated') evaluations += 1;
+    };
+    let evaluations = 0;
+    const whole = await tinyRun({});
+    await record(whole, iterate(whole));
+
+    evaluations = 0;
+    const dying: Reward = {
+      ...evenToken,
+      // Of the second iteration's samples.
+      score: (sample) => (evaluations === 4 ? Promise.reject(faults[2][1]) : evenToken.score(sample)),
+    };
+    const run = await tinyRun({ reward: dying });
+    const start = new Map(run.policy.weights);
+    await expect(record(run, iterate(run))).rejects.toThrow(faults[2][1].message);
+    const { directories } = run;
+    const failed = await readRun(directories.outputDirectory);
+    expect(failed.record).toMatchObject({
+      state: 'failed',
+      error: expect.stringMatching(
+        /^the run stops at sample \d of train prompt \d, "Faster": the even-token reward fails: Array/,
+      ),
+    });
+    expect(await readdir(directories.outputDirectory)).not.toContain('data_iter_1.json');
+
+    const plan = await findResumePoint(directories, failed.events);
+    expect(plan.point?.iteration).toBe(1);
+    const { weights } = await loadPretrained(plan.policy!);
+    for (const name of start.keys()) run.policy.weights.set(name, weights.get(name)!);
+    const earlier = await cutRecord(directories, failed.record, plan.events);
+    const again = { ...run, reward: evenToken };
+    await record(again, iterate(again, plan.point), { record: earlier, how: plan.description });
+    for (const [place, file] of [
+      ['outputDirectory', 'data_iter_1.json'],
+      ['modelDirectory', 'iter_1/dpo_model/model.safetensors'],
+      ['modelDirectory', 'metrics.jsonl'],
+    ] as const) {
+      const [expected, found] = await Promise.all(
+        [whole, run].map((each) => readFile(join(each.directories[place], file))),
+      );
+      expect(found.equals(expected), file).toBe(true);
+    }
   });
 });
 

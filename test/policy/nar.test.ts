@@ -134,6 +134,15 @@ describe('the non-autoregressive partner', () => {
     );
   });
 
+  it('refuses more frames than it has positions', async () => {
+    const { maxFrames } = partner;
+    expect(maxFrames).toBe(nar.config.max_position_embeddings);
+    const long = { ...items[0], codebook0: Array<number>(maxFrames + 1).fill(1) };
+    await expect(partner.fill([items[0], long, items[1]])).rejects.toThrow(
+      `a recording of ${maxFrames + 1} frames is longer than the partner's ${maxFrames} positions`,
+    );
+  });
+
   it('stops when aborted', async () => {
     const aborted = partner.fill(items, AbortSignal.abort(new Error('stop')));
     await expect(aborted).rejects.toThrow('stop');

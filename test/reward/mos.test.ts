@@ -3,6 +3,7 @@ import { fidelityGuard, levelGuard, opinionGuard, wordGuard } from '../../lib/re
 import { mosReward } from '../../lib/reward/mos.js';
 import type { Sample } from '../../lib/reward/reward.js';
 import type { OpinionScorer } from '../../lib/scoring/opinion.js';
+import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 
 const SAMPLE_RATE_HZ = 8000;
 const item = { src_encodec: [[1, 1]], instruction: 'Make it slower.', tgt_encodec: [[1, 1, 1, 1]] };
@@ -31,7 +32,9 @@ describe('mosReward', () => {
   });
 
   it('does not score silence', async () => {
-    await expect(mosReward(scorer).score(sampleOf(new Float32Array(8000)))).rejects.toThrow('it is silent');
+    await expect(mosReward(scorer).score(sampleOf(new Float32Array(8000)))).rejects.toThrow(
+      new UnscorableSample('it is silent'),
+    );
   });
 });
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { readWav, toMono } from '../../lib/audio/wav.js';
 import { measurePesq } from '../../lib/scoring/pesq.js';
 import { findPython } from '../../lib/scoring/python.js';
+import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -87,6 +88,6 @@ describe.skipIf(!goldenPath || !hasPesq)('compared with pesq 0.0.4 called direct
     const click = new Float32Array(16000);
     click[5] = 1e-30;
     const [result] = await measurePesq(click, [await read('real_16k.wav')], 16000);
-    expect(result).toEqual(new Error('PESQ finds no speech in the reference'));
+    expect(result).toEqual(new UnscorableSample('PESQ finds no speech in the reference'));
   });
 });

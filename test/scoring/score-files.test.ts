@@ -2,9 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeWav } from '../../lib/audio/wav.js';
-import type { MetricName } from '../../lib/scoring/metrics.js';
+import { openMetric, type MetricName } from '../../lib/scoring/metrics.js';
 import { scoreFiles, type FileScores } from '../../lib/scoring/score-files.js';
 import type { NisqaScores } from '../../lib/scoring/nisqa/nisqa.js';
+import { stoi } from '../../lib/scoring/stoi.js';
+import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -104,6 +106,60 @@ describe('scoreFiles', () => {
       { pesq: { wb: 3 } },
     ]);
   });
+});
+
+describe("what is no file's own fault", () => {
+  /** Stands in for Python: answers as `program` says. */
+  function pretendPython(program: string): void {
+    const python = join(temporaryFolder(), 'python');
+    writeFileSync(
+      python,
+      `#!${process.execPath}\nconst { lengths } = JSON.parse(process.argv.at(-1));\n${program}`,
+      { mode: 0o755 },
+    );
+    vi.stubEnv('SPEECH_DPO_PYTHON', python);
+  }
+  function score() {
+    const at = wavFiles({
+      'good.wav': [speechLike, 16000],
+      'bad.wav': [speechLike.subarray(0, 5000), 16000],
+    });
+    return collect([at('bad.wav'), at('good.wav')], ['pesq'], at('good.wav'));
+  }
+  const answers =
+    'console.log(JSON.stringify(lengths.slice(1).map((length) => length === 5000 ? ANSWER : { wb: 3 })))';
+
+  it('stops: Python was killed', async () => {
+    pretendPython(`if (lengths.includes(5000)) process.kill(process.pid, 'SIGKILL'); ${answers}`);
+    await expect(score()).rejects.toThrow(
+      /^pesq cannot score one of the 2 files from .*bad.wav on: PESQ fails: .* ended with SIGKILL$/,
+    );
+  });
+
+  it('stops: Python has no memory left', async () => {
+    pretendPython(answers.replace('ANSWER', '{ error: "MemoryError: Unable to allocate 5 GiB" }'));
+    await expect(score()).rejects.toThrow('PESQ fails: MemoryError: Unable to allocate 5 GiB');
+  });
+
+  it('does not stop where PESQ refuses a recording', async () => {
+    pretendPython(answers.replace('ANSWER', '{ error: "NoUtterancesError: No utterances detected" }'));
+    expect([...(await score()).values()]).toEqual([
+      { error: expect.stringMatching(/bad\.wav: pesq: PESQ finds no speech in the reference$/) },
+      { pesq: { wb: 3 } },
+    ]);
+  });
+
+  it('stops: a programming error', async () => {
+    const { score } = await openMetric('silence');
+    const recording = { samples: undefined as unknown as Float32Array, sampleRateHz: 16000 };
+    await expect(score([recording])).rejects.toThrow(TypeError);
+  });
+});
+
+it("takes a sample rate that cannot be changed for the file's own fault", () => {
+  expect(() => stoi(speechLike, speechLike, 99_991)).toThrow(
+    new UnscorableSample('its sample rate of 99991 Hz cannot be changed to 10000 Hz'),
+  );
 });
 
 const goldenPath = sharedPath('golden/nisqa.json');

@@ -50,6 +50,12 @@ export interface Connection {
   ports: Record<'shell' | 'iopub' | 'stdin' | 'control' | 'hb', number>;
 }
 
+/** A request that is not answered yet. */
+interface Waiting {
+  answer: Partial<Answer> & { published: Message[] };
+  done(): void;
+}
+
 export async function makeConnection(folder: string): Promise<Connection> {
   const [shell, iopub, stdin, control, hb] = await freePorts(5);
   const key = randomUUID();
@@ -121,7 +127,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
   iopub.connect(`tcp://127.0.0.1:${ports.iopub}`);
   iopub.subscribe();
 
-  const waiting = new Map<string, { answer: Partial<Answer> & { published: Message[] }; done(): void }>();
+  const waiting = new Map<string, Waiting>();
   const settle = (id: string, message: Message, isPublished: boolean) => {
     const entry = waiting.get(id);
     if (!entry) return;
@@ -147,7 +153,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
     };
     const parts = [header, {}, {}, content].map((part) => JSON.stringify(part));
     const answer = new Promise<Answer>((resolve) => {
-      const entry = { answer: { published: [] } as { published: Message[] }, done: () => undefined as void };
+      const entry: Waiting = { answer: { published: [] }, done: () => undefined };
       entry.done = () => {
         waiting.delete(header.msg_id);
         resolve(entry.answer as Answer);

@@ -1,5 +1,6 @@
 import { allFinite, NOT_FINITE } from '../../audio/finite.js';
 import type { WorkerThread } from '../../engine/index.js';
+import { UnscorableSample } from '../unscorable.js';
 import { foldedFrames, frameCountOf, MEL_BANDS, SAMPLE_RATES_HZ } from './frames.js';
 
 /** Frames of one segment, what the network's first part looks at. */
@@ -26,23 +27,23 @@ export interface NisqaFeatures {
 /**
  * How many segments the network sees of a recording.
  *
- * @throws Error when the recording is empty, shorter than 0.14 s, longer than 120 s, or holds a value that is not a number, or its
+ * @throws UnscorableSample when the recording is empty, shorter than 0.14 s, longer than 120 s, or holds a value that is not a number, or its
  * sample rate is one that no window fits
  */
 export function segmentCountOf({ samples, sampleRateHz }: NisqaInput): number {
   if (!(sampleRateHz >= SAMPLE_RATES_HZ.min && sampleRateHz <= SAMPLE_RATES_HZ.max)) {
-    throw new Error(
+    throw new UnscorableSample(
       `NISQA takes sample rates from ${SAMPLE_RATES_HZ.min} to ${SAMPLE_RATES_HZ.max} Hz, not ${sampleRateHz}`,
     );
   }
-  if (samples.length === 0) throw new Error('it holds no samples');
-  if (!allFinite(samples)) throw new Error(NOT_FINITE);
+  if (samples.length === 0) throw new UnscorableSample('it holds no samples');
+  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
   const segmentCount = segmentsIn(frameCountOf(samples, sampleRateHz));
   const seconds = (samples.length / sampleRateHz).toFixed(4);
   if (segmentCount < 1)
-    throw new Error(`it is too short for NISQA: ${seconds} s; at least 0.14 s are needed`);
+    throw new UnscorableSample(`it is too short for NISQA: ${seconds} s; at least 0.14 s are needed`);
   if (segmentCount > MAX_SEGMENTS)
-    throw new Error(`it is too long for NISQA: ${seconds} s; at most 120 s are possible`);
+    throw new UnscorableSample(`it is too long for NISQA: ${seconds} s; at most 120 s are possible`);
   return segmentCount;
 }
 

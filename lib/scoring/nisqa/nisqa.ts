@@ -4,6 +4,7 @@ import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { compiledModule, defaultThreads, EngineHost, keepPrograms } from '../../engine/index.js';
 import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
+import { UnscorableSample } from '../unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
 import { segmentCountOf, type NisqaInput } from './features.js';
 import { compileMel } from './mel-program.js';
@@ -30,11 +31,11 @@ export type { NisqaInput } from './features.js';
 export interface Nisqa {
   /**
    * Scores one mono recording of 0.14 to 120 s at its own sample rate.
-   * @throws Error when it is shorter, longer, or holds values that are not numbers
+   * @throws UnscorableSample when it is shorter, longer, or holds values that are not numbers
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<NisqaScores>;
-  /** Scores many recordings, several in each run of the network; an Error in the place of each that cannot be scored. */
-  scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | Error)[]>;
+  /** Scores many recordings, several in each run of the network; an UnscorableSample in the place of each that cannot be scored. */
+  scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | UnscorableSample)[]>;
   /** Scores a WAV file, its channels averaged; errors name the file. */
   scoreFile(path: string): Promise<NisqaScores>;
   dispose(): Promise<void>;
@@ -104,7 +105,7 @@ async function openWorkers(
   return {
     score,
     async scoreBatch(recordings) {
-      const results = new Array<NisqaScores | Error>(recordings.length);
+      const results = new Array<NisqaScores | UnscorableSample>(recordings.length);
       const waiting = batches(recordings, (index, error) => (results[index] = error));
       const work = async ({ score }: NisqaWorker) => {
         // Each worker takes the next batch as soon as it is free.
@@ -170,7 +171,7 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Pro
 /** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */
 function* batches(
   recordings: readonly NisqaInput[],
-  onError: (index: number, error: Error) => void,
+  onError: (index: number, error: UnscorableSample) => void,
 ): Generator<number[]> {
   let batch: number[] = [];
   let longest = 0;
@@ -179,7 +180,8 @@ function* batches(
     try {
       segments = segmentCountOf(recording);
     } catch (error) {
-      onError(index, error as Error);
+      if (!(error instanceof UnscorableSample)) throw error;
+      onError(index, error);
       continue;
     }
     longest = Math.max(longest, segments);

@@ -3,11 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { parseIndices } from '../../experiment/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../../experiment/directories.js';
-import {
-  checkpointParameters,
-  evaluateCheckpoint,
-  evaluationFileName,
-} from '../../experiment/evaluate-checkpoint.js';
+import { checkpointParameters, evaluateCheckpoint } from '../../experiment/evaluate-checkpoint.js';
+import { evaluationFileName } from '../../experiment/evaluation-result.js';
 import { ORIGINAL, type RunEvent } from '../../experiment/events.js';
 import { parseParameters, presets, type RewardName } from '../../experiment/parameters.js';
 import { openRun } from './live-run.js';
@@ -76,7 +73,7 @@ export async function scoreCheckpoint(
     (signal) => evaluateCheckpoint(parameters, { ...evaluation, signal }),
     'loading ...',
   );
-  const file = join(place.directories.outputDirectory, evaluationFileName(place.iteration, samples, reward));
+  const file = join(place.directories.outputDirectory, await evaluationFileName(parameters, evaluation));
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
   return events;
 }

@@ -1,0 +1,50 @@
+/** What a scorer says of a sample that it cannot score, and what is no sample's fault. */
+import { canResample } from '../audio/resample.js';
+
+/**
+ * Thrown where the reason is the sample itself: it is too short, it is silent, nobody speaks in it. Such a sample is left out, with the
+ * reason, and the others count. Whatever else a scorer throws is no sample's fault, and stops the work: to go on without the samples at
+ * hand would hide it.
+ */
+export class UnscorableSample extends Error {
+  override name = 'UnscorableSample';
+}
+
+/** A scorer failed for a reason of its own: `cause` is what it threw. */
+export class ScorerFault extends Error {
+  override name = 'ScorerFault';
+}
+
+/**
+ * What stops the work when a scorer fails: the message, with the first cause of what was thrown as its own. A plain Error, by which
+ * scorers tell what they lack, stays one; anything else (a programming error) becomes a {@link ScorerFault}.
+ *
+ * @param what was being done: "pesq cannot score a.wav"
+ */
+export function scorerFailure(what: string, cause: unknown): Error {
+  const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const isPlain = cause instanceof Error && cause.constructor === Error;
+  // A full disk is told by the first cause, however many sentences are put before it.
+  const options = { cause: cause instanceof Error && cause.cause !== undefined ? cause.cause : cause };
+  return isPlain ? new Error(message, options) : new ScorerFault(message, options);
+}
+
+/**
+ * What `score` gives, or the sample's own fault.
+ *
+ * @throws whatever else `score` throws
+ */
+export async function orUnscorable<T>(score: () => T | Promise<T>): Promise<T | UnscorableSample> {
+  try {
+    return await score();
+  } catch (error) {
+    if (error instanceof UnscorableSample) return error;
+    throw error;
+  }
+}
+
+/** @throws UnscorableSample for a sample rate, in Hz, that recordings of it cannot be brought from to the other */
+export function checkRate(fromHz: number, toHz: number): void {
+  if (!canResample(fromHz, toHz))
+    throw new UnscorableSample(`its sample rate of ${fromHz} Hz cannot be changed to ${toHz} Hz`);
+}
