@@ -5,8 +5,13 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
+import { savePretrained } from '../../lib/checkpoint/pretrained.js';
+import { codebooksForBandwidth, readEncodecConfig } from '../../lib/codec/encodec/config.js';
 import { startServer } from '../support/file-server.js';
+import { startKernel } from '../support/kernel.js';
 import { sharedPath } from '../support/shared.js';
+import { TINY_CONFIG_JSON, tinyWeights } from '../support/tiny-bart.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 import { CLI, nodes, READ, runScript, type Ended, type Node } from './nodes.js';
@@ -242,5 +247,55 @@ describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
     const full = await shell(`${cli} score "${wav}" --metric silence > /dev/full`);
     expect(full.stderr).not.toMatch(/^\s+at /m);
     expect(full.code, full.stderr).toBe(74);
+  });
+
+  it('runs all cells of a notebook, also after one that may fail, and loses no line', async () => {
+    const kernel = await startKernel(node.executable);
+    const runAll = async (...notebook: string[]): Promise<string[]> => {
+      const { cells } = JSON.parse(readFileSync(at(...notebook), 'utf8')) as {
+        cells: { source: string }[];
+      };
+      const outputs: string[] = [];
+      for (const { source } of cells) {
+        const { reply, published } = await kernel.execute(source);
+        const streams = published.filter(({ type }) => type === 'stream');
+        const text = streams.map(({ content }) => content.text as string).join('');
+        outputs.push(reply.status === 'ok' ? text : `${reply.status}: ${reply.evalue}`);
+      }
+      return outputs;
+    };
+    try {
+      const lines = Array.from({ length: 600 }, (_, i) => `line ${i}\n`).join('');
+      expect(await runAll('kernel-500-lines-hang', 'lines.ipynb')).toEqual([lines, 'after\n']);
+      expect(await runAll('kernel-cells-after-error-skipped', 'raises.ipynb')).toEqual([
+        'before\n',
+        'error: expected',
+        '',
+        'next number\n',
+        'after\n',
+      ]);
+    } finally {
+      await kernel.close();
+    }
+  });
+});
+
+describe.runIf(CASES)('configurations', () => {
+  it('of a saved policy have floats, and say what is in the file, for transformers 5', async () => {
+    for (const name of ['transformers5-int-layerdrop', 'transformers5-dtype-left']) {
+      const old = JSON.parse(readFileSync(at(name, 'config-as-saved.json'), 'utf8')) as object;
+      const config = parseBartConfig({ ...old, ...TINY_CONFIG_JSON }, name);
+      const folder = join(temporaryFolder(), 'policy');
+      await savePretrained(folder, { config, weights: tinyWeights(config) });
+      const text = readFileSync(join(folder, 'config.json'), 'utf8');
+      for (const part of ['encoder', 'decoder']) expect(text).toContain(`"${part}_layerdrop": 0.0`);
+      const { dtype = 'float32', torch_dtype } = JSON.parse(text) as Record<string, string>;
+      expect([dtype, torch_dtype]).toEqual(['float32', 'float32']);
+    }
+  });
+
+  it('of an EnCodec tell as many codebooks as its weights have', async () => {
+    const config = await readEncodecConfig(at('encodec-codebooks-by-10-bits'));
+    expect(codebooksForBandwidth(config, 6, 13, 'it')).toBe(13);
   });
 });

@@ -69,19 +69,19 @@ export async function makeConnection(folder: string): Promise<Connection> {
 }
 
 /** The command that kernel.json names. */
-export const kernelCommand = (root: string, connection: Connection) => [
-  process.execPath,
+export const kernelCommand = (root: string, connection: Connection, node = process.execPath) => [
+  node,
   '--enable-source-maps',
   join(root, 'dist', 'scripts', 'kernel', 'start.js'),
   connection.file,
 ];
 
-/** Starts a kernel as Jupyter does, in a process group of its own, and waits until it answers. */
-export async function startKernel(): Promise<KernelClient> {
+/** Starts a kernel as Jupyter does, in a process group of its own, and waits until it answers; `node` is the Node.js that runs it. */
+export async function startKernel(node = process.execPath): Promise<KernelClient> {
   const root = findPackageRoot();
   const folder = mkdtempSync(join(tmpdir(), 'speech-dpo-kernel-'));
   const connection = await makeConnection(folder);
-  const [command, ...args] = kernelCommand(root, connection);
+  const [command, ...args] = kernelCommand(root, connection, node);
   const child = spawn(command, args, {
     cwd: join(root, 'notebooks'),
     detached: true,
