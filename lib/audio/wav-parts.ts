@@ -2,7 +2,7 @@
  * Where a WAV file has its sound, and how it says that is coded. RIFF and its big-endian twin RIFX: Microsoft and IBM, "Multimedia
  * Programming Interface and Data Specifications 1.0"; RF64 and BW64, whose lengths have 64 bits: EBU Tech 3306, ITU-R BS.2088.
  */
-import { explainOtherFormat } from './other-formats.js';
+import { explainOtherFormat, convertCommand } from './other-formats.js';
 
 /** What the "fmt " part says. */
 export interface WavFormat {
@@ -62,6 +62,10 @@ export function findWavParts(bytes: Uint8Array, name: string): WavParts {
       if (!format)
         throw new Error(`${name}: the sound data comes before any "fmt " part that says how it is coded`);
       const soundBytes = soundLength(view, start, size, lengths, name);
+      if (hasPart('data', view, start + soundBytes + (soundBytes % 2), littleEndian))
+        throw new Error(
+          `${name}: its sound is in several "data" parts, of which all but the first would be lost; ${convertCommand(name)} makes one of them`,
+        );
       return { format, sound: file.subarray(start, start + soundBytes), littleEndian };
     }
     if (start + size > file.length) throw cutShort(name, id, size, file.length - start);
@@ -116,6 +120,16 @@ function isListOfChunks(view: DataView, offset: number, littleEndian: boolean): 
     offset += 8 + size + (size % 2);
   }
   return offset === view.byteLength;
+}
+
+/** Whether one of the parts from `offset` on has that name. */
+function hasPart(name: string, view: DataView, offset: number, littleEndian: boolean): boolean {
+  for (let at = offset; at + 8 <= view.byteLength;) {
+    if (chunkId(view, at) === name) return true;
+    const size = view.getUint32(at + 4, littleEndian);
+    at += 8 + size + (size % 2);
+  }
+  return false;
 }
 
 function parseFormat(

@@ -267,3 +267,13 @@ it('reads what it writes', () => {
     { numRuns: 100 },
   );
 });
+
+it('refuses sound in several "data" parts, of which it would read the first', () => {
+  const second = Buffer.concat([Buffer.from('data'), Buffer.from([4, 0, 0, 0]), Buffer.alloc(4)]);
+  const other = Buffer.concat([Buffer.from('LIST'), Buffer.from([3, 0, 0, 0]), Buffer.alloc(4)]);
+  const sound = new Uint8Array(20);
+  expect(() => read(wavFile(sound, { after: Buffer.concat([other, second]) }))).toThrow(
+    'x.wav: its sound is in several "data" parts, of which all but the first would be lost; ffmpeg -i "x.wav" -c:a pcm_s16le out.wav makes one of them',
+  );
+  expect(read(wavFile(sound, { after: other }))).toHaveLength(10);
+});
