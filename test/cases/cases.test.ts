@@ -203,19 +203,22 @@ describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
   it('answers of a hub that are none end in a sentence', async () => {
     const evaluate = [CLI, 'eval', 'org/model', '--reward', 'even-token'];
     const html = '<!doctype html><html>Please log in to the network</html>';
-    for (const body of [html, '{}', 'null', '[null]', '{"error":"x"}', '{"id":"org/model"}']) {
-      const { url } = await startServer((_, response) => {
-        response.setHeader('Content-Type', body === html ? 'text/html' : 'application/json').end(body);
-      });
-      const env = { HF_ENDPOINT: url, HF_HUB_OFFLINE: '', HF_HOME: temporaryFolder() };
-      expectSentence(
-        await runScript(node, evaluate, { env, cwd: temporaryFolder() }),
-        /error: .*127\.0\.0\.1/,
-      );
-    }
-    for (const endpoint of ['hf-mirror.com', '127.0.0.1:9101', 'http://host:99999', 'http://']) {
+    // At once, since a hub that answers wrongly is asked again after a pause.
+    const evaluateAt = (endpoint: string) => {
       const env = { HF_ENDPOINT: endpoint, HF_HUB_OFFLINE: '', HF_HOME: temporaryFolder() };
-      const ended = await runScript(node, evaluate, { env, cwd: temporaryFolder() });
+      return runScript(node, evaluate, { env, cwd: temporaryFolder() });
+    };
+    const bodies = [html, '{}', 'null', '[null]', '{"error":"x"}', '{"id":"org/model"}'];
+    const answers = bodies.map(async (body) => {
+      const type = body === html ? 'text/html' : 'application/json';
+      const { url } = await startServer((_, response) => {
+        response.setHeader('Content-Type', type).end(body);
+      });
+      expectSentence(await evaluateAt(url), /error: .*127\.0\.0\.1/);
+    });
+    await Promise.all(answers);
+    for (const endpoint of ['hf-mirror.com', '127.0.0.1:9101', 'http://host:99999', 'http://']) {
+      const ended = await evaluateAt(endpoint);
       expectSentence(ended, /error: .*HF_ENDPOINT/);
       expect(ended.stderr).toContain(endpoint);
     }
