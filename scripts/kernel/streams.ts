@@ -21,6 +21,8 @@ export class Streams {
   write(publish: PublishStream, name: string, text: string): void {
     if (this.#isClosed) return;
     if (publish !== this.#publish || name !== this.#name) this.flush();
+    // The first text of a cell shows that it runs.
+    if (publish !== this.#publish) this.#publishedMs = -Infinity;
     this.#publish = publish;
     this.#name = name;
     this.#text += text;

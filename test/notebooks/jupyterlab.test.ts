@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startLab, type Lab } from '../support/jupyterlab.js';
 import { readStaticPage } from '../support/notebook-html.js';
-import { execute, runAllCells, stopWhileRunning, takePictures } from '../support/notebook-page.js';
+import {
+  collectText,
+  execute,
+  runAllCells,
+  runInstead,
+  stopWhileRunning,
+  takePictures,
+} from '../support/notebook-page.js';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** It installs JupyterLab and takes minutes, so it runs where it is asked for; there, nothing may be missing. */
@@ -69,8 +76,6 @@ describe.skipIf(!asked)('notebooks in JupyterLab', () => {
     const seconds = await stopWhileRunning(page, 'iteration 1: training', 200_000);
     console.log(`stopped after ${seconds.toFixed(2)} s`);
     expect(seconds).toBeLessThan(2);
-    // What queues behind a failed cell is dropped for a moment.
-    await page.waitForTimeout(500);
     expect(await execute(page, 'const stopped = run.events.length;')).toBe('ok');
     expect(
       await execute(page, 'if (run.events.at(-1)?.type === "finished") throw new Error("not stopped");'),
@@ -81,6 +86,34 @@ describe.skipIf(!asked)('notebooks in JupyterLab', () => {
     expect(await execute(page, check)).toBe('ok');
     await page.close();
   }, 700_000);
+
+  it('a cell shows 100,000 lines, and the stop button ends one that never lets go', async () => {
+    const page = await lab.open('dpo_even_token.ipynb');
+    await page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')");
+    const printing = 'const line = "=".repeat(60); for (let i = 0; i < 100_000; i++) console.log(i, line);';
+    const shown = await collectText(page, printing);
+    expect(shown === Array.from({ length: 100_000 }, (_, i) => `${i} ${'='.repeat(60)}\n`).join('')).toBe(
+      true,
+    );
+    const stopped = execute(page, 'for (;;) await null;');
+    await page.waitForTimeout(1000);
+    await page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')");
+    expect(await stopped).toBe('error');
+    expect(await execute(page, 'if (line.length !== 60) throw new Error();')).toBe('ok');
+    await page.close();
+  }, 100_000);
+
+  it('"run all" ends with the first cell that fails', async () => {
+    const page = await lab.open('dpo_even_token.ipynb');
+    const texts = await runInstead(page, [
+      'console.log("one");',
+      'throw new Error("two");',
+      'console.log("three");',
+    ]);
+    expect(texts).toEqual(['one', expect.stringContaining('Error: two'), '']);
+    expect(await execute(page, '4;')).toBe('ok');
+    await page.close();
+  }, 100_000);
 
   it.each(NOTEBOOKS)(
     '$name as committed is a page of pictures and players as static HTML',

@@ -53,6 +53,7 @@ export interface Connection {
 /** A request that is not answered yet. */
 interface Waiting {
   answer: Partial<Answer> & { published: Message[] };
+  isIdle: boolean;
   done(): void;
 }
 
@@ -133,7 +134,8 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
     if (!entry) return;
     if (isPublished) entry.answer.published.push(message);
     else entry.answer.reply = message.content;
-    if (entry.answer.reply && entry.answer.published.some(isIdle)) entry.done();
+    entry.isIdle ||= isPublished && isIdle(message);
+    if (entry.answer.reply && entry.isIdle) entry.done();
   };
   const read = async (socket: ZeroMq.Dealer | ZeroMq.Subscriber) => {
     for await (const frames of socket) {
@@ -153,7 +155,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
     };
     const parts = [header, {}, {}, content].map((part) => JSON.stringify(part));
     const answer = new Promise<Answer>((resolve) => {
-      const entry: Waiting = { answer: { published: [] }, done: () => undefined };
+      const entry: Waiting = { answer: { published: [] }, isIdle: false, done: () => undefined };
       entry.done = () => {
         waiting.delete(header.msg_id);
         resolve(entry.answer as Answer);

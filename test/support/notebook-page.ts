@@ -58,6 +58,30 @@ export function execute(page: Page, code: string): Promise<string> {
   return page.evaluate(request);
 }
 
+/** Puts code into the first code cells, as many as there are, and runs all cells; what those show. */
+export function runInstead(page: Page, codes: readonly string[]): Promise<string[]> {
+  return page.evaluate(`(async () => {
+    await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
+    const codes = ${JSON.stringify(codes)};
+    const { content } = window.jupyterapp.shell.currentWidget;
+    const cells = content.widgets.filter(({ model }) => model.type === 'code');
+    cells.forEach(({ model }, i) => { model.sharedModel.source = codes[i] ?? ''; });
+    await window.jupyterapp.commands.execute('notebook:run-all-cells').catch(() => undefined);
+    return cells.slice(0, codes.length).map(({ outputArea }) => outputArea.node.textContent.trim());
+  })()`);
+}
+
+/** Runs code as the next cell would; what it printed on standard output. */
+export function collectText(page: Page, code: string): Promise<string> {
+  return page.evaluate(`(async () => {
+    const future = ${KERNEL}.requestExecute({ code: ${JSON.stringify(code)} });
+    let text = '';
+    future.onIOPub = ({ content }) => { if (content.name === 'stdout') text += content.text; };
+    await future.done;
+    return text;
+  })()`);
+}
+
 const KERNEL = 'window.jupyterapp.shell.currentWidget.sessionContext.session.kernel';
 
 /** Pictures of the whole notebook, one screen after the other, for a person to look at. */
