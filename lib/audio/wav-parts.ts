@@ -62,7 +62,9 @@ export function findWavParts(bytes: Uint8Array, name: string): WavParts {
       if (!format)
         throw new Error(`${name}: the sound data comes before any "fmt " part that says how it is coded`);
       const soundBytes = soundLength(view, start, size, lengths, name);
-      if (hasPart('data', view, start + soundBytes + (soundBytes % 2), littleEndian))
+      // Some programs leave out the byte that makes an odd length even.
+      const ends = [start + soundBytes, start + soundBytes + (soundBytes % 2)];
+      if (ends.some((end) => hasPart('data', view, end, littleEndian)))
         throw new Error(
           `${name}: its sound is in several "data" parts, of which all but the first would be lost; ${convertCommand(name)} makes one of them`,
         );

@@ -54,6 +54,7 @@ export async function editRecording(
     checkSameCodes(policy, narPolicy, codec);
     const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
     const source = await codec.encode(mono);
+    if (source[0].length === 0) throw new Error(`${options.wav} is empty: it has no samples.`);
     const prompt = packPrompt(policy, instruction, source[0]);
     const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };
     let codes: number[] = [];

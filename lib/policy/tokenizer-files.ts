@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { TOKENIZER_FILES } from '../checkpoint/model-files.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 
 const id = z.int().min(0);
@@ -45,6 +46,18 @@ export async function readTokenizerConfig(directory: string): Promise<object> {
   const config = z.looseObject({}).safeParse(await readJsonFile(file));
   if (!config.success) throw new Error(`${file} is not a JSON object.`);
   return config.data;
+}
+
+/**
+ * Reads the files that come along with a checkpoint though nothing here uses them, so that one that never came is told before training.
+ *
+ * @throws Error naming the file that is a Git LFS pointer, a web page or no UTF-8
+ */
+export async function checkTokenizerFiles(directory: string): Promise<void> {
+  for (const name of TOKENIZER_FILES) {
+    const file = join(directory, name);
+    if (await exists(file)) await readTextFile(file);
+  }
 }
 
 async function readOldLayout(directory: string, vocabularyFile: string): Promise<TokenizerJson> {

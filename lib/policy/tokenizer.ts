@@ -1,5 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import { readTokenizerConfig, readTokenizerJson } from './tokenizer-files.js';
+import { checkTokenizerFiles, readTokenizerConfig, readTokenizerJson } from './tokenizer-files.js';
 
 /** Text and codec codes to the ids of one vocabulary. */
 export interface SpeechTokenizer {
@@ -49,6 +49,7 @@ export async function loadTokenizer(
 async function openTokenizer(directory: string): Promise<{ tokenizer: Tokenizer; file: string }> {
   const { content, file } = await readTokenizerJson(directory);
   const config = await readTokenizerConfig(directory);
+  await checkTokenizerFiles(directory);
   try {
     return { tokenizer: new Tokenizer(content, config), file };
   } catch (error) {

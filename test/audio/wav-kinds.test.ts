@@ -276,4 +276,6 @@ it('refuses sound in several "data" parts, of which it would read the first', ()
     'x.wav: its sound is in several "data" parts, of which all but the first would be lost; ffmpeg -i "x.wav" -c:a pcm_s16le out.wav makes one of them',
   );
   expect(read(wavFile(sound, { after: other }))).toHaveLength(10);
+  const unpadded = Buffer.concat([wavFile(new Uint8Array(21), {}).subarray(0, -1), second]);
+  expect(() => read(unpadded)).toThrow('several "data" parts');
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { parseWav, readWav } from '../../lib/audio/wav.js';
@@ -10,6 +10,8 @@ import { readTorchFile } from '../../lib/checkpoint/torch-file.js';
 import { readItems } from '../../lib/experiment/dataset/items.js';
 import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
 import { openCodec } from '../../lib/codec/open.js';
+import { resolveModelPart } from '../../lib/package-root.js';
+import { loadPolicy } from '../../lib/policy/policy.js';
 import { readTokenizerJson } from '../../lib/policy/tokenizer-files.js';
 import { loadDnsmos } from '../../lib/scoring/dnsmos.js';
 import { loadNisqa } from '../../lib/scoring/nisqa/nisqa.js';
@@ -99,6 +101,29 @@ it('a Whisper model whose weights are pointers is called so', async () => {
   await expect(openTranscriber({ model: folder })).rejects.toThrow(
     `${join(folder, 'onnx/decoder_model_merged.onnx')} is a Git LFS pointer, not the file`,
   );
+});
+
+it.each(['special_tokens_map.json', 'merges.txt'])(
+  "a tokenizer's %s that would come along with a checkpoint is called so",
+  async (name) => {
+    const folder = temporaryFolder();
+    cpSync(resolveModelPart('default', 'policy'), folder, { recursive: true });
+    writeFileSync(join(folder, name), POINTER);
+    await expect(loadPolicy(folder)).rejects.toThrow(
+      `${join(folder, name)} is a Git LFS pointer, not the file`,
+    );
+  },
+);
+
+it("DNSMOS's networks that are pointers are called so, with the variable that names them", async () => {
+  const path = write('sig_bak_ovr.onnx', POINTER);
+  vi.stubEnv('DNSMOS_WEIGHTS', dirname(path));
+  await expect(loadDnsmos()).rejects.toThrow(
+    new Error(
+      `${path} (DNSMOS_WEIGHTS names it) is a Git LFS pointer, not the file: run git lfs pull in its folder.`,
+    ),
+  );
+  vi.unstubAllEnvs();
 });
 
 it('a file that only looks alike is none', async () => {
