@@ -87,15 +87,14 @@ async function openNetworks(
   opened: Release[],
 ): Promise<Dnsmos> {
   const open = async (file: keyof typeof NETWORKS) => {
-    const name = nameOf(join(folder, file));
-    const bytes = await readGivenFile(join(folder, file), name);
+    const path = join(folder, file);
     try {
-      const session = await host.createSession(bytes);
+      const session = await host.createSession(await readGivenFile(path));
       opened.push(() => host.release('releaseSession', session));
       return session;
     } catch (error) {
       if (error instanceof EngineStopped) throw error;
-      throw new Error(`${name}: cannot load this DNSMOS network: ${(error as Error).message}`, {
+      throw new Error(`${nameOf(path)}: cannot load this DNSMOS network: ${(error as Error).message}`, {
         cause: error,
       });
     }

@@ -115,17 +115,6 @@ it.each(['special_tokens_map.json', 'merges.txt'])(
   },
 );
 
-it("DNSMOS's networks that are pointers are called so, with the variable that names them", async () => {
-  const path = write('sig_bak_ovr.onnx', POINTER);
-  vi.stubEnv('DNSMOS_WEIGHTS', dirname(path));
-  await expect(loadDnsmos()).rejects.toThrow(
-    new Error(
-      `${path} (DNSMOS_WEIGHTS names it) is a Git LFS pointer, not the file: run git lfs pull in its folder.`,
-    ),
-  );
-  vi.unstubAllEnvs();
-});
-
 it('a file that only looks alike is none', async () => {
   expect(await readTextFile(write('a.txt', 'version https://git-lfs is not this\n'))).toContain('not this');
   expect(await readTextFile(write('a.txt', 'Say <html> aloud.\n'))).toBe('Say <html> aloud.\n');
