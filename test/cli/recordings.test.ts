@@ -100,3 +100,14 @@ it('two recordings are prepared, trained on, evaluated and edited', async () => 
   const after = [data, edited].map((file) => readFileSync(file));
   expect(after.map((file, i) => file.equals(before[i]))).toEqual([true, false]);
 });
+
+it('a recording without samples is called empty, and nothing is made of it', async () => {
+  const [folder, model] = [temporaryFolder(), temporaryFolder()];
+  await writeTinyModel(model);
+  const wav = join(folder, 'empty.wav');
+  await writeWav(wav, new Float32Array(0), SAMPLE_RATE_HZ);
+  const edit = ['--wav', wav, '--instruction', 'Make it faster.', '--output', join(folder, 'edited.wav')];
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  expect(await main(['edit', ...edit, '--model', model], new AbortController().signal)).toBe(2);
+  expect(stderr.mock.calls.join('')).toContain(`${wav} is empty: it has no samples.`);
+});
