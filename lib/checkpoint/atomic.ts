@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { appendFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
 
 /** What a file may be written from; chunks are produced while writing, so that a large file is never whole in memory. */
@@ -24,7 +25,7 @@ async function replaceFile(target: string, content: FileContent): Promise<string
   const folder = dirname(target);
   const temporary = temporarySibling(target, 'tmp');
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await removeAbandoned(target, 'tmp');
     const checksum = await writeAndCheck(temporary, content);
     await rename(temporary, target);
@@ -111,7 +112,7 @@ async function makeDirectory(
   if (!replace && !(await isMissingOrEmpty(target))) throw notEmpty(target);
   const temporary = temporarySibling(target, 'tmp');
   try {
-    await mkdir(parent, { recursive: true });
+    await makeFolder(parent);
     await removeAbandoned(target, 'tmp');
     await mkdir(temporary);
     await fill(temporary);
@@ -240,6 +241,8 @@ const REASONS: Record<string, string> = {
   EFBIG: 'the file would be too large',
   ENOTDIR: 'a part of the path is a file',
   EEXIST: 'a part of the path is a file',
+  EISDIR: 'the file has the name of a folder that is there',
+  ENOENT: 'there is no such folder, and none can be made',
 };
 
 /** Why the system could not write, as an Error with one sentence whose cause has the code; any other error as it is. */

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { copyFile, mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkAddress } from './environment.js';
+import { makeFolder } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
 import { fetchFromWeb, reasonOf, Unreachable } from './web.js';
 
@@ -43,7 +44,7 @@ export async function downloadFile(url: string, path: string, options: DownloadO
   checkAddress(url, 'the address to download from');
   const target = resolve(path);
   const isCheckable = (options.sha256 ?? options.gitHash) !== undefined;
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   const part = temporarySibling(target, 'part');
   try {
     const isResumed = await takeUp(target, part, isCheckable);

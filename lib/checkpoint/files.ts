@@ -1,4 +1,4 @@
-import { access, copyFile, rename, symlink, type FileHandle } from 'node:fs/promises';
+import { access, copyFile, mkdir, rename, stat, symlink, type FileHandle } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { releaseTemporary, temporarySibling } from './temporary.js';
 
@@ -8,6 +8,23 @@ export function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node.js' own `recursive` tries for ever, in a thread that nothing ends, where the system
+ * lets nobody make a folder and calls it missing (ENOENT), as below /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' || dirname(path) === path) throw error;
+      await makeFolder(dirname(path));
+      await mkdir(path);
+    });
+  } catch (error) {
+    const entry = await stat(path).catch(() => undefined);
+    if (!entry?.isDirectory()) throw error;
+  }
 }
 
 /** @throws Error where there is something at `path` already, unless it may be overwritten */

@@ -1,12 +1,12 @@
 /** Models and datasets by name from a Hugging Face hub, in the cache that Python's huggingface_hub keeps. */
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { datasetInfo, getRepoFolderName, listFiles, modelInfo } from '@huggingface/hub';
 import { z } from 'zod';
 import { writeFileAtomic } from './atomic.js';
 import { downloadFile, isOffline } from './download.js';
 import { hubCache, hubEndpoint } from './environment.js';
-import { exists, linkOrCopy } from './files.js';
+import { exists, linkOrCopy, makeFolder } from './files.js';
 import { fetchFromWeb, Unreachable, unreachable } from './web.js';
 
 type RepoType = 'model' | 'dataset';
@@ -121,7 +121,7 @@ async function download(reference: HubReference, cache: string, options: Resolve
       });
     }
     const link = join(snapshot, file.path);
-    await mkdir(dirname(link), { recursive: true });
+    await makeFolder(dirname(link));
     await linkOrCopy(blob, link);
   }
   await writeFileAtomic(join(cache, 'refs', reference.revision), commit);

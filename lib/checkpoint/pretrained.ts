@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { floatsOf, readBartConfig } from './bart-config.js';
@@ -6,7 +6,7 @@ import type { BartConfig } from './bart-config.js';
 import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
 import { writeChecksums } from './checksums.js';
 import { configJson } from './config-json.js';
-import { exists } from './files.js';
+import { exists, makeFolder } from './files.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from './safetensors.js';
@@ -103,7 +103,7 @@ async function refuseForeignFiles(directory: string): Promise<void> {
 export async function copyTokenizer(from: string, to: string): Promise<Map<string, string>> {
   const found = await Promise.all(['tokenizer.json', 'vocab.json'].map((name) => exists(join(from, name))));
   if (!found.includes(true)) throw new Error(`${from} has no tokenizer.json to copy.`);
-  await mkdir(to, { recursive: true });
+  await makeFolder(to);
   const checksums = new Map<string, string>();
   for (const name of TOKENIZER_FILES) {
     if (!(await exists(join(from, name)))) continue;

@@ -2,6 +2,7 @@ import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { format } from 'date-fns';
 import { explainWriteError } from '../checkpoint/atomic.js';
+import { makeFolder } from '../checkpoint/files.js';
 
 /** Where a run writes: `{root}/model_output/{name}` (log, metrics, checkpoints) and `{root}/output/{name}` (data, audio, report). */
 export interface RunDirectories {
@@ -45,7 +46,7 @@ export function findRunDirectories(directory: string): RunDirectories {
 /** False when something of that name exists. */
 async function createExclusively(directory: string): Promise<boolean> {
   try {
-    await mkdir(dirname(directory), { recursive: true });
+    await makeFolder(dirname(directory));
     await mkdir(directory);
     return true;
   } catch (error) {

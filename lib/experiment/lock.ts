@@ -1,10 +1,11 @@
 /** One writer: a lock file in a directory names the process that writes the run, or one of its files, there. */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { explainWriteError, remove } from '../checkpoint/atomic.js';
+import { makeFolder } from '../checkpoint/files.js';
 
 const ownerSchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -51,7 +52,7 @@ export async function* whileLocked<T>(
  * find it stale compete for one and the same new name.
  */
 async function lock(directory: string, prefix: string): Promise<string> {
-  await mkdir(directory, { recursive: true }).catch((error: unknown) => {
+  await makeFolder(directory).catch((error: unknown) => {
     throw explainWriteError(error, directory);
   });
   const pathOf = (number: number) => join(directory, `${prefix}${number}.json`);

@@ -27,7 +27,8 @@ export function describeError(error: unknown): NotebookError {
   }
   const lines = inspect(error).split('\n');
   const traceback = lines.filter((line) => !OWN_FRAMES.test(line));
-  return { ename: error.name, evalue: error.message, traceback };
+  // Anything may be assigned to them, also what is no JSON.
+  return { ename: String(error.name), evalue: String(error.message), traceback };
 }
 
 /** The compiler's complaints about a cell, each with line and column, the line itself and a mark below the place. */

@@ -25,6 +25,20 @@ describe('writeFileAtomic', () => {
     }
   });
 
+  test('a folder of that name, and a place where nobody can make a folder, are told', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'file'));
+    await expect(writeFileAtomic(join(folder, 'file'), 'text')).rejects.toThrow(
+      `cannot write to ${folder}: the file has the name of a folder that is there; choose another with --output.`,
+    );
+    expect(readdirSync(folder)).toEqual(['file']);
+    // Node.js' own recursive mkdir never ends there.
+    if (process.platform === 'linux')
+      await expect(writeFileAtomic('/proc/nothing/here/file', 'text')).rejects.toThrow(
+        'cannot write to /proc/nothing/here: there is no such folder, and none can be made; choose another with --output.',
+      );
+  });
+
   test('keeps the old content when the new one fails on the way', async () => {
     const path = join(temporaryFolder(), 'file');
     await writeFileAtomic(path, 'old');

@@ -100,6 +100,14 @@ it('shows an error where the cell threw, and a complaint of the compiler', async
   expect(wrong.reply.evalue).toMatch(/^line 1, column 7: Type 'string' is not assignable/);
 });
 
+it('an error whose name and message are no texts ends its cell', async () => {
+  const { reply, published } = await kernel.execute(
+    "throw Object.assign(new Error('x'), { name: undefined, message: 5n });",
+  );
+  expect(reply).toMatchObject({ status: 'error', ename: 'undefined', evalue: '5' });
+  expect(published.map(({ type }) => type)).toContain('error');
+});
+
 it('cells that wait when one fails are aborted, those sent after its reply run', async () => {
   const [first, failed, ...waiting] = await Promise.all(
     ['await 0;', 'throw new Error("expected");', 'console.log("late");', '1;'].map((code) =>
