@@ -22,8 +22,9 @@ export async function makeFolder(path: string): Promise<void> {
       await mkdir(path);
     });
   } catch (error) {
-    const entry = await stat(path).catch(() => undefined);
-    if (!entry?.isDirectory()) throw error;
+    // Any other error tells of the disk, also where the folder is there.
+    const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+    if (!isTaken || !(await stat(path)).isDirectory()) throw error;
   }
 }
 
