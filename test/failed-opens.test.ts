@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openCodec } from '../lib/codec/open.js';
 import { trainSupervised } from '../lib/dpo/supervised.js';
 import { openTrainingState } from '../lib/dpo/training-state.js';
-import { trainDpo, type DpoOptions } from '../lib/dpo/trainer.js';
+import { trainDpo } from '../lib/dpo/trainer.js';
 import { defaultHost, EngineHost, keepPrograms, type Compiled } from '../lib/engine/index.js';
 import { openGenerator } from '../lib/policy/generate.js';
 import { openPartner } from '../lib/policy/nar.js';
@@ -14,7 +14,7 @@ import { fidelityGuard } from '../lib/reward/guard.js';
 import { loadDnsmos } from '../lib/scoring/dnsmos.js';
 import { loadNisqa } from '../lib/scoring/nisqa/nisqa.js';
 import { scoreFiles } from '../lib/scoring/score-files.js';
-import { randomPairs } from './dpo/random-pairs.js';
+import { OPTIONS, randomPairs } from './dpo/random-pairs.js';
 import { copyWeights, randomPolicy } from './support/random-policy.js';
 import { sharedPath } from './support/shared.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -53,16 +53,6 @@ afterEach(() => {
 });
 
 const policy = randomPolicy(3, { codebooks: 2, codebookSize: 4 });
-const OPTIONS: DpoOptions = {
-  beta: 0.1,
-  learningRate: 1e-3,
-  epochs: 1,
-  batchSize: 2,
-  gradientAccumulationSteps: 1,
-  maxGradNorm: 1,
-  validationShare: 0,
-  seed: 5,
-};
 
 async function readAll(events: AsyncGenerator): Promise<void> {
   for await (const event of events) void event;

@@ -2,7 +2,7 @@
  * Where a WAV file has its sound, and how it says that is coded. RIFF and its big-endian twin RIFX: Microsoft and IBM, "Multimedia
  * Programming Interface and Data Specifications 1.0"; RF64 and BW64, whose lengths have 64 bits: EBU Tech 3306, ITU-R BS.2088.
  */
-import { explainOtherFormat, convertCommand } from './other-formats.js';
+import { convertCommand, explainOtherFormat } from './other-formats.js';
 
 /** What the "fmt " part says. */
 export interface WavFormat {
@@ -44,8 +44,8 @@ const UNKNOWN_LENGTH = 0x7fff0000;
 export function findWavParts(bytes: Uint8Array, name: string): WavParts {
   const file = bytes.subarray(tagBytes(bytes));
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const kind = file.length < 12 ? '' : chunkId(view, 0);
-  if (!KINDS.includes(kind) || chunkId(view, 8) !== 'WAVE')
+  const kind = file.length < 12 ? '' : partName(view, 0);
+  if (!KINDS.includes(kind) || partName(view, 8) !== 'WAVE')
     throw new Error(`${name}: ${explainOtherFormat([file, bytes], name)}`);
   const littleEndian = kind !== 'RIFX';
   let lengths: Lengths = {
@@ -54,10 +54,7 @@ export function findWavParts(bytes: Uint8Array, name: string): WavParts {
     unknownFrom: UNKNOWN_LENGTH,
   };
   let format: WavFormat | undefined;
-  for (let offset = 12; offset + 8 <= file.length;) {
-    const id = chunkId(view, offset);
-    const start = offset + 8;
-    const size = view.getUint32(offset + 4, littleEndian);
+  for (const { id, start, size } of partsFrom(view, 12, littleEndian)) {
     if (id === 'data') {
       if (!format)
         throw new Error(`${name}: the sound data comes before any "fmt " part that says how it is coded`);
@@ -76,7 +73,6 @@ export function findWavParts(bytes: Uint8Array, name: string): WavParts {
       const length = (at: number) => Number(view.getBigUint64(start + at, true));
       lengths = { littleEndian, ofFile: length(0), ofSound: length(8), unknownFrom: Number.MAX_SAFE_INTEGER };
     }
-    offset = start + size + (size % 2);
   }
   throw new Error(`${name}: no sound data (the file has no "data" part)`);
 }
@@ -98,7 +94,7 @@ function soundLength(view: DataView, start: number, size: number, lengths: Lengt
   const { littleEndian, ofFile, unknownFrom } = lengths;
   const declared = size === 0xffffffff ? (lengths.ofSound ?? size) : size;
   if (declared === 0 && there > 0) {
-    if (isListOfChunks(view, start, littleEndian)) return 0;
+    if (isListOfParts(view, start, littleEndian)) return 0;
     // A header that was written before the sound and never filled in counts itself at most.
     if (ofFile <= start - 8 || ofFile >= unknownFrom) return there;
     throw new Error(
@@ -116,22 +112,29 @@ function cutShort(name: string, id: string, size: number, there: number): Error 
 }
 
 /** Whether all from `offset` on is parts with a name and a length that fits. */
-function isListOfChunks(view: DataView, offset: number, littleEndian: boolean): boolean {
-  while (offset + 8 <= view.byteLength && /^[\x20-\x7e]{4}$/.test(chunkId(view, offset))) {
-    const size = view.getUint32(offset + 4, littleEndian);
-    offset += 8 + size + (size % 2);
+function isListOfParts(view: DataView, offset: number, littleEndian: boolean): boolean {
+  let end = offset;
+  for (const part of partsFrom(view, offset, littleEndian)) {
+    if (!/^[\x20-\x7e]{4}$/.test(part.id)) return false;
+    end = part.end;
   }
-  return offset === view.byteLength;
+  return end === view.byteLength;
 }
 
 /** Whether one of the parts from `offset` on has that name. */
 function hasPart(name: string, view: DataView, offset: number, littleEndian: boolean): boolean {
-  for (let at = offset; at + 8 <= view.byteLength;) {
-    if (chunkId(view, at) === name) return true;
-    const size = view.getUint32(at + 4, littleEndian);
-    at += 8 + size + (size % 2);
-  }
+  for (const { id } of partsFrom(view, offset, littleEndian)) if (id === name) return true;
   return false;
+}
+
+/** The parts of a file one after the other: a name, a length, and so many bytes, filled up to an even number. */
+function* partsFrom(view: DataView, offset: number, littleEndian: boolean) {
+  for (let at = offset; at + 8 <= view.byteLength;) {
+    const [start, size] = [at + 8, view.getUint32(at + 4, littleEndian)];
+    const end = start + size + (size % 2);
+    yield { id: partName(view, at), start, size, end };
+    at = end;
+  }
 }
 
 function parseFormat(
@@ -168,6 +171,6 @@ function tagBytes(bytes: Uint8Array): number {
   return 10 + length + footerBytes;
 }
 
-function chunkId(view: DataView, offset: number): string {
+function partName(view: DataView, offset: number): string {
   return String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(offset + i)));
 }

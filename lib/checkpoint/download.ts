@@ -3,6 +3,7 @@ import { constants, createReadStream } from 'node:fs';
 import { copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hashFile } from './atomic.js';
 import { checkAddress } from './environment.js';
 import { makeFolder } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
@@ -97,7 +98,7 @@ async function takeUp(target: string, part: string, isWanted: boolean): Promise<
 
 async function whatIsWrong(part: string, { sha256, gitHash }: DownloadOptions): Promise<string | undefined> {
   if (sha256 !== undefined) {
-    const found = await sha256Of(part);
+    const found = await hashFile(part);
     if (found !== sha256) return `the SHA-256 of what came is ${found}; expected ${sha256}`;
   }
   if (gitHash !== undefined) {
@@ -110,13 +111,6 @@ async function whatIsWrong(part: string, { sha256, gitHash }: DownloadOptions): 
 /** As `git hash-object`: SHA-1 of "blob", the size and the content. */
 async function gitHashOf(path: string): Promise<string> {
   const hash = createHash('sha1').update(`blob ${(await stat(path)).size}\0`);
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  return hash.digest('hex');
-}
-
-/** The SHA-256 of a file, in hex. */
-export async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest('hex');
 }

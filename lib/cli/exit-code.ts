@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { CommanderError } from 'commander';
 import { findPackageRoot } from '../package-root.js';
+import { isPlainError } from '../plain-error.js';
 
 /** What the command line ends with. */
 export const EXIT = {
@@ -45,8 +46,7 @@ export function isOfDisk(error: unknown): boolean {
  * a dependency throws and nobody put into a sentence.
  */
 function isForThePerson(error: unknown): error is Error {
-  if (!(error instanceof Error) || error.constructor !== Error) return false;
-  return 'syscall' in error || isOfDisk(error) || !isOfDependency(error);
+  return isPlainError(error) && ('syscall' in error || isOfDisk(error) || !isOfDependency(error));
 }
 
 const OWN_FOLDER = new URL('../', import.meta.url);

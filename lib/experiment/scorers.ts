@@ -1,6 +1,7 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { EngineHost } from '../engine/index.js';
+import { isPlainError } from '../plain-error.js';
 import { releaseAll } from '../release.js';
 import { evenToken } from '../reward/even-token.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
@@ -103,6 +104,6 @@ async function openNamedTranscriber(
 
 /** The sentence of a plain Error, by which scorers tell what they lack; anything else is a fault, and thrown on. */
 function whatIsMissing(error: unknown): string {
-  if (error instanceof Error && error.constructor === Error) return error.message;
+  if (isPlainError(error)) return error.message;
   throw error;
 }

@@ -51,12 +51,13 @@ export async function readTokenizerConfig(directory: string): Promise<object> {
 /**
  * Reads the files that come along with a checkpoint though nothing here uses them, so that one that never came is told before training.
  *
+ * @param read the largest of them, which was read already
  * @throws Error naming the file that is a Git LFS pointer, a web page or no UTF-8
  */
-export async function checkTokenizerFiles(directory: string): Promise<void> {
+export async function checkTokenizerFiles(directory: string, read: string): Promise<void> {
   for (const name of TOKENIZER_FILES) {
     const file = join(directory, name);
-    if (await exists(file)) await readTextFile(file);
+    if (file !== read && (await exists(file))) await readTextFile(file);
   }
 }
 

@@ -49,7 +49,7 @@ export async function loadTokenizer(
 async function openTokenizer(directory: string): Promise<{ tokenizer: Tokenizer; file: string }> {
   const { content, file } = await readTokenizerJson(directory);
   const config = await readTokenizerConfig(directory);
-  await checkTokenizerFiles(directory);
+  await checkTokenizerFiles(directory, file);
   try {
     return { tokenizer: new Tokenizer(content, config), file };
   } catch (error) {

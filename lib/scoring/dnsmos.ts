@@ -3,8 +3,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resample } from '../audio/resample.js';
-import { writeDirectoryAtomic } from '../checkpoint/atomic.js';
-import { sha256Of } from '../checkpoint/download.js';
+import { hashFile, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
 import { defaultHost, EngineStopped, type EngineHost } from '../engine/index.js';
 import { openParts, releaseAll, type Release } from '../release.js';
@@ -136,7 +135,7 @@ async function downloadNetworks(path: string): Promise<void> {
     await runPython(findPython(), ['-m', 'pip', 'install', ...options, '--target', unpacked, WHEEL]);
     for (const [file, sha256] of Object.entries(NETWORKS)) {
       const network = join(unpacked, 'speechmos', 'dnsmos_models', file);
-      const found = await sha256Of(network);
+      const found = await hashFile(network);
       if (found !== sha256)
         throw new Error(`the SHA-256 of ${WHEEL}'s ${file} is ${found}; expected ${sha256}`);
       await rename(network, join(folder, file));

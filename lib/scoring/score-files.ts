@@ -1,4 +1,5 @@
 import { readWav, toMono } from '../audio/wav.js';
+import { isPlainError } from '../plain-error.js';
 import { releaseAll } from '../release.js';
 import {
   METRIC_NAMES,
@@ -104,10 +105,10 @@ async function readMono(path: string): Promise<NisqaInput | Error> {
     const recording = await readWav(path);
     return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
   } catch (error) {
-    const { constructor, cause } = error as Error;
-    if (constructor !== Error || MACHINE_ERRORS.includes((cause as NodeJS.ErrnoException)?.code ?? ''))
-      throw error;
-    return error as Error;
+    if (!isPlainError(error)) throw error;
+    const { code = '' } = (error.cause ?? {}) as NodeJS.ErrnoException;
+    if (MACHINE_ERRORS.includes(code)) throw error;
+    return error;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What a scorer says of a sample that it cannot score, and what is no sample's fault. */
 import { canResample } from '../audio/resample.js';
+import { isPlainError } from '../plain-error.js';
 
 /**
  * Thrown where the reason is the sample itself: it is too short, it is silent, nobody speaks in it. Such a sample is left out, with the
@@ -23,10 +24,9 @@ export class ScorerFault extends Error {
  */
 export function scorerFailure(what: string, cause: unknown): Error {
   const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
-  const isPlain = cause instanceof Error && cause.constructor === Error;
   // A full disk is told by the first cause, however many sentences are put before it.
   const options = { cause: cause instanceof Error && cause.cause !== undefined ? cause.cause : cause };
-  return isPlain ? new Error(message, options) : new ScorerFault(message, options);
+  return isPlainError(cause) ? new Error(message, options) : new ScorerFault(message, options);
 }
 
 /**

@@ -1,21 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { Tokenizer } from '@huggingface/tokenizers';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { exitCodeOf } from '../../lib/cli/exit-code.js';
 import { compile } from '../../lib/engine/index.js';
+import { captureComplaints } from '../support/complaints.js';
 
-let complained: string;
-beforeEach(() => {
-  complained = '';
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    complained += String(text);
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const complained = captureComplaints();
 
 /** What is thrown, or rejected with. */
 async function thrownBy(work: () => unknown): Promise<unknown> {
@@ -52,7 +43,7 @@ describe('what a person can mend is one sentence', () => {
     ],
   ])('%s', async (_, work, code, message) => {
     expect(await codeOf(work)).toBe(code);
-    expect(complained).toMatch(message);
+    expect(complained()).toMatch(message);
   });
 });
 
@@ -69,23 +60,23 @@ describe('a fault of ours says so, and what to report', () => {
     ],
   ])('%s', async (_, work, stack) => {
     expect(await codeOf(work)).toBe(70);
-    expect(complained).toMatch(
+    expect(complained()).toMatch(
       /^error: this is a fault of speech-dpo, not of what you gave it\. Please report it .*\n/,
     );
-    expect(complained).toContain('\ncommand: speech-dpo edit --wav "my file.wav"\n');
-    expect(complained).toMatch(
+    expect(complained()).toContain('\ncommand: speech-dpo edit --wav "my file.wav"\n');
+    expect(complained()).toMatch(
       new RegExp(
         `\nversion: speech-dpo \\d+\\.\\d+\\.\\d+, Node\\.js ${process.version}, ${process.platform} ${process.arch}\n`,
       ),
     );
-    expect(complained).toMatch(stack);
+    expect(complained()).toMatch(stack);
   });
 });
 
 it('an interrupted command says so, unless a full disk under standard output stopped it, which is told at the end', async () => {
   expect(await codeOf(() => fail('aborted'), AbortSignal.abort())).toBe(130);
-  expect(complained).toBe('interrupted\n');
+  expect(complained()).toBe('interrupted\n');
   const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
   expect(await codeOf(() => fail('aborted'), AbortSignal.abort(full))).toBe(74);
-  expect(complained).toBe('interrupted\n');
+  expect(complained()).toBe('interrupted\n');
 });

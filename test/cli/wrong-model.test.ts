@@ -1,24 +1,15 @@
 import { readdirSync } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { savePretrained } from '../../lib/checkpoint/pretrained.js';
 import { main } from '../../lib/cli/main.js';
+import { captureComplaints } from '../support/complaints.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { tinyConfig, tinyWeights } from '../support/tiny-bart.js';
 import { tokenizerFolder } from '../support/tokenizer-folder.js';
 
-let complained: string;
-beforeEach(() => {
-  complained = '';
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    complained += String(text);
-    return true;
-  });
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const complained = captureComplaints();
 
 /** A model folder with policy, partner and one prompt of three frames; no codec. */
 async function makeModel(): Promise<string> {
@@ -90,7 +81,7 @@ it.each(damagesAndCounts)('%s: one sentence, exit code 2, no files', async (_, m
   const counts = ['--train-prompts', String(count), '--test-prompts', '1'];
   const args = ['even-token', '--model', model, '--output', output, ...counts];
   expect(await main(args, new AbortController().signal)).toBe(2);
-  expect(complained).toMatch(/^error: [^\n]+\n$/);
-  expect(complained).toContain(message);
+  expect(complained()).toMatch(/^error: [^\n]+\n$/);
+  expect(complained()).toContain(message);
   expect(readdirSync(output)).toEqual([]);
 });

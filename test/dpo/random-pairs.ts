@@ -1,6 +1,19 @@
 import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
 import type { PreferencePair } from '../../lib/dpo/batch.js';
+import type { DpoOptions } from '../../lib/dpo/trainer.js';
 import { uniformStream } from '../../lib/random.js';
+
+/** A short training of {@link randomPairs}. */
+export const OPTIONS: DpoOptions = {
+  beta: 0.1,
+  learningRate: 1e-3,
+  epochs: 1,
+  batchSize: 2,
+  gradientAccumulationSteps: 1,
+  maxGradNorm: 1,
+  validationShare: 0,
+  seed: 5,
+};
 
 /** Packed pairs of random codes and of different lengths: prompts of 3 to 22 ids, completions of 3 to 14. */
 export function randomPairs(config: BartConfig, count: number, seed = 1): PreferencePair[] {

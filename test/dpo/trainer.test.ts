@@ -5,20 +5,10 @@ import { gradientOf, splitTrained } from '../../lib/dpo/gradient-program.js';
 import { compilePairProgram } from '../../lib/dpo/pair-program.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
-import { randomPairs } from './random-pairs.js';
+import { OPTIONS, randomPairs } from './random-pairs.js';
 
 const { config, weights: initial } = randomPolicy(8, { initStd: 0.2 });
 const pairs = randomPairs(config, 4);
-const OPTIONS: DpoOptions = {
-  beta: 0.1,
-  learningRate: 1e-3,
-  epochs: 1,
-  batchSize: 2,
-  gradientAccumulationSteps: 1,
-  maxGradNorm: 1,
-  validationShare: 0,
-  seed: 5,
-};
 type Step = Extract<DpoEvent, { type: 'step' }>;
 type Validated = Extract<DpoEvent, { type: 'validated' }>;
 
