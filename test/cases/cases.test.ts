@@ -31,10 +31,9 @@ interface Outcome {
 async function read(node: Node, kind: string, paths: readonly string[]): Promise<Outcome[]> {
   const { code, stdout, stderr } = await runScript(node, [READ, kind, ...paths]);
   expect(code, stderr).toBe(0);
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Outcome);
+  const lines = stdout.trim().split('\n');
+  expect(lines).toHaveLength(paths.length);
+  return lines.map((line) => JSON.parse(line) as Outcome);
 }
 
 /** What ended with one sentence of `code`, that tells what is wrong. */
@@ -58,9 +57,15 @@ const rightItems = () =>
 
 describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
   it('leaves hidden folders and copies out of a dataset', async () => {
-    for (const name of ['appledouble', 'hfcache', 'ipynb', 'macosx']) {
-      const folder = at('data-hidden-folders', name);
-      const [whole, alone] = await read(node, 'items', [folder, join(folder, 'data.jsonl')]);
+    const folders = ['appledouble', 'hfcache', 'ipynb', 'macosx'].map((name) =>
+      at('data-hidden-folders', name),
+    );
+    const outcomes = await read(node, 'items', [
+      ...folders,
+      ...folders.map((folder) => join(folder, 'data.jsonl')),
+    ]);
+    for (const i of folders.keys()) {
+      const [whole, alone] = [outcomes[i], outcomes[folders.length + i]];
       expect(whole.value).toHaveLength(6);
       expect(whole).toEqual(alone);
     }
@@ -82,13 +87,11 @@ describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
   });
 
   it('reads line and paragraph separators within a text', async () => {
-    for (const [name, instruction] of [
-      ['u2028', 'Make it\u2028louder.'],
-      ['u2029', 'Make it\u0085louder.\u2029 x'],
-    ]) {
-      const [{ value }] = await read(node, 'items', [at('data-u2028-node24', `${name}.jsonl`)]);
+    const instructions = ['Make it\u2028louder.', 'Make it\u0085louder.\u2029 x'];
+    const files = ['u2028', 'u2029'].map((name) => at('data-u2028-node24', `${name}.jsonl`));
+    for (const [i, { value }] of (await read(node, 'items', files)).entries()) {
       expect(value).toHaveLength(6);
-      expect((value as { instruction: string }[])[2].instruction).toBe(instruction);
+      expect((value as { instruction: string }[])[2].instruction).toBe(instructions[i]);
     }
   });
 
@@ -166,14 +169,15 @@ describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
   it('names a Git LFS pointer', async () => {
     const model = temporaryFolder();
     await writeTinyModel(model);
-    for (const weights of ['model.safetensors', 'pytorch_model.bin']) {
+    const policies = ['model.safetensors', 'pytorch_model.bin'].map((weights) => {
       const folder = temporaryFolder();
       for (const name of readdirSync(join(model, 'policy')))
         if (!/safetensors|SHA256SUMS/.test(name)) cpSync(join(model, 'policy', name), join(folder, name));
       cpSync(at('git-lfs-pointers', weights), join(folder, weights));
-      const [outcome] = await read(node, 'policy', [folder]);
+      return folder;
+    });
+    for (const outcome of await read(node, 'policy', policies))
       expect(outcome).toEqual(refusal(/Git LFS pointer.*git lfs pull/));
-    }
     const [pointer, empty] = await read(node, 'items', [
       at('git-lfs-pointers', 'lfs.parquet'),
       at('git-lfs-pointers', 'zero.parquet'),
@@ -188,13 +192,14 @@ describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
     const wav = at('nan-samples', 'ok.wav');
     const empty = temporaryFolder();
     const score = [CLI, 'score', wav, '--metric', 'dnsmos'];
-    for (const env of [
+    const surroundings = [
       { DNSMOS_WEIGHTS: '/nowhere' },
       { DNSMOS_WEIGHTS: empty },
       { DNSMOS_WEIGHTS: '', HF_HUB_OFFLINE: '1', XDG_CACHE_HOME: empty },
       { DNSMOS_WEIGHTS: '', HF_HUB_OFFLINE: '', SPEECH_DPO_PYTHON: '/nowhere', XDG_CACHE_HOME: empty },
-    ]) {
-      const { code, stderr } = await runScript(node, score, { env });
+    ];
+    const ended = await Promise.all(surroundings.map((env) => runScript(node, score, { env })));
+    for (const { code, stderr } of ended) {
       expect(stderr).toMatch(/error: .*(DNSMOS|\/nowhere)/);
       expect(code, stderr).toBe(2);
     }
@@ -217,10 +222,10 @@ describe.runIf(CASES).each(nodes())('Node.js $version', (node) => {
       expectSentence(await evaluateAt(url), /error: .*127\.0\.0\.1/);
     });
     await Promise.all(answers);
-    for (const endpoint of ['hf-mirror.com', '127.0.0.1:9101', 'http://host:99999', 'http://']) {
-      const ended = await evaluateAt(endpoint);
+    const endpoints = ['hf-mirror.com', '127.0.0.1:9101', 'http://host:99999', 'http://'];
+    for (const [i, ended] of (await Promise.all(endpoints.map(evaluateAt))).entries()) {
       expectSentence(ended, /error: .*HF_ENDPOINT/);
-      expect(ended.stderr).toContain(endpoint);
+      expect(ended.stderr).toContain(endpoints[i]);
     }
   });
 
