@@ -1,10 +1,11 @@
 /** The embedded model's way from codes to sound, which has no peer: what an experiment does with every sample it scores. */
 import { join } from 'node:path';
-import type { Codes, DatasetItem } from '../lib/codec/codec.js';
+import type { Codes } from '../lib/codec/codec.js';
+import type { DatasetItem } from '../lib/data/item.js';
 import { openSpectralCodec } from '../lib/codec/spectral/codec.js';
-import { loadPrompts } from '../lib/experiment/prompts.js';
+import { loadPrompts } from '../lib/data/prompts.js';
 import { findPackageRoot } from '../lib/package-root.js';
-import { openPartner } from '../lib/policy/nar.js';
+import { openPartner } from '../lib/policy/partner.js';
 import { loadPolicy } from '../lib/policy/policy.js';
 
 const MODEL = join(findPackageRoot(), 'models/default');

@@ -2,7 +2,7 @@
 import { parseBartConfig } from '../lib/checkpoint/bart-config.js';
 import { LOGITS_BIAS } from '../lib/checkpoint/bart-weights.js';
 import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
-import { openGenerator } from '../lib/policy/generate.js';
+import { openCompletionWriter } from '../lib/policy/generate.js';
 import { initializeWeights } from '../lib/policy/init.js';
 import { uniformStream } from '../lib/random.js';
 import { setting } from './setting.js';
@@ -24,7 +24,7 @@ function randomIds(length: number, key: number): number[] {
 
 const firstCode = config.vocab_size - CODES;
 /** Open as in an experiment: compiled once for an iteration's evaluations and samples, in the warm-up here. */
-const generator = openGenerator(
+const writer = openCompletionWriter(
   { config, weights },
   {
     prefix: [config.decoder_start_token_id],
@@ -38,7 +38,7 @@ const generator = openGenerator(
 export async function sampleCompletions(completions: number): Promise<void> {
   const { completionLength, promptLength, topK } = setting;
   const keys = Array.from({ length: completions }, (_, row) => [0, row]);
-  const steps = generator.generate([randomIds(promptLength, 0)], {
+  const steps = writer.generate([randomIds(promptLength, 0)], {
     samplesPerPrompt: completions,
     maxNewTokens: completionLength,
     choose: { rules: { temperature: 1, topK, topP: 1 }, keys },

@@ -1,16 +1,17 @@
 /** speech-dpo as a library: everything the command line and the notebooks use, in the order data flows. */
 export { loadPretrained, savePretrained } from './checkpoint/pretrained.js';
 export type { BartConfig } from './checkpoint/bart-config.js';
-export type { HostTensor } from './checkpoint/safetensors.js';
+export type { HostTensor } from './engine/host-tensor.js';
 
 export { resolveModelDirectory } from './package-root.js';
 export { loadPolicy, savePolicy, type Policy } from './policy/policy.js';
 export type { SpeechTokenizer } from './policy/tokenizer.js';
 export { packCompletion, packPrompt } from './policy/pack.js';
 export { openSampler, type Sampler, type SamplingEvent, type SamplingOptions } from './policy/sample.js';
-export { openPartner, type NarItem, type Partner } from './policy/nar.js';
+export { openPartner, type PartnerItem, type Partner } from './policy/partner.js';
 
-export type { Codec, Codes, DatasetItem } from './codec/codec.js';
+export type { Codec, Codes } from './codec/codec.js';
+export type { DatasetItem } from './data/item.js';
 export { openCodec } from './codec/open.js';
 export { openEncodec } from './codec/encodec/codec.js';
 export { openSpectralCodec } from './codec/spectral/codec.js';
@@ -19,8 +20,8 @@ export { encodeWav, parseWav, readWav, toMono, type Recording } from './audio/wa
 export { resample } from './audio/resample.js';
 
 export type { Reward, Sample } from './reward/reward.js';
-export { evenToken } from './reward/even-token.js';
-export { length } from './reward/length.js';
+export { evenTokenReward } from './reward/even-token.js';
+export { lengthReward } from './reward/length.js';
 export { mosReward } from './reward/mos.js';
 export { UnscorableSample } from './scoring/unscorable.js';
 export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from './reward/guard.js';
@@ -41,27 +42,27 @@ export { choosePair, choosePairs, type PairRules } from './dpo/pairs.js';
 export type { DpoMetrics } from './dpo/metrics.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './dpo/trainer.js';
 
-export { parseParameters, presets, type Parameters, type RewardName } from './experiment/parameters.js';
-export { runExperiment } from './experiment/experiment.js';
-export { trainFrom, trainingParameters } from './experiment/train-from.js';
-export { checkpointParameters, evaluateCheckpoint } from './experiment/evaluate-checkpoint.js';
-export { evaluationFileName, type CheckpointEvaluation } from './experiment/evaluation-result.js';
-export { renderItems, type RenderedItem } from './experiment/render-items.js';
-export { findCheckpoint, parseIndices, type RunCheckpoint } from './experiment/checkpoint-path.js';
-export { resumeExperiment } from './experiment/resume.js';
+export { parseParameters, presets, type Parameters, type RewardName } from './run/parameters.js';
+export { runExperiment } from './jobs/experiment.js';
+export { trainFrom, trainingParameters } from './jobs/train-from.js';
+export { checkpointParameters, evaluateCheckpoint } from './jobs/evaluate-checkpoint.js';
+export { evaluationFileName, type CheckpointEvaluation } from './run/evaluation-result.js';
+export { renderItems, type RenderedItem } from './jobs/render-items.js';
+export { findCheckpoint, parseIndices, type RunCheckpoint } from './run/checkpoint-path.js';
+export { resumeExperiment } from './jobs/resume.js';
 export { iterate } from './experiment/iterate.js';
-export { recordRun } from './experiment/record.js';
+export { recordRun } from './run/record.js';
 export type { PackedPrompt, Run } from './experiment/run.js';
-export { ORIGINAL, type RunEvent, type Split } from './experiment/events.js';
-export { loadPrompts, type Prompts } from './experiment/prompts.js';
-export { packPairs, readDataFile, type PreferenceRow } from './experiment/data-file.js';
-export { readRun, type RecordedRun, type RunRecord } from './experiment/run-files.js';
+export { ORIGINAL, type RunEvent, type Split } from './run/events.js';
+export { loadPrompts, type Prompts } from './data/prompts.js';
+export { packPairs, readDataFile, type PreferenceRow } from './run/data-file.js';
+export { readRun, type RecordedRun, type RunRecord } from './run/run-files.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
-export { prepareDataset, type PrepareOptions } from './experiment/prepare-dataset.js';
-export { readItems } from './experiment/dataset/items.js';
+export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';
+export { readItems } from './data/items.js';
 export { resolveSource } from './checkpoint/hub.js';
-export { editRecording, type EditOptions } from './experiment/edit.js';
-export { summarize, type Statistics } from './experiment/statistics.js';
+export { editRecording, type EditOptions } from './jobs/edit.js';
+export { summarize, type Statistics } from './run/statistics.js';
 
 export {
   WHY_BOTH_MAY_FALL,
@@ -82,15 +83,15 @@ export { beforeAfterTable, evaluationTable } from './view/evaluation-table.js';
 export { htmlTable, textTable, type Table } from './view/table.js';
 export { advanceProgress, describeProgress, type ProgressState } from './view/progress.js';
 export { writeReport } from './view/report.js';
-export { verify, type VerifyRow } from './verify.js';
-export { show, type Html, type Showable } from './view/notebook/show.js';
-export { openRun, resumeRun, type LiveRun } from './view/notebook/live-run.js';
-export { listen, players, type ClipChoice, type Embedding } from './view/notebook/listen.js';
-export { watch } from './view/notebook/watch.js';
-export { makeAudio } from './view/notebook/make-audio.js';
-export { measure, transcriptOf } from './view/notebook/measure.js';
+export { verify, type VerifyRow } from './verify/verify.js';
+export { show, type Html, type Showable } from './notebook/show.js';
+export { openRun, resumeRun, type LiveRun } from './notebook/live-run.js';
+export { listen, players, type ClipChoice, type Embedding } from './notebook/listen.js';
+export { watch } from './notebook/watch.js';
+export { makeAudio } from './notebook/make-audio.js';
+export { measure, transcriptOf } from './notebook/measure.js';
 export { metricNotes, metricTable } from './view/metric-table.js';
-export { chooseParameters, chooseSettings, type Choice, type Settings } from './view/notebook/settings.js';
-export { asBeforeAndAfter, findRun, scoreCheckpoint } from './view/notebook/checkpoints.js';
+export { chooseParameters, chooseSettings, type Choice, type Settings } from './notebook/settings.js';
+export { asBeforeAndAfter, findRun, scoreCheckpoint } from './notebook/checkpoints.js';
 export { rewardLabel } from './view/reward-label.js';
 export { startOf } from './view/run-events.js';

@@ -1,4 +1,4 @@
-// `npm test`: installs and builds what is missing, then type-checks and lints everything and runs all tests. Arguments are passed on to vitest.
+// `npm test`: installs and builds what is missing, then type-checks and lints everything, holds imports to their direction and runs all tests. Arguments are passed on to vitest.
 import { buildWhereStale, installWhereMissing, runNode } from './setup.mjs';
 
 await installWhereMissing();
@@ -6,6 +6,13 @@ await buildWhereStale();
 const codes = [
   await runNode(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']),
   await runNode(['node_modules/eslint/bin/eslint.js', '.']),
+  await runNode([
+    'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
+    '--config',
+    '--output-type',
+    'err',
+    'lib',
+  ]),
   await runNode(['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']),
   await runNode(['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]),
 ];

@@ -4,12 +4,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openCodec } from '../lib/codec/open.js';
-import { trainSupervised } from '../lib/dpo/supervised.js';
-import { openTrainingState } from '../lib/dpo/training-state.js';
+import { trainSupervised } from '../lib/train/supervised.js';
+import { openTrainingState } from '../lib/train/training-state.js';
 import { trainDpo } from '../lib/dpo/trainer.js';
 import { defaultHost, EngineHost, keepPrograms, type Compiled } from '../lib/engine/index.js';
-import { openGenerator } from '../lib/policy/generate.js';
-import { openPartner } from '../lib/policy/nar.js';
+import { openCompletionWriter } from '../lib/policy/generate.js';
+import { openPartner } from '../lib/policy/partner.js';
 import { fidelityGuard } from '../lib/reward/guard.js';
 import { loadDnsmos } from '../lib/scoring/dnsmos.js';
 import { loadNisqa } from '../lib/scoring/nisqa/nisqa.js';
@@ -104,15 +104,15 @@ describe('training', () => {
 describe('sampling', () => {
   it.each([0, 1])('keeps neither program when program %i cannot be compiled', async (program) => {
     const allowed = Int32Array.from({ length: policy.config.vocab_size }, (_, id) => id);
-    const generator = openGenerator(policy, { prefix: [2], allowed });
+    const writer = openCompletionWriter(policy, { prefix: [2], allowed });
     const choose = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: [[1]] };
     const generate = () =>
-      readAll(generator.generate([[0, 5, 2]], { samplesPerPrompt: 1, maxNewTokens: 3, choose }));
+      readAll(writer.generate([[0, 5, 2]], { samplesPerPrompt: 1, maxNewTokens: 3, choose }));
     failAt = program;
     await expect(generate()).rejects.toThrow('no session');
     expect(open).toBe(0);
     await generate();
-    await generator.release();
+    await writer.release();
     expect(open).toBe(0);
   });
 });

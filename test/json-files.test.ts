@@ -13,12 +13,12 @@ import { readTensorFiles } from '../lib/checkpoint/tensor-files.js';
 import { loadEncodec } from '../lib/codec/encodec/checkpoint.js';
 import { loadSpectralCodec } from '../lib/codec/spectral/checkpoint.js';
 import { readAudioIndex } from '../lib/experiment/audio-examples.js';
-import { readDataFile, writeDataFile } from '../lib/experiment/data-file.js';
+import { readDataFile, writeDataFile } from '../lib/run/data-file.js';
 import { readEvaluations } from '../lib/experiment/evaluations-file.js';
-import { summarizeGuards } from '../lib/experiment/guard.js';
-import { whileLocked } from '../lib/experiment/lock.js';
-import { loadPrompts } from '../lib/experiment/prompts.js';
-import { flatten } from '../lib/experiment/score.js';
+import { summarizeGuards } from '../lib/experiment/guard-summary.js';
+import { whileLocked } from '../lib/run/lock.js';
+import { loadPrompts } from '../lib/data/prompts.js';
+import { tally } from '../lib/experiment/tally.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadTokenizer } from '../lib/policy/tokenizer.js';
 import { writeReport } from '../lib/view/report.js';
@@ -134,7 +134,7 @@ const KINDS: Record<string, () => Promise<Kind>> = {
       for (const { train, test } of [evaluations?.original, evaluations?.last?.evaluation].filter(
         (each) => each !== undefined,
       )) {
-        flatten([...train, ...test]);
+        tally([...train, ...test]);
         summarizeGuards(test);
       }
       return evaluations;

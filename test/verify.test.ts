@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { loadPretrained } from '../lib/checkpoint/pretrained.js';
 import { findPackageRoot } from '../lib/package-root.js';
-import { verify } from '../lib/verify.js';
+import { verify } from '../lib/verify/verify.js';
 import { verifyForward, verifyGreedy, verifyPartner } from '../lib/verify/forward.js';
 import { readDpoGolden, readForwardGolden, readNarGolden } from '../lib/verify/golden.js';
 import { readNoise } from '../lib/verify/noise.js';
@@ -18,7 +18,8 @@ import {
   verifyFinalWeights,
   verifySteps,
 } from '../lib/verify/training.js';
-import { writeSafetensors, type FloatTensor } from '../lib/checkpoint/safetensors.js';
+import type { FloatTensor } from '../lib/engine/host-tensor.js';
+import { writeSafetensors } from '../lib/checkpoint/safetensors.js';
 import { sharedPath } from './support/shared.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { tinyConfig } from './support/tiny-bart.js';

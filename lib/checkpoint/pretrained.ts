@@ -9,7 +9,7 @@ import { configJson } from './config-json.js';
 import { exists, makeFolder } from './files.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
-import type { FloatTensor, HostTensor } from './safetensors.js';
+import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
 import { readTensorFiles } from './tensor-files.js';
 
 /** The weights of a BART by transformers' names, in the order of `bartWeightShapes`. */

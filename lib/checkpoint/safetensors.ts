@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { elementCount } from '../engine/graph.js';
+import type { DeferredTensor, HostTensor } from '../engine/host-tensor.js';
 import { writeFileAtomic } from './atomic.js';
 import { requireSpace } from './disk-space.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
@@ -7,31 +8,6 @@ import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safe
 import type { FileDtype, TensorEntry } from './safetensors-header.js';
 import { readFully } from './files.js';
 import { openGivenFile } from './given-file.js';
-
-/** A tensor of 32-bit floats in row-major order. */
-export interface FloatTensor {
-  shape: number[];
-  dtype: 'float32';
-  data: Float32Array;
-}
-
-/** A tensor of 64-bit integers in row-major order. */
-export interface IntegerTensor {
-  shape: number[];
-  dtype: 'int64';
-  data: BigInt64Array;
-}
-
-/** A tensor in ordinary memory. */
-export type HostTensor = FloatTensor | IntegerTensor;
-
-/** A tensor whose data is elsewhere: in a file, or in the engine's memory. */
-export interface DeferredTensor {
-  shape: number[];
-  dtype: HostTensor['dtype'];
-  /** A copy of the data, which may be freed before the next tensor is read. */
-  read(): Promise<HostTensor['data']>;
-}
 
 /**
  * Reads a safetensors file; float16 and bfloat16 are widened to float32. One tensor's bytes at a time are in memory

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { exists } from './files.js';
 import { readJsonFile } from './json-file.js';
-import { readSafetensors, type HostTensor } from './safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
+import { readSafetensors } from './safetensors.js';
 import { asStateDict, readTorchFile } from './torch-file.js';
 
 type Tensors = Map<string, HostTensor>;

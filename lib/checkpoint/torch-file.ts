@@ -1,5 +1,5 @@
 import { readGivenFile, refuseStandIn } from './given-file.js';
-import type { HostTensor } from './safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { readStoredZip } from './stored-zip.js';
 import { isOldTorchFile, parseOldTorchFile } from './torch-old.js';
 import { unpickleTensors } from './torch-tensors.js';

@@ -1,7 +1,7 @@
 /** What PyTorch's pickles mean: tensors, as views of numbers that lie outside of the pickle. */
 import { bfloat16ToFloat32, float16ToFloat32 } from './float16.js';
 import { parsePickle, type PickleGlobal } from './pickle.js';
-import type { HostTensor } from './safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 
 /** One storage of a PyTorch file, widened to the types this project computes in. */
 type Storage = Pick<HostTensor, 'dtype' | 'data'>;

@@ -1,7 +1,7 @@
-import type { Interval } from '../experiment/bootstrap.js';
-import type { RunEvent } from '../experiment/events.js';
-import type { RewardName } from '../experiment/parameters.js';
-import { summarize } from '../experiment/statistics.js';
+import type { Interval } from '../run/bootstrap.js';
+import type { RunEvent } from '../run/events.js';
+import type { RewardName } from '../run/parameters.js';
+import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatChange, formatNumber } from '../view/format.js';
 import {

@@ -1,11 +1,11 @@
 import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
-import { parseIndices } from '../experiment/checkpoint-path.js';
-import { checkpointParameters, evaluateCheckpoint } from '../experiment/evaluate-checkpoint.js';
-import { evaluationFileName } from '../experiment/evaluation-result.js';
-import { rewardNames, type Parameters, type RewardName } from '../experiment/parameters.js';
-import { trainFrom, trainingParameters } from '../experiment/train-from.js';
-import type { RunEvent } from '../experiment/events.js';
+import { parseIndices } from '../run/checkpoint-path.js';
+import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
+import { evaluationFileName } from '../run/evaluation-result.js';
+import { rewardNames, type Parameters, type RewardName } from '../run/parameters.js';
+import { trainFrom, trainingParameters } from '../jobs/train-from.js';
+import type { RunEvent } from '../run/events.js';
 import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { endedBeforeStartBy } from './interrupt.js';
 import { parameterOptions, parseNumber } from './parameter-options.js';

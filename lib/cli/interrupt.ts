@@ -1,6 +1,6 @@
 /** What one Ctrl-C ends. A run that has begun ends by itself, in good order; of everything else nothing is lost by leaving it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunEvent } from '../experiment/events.js';
+import type { RunEvent } from '../run/events.js';
 
 /** For work that listens to the signal to clean up and to say so itself. */
 const GRACE_MS = 500;

@@ -10,12 +10,12 @@ import { run } from './run.js';
 import { scoreRecordings } from './score.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads } from '../engine/index.js';
-import { findRunDirectories } from '../experiment/directories.js';
-import { editRecording } from '../experiment/edit.js';
-import { runExperiment } from '../experiment/experiment.js';
-import type { RewardName } from '../experiment/parameters.js';
-import { resumeExperiment } from '../experiment/resume.js';
-import { readRun } from '../experiment/run-files.js';
+import { findRunDirectories } from '../run/directories.js';
+import { editRecording } from '../jobs/edit.js';
+import { runExperiment } from '../jobs/experiment.js';
+import type { RewardName } from '../run/parameters.js';
+import { resumeExperiment } from '../jobs/resume.js';
+import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
 

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { parametersSchema, parseParameters, presets } from '../experiment/parameters.js';
-import type { Parameters, RewardName } from '../experiment/parameters.js';
+import { parametersSchema, parseParameters, presets } from '../run/parameters.js';
+import type { Parameters, RewardName } from '../run/parameters.js';
 
 type ParameterName = keyof Parameters;
 

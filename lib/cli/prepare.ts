@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { prepareDataset } from '../experiment/prepare-dataset.js';
+import { prepareDataset } from '../jobs/prepare-dataset.js';
 import { endedBy } from './interrupt.js';
 
 /** `speech-dpo prepare`: a dataset of a person's own recordings. */

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../experiment/events.js';
+import type { RunEvent } from '../run/events.js';
 import { eventLine } from '../view/event-line.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import { createBar } from './bar.js';

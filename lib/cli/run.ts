@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
-import type { RunEvent } from '../experiment/events.js';
-import type { RewardName } from '../experiment/parameters.js';
+import type { RunEvent } from '../run/events.js';
+import type { RewardName } from '../run/parameters.js';
 import { writeReport } from '../view/report.js';
 import { formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';

@@ -1,4 +1,4 @@
-import { verify } from '../verify.js';
+import { verify } from '../verify/verify.js';
 
 /** Compares this implementation with a folder of reference values, prints every difference, and returns whether all pass. */
 export async function verifyDirectory(directory: string): Promise<boolean> {

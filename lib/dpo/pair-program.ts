@@ -1,11 +1,11 @@
 /** Preference pairs through the policy: log-probabilities, and the loss with its gradients, compiled for one batch shape. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
 import { causalMask } from '../policy/bart.js';
 import { weightSpecs } from '../policy/resident-weights.js';
 import type { BatchShape } from './batch.js';
-import { withGradients, type splitTrained } from './gradient-program.js';
+import { withGradients, type splitTrained } from '../train/gradient-program.js';
 import { chosenNll, pairLogProbs, sigmoidLoss, type PairTensors } from './loss.js';
 
 interface PairProgram {

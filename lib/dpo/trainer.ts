@@ -6,20 +6,20 @@
  * The reference is the policy as it is when training starts; its log-probabilities are computed once, before the first step.
  * Not supported: dropout (TRL's disable_dropout intends the same), label smoothing, losses other than sigmoid, warm-up.
  */
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { keepPrograms, type Compiled } from '../engine/index.js';
 import { shuffled } from '../random.js';
 import { releaseAll } from '../release.js';
 import { batchShape, checkPairs, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
-import { gradientOutputs, splitTrained } from './gradient-program.js';
+import { gradientOutputs, splitTrained } from '../train/gradient-program.js';
 import { pairMetrics } from './loss.js';
 import type { DpoMetrics } from './metrics.js';
 import { compilePairProgram } from './pair-program.js';
-import { MOST_PROGRAMS, openTrainingState, type TrainingSnapshot } from './training-state.js';
+import { MOST_PROGRAMS, openTrainingState, type TrainingSnapshot } from '../train/training-state.js';
 
 export type { PreferencePair } from './batch.js';
-export type { TrainingSnapshot } from './training-state.js';
+export type { TrainingSnapshot } from '../train/training-state.js';
 
 export interface DpoOptions {
   /** How far the policy may leave the reference; 0.1. */

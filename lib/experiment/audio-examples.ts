@@ -3,13 +3,14 @@ import { z } from 'zod';
 import { encodeWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
-import type { Codes, DatasetItem } from '../codec/codec.js';
-import type { PreferenceRow } from './data-file.js';
+import type { Codes } from '../codec/codec.js';
+import type { DatasetItem } from '../data/item.js';
+import type { PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
 import type { PackedPrompt, Run } from './run.js';
 import { orUnscorable, scorerFailure } from '../scoring/unscorable.js';
 import { synthesize } from './synthesize.js';
-import { describeIssues } from './zod-message.js';
+import { describeIssues } from '../zod-message.js';
 
 /** Where an example comes from: the data set, a preference pair of an iteration, or the policy before and after the run. */
 const roles = ['source', 'target', 'chosen', 'rejected', 'original', 'trained'] as const;
@@ -70,7 +71,7 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
     written: (Omit<AudioExample, 'instruction'> & { codes: number[] })[],
   ): Promise<void> {
     // What the partner is too small for has no sound.
-    const speakable = written.filter(({ codes }) => codes.length <= run.nar.maxFrames);
+    const speakable = written.filter(({ codes }) => codes.length <= run.partner.maxFrames);
     const items = speakable.map(({ split, prompt }) => run[split][prompt].item);
     const waveforms = await synthesize(
       run,

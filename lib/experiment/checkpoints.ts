@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { savePolicy } from '../policy/policy.js';
 import type { Evaluation } from './evaluate.js';
-import type { RunEvent } from './events.js';
+import type { RunEvent } from '../run/events.js';
 import { describeCheckpoint } from './model-card.js';
 import type { Run, TrainingRun } from './run.js';
-import { flatten } from './score.js';
-import { summarize } from './statistics.js';
+import { tally } from './tally.js';
+import { summarize } from '../run/statistics.js';
 
 const checkpointDirectory = (iteration: number) => join(`iter_${iteration}`, 'dpo_model');
 
@@ -46,7 +46,7 @@ export function createCheckpointKeeper(
     async add(iteration: number, evaluation: Evaluation): Promise<void> {
       const card = await describeCheckpoint(run, iteration, original, evaluation);
       await writeFileAtomic(join(modelDirectory, checkpointDirectory(iteration), 'README.md'), card);
-      evaluated.push({ iteration, reward: summarize(flatten(evaluation.test).rewards).mean });
+      evaluated.push({ iteration, reward: summarize(tally(evaluation.test).rewards).mean });
       if (keepCheckpoints === 'last') await removeAllBut(iteration);
       if (keepCheckpoints === 'best') await removeAllBut(iteration, findBest());
     },

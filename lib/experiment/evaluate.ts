@@ -1,16 +1,18 @@
-import { sampleCompletions } from './collect.js';
-import type { RunEvent, Split } from './events.js';
+import { sampleCompletions } from './sample.js';
+import type { RunEvent, Split } from '../run/events.js';
 import {
   meanOrNull,
   summarizeGuards,
   warnOfBlindGuards,
   warnOfHacking,
   type GuardedEvaluation,
-} from './guard.js';
+} from './guard-summary.js';
 import type { Run, SamplingRun } from './run.js';
-import { createScoring, flatten, type ScoredCompletion } from './score.js';
+import { createScoring } from './score.js';
+import type { ScoredCompletion } from './scored-completion.js';
+import { tally } from './tally.js';
 import { deriveSeed } from './seeds.js';
-import { summarize } from './statistics.js';
+import { summarize } from '../run/statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */
 export type Evaluation = Record<Split, ScoredCompletion[][]>;
@@ -36,7 +38,7 @@ export async function* evaluate(
 }
 
 function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
-  return { meanReward: summarize(flatten(scored).rewards).mean, guards: summarizeGuards(scored) };
+  return { meanReward: summarize(tally(scored).rewards).mean, guards: summarizeGuards(scored) };
 }
 
 /** Samples and scores the prompts of one split; the test split's samples are also guarded. Yields one `evaluated` event. */
@@ -62,13 +64,13 @@ export async function* evaluateSplit(
   } finally {
     await scoring.close();
   }
-  const { rewards, lengths, droppedReasons } = flatten(scored);
+  const { rewards, lengths, droppedReasons } = tally(scored);
   yield {
     type: 'evaluated',
     iteration,
     split,
     rewards,
-    promptMeans: scored.map((samples) => meanOrNull(flatten([samples]).rewards)),
+    promptMeans: scored.map((samples) => meanOrNull(tally([samples]).rewards)),
     lengths,
     statistics: summarize(rewards),
     droppedReasons,

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
-import type { RunDirectories } from './directories.js';
+import type { RunDirectories } from '../run/directories.js';
 import type { Evaluation } from './evaluate.js';
 
 const evaluation = z.custom<Evaluation>(

@@ -1,16 +1,16 @@
 import { trainDpo } from '../dpo/trainer.js';
 import { createAudioExamples, readAudioIndex } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
-import { packPairs, type PreferenceRow } from './data-file.js';
+import { packPairs, type PreferenceRow } from '../run/data-file.js';
 import { evaluate } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
-import { ORIGINAL, type RunEvent } from './events.js';
-import { keepBatch } from './keep-batch.js';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { keepBatch } from '../run/inspection-files.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { ResumePoint } from './resume-point.js';
 import type { Run, TrainingRun } from './run.js';
 import { deriveSeed } from './seeds.js';
-import { readTraining, removeTraining, saveTraining } from './training-checkpoints.js';
+import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, pairs the best with the worst samples, trains it on the
@@ -42,7 +42,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
       if (rows.length > 0) {
         // Training needs the memory.
         await run.sampler.release();
-        await run.nar.releaseWeights();
+        await run.partner.releaseWeights();
         yield* train(run, iteration, rows, done?.trainedSteps);
       }
       run.signal?.throwIfAborted();

@@ -1,9 +1,9 @@
 /** The README.md of a trained checkpoint, as model cards on a hub are laid out. */
 import type { Evaluation } from './evaluate.js';
-import { readVersions } from './package.js';
+import { readVersions } from '../run/versions.js';
 import type { Run } from './run.js';
-import { flatten } from './score.js';
-import { summarize } from './statistics.js';
+import { tally } from './tally.js';
+import { summarize } from '../run/statistics.js';
 
 /** What a hub takes for a model's name. */
 const HUB_NAME = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
@@ -71,7 +71,7 @@ Versions: ${versions.join(', ')}.
 }
 
 function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluation): string {
-  const { rewards } = flatten(evaluation[split]);
+  const { rewards } = tally(evaluation[split]);
   const { count, mean, median, std, min, max } = summarize(rewards);
   const figures = [mean, median, std, min, max].map((value) => value.toFixed(3));
   return `| ${[model, split, count, ...figures].join(' | ')} |`;

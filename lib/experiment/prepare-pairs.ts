@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { choosePairs, type PairRules } from '../dpo/pairs.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
-import { sampleCompletions } from './collect.js';
-import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from './data-file.js';
-import type { RunEvent } from './events.js';
+import { sampleCompletions } from './sample.js';
+import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
+import type { RunEvent } from '../run/events.js';
 import type { Run } from './run.js';
-import { createScoring, flatten, type ScoredCompletion } from './score.js';
+import { createScoring } from './score.js';
+import type { ScoredCompletion } from './scored-completion.js';
+import { tally } from './tally.js';
 import { deriveSeed } from './seeds.js';
-import { summarize } from './statistics.js';
+import { summarize } from '../run/statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
 
 /**
@@ -76,7 +78,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   } finally {
     await scoring.close();
   }
-  const { rewards, lengths, droppedReasons } = flatten(scored);
+  const { rewards, lengths, droppedReasons } = tally(scored);
   yield {
     type: 'scored',
     iteration,

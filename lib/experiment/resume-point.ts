@@ -1,12 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findDamage } from '../checkpoint/checksums.js';
-import type { RunDirectories } from './directories.js';
-import { readDataFile, type PreferenceRow } from './data-file.js';
+import type { RunDirectories } from '../run/directories.js';
+import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
 import { readEvaluations } from './evaluations-file.js';
-import type { RunEvent } from './events.js';
-import { findTraining } from './training-checkpoints.js';
+import type { RunEvent } from '../run/events.js';
+import { findTraining } from '../run/training-checkpoints.js';
 
 /** Where an interrupted run goes on: everything before this is complete on disk. */
 export interface ResumePoint {

@@ -1,12 +1,13 @@
-import type { Codec, DatasetItem } from '../codec/codec.js';
-import type { Partner } from '../policy/nar.js';
+import type { Codec } from '../codec/codec.js';
+import type { DatasetItem } from '../data/item.js';
+import type { Partner } from '../policy/partner.js';
 import type { Policy } from '../policy/policy.js';
 import type { Sampler } from '../policy/sample.js';
 import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
-import type { RunDirectories } from './directories.js';
-import type { Parameters } from './parameters.js';
-import type { WorkClock } from './work-clock.js';
+import type { RunDirectories } from '../run/directories.js';
+import type { Parameters } from '../run/parameters.js';
+import type { WorkClock } from '../run/work-clock.js';
 
 /** Everything an experiment works on. `iterate()` trains `policy` in place. */
 export interface Run {
@@ -16,7 +17,7 @@ export interface Run {
   /** Of `policy`. */
   sampler: Sampler;
   /** Writes codebooks 1 and up from codebook 0. */
-  nar: Partner;
+  partner: Partner;
   codec: Codec;
   reward: Reward;
   /** Measured on held-out prompts beside the reward, and on training prompts where `guardPairs` asks for it. */
@@ -34,7 +35,7 @@ export interface Run {
 export type TrainingRun = Pick<Run, 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'>;
 
 /** What sampling and scoring work on; where nothing asks for sound, without partner and codec. */
-export type SamplingRun = Omit<Run, 'nar' | 'codec'> & Partial<Pick<Run, 'nar' | 'codec'>>;
+export type SamplingRun = Omit<Run, 'partner' | 'codec'> & Partial<Pick<Run, 'partner' | 'codec'>>;
 
 /** A prompt and its ids as the policy reads them. */
 export interface PackedPrompt {

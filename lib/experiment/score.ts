@@ -1,25 +1,12 @@
-import type { RankedCompletion } from '../dpo/pairs.js';
 import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
 import type { Sample } from '../reward/reward.js';
 import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
-import type { RunEvent, Split } from './events.js';
-import { keepInvalidSamples } from './keep-batch.js';
+import type { RunEvent, Split } from '../run/events.js';
+import { keepInvalidSamples } from '../run/inspection-files.js';
 import type { SamplingRun } from './run.js';
+import type { ScoredCompletion } from './scored-completion.js';
 import { synthesize } from './synthesize.js';
-
-/** One completion of a prompt (codes of codebook 0) with what the run's reward and guards say of it. */
-export interface ScoredCompletion extends RankedCompletion {
-  codes: number[];
-  /** False where it was cut off at the longest length. */
-  finished: boolean;
-  details: Record<string, number>;
-  /** What the guards could measure of it. */
-  figures: GuardFigures;
-  /** Why it has no reward. */
-  dropped?: string;
-  /** Which of its figures is not finite: "reward NaN". It has no reward either, and the run stops. */
-  invalid?: string;
-}
+import { tally } from './tally.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
@@ -70,7 +57,7 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
     const group = waiting.splice(0, COMPLETIONS_AT_ONCE);
     const makeAudio = once(() => {
       const speech = speechOf(run);
-      const spoken = group.filter(({ codes }) => codes.length <= speech.nar.maxFrames);
+      const spoken = group.filter(({ codes }) => codes.length <= speech.partner.maxFrames);
       const completions = spoken.map(({ promptIndex, codes }) => ({
         item: prompts[promptIndex].item,
         codes,
@@ -87,10 +74,11 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
       const { promptIndex, sampleIndex, codes, finished } = completion;
       const { item } = prompts[promptIndex];
       const audio = async () => {
-        const { nar, codec } = speechOf(run);
+        const { partner, codec } = speechOf(run);
         const samples = (await makeAudio()).get(completion);
         refuseWhenClosed();
-        if (!samples) throw new UnscorableSample(`it is longer than the partner's ${nar.maxFrames} frames`);
+        if (!samples)
+          throw new UnscorableSample(`it is longer than the partner's ${partner.maxFrames} frames`);
         return { samples, sampleRateHz: codec.sampleRateHz };
       };
       // Nobody waits for it while the policy is sampled: a failure is kept.
@@ -119,7 +107,7 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
       await refuseInvalid(run, split, scored, progress.iteration);
-      const { rewards, lengths, droppedReasons } = flatten(scored);
+      const { rewards, lengths, droppedReasons } = tally(scored);
       if (rewards.length === 0) {
         throw new Error(
           `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`,
@@ -197,30 +185,10 @@ async function refuseInvalid(
   );
 }
 
-/** Rewards of all scored completions, lengths (in tokens) of all completions, and why some were dropped: "3 samples: it is empty". */
-export function flatten(scored: readonly ScoredCompletion[][]): {
-  rewards: number[];
-  lengths: number[];
-  droppedReasons: string[];
-} {
-  const all = scored.flat();
-  const counts = new Map<string, number>();
-  for (const { dropped } of all) {
-    if (dropped !== undefined) counts.set(dropped, (counts.get(dropped) ?? 0) + 1);
-  }
-  return {
-    rewards: all.map(({ reward }) => reward).filter((reward) => reward !== null),
-    lengths: all.map(({ codes }) => codes.length),
-    droppedReasons: [...counts].map(
-      ([reason, count]) => `${count} sample${count === 1 ? '' : 's'}: ${reason}`,
-    ),
-  };
-}
-
-function speechOf({ nar, codec, signal, reward }: SamplingRun) {
-  if (!nar || !codec)
+function speechOf({ partner, codec, signal, reward }: SamplingRun) {
+  if (!partner || !codec)
     throw new TypeError(`partner and codec were not opened, but the ${reward.name} reward asks for sound`);
-  return { nar, codec, signal };
+  return { partner, codec, signal };
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,6 +1,6 @@
 import { allFinite } from '../audio/finite.js';
 import type { Codec, Codes } from '../codec/codec.js';
-import type { Partner } from '../policy/nar.js';
+import type { Partner } from '../policy/partner.js';
 
 /** Codebook 0 of a completion and the prompt it answers. */
 export interface Completion {
@@ -15,7 +15,7 @@ export interface Completion {
  * @throws Error when codec and partner make something that is no sound, which is no completion's fault
  */
 export async function synthesize(
-  { nar, codec, signal }: { nar: Partner; codec: Codec; signal?: AbortSignal },
+  { partner, codec, signal }: { partner: Partner; codec: Codec; signal?: AbortSignal },
   completions: readonly Completion[],
 ): Promise<Float32Array[]> {
   const items = completions.map(({ item, codes }) => ({
@@ -23,7 +23,7 @@ export async function synthesize(
     source: item.src_encodec,
     codebook0: codes,
   }));
-  const filled = await nar.fill(items, signal);
+  const filled = await partner.fill(items, signal);
   const waveforms: Float32Array[] = [];
   for (const [index, { codes }] of completions.entries()) {
     signal?.throwIfAborted();

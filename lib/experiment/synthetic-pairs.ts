@@ -1,6 +1,6 @@
 import { uniformStream } from '../random.js';
 import { countEvenTokens } from '../reward/even-token.js';
-import { formatTokens, type PreferenceRow } from './data-file.js';
+import { formatTokens, type PreferenceRow } from '../run/data-file.js';
 import type { PackedPrompt } from './run.js';
 
 const SHORTEST_CHARACTERS = 50;

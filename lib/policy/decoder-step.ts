@@ -5,7 +5,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { compile, gelu, tf, timeMajorMatMul, type Compiled, type InputSpec } from '../engine/index.js';
 import { encode, keysAndValues, linear, norm, type Weights } from './bart.js';
 import { weightSpecs } from './resident-weights.js';

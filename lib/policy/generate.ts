@@ -1,7 +1,7 @@
 /** Autoregressive generation for many prompts and samples at once: encoder once a prompt, key-value cache, head cut to the allowed ids. */
 import { isDeepStrictEqual } from 'node:util';
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { compiledModule, defaultHost, type Compiled } from '../engine/index.js';
 import { openAtOnce, releaseAll } from '../release.js';
 import {
@@ -35,7 +35,7 @@ export interface GenerateOptions {
 }
 
 /** A model ready to write. Calls follow one another: one generation at a time. */
-export interface Generator {
+export interface CompletionWriter {
   /** Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds. */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GenerateStep>;
   /** Frees the compiled programs and their copy of the weights. The next `generate` compiles again. */
@@ -59,7 +59,7 @@ interface Programs {
 const SOURCE_STEP = 32;
 
 /** Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them. */
-export function openGenerator(model: Model, { prefix, allowed }: Vocabulary): Generator {
+export function openCompletionWriter(model: Model, { prefix, allowed }: Vocabulary): CompletionWriter {
   const { config, weights } = model;
   const vocabulary = Int32Array.from([...allowed, ...prefix.filter((id) => !allowed.includes(id))]);
   let kept: Programs | undefined;

@@ -1,7 +1,7 @@
 /** A new policy's weights. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { bartWeightShapes } from '../checkpoint/bart-weights.js';
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { elementCount } from '../engine/graph.js';
 import { uniformStream } from '../random.js';
 

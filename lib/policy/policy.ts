@@ -1,7 +1,7 @@
 /** A speech language model in memory: configuration, tokenizer, weights. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { loadPretrained, savePretrained } from '../checkpoint/pretrained.js';
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { resolveModelPart } from '../package-root.js';
 import { loadTokenizer, type SpeechTokenizer } from './tokenizer.js';
 

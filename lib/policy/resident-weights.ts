@@ -1,5 +1,5 @@
 /** Weights as inputs of programs, kept once in the engine's memory for all programs that read them. */
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { checkResident, defaultHost, residentBytes, type InputSpec, type Resident } from '../engine/index.js';
 import { openParts } from '../release.js';
 

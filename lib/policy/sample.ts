@@ -1,5 +1,5 @@
 /** Sampling a policy: what DPO learns from. */
-import { openGenerator } from './generate.js';
+import { openCompletionWriter } from './generate.js';
 import type { Policy } from './policy.js';
 import type { SamplingRules } from './warp.js';
 
@@ -37,7 +37,7 @@ export function openSampler(policy: Policy): Sampler {
     i < tokenizer.codebookSize ? first + i : config.eos_token_id,
   );
   const prefix = [config.decoder_start_token_id, config.bos_token_id];
-  const generator = openGenerator(policy, { prefix, allowed });
+  const writer = openCompletionWriter(policy, { prefix, allowed });
 
   async function* sample(
     prompts: readonly (readonly number[])[],
@@ -51,7 +51,7 @@ export function openSampler(policy: Policy): Sampler {
       const keys = part.flatMap((_, i) =>
         Array.from({ length: samplesPerPrompt }, (_unused, j) => [seed, start + i, j]),
       );
-      const steps = generator.generate(part, {
+      const steps = writer.generate(part, {
         samplesPerPrompt,
         maxNewTokens: maxNewTokens + 1,
         choose: { rules, keys },
@@ -74,5 +74,5 @@ export function openSampler(policy: Policy): Sampler {
     }
   }
 
-  return { sample, release: generator.release };
+  return { sample, release: writer.release };
 }

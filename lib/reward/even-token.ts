@@ -7,7 +7,7 @@ export function countEvenTokens(codes: readonly number[]): { percent: number; to
 }
 
 /** Share of even codes in codebook 0, times 5. A toy reward whose best value (5) and chance value (2.5) are known. */
-export const evenToken: Reward = {
+export const evenTokenReward: Reward = {
   name: 'even-token',
   label: 'even tokens (0 to 5)',
   async score({ codes }) {

@@ -3,7 +3,8 @@ import { compareTraits, measureTraits } from '../scoring/fidelity.js';
 import type { OpinionScorer } from '../scoring/opinion.js';
 import { measureLevel } from '../scoring/silence.js';
 import { wordErrors } from '../scoring/wer.js';
-import type { Codec, DatasetItem } from '../codec/codec.js';
+import type { Codec } from '../codec/codec.js';
+import type { DatasetItem } from '../data/item.js';
 import type { Sample } from './reward.js';
 
 interface FigureMeaning {

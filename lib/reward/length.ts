@@ -11,7 +11,7 @@ export function scoreLength(tokens: number): number {
 }
 
 /** Shorter is better. Pairs are ranked by the length itself, which still tells samples apart where the score is flat. */
-export const length: Reward = {
+export const lengthReward: Reward = {
   name: 'length',
   label: 'shortness (0 to 5)',
   async score({ codes }) {

@@ -1,4 +1,4 @@
-import type { DatasetItem } from '../codec/codec.js';
+import type { DatasetItem } from '../data/item.js';
 
 /** What a reward may look at: one sampled completion of one prompt. */
 export interface Sample {

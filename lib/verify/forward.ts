@@ -1,10 +1,10 @@
 /** One forward pass, greedy decoding and the sampling rules against transformers. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import type { HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import { attentionMask, lengthMask } from '../policy/padding.js';
 import { compile, tf, type HostArray } from '../engine/index.js';
 import { causalMask, decode, encode, logits, MASKED } from '../policy/bart.js';
-import { openGenerator } from '../policy/generate.js';
+import { openCompletionWriter } from '../policy/generate.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import { argMax, warp } from '../policy/warp.js';
 import type { ForwardGolden, NarGolden } from './golden.js';
@@ -130,19 +130,19 @@ export async function verifyGreedy(model: Model, golden: ForwardGolden): Promise
     ids.filter((_, i) => golden.attention_mask[row][i] === 1),
   );
   const written: number[][] = [];
-  const generator = openGenerator(model, {
+  const writer = openCompletionWriter(model, {
     prefix: [model.config.decoder_start_token_id],
     allowed: Int32Array.from({ length: model.config.vocab_size }, (_, id) => id),
   });
   try {
-    const steps = generator.generate(prompts, {
+    const steps = writer.generate(prompts, {
       samplesPerPrompt: 1,
       maxNewTokens: 24,
       choose: (_row, scores) => argMax(scores),
     });
     for await (const { ended } of steps) for (const { row, ids } of ended) written[row] = ids;
   } finally {
-    await generator.release();
+    await writer.release();
   }
   const expected = golden.greedy_max_new_24.map((ids) =>
     withoutPadding(ids.slice(1), model.config.pad_token_id),

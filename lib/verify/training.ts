@@ -1,8 +1,9 @@
 /** Gradients, ten DPO steps and the final weights against TRL. */
 import { join } from 'node:path';
-import { readSafetensors, type HostTensor } from '../checkpoint/safetensors.js';
+import type { HostTensor } from '../engine/host-tensor.js';
+import { readSafetensors } from '../checkpoint/safetensors.js';
 import { batchShape, collatePairs, type PreferencePair } from '../dpo/batch.js';
-import { gradientOf, splitTrained } from '../dpo/gradient-program.js';
+import { gradientOf, splitTrained } from '../train/gradient-program.js';
 import { compilePairProgram } from '../dpo/pair-program.js';
 import { trainDpo } from '../dpo/trainer.js';
 import type { Model } from './forward.js';

@@ -1,4 +1,4 @@
-import type { RunEvent, Split } from '../experiment/events.js';
+import type { RunEvent, Split } from '../run/events.js';
 import { formatChange, formatNumber } from './format.js';
 import { beforeAndAfter, evaluationsOf, policyName, splitName, type Evaluation } from './run-events.js';
 import type { Column, Table } from './table.js';

@@ -1,4 +1,4 @@
-import { ORIGINAL, type RunEvent } from '../experiment/events.js';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import { formatFigure } from './guard-table.js';

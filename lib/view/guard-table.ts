@@ -1,6 +1,6 @@
-import { pairedBootstrap, type Interval } from '../experiment/bootstrap.js';
-import { ORIGINAL, type RunEvent } from '../experiment/events.js';
-import type { GuardSummary } from '../experiment/guard.js';
+import { pairedBootstrap, type Interval } from '../run/bootstrap.js';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
+import type { GuardSummary } from '../run/events.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { formatChange, formatNumber } from './format.js';
 import { eventsOf, policyName } from './run-events.js';

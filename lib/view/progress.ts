@@ -1,4 +1,4 @@
-import type { RunEvent } from '../experiment/events.js';
+import type { RunEvent } from '../run/events.js';
 import { formatDuration, formatNumber } from './format.js';
 import { policyName, splitName } from './run-events.js';
 

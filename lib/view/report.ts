@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { readRun, type RecordedRun } from '../experiment/run-files.js';
+import { readRun, type RecordedRun } from '../run/run-files.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
 import { rewardLabel } from './reward-label.js';

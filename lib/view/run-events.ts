@@ -1,4 +1,4 @@
-import { ORIGINAL, type RunEvent, type Split } from '../experiment/events.js';
+import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 
 export type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
 export type Evaluation = EventOf<'evaluated'>;

@@ -74,7 +74,7 @@ export function jupyterEnvironment(extra = {}) {
 function registerKernel() {
   const folder = join(venv, 'share', 'jupyter', 'kernels', 'tslab');
   mkdirSync(folder, { recursive: true });
-  const start = join(root, 'dist', 'scripts', 'kernel', 'start.js');
+  const start = join(root, 'dist', 'lib', 'notebook', 'kernel', 'start.js');
   const kernel = {
     argv: [process.execPath, '--enable-source-maps', start, '{connection_file}'],
     display_name: 'TypeScript',

@@ -7,7 +7,7 @@ import { openSafetensors, readSafetensors } from '../../lib/checkpoint/safetenso
 import { readTensorFiles } from '../../lib/checkpoint/tensor-files.js';
 import { readTextFile } from '../../lib/checkpoint/text-file.js';
 import { readTorchFile } from '../../lib/checkpoint/torch-file.js';
-import { readItems } from '../../lib/experiment/dataset/items.js';
+import { readItems } from '../../lib/data/items.js';
 import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
 import { openCodec } from '../../lib/codec/open.js';
 import { resolveModelPart } from '../../lib/package-root.js';

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { SHARED_EMBEDDING } from '../../lib/checkpoint/bart-weights.js';
 import { loadPretrained, savePretrained } from '../../lib/checkpoint/pretrained.js';
 import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
-import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
+import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { TINY_CONFIG_JSON, tinyConfig, tinyWeights } from '../support/tiny-bart.js';

@@ -9,7 +9,7 @@ import {
   readSafetensors,
   writeSafetensors,
 } from '../../lib/checkpoint/safetensors.js';
-import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
+import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 

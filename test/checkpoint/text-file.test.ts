@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeText, readTextFile, textChunks, textLines } from '../../lib/checkpoint/text-file.js';
 import { readJsonFile } from '../../lib/checkpoint/json-file.js';
-import { prepareDataset } from '../../lib/experiment/prepare-dataset.js';
-import { readDataFile } from '../../lib/experiment/data-file.js';
-import { readItems } from '../../lib/experiment/dataset/items.js';
-import { loadPrompts } from '../../lib/experiment/prompts.js';
+import { prepareDataset } from '../../lib/jobs/prepare-dataset.js';
+import { readDataFile } from '../../lib/run/data-file.js';
+import { readItems } from '../../lib/data/items.js';
+import { loadPrompts } from '../../lib/data/prompts.js';
 import { readTokenizerJson } from '../../lib/policy/tokenizer-files.js';
-import { chooseSettings } from '../../lib/view/notebook/settings.js';
+import { chooseSettings } from '../../lib/notebook/settings.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CODEC = { codebooks: 1, codebookSize: 4 };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { endedBeforeStartBy, endedBy } from '../../lib/cli/interrupt.js';
-import type { RunEvent } from '../../lib/experiment/events.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CLI = new URL('../../dist/lib/cli.js', import.meta.url).pathname;

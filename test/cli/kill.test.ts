@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readRun } from '../../lib/experiment/run-files.js';
+import { readRun } from '../../lib/run/run-files.js';
 import { uniformStream } from '../../lib/random.js';
 import {
   findRun,

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
-import { parametersSchema, parseParameters, presets } from '../../lib/experiment/parameters.js';
+import { parametersSchema, parseParameters, presets } from '../../lib/run/parameters.js';
 
 let folder: string;
 let printed: string;

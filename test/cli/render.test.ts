@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { createDisplay } from '../../lib/cli/render.js';
-import type { RunEvent } from '../../lib/experiment/events.js';
-import { summarize } from '../../lib/experiment/statistics.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { summarize } from '../../lib/run/statistics.js';
 
 const metrics = {
   loss: 0.5,

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { trackF0 } from '../../lib/audio/f0.js';
-import type { FloatTensor } from '../../lib/checkpoint/safetensors.js';
+import type { FloatTensor } from '../../lib/engine/host-tensor.js';
 import { saveSpectralCodec, type SpectralCodecModel } from '../../lib/codec/spectral/checkpoint.js';
 import { openSpectralCodec } from '../../lib/codec/spectral/codec.js';
 import { decoderShapes } from '../../lib/codec/spectral/decoder.js';

@@ -17,7 +17,7 @@ import {
 } from '../../lib/codec/spectral/stft-graph.js';
 import { tf } from '../../lib/engine/index.js';
 import { uniformStream } from '../../lib/random.js';
-import { forwardBasis, frameBlocks } from '../../scripts/default/dft-matrix.js';
+import { forwardBasis, frameBlocks } from '../../recipes/default/dft-matrix.js';
 
 const FRAMES = 4;
 const PARITIES = ['even', 'odd'] as const;

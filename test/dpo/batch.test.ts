@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { batchShape, collatePairs, type BatchShape, type PreferencePair } from '../../lib/dpo/batch.js';
-import { splitTrained } from '../../lib/dpo/gradient-program.js';
+import { splitTrained } from '../../lib/train/gradient-program.js';
 import { compilePairProgram } from '../../lib/dpo/pair-program.js';
 import { MASKED } from '../../lib/policy/bart.js';
 import { randomPolicy } from '../support/random-policy.js';

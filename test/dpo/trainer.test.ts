@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { DeferredTensor, HostTensor } from '../../lib/checkpoint/safetensors.js';
+import type { DeferredTensor, HostTensor } from '../../lib/engine/host-tensor.js';
 import { batchShape, collatePairs, type PreferencePair } from '../../lib/dpo/batch.js';
-import { gradientOf, splitTrained } from '../../lib/dpo/gradient-program.js';
+import { gradientOf, splitTrained } from '../../lib/train/gradient-program.js';
 import { compilePairProgram } from '../../lib/dpo/pair-program.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';

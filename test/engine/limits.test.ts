@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from 'vitest';
-import { checkTrainable, openTrainingState } from '../../lib/dpo/training-state.js';
+import { checkTrainable, openTrainingState } from '../../lib/train/training-state.js';
 import { EngineHost } from '../../lib/engine/index.js';
 import { writeOnnx } from '../../lib/engine/onnx.js';
 import { checkUploadable } from '../../lib/policy/resident-weights.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createCheckpointKeeper } from '../../lib/experiment/checkpoints.js';
 import type { Evaluation } from '../../lib/experiment/evaluate.js';
-import { parseParameters } from '../../lib/experiment/parameters.js';
+import { parseParameters } from '../../lib/run/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 

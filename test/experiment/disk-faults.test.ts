@@ -9,12 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type * as Atomic from '../../lib/checkpoint/atomic.js';
 import { main } from '../../lib/cli/main.js';
-import { createRunDirectories } from '../../lib/experiment/directories.js';
-import type * as Experiment from '../../lib/experiment/experiment.js';
+import { createRunDirectories } from '../../lib/run/directories.js';
+import type * as Experiment from '../../lib/jobs/experiment.js';
 import { iterate } from '../../lib/experiment/iterate.js';
-import { whileLocked } from '../../lib/experiment/lock.js';
-import { recordRun } from '../../lib/experiment/record.js';
-import { readRun } from '../../lib/experiment/run-files.js';
+import { whileLocked } from '../../lib/run/lock.js';
+import { recordRun } from '../../lib/run/record.js';
+import { readRun } from '../../lib/run/run-files.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import type { Sampler } from '../../lib/policy/sample.js';
 import { hash, uniformStream } from '../../lib/random.js';
@@ -71,7 +71,7 @@ async function forgetFiles(): Promise<void> {
   memory.atomic = await vi.importActual<typeof Atomic>('../../lib/checkpoint/atomic.js');
 }
 
-vi.mock('../../lib/experiment/experiment.js', (): Partial<typeof Experiment> => {
+vi.mock('../../lib/jobs/experiment.js', (): Partial<typeof Experiment> => {
   const withRun: typeof Experiment.withRun = async function* (
     parameters,
     { root, signal, ...options },

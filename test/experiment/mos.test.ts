@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { readDataFile } from '../../lib/experiment/data-file.js';
-import type { RunEvent } from '../../lib/experiment/events.js';
+import { readDataFile } from '../../lib/run/data-file.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
-import { parseParameters, presets } from '../../lib/experiment/parameters.js';
-import { recordRun } from '../../lib/experiment/record.js';
-import { readRun } from '../../lib/experiment/run-files.js';
+import { parseParameters, presets } from '../../lib/run/parameters.js';
+import { recordRun } from '../../lib/run/record.js';
+import { readRun } from '../../lib/run/run-files.js';
 import type { Run } from '../../lib/experiment/run.js';
-import { openScorers } from '../../lib/experiment/scorers.js';
+import { openScorers } from '../../lib/jobs/scorers.js';
 import { sharedPath } from '../support/shared.js';
 import { createTinyRun } from './tiny-run.js';
 

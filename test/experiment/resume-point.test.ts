@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { writeChecksums } from '../../lib/checkpoint/checksums.js';
-import { writeDataFile, type PreferenceRow } from '../../lib/experiment/data-file.js';
-import { createRunDirectories, type RunDirectories } from '../../lib/experiment/directories.js';
+import { writeDataFile, type PreferenceRow } from '../../lib/run/data-file.js';
+import { createRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
 import { writeEvaluations } from '../../lib/experiment/evaluations-file.js';
-import type { RunEvent } from '../../lib/experiment/events.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
-import { saveTraining } from '../../lib/experiment/training-checkpoints.js';
+import { saveTraining } from '../../lib/run/training-checkpoints.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const evaluation = { train: [], test: [] };

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
 import { createAudioExamples } from '../../lib/experiment/audio-examples.js';
-import type { RunEvent } from '../../lib/experiment/events.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
-import { recordRun } from '../../lib/experiment/record.js';
+import { recordRun } from '../../lib/run/record.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
-import { cutRecord, readRun, type RunRecord } from '../../lib/experiment/run-files.js';
+import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { createScoring } from '../../lib/experiment/score.js';
 import type { Guard } from '../../lib/reward/guard.js';
-import { evenToken } from '../../lib/reward/even-token.js';
+import { evenTokenReward } from '../../lib/reward/even-token.js';
 import type { Reward } from '../../lib/reward/reward.js';
 import { ScorerFault, UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { createTinyRun } from './tiny-run.js';
@@ -58,13 +58,13 @@ describe('createScoring', () => {
   it('once closed, starts nothing more, and is closed when nothing is under way', async () => {
     let [started, ended] = [0, 0];
     const run = await tinyRun({ reward: faultyReward });
-    const fill: Run['nar']['fill'] = async (items) => {
+    const fill: Run['partner']['fill'] = async (items) => {
       started += 1;
       await new Promise((resolve) => setTimeout(resolve, 50));
       ended += 1;
       return items.map(({ codebook0 }) => [[...codebook0]]);
     };
-    const scoring = createScoring({ ...run, nar: { ...run.nar, fill } }, 'train');
+    const scoring = createScoring({ ...run, partner: { ...run.partner, fill } }, 'train');
     // Three groups of 16, of which the second waits for the first.
     for (let i = 0; i < 48; i++) scoring.add(0, i, [1, 2, 3, 4], true);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -127,24 +127,24 @@ describe('createScoring', () => {
   it('makes the audio of many completions in few calls, and the same audio for each', async () => {
     const run = await tinyRun({ reward: faultyReward });
     const filled: number[] = [];
-    const nar: Run['nar'] = {
-      ...run.nar,
+    const partner: Run['partner'] = {
+      ...run.partner,
       fill: (items) => {
         filled.push(items.length);
-        return run.nar.fill(items);
+        return run.partner.fill(items);
       },
     };
     const lengths = Array.from({ length: 40 }, (_, i) => 4 + (i % 3));
     const completions = lengths.map((length) => Array.from({ length }, () => 1));
-    const { scored } = await scoreAll({ ...run, nar }, [completions, []]);
+    const { scored } = await scoreAll({ ...run, partner }, [completions, []]);
     expect(filled).toEqual([16, 16, 8]);
     expect(scored[0].map(({ reward }) => reward)).toEqual(lengths.map((length) => length * 160));
   });
 
   it('drops what is longer than the partner can fill, and scores the others of its group', async () => {
     const run = await tinyRun({ reward: faultyReward });
-    const nar: Run['nar'] = { ...run.nar, maxFrames: 4 };
-    const { scored } = await scoreAll({ ...run, nar }, [
+    const partner: Run['partner'] = { ...run.partner, maxFrames: 4 };
+    const { scored } = await scoreAll({ ...run, partner }, [
       [
         [1, 2, 3, 4, 5],
         [1, 2, 3, 4],
@@ -159,8 +159,11 @@ describe('createScoring', () => {
 
   it('makes no audio for a reward that reads codes', async () => {
     const run = await tinyRun({});
-    const nar: Run['nar'] = { ...run.nar, fill: () => Promise.reject(new Error('no audio is needed')) };
-    const { scored } = await scoreAll({ ...run, nar }, [[[2, 4]], []]);
+    const partner: Run['partner'] = {
+      ...run.partner,
+      fill: () => Promise.reject(new Error('no audio is needed')),
+    };
+    const { scored } = await scoreAll({ ...run, partner }, [[[2, 4]], []]);
     expect(scored[0]).toMatchObject([{ reward: 5 }]);
   });
 
@@ -186,7 +189,7 @@ describe("what is no sample's own fault", () => {
 
   it.each(faults)('stops at %s in the reward', async (_, fault, kind) => {
     const reward: Reward = {
-      ...evenToken,
+      ...evenTokenReward,
       score: ({ codes }) => (codes[0] === 2 ? Promise.reject(fault) : Promise.resolve(1)),
     };
     const error: unknown = await scoreAll(await tinyRun({ reward }), COMPLETIONS).catch((e: unknown) => e);
@@ -207,7 +210,7 @@ describe("what is no sample's own fault", () => {
 
   it('stops at one in rank or details', async () => {
     const reward: Reward = {
-      ...evenToken,
+      ...evenTokenReward,
       rank: ({ codes }) => {
         if (codes[0] === 2) throw new TypeError('no rank');
         return 1;
@@ -218,17 +221,23 @@ describe("what is no sample's own fault", () => {
 
   it('stops at one in partner or codec, and at sound that is not finite', async () => {
     const run = await tinyRun({ reward: faultyReward });
-    const nar: Run['nar'] = { ...run.nar, fill: () => Promise.reject(new Error('out of memory')) };
+    const partner: Run['partner'] = {
+      ...run.partner,
+      fill: () => Promise.reject(new Error('out of memory')),
+    };
     const first = /^the run stops at sample 0 of train prompt 0, "Faster": the faulty reward fails: /;
-    await expect(scoreAll({ ...run, nar }, COMPLETIONS)).rejects.toThrow(first);
-    await expect(scoreAll({ ...run, nar }, COMPLETIONS)).rejects.toThrow(/: out of memory$/);
+    await expect(scoreAll({ ...run, partner }, COMPLETIONS)).rejects.toThrow(first);
+    await expect(scoreAll({ ...run, partner }, COMPLETIONS)).rejects.toThrow(/: out of memory$/);
     const codec: Run['codec'] = { ...run.codec, decode: async () => new Float32Array(480).fill(NaN) };
     await expect(scoreAll({ ...run, codec }, COMPLETIONS)).rejects.toThrow(first);
     await expect(scoreAll({ ...run, codec }, COMPLETIONS)).rejects.toThrow('not finite numbers');
   });
 
   it('ends the sampling under way', async () => {
-    const reward: Reward = { ...evenToken, score: () => Promise.reject(new Error('the server is gone')) };
+    const reward: Reward = {
+      ...evenTokenReward,
+      score: () => Promise.reject(new Error('the server is gone')),
+    };
     const scoring = createScoring(await tinyRun({ reward }), 'train');
     for (let sample = 0; sample < 16; sample++) scoring.add(0, sample, [1], true);
     await vi.waitFor(() => {
@@ -240,7 +249,7 @@ describe("what is no sample's own fault", () => {
     const run = await tinyRun({});
     const recordings = run.train.map(({ item }) => item.src_encodec[0]);
     const reward: Reward = {
-      ...evenToken,
+      ...evenTokenReward,
       score: ({ codes }) => (recordings.includes(codes) ? Promise.reject(faults[1][1]) : Promise.resolve(1)),
     };
     await expect(createAudioExamples({ ...run, reward }).addPrompts()).rejects.toThrow(
@@ -263,9 +272,9 @@ describe("what is no sample's own fault", () => {
 
     evaluations = 0;
     const dying: Reward = {
-      ...evenToken,
+      ...evenTokenReward,
       // Of the second iteration's samples.
-      score: (sample) => (evaluations === 4 ? Promise.reject(faults[2][1]) : evenToken.score(sample)),
+      score: (sample) => (evaluations === 4 ? Promise.reject(faults[2][1]) : evenTokenReward.score(sample)),
     };
     const run = await tinyRun({ reward: dying });
     const start = new Map(run.policy.weights);
@@ -285,7 +294,7 @@ describe("what is no sample's own fault", () => {
     const { weights } = await loadPretrained(plan.policy!);
     for (const name of start.keys()) run.policy.weights.set(name, weights.get(name)!);
     const earlier = await cutRecord(directories, failed.record, plan.events);
-    const again = { ...run, reward: evenToken };
+    const again = { ...run, reward: evenTokenReward };
     await record(again, iterate(again, plan.point), { record: earlier, how: plan.description });
     for (const [place, file] of [
       ['outputDirectory', 'data_iter_1.json'],

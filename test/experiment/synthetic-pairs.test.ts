@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatTokens } from '../../lib/experiment/data-file.js';
+import { formatTokens } from '../../lib/run/data-file.js';
 import { makeSyntheticPairs } from '../../lib/experiment/synthetic-pairs.js';
 
 const item = { src_encodec: [[3, 1]], instruction: 'Faster', tgt_encodec: [[1]] };

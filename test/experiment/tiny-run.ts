@@ -2,17 +2,18 @@ import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import type { Codec, DatasetItem } from '../../lib/codec/codec.js';
-import { createRunDirectories } from '../../lib/experiment/directories.js';
-import { parseParameters } from '../../lib/experiment/parameters.js';
+import type { Codec } from '../../lib/codec/codec.js';
+import type { DatasetItem } from '../../lib/data/item.js';
+import { createRunDirectories } from '../../lib/run/directories.js';
+import { parseParameters } from '../../lib/run/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
-import { createWorkClock } from '../../lib/experiment/work-clock.js';
+import { createWorkClock } from '../../lib/run/work-clock.js';
 import { initializeWeights } from '../../lib/policy/init.js';
-import type { Partner } from '../../lib/policy/nar.js';
+import type { Partner } from '../../lib/policy/partner.js';
 import { packPrompt } from '../../lib/policy/pack.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { openSampler } from '../../lib/policy/sample.js';
-import { evenToken } from '../../lib/reward/even-token.js';
+import { evenTokenReward } from '../../lib/reward/even-token.js';
 
 const CODEBOOKS = 2;
 const CODEBOOK_SIZE = 8;
@@ -45,9 +46,9 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
     policy,
     sampler: openSampler(policy),
     clock: createWorkClock(),
-    nar: silentPartner,
+    partner: silentPartner,
     codec: humCodec,
-    reward: evenToken,
+    reward: evenTokenReward,
     guards: [],
     notices: [],
     train: items.slice(0, 2).map(pack),

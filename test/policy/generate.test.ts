@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
 import { causalMask, decode, encode, logits } from '../../lib/policy/bart.js';
 import { seededChoice, type GenerateStep } from '../../lib/policy/decode-loop.js';
-import { openGenerator, type GenerateOptions, type Vocabulary } from '../../lib/policy/generate.js';
+import { openCompletionWriter, type GenerateOptions, type Vocabulary } from '../../lib/policy/generate.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { argMax } from '../../lib/policy/warp.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -25,10 +25,10 @@ async function collect(
 ): Promise<GenerateStep[]> {
   const steps: GenerateStep[] = [];
   const { prefix = [2], allowed = everyId, ...rest } = options;
-  const generator = openGenerator(model, { prefix, allowed });
+  const writer = openCompletionWriter(model, { prefix, allowed });
   const defaults = { samplesPerPrompt: 1, maxNewTokens: 10 };
-  for await (const step of generator.generate(of, { ...defaults, ...rest })) steps.push(step);
-  await generator.release();
+  for await (const step of writer.generate(of, { ...defaults, ...rest })) steps.push(step);
+  await writer.release();
   return steps;
 }
 
@@ -167,7 +167,7 @@ describe('generate', () => {
       signal: abort.signal,
     });
     await expect(aborted).rejects.toThrow('enough');
-    const { generate, release } = openGenerator(policy, { prefix: [2], allowed: everyId });
+    const { generate, release } = openCompletionWriter(policy, { prefix: [2], allowed: everyId });
     const options = { samplesPerPrompt: 1, maxNewTokens: 9, choose };
     for await (const { open } of generate(prompts, options)) if (open > 0) break;
     const sampling = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: prompts.map((_, row) => [row]) };
@@ -181,7 +181,7 @@ describe('generate', () => {
   it('is of the present weights and prompts, though its programs are kept', async () => {
     const trained: Policy = { ...policy, weights: copyWeights(policy.weights) };
     const greedy = { choose: (_row: number, scores: Float32Array) => argMax(scores) };
-    const { generate, release } = openGenerator(trained, { prefix: [2], allowed: everyId });
+    const { generate, release } = openCompletionWriter(trained, { prefix: [2], allowed: everyId });
     const write = async (of: number[][], samplesPerPrompt: number) => {
       const steps: GenerateStep[] = [];
       for await (const step of generate(of, { samplesPerPrompt, maxNewTokens: 10, ...greedy }))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { countEvenTokens, evenToken } from '../../lib/reward/even-token.js';
-import { length, scoreLength } from '../../lib/reward/length.js';
+import { countEvenTokens, evenTokenReward } from '../../lib/reward/even-token.js';
+import { lengthReward, scoreLength } from '../../lib/reward/length.js';
 import type { Sample } from '../../lib/reward/reward.js';
 
 function sampleOf(codes: number[]): Sample {
@@ -13,22 +13,25 @@ function sampleOf(codes: number[]): Sample {
 
 describe('even-token', () => {
   it('scores the share of even codes times 5', async () => {
-    expect(await evenToken.score(sampleOf([2, 4, 7, 0]))).toBe(3.75);
-    expect(await evenToken.score(sampleOf([1, 3]))).toBe(0);
-    expect(await evenToken.score(sampleOf([254]))).toBe(5);
+    expect(await evenTokenReward.score(sampleOf([2, 4, 7, 0]))).toBe(3.75);
+    expect(await evenTokenReward.score(sampleOf([1, 3]))).toBe(0);
+    expect(await evenTokenReward.score(sampleOf([254]))).toBe(5);
   });
 
   it('counts percent as a share and total', () => {
     expect(countEvenTokens([0, 1, 2, 3, 4])).toEqual({ percent: 0.6, total: 3 });
-    expect(evenToken.details?.(sampleOf([0, 1, 2, 3, 4]))).toEqual({ even_percents: 0.6, even_totals: 3 });
+    expect(evenTokenReward.details?.(sampleOf([0, 1, 2, 3, 4]))).toEqual({
+      even_percents: 0.6,
+      even_totals: 3,
+    });
   });
 
   it('cannot score an empty completion', async () => {
-    expect(await evenToken.score(sampleOf([]))).toBeNull();
+    expect(await evenTokenReward.score(sampleOf([]))).toBeNull();
   });
 
   it('ranks by its score', () => {
-    expect(evenToken.rank).toBeUndefined();
+    expect(evenTokenReward.rank).toBeUndefined();
   });
 });
 
@@ -53,20 +56,20 @@ describe('length', () => {
     [1000, 0],
   ])('scores %i tokens as %d', async (tokens, score) => {
     expect(scoreLength(tokens)).toBeCloseTo(score, 12);
-    expect(await length.score(sampleOf(new Array<number>(tokens).fill(3)))).toBeCloseTo(score, 12);
+    expect(await lengthReward.score(sampleOf(new Array<number>(tokens).fill(3)))).toBeCloseTo(score, 12);
   });
 
   it('ranks the shorter one higher even where the score is flat', () => {
-    const shorter = length.rank?.(sampleOf([1, 2]), 5);
-    const longer = length.rank?.(sampleOf([1, 2, 3]), 5);
+    const shorter = lengthReward.rank?.(sampleOf([1, 2]), 5);
+    const longer = lengthReward.rank?.(sampleOf([1, 2, 3]), 5);
     expect(shorter).toBeGreaterThan(longer as number);
   });
 
   it('keeps the length beside the reward', () => {
-    expect(length.details?.(sampleOf([5, 6, 7]))).toEqual({ lengths: 3 });
+    expect(lengthReward.details?.(sampleOf([5, 6, 7]))).toEqual({ lengths: 3 });
   });
 
   it('cannot score an empty completion', async () => {
-    expect(await length.score(sampleOf([]))).toBeNull();
+    expect(await lengthReward.score(sampleOf([]))).toBeNull();
   });
 });

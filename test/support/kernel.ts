@@ -29,7 +29,7 @@ export interface Answer {
   published: Message[];
 }
 
-/** A front end of the kernel in scripts/kernel, which runs in a process of its own. */
+/** A front end of the kernel in lib/notebook/kernel, which runs in a process of its own. */
 export interface KernelClient {
   /** The kernel's process. */
   pid: number;
@@ -73,7 +73,7 @@ export async function makeConnection(folder: string): Promise<Connection> {
 export const kernelCommand = (root: string, connection: Connection, node = process.execPath) => [
   node,
   '--enable-source-maps',
-  join(root, 'dist', 'scripts', 'kernel', 'start.js'),
+  join(root, 'dist', 'lib', 'notebook', 'kernel', 'start.js'),
   connection.file,
 ];
 

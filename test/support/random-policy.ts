@@ -1,5 +1,5 @@
 import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import type { HostTensor } from '../../lib/checkpoint/safetensors.js';
+import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { initializeWeights } from '../../lib/policy/init.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';

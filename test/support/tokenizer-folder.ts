@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { trainByteLevelBpe } from '../../scripts/default/byte-level-bpe.js';
-import { buildTokenizerFiles, SPECIAL_TOKENS } from '../../scripts/default/tokenizer-files.js';
+import { trainByteLevelBpe } from '../../recipes/default/byte-level-bpe.js';
+import { buildTokenizerFiles, SPECIAL_TOKENS } from '../../recipes/default/tokenizer-files.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 /** A folder with the files of a tokenizer trained on `texts`, after `change` has had its way with tokenizer.json. */

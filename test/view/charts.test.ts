@@ -1,6 +1,6 @@
 import type { Data, ScatterData } from 'plotly.js-dist';
 import { describe, expect, it } from 'vitest';
-import type { RunEvent } from '../../lib/experiment/events.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import {
   lengthDistribution,
   logProbabilityCurves,

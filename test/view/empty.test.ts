@@ -11,7 +11,7 @@ import {
 import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
 import type { Figure } from '../../lib/view/figure.js';
 import { guardTable } from '../../lib/view/guard-table.js';
-import { toBundle } from '../../lib/view/notebook/show.js';
+import { toBundle } from '../../lib/notebook/show.js';
 import { figureSvg } from '../../lib/view/svg/figure-svg.js';
 
 it.each<[string, Figure]>([

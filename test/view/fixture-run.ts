@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { encodeWav } from '../../lib/audio/wav.js';
 import type { DpoMetrics } from '../../lib/dpo/metrics.js';
 import type { AudioExample } from '../../lib/experiment/audio-examples.js';
-import type { RunEvent, Split } from '../../lib/experiment/events.js';
-import { parseParameters } from '../../lib/experiment/parameters.js';
-import type { RunRecord } from '../../lib/experiment/run-files.js';
-import { summarize } from '../../lib/experiment/statistics.js';
+import type { RunEvent, Split } from '../../lib/run/events.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import type { RunRecord } from '../../lib/run/run-files.js';
+import { summarize } from '../../lib/run/statistics.js';
 
 export const SAMPLE_RATE_HZ = 16000;
 export const HOSTILE_INSTRUCTION = 'Make it </script><script>alert(1)</script> "louder" & <b>bolder</b>.';

@@ -1,7 +1,7 @@
 import { rm, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
-import type { RunEvent } from '../../lib/experiment/events.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import { guardCurves } from '../../lib/view/charts.js';
 import { changeOfMeans, guardTable } from '../../lib/view/guard-table.js';
 import { writeReport } from '../../lib/view/report.js';

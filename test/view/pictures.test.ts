@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import type { RunEvent } from '../../lib/experiment/events.js';
-import { parseParameters } from '../../lib/experiment/parameters.js';
-import type { RecordedRun } from '../../lib/experiment/run-files.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import type { RecordedRun } from '../../lib/run/run-files.js';
 import {
   guardCurves,
   lengthDistribution,

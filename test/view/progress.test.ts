@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RunEvent } from '../../lib/experiment/events.js';
-import { summarize } from '../../lib/experiment/statistics.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { summarize } from '../../lib/run/statistics.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../../lib/view/progress.js';
 import { metrics } from './fixture-run.js';
 

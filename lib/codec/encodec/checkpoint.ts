@@ -1,5 +1,5 @@
 /** EnCodec's weights from a Hugging Face folder, in the shapes the network computes with. */
-import type { FloatTensor, HostTensor } from '../../checkpoint/safetensors.js';
+import type { FloatTensor, HostTensor } from '../../engine/host-tensor.js';
 import { readTensorFiles } from '../../checkpoint/tensor-files.js';
 import { codebooksForBandwidth, readEncodecConfig, type EncodecConfig } from './config.js';
 import { decoderLayers, encoderLayers, flatten, type Layer } from './layers.js';

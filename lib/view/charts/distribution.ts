@@ -1,6 +1,6 @@
 import type { Annotation, Data, Shape } from 'plotly.js-dist';
-import type { RunEvent, Split } from '../../experiment/events.js';
-import { summarize } from '../../experiment/statistics.js';
+import type { RunEvent, Split } from '../../run/events.js';
+import { summarize } from '../../run/statistics.js';
 import { COLORS, NOT_EVALUATED, axis, baseLayout, emptyFigure, translucent, type Figure } from '../figure.js';
 import { formatNumber } from '../format.js';
 import { beforeAndAfter } from '../run-events.js';

@@ -1,5 +1,5 @@
 import type { Annotation, Data, Layout } from 'plotly.js-dist';
-import { ORIGINAL, type RunEvent } from '../../experiment/events.js';
+import { ORIGINAL, type RunEvent } from '../../run/events.js';
 import { meaningOf, type GuardFigure } from '../../reward/guard.js';
 import { COLORS, axis, baseLayout, emptyFigure, panelTitle, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';

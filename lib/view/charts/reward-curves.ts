@@ -1,6 +1,6 @@
 import type { Data, Layout } from 'plotly.js-dist';
-import { ORIGINAL, type RunEvent, type Split } from '../../experiment/events.js';
-import type { Statistics } from '../../experiment/statistics.js';
+import { ORIGINAL, type RunEvent, type Split } from '../../run/events.js';
+import type { Statistics } from '../../run/statistics.js';
 import { escapeChartText } from '../escape.js';
 import {
   COLORS,

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../../experiment/events.js';
+import type { RunEvent } from '../../run/events.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
 import { eventsOf } from '../run-events.js';
 

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../../experiment/events.js';
+import type { RunEvent } from '../../run/events.js';
 import { COLORS, type Figure } from '../figure.js';
 import { stepPanels } from './step-panels.js';
 import { stepTimeline } from './step-timeline.js';

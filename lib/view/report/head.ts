@@ -1,4 +1,4 @@
-import type { RecordedRun } from '../../experiment/run-files.js';
+import type { RecordedRun } from '../../run/run-files.js';
 import { escapeHtml } from '../escape.js';
 import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatNumber } from '../format.js';

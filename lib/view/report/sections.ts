@@ -1,5 +1,5 @@
-import { parametersSchema } from '../../experiment/parameters.js';
-import type { RecordedRun } from '../../experiment/run-files.js';
+import { parametersSchema } from '../../run/parameters.js';
+import type { RecordedRun } from '../../run/run-files.js';
 import {
   WHY_BOTH_MAY_FALL,
   guardCurves,

@@ -1,6 +1,6 @@
-import type { Interval } from '../../experiment/bootstrap.js';
-import type { Split } from '../../experiment/events.js';
-import type { RecordedRun } from '../../experiment/run-files.js';
+import type { Interval } from '../../run/bootstrap.js';
+import type { Split } from '../../run/events.js';
+import type { RecordedRun } from '../../run/run-files.js';
 import { meanOf } from '../evaluation-table.js';
 import { changeOfMeans } from '../guard-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';

@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { resample } from '../audio/resample.js';
+import { readWav, toMono } from '../audio/wav.js';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { refuseToOverwrite } from '../checkpoint/files.js';
+import { readTextFile } from '../checkpoint/text-file.js';
+import type { Codec, Codes } from '../codec/codec.js';
+import type { DatasetItem } from '../data/item.js';
+import { openCodec } from '../codec/open.js';
+import { findModelPart, type ModelSources } from './sources.js';
+
+export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'> {
+  /** Folder of the recordings. */
+  wav: string;
+  /** Text file, an item a line: source recording, instruction and, if there is one, edited recording, with tabs between. */
+  instructions: string;
+  /** Dataset to write, JSON Lines. */
+  output: string;
+  /** Whether `output` may replace a file; default false. */
+  overwrite?: boolean;
+  signal?: AbortSignal;
+}
+
+interface Line {
+  source: string;
+  instruction: string;
+  target: string;
+}
+
+/**
+ * Makes a dataset of recordings, as `loadData` reads it: their codes by the codec's encoder. Recordings are mixed to mono and resampled
+ * to the codec's rate. An item without an edited recording gets its source as target, which training does not use.
+ *
+ * @returns how many items were written
+ * @throws Error when there is an `output` already, or naming the line or recording that cannot be read
+ */
+export async function prepareDataset(options: PrepareOptions): Promise<number> {
+  const { wav, instructions, output, signal } = options;
+  await refuseToOverwrite(output, options.overwrite);
+  const lines = parseLines(await readTextFile(instructions), instructions);
+  const codec = await openCodec(await findModelPart(options, 'codec', signal));
+  try {
+    const encode = createEncoder(wav, codec);
+    const items: string[] = [];
+    for (const { source, instruction, target } of lines) {
+      signal?.throwIfAborted();
+      const item: DatasetItem = {
+        src_encodec: await encode(source),
+        instruction,
+        tgt_encodec: await encode(target),
+      };
+      items.push(`${JSON.stringify(item)}\n`);
+    }
+    await writeFileAtomic(output, items.join(''));
+    return items.length;
+  } finally {
+    await codec.dispose();
+  }
+}
+
+function parseLines(text: string, file: string): Line[] {
+  const lines = text.split(/\r?\n/).flatMap((line, index) => {
+    if (line.trim() === '') return [];
+    const fields = line.split('\t').map((field) => field.trim());
+    const [source, instruction, target = source] = fields;
+    if (!source || !instruction || !target || fields.length > 3) {
+      throw new Error(
+        `${file}: line ${index + 1} must be a recording, an instruction and perhaps the edited recording, with tabs between.`,
+      );
+    }
+    return { source, instruction, target };
+  });
+  if (lines.length === 0) throw new Error(`${file} has no lines.`);
+  return lines;
+}
+
+/** Codes of a recording; one that several lines name is encoded once. */
+function createEncoder(folder: string, codec: Codec): (name: string) => Promise<Codes> {
+  const known = new Map<string, Codes>();
+  return async (name) => {
+    const file = join(folder, name);
+    const codes = known.get(file) ?? (await encodeFile(file, codec));
+    known.set(file, codes);
+    return codes;
+  };
+}
+
+async function encodeFile(file: string, codec: Codec): Promise<Codes> {
+  const recording = await readWav(file);
+  const codes = await codec.encode(resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz));
+  if (codes[0].length === 0) throw new Error(`${file} is empty: it has no samples.`);
+  return codes;
+}

@@ -1,0 +1,109 @@
+import { pathFromEnvironment } from '../checkpoint/environment.js';
+import type { Codec } from '../codec/codec.js';
+import { EngineHost } from '../engine/index.js';
+import { isPlainError } from '../plain-error.js';
+import { releaseAll } from '../release.js';
+import { evenTokenReward } from '../reward/even-token.js';
+import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
+import { lengthReward } from '../reward/length.js';
+import { mosReward } from '../reward/mos.js';
+import type { Reward } from '../reward/reward.js';
+import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
+import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
+import type { Parameters } from '../run/parameters.js';
+
+/** What a run's samples are scored and guarded by. */
+export interface Scorers {
+  reward: Reward;
+  /** @param codec gives sources and targets back as it gives back the samples */
+  guards(codec: Codec): Guard[];
+  /** Guards that cannot be had, a sentence each. */
+  notices: string[];
+  dispose(): Promise<void>;
+}
+
+/**
+ * Opens the reward and the guards that the parameters name. Opinion scores run in a worker of their own, beside the engine's that samples and
+ * makes audio.
+ *
+ * @throws Error when the reward's network is not at hand, saying how to provide it; a guard that cannot be had gives a notice instead
+ */
+export async function openScorers(parameters: Parameters): Promise<Scorers> {
+  const host = new EngineHost(1);
+  try {
+    const reward = await openReward(parameters, host);
+    if (!parameters.guard && !parameters.guardPairs) {
+      return { reward, guards: () => [], notices: [], dispose: () => host.close() };
+    }
+    const notices: string[] = [];
+    const scorers = await openSecondScorers(parameters, host, notices);
+    const transcriber = parameters.guard ? await openNamedTranscriber(parameters, notices) : undefined;
+    return {
+      reward,
+      guards: (codec) => [
+        ...scorers.map(opinionGuard),
+        fidelityGuard(codec),
+        ...(transcriber ? [wordGuard(transcriber.transcribe, codec)] : []),
+        levelGuard,
+      ],
+      notices,
+      dispose: () => releaseAll([() => host.close(), () => transcriber?.dispose()]),
+    };
+  } catch (error) {
+    await host.close();
+    throw error;
+  }
+}
+
+async function openReward({ reward, rewardModel }: Parameters, host: EngineHost): Promise<Reward> {
+  switch (reward) {
+    case 'even-token':
+      return evenTokenReward;
+    case 'length':
+      return lengthReward;
+    case 'mos':
+      return mosReward(await openOpinionScorer(rewardModel, host));
+  }
+}
+
+/** The opinion scores that are not trained on. */
+async function openSecondScorers(
+  { reward, rewardModel }: Parameters,
+  host: EngineHost,
+  notices: string[],
+): Promise<OpinionScorer[]> {
+  const scorers: OpinionScorer[] = [];
+  for (const model of opinionModels) {
+    if (reward === 'mos' && rewardModel === model) continue;
+    try {
+      scorers.push(await openOpinionScorer(model, host));
+    } catch (error) {
+      notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
+    }
+  }
+  return scorers;
+}
+
+/** The recognizer that is named. Unless named none is opened: it takes longer than all the rest. */
+async function openNamedTranscriber(
+  { transcriber }: Parameters,
+  notices: string[],
+): Promise<Transcriber | undefined> {
+  const model = transcriber ?? pathFromEnvironment('WHISPER_MODEL');
+  if (!model) {
+    notices.push('no guard by word error rate: no recognizer is named (--transcriber or WHISPER_MODEL)');
+    return undefined;
+  }
+  try {
+    return await openTranscriber({ model });
+  } catch (error) {
+    notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
+    return undefined;
+  }
+}
+
+/** The sentence of a plain Error, by which scorers tell what they lack; anything else is a fault, and thrown on. */
+function whatIsMissing(error: unknown): string {
+  if (isPlainError(error)) return error.message;
+  throw error;
+}

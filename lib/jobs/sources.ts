@@ -1,0 +1,88 @@
+/** Where a run's models and data come from: the model folder, or what the parameters name instead, on this machine or on a hub. */
+import { join } from 'node:path';
+import { resolveSource } from '../checkpoint/hub.js';
+import { chooseModelFiles } from '../checkpoint/model-files.js';
+import type { Codec } from '../codec/codec.js';
+import type { DatasetItem } from '../data/item.js';
+import { resolveModelDirectory } from '../package-root.js';
+import { packPrompt } from '../policy/pack.js';
+import type { Policy } from '../policy/policy.js';
+import { chooseDataFiles } from '../data/choose-files.js';
+import { readItems } from '../data/items.js';
+import type { Parameters } from '../run/parameters.js';
+import type { Prompts } from '../data/prompts.js';
+
+export type ModelPart = 'policy' | 'nar' | 'codec';
+
+/** A model folder, and what replaces its parts. */
+export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, ModelPart>>;
+
+/**
+ * The folder of one part of the model. Named apart from the others, it may be a folder or a hub's `organisation/name@revision`.
+ *
+ * @throws Error when there is no such folder, or it cannot be downloaded
+ */
+export async function findModelPart(
+  sources: ModelSources,
+  part: ModelPart,
+  signal?: AbortSignal,
+): Promise<string> {
+  const source = sources[part];
+  if (!source) return join(resolveModelDirectory(sources.model), part);
+  return resolveSource(source, { type: 'model', choose: chooseModelFiles, signal });
+}
+
+/**
+ * The first items of a dataset that the policy can read, `trainPrompts` for training and then `testPrompts` held out. As in the
+ * original, items whose packed prompt has fewer than 5 ids or more than the model has positions are left out.
+ *
+ * @param data a file, a folder or a hub's dataset
+ * @throws Error when the dataset is damaged or has too few such items
+ */
+export async function loadData(
+  data: string,
+  policy: Policy,
+  { trainPrompts, testPrompts }: Pick<Parameters, 'trainPrompts' | 'testPrompts'>,
+  signal?: AbortSignal,
+): Promise<Prompts> {
+  const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, signal });
+  const items: DatasetItem[] = [];
+  let count = 0;
+  for await (const item of readItems(path, policy.tokenizer)) {
+    signal?.throwIfAborted();
+    count += 1;
+    if (fits(policy, item)) items.push(item);
+    if (items.length === trainPrompts + testPrompts) {
+      return { train: items.slice(0, trainPrompts), test: items.slice(trainPrompts) };
+    }
+  }
+  throw new Error(
+    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${trainPrompts} train and ${testPrompts} test prompts are asked for.`,
+  );
+}
+
+function fits(policy: Policy, { instruction, src_encodec }: DatasetItem): boolean {
+  try {
+    packPrompt(policy, instruction, src_encodec[0]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @throws Error unless the models write and speak the same codes */
+export function checkSameCodes(policy: Policy, partner: Policy, codec: Codec): void {
+  const describe = ({ codebooks, codebookSize }: Pick<Codec, 'codebooks' | 'codebookSize'>) =>
+    `${codebooks} codebooks of ${codebookSize} codes`;
+  const speaks = describe(policy.tokenizer);
+  for (const [name, other] of [
+    ['partner (nar)', partner.tokenizer],
+    ['codec', codec],
+  ] as const) {
+    if (describe(other) !== speaks) {
+      throw new Error(
+        `the policy writes ${speaks}, but the ${name} has ${describe(other)}: choose ones that go together.`,
+      );
+    }
+  }
+}

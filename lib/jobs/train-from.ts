@@ -1,0 +1,72 @@
+import { basename, dirname } from 'node:path';
+import { saveCheckpoint } from '../experiment/checkpoints.js';
+import { splitTrained } from '../train/gradient-program.js';
+import { checkTrainable } from '../train/training-state.js';
+import { loadPolicy } from '../policy/policy.js';
+import { packPairs, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
+import { createRunDirectories } from '../run/directories.js';
+import type { RunEvent } from '../run/events.js';
+import type { RunOptions } from './experiment.js';
+import { train } from '../experiment/iterate.js';
+import { whileLocked } from '../run/lock.js';
+import { parseParameters, type Parameters } from '../run/parameters.js';
+import { recordRun } from '../run/record.js';
+import { readRecordedParameters } from '../run/run-files.js';
+import type { TrainingRun } from '../experiment/run.js';
+import { findModelPart } from './sources.js';
+import { createWorkClock } from '../run/work-clock.js';
+
+/**
+ * Trains a checkpoint on the preference pairs of any data_iter_k.json, in a run of its own: the pairs are written there too, and the
+ * policy as iter_k/dpo_model. Of one run's checkpoint k - 1 and its data_iter_k.json, with that run's seed and parameters, this makes
+ * the run's own checkpoint k, bit for bit.
+ *
+ * @param dataFile k is taken from its name, 0 where it has none
+ * @param parameters `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are only recorded. Nothing but the policy is opened.
+ * @throws Error in one sentence for a file or parameter that cannot be used, before anything is written
+ */
+export async function* trainFrom(
+  dataFile: string,
+  parameters: Parameters,
+  options: RunOptions,
+): AsyncGenerator<RunEvent> {
+  const rows = await readDataFile(dataFile);
+  if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
+  const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
+  // Prompts stay as they were: an evaluation of the checkpoint must know which ones were trained on.
+  const recorded: Parameters = { ...parameters, iterations: 1, guard: false };
+  const { root, signal } = options;
+  const policy = await loadPolicy(await findModelPart(recorded, 'policy', signal));
+  checkTrainable(splitTrained(policy.weights).trained);
+  // Says what the policy cannot read before a folder is made.
+  packPairs(policy, rows);
+  const directories = options.directories ?? (await createRunDirectories(root, new Date()));
+  const clock = createWorkClock();
+  const run: TrainingRun = { parameters: recorded, directories, policy, clock, signal };
+  yield* clock.whileRead(
+    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
+  );
+}
+
+/**
+ * Parameters to train on a data file with: those of the run that made it (where its run.json is at hand), with the given ones in their
+ * place.
+ */
+export async function trainingParameters(dataFile: string, given: Partial<Parameters>): Promise<Parameters> {
+  return parseParameters({ ...(await readRecordedParameters(dirname(dataFile))), ...given });
+}
+
+async function* trainOnce(
+  run: TrainingRun,
+  iteration: number,
+  rows: readonly PreferenceRow[],
+): AsyncGenerator<RunEvent> {
+  const startSeconds = run.clock.seconds();
+  const { name, outputDirectory, modelDirectory } = run.directories;
+  yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  await writeDataFile(outputDirectory, iteration, rows);
+  yield* train(run, iteration, rows);
+  run.signal?.throwIfAborted();
+  yield await saveCheckpoint(run, iteration);
+  yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };
+}

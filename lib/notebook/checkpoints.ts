@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { parseIndices } from '../run/checkpoint-path.js';
+import { findRunDirectories, type RunDirectories } from '../run/directories.js';
+import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
+import { evaluationFileName } from '../run/evaluation-result.js';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { parseParameters, presets, type RewardName } from '../run/parameters.js';
+import { openRun } from './live-run.js';
+import { watch } from './watch.js';
+
+/** As few of everything as make pairs and a checkpoint. */
+const TINY = {
+  iterations: 1,
+  trainPrompts: 3,
+  testPrompts: 2,
+  sampleSize: 4,
+  numEval: 2,
+  epochs: 2,
+  audioPrompts: 0,
+};
+
+/**
+ * The run of that name, or the latest one that has pairs and a checkpoint; where there is none, a tiny even-token run is made.
+ *
+ * @param root folder with output/ and model_output/; default: the project, one folder above the notebooks
+ * @throws Error when there is no run of that name
+ */
+export async function findRun(name: string, root = '..'): Promise<RunDirectories> {
+  if (name !== '') {
+    const run = findRunDirectories(join(root, 'output', name));
+    if (!isUsable(run)) throw new Error(`there is no run ${name} with a checkpoint and pairs under ${root}`);
+    return run;
+  }
+  const folder = join(root, 'model_output');
+  // Editors keep hidden copies of folders beside them.
+  const names = (await readdir(folder).catch(() => [])).filter((each) => !each.startsWith('.'));
+  const runs = names.map((each) => findRunDirectories(join(folder, each))).filter(isUsable);
+  const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
+  const latest = changed.indexOf(Math.max(...changed));
+  if (latest >= 0) return runs[latest];
+  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), root);
+  await run.iterate();
+  return findRunDirectories(run.outputDirectory);
+}
+
+function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean {
+  const files = [join(modelDirectory, 'iter_0', 'dpo_model'), join(outputDirectory, 'data_iter_0.json')];
+  return files.every((file) => existsSync(file));
+}
+
+/**
+ * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written.
+ *
+ * @param settings `indices` as people write them: "0-9"
+ * @returns the evaluation's events
+ */
+export async function scoreCheckpoint(
+  path: string,
+  settings: { reward: RewardName; indices: string; samples: number },
+  root = '..',
+): Promise<RunEvent[]> {
+  const { reward, indices, samples } = settings;
+  const { parameters, ...place } = await checkpointParameters(path, { reward }, root);
+  const evaluation = {
+    ...place,
+    split: 'test' as const,
+    indices: parseIndices(indices),
+    samplesPerPrompt: samples,
+  };
+  const events = await watch(
+    (signal) => evaluateCheckpoint(parameters, { ...evaluation, signal }),
+    'loading ...',
+  );
+  const file = join(place.directories.outputDirectory, await evaluationFileName(parameters, evaluation));
+  process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
+  return events;
+}
+
+/** The evaluations of two policies as those of an original and a trained one, for the tables and charts that compare these. */
+export function asBeforeAndAfter(before: readonly RunEvent[], after: readonly RunEvent[]): RunEvent[] {
+  const relabel = (events: readonly RunEvent[], iteration: number) =>
+    events.flatMap((event) => (event.type === 'evaluated' ? [{ ...event, iteration }] : []));
+  return [...relabel(before, ORIGINAL), ...relabel(after, ORIGINAL + 1)];
+}

@@ -1,0 +1,127 @@
+/**
+ * Puts the project's own TypeScript in the place of tslab's fork (5.0.4): current syntax, and types of current packages.
+ *
+ * The fork adds four functions to stock TypeScript, which are supplied here. They use TypeScript's internals, so package.json pins both
+ * versions exactly and test/notebook/kernel holds this to what cells need.
+ */
+import { createRequire, Module } from 'node:module';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+
+/** What this file uses of TypeScript that its declarations do not show. */
+interface Internals {
+  nullTransformationContext: unknown;
+  getTouchingPropertyName(file: ts.SourceFile, position: number): ts.Node;
+  getContainerNode(node: ts.Node): ts.Node;
+  SymbolDisplay: {
+    getSymbolDisplayPartsDocumentationAndSymbolKind(
+      ...args: unknown[]
+    ): Pick<ts.QuickInfo, 'displayParts' | 'documentation' | 'tags'> & { symbolKind: ts.ScriptElementKind };
+  };
+  Completions: { getCompletionsAtPosition(...args: unknown[]): ts.CompletionInfo | undefined };
+}
+
+const internals = ts as unknown as Internals;
+
+/** @param root cells are compiled as if they were files there */
+export function replaceTypeScriptOfTslab(root: string): void {
+  const require = createRequire(import.meta.url);
+  const fork = createRequire(require.resolve('tslab')).resolve('@tslab/typescript-for-tslab');
+  const substitute = Object.assign(new Module(fork), { filename: fork, loaded: true });
+  substitute.exports = Object.defineProperties({}, descriptors(root));
+  require.cache[fork] = substitute as NodeJS.Module;
+}
+
+function descriptors(root: string): PropertyDescriptorMap {
+  const own = Object.getOwnPropertyDescriptors(ts) as PropertyDescriptorMap;
+  for (const descriptor of Object.values(own)) descriptor.configurable = true;
+  const additions: Record<string, unknown> = {
+    createWatchCompilerHost,
+    getNullTransformationContext: () => internals.nullTransformationContext,
+    getDefaultTypeRoots,
+    getPreEmitDiagnosticsOfFiles,
+    getQuickInfoAtPosition,
+    Completions: {
+      ...internals.Completions,
+      getCompletionsAtPositionForTslab: (_host: unknown, program: ts.Program, ...rest: unknown[]) =>
+        completionsAt(root, program, rest),
+    },
+  };
+  for (const [name, value] of Object.entries(additions)) {
+    own[name] = { enumerable: true, configurable: true, value };
+  }
+  return own;
+}
+
+/** tslab's options, without two that current TypeScript no longer knows, and with those that cells are checked by. */
+function createWatchCompilerHost(
+  files: string[],
+  { noImplicitUseStrict: _, disableTopLevelAwait: __, ...options }: ts.CompilerOptions,
+  ...rest: unknown[]
+): unknown {
+  const cellOptions: ts.CompilerOptions = {
+    strict: true,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'],
+    types: ['node'],
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+    target: ts.ScriptTarget.ES2022,
+  };
+  const create = ts.createWatchCompilerHost as unknown as (...args: unknown[]) => unknown;
+  return create(files, { ...options, ...cellOptions }, ...rest);
+}
+
+function getDefaultTypeRoots(directory: string): string[] {
+  const roots: string[] = [];
+  for (let at = directory; ; at = dirname(at)) {
+    const root = join(at, 'node_modules', '@types');
+    if (ts.sys.directoryExists(root)) roots.push(root);
+    if (dirname(at) === at) return roots;
+  }
+}
+
+function getPreEmitDiagnosticsOfFiles(program: ts.Program, files: ts.SourceFile[]): readonly ts.Diagnostic[] {
+  return ts.sortAndDeduplicateDiagnostics([
+    ...program.getConfigFileParsingDiagnostics(),
+    ...program.getOptionsDiagnostics(),
+    ...program.getGlobalDiagnostics(),
+    ...files.flatMap((file) => [
+      ...program.getSyntacticDiagnostics(file),
+      ...program.getSemanticDiagnostics(file),
+      ...program.getDeclarationDiagnostics(file),
+    ]),
+  ]);
+}
+
+function getQuickInfoAtPosition(
+  file: ts.SourceFile,
+  checker: ts.TypeChecker,
+  _token: unknown,
+  position: number,
+): ts.QuickInfo | undefined {
+  const node = internals.getTouchingPropertyName(file, position);
+  const symbol = node === file ? undefined : checker.getSymbolAtLocation(node);
+  if (!symbol) return undefined;
+  const { symbolKind, ...info } = internals.SymbolDisplay.getSymbolDisplayPartsDocumentationAndSymbolKind(
+    checker,
+    symbol,
+    file,
+    internals.getContainerNode(node),
+    node,
+  );
+  const textSpan = ts.createTextSpan(node.getStart(file), node.getEnd() - node.getStart(file));
+  return { kind: symbolKind, kindModifiers: '', textSpan, ...info };
+}
+
+function completionsAt(root: string, program: ts.Program, rest: unknown[]): ts.CompletionInfo | undefined {
+  const host = {
+    getCompilationSettings: () => program.getCompilerOptions(),
+    getCurrentDirectory: () => root,
+    fileExists: ts.sys.fileExists,
+    readFile: ts.sys.readFile,
+    getScriptFileNames: () => [],
+    getScriptVersion: () => '0',
+    getScriptSnapshot: () => undefined,
+    getDefaultLibFileName: ts.getDefaultLibFilePath,
+  };
+  return internals.Completions.getCompletionsAtPosition(host, program, ...rest);
+}

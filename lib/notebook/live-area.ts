@@ -1,0 +1,88 @@
+import type { RunEvent } from '../run/events.js';
+import { NO_TEX, escapeHtml } from '../view/escape.js';
+import { eventLine } from '../view/event-line.js';
+import { formatCount } from '../view/format.js';
+import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
+import { openDisplayArea } from './notebook-kernel.js';
+import { htmlBundle } from './show.js';
+
+/** Between two pictures of one area; a page that is redrawn more often only gets slow. */
+const REDRAW_MS = 120;
+/** Lines of finished jobs that an area keeps: what was long ago is in the run's log. */
+const KEPT_LINES = 10;
+
+/** A place below the cell that shows where a run stands: the job with its bar, rate, remaining time, loss and reward, and what is done. */
+export interface LiveArea {
+  show(event: RunEvent): void;
+  /** The last picture, without a bar. */
+  end(note?: string): void;
+}
+
+export function openLiveArea(title: string): LiveArea {
+  const draw = openDisplayArea();
+  const lines: string[] = [];
+  let forgotten = 0;
+  let state: ProgressState | undefined;
+  let drawnMs = -Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  let ended = false;
+
+  const redraw = () => {
+    drawnMs = performance.now();
+    timer = undefined;
+    draw(htmlBundle(liveHtml({ title, lines, forgotten, state })));
+  };
+  redraw();
+  return {
+    show(event) {
+      if (ended) return;
+      state = advanceProgress(state, event, performance.now() / 1000);
+      const line = eventLine(event);
+      if (line !== undefined) {
+        lines.push(...line.split('\n'));
+        forgotten += lines.splice(0, Math.max(0, lines.length - KEPT_LINES)).length;
+      }
+      const waitMs = drawnMs + REDRAW_MS - performance.now();
+      if (waitMs <= 0) redraw();
+      else timer ??= setTimeout(redraw, waitMs);
+    },
+    end(note) {
+      if (ended) return;
+      ended = true;
+      clearTimeout(timer);
+      state = undefined;
+      if (note !== undefined) lines.push(note);
+      redraw();
+    },
+  };
+}
+
+function liveHtml(area: {
+  title: string;
+  lines: readonly string[];
+  forgotten: number;
+  state?: ProgressState;
+}) {
+  const { title, lines, forgotten, state } = area;
+  const head = state
+    ? progressBarHtml(state.job, state.done, state.total, describeProgress(state).detail)
+    : lines.length > 0
+      ? ''
+      : `<div>${escapeHtml(title)}</div>`;
+  const shown =
+    forgotten > 0 ? [`... ${formatCount(forgotten, 'earlier line')} in log_training.log`, ...lines] : lines;
+  const done =
+    shown.length > 0
+      ? `<pre style="margin:6px 0 0 0;line-height:1.45;font-size:90%;opacity:0.85">${escapeHtml(shown.join('\n'))}</pre>`
+      : '';
+  const text = [...shown, ...(state ? [describeProgress(state).text] : [])].join('\n') || title;
+  return { html: `<div ${NO_TEX} style="min-height:3em">${head}${done}</div>`, text };
+}
+
+/** A job with its bar, as one line. */
+export function progressBarHtml(job: string, done: number, total: number, detail = ''): string {
+  return (
+    `<div><b>${escapeHtml(job)}</b> &nbsp;<progress value="${done}" max="${total}" style="width:240px"></progress>` +
+    ` &nbsp;${done}/${total}<span style="opacity:0.75"> &nbsp;${escapeHtml(detail)}</span></div>`
+  );
+}

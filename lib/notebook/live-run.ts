@@ -1,0 +1,134 @@
+import { join } from 'node:path';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { runExperiment } from '../jobs/experiment.js';
+import type { Parameters } from '../run/parameters.js';
+import { resumeExperiment } from '../jobs/resume.js';
+import { readRun } from '../run/run-files.js';
+import { rewardLabel } from '../view/reward-label.js';
+import type { EventOf } from '../view/run-events.js';
+import { notebookKernel } from './notebook-kernel.js';
+import { openLiveArea } from './live-area.js';
+
+/**
+ * A run that a notebook takes forward cell by cell, each with a live progress area of its own. The stop button ends it in good order; the
+ * same cell run again goes on with it.
+ */
+export interface LiveRun {
+  readonly name: string;
+  readonly outputDirectory: string;
+  readonly modelDirectory: string;
+  /** What its rewards are called on axes. */
+  readonly rewardLabel: string;
+  /** What happened so far, without progress. */
+  readonly events: readonly RunEvent[];
+  /** Evaluates the policy as it is, on training and on held-out prompts. */
+  evaluateOriginal(): Promise<void>;
+  /** Runs all iterations to the end. */
+  iterate(): Promise<void>;
+}
+
+type Begin = (options: { signal: AbortSignal }) => AsyncGenerator<RunEvent>;
+
+/**
+ * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there.
+ *
+ * @param root folder that gets output/ and model_output/; default: the project, one folder above the notebooks
+ * @throws Error in one sentence for parameters or files that cannot be used
+ */
+export function openRun(parameters: Parameters, root = '..'): Promise<LiveRun> {
+  return follow(parameters, (options) => runExperiment(parameters, { ...options, root }));
+}
+
+/**
+ * Opens a run that was interrupted, also one of another notebook, of the command line or from before a restart of the kernel.
+ * {@link LiveRun} goes on from what is complete on disk and comes to the files that the run would have come to if left alone.
+ *
+ * @param name of the run under output/ and model_output/, for example 0601-1200
+ * @param root folder that has output/ and model_output/; default: the project, one folder above the notebooks
+ * @throws Error in one sentence when there is no such run
+ */
+export async function resumeRun(name: string, root = '..'): Promise<LiveRun> {
+  const { record, directories } = await readRun(join(root, 'model_output', name));
+  return follow(record.parameters, (options) => resumeExperiment(directories.modelDirectory, options));
+}
+
+async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
+  const events: RunEvent[] = [];
+  let started: EventOf<'started'> | undefined;
+  let current: { stream: AsyncGenerator<RunEvent>; stop: AbortController } | undefined = open(begin);
+  let isFinished = false;
+  /** The cell before this one: the stop button may have ended it while its last step was still under way. */
+  let previous = Promise.resolve();
+
+  // What the guards measure comes after the rewards.
+  const lastOfEvaluation = parameters.guard || parameters.guardPairs ? 'guarded' : 'evaluated';
+  const isOriginalEvaluated = (event: RunEvent) =>
+    event.type === lastOfEvaluation &&
+    event.iteration === ORIGINAL &&
+    !('split' in event && event.split === 'train');
+
+  function advance(title: string, until: (event: RunEvent) => boolean): Promise<void> {
+    const done = previous.then(() => show(title, until));
+    previous = done.catch(() => undefined);
+    return done;
+  }
+
+  async function show(title: string, until: (event: RunEvent) => boolean): Promise<void> {
+    if (isFinished || (current && events.some(until))) return;
+    if (!current) {
+      // Tells what happened from the beginning.
+      events.length = 0;
+      current = open((options) => resumeExperiment(started!.modelDirectory, options));
+    }
+    const { stream, stop } = current;
+    const area = openLiveArea(title);
+    const button = notebookKernel().interruptSignal();
+    const onStop = () => {
+      stop.abort(button.reason);
+    };
+    button.addEventListener('abort', onStop);
+    try {
+      for (;;) {
+        const { value: event, done } = await stream.next();
+        if (done) {
+          isFinished = true;
+          break;
+        }
+        if (event.type === 'started') started = event;
+        if (event.type !== 'progress') events.push(event);
+        area.show(event);
+        if (until(event)) break;
+      }
+      area.end();
+    } catch (error) {
+      current = undefined;
+      const how = stop.signal.aborted ? 'stopped' : 'failed';
+      area.end(started ? `${how}; to go on: this cell again, or resumeRun('${started.run}')` : how);
+      throw error;
+    } finally {
+      button.removeEventListener('abort', onStop);
+    }
+  }
+
+  await advance('loading policy, codec and prompts ...', isPastLoading);
+  const { run: name, outputDirectory, modelDirectory } = started!;
+  return {
+    name,
+    outputDirectory,
+    modelDirectory,
+    rewardLabel: rewardLabel(parameters),
+    events,
+    evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
+    iterate: () => advance('starting ...', () => false),
+  };
+}
+
+function open(begin: Begin) {
+  const stop = new AbortController();
+  return { stream: begin({ signal: stop.signal }), stop };
+}
+
+/** The first event after the prompts' audio is written. */
+function isPastLoading({ type }: RunEvent): boolean {
+  return type !== 'started' && type !== 'notice';
+}

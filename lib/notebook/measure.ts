@@ -1,0 +1,57 @@
+import { measureRecordings, type Measurement } from '../scoring/measure.js';
+import type { Comparison, MetricName } from '../scoring/metrics.js';
+import type { NamedRecording } from '../view/charts.js';
+import { NO_TEX } from '../view/escape.js';
+import { metricNotes, metricTable } from '../view/metric-table.js';
+import { htmlTable, textTable, type Table } from '../view/table.js';
+import { notebookKernel, openDisplayArea } from './notebook-kernel.js';
+import { progressBarHtml } from './live-area.js';
+import { htmlBundle, type Html } from './show.js';
+
+/**
+ * Measures recordings by one metric after the other and shows a table that fills meanwhile. A metric that cannot be had says why and what
+ * would help. The stop button ends it after the metric under way.
+ *
+ * @param comparison the reference recording or the words, for metrics that compare
+ */
+export async function measure(
+  recordings: readonly NamedRecording[],
+  metrics: readonly MetricName[],
+  comparison: Comparison = {},
+): Promise<Measurement[]> {
+  const names = recordings.map(({ name }) => name);
+  const signal = notebookKernel().interruptSignal();
+  const draw = openDisplayArea();
+  const measured: Measurement[] = [];
+  const redraw = () => {
+    const next: MetricName | undefined = metrics[measured.length];
+    const bar = next && progressBarHtml(`measuring ${next}`, measured.length, metrics.length);
+    draw(htmlBundle(measuredHtml(names, measured, bar)));
+  };
+  redraw();
+  for await (const measurement of measureRecordings(recordings, comparison, metrics)) {
+    measured.push(measurement);
+    redraw();
+    signal.throwIfAborted();
+  }
+  return measured;
+}
+
+/** What the recognizer heard in the first of the recordings; undefined where it was not measured. */
+export function transcriptOf(measured: readonly Measurement[]): string | undefined {
+  const scores = measured.find(({ metric }) => metric === 'transcript')?.scores;
+  if (!scores || scores instanceof Error) return undefined;
+  return typeof scores[0] === 'string' ? scores[0] : undefined;
+}
+
+function measuredHtml(names: readonly string[], measured: readonly Measurement[], bar = ''): Html {
+  const tables: Table[] = [metricTable(names, measured), metricNotes(names, measured)];
+  const filled = tables.filter(({ rows }) => rows.length > 0);
+  const html = filled.map(
+    (table) => `<div style="overflow-x:auto;margin:0 0 8px 0">${htmlTable(table)}</div>`,
+  );
+  return {
+    html: `<div ${NO_TEX}>${bar}${html.join('')}</div>`,
+    text: filled.map(textTable).join('\n\n') || 'measuring',
+  };
+}

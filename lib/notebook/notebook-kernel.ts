@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+
+/** The same content in several formats, by mime type; a notebook's viewer shows the richest that it knows. */
+export type MimeBundle = Record<string, unknown> & { 'text/plain': string };
+
+/** What a notebook's kernel does for the library. The kernel of this project (lib/notebook/kernel) puts it under {@link KERNEL}. */
+export interface NotebookKernel {
+  /**
+   * Shows a bundle below the running cell.
+   *
+   * @param displayId a name under which it can be replaced
+   * @param replace puts it in the place of what was shown under that name, wherever that is
+   */
+  display(bundle: MimeBundle, displayId?: string, replace?: boolean): void;
+  /** A signal that the stop button aborts, once. */
+  interruptSignal(): AbortSignal;
+}
+
+export const KERNEL = Symbol.for('speech-dpo.notebook-kernel');
+
+type GlobalWithKernel = typeof globalThis & { [KERNEL]?: NotebookKernel };
+
+/** The kernel that this code runs in; outside a notebook, text on standard output and a signal that nothing aborts. */
+export function notebookKernel(): NotebookKernel {
+  return (globalThis as GlobalWithKernel)[KERNEL] ?? TERMINAL;
+}
+
+const TERMINAL: NotebookKernel = {
+  display(bundle, _displayId, replace) {
+    // A terminal keeps what was printed: only the first of an area that changes is worth a line.
+    if (!replace) process.stdout.write(bundle['text/plain'] + '\n');
+  },
+  interruptSignal: () => new AbortController().signal,
+};
+
+/** One place below the running cell whose content can be replaced, also after the cell has ended. */
+export function openDisplayArea(): (bundle: MimeBundle) => void {
+  const kernel = notebookKernel();
+  const id = randomUUID();
+  let shown = false;
+  return (bundle) => {
+    kernel.display(bundle, id, shown);
+    shown = true;
+  };
+}

@@ -1,0 +1,267 @@
+/**
+ * The non-autoregressive partner: the same network with a decoder that sees both ways. From codebook 0 of the edited recording it
+ * writes the other codebooks, one after the other, each frame's most likely code (as VALL-E's second model, Wang et al. 2023).
+ * A position is the sum of the embeddings of the codebooks it holds: which ones, `readingOf` says.
+ */
+import { SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
+import type { Codes } from '../codec/codec.js';
+import { defaultHost, type Resident } from '../engine/index.js';
+import { constant, crossKey, crossValue, layers } from './decoder-step.js';
+import { openPartnerPrograms, type PartnerPrograms, type PartnerShape } from './partner-programs.js';
+import { attentionMask, padPositions, steppedLength } from './padding.js';
+import type { Policy } from './policy.js';
+
+export interface PartnerItem {
+  instruction: string;
+  source: Codes;
+  codebook0: readonly number[];
+}
+
+/** A position's ids, summed when embedded. */
+type Position = number[];
+
+/** Few enough rows to stay in a core's cache. */
+const ROWS_AT_ONCE = 8;
+/** A program belongs to its shapes: lengths are rounded up to multiples of these, rows to powers of two. */
+const SOURCE_STEP = 32;
+const TARGET_STEP = 16;
+
+/** Which codebooks the partner reads in order to write one: of the source, and of what is written so far. */
+interface Reading {
+  source: number[];
+  target: number[];
+}
+
+const range = (end: number): number[] => [...Array(end).keys()];
+
+/**
+ * A position holds all codebooks there are; but the original's partner, whose config.json calls itself NARBartForConditionalGeneration,
+ * reads the source's codebook of the same number and the target's one before.
+ */
+export function readingOf({ config, tokenizer }: Policy, codebook: number): Reading {
+  return config.architectures?.includes('NARBartForConditionalGeneration')
+    ? { source: [codebook], target: [codebook - 1] }
+    : { source: range(tokenizer.codebooks), target: range(codebook) };
+}
+
+/** What the encoder reads: `<s>`, instruction, `</s>`, one position a frame with the given codebooks (default all), `</s>`. */
+export function packPartnerSource(
+  { config, tokenizer }: Policy,
+  instruction: string,
+  source: Codes,
+  codebooks: readonly number[] = range(source.length),
+): Position[] {
+  const frames = source[0].map((_, frame) =>
+    codebooks.map((codebook) => tokenizer.codeId(codebook, source[codebook][frame])),
+  );
+  const text = tokenizer.encodeText(instruction).map((id) => [id]);
+  const positions = [[config.bos_token_id], ...text, [config.eos_token_id], ...frames, [config.eos_token_id]];
+  if (positions.length > config.max_position_embeddings) {
+    throw new Error(
+      `"${instruction}" with ${frames.length} frames needs ${positions.length} positions, the model has ${config.max_position_embeddings}`,
+    );
+  }
+  return positions;
+}
+
+/** What the decoder reads to write codebook `written.length`: one position a frame with the given codebooks (default all written). */
+export function packPartnerTarget(
+  { tokenizer }: Policy,
+  written: Codes,
+  codebooks: readonly number[] = range(written.length),
+): Position[] {
+  return written[0].map((_, frame) =>
+    codebooks.map((codebook) => tokenizer.codeId(codebook, written[codebook][frame])),
+  );
+}
+
+/** Vocabulary ids of one codebook. */
+export function codebookIds({ tokenizer }: Policy, codebook: number): Int32Array {
+  return Int32Array.from({ length: tokenizer.codebookSize }, (_, code) => tokenizer.codeId(codebook, code));
+}
+
+/** A partner ready to write; its compiled programs are kept until `dispose`. */
+export interface Partner {
+  /** The longest completion, in frames, that it can fill: its positions. */
+  readonly maxFrames: number;
+  /**
+   * Codebooks 1 and up of every item, each [codebook - 1][frame]. An item without frames gets empty codebooks.
+   * @throws Error for an item of more than `maxFrames` frames, or a prompt longer than the encoder's positions
+   */
+  fill(items: readonly PartnerItem[], signal?: AbortSignal): Promise<Codes[]>;
+  /** Frees the engine's copy of the weights; the next `fill` makes it again. */
+  releaseWeights(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export function openPartner(model: Policy): Partner {
+  const programs = openPartnerPrograms(model);
+  const maxFrames = model.config.max_position_embeddings;
+  return {
+    maxFrames,
+    async fill(items, signal) {
+      const tooLong = items.find(({ codebook0 }) => codebook0.length > maxFrames);
+      if (tooLong)
+        throw new Error(
+          `a recording of ${tooLong.codebook0.length} frames is longer than the partner's ${maxFrames} positions`,
+        );
+      const results: Codes[] = items.map(() =>
+        Array.from({ length: model.tokenizer.codebooks - 1 }, () => []),
+      );
+      const framesOf = (i: number) => items[i].codebook0.length;
+      // By length, so that little of a pass is padding.
+      const order = [...items.keys()].filter(framesOf).sort((a, b) => framesOf(a) - framesOf(b));
+      for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
+        const part = order.slice(start, start + ROWS_AT_ONCE);
+        const batch = part.map((i) => items[i]);
+        const codes = await fillBatch(model, batch, programs, signal);
+        part.forEach((index, row) => (results[index] = codes[row]));
+      }
+      return results;
+    },
+    releaseWeights: () => programs.releaseWeights(),
+    dispose: () => programs.dispose(),
+  };
+}
+
+async function fillBatch(
+  model: Policy,
+  items: readonly PartnerItem[],
+  programs: PartnerPrograms,
+  signal?: AbortSignal,
+): Promise<Codes[]> {
+  const { config, tokenizer } = model;
+  // Samples of one prompt share its encoding.
+  const prompts = items.filter((item, i) => i === items.findIndex((other) => isSamePrompt(item, other)));
+  const promptOf = items.map((item) => prompts.findIndex((prompt) => isSamePrompt(item, prompt)));
+  const packSources = (codebooks: readonly number[]) =>
+    prompts.map(({ instruction, source }) => packPartnerSource(model, instruction, source, codebooks));
+  const sources = packSources(readingOf(model, 1).source);
+  const shape: PartnerShape = {
+    rows: 2 ** Math.ceil(Math.log2(items.length)),
+    sourceLength: steppedLength(
+      sources.map(({ length }) => length),
+      SOURCE_STEP,
+      config,
+    ),
+    targetLength: steppedLength(
+      items.map(({ codebook0 }) => codebook0.length),
+      TARGET_STEP,
+      config,
+    ),
+  };
+  const { rows, sourceLength, targetLength } = shape;
+  const rowNumbers = [...Array(rows).keys()];
+  const feeds = {
+    promptOf: Int32Array.from(rowNumbers, (row) => promptOf[row] ?? 0),
+    sourceMask: attentionMask(
+      rowNumbers.map((row) => sources[promptOf[row] ?? 0]),
+      sourceLength,
+    ),
+    targetMask: attentionMask(
+      rowNumbers.map((row) => items[row]?.codebook0 ?? []),
+      targetLength,
+    ),
+  };
+  signal?.throwIfAborted();
+  const decoder = await programs.decoder(shape);
+  const memory = await openCrossMemory(model, shape);
+  try {
+    const tokens = createTokenSum(model, rows, targetLength);
+    const written: Codes[] = items.map((item) => [[...item.codebook0]]);
+    let encoded = '';
+    for (let codebook = 1; codebook < tokenizer.codebooks; codebook++) {
+      signal?.throwIfAborted();
+      const { source, target } = readingOf(model, codebook);
+      if (source.join() !== encoded) {
+        await encodePrompts(model, programs, packSources(source), source.length, sourceLength, memory.slots);
+        encoded = source.join();
+      }
+      const head = codebookIds(model, codebook);
+      const { codes } = await decoder({
+        ...feeds,
+        ...memory.cross,
+        tokens: tokens.of(written, target),
+        head,
+      });
+      written.forEach((item, row) => {
+        const start = row * targetLength;
+        item.push(Array.from(codes.subarray(start, start + item[0].length)));
+      });
+    }
+    return written.map((codes) => codes.slice(1));
+  } finally {
+    await memory.release();
+  }
+}
+
+const isSamePrompt = (a: PartnerItem, b: PartnerItem): boolean =>
+  a.source === b.source && a.instruction === b.instruction;
+
+/** Room for the keys and values of a prompt in each of R slots: `cross` is all of a layer's, `slots[i]` one prompt's. */
+async function openCrossMemory({ config }: Policy, { rows, sourceLength }: PartnerShape) {
+  const heads = config.decoder_attention_heads;
+  const slotShape = [heads, sourceLength, config.d_model / heads];
+  const slotBytes = 4 * sourceLength * config.d_model;
+  const names = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
+  const { tensors, release } = await defaultHost().allocate(
+    names.map((name) => [name, [rows, ...slotShape]] as const),
+  );
+  const slots = Array.from({ length: rows }, (_, slot) =>
+    Object.fromEntries(
+      [...tensors].map(([name, tensor]): [string, Resident] => {
+        const byteOffset = tensor.byteOffset + slot * slotBytes;
+        return [name, { ...tensor, byteOffset, shape: [1, ...slotShape] }];
+      }),
+    ),
+  );
+  return { cross: Object.fromEntries(tensors), slots, release };
+}
+
+/** Writes every prompt's keys and values into its slot. */
+async function encodePrompts(
+  { config }: Policy,
+  programs: PartnerPrograms,
+  sources: readonly Position[][],
+  idsPerPosition: number,
+  length: number,
+  slots: readonly Record<string, Resident>[],
+): Promise<void> {
+  const encoder = await programs.encoder(length, idsPerPosition);
+  for (const [slot, source] of sources.entries()) {
+    const promptIds = padPositions([source], length, idsPerPosition, config.pad_token_id);
+    await encoder({ promptIds, promptMask: attentionMask([source], length) }, slots[slot]);
+  }
+}
+
+/** Sums of the embeddings of each position's codes, [rows, length, D]; codebooks that are in the sum already are not added again. */
+function createTokenSum(model: Policy, rows: number, length: number) {
+  const { config, tokenizer, weights } = model;
+  const width = config.d_model;
+  const scale = config.scale_embedding ? Math.sqrt(width) : 1;
+  const embedding = constant(weights, SHARED_EMBEDDING).data;
+  const sum = new Float32Array(rows * length * width);
+  let summed: readonly number[] = [];
+
+  function add(codebook: number, codes: readonly number[], row: number): void {
+    for (const [frame, code] of codes.entries()) {
+      const from = tokenizer.codeId(codebook, code) * width;
+      const to = (row * length + frame) * width;
+      for (let i = 0; i < width; i++) sum[to + i] += scale * embedding[from + i];
+    }
+  }
+
+  return {
+    of(written: readonly Codes[], codebooks: readonly number[]): Float32Array {
+      if (!summed.every((codebook) => codebooks.includes(codebook))) {
+        sum.fill(0);
+        summed = [];
+      }
+      for (const codebook of codebooks.filter((each) => !summed.includes(each))) {
+        for (const [row, codes] of written.entries()) add(codebook, codes[codebook], row);
+      }
+      summed = codebooks;
+      return sum;
+    },
+  };
+}

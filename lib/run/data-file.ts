@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { readJsonFile } from '../checkpoint/json-file.js';
+import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
+import type { PreferencePair } from '../dpo/trainer.js';
+import { packCompletion, packPrompt } from '../policy/pack.js';
+import type { Policy } from '../policy/policy.js';
+import { describeIssues } from '../zod-message.js';
+
+/** One preference pair as data_iter_k.json keeps it: text and figures, a column each. */
+export interface PreferenceRow {
+  instruction: string;
+  /** Codebook 0 of the source recording. */
+  source: number[];
+  chosen: number[];
+  rejected: number[];
+  chosenReward: number;
+  rejectedReward: number;
+  averageReward: number;
+  /** Further columns, named in full: chosen_lengths, rejected_even_percents, ... */
+  details: Record<string, number>;
+}
+
+const numbers = z.array(z.number());
+const fileSchema = z
+  .object({
+    prompt: z.array(z.string()),
+    chosen: z.array(z.string()),
+    rejected: z.array(z.string()),
+    chosen_rewards: numbers,
+    rejected_rewards: numbers,
+    average_rewards: numbers,
+  })
+  .catchall(numbers)
+  .refine((columns) => Object.values(columns).every((column) => column.length === columns.prompt.length), {
+    message: 'the columns differ in length',
+  });
+
+/** The name of iteration k's data file. */
+export function dataFileName(iteration: number): string {
+  return `data_iter_${iteration}.json`;
+}
+
+/** Writes the pairs of an iteration with the original's keys, one array a key. */
+export async function writeDataFile(
+  directory: string,
+  iteration: number,
+  rows: readonly PreferenceRow[],
+): Promise<void> {
+  const detailNames = Object.keys(rows[0]?.details ?? {});
+  const columns = {
+    prompt: rows.map((row) => formatPrompt(row.instruction, row.source)),
+    chosen: rows.map((row) => formatTokens(row.chosen)),
+    rejected: rows.map((row) => formatTokens(row.rejected)),
+    chosen_rewards: rows.map((row) => row.chosenReward),
+    rejected_rewards: rows.map((row) => row.rejectedReward),
+    average_rewards: rows.map((row) => row.averageReward),
+    ...Object.fromEntries(detailNames.map((name) => [name, rows.map((row) => row.details[name])])),
+  };
+  const json = JSON.stringify(columns, null, 4) + '\n';
+  await writeFileAtomic(join(directory, dataFileName(iteration)), json);
+}
+
+/**
+ * Reads a data file back, this project's or the original's.
+ *
+ * @throws Error naming the file when it is not JSON, lacks a column, or holds text that is no prompt or no token string
+ */
+export async function readDataFile(path: string): Promise<PreferenceRow[]> {
+  const result = fileSchema.safeParse(await readJsonFile(path));
+  if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
+  const { prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards, ...details } =
+    result.data;
+  const parse = <T>(column: string, row: number, text: string, parseText: (text: string) => T): T => {
+    try {
+      return parseText(text);
+    } catch (error) {
+      throw new Error(`${path}: ${column}[${row}]: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  return prompt.map((text, row) => ({
+    ...parse('prompt', row, text, parsePrompt),
+    chosen: parse('chosen', row, chosen[row], parseTokens),
+    rejected: parse('rejected', row, rejected[row], parseTokens),
+    chosenReward: chosen_rewards[row],
+    rejectedReward: rejected_rewards[row],
+    averageReward: average_rewards[row],
+    details: Object.fromEntries(Object.entries(details).map(([name, column]) => [name, column[row]])),
+  }));
+}
+
+/**
+ * The rows as packed ids, ready for training.
+ *
+ * @throws Error naming the pair that does not fit the policy, or has codes that its vocabulary lacks
+ */
+export function packPairs(policy: Policy, rows: readonly PreferenceRow[]): PreferencePair[] {
+  return rows.map((row, index) => {
+    try {
+      return {
+        prompt: packPrompt(policy, row.instruction, row.source),
+        chosen: packCompletion(policy, row.chosen),
+        rejected: packCompletion(policy, row.rejected),
+      };
+    } catch (error) {
+      throw new Error(`pair ${index}: ${(error as Error).message}`, { cause: error });
+    }
+  });
+}
+
+/** Codes as the tokenizer writes them: `v_tok_12v_tok_7`. */
+export function formatTokens(codes: readonly number[]): string {
+  return codes.map((code) => `v_tok_${code}`).join('');
+}
+
+/** The codes of a token string, with or without spaces between tokens. */
+export function parseTokens(text: string): number[] {
+  // A token's number has no zeros before it.
+  if (!/^\s*(v_tok_(0|[1-9]\d*)\s*)*$/.test(text)) {
+    throw new Error(`"${text.slice(0, 40)}" is not a token string like v_tok_12v_tok_7`);
+  }
+  return Array.from(text.matchAll(/v_tok_(\d+)/g), ([, digits]) => Number(digits));
+}
+
+/** A packed prompt as text: `<s>INSTRUCTION</s>v_tok_1v_tok_2</s>`. */
+export function formatPrompt(instruction: string, source: readonly number[]): string {
+  return `<s>${instruction}</s>${formatTokens(source)}</s>`;
+}
+
+/** Takes a prompt's text apart again; the reverse of `formatPrompt`. */
+export function parsePrompt(text: string): { instruction: string; source: number[] } {
+  const match = /^<s>(.*)<\/s>([^<]*)<\/s>$/s.exec(text);
+  if (!match)
+    throw new Error(`"${text.slice(0, 40)}" is not a prompt like <s>INSTRUCTION</s>v_tok_1v_tok_2</s>`);
+  if (!isWholeText(match[1])) throw new Error(`the instruction ${HALF_CHARACTER}`);
+  return { instruction: match[1], source: parseTokens(match[2]) };
+}

@@ -1,0 +1,92 @@
+/** eval_{iteration}_{samples}.json: what an evaluation of a checkpoint found, and which evaluation it was. */
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { CHECKSUMS_FILE } from '../checkpoint/checksums.js';
+import { exists } from '../checkpoint/files.js';
+import { readJsonFile } from '../checkpoint/json-file.js';
+import type { RunDirectories } from './directories.js';
+import { ORIGINAL, type RunEvent, type Split } from './events.js';
+import { readVersions } from './versions.js';
+import type { Parameters } from './parameters.js';
+
+/** Which evaluation it is. */
+export interface CheckpointEvaluation {
+  /** Which prompts of the prompts file are sampled. */
+  split: Split;
+  indices: readonly number[];
+  /** Samples of each prompt. */
+  samplesPerPrompt: number;
+  /** Of the checkpoint; {@link ORIGINAL} for a policy that no run has trained. */
+  iteration: number;
+  /** Of the run that the evaluation is written to. */
+  directories: RunDirectories;
+  signal?: AbortSignal;
+}
+
+/** Everything that an evaluation's numbers depend on, as JSON. */
+export async function describeEvaluation(
+  parameters: Parameters,
+  { split, indices, samplesPerPrompt, iteration, directories }: CheckpointEvaluation,
+): Promise<Record<string, unknown>> {
+  const { reward, rewardModel, policy, data, trainPrompts } = parameters;
+  const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
+  const isRuns = iteration !== ORIGINAL && policy !== null;
+  return {
+    // Relative, so that a run may be moved.
+    checkpoint: isRuns ? relative(directories.modelDirectory, policy) : (policy ?? 'default'),
+    weightsSha256: isRuns ? await weightsChecksum(policy) : null,
+    ...{ reward, rewardModel: reward === 'mos' ? rewardModel : null },
+    ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },
+    ...{ model, nar, codec, prompts, instruction, data, trainPrompts: data === null ? null : trainPrompts },
+    versions: await readVersions(),
+  };
+}
+
+/**
+ * Where an evaluation is written: the run's eval_{iteration}_{samples}.json, the original's name, with the reward's name at the end unless
+ * it is mos. Where the file of that name holds another evaluation, or does not say which, the name gets `-2`, `-3`, ...
+ *
+ * @returns the name of the file that holds this evaluation, or will
+ */
+export async function evaluationFileName(
+  parameters: Parameters,
+  evaluation: CheckpointEvaluation,
+): Promise<string> {
+  const { iteration, samplesPerPrompt, directories } = evaluation;
+  const description = await describeEvaluation(parameters, evaluation);
+  const policy = iteration === ORIGINAL ? 'original' : String(iteration);
+  const { reward } = parameters;
+  const stem = `eval_${policy}_${samplesPerPrompt}${reward === 'mos' ? '' : `_${reward}`}`;
+  for (let number = 1; ; number++) {
+    const name = `${stem}${number === 1 ? '' : `-${number}`}.json`;
+    const path = join(directories.outputDirectory, name);
+    if (!(await exists(path)) || isDeepStrictEqual(await readDescription(path), description)) return name;
+  }
+}
+
+/** Writes `{evaluation, metrics, rewards, dropped}`: what it is, statistics, the reward of each scored sample, why others have none. */
+export async function writeEvaluation(
+  path: string,
+  description: Record<string, unknown>,
+  { statistics: metrics, rewards, droppedReasons: dropped }: Extract<RunEvent, { type: 'evaluated' }>,
+): Promise<void> {
+  const content = { evaluation: description, metrics, rewards, dropped };
+  await writeFileAtomic(path, JSON.stringify(content, null, 4) + '\n');
+}
+
+const fileSchema = z.looseObject({ evaluation: z.record(z.string(), z.unknown()) });
+
+/** Undefined where a file does not say which evaluation it holds. */
+async function readDescription(path: string): Promise<unknown> {
+  const content = await readJsonFile(path).catch(() => undefined);
+  return fileSchema.safeParse(content).data?.evaluation;
+}
+
+/** From the manifest of a checkpoint; null where it has none. */
+async function weightsChecksum(policy: string): Promise<string | null> {
+  const manifest = await readFile(join(policy, CHECKSUMS_FILE), 'utf8').catch(() => '');
+  return /^([0-9a-f]{64}) {2}model\.safetensors$/m.exec(manifest)?.[1] ?? null;
+}

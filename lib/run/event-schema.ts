@@ -1,0 +1,101 @@
+/** What a line of metrics.jsonl may be: a run's folder can come from anywhere. */
+import { z } from 'zod';
+import type { DpoMetrics } from '../dpo/metrics.js';
+import { GUARD_FIGURES, type GuardFigure } from '../reward/guard.js';
+import type { RecordedEvent } from './events.js';
+import { describeIssues } from '../zod-message.js';
+
+const integer = z.number().int();
+const count = integer.min(0);
+const numbers = z.array(z.number());
+const texts = z.array(z.string());
+const meansOfPrompts = z.array(z.number().nullable());
+
+const statistics = z.object({
+  count,
+  mean: z.number(),
+  median: z.number(),
+  std: z.number(),
+  variance: z.number(),
+  min: z.number(),
+  max: z.number(),
+  p25: z.number(),
+  p75: z.number(),
+});
+
+const metrics: z.ZodType<DpoMetrics> = z.object({
+  loss: z.number(),
+  'rewards/chosen': z.number(),
+  'rewards/rejected': z.number(),
+  'rewards/margins': z.number(),
+  'rewards/accuracies': z.number(),
+  'logps/chosen': z.number(),
+  'logps/rejected': z.number(),
+  nll_loss: z.number().optional(),
+  grad_norm: z.number().optional(),
+  learning_rate: z.number().optional(),
+});
+
+const guard = z.object({
+  figure: z.enum(Object.keys(GUARD_FIGURES) as [GuardFigure, ...GuardFigure[]]),
+  mean: z.number(),
+  promptMeans: meansOfPrompts,
+  missing: count,
+});
+
+const eventSchema: z.ZodType<RecordedEvent> = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('notice'), message: z.string() }),
+  z.object({
+    type: z.literal('evaluated'),
+    iteration: integer,
+    split: z.enum(['train', 'test']),
+    rewards: numbers.min(1),
+    promptMeans: meansOfPrompts,
+    lengths: numbers,
+    statistics,
+    droppedReasons: texts,
+  }),
+  z.object({ type: z.literal('guarded'), iteration: integer, guards: z.array(guard), warnings: texts }),
+  z.object({ type: z.literal('sampled'), iteration: count, samples: count, tokens: count }),
+  z.object({
+    type: z.literal('scored'),
+    iteration: count,
+    scored: count,
+    dropped: count,
+    droppedReasons: texts,
+    averageReward: z.number(),
+  }),
+  z.object({
+    type: z.literal('paired'),
+    iteration: count,
+    pairs: count,
+    skipped: count,
+    skippedReasons: texts,
+    chosenRewards: numbers,
+    rejectedRewards: numbers,
+    // Data names a file beside it, not one elsewhere.
+    dataFile: z.string().regex(/^data_iter_\d+\.json$/),
+  }),
+  z.object({
+    type: z.literal('step'),
+    iteration: count,
+    epoch: count,
+    step: count,
+    steps: count,
+    metrics,
+  }),
+  z.object({ type: z.literal('validated'), iteration: count, epoch: count, step: count, metrics }),
+  z.object({ type: z.literal('saved'), iteration: count, directory: z.string() }),
+  z.object({ type: z.literal('finished') }),
+]);
+
+/**
+ * Checks a recorded event. It is given back as it is, so that writing it again writes the same.
+ *
+ * @throws Error saying what is wrong
+ */
+export function parseEvent(value: unknown): RecordedEvent {
+  const result = eventSchema.safeParse(value);
+  if (!result.success) throw new Error(describeIssues(result.error));
+  return value as RecordedEvent;
+}

@@ -1,0 +1,103 @@
+import type { DpoMetrics } from '../dpo/metrics.js';
+import type { GuardFigure } from '../reward/guard.js';
+import type { Statistics } from './statistics.js';
+
+/** Evaluation of the untouched policy carries this iteration number; iteration k's evaluation comes after its training. */
+export const ORIGINAL = -1;
+
+export type Split = 'train' | 'test';
+
+/** One guard figure over the samples of an evaluation that have a reward. */
+export interface GuardSummary {
+  figure: GuardFigure;
+  mean: number;
+  /** Mean of each prompt's samples; null where none could be measured. */
+  promptMeans: (number | null)[];
+  /** Samples that have a reward but could not be measured. */
+  missing: number;
+}
+
+/**
+ * What `iterate()` yields, in this order: started; notices; evaluated (train, test) and guarded of the original policy; then for each iteration
+ * sampled, scored, paired, step and validated, saved, evaluated (train, test), guarded; at the end finished. Progress comes in between.
+ * Notebook, command line and report only render these. Files are named relative to the run's directories; seconds are of work, without
+ * the time that the events' reader takes between them.
+ */
+export type RunEvent =
+  | {
+      type: 'started';
+      run: string;
+      outputDirectory: string;
+      modelDirectory: string;
+      /** Of a run that goes on: with what, in words. */
+      resumed?: string;
+    }
+  /** Something the run goes on without, as a sentence. */
+  | { type: 'notice'; message: string }
+  | {
+      type: 'progress';
+      iteration: number;
+      stage: 'evaluate' | 'sample' | 'score' | 'train' | 'decode';
+      split?: Split;
+      done: number;
+      total: number;
+    }
+  | {
+      type: 'evaluated';
+      iteration: number;
+      split: Split;
+      /** Rewards of all samples that could be scored. */
+      rewards: number[];
+      /** Mean reward of each prompt; null where none of its samples could be scored. */
+      promptMeans: (number | null)[];
+      /** Lengths of all samples in tokens. */
+      lengths: number[];
+      statistics: Statistics;
+      /** Samples that could not be scored: "3 samples: it is silent". */
+      droppedReasons: string[];
+      seconds: number;
+    }
+  /** What the guards measured of the held-out samples just evaluated; not part of a run without guards. */
+  | {
+      type: 'guarded';
+      iteration: number;
+      guards: GuardSummary[];
+      /** A sentence for each guard that fell beyond its limit while the reward rose, or that could measure no sample. */
+      warnings: string[];
+    }
+  | { type: 'sampled'; iteration: number; samples: number; tokens: number; seconds: number }
+  | {
+      type: 'scored';
+      iteration: number;
+      scored: number;
+      dropped: number;
+      /** "3 samples: it is silent". */
+      droppedReasons: string[];
+      averageReward: number;
+      seconds: number;
+    }
+  | {
+      type: 'paired';
+      iteration: number;
+      pairs: number;
+      skipped: number;
+      /** One sentence for each skipped prompt. */
+      skippedReasons: string[];
+      chosenRewards: number[];
+      rejectedRewards: number[];
+      /** Relative to the output directory. */
+      dataFile: string;
+    }
+  | { type: 'step'; iteration: number; epoch: number; step: number; steps: number; metrics: DpoMetrics }
+  | { type: 'validated'; iteration: number; epoch: number; step: number; metrics: DpoMetrics }
+  /** `directory` is relative to the model directory. */
+  | { type: 'saved'; iteration: number; directory: string; seconds: number }
+  | { type: 'finished'; seconds: number };
+
+type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds'> : never;
+
+/**
+ * One line of metrics.jsonl: an event without its seconds (run.json has those), so that the same seed writes the same file.
+ * Progress is not recorded; what `started` says is in run.json.
+ */
+export type RecordedEvent = WithoutSeconds<Exclude<RunEvent, { type: 'progress' | 'started' }>>;

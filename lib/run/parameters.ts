@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { opinionModels } from '../scoring/opinion.js';
+import { describeIssues } from '../zod-message.js';
+
+export const rewardNames = ['even-token', 'length', 'mos'] as const;
+export type RewardName = (typeof rewardNames)[number];
+
+const count = z.number().int().min(1);
+const source = z.string().min(1).nullable().default(null);
+
+/** Every parameter of a run with its unit and default. The command line's options and help are made from this. */
+export const parametersSchema = z.strictObject({
+  // What is trained on what.
+  reward: z.enum(rewardNames).default('even-token').describe('what samples are ranked by'),
+  rewardModel: z
+    .enum(opinionModels)
+    .default('nisqa')
+    .describe('mos only: network whose opinion score of the audio is the reward, nisqa or dnsmos'),
+  model: z
+    .string()
+    .min(1)
+    .default('default')
+    .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
+  policy: source.describe(
+    "checkpoint to start from instead of the model's policy: a folder, for example iter_2/dpo_model, or organisation/name@revision on the hub",
+  ),
+  nar: source.describe("non-autoregressive partner instead of the model's, folder or hub name"),
+  codec: source.describe(
+    "codec instead of the model's, folder or hub name, for example facebook/encodec_24khz",
+  ),
+  prompts: source.describe("prompts file instead of the model's own"),
+  data: source.describe(
+    'dataset to take prompts from instead: .json, .jsonl or .parquet file, folder of them or hub name; the first items train, the next test',
+  ),
+  instruction: z.string().min(1).nullable().default(null).describe("replaces every prompt's instruction"),
+  trainPrompts: count.default(10).describe('prompts to sample and train on, from the first one on'),
+  testPrompts: count.default(10).describe('held-out prompts, evaluated only'),
+
+  // The iteration.
+  seed: z.number().int().min(0).max(0xffffffff).default(42).describe('everything random comes from it'),
+  iterations: count.default(3).describe('rounds of sampling, training and evaluating'),
+  sampleSize: z.number().int().min(2).default(10).describe('samples per prompt that a pair is chosen from'),
+  pairsPerPrompt: count
+    .default(1)
+    .describe('1: best against worst sample; 2: also second best against second worst; ...'),
+  minMargin: z.number().min(0).default(0).describe('least difference in reward within a pair'),
+  guardPairs: z
+    .boolean()
+    .default(false)
+    .describe(
+      'let no pair choose a sample that loses on the second opinion score or on fidelity to the edit',
+    ),
+  guard: z
+    .boolean()
+    .default(false)
+    .describe(
+      'measure held-out samples by what the reward does not see: second opinion score, fidelity, ...',
+    ),
+  transcriber: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("Whisper model, by name or folder, for the guard's word error rate; else WHISPER_MODEL's"),
+  numEval: count.default(10).describe('samples per prompt in each evaluation'),
+  temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
+  topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
+  topP: z.number().gt(0).max(1).default(1).describe('samples only from the likeliest share; 1 is off'),
+  maxNewTokens: count.default(300).describe('longest completion, in tokens'),
+  syntheticFirstIteration: z
+    .boolean()
+    .default(false)
+    .describe('even-token only: train on random all-even against all-odd tokens instead of samples'),
+  keepCheckpoints: z
+    .enum(['last', 'best', 'all'])
+    .default('all')
+    .describe('checkpoints that stay on disk: last, best (by held-out reward) or all'),
+  audioPrompts: z.number().int().min(0).default(2).describe('prompts of each split that get WAV files'),
+  checkpointMinutes: z
+    .number()
+    .min(0)
+    .default(10)
+    .describe('minutes of training between checkpoints that an interrupted run goes on from'),
+
+  // DPO training.
+  beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),
+  rpoAlpha: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("weight of the chosen samples' negative log-likelihood (RPO); 0 is plain DPO"),
+  learningRate: z.number().positive().default(2e-5).describe('of AdamW, decays linearly to 0'),
+  epochs: count.default(3).describe('passes over the pairs in each iteration'),
+  batchSize: count.default(4).describe('pairs per forward and backward pass'),
+  gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
+  maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
+  validationShare: z.number().min(0).lt(1).default(0.1).describe('share of pairs kept for validation'),
+});
+
+export type Parameters = z.infer<typeof parametersSchema>;
+
+/** Codes: no edit that the embedded policy has learned is longer than 169. */
+const LONGEST_TARGET = 180;
+
+/**
+ * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
+ * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
+ * happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples' likelihood
+ * (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md): a least margin keeps the pairs in which one
+ * sample is noisy and the other is not.
+ */
+export const presets: Record<RewardName, Partial<Parameters>> = {
+  'even-token': {
+    reward: 'even-token',
+    pairsPerPrompt: 5,
+    beta: 0.005,
+    rpoAlpha: 0.05,
+    learningRate: 7e-4,
+    epochs: 6,
+    batchSize: 10,
+    maxNewTokens: LONGEST_TARGET,
+  },
+  length: {
+    reward: 'length',
+    instruction: 'Make the audio much faster than before.',
+    learningRate: 2e-5,
+    epochs: 6,
+    batchSize: 3,
+    maxNewTokens: LONGEST_TARGET,
+  },
+  mos: {
+    reward: 'mos',
+    guard: true,
+    pairsPerPrompt: 5,
+    minMargin: 0.5,
+    rpoAlpha: 0.1,
+    learningRate: 5e-5,
+    batchSize: 10,
+    maxNewTokens: LONGEST_TARGET,
+  },
+};
+
+/**
+ * Checks parameters and fills in defaults.
+ *
+ * @throws Error in one sentence naming every wrong or unknown parameter
+ */
+export function parseParameters(input: unknown): Parameters {
+  const result = parametersSchema.safeParse(input);
+  if (!result.success) throw new Error(`wrong parameters: ${describeIssues(result.error)}`);
+  if (result.data.syntheticFirstIteration && result.data.reward !== 'even-token') {
+    throw new Error(
+      `wrong parameters: syntheticFirstIteration works with the even-token reward only, not with ${result.data.reward}`,
+    );
+  }
+  if (result.data.prompts !== null && result.data.data !== null) {
+    throw new Error('wrong parameters: prompts and data both say which prompts to use; give one of them');
+  }
+  return result.data;
+}

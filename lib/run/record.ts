@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { appendLine, writeFileAtomic } from '../checkpoint/atomic.js';
+import type { RunDirectories } from './directories.js';
+import type { RecordedEvent, RunEvent } from './events.js';
+import { createLog, describeEvent, describeParameters } from './log.js';
+import { readVersions } from './versions.js';
+import type { Parameters } from './parameters.js';
+import { LOG_FILE, METRICS_FILE, RUN_FILE, type RunRecord } from './run-files.js';
+
+/**
+ * Passes a run's events on and records them in the model directory: log_training.log, metrics.jsonl and run.json, which tells at the end
+ * whether the run finished, failed or was interrupted (its signal aborted, or its consumer left). An event that is in metrics.jsonl is on
+ * disk, and so are the files that it tells of.
+ *
+ * @param run.resumed the record so far of a run that goes on, and how it does
+ */
+export async function* recordRun(
+  events: AsyncGenerator<RunEvent>,
+  run: {
+    directories: RunDirectories;
+    parameters: Parameters;
+    signal?: AbortSignal;
+    resumed?: { record: RunRecord; how: string };
+  },
+  now: () => Date = () => new Date(),
+): AsyncGenerator<RunEvent> {
+  const { directories, parameters, signal, resumed } = run;
+  const log = createLog(join(directories.modelDirectory, LOG_FILE), now);
+  const record: RunRecord = resumed?.record ?? {
+    run: directories.name,
+    state: 'running',
+    seed: parameters.seed,
+    parameters,
+    versions: await readVersions(),
+    startedAt: now().toISOString(),
+    timings: [],
+  };
+  await writeRecord(directories, record);
+  if (resumed) log('INFO', `Resumed ${resumed.how}`);
+  else for (const line of describeParameters(directories.name, parameters)) log('INFO', line);
+  let lastIteration = -1;
+  try {
+    for await (const event of events) {
+      if ('iteration' in event && event.iteration > lastIteration) {
+        lastIteration = event.iteration;
+        log('INFO', `-----------Starting iteration ${lastIteration}-----------`);
+      }
+      for (const { level, message } of describeEvent(event)) log(level, message);
+      await recordEvent(directories, record, event);
+      yield event;
+    }
+    record.state = 'finished';
+  } catch (error) {
+    record.state = signal?.aborted ? 'interrupted' : 'failed';
+    if (record.state === 'failed') record.error = (error as Error).message;
+    throw error;
+  } finally {
+    const failed = record.state !== 'finished';
+    if (record.state === 'running') record.state = 'interrupted';
+    record.finishedAt = now().toISOString();
+    const writing = async () => {
+      if (record.state === 'interrupted') log('WARNING', 'Interrupted');
+      if (record.error) log('ERROR', record.error);
+      await writeRecord(directories, record);
+    };
+    // Where the run failed for a full disk this fails as well, and the first reason is the one to tell.
+    await writing().catch((error: unknown) => {
+      if (!failed) throw error;
+    });
+  }
+}
+
+async function recordEvent(directories: RunDirectories, record: RunRecord, event: RunEvent): Promise<void> {
+  if (event.type === 'progress' || event.type === 'started') return;
+  let recorded: RecordedEvent = event;
+  if ('seconds' in event) {
+    const { seconds, ...rest } = event;
+    recorded = rest;
+    record.timings.push({
+      event: event.type,
+      ...('iteration' in event && { iteration: event.iteration }),
+      ...('split' in event && { split: event.split }),
+      seconds,
+    });
+    await writeRecord(directories, record);
+  }
+  await appendLine(join(directories.modelDirectory, METRICS_FILE), JSON.stringify(recorded));
+}
+
+async function writeRecord({ modelDirectory }: RunDirectories, record: RunRecord): Promise<void> {
+  await writeFileAtomic(join(modelDirectory, RUN_FILE), JSON.stringify(record, null, 2) + '\n');
+}

@@ -1,0 +1,123 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { readJsonFile } from '../checkpoint/json-file.js';
+import { readTextFile } from '../checkpoint/text-file.js';
+import { findRunDirectories, type RunDirectories } from './directories.js';
+import { parseEvent } from './event-schema.js';
+import type { RecordedEvent, RunEvent } from './events.js';
+import { parametersSchema, type Parameters } from './parameters.js';
+import { describeIssues } from '../zod-message.js';
+
+export const RUN_FILE = 'run.json';
+export const METRICS_FILE = 'metrics.jsonl';
+export const LOG_FILE = 'log_training.log';
+
+const runRecordSchema = z.strictObject({
+  run: z.string(),
+  state: z.enum(['running', 'finished', 'interrupted', 'failed']),
+  /** Why the run failed. */
+  error: z.string().optional(),
+  seed: z.number(),
+  parameters: parametersSchema,
+  /** Of speech-dpo, Node.js and the packages that compute. */
+  versions: z.record(z.string(), z.string()),
+  /** ISO 8601. */
+  startedAt: z.string(),
+  finishedAt: z.string().optional(),
+  /** Seconds of every event that measures them, in the order of the run. */
+  timings: z.array(
+    z.strictObject({
+      event: z.string(),
+      iteration: z.number().optional(),
+      split: z.string().optional(),
+      seconds: z.number(),
+    }),
+  ),
+});
+
+/** run.json: what was run, with what, when, and how it ended. */
+export type RunRecord = z.infer<typeof runRecordSchema>;
+
+/** What a run's directories tell of it. */
+export interface RecordedRun {
+  directories: RunDirectories;
+  record: RunRecord;
+  /** In the order they happened, without progress; seconds are NaN where a killed run left none. */
+  events: RunEvent[];
+}
+
+/**
+ * Reads run.json and metrics.jsonl of a run, finished or not.
+ *
+ * @param directory `output/{name}` or `model_output/{name}`
+ * @throws Error naming the file that is missing or wrong
+ */
+export async function readRun(directory: string): Promise<RecordedRun> {
+  const directories = findRunDirectories(directory);
+  const path = join(directories.modelDirectory, RUN_FILE);
+  const record = runRecordSchema.safeParse(await readJsonFile(path));
+  if (!record.success) throw new Error(`${path}: ${describeIssues(record.error)}`);
+  const timings = record.data.timings.values();
+  const events = (await readMetrics(directories.modelDirectory)).map((event) =>
+    isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
+  );
+  return { directories, record: record.data, events };
+}
+
+/**
+ * Cuts metrics.jsonl, and the timings in what is returned, back to the first `count` events.
+ *
+ * @returns the run's record as that of a running one
+ */
+export async function cutRecord(
+  { modelDirectory }: RunDirectories,
+  { run, seed, parameters, versions, startedAt, timings }: RunRecord,
+  count: number,
+): Promise<RunRecord> {
+  const events = (await readMetrics(modelDirectory)).slice(0, count);
+  const text = events.map((event) => JSON.stringify(event) + '\n').join('');
+  await writeFileAtomic(join(modelDirectory, METRICS_FILE), text);
+  const kept = timings.slice(0, events.filter(isTimed).length);
+  return { run, state: 'running', seed, parameters, versions, startedAt, timings: kept };
+}
+
+/** The parameters of the run that a folder belongs to, `output/{name}` or `model_output/{name}`; none where it has no run.json. */
+export async function readRecordedParameters(directory: string): Promise<Partial<Parameters>> {
+  const { modelDirectory } = findRunDirectories(directory);
+  if (!existsSync(join(modelDirectory, RUN_FILE))) return {};
+  return (await readRun(directory)).record.parameters;
+}
+
+type TimedType = Extract<RunEvent, { seconds: number }>['type'];
+type TimedEvent = Extract<RecordedEvent, { type: TimedType }>;
+
+const TIMED: Record<TimedType, true> = {
+  evaluated: true,
+  sampled: true,
+  scored: true,
+  saved: true,
+  finished: true,
+};
+
+function isTimed(event: RecordedEvent): event is TimedEvent {
+  return event.type in TIMED;
+}
+
+async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
+  const path = join(modelDirectory, METRICS_FILE);
+  // A run that ended before its first event has no such file.
+  const text = existsSync(path) ? await readTextFile(path) : '';
+  // The last line of a killed run may be torn: only lines that end in a line feed count.
+  const lines = text.split('\n').slice(0, -1);
+  return lines.map((line, index) => {
+    try {
+      return parseEvent(JSON.parse(line));
+    } catch (error) {
+      const reason =
+        error instanceof SyntaxError ? 'is not JSON' : `is no event: ${(error as Error).message}`;
+      throw new Error(`${path}: line ${index + 1} ${reason}`, { cause: error });
+    }
+  });
+}

@@ -1,0 +1,35 @@
+/** Checks this implementation against numbers that transformers and TRL computed. */
+import { join } from 'node:path';
+import { loadPretrained } from '../checkpoint/pretrained.js';
+import { verifyCodec } from './codec.js';
+import { verifyForward, verifyGreedy, verifyPartner } from './forward.js';
+import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './golden.js';
+import { readNoise } from './noise.js';
+import type { VerifyRow } from './rows.js';
+import { verifyFinalWeights, verifyGradients, verifySteps } from './training.js';
+
+export type { VerifyRow } from './rows.js';
+
+/**
+ * Compares every quantity of a golden folder: tiny_bart/, forward_f32.json, dpo_f32.json, grads_step0_f32.safetensors, final_f32/,
+ * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with. Where noise_f32_vs_f64.json says that the
+ * reference's float32 is farther from its float64 than a tolerance, that distance is the tolerance.
+ * @throws if a file is missing or not of that layout
+ */
+export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> {
+  const model = await loadPretrained(join(directory, 'tiny_bart'));
+  const forward = await readForwardGolden(directory);
+  const dpo = await readDpoGolden(directory);
+  const noise = await readNoise(directory);
+  return {
+    rows: [
+      ...(await verifyForward(model, forward, noise)),
+      await verifyGreedy(model, forward),
+      await verifyPartner(model, await readNarGolden(directory), noise),
+      await verifyGradients(model, dpo, directory, noise),
+      ...(await verifySteps(model, dpo, noise)),
+      await verifyFinalWeights(model, directory, noise),
+      ...(await verifyCodec(directory, await readCodecGolden(directory))),
+    ],
+  };
+}

@@ -1,0 +1,252 @@
+/**
+ * Trains the codec's decoder network on original and edited speech and writes models/default/codec.
+ *
+ *     node dist/recipes/default/train-codec.js [steps=4000] [recordings=1500]      (after codebooks.js)
+ *
+ * The loss compares magnitudes of the short-time spectrum, so no sound is made while training.
+ */
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
+import { applyEffect, EFFECTS } from '../../lib/audio/effects.js';
+import { melFilterBank } from '../../lib/audio/mel.js';
+import type { FloatTensor } from '../../lib/engine/host-tensor.js';
+import type { Codes } from '../../lib/codec/codec.js';
+import { saveSpectralCodec } from '../../lib/codec/spectral/checkpoint.js';
+import { DECODER_DEFAULTS, decoderShapes, logMagnitudes } from '../../lib/codec/spectral/decoder.js';
+import { openEncoder } from '../../lib/codec/spectral/encoder.js';
+import { FEATURES, HOP, SAMPLE_RATE_HZ, SAMPLES_PER_CODE } from '../../lib/codec/spectral/features.js';
+import { sumEntries } from '../../lib/codec/quantizer.js';
+import { BINS, FFT_SIZE, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
+import { gradientOutputs, withGradients } from '../../lib/train/gradient-program.js';
+import { weightSpecs } from '../../lib/policy/resident-weights.js';
+import { openTrainingState } from '../../lib/train/training-state.js';
+import { compile, tf, type Compiled } from '../../lib/engine/index.js';
+import { uniformStream, type Uniform } from '../../lib/random.js';
+import { readCodebooks } from './codebooks-file.js';
+import { forwardBasis, frameBlocks } from './dft-matrix.js';
+import { loadRecording, splitOf } from './recordings.js';
+import { listUtterances } from './utterances.js';
+
+const OUTPUT = 'models/default/codec';
+const BATCH = 8;
+/** Codes of one training segment: 0.8 s. */
+const SEGMENT = 40;
+const FRAMES = 2 * SEGMENT;
+const PEAK_LEARNING_RATE = 2e-3;
+const WARMUP_STEPS = 100;
+const MAX_GRAD_NORM = 2;
+const OPTIMIZER = { beta1: 0.8, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01 };
+/** Share of segments that are decoded from their first 1 to 7 codebooks only. */
+const FEWER_CODEBOOKS = 0.25;
+/** The saved weights are an exponential average over steps, updated every few. */
+const AVERAGE_DECAY = 0.998;
+const AVERAGE_EVERY = 5;
+const MAGNITUDE_FLOOR = 2e-3;
+const LOSS_MEL_BANDS = 64;
+const SEED = 2;
+
+const CONFIG = {
+  model_type: 'spectral-codec',
+  sample_rate_hz: SAMPLE_RATE_HZ,
+  frame_rate_hz: SAMPLE_RATE_HZ / SAMPLES_PER_CODE,
+  griffin_lim_iterations: 16,
+  decoder: DECODER_DEFAULTS,
+} as const;
+
+interface Recording {
+  /** With MARGIN zeros before and after. */
+  padded: Float32Array;
+  codes: Codes;
+}
+
+type Batch = Record<'features' | 'blocks', Float32Array>;
+
+/** L1 of log magnitudes, L1 of log mel magnitudes, and half the spectral convergence. */
+function magnitudeLoss(
+  logPredicted: Tensor,
+  target: Tensor,
+  melMatrix: Tensor2D,
+): Record<'loss' | 'logL1' | 'melL1' | 'convergence', Tensor> {
+  const predicted = tf.exp(logPredicted);
+  const logL1 = meanLogDistance(predicted, target);
+  const melL1 = meanLogDistance(
+    tf.matMul(predicted as Tensor2D, melMatrix),
+    tf.matMul(target as Tensor2D, melMatrix),
+  );
+  const norm = (x: Tensor): Tensor => tf.sqrt(tf.sum(tf.square(x)));
+  const convergence = tf.div(norm(tf.sub(target, predicted)), norm(target));
+  return { loss: tf.add(tf.add(logL1, melL1), tf.mul(convergence, 0.5)), logL1, melL1, convergence };
+}
+
+const meanLogDistance = (a: Tensor, b: Tensor): Tensor =>
+  tf.mean(tf.abs(tf.sub(tf.log(tf.add(a, MAGNITUDE_FLOOR)), tf.log(tf.add(b, MAGNITUDE_FLOOR)))));
+
+/** Magnitudes [BATCH * FRAMES, BINS] of samples given as blocks [BATCH, FRAMES + 3, HOP]. */
+function magnitudesOf(blocks: Tensor, forward: Tensor2D): Tensor {
+  const frames = tf.reshape(frameBlocks(blocks), [BATCH * FRAMES, FFT_SIZE]) as Tensor2D;
+  const [real, imaginary] = tf.split(tf.matMul(frames, forward), [BINS, BINS], 1);
+  return tf.sqrt(tf.add(tf.square(real), tf.square(imaginary)));
+}
+
+/** HTK filters, each of weights that sum to one, as a matrix [BINS, LOSS_MEL_BANDS]. */
+function lossMelMatrix(): Float32Array {
+  const matrix = new Float32Array(BINS * LOSS_MEL_BANDS);
+  const filters = melFilterBank({
+    sampleRateHz: SAMPLE_RATE_HZ,
+    fftSize: FFT_SIZE,
+    bands: LOSS_MEL_BANDS,
+    scale: 'htk',
+    norm: 'none',
+  });
+  filters.forEach(({ firstBin, weights }, band) => {
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    weights.forEach((weight, i) => (matrix[(firstBin + i) * LOSS_MEL_BANDS + band] = weight / sum));
+  });
+  return matrix;
+}
+
+/** torch.nn.Linear's initialization; layer scales 0.3, the skip connection 0, the output at a low level. */
+function initializeDecoder(uniform: Uniform): Map<string, FloatTensor> {
+  const initial = (name: string, shape: readonly number[]): number => {
+    if (name.startsWith('skip')) return 0;
+    if (name === 'output.bias') return -3;
+    if (name.endsWith('.scale')) return 0.3;
+    if (name.includes('norm')) return name.endsWith('weight') ? 1 : 0;
+    if (name.endsWith('bias')) return 0;
+    return (2 * uniform() - 1) / Math.sqrt(shape[0]);
+  };
+  return new Map(
+    [...decoderShapes(DECODER_DEFAULTS)].map(([name, shape]): [string, FloatTensor] => {
+      const data = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => initial(name, shape));
+      return [name, { shape, dtype: 'float32', data }];
+    }),
+  );
+}
+
+/** Every second recording as spoken, the others with an effect, the effects in turn. */
+async function loadRecordings(count: number): Promise<Recording[]> {
+  const { scale, codebooks } = await readCodebooks();
+  const encoder = await openEncoder(scale, codebooks);
+  const recordings: Recording[] = [];
+  for (const utterance of listUtterances(count, 1)) {
+    if (splitOf(utterance) !== 'train') continue;
+    const spoken = await loadRecording(utterance);
+    const effect = EFFECTS[(recordings.length >> 1) % EFFECTS.length];
+    const samples = recordings.length % 2 === 0 ? spoken : applyEffect(effect, spoken, SAMPLE_RATE_HZ);
+    const codes = await encoder.encode(samples);
+    if (codes[0].length <= SEGMENT) continue;
+    const padded = new Float32Array(codes[0].length * SAMPLES_PER_CODE + 2 * MARGIN);
+    padded.set(samples, MARGIN);
+    recordings.push({ padded, codes });
+  }
+  await encoder.dispose();
+  return recordings;
+}
+
+function makeBatch(
+  recordings: readonly Recording[],
+  codebooks: readonly Float32Array[],
+  uniform: Uniform,
+): Batch {
+  const below = (n: number): number => Math.floor(uniform() * n);
+  const features = new Float32Array(BATCH * SEGMENT * FEATURES);
+  const blocks = new Float32Array(BATCH * (FRAMES + 3) * HOP);
+  for (let item = 0; item < BATCH; item++) {
+    const { padded, codes } = recordings[below(recordings.length)];
+    const start = below(codes[0].length - SEGMENT + 1);
+    const used = uniform() < FEWER_CODEBOOKS ? 1 + below(codebooks.length - 1) : codebooks.length;
+    const segment = codes.slice(0, used).map((row) => row.slice(start, start + SEGMENT));
+    features.set(sumEntries(segment, codebooks, FEATURES), item * SEGMENT * FEATURES);
+    const first = start * SAMPLES_PER_CODE;
+    blocks.set(padded.subarray(first, first + (FRAMES + 3) * HOP), item * (FRAMES + 3) * HOP);
+  }
+  return { features, blocks };
+}
+
+/** Losses and gradients of one batch. */
+function compileStep(weights: Map<string, FloatTensor>): Promise<Compiled> {
+  return compile(
+    withGradients(
+      ({ features, blocks, forward, melMatrix, ...network }) => {
+        const predicted = logMagnitudes(features, network, DECODER_DEFAULTS);
+        const target = magnitudesOf(blocks, forward as Tensor2D);
+        return magnitudeLoss(tf.reshape(predicted, [BATCH * FRAMES, BINS]), target, melMatrix as Tensor2D);
+      },
+      [...weights.keys()],
+    ),
+    {
+      features: { shape: [BATCH, SEGMENT, FEATURES], dtype: 'float32' },
+      blocks: { shape: [BATCH, FRAMES + 3, HOP], dtype: 'float32' },
+      ...weightSpecs(weights),
+    },
+    {
+      constants: {
+        forward: { shape: [FFT_SIZE, 2 * BINS], data: forwardBasis() },
+        melMatrix: { shape: [BINS, LOSS_MEL_BANDS], data: lossMelMatrix() },
+      },
+    },
+  );
+}
+
+async function train(steps: number, recordingCount: number): Promise<void> {
+  const { scale, codebooks } = await readCodebooks();
+  const recordings = await loadRecordings(recordingCount);
+  const uniform = uniformStream(SEED);
+  const weights = initializeDecoder(uniform);
+  const average = new Map(
+    [...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),
+  );
+  const state = await openTrainingState(weights, OPTIMIZER);
+  const run = await compileStep(weights);
+  const config = {
+    ...CONFIG,
+    codebooks: codebooks.length,
+    codebook_size: codebooks[0].length / FEATURES,
+  };
+  console.log(`${recordings.length} recordings, ${steps} steps`);
+  const started = Date.now();
+  let sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
+  for (let step = 1; step <= steps; step++) {
+    const batch = makeBatch(recordings, codebooks, uniform);
+    const losses = await run({ ...state.parameters, ...batch }, gradientOutputs(state.gradients));
+    await state.step(learningRate(step, steps), MAX_GRAD_NORM);
+    for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += losses[name][0];
+    if (step % AVERAGE_EVERY === 0) {
+      const parameters = new Map<string, Float32Array>();
+      await state.download((name, data) => parameters.set(name, data));
+      updateAverage(average, parameters, step);
+    }
+    if (step % 100 === 0) {
+      const means = Object.entries(sums).map(([name, sum]) => `${name} ${(sum / 100).toFixed(4)}`);
+      console.log(
+        `step ${step}: ${means.join(', ')}, ${((Date.now() - started) / step / 1000).toFixed(3)} s a step`,
+      );
+      sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
+    }
+    if (step % 1000 === 0 || step === steps)
+      await saveSpectralCodec(OUTPUT, { config, scale, codebooks, decoder: average });
+  }
+  await run.dispose();
+  await state.release();
+}
+
+/** Linear warm-up, then a cosine down to a twentieth of the peak. */
+function learningRate(step: number, steps: number): number {
+  const cosine = 0.5 * (1 + Math.cos((Math.PI * step) / steps));
+  return PEAK_LEARNING_RATE * Math.min(1, step / WARMUP_STEPS) * (0.05 + 0.95 * cosine);
+}
+
+/** Early on the average forgets faster, so that the first weights do not stay in it. */
+function updateAverage(
+  average: Map<string, FloatTensor>,
+  weights: Map<string, Float32Array>,
+  step: number,
+): void {
+  const keep = Math.min(AVERAGE_DECAY, (step + 1) / (step + 10)) ** AVERAGE_EVERY;
+  for (const [name, { data }] of average) {
+    const current = weights.get(name)!;
+    for (let i = 0; i < current.length; i++) data[i] = keep * data[i] + (1 - keep) * current[i];
+  }
+}
+
+const [steps = 4000, recordings = 1500] = process.argv.slice(2).map(Number);
+await train(steps, recordings);

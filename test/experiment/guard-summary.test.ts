@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { summarizeGuards, warnOfBlindGuards, warnOfHacking } from '../../lib/experiment/guard-summary.js';
+import type { GuardSummary } from '../../lib/run/events.js';
+import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
+import type { GuardFigure, GuardFigures } from '../../lib/reward/guard.js';
+
+const completion = (figures: GuardFigures, reward: number | null = 1): ScoredCompletion => ({
+  codes: [1],
+  reward,
+  rank: reward,
+  finished: true,
+  details: {},
+  figures,
+});
+
+describe('summarizeGuards', () => {
+  it('averages over all samples with a reward, and over those of each prompt', () => {
+    const scored = [
+      [completion({ dnsmos: 1 }), completion({ dnsmos: 2 }), completion({ dnsmos: 9 }, null)],
+      [completion({ dnsmos: 6 })],
+      [completion({})],
+    ];
+    expect(summarizeGuards(scored)).toEqual([
+      { figure: 'dnsmos', mean: 3, promptMeans: [1.5, 6, null], missing: 1 },
+    ]);
+  });
+
+  it('leaves out what nothing measured', () => {
+    expect(summarizeGuards([[completion({})]])).toEqual([]);
+  });
+});
+
+it('warns of a guard that could measure nothing', () => {
+  const guards = [{ figures: ['dnsmos', 'wer'] as const, measure: async () => ({}) }];
+  const measured: GuardSummary[] = [{ figure: 'dnsmos', mean: 3, promptMeans: [3], missing: 0 }];
+  expect(warnOfBlindGuards(guards, measured)).toEqual([
+    'the word error rate could not be measured of any sample: no guard by it',
+  ]);
+});
+
+describe('warnOfHacking', () => {
+  const evaluation = (meanReward: number, figures: Partial<Record<GuardFigure, number>>) => ({
+    meanReward,
+    guards: Object.entries(figures).map(([figure, mean]): GuardSummary => ({
+      figure: figure as GuardFigure,
+      mean,
+      promptMeans: [mean],
+      missing: 0,
+    })),
+  });
+  const original = evaluation(3, { dnsmos: 3, fidelity: 0.9, wer: 0.1, silence: 0 });
+
+  it('warns of every figure that got worse by more than its limit, in points where it is a percentage', () => {
+    const warnings = warnOfHacking(original, evaluation(3.5, { dnsmos: 2.85, fidelity: 0.84, wer: 0.14 }));
+    expect(warnings).toHaveLength(3);
+    expect(warnings[0]).toContain(
+      'the reward rose by 0.50 on held-out prompts, but the DNSMOS OVRL fell by 0.15 (limit 0.10)',
+    );
+    expect(warnings[1]).toContain('edit fidelity fell by 6.0 points (limit 5.0 points)');
+    expect(warnings[2]).toContain('word error rate rose by 4.0 points (limit 3.0 points)');
+  });
+
+  it.each([
+    ['within its limits', evaluation(3.5, { dnsmos: 2.95, fidelity: 0.86, wer: 0.12 })],
+    ['that got better', evaluation(3.5, { dnsmos: 4, fidelity: 1, wer: 0 })],
+    ['whose reward fell too', evaluation(2.9, { dnsmos: 2, fidelity: 0.1, wer: 0.9 })],
+    ['without a limit', evaluation(3.5, { silence: 1 })],
+  ])('is silent about a policy %s', (_, now) => {
+    expect(warnOfHacking(original, now)).toEqual([]);
+  });
+});

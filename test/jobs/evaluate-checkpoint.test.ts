@@ -1,0 +1,156 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { findRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
+import { checkpointParameters, evaluateCheckpoint } from '../../lib/jobs/evaluate-checkpoint.js';
+import {
+  describeEvaluation,
+  evaluationFileName,
+  type CheckpointEvaluation,
+} from '../../lib/run/evaluation-result.js';
+import { runExperiment } from '../../lib/jobs/experiment.js';
+import { whileLocked } from '../../lib/run/lock.js';
+import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
+import { readRun } from '../../lib/run/run-files.js';
+import { trainFrom, trainingParameters } from '../../lib/jobs/train-from.js';
+import { writeTinyModel } from '../support/tiny-model.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+it('is refused while another process makes the same evaluation, before a model is opened', async () => {
+  const outputDirectory = join(temporaryFolder(), 'output');
+  const directories = { name: '0601-1200', modelDirectory: 'nowhere', outputDirectory };
+  const evaluate = (samplesPerPrompt: number) =>
+    evaluateCheckpoint(parseParameters({ policy: 'no-such-model' }), {
+      split: 'test',
+      indices: [0],
+      samplesPerPrompt,
+      iteration: 2,
+      directories,
+    }).next();
+  const other = whileLocked(
+    outputDirectory,
+    async function* () {
+      yield 'evaluating';
+    },
+    'eval_2_10_even-token.json',
+  );
+  await other.next();
+  await expect(evaluate(10)).rejects.toThrow('is writing there');
+  await expect(evaluate(11)).rejects.toThrow('no-such-model');
+  await other.next();
+  await expect(evaluate(10)).rejects.toThrow('no-such-model');
+});
+
+describe("evaluations of a run's checkpoint", () => {
+  let model: string;
+  let run: RunDirectories;
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'speech-dpo-'));
+    model = join(folder, 'model');
+    mkdirSync(model);
+    await writeTinyModel(model);
+    const { train } = JSON.parse(readFileSync(join(model, 'prompts.json'), 'utf8')) as { train: unknown[] };
+    const data = join(folder, 'data.json');
+    writeFileSync(data, JSON.stringify(train.slice(0, 5)));
+    const parameters = parseParameters({
+      ...{ model, data, iterations: 1, trainPrompts: 3, testPrompts: 2, audioPrompts: 0, sampleSize: 4 },
+      ...{ numEval: 1, maxNewTokens: 20, epochs: 1, batchSize: 2, seed: 7 },
+    });
+    for await (const event of runExperiment(parameters, { root: folder }))
+      if (event.type === 'started') run = findRunDirectories(event.modelDirectory);
+    // Even tokens are not heard: neither is needed.
+    rmSync(join(model, 'nar'), { recursive: true });
+    rmSync(join(model, 'codec'), { recursive: true });
+  });
+  afterAll(() => {
+    rmSync(join(model, '..'), { recursive: true });
+  });
+
+  async function evaluate(
+    changes: Partial<CheckpointEvaluation> = {},
+    given: Partial<Parameters> = {},
+  ): Promise<string> {
+    const checkpoint = join(run.modelDirectory, 'iter_0');
+    const { parameters, ...place } = await checkpointParameters(
+      checkpoint,
+      { reward: 'even-token', ...given },
+      '.',
+    );
+    const evaluation = { ...place, split: 'test' as const, indices: [0, 1], samplesPerPrompt: 2, ...changes };
+    for await (const _ of evaluateCheckpoint(parameters, evaluation));
+    return evaluationFileName(parameters, evaluation);
+  }
+  const read = (file: string) => readFileSync(join(run.outputDirectory, file), 'utf8');
+
+  it('stay beside each other, say what they are, and the same one is the same file', async () => {
+    // As earlier versions wrote it: it does not say what it is.
+    writeFileSync(join(run.outputDirectory, 'eval_0_2_even-token.json'), '{"metrics": {}, "rewards": [1]}');
+    const first = await evaluate();
+    expect(first).toBe('eval_0_2_even-token-2.json');
+    expect(read('eval_0_2_even-token.json')).toBe('{"metrics": {}, "rewards": [1]}');
+    const content = read(first);
+    expect(JSON.parse(content)).toEqual({
+      evaluation: {
+        checkpoint: join('iter_0', 'dpo_model'),
+        weightsSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+        ...{ reward: 'even-token', rewardModel: null, split: 'test', indices: [0, 1], samplesPerPrompt: 2 },
+        ...{ seed: 7, temperature: 1, topK: 0, topP: 1, maxNewTokens: 20, trainPrompts: 3 },
+        ...{ model, nar: null, codec: null, prompts: null, instruction: null },
+        data: join(model, '..', 'data.json'),
+        versions: expect.objectContaining({ node: process.versions.node }),
+      },
+      metrics: expect.objectContaining({ count: expect.any(Number) }),
+      rewards: expect.any(Array),
+      dropped: expect.any(Array),
+    });
+    const others = [
+      await evaluate({ split: 'train' }),
+      await evaluate({ indices: [1] }),
+      await evaluate({}, { seed: 8 }),
+      await evaluate({}, { temperature: 0.5 }),
+    ];
+    expect(others).toEqual([3, 4, 5, 6].map((number) => `eval_0_2_even-token-${number}.json`));
+    expect(new Set(others.map(read)).size).toBe(4);
+    expect(await evaluate()).toBe(first);
+    expect(read(first)).toBe(content);
+    expect(await evaluate({}, { reward: 'length' })).toBe('eval_0_2_length.json');
+  });
+
+  it('hold out what the run held out of its data', async () => {
+    await expect(evaluate({ indices: [2] })).rejects.toThrow('3 train and 3 test prompts are asked for');
+    await expect(evaluate({ split: 'train', indices: [3] })).rejects.toThrow(
+      /^there is no train prompt 3: the first 3 items of .*data\.json train, those after them are held out$/,
+    );
+  });
+
+  it('names another reward model', async () => {
+    const checkpoint = join(run.modelDirectory, 'iter_0');
+    const descriptions = await Promise.all(
+      (['nisqa', 'dnsmos'] as const).map(async (rewardModel) => {
+        const { parameters, ...place } = await checkpointParameters(
+          checkpoint,
+          { reward: 'mos', rewardModel },
+          '.',
+        );
+        return describeEvaluation(parameters, { ...place, split: 'test', indices: [0], samplesPerPrompt: 1 });
+      }),
+    );
+    expect(descriptions.map(({ rewardModel }) => rewardModel)).toEqual(['nisqa', 'dnsmos']);
+  });
+
+  it('and training on pairs of a mos run open no more than they need', async () => {
+    vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
+    const pairs = join(run.outputDirectory, 'data_iter_0.json');
+    const parameters = await trainingParameters(pairs, { reward: 'mos', guard: true });
+    const root = join(model, '..', 'trained');
+    let saved = false;
+    for await (const event of trainFrom(pairs, parameters, { root })) saved ||= event.type === 'saved';
+    expect(saved).toBe(true);
+    const [name] = readdirSync(join(root, 'model_output'));
+    const { record } = await readRun(join(root, 'model_output', name));
+    // Which prompts were trained on.
+    expect(record.parameters).toMatchObject({ trainPrompts: 3, testPrompts: 2 });
+    vi.unstubAllEnvs();
+  });
+});

@@ -1,0 +1,52 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { writeWav } from '../../lib/audio/wav.js';
+import { readItems } from '../../lib/data/items.js';
+import { prepareDataset } from '../../lib/jobs/prepare-dataset.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const CODEC = fileURLToPath(new URL('../../models/default/codec', import.meta.url));
+const SAMPLE_RATE_HZ = 16_000;
+
+const tone = (seconds: number) =>
+  Float32Array.from({ length: seconds * SAMPLE_RATE_HZ }, (_, i) => Math.sin(i / 20) / 2);
+
+async function prepare(lines: string, wavs: Record<string, number> = { 'a.wav': 0.4, 'b.wav': 0.2 }) {
+  const folder = temporaryFolder();
+  for (const [name, seconds] of Object.entries(wavs)) {
+    await writeWav(join(folder, name), tone(seconds), SAMPLE_RATE_HZ);
+  }
+  const [instructions, output] = ['lines.txt', 'data.jsonl'].map((name) => join(folder, name));
+  writeFileSync(instructions, lines);
+  const count = await prepareDataset({ wav: folder, instructions, output, model: 'unused', codec: CODEC });
+  return { count, output };
+}
+
+describe('prepareDataset', () => {
+  it('writes items that a run reads', async () => {
+    const { count, output } = await prepare('a.wav\tMake it shorter.\tb.wav\r\n\nb.wav\tLouder\n');
+    expect(count).toBe(2);
+    const items = [];
+    for await (const item of readItems(output, { codebooks: 8, codebookSize: 256 })) items.push(item);
+    expect(items.map(({ instruction }) => instruction)).toEqual(['Make it shorter.', 'Louder']);
+    expect(items.map(({ src_encodec }) => src_encodec[0].length)).toEqual([20, 10]);
+    expect(items[0].tgt_encodec).toEqual(items[1].src_encodec);
+    expect(items[1].tgt_encodec).toEqual(items[1].src_encodec);
+  });
+
+  it.each([
+    ['a.wav', 'line 1 must be a recording, an instruction and perhaps the edited recording'],
+    ['a.wav\tx\n\tLouder', 'line 2 must be a recording'],
+    ['a.wav\tx\ta.wav\ty', 'line 1 must be a recording'],
+    ['\n', 'lines.txt has no lines.'],
+    ['c.wav\tLouder', 'c.wav'],
+  ])('%j is refused', async (lines, message) => {
+    await expect(prepare(lines)).rejects.toThrow(message);
+  });
+
+  it('says when a recording is empty', async () => {
+    await expect(prepare('a.wav\tLouder', { 'a.wav': 0 })).rejects.toThrow('a.wav');
+  });
+});

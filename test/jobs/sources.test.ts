@@ -1,0 +1,53 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Codec } from '../../lib/codec/codec.js';
+import { checkSameCodes, findModelPart, loadData } from '../../lib/jobs/sources.js';
+import { randomPolicy } from '../support/random-policy.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const policy = randomPolicy(1, { codebooks: 2, codebookSize: 20, positions: 24 });
+
+/** A dataset of one item for each number of source frames; the number is in the instruction. */
+function dataset(frames: readonly number[]): string {
+  const file = join(temporaryFolder(), 'data.json');
+  const items = frames.map((count) => {
+    const codes = [Array<number>(count).fill(1), Array<number>(count).fill(2)];
+    return { instruction: String(count), src_encodec: codes, tgt_encodec: codes };
+  });
+  writeFileSync(file, JSON.stringify(items));
+  return file;
+}
+
+describe('loadData', () => {
+  it('takes train and then test items, without those that are too long for the model', async () => {
+    const file = dataset([3, 22, 4, 19, 5, 6]);
+    const { train, test } = await loadData(file, policy, { trainPrompts: 2, testPrompts: 2 });
+    expect(train.map(({ instruction }) => instruction)).toEqual(['3', '4']);
+    expect(test.map(({ instruction }) => instruction)).toEqual(['19', '5']);
+  });
+
+  it('says when a dataset has too few', async () => {
+    const file = dataset([3, 22]);
+    await expect(loadData(file, policy, { trainPrompts: 1, testPrompts: 1 })).rejects.toThrow(
+      `${file} has 1 items of a length that the policy can read (of 2; longest ${policy.config.max_position_embeddings} ids); 1 train and 1 test prompts are asked for.`,
+    );
+  });
+});
+
+it('parts of the model come from its folder unless they are named', async () => {
+  const folder = temporaryFolder();
+  expect(await findModelPart({ model: 'm', nar: null }, 'nar')).toBe(join('m', 'nar'));
+  expect(await findModelPart({ model: 'm', codec: folder }, 'codec')).toBe(folder);
+  await expect(findModelPart({ model: 'm', policy: './nowhere' }, 'policy')).rejects.toThrow(
+    './nowhere does not exist; give a file or folder, or a name on the hub',
+  );
+});
+
+it('models that write other codes are refused', () => {
+  const codec = { codebooks: 2, codebookSize: 20 } as Codec;
+  expect(() => checkSameCodes(policy, policy, codec)).not.toThrow();
+  expect(() => checkSameCodes(policy, policy, { ...codec, codebooks: 8 })).toThrow(
+    'the policy writes 2 codebooks of 20 codes, but the codec has 8 codebooks of 20 codes: choose ones that go together.',
+  );
+});

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { runExperiment } from '../../lib/jobs/experiment.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import { trainFrom, trainingParameters } from '../../lib/jobs/train-from.js';
+import { writeTinyModel } from '../support/tiny-model.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+type Started = Extract<RunEvent, { type: 'started' }>;
+
+async function finish(events: AsyncGenerator<RunEvent>): Promise<Started> {
+  let started: Started | undefined;
+  for await (const event of events) if (event.type === 'started') started = event;
+  return started!;
+}
+
+const weightsOf = ({ modelDirectory }: Started, iteration: number) =>
+  readFileSync(join(modelDirectory, `iter_${iteration}`, 'dpo_model', 'model.safetensors'));
+
+it("a run's first checkpoint trained on its second pairs is its second checkpoint, bit for bit", async () => {
+  const model = temporaryFolder();
+  await writeTinyModel(model);
+  const parameters = parseParameters({
+    model,
+    iterations: 2,
+    trainPrompts: 3,
+    testPrompts: 1,
+    audioPrompts: 0,
+    sampleSize: 4,
+    numEval: 1,
+    maxNewTokens: 40,
+    epochs: 2,
+    batchSize: 2,
+    gradientAccumulationSteps: 2,
+    learningRate: 1e-2,
+    rpoAlpha: 0.5,
+    seed: 7,
+  });
+  const run = await finish(runExperiment(parameters, { root: temporaryFolder() }));
+  const pairs = join(run.outputDirectory, 'data_iter_1.json');
+  const policy = join(run.modelDirectory, 'iter_0', 'dpo_model');
+  const again = await finish(
+    trainFrom(pairs, await trainingParameters(pairs, { policy }), { root: temporaryFolder() }),
+  );
+  const trained = weightsOf(again, 1);
+  expect(trained.equals(weightsOf(run, 1))).toBe(true);
+  expect(trained.equals(weightsOf(run, 0))).toBe(false);
+
+  const otherSeed = await trainingParameters(pairs, { policy, seed: 8 });
+  const other = await finish(trainFrom(pairs, otherSeed, { root: temporaryFolder() }));
+  expect(weightsOf(other, 1).equals(trained)).toBe(false);
+});

@@ -1,0 +1,189 @@
+/** Starts the notebooks' kernel as Jupyter does and speaks Jupyter's protocol with it: no Python, no browser. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startKernel, type Answer, type KernelClient } from '../../support/kernel.js';
+
+let kernel: KernelClient;
+
+beforeAll(async () => {
+  kernel = await startKernel();
+});
+
+afterAll(async () => {
+  await kernel?.close();
+});
+
+/** What a stream received in all. */
+const textOf = ({ published }: Answer, stream: 'stdout' | 'stderr') =>
+  published
+    .filter(({ type, content }) => type === 'stream' && content.name === stream)
+    .map(({ content }) => content.text)
+    .join('');
+
+it('runs cells, which know what earlier ones declared', async () => {
+  expect((await kernel.execute('const answer: number = 42;')).reply).toMatchObject({ status: 'ok' });
+  const shown = await kernel.execute('console.log(answer); answer + 1');
+  expect(shown.reply.status).toBe('ok');
+  expect(textOf(shown, 'stdout')).toBe('42\n43\n');
+});
+
+it('tells a cell its number', async () => {
+  const { reply, published } = await kernel.execute('1;');
+  const input = published.find(({ type }) => type === 'execute_input');
+  expect(reply.execution_count).toBeGreaterThan(0);
+  expect(input?.content.execution_count).toBe(reply.execution_count);
+});
+
+it('100,000 lines in one turn of the event loop arrive in order', async () => {
+  const answer = await kernel.execute('for (let i = 0; i < 100_000; i++) console.log(i);');
+  expect(answer.reply.status).toBe('ok');
+  expect(textOf(answer, 'stdout') === Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join('')).toBe(
+    true,
+  );
+  // In few messages: Jupyter drops what comes in thousands a second.
+  expect(answer.published.length).toBeLessThan(1000);
+});
+
+it('standard output and standard error interleave as they were written', async () => {
+  const answer = await kernel.execute(
+    'for (let i = 0; i < 2000; i++) { console.log(i); console.error(i); } console.log("end");',
+  );
+  const streams = answer.published.filter(({ type }) => type === 'stream').map(({ content }) => content);
+  expect(answer.reply.status).toBe('ok');
+  expect(streams.map(({ name, text }) => `${name} ${text}`).join('')).toBe(
+    Array.from({ length: 2000 }, (_, i) => `stdout ${i}\nstderr ${i}\n`).join('') + 'stdout end\n',
+  );
+});
+
+it('a burst of displays arrives, each in its place among the lines', async () => {
+  const answer = await kernel.execute(`
+    import { display } from 'tslab';
+    for (let i = 0; i < 2000; i++) { console.log(i); display.html(String(i)); }`);
+  expect(answer.reply.status).toBe('ok');
+  const outputs = answer.published
+    .filter(({ type }) => type === 'stream' || type === 'display_data')
+    .map(({ type, content }) => `${type} ${type === 'stream' ? content.text : JSON.stringify(content.data)}`);
+  expect(outputs).toEqual(
+    Array.from({ length: 2000 }, (_, i) => [`stream ${i}\n`, `display_data {"text/html":"${i}"}`]).flat(),
+  );
+});
+
+it('what a cell prints is published while it still computes', async () => {
+  await kernel.execute("console.log('just before');");
+  const { reply, published } = await kernel.execute(`
+    console.log('first');
+    console.log('second');
+    for (const end = Date.now() + 300; Date.now() < end; );
+    console.log('third');
+    console.log('fourth');`);
+  expect(reply.status).toBe('ok');
+  const texts = published.filter(({ type }) => type === 'stream').map(({ content }) => content.text);
+  expect(texts.join('')).toBe('first\nsecond\nthird\nfourth\n');
+  expect(texts.at(0)).toBe('first\n');
+  expect(texts.at(-1)).toBe('fourth\n');
+});
+
+it('a write tells its callback, and characters may be cut in two', async () => {
+  const answer = await kernel.execute(`
+    const bytes = Buffer.from('é');
+    process.stdout.write(bytes.subarray(0, 1));
+    await new Promise<void>((done) => process.stdout.write(bytes.subarray(1), () => done()));`);
+  expect(answer.reply.status).toBe('ok');
+  expect(textOf(answer, 'stdout')).toBe('é');
+});
+
+it('shows an error where the cell threw, and a complaint of the compiler', async () => {
+  const { reply, published } = await kernel.execute('throw new RangeError("too much");');
+  expect(reply).toMatchObject({ status: 'error', ename: 'RangeError', evalue: 'too much' });
+  expect(published.find(({ type }) => type === 'error')?.content.ename).toBe('RangeError');
+  const wrong = await kernel.execute('const n: number = "one";');
+  expect(wrong.reply).toMatchObject({ status: 'error', ename: 'TypeScript' });
+  expect(wrong.reply.evalue).toMatch(/^line 1, column 7: Type 'string' is not assignable/);
+});
+
+it('an error whose name and message are no texts ends its cell', async () => {
+  const { reply, published } = await kernel.execute(
+    "throw Object.assign(new Error('x'), { name: undefined, message: 5n });",
+  );
+  expect(reply).toMatchObject({ status: 'error', ename: 'undefined', evalue: '5' });
+  expect(published.map(({ type }) => type)).toContain('error');
+});
+
+it('cells that wait when one fails are aborted, those sent after its reply run', async () => {
+  const [first, failed, ...waiting] = await Promise.all(
+    ['await 0;', 'throw new Error("expected");', 'console.log("late");', '1;'].map((code) =>
+      kernel.execute(code),
+    ),
+  );
+  expect(first.reply.status).toBe('ok');
+  expect(failed.reply.status).toBe('error');
+  expect(waiting.map(({ reply }) => reply.status)).toEqual(['aborted', 'aborted']);
+  const next = await kernel.execute('console.log("next");');
+  expect(next.reply.status).toBe('ok');
+  expect(textOf(next, 'stdout')).toBe('next\n');
+});
+
+it('cells that have arrived but were not read yet when one fails are aborted too', async () => {
+  const busy = 'const end = Date.now() + 300; while (Date.now() < end); throw new Error("expected");';
+  const failing = kernel.execute(busy);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const behind = kernel.execute('1;');
+  expect((await failing).reply.status).toBe('error');
+  expect((await behind).reply.status).toBe('aborted');
+});
+
+it('a cell that may fail aborts nothing', async () => {
+  const [failed, next] = await Promise.all([
+    kernel.execute('throw new Error("expected");', { stop_on_error: false }),
+    kernel.execute('1;'),
+  ]);
+  expect([failed.reply.status, next.reply.status]).toEqual(['error', 'ok']);
+});
+
+it.each([
+  ['waits', 'await new Promise(() => undefined);'],
+  ['computes without end', 'for (;;);'],
+  ['never lets go', 'for (;;) await null;'],
+  ['never lets go after waiting', 'await new Promise((done) => setTimeout(done, 20)); for (;;) await null;'],
+  ['computes without end after waiting', 'await new Promise((done) => setTimeout(done, 20)); for (;;);'],
+  ['computes without end in a callback', 'await new Promise(() => setTimeout(() => { for (;;); }, 10));'],
+  ['counts ticks', 'for (;;) await new Promise<void>((done) => process.nextTick(done));'],
+  ['prints without end', 'for (let i = 0; ; i++) console.log(i);'],
+  ['catches everything', 'for (;;) { try { for (;;) await null; } catch {} }'],
+])('the stop button ends a cell that %s, and the kernel goes on with its variables', async (_, code) => {
+  await kernel.execute('var kept = [1, 2];');
+  const running = kernel.execute(`console.log('running');\n${code}`);
+  const behind = kernel.execute('1;');
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  kernel.interrupt();
+  const stopped = await running;
+  expect(stopped.reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
+  expect((await behind).reply.status).toBe('aborted');
+  const next = await kernel.execute('await new Promise((done) => setTimeout(done, 5)); console.log(kept);');
+  expect(next.reply.status).toBe('ok');
+  expect(textOf(next, 'stdout')).toBe('[ 1, 2 ]\n');
+});
+
+it('the stop button lets the compiler finish', async () => {
+  const running = kernel.execute("import * as library from '../lib'; for (;;) await null;");
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  kernel.interrupt();
+  expect((await running).reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
+  const next = await kernel.execute("import { mean } from 'node:fs';");
+  expect(next.reply).toMatchObject({ status: 'error', ename: 'TypeScript' });
+});
+
+it('completes and explains names', async () => {
+  await kernel.execute('const spectrum = { loudness: 1 };');
+  const code = 'spectrum.lou';
+  const { reply } = await kernel.request('complete_request', { code, cursor_pos: code.length });
+  expect(reply).toMatchObject({ status: 'ok', matches: ['loudness'] });
+  const explained = await kernel.request('inspect_request', { code, cursor_pos: 3, detail_level: 0 });
+  expect(JSON.stringify(explained.reply.data)).toContain('const spectrum');
+});
+
+it('ends when it is asked to, whatever cells have left running', async () => {
+  await kernel.execute('setInterval(() => undefined, 100);');
+  const { reply } = await kernel.request('shutdown_request', { restart: true }, 'control');
+  expect(reply).toMatchObject({ restart: true });
+  await kernel.ended;
+});

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { RunEvent } from '../../lib/run/events.js';
+import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
+import { openLiveArea } from '../../lib/notebook/live-area.js';
+import { show } from '../../lib/notebook/show.js';
+import { watch } from '../../lib/notebook/watch.js';
+import { HOSTILE_INSTRUCTION } from '../view/fixture-run.js';
+
+let shown: { bundle: MimeBundle; id?: string; replace?: boolean }[];
+let button: AbortController;
+
+beforeEach(() => {
+  shown = [];
+  button = new AbortController();
+  Object.assign(globalThis, {
+    [KERNEL]: {
+      display: (bundle: MimeBundle, id?: string, replace?: boolean) => shown.push({ bundle, id, replace }),
+      interruptSignal: () => button.signal,
+    },
+  });
+});
+
+afterEach(() => {
+  Reflect.deleteProperty(globalThis, KERNEL);
+  vi.useRealTimers();
+});
+
+const progress = (done: number): RunEvent => ({
+  type: 'progress',
+  iteration: 0,
+  stage: 'sample',
+  done,
+  total: 1000,
+});
+
+it('is one output that is replaced, at most every 120 ms', () => {
+  vi.useFakeTimers();
+  const area = openLiveArea('starting');
+  for (let done = 1; done <= 1000; done++) {
+    area.show(progress(done));
+    vi.advanceTimersByTime(1);
+  }
+  area.end();
+  expect(shown.length).toBeLessThanOrEqual(2 + 1000 / 120 + 1);
+  expect(shown.map(({ replace }) => replace)).toEqual([false, ...shown.slice(1).map(() => true)]);
+  expect(new Set(shown.map(({ id }) => id)).size).toBe(1);
+});
+
+it('shows the bar of the job under way, and afterwards only what is done, not more than a few lines', () => {
+  const area = openLiveArea('starting');
+  area.show(progress(250));
+  area.end();
+  const lines = shown.map(({ bundle }) => bundle['text/html'] as string);
+  expect(lines[0]).toContain('starting');
+  expect(lines.at(-1)).not.toContain('<progress');
+
+  const long = openLiveArea('starting');
+  for (let i = 0; i < 50; i++) long.show({ type: 'saved', iteration: i, directory: `iter_${i}`, seconds: 1 });
+  long.end();
+  const text = shown.at(-1)!.bundle['text/plain'];
+  expect(text.split('\n')).toHaveLength(11);
+  expect(text).toContain('40 earlier lines in log_training.log');
+});
+
+it('escapes everything', () => {
+  const area = openLiveArea(HOSTILE_INSTRUCTION);
+  area.show({ type: 'notice', message: HOSTILE_INSTRUCTION });
+  area.end(HOSTILE_INSTRUCTION);
+  show({ columns: [{ title: HOSTILE_INSTRUCTION }], rows: [[HOSTILE_INSTRUCTION]] });
+  for (const { bundle } of shown) expect(bundle['text/html']).not.toMatch(/<script|<b>bolder/);
+});
+
+it('watch passes the stop button on and tells that it was pressed', async () => {
+  async function* work(signal: AbortSignal): AsyncGenerator<RunEvent> {
+    yield progress(1);
+    button.abort(new Error('pressed'));
+    signal.throwIfAborted();
+  }
+  await expect(watch(work)).rejects.toThrow('pressed');
+  expect(shown.at(-1)!.bundle['text/plain']).toContain('stopped');
+});

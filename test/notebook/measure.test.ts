@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
+import { measure, transcriptOf } from '../../lib/notebook/measure.js';
+
+const sampleRateHz = 16000;
+const tone = (hz: number) =>
+  Float32Array.from(
+    { length: sampleRateHz },
+    (_, i) => 0.1 * Math.sin((2 * Math.PI * hz * i) / sampleRateHz),
+  );
+const recordings = [
+  { name: 'low', samples: tone(200), sampleRateHz },
+  { name: 'high', samples: tone(400), sampleRateHz },
+];
+
+let shown: MimeBundle[];
+let button: AbortController;
+
+beforeEach(() => {
+  shown = [];
+  button = new AbortController();
+  const kernel = {
+    display: (bundle: MimeBundle) => shown.push(bundle),
+    interruptSignal: () => button.signal,
+  };
+  Object.assign(globalThis, { [KERNEL]: kernel });
+  vi.stubEnv('NISQA_WEIGHTS', 'none.tar');
+});
+
+afterEach(() => {
+  Reflect.deleteProperty(globalThis, KERNEL);
+  vi.unstubAllEnvs();
+});
+
+it('shows a bar while it measures, then figures, and why there are none of a metric', async () => {
+  const measured = await measure(recordings, ['silence', 'nisqa', 'estoi'], { reference: recordings[0] });
+  expect(measured.map(({ metric }) => metric)).toEqual(['silence', 'nisqa', 'estoi']);
+  const bars = shown.map((bundle) => /value="(\d+)" max="3"/.exec(bundle['text/html'] as string)?.[1]);
+  expect(bars).toEqual(['0', '1', '2', undefined]);
+  const text = shown.at(-1)!['text/plain'];
+  expect(text).toMatch(/silence levelDb +−23\.010 +−23\.010/);
+  expect(text).toMatch(/nisqa +all +not measured: .*none\.tar.* npm run weights -- nisqa/);
+});
+
+it('ends when the stop button is pressed', async () => {
+  button.abort(new Error('pressed'));
+  await expect(measure(recordings, ['silence', 'nisqa'])).rejects.toThrow('pressed');
+  expect(shown.at(-1)!['text/plain']).not.toContain('nisqa');
+});
+
+it('finds the transcript of the first recording, where there is one', () => {
+  expect(transcriptOf([{ metric: 'transcript', scores: ['low words', 'high words'] }])).toBe('low words');
+  expect(transcriptOf([{ metric: 'transcript', scores: new Error('no recognizer') }])).toBeUndefined();
+  expect(transcriptOf([{ metric: 'silence', scores: [] }])).toBeUndefined();
+});

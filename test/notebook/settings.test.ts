@@ -1,0 +1,58 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { chooseParameters, chooseSettings } from '../../lib/notebook/settings.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const choices = { epochs: [2, 6, 100], reward: ['even-token', 'mos', 'mos'], run: '' } as const;
+const choose = (environment: NodeJS.ProcessEnv) => chooseSettings(choices, {}, environment).settings;
+
+describe('settings of a notebook', () => {
+  it('are the column that SPEECH_DPO_MODE names, the notebook’s own without it', () => {
+    expect(choose({})).toEqual({ epochs: 6, reward: 'mos', run: '' });
+    expect(choose({ SPEECH_DPO_MODE: 'quick' })).toEqual({ epochs: 2, reward: 'even-token', run: '' });
+    expect(choose({ SPEECH_DPO_MODE: 'original' }).epochs).toBe(100);
+    expect(() => choose({ SPEECH_DPO_MODE: 'fast' })).toThrow('"fast"; it can be quick, notebook, original');
+  });
+
+  it('come one by one from JSON or a JSON file', async () => {
+    expect(choose({ SPEECH_DPO_SETTINGS: '{"epochs": 9}' })).toEqual({ epochs: 9, reward: 'mos', run: '' });
+    const file = join(temporaryFolder(), 'settings.json');
+    writeFileSync(file, '{"run": "0601-1200"}');
+    expect(choose({ SPEECH_DPO_SETTINGS: file }).run).toBe('0601-1200');
+  });
+
+  it.each([
+    ['{"epoch": 9}', 'epoch: no such setting; this notebook has epochs, reward, run'],
+    ['{"epochs": "9"}', 'epochs is "9", and has to be a number'],
+    ['{', 'not JSON'],
+    ['none.json', 'there is no file none.json'],
+    ['~/none.json', `there is no file ${homedir()}/none.json`],
+  ])('refuses %s', (given, message) => {
+    expect(() => choose({ SPEECH_DPO_SETTINGS: given })).toThrow(message);
+  });
+
+  it('stand beside each other in the table', () => {
+    const { table } = chooseSettings(choices, { epochs: 'passes' }, { SPEECH_DPO_SETTINGS: '{"epochs": 9}' });
+    expect(table.columns.map(({ title }) => title)).toEqual([
+      'setting',
+      'this run',
+      'quick',
+      'notebook',
+      'original',
+      'meaning',
+    ]);
+    expect(table.rows[0]).toEqual(['epochs', '9', '2', '6', '100', 'passes']);
+  });
+
+  it('of an experiment complete its preset and are checked', () => {
+    const { parameters } = chooseParameters('length', { epochs: [1, 2, 3] }, {});
+    expect(parameters).toMatchObject({
+      reward: 'length',
+      epochs: 2,
+      instruction: 'Make the audio much faster than before.',
+    });
+    expect(() => chooseParameters('length', { epochs: [0, 0, 0] }, {})).toThrow('wrong parameters: epochs');
+  });
+});

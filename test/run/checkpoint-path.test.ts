@@ -1,0 +1,25 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { findCheckpoint, parseIndices } from '../../lib/run/checkpoint-path.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+it('finds a checkpoint and its run by either folder', async () => {
+  const root = temporaryFolder();
+  const policy = join(root, 'model_output', '0601-1200', 'iter_2', 'dpo_model');
+  mkdirSync(policy, { recursive: true });
+  for (const path of [policy, join(policy, '..')]) {
+    expect(findCheckpoint(path)).toMatchObject({
+      policy,
+      iteration: 2,
+      directories: { name: '0601-1200', outputDirectory: join(root, 'output', '0601-1200') },
+    });
+  }
+  expect(() => findCheckpoint(join(policy, '..', '..', 'iter_3'))).toThrow("is no run's checkpoint");
+});
+
+it('reads indices as people write them', () => {
+  expect(parseIndices('0-2, 7,1')).toEqual([0, 1, 2, 7]);
+  for (const wrong of ['', 'a', '3-1', '-1'])
+    expect(() => parseIndices(wrong)).toThrow('neither an index nor a range');
+});

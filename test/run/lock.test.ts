@@ -1,0 +1,96 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { whileLocked } from '../../lib/run/lock.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+async function* one(): AsyncGenerator<number> {
+  yield 1;
+}
+
+async function enter(directory: string, file?: string): Promise<void> {
+  for await (const _ of whileLocked(directory, one, file)) continue;
+}
+
+function leaveLock(directory: string, owner: object, ageSeconds = 0): void {
+  const path = join(directory, '.lock_1.json');
+  writeFileSync(path, JSON.stringify(owner));
+  const then = new Date(Date.now() - 1000 * ageSeconds);
+  utimesSync(path, then, then);
+}
+
+const owner = {
+  pid: process.pid,
+  host: hostname(),
+  startedAt: '2024-06-01T12:00:00.000Z',
+  processStart: '1',
+};
+
+describe('a locked directory', () => {
+  it('lets nobody else in, and is free afterwards', async () => {
+    const directory = temporaryFolder();
+    const first = whileLocked(directory, one);
+    await first.next();
+    await expect(enter(directory)).rejects.toThrow(`process ${process.pid} on ${hostname()}, since `);
+    await first.next();
+    expect(readdirSync(directory)).toEqual([]);
+    await enter(directory);
+  });
+
+  it('is made where it is missing; one that cannot be made is named', async () => {
+    const parent = temporaryFolder();
+    await enter(join(parent, 'a', 'b'));
+    expect(readdirSync(join(parent, 'a', 'b'))).toEqual([]);
+    writeFileSync(join(parent, 'file'), '');
+    await expect(enter(join(parent, 'file'))).rejects.toThrow(
+      `cannot write to ${join(parent, 'file')}: a part of the path is a file`,
+    );
+  });
+
+  it('is taken over from a process that is gone, and from an earlier one of the same pid', async () => {
+    const directory = temporaryFolder();
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    leaveLock(directory, { ...owner, pid });
+    await enter(directory);
+    if (process.platform === 'linux') {
+      leaveLock(directory, owner);
+      await enter(directory);
+    }
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('of another machine is taken over when it was not refreshed for two minutes', async () => {
+    const directory = temporaryFolder();
+    const elsewhere = { ...owner, host: 'elsewhere' };
+    leaveLock(directory, elsewhere, 60);
+    await expect(enter(directory)).rejects.toThrow(
+      /process \d+ on elsewhere, since 2024.*refreshed 60 s ago/,
+    );
+    leaveLock(directory, elsewhere, 180);
+    await enter(directory);
+  });
+
+  it('may be locked for one of its files only', async () => {
+    const directory = temporaryFolder();
+    const first = whileLocked(directory, one, 'eval_2_10.json');
+    await first.next();
+    expect(readdirSync(directory)).toEqual(['.eval_2_10.json.lock_1.json']);
+    await enter(directory, 'eval_1_10.json');
+    await enter(directory);
+    await expect(enter(directory, 'eval_2_10.json')).rejects.toThrow(
+      /^process \d+ on .* is writing there \(lock .*\.eval_2_10\.json\.lock_1\.json, refreshed \d s ago\): wait for it, or end it first$/,
+    );
+    await first.next();
+    await enter(directory, 'eval_2_10.json');
+  });
+
+  it('has one owner when two find the same stale lock', async () => {
+    const directory = temporaryFolder();
+    leaveLock(directory, { ...owner, host: 'elsewhere' }, 180);
+    const both = [whileLocked(directory, one), whileLocked(directory, one)];
+    const entered = await Promise.allSettled(both.map((each) => each.next()));
+    expect(entered.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+});

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { parseParameters, presets } from '../../lib/run/parameters.js';
+
+describe('parseParameters', () => {
+  it('fills in the defaults of the quick even-token run', () => {
+    expect(parseParameters({})).toMatchObject({
+      reward: 'even-token',
+      iterations: 3,
+      trainPrompts: 10,
+      testPrompts: 10,
+      sampleSize: 10,
+      numEval: 10,
+      temperature: 1,
+      syntheticFirstIteration: false,
+    });
+  });
+
+  it('replaces every instruction in the length preset', () => {
+    expect(parseParameters(presets.length)).toMatchObject({
+      reward: 'length',
+      instruction: 'Make the audio much faster than before.',
+    });
+  });
+
+  it('names an unknown parameter', () => {
+    expect(() => parseParameters({ bata: 0.2 })).toThrow(/wrong parameters: .*"bata"/);
+  });
+
+  it('names the parameter, the limit and all further mistakes in one line', () => {
+    expect(() => parseParameters({ sampleSize: 1, topP: 2 })).toThrow(
+      /^wrong parameters: sampleSize: .*>=2; topP: .*<=1$/,
+    );
+  });
+
+  it('refuses synthetic pairs for other rewards than even-token', () => {
+    expect(() => parseParameters({ reward: 'length', syntheticFirstIteration: true })).toThrow(
+      'syntheticFirstIteration works with the even-token reward only, not with length',
+    );
+  });
+});

@@ -1,0 +1,135 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import { recordRun } from '../../lib/run/record.js';
+import { readRun } from '../../lib/run/run-files.js';
+import { summarize } from '../../lib/run/statistics.js';
+
+const now = () => new Date(2024, 5, 1, 12, 0, 0, 123);
+const parameters = parseParameters({ seed: 7 });
+const statistics = summarize([1, 2]);
+const metrics = {
+  loss: 0.69,
+  'rewards/chosen': 0,
+  'rewards/rejected': 0,
+  'rewards/margins': 0,
+  'rewards/accuracies': 0,
+  'logps/chosen': -10,
+  'logps/rejected': -11,
+};
+const events: RunEvent[] = [
+  { type: 'started', run: '0601-1200', outputDirectory: 'o', modelDirectory: 'm' },
+  { type: 'progress', iteration: -1, stage: 'evaluate', split: 'test', done: 1, total: 2 },
+  {
+    type: 'evaluated',
+    iteration: -1,
+    split: 'test',
+    rewards: [1, 2],
+    promptMeans: [1, 2],
+    lengths: [3, 4],
+    statistics,
+    droppedReasons: [],
+    seconds: 1.5,
+  },
+  { type: 'sampled', iteration: 0, samples: 4, tokens: 20, seconds: 2.5 },
+  { type: 'step', iteration: 0, epoch: 0, step: 1, steps: 1, metrics },
+  { type: 'saved', iteration: 0, directory: 'iter_0/dpo_model', seconds: 0.5 },
+  { type: 'finished', seconds: 9 },
+];
+
+let root: string;
+let directories: RunDirectories;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
+  directories = await createRunDirectories(root, now());
+});
+afterEach(() => rm(root, { recursive: true }));
+
+async function* replay(failure?: Error): AsyncGenerator<RunEvent> {
+  yield* events;
+  if (failure) throw failure;
+}
+
+async function drain(generator: AsyncGenerator<RunEvent>): Promise<RunEvent[]> {
+  const seen: RunEvent[] = [];
+  for await (const event of generator) seen.push(event);
+  return seen;
+}
+
+const read = (name: string) => readFile(join(directories.modelDirectory, name), 'utf8');
+
+describe('recordRun', () => {
+  it('passes every event on', async () => {
+    expect(await drain(recordRun(replay(), { directories, parameters }, now))).toEqual(events);
+  });
+
+  it('keeps wall-clock times and folders out of metrics.jsonl', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const lines = (await read('metrics.jsonl')).split('\n');
+    expect(lines).toHaveLength(6);
+    expect(lines.join()).not.toMatch(/seconds|started|progress/);
+  });
+
+  it('reads back as the same events, without progress', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const run = await readRun(directories.outputDirectory);
+    expect(run.events).toEqual(events.slice(2));
+    expect(run.directories).toEqual(directories);
+    expect(run.record).toMatchObject({
+      run: '0601-1200',
+      state: 'finished',
+      seed: 7,
+      parameters,
+      versions: { node: process.versions.node },
+      startedAt: now().toISOString(),
+      finishedAt: now().toISOString(),
+    });
+    expect(run.record.timings[1]).toEqual({ event: 'sampled', iteration: 0, seconds: 2.5 });
+  });
+
+  it('logs parameters, iterations and results', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const log = (await read('log_training.log')).trimEnd().split('\n');
+    expect(log.every((line) => line.startsWith('2024-06-01 12:00:00,123 - INFO - '))).toBe(true);
+    const messages = log.map((line) => line.slice('2024-06-01 12:00:00,123 - INFO - '.length));
+    expect(messages).toContain('seed: 7');
+    expect(messages).toContain('Original model rewards on testing set: [1,2]');
+    const start = messages.indexOf('-----------Starting iteration 0-----------');
+    expect(start).toBeGreaterThan(0);
+    expect(messages.indexOf('Sampled 4 completions, 20 tokens in 2.50 seconds')).toBe(start + 1);
+    expect(messages.at(-1)).toBe('Total time taken for the entire process: 9.00 seconds');
+  });
+
+  it('records a failure and passes it on', async () => {
+    const failure = new Error('the disk is full');
+    await expect(drain(recordRun(replay(failure), { directories, parameters }, now))).rejects.toBe(failure);
+    expect(JSON.parse(await read('run.json'))).toMatchObject({ state: 'failed', error: 'the disk is full' });
+    expect(await read('log_training.log')).toContain(' - ERROR - the disk is full');
+  });
+
+  it('records an interruption when the consumer leaves', async () => {
+    for await (const event of recordRun(replay(), { directories, parameters }, now)) {
+      if (event.type === 'evaluated') break;
+    }
+    expect(JSON.parse(await read('run.json'))).toMatchObject({ state: 'interrupted' });
+  });
+});
+
+describe('readRun', () => {
+  it('ignores the torn last line of a killed run', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const path = join(directories.modelDirectory, 'metrics.jsonl');
+    await writeFile(path, (await read('metrics.jsonl')) + '{"type":"step","iter');
+    expect((await readRun(directories.modelDirectory)).events).toHaveLength(5);
+  });
+
+  it('names the file that a folder lacks', async () => {
+    await expect(readRun(directories.outputDirectory)).rejects.toThrow(
+      join(directories.modelDirectory, 'run.json'),
+    );
+  });
+});

@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import {
+  bucketedBatches,
+  evaluateSupervised,
+  trainSupervised,
+  type Example,
+  type SupervisedOptions,
+  type SupervisedStep,
+  type SupervisedTask,
+} from '../../lib/train/supervised.js';
+import type { Policy } from '../../lib/policy/policy.js';
+import { uniformStream } from '../../lib/random.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
+
+const OPTIONS: SupervisedOptions = {
+  steps: 60,
+  learningRate: 1e-2,
+  warmupSteps: 5,
+  weightDecay: 0.01,
+  maxGradNorm: 1,
+};
+const SYMBOLS = 4;
+const FIRST_ID = 12;
+const HEAD = Int32Array.from({ length: SYMBOLS + 1 }, (_, i) => (i < SYMBOLS ? FIRST_ID + i : 2));
+
+function symbols(step: number, row: number): number[] {
+  const uniform = uniformStream(step, row);
+  return Array.from({ length: 3 + Math.floor(4 * uniform()) }, () => Math.floor(SYMBOLS * uniform()));
+}
+
+/** Says the first symbol again and again, and ends: what comes next depends on the source and on what is written. */
+const causalTask: SupervisedTask = {
+  causal: true,
+  sourceIds: 1,
+  decoderIds: 1,
+  batch: (step) => ({
+    head: HEAD,
+    examples: Array.from({ length: 8 }, (_, row): Example => {
+      const [first] = symbols(step, row);
+      const written = Array<number>(3).fill(first);
+      return {
+        source: [[0], [FIRST_ID + first], [2]],
+        decoder: [[2], ...written.map((symbol) => [FIRST_ID + symbol])],
+        labels: [...written, SYMBOLS],
+      };
+    }),
+  }),
+};
+
+/** Names the second symbol at both positions, at the first of which a causal decoder cannot see it. */
+const bidirectionalTask: SupervisedTask = {
+  causal: false,
+  sourceIds: 1,
+  decoderIds: 2,
+  batch: (step) => ({
+    head: HEAD.subarray(0, SYMBOLS),
+    examples: Array.from({ length: 8 }, (_, row): Example => {
+      const [a, b] = symbols(step, row);
+      return {
+        source: [[0], [2]],
+        decoder: [[FIRST_ID + a, FIRST_ID + SYMBOLS], [FIRST_ID + b]],
+        labels: [b, b],
+      };
+    }),
+  }),
+};
+
+async function train(model: Policy, task: SupervisedTask, options = OPTIONS): Promise<SupervisedStep[]> {
+  const steps: SupervisedStep[] = [];
+  for await (const step of trainSupervised(model, task, options)) steps.push(step);
+  return steps;
+}
+
+const newModel = () => randomPolicy(3, { initStd: 0.2 });
+
+describe('trainSupervised', () => {
+  it.each([
+    ['a causal decoder', causalTask],
+    ['a bidirectional decoder', bidirectionalTask],
+  ])('teaches %s a small task within 60 steps', async (_, task) => {
+    const model = newModel();
+    const before = await evaluateSupervised(model, task, 1);
+    const steps = await train(model, task);
+    expect(steps).toHaveLength(60);
+    // The first step's loss is that of the untouched model on the same batch.
+    expect(steps[0].loss).toBeCloseTo(before.loss, 5);
+    expect(steps[0].accuracy).toBeCloseTo(before.accuracy, 6);
+    const last = steps.slice(-10).reduce((total, { loss }) => total + loss / 10, 0);
+    expect(last).toBeLessThan(before.loss / 4);
+    const after = await evaluateSupervised(model, task, 3);
+    expect(after.loss).toBeLessThan(before.loss / 4);
+    expect(after.accuracy).toBeGreaterThan(0.9);
+  });
+
+  it('warms up linearly to the peak and decays linearly to 0', async () => {
+    const options = { ...OPTIONS, steps: 5, warmupSteps: 2, learningRate: 6e-3 };
+    const rates = (await train(newModel(), causalTask, options)).map(({ learningRate }) => learningRate);
+    [3e-3, 6e-3, 6e-3, 4e-3, 2e-3].forEach((expected, i) => expect(rates[i]).toBeCloseTo(expected, 12));
+  });
+
+  it("refreshes the model's weights when asked, and at the end", async () => {
+    const model = newModel();
+    const initial = copyWeights(model.weights);
+    const training = trainSupervised(model, causalTask, { ...OPTIONS, steps: 3 });
+    await training.next();
+    await training.next();
+    expect(model.weights).toEqual(initial);
+    await training.next(true);
+    const refreshed = copyWeights(model.weights);
+    expect(refreshed).not.toEqual(initial);
+    expect((await training.next()).done).toBe(true);
+    expect(model.weights).not.toEqual(refreshed);
+  });
+
+  it('gives the same bits twice', async () => {
+    const [first, second] = [newModel(), newModel()];
+    const options = { ...OPTIONS, steps: 4 };
+    expect(await train(first, bidirectionalTask, options)).toEqual(
+      await train(second, bidirectionalTask, options),
+    );
+    expect(second.weights).toEqual(first.weights);
+  });
+});
+
+it('a causal decoder does not see later ids, a bidirectional one does', async () => {
+  const model = newModel();
+  const taskOf = (causal: boolean, last: number): SupervisedTask => ({
+    causal,
+    sourceIds: 1,
+    decoderIds: 1,
+    // One label counts: that of the first position.
+    batch: () => ({
+      head: HEAD,
+      examples: [{ source: [[0], [2]], decoder: [[2], [FIRST_ID], [last]], labels: [1] }],
+    }),
+  });
+  const loss = async (causal: boolean, last: number) =>
+    (await evaluateSupervised(model, taskOf(causal, last), 1)).loss;
+  expect(await loss(true, FIRST_ID)).toBeCloseTo(await loss(true, FIRST_ID + 3), 6);
+  expect(Math.abs((await loss(false, FIRST_ID)) - (await loss(false, FIRST_ID + 3)))).toBeGreaterThan(1e-3);
+});
+
+describe('bucketedBatches', () => {
+  const items = Array.from({ length: 103 }, (_, i) => i);
+  const batchOf = bucketedBatches(items, 10, 1, (item) => item);
+
+  it('shows an item at most once an epoch, in full batches of similar sizes', () => {
+    for (const epoch of [0, 1]) {
+      const batches = Array.from({ length: 10 }, (_, i) => batchOf(10 * epoch + i));
+      const shown = batches.flat();
+      expect(shown).toHaveLength(100);
+      expect(new Set(shown).size).toBe(100);
+      for (const batch of batches) expect(Math.max(...batch) - Math.min(...batch)).toBeLessThan(20);
+    }
+  });
+
+  it('orders epochs differently, and the same for the same seed', () => {
+    const again = bucketedBatches(items, 10, 1, (item) => item);
+    expect(again(13)).toEqual(batchOf(13));
+    const epoch = (number: number) => Array.from({ length: 10 }, (_, i) => again(10 * number + i));
+    expect(epoch(0)).not.toEqual(epoch(1));
+  });
+
+  it('refuses items that do not fill one batch', () => {
+    expect(() => bucketedBatches([1, 2], 3, 1, (item) => item)).toThrow('2 items do not fill a batch of 3');
+  });
+});
