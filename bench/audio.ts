@@ -1,4 +1,5 @@
 /** The embedded model's way from codes to sound, which has no peer: what an experiment does with every sample it scores. */
+import { CpuDevice } from '../lib/engine/index.js';
 import { join } from 'node:path';
 import type { Codes } from '../lib/codec/codec.js';
 import type { DatasetItem } from '../lib/data/item.js';
@@ -7,6 +8,8 @@ import { loadPrompts } from '../lib/data/prompts.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { openPartner } from '../lib/policy/partner.js';
 import { loadPolicy } from '../lib/policy/policy.js';
+
+const device = new CpuDevice();
 
 const MODEL = join(findPackageRoot(), 'models/default');
 const PROMPTS = 10;
@@ -21,7 +24,7 @@ async function answers(count: number): Promise<DatasetItem[]> {
 /** Writes codebooks 1 to 7 of `count` samples; the first call loads and compiles. */
 export function fillCodebooks(count: number): () => Promise<void> {
   const open = once(async () => {
-    const partner = openPartner(await loadPolicy(join(MODEL, 'nar')));
+    const partner = openPartner(await loadPolicy(join(MODEL, 'nar')), device);
     const items = (await answers(count)).map(({ instruction, src_encodec, tgt_encodec }) => ({
       instruction,
       source: src_encodec,
@@ -38,7 +41,7 @@ export function fillCodebooks(count: number): () => Promise<void> {
 /** Decodes `count` samples to sound; the first call loads and compiles. */
 export function decodeSounds(count: number): () => Promise<void> {
   const open = once(async () => {
-    const codec = await openSpectralCodec(join(MODEL, 'codec'));
+    const codec = await openSpectralCodec(join(MODEL, 'codec'), device);
     const sounds: Codes[] = (await answers(count)).map(({ tgt_encodec }) => tgt_encodec);
     return { codec, sounds };
   });

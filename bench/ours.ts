@@ -1,4 +1,5 @@
 /** speech-dpo's side: the same calls that an experiment makes. */
+import { CpuDevice } from '../lib/engine/index.js';
 import { parseBartConfig } from '../lib/checkpoint/bart-config.js';
 import { LOGITS_BIAS } from '../lib/checkpoint/bart-weights.js';
 import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
@@ -6,6 +7,8 @@ import { openCompletionWriter } from '../lib/policy/generate.js';
 import { initializeWeights } from '../lib/policy/init.js';
 import { uniformStream } from '../lib/random.js';
 import { setting } from './setting.js';
+
+const device = new CpuDevice();
 
 /** Codes of one codebook and eos: what a policy may write (lib/policy/sample.ts). */
 const CODES = 1024;
@@ -32,6 +35,7 @@ const writer = openCompletionWriter(
       i < CODES ? firstCode + i : config.eos_token_id,
     ),
   },
+  device,
 );
 
 /** Samples completions of one prompt at once. */
@@ -61,6 +65,7 @@ export function dpoSteps(steps: number): () => Promise<void> {
     rejected: randomIds(completionLength, 3 * i + 2),
   }));
   const events = trainDpo({ config, weights: new Map(weights) }, pairs, {
+    device,
     beta: setting.beta,
     learningRate: setting.learningRate,
     epochs: Math.ceil(steps / pairs.length),

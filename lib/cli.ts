@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { main } from './cli/main.js';
 import { leaveTerminalAtExit, watchStandardStreams } from './cli/standard-streams.js';
-import { closeEngines } from './engine/index.js';
+import { closeDevices } from './engine/index.js';
 
 const INTERRUPTED = 130;
 /** Longer than any one call of a large model takes. */
@@ -39,7 +39,7 @@ process.exitCode = code;
  * for the threads that read files and look up names: where one hangs, the signal that interrupted it is left to do what it does by itself.
  */
 async function exitNow(code: number): Promise<void> {
-  await Promise.race([closeEngines(), sleep(CLOSING_MS)]);
+  await Promise.race([closeDevices(), sleep(CLOSING_MS)]);
   for (let waitedMs = 0; isWaitingForThreads() && waitedMs < THREADS_MS; waitedMs += POLL_MS)
     await sleep(POLL_MS);
   if (!isWaitingForThreads()) process.exit(code);

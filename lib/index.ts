@@ -3,6 +3,7 @@ export { loadPretrained, savePretrained } from './checkpoint/pretrained.js';
 export type { BartConfig } from './checkpoint/bart-config.js';
 export type { HostTensor } from './engine/host-tensor.js';
 
+export { CpuDevice, partOf, type Device, type DeviceTensor } from './engine/index.js';
 export { resolveModelDirectory } from './package-root.js';
 export { loadPolicy, savePolicy, type Policy } from './policy/policy.js';
 export type { SpeechTokenizer } from './policy/tokenizer.js';

@@ -7,7 +7,7 @@ import { openCodec } from '../lib/codec/open.js';
 import { trainSupervised } from '../lib/train/supervised.js';
 import { openTrainingState } from '../lib/train/training-state.js';
 import { trainDpo } from '../lib/dpo/trainer.js';
-import { defaultHost, EngineHost, keepPrograms, type Compiled } from '../lib/engine/index.js';
+import { CpuDevice, keepPrograms, type Compiled } from '../lib/engine/index.js';
 import { openCompletionWriter } from '../lib/policy/generate.js';
 import { openPartner } from '../lib/policy/partner.js';
 import { fidelityGuard } from '../lib/reward/guard.js';
@@ -18,29 +18,23 @@ import { OPTIONS, randomPairs } from './dpo/random-pairs.js';
 import { copyWeights, randomPolicy } from './support/random-policy.js';
 import { sharedPath } from './support/shared.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { device } from './support/device.js';
 
-/** How many sessions and memories are open on all hosts. */
+/** How many sessions and memories are open on all devices. */
 let open = 0;
 /** Makes the nth session from now on fail, 0 being the next. */
 let failAt = -1;
 
 beforeEach(() => {
   [open, failAt] = [0, -1];
-  const { createSession, call } = EngineHost.prototype;
-  vi.spyOn(EngineHost.prototype, 'createSession').mockImplementation(async function (
-    this: EngineHost,
-    model,
-  ) {
+  const { load, call } = CpuDevice.prototype;
+  vi.spyOn(CpuDevice.prototype, 'load').mockImplementation(async function (this: CpuDevice, model) {
     if (failAt-- === 0) throw new Error('no session');
-    const session = await createSession.call(this, model);
+    const session = await load.call(this, model);
     open += 1;
     return session;
   });
-  vi.spyOn(EngineHost.prototype, 'call').mockImplementation(async function (
-    this: EngineHost,
-    method,
-    ...args
-  ) {
+  vi.spyOn(CpuDevice.prototype, 'call').mockImplementation(async function (this: CpuDevice, method, ...args) {
     const result = await call.call(this, method, ...(args as [never]));
     if (method === 'createMemory' || method === 'createSession') open += 1;
     if (method === 'releaseMemory' || method === 'releaseSession') open -= 1;
@@ -87,7 +81,8 @@ describe('training', () => {
       batch: () => ({ examples: [example], head: Int32Array.of(12, 13) }),
     };
     const options = { steps: 1, learningRate: 1e-3, warmupSteps: 0, weightDecay: 0, maxGradNorm: 1 };
-    const training = () => readAll(trainSupervised({ config: policy.config, weights }, task, options));
+    const training = () =>
+      readAll(trainSupervised({ config: policy.config, weights }, task, { device, ...options }));
     await expect(training()).rejects.toThrow('no session');
     expect(open).toBe(0);
     await training();
@@ -95,8 +90,8 @@ describe('training', () => {
   });
 
   it('frees its memory when the weights cannot be uploaded', async () => {
-    vi.spyOn(EngineHost.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
-    await expect(openTrainingState(policy.weights)).rejects.toThrow('no room');
+    vi.spyOn(CpuDevice.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
+    await expect(openTrainingState(policy.weights, device)).rejects.toThrow('no room');
     expect(open).toBe(0);
   });
 });
@@ -104,7 +99,7 @@ describe('training', () => {
 describe('sampling', () => {
   it.each([0, 1])('keeps neither program when program %i cannot be compiled', async (program) => {
     const allowed = Int32Array.from({ length: policy.config.vocab_size }, (_, id) => id);
-    const writer = openCompletionWriter(policy, { prefix: [2], allowed });
+    const writer = openCompletionWriter(policy, { prefix: [2], allowed }, device);
     const choose = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: [[1]] };
     const generate = () =>
       readAll(writer.generate([[0, 5, 2]], { samplesPerPrompt: 1, maxNewTokens: 3, choose }));
@@ -121,7 +116,7 @@ describe('the partner', () => {
   const items = [{ instruction: 'a', source: [[1, 2], [3, 0]], codebook0: [1, 2, 3] }]; // prettier-ignore
 
   it.each([0, 1])('goes on after program %i could not be compiled, and can be closed', async (program) => {
-    const partner = openPartner(policy);
+    const partner = openPartner(policy, device);
     failAt = program;
     await expect(partner.fill(items)).rejects.toThrow('no session');
     expect(await partner.fill(items)).toHaveLength(1);
@@ -130,8 +125,8 @@ describe('the partner', () => {
   });
 
   it('goes on after its weights could not be uploaded', async () => {
-    const partner = openPartner(policy);
-    const write = vi.spyOn(EngineHost.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
+    const partner = openPartner(policy, device);
+    const write = vi.spyOn(CpuDevice.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
     await expect(partner.fill(items)).rejects.toThrow('no room');
     write.mockRestore();
     expect(await partner.fill(items)).toHaveLength(1);
@@ -142,7 +137,7 @@ describe('the partner', () => {
 });
 
 it('the codec goes on after a program could not be compiled, and can be closed', async () => {
-  const codec = await openCodec('models/default/codec');
+  const codec = await openCodec('models/default/codec', device);
   const codes = Array.from({ length: codec.codebooks }, () => [1, 2]);
   failAt = 0;
   await expect(codec.decode(codes)).rejects.toThrow('no session');
@@ -165,14 +160,14 @@ describe('scorers', () => {
   it('DNSMOS frees its first network when the second is none', async () => {
     const folder = temporaryFolder();
     for (const name of ['sig_bak_ovr.onnx', 'model_v8.onnx']) writeFileSync(join(folder, name), 'nothing');
-    vi.mocked(EngineHost.prototype.createSession).mockImplementationOnce(async () => (open += 1));
-    await expect(loadDnsmos(folder, defaultHost())).rejects.toThrow('model_v8.onnx: cannot load');
+    vi.mocked(CpuDevice.prototype.load).mockImplementationOnce(async () => (open += 1));
+    await expect(loadDnsmos(folder, device)).rejects.toThrow('model_v8.onnx: cannot load');
     expect(open).toBe(0);
   });
 
   const weights = process.env.NISQA_WEIGHTS ?? sharedPath('nisqa/nisqa.tar');
   it.skipIf(!weights)('NISQA closes its workers when one has no network', async () => {
-    const close = vi.spyOn(EngineHost.prototype, 'close');
+    const close = vi.spyOn(CpuDevice.prototype, 'close');
     failAt = 0;
     await expect(loadNisqa(weights)).rejects.toThrow('no session');
     expect(close).toHaveBeenCalledTimes(availableParallelism());
@@ -181,7 +176,7 @@ describe('scorers', () => {
   it.skipIf(!weights)('those that are open are closed when the next metric has no weights', async () => {
     vi.stubEnv('NISQA_WEIGHTS', weights);
     vi.stubEnv('DNSMOS_WEIGHTS', '/nowhere');
-    const close = vi.spyOn(EngineHost.prototype, 'close');
+    const close = vi.spyOn(CpuDevice.prototype, 'close');
     await expect(readAll(scoreFiles(['a.wav'], { metrics: ['nisqa', 'dnsmos'] }))).rejects.toThrow(
       '/nowhere',
     );

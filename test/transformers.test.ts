@@ -13,6 +13,7 @@ import { verifyForward } from '../lib/verify/forward.js';
 import type { ForwardGolden } from '../lib/verify/golden.js';
 import { NO_NOISE, type Noise } from '../lib/verify/noise.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { device } from './support/device.js';
 
 const PROGRAM = join(import.meta.dirname, 'support', 'open_in_transformers.py');
 const TINY = join(import.meta.dirname, 'fixtures', 'golden', 'tiny_bart');
@@ -93,7 +94,7 @@ describe.skipIf(pythons.length === 0)('transformers', () => {
         const { dtype, savedDtype, forward, noise, tokens, code } = opened[folder];
         expect(savedDtype, where).toBe(stored);
         expect(dtype, where).toBe(version.startsWith('4.') ? 'float32' : stored);
-        const rows = await verifyForward(model, forward, { ...NO_NOISE, forward: noise });
+        const rows = await verifyForward(model, forward, device, { ...NO_NOISE, forward: noise });
         expect(rows.length, where).toBe(4);
         expect(rows.filter(({ pass }) => !pass), where).toEqual([]); // prettier-ignore
         if (!tokenizer) continue;

@@ -23,6 +23,7 @@ import { writeSafetensors } from '../lib/checkpoint/safetensors.js';
 import { sharedPath } from './support/shared.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { tinyConfig } from './support/tiny-bart.js';
+import { device } from './support/device.js';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/golden', import.meta.url));
 const shared = sharedPath('golden/bart');
@@ -47,9 +48,9 @@ describe('on the fixture: transformers and TRL', () => {
     const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
     const forward = await readForwardGolden(FIXTURE);
     const rows = [
-      ...(await verifyForward(model, forward)),
-      await verifyGreedy(model, forward),
-      await verifyPartner(model, await readNarGolden(FIXTURE)),
+      ...(await verifyForward(model, forward, device)),
+      await verifyGreedy(model, forward, device),
+      await verifyPartner(model, await readNarGolden(FIXTURE), device),
     ];
     expect(rows).toHaveLength(9);
     expect(failures(rows)).toEqual([]);
@@ -59,12 +60,14 @@ describe('on the fixture: transformers and TRL', () => {
     const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
     const forward = await readForwardGolden(FIXTURE);
     forward.logits[0][11][599] += 1e-4;
-    expect(failures(await verifyForward(model, forward)).map(({ quantity }) => quantity)).toEqual(['logits']);
+    expect(failures(await verifyForward(model, forward, device)).map(({ quantity }) => quantity)).toEqual([
+      'logits',
+    ]);
   });
 
   it('the gradient of the first step', async () => {
     const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
-    const gradients = await computeFirstGradients(model, await readDpoGolden(FIXTURE));
+    const gradients = await computeFirstGradients(model, await readDpoGolden(FIXTURE), device);
     const expected = Object.entries((await readChecksums()).step0_gradients.per_param).filter(
       ([name]) => !isUndetermined(name),
     );
@@ -78,7 +81,7 @@ describe('on the fixture: transformers and TRL', () => {
 
   it('ten steps of training', async () => {
     const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
-    const rows = await verifySteps(model, await readDpoGolden(FIXTURE));
+    const rows = await verifySteps(model, await readDpoGolden(FIXTURE), device);
     expect(rows).toHaveLength(4);
     expect(failures(rows)).toEqual([]);
     const final = Object.entries((await readChecksums()).final_checksums).filter(
@@ -147,7 +150,7 @@ describe('a folder that records the noise of its own float32', () => {
     const rowOf = async (noise: object) => {
       const folder = temporaryFolder();
       await writeFile(join(folder, 'noise_f32_vs_f64.json'), JSON.stringify(noise));
-      const rows = await verifyForward(model, forward, await readNoise(folder));
+      const rows = await verifyForward(model, forward, device, await readNoise(folder));
       return rows.find(({ quantity }) => quantity.startsWith('logits'));
     };
     expect(await rowOf({ forward: { logits: 1.9e-5 } })).toMatchObject({ quantity: 'logits', tolerance: 2e-5, pass: false }); // prettier-ignore

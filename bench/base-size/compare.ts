@@ -3,6 +3,7 @@
  *
  *     node dist/bench/base-size/compare.js FOLDER
  */
+import { CpuDevice } from '../../lib/engine/index.js';
 import { join } from 'node:path';
 import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
@@ -11,6 +12,8 @@ import { verifyForward, verifyGreedy } from '../../lib/verify/forward.js';
 import { readCodecGolden, readForwardGolden } from '../../lib/verify/golden.js';
 import { equalRow, row, type VerifyRow } from '../../lib/verify/rows.js';
 
+const device = new CpuDevice();
+
 /** Of logits, hidden states and log-probabilities of twelve layers in float32. */
 const TOLERANCE = 1e-3;
 const CODEC = { codebooks: 8, codebookSize: 1024 };
@@ -18,7 +21,7 @@ const CODEC = { codebooks: 8, codebookSize: 1024 };
 const folder = process.argv[2];
 if (!folder) throw new Error('give the folder that make.py wrote');
 
-await report('EnCodec', async () => verifyCodec(folder, await readCodecGolden(folder)));
+await report('EnCodec', async () => verifyCodec(folder, await readCodecGolden(folder), device));
 const golden = await readForwardGolden(folder);
 await report('tokenizers', async () => [
   await verifyTokenizer('tiny_bart', 'tokenizer.json'),
@@ -26,11 +29,11 @@ await report('tokenizers', async () => [
 ]);
 const model = await loadPretrained(join(folder, 'tiny_bart'));
 await report('forward', async () =>
-  (await verifyForward(model, golden)).map(({ quantity, difference }) =>
+  (await verifyForward(model, golden, device)).map(({ quantity, difference }) =>
     row(quantity, difference, TOLERANCE),
   ),
 );
-await report('greedy', async () => [await verifyGreedy(model, golden)]);
+await report('greedy', async () => [await verifyGreedy(model, golden, device)]);
 await report('pytorch_model.bin', async () => {
   const { weights } = await loadPretrained(join(folder, 'bart_bin'));
   const bytesOf = ({ data }: { data: Float32Array }) =>

@@ -3,10 +3,13 @@
  *
  *     node dist/bench/base-size/sample.js FOLDER
  */
+import { CpuDevice } from '../../lib/engine/index.js';
 import { join } from 'node:path';
 import { LOGITS_BIAS } from '../../lib/checkpoint/bart-weights.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
 import { openSampler } from '../../lib/policy/sample.js';
+
+const device = new CpuDevice();
 
 const PROMPT_IDS = 512;
 const RULES = { temperature: 1, topK: 0, topP: 1 };
@@ -19,7 +22,7 @@ const { config, tokenizer, weights } = policy;
 weights.get(LOGITS_BIAS)!.data[config.eos_token_id] = -1e9;
 const codes = Array.from({ length: PROMPT_IDS - 2 }, (_, i) => tokenizer.codeId(0, (7919 * i) % 1024));
 const prompt = [config.bos_token_id, ...codes, config.eos_token_id];
-const sampler = openSampler(policy);
+const sampler = openSampler(policy, device);
 const startMs = performance.now();
 let tokens = 0;
 const options = { samplesPerPrompt: 10, maxNewTokens: 1022, seed: 1, ...RULES };

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Device } from '../engine/index.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { resolveModelPart } from '../package-root.js';
 import type { Codec } from './codec.js';
 import { openEncodec } from './encodec/codec.js';
 import { openSpectralCodec } from './spectral/codec.js';
 
-const CODECS: Record<string, (folder: string) => Promise<Codec>> = {
+const CODECS: Record<string, (folder: string, device: Device) => Promise<Codec>> = {
   'spectral-codec': openSpectralCodec,
   encodec: openEncodec,
 };
@@ -17,9 +18,10 @@ const configSchema = z.looseObject({ model_type: z.string() });
  * Opens the codec in a folder, whichever its config.json says it is: the embedded spectral codec or an EnCodec.
  *
  * @param path "default" is the embedded codec
+ * @param device runs its networks
  * @throws Error naming the file when it is neither, or damaged
  */
-export async function openCodec(path: string): Promise<Codec> {
+export async function openCodec(path: string, device: Device): Promise<Codec> {
   const folder = resolveModelPart(path, 'codec');
   const file = join(folder, 'config.json');
   const { data } = configSchema.safeParse(await readJsonFile(file));
@@ -28,5 +30,5 @@ export async function openCodec(path: string): Promise<Codec> {
     const known = Object.keys(CODECS).join('" or "');
     throw new Error(`${file}: model_type must be "${known}", found ${JSON.stringify(data?.model_type)}.`);
   }
-  return open(folder);
+  return open(folder, device);
 }

@@ -1,7 +1,7 @@
 /** Preference pairs through the policy: log-probabilities, and the loss with its gradients, compiled for one batch shape. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compile, tf, type Compiled, type InputSpec } from '../engine/index.js';
+import { compile, tf, type Compiled, type Device, type InputSpec } from '../engine/index.js';
 import { causalMask } from '../policy/bart.js';
 import { weightSpecs } from '../policy/resident-weights.js';
 import type { BatchShape } from './batch.js';
@@ -9,6 +9,7 @@ import { withGradients, type splitTrained } from '../train/gradient-program.js';
 import { chosenNll, pairLogProbs, sigmoidLoss, type PairTensors } from './loss.js';
 
 interface PairProgram {
+  device: Device;
   trained: ReadonlyMap<string, HostTensor>;
   fixed: ReturnType<typeof splitTrained>['fixed'];
   backward: boolean;
@@ -25,7 +26,7 @@ interface PairProgram {
 export function compilePairProgram(
   config: BartConfig,
   shape: BatchShape,
-  { trained, fixed, backward, beta, rpoAlpha = 0 }: PairProgram,
+  { device, trained, fixed, backward, beta, rpoAlpha = 0 }: PairProgram,
 ): Promise<Compiled> {
   const { pairs, promptLength, completionLength } = shape;
   const rows = 2 * pairs;
@@ -43,7 +44,7 @@ export function compilePairProgram(
   };
   const logProbs = (w: Parameters<typeof pairLogProbs>[1]) =>
     pairLogProbs(config, w, w as unknown as PairTensors);
-  if (!backward) return compile((w) => ({ logps: logProbs(w) }), inputs, { constants });
+  if (!backward) return compile((w) => ({ logps: logProbs(w) }), inputs, { device, constants });
   const loss = withGradients(
     (w) => {
       const logps = logProbs(w);
@@ -58,5 +59,5 @@ export function compilePairProgram(
     pairWeights: { shape: [pairs], dtype: 'float32' },
     ...(rpoAlpha === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
   };
-  return compile(loss, { ...inputs, ...targets }, { constants });
+  return compile(loss, { ...inputs, ...targets }, { device, constants });
 }

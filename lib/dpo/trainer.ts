@@ -8,7 +8,7 @@
  */
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import { keepPrograms, type Compiled } from '../engine/index.js';
+import { keepPrograms, type Compiled, type Device } from '../engine/index.js';
 import { shuffled } from '../random.js';
 import { releaseAll } from '../release.js';
 import { batchShape, checkPairs, collatePairs, type BatchShape, type PreferencePair } from './batch.js';
@@ -22,6 +22,8 @@ export type { PreferencePair } from './batch.js';
 export type { TrainingSnapshot } from '../train/training-state.js';
 
 export interface DpoOptions {
+  /** Where the policy is trained. */
+  device: Device;
   /** How far the policy may leave the reference; 0.1. */
   beta: number;
   /** Weight of the chosen completions' negative log-likelihood, a mean over the step's labels (`chosenNll`); default 0. */
@@ -83,13 +85,13 @@ export async function* trainDpo(
   if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
   checkPairs(pairs, policy.config);
   const { train, validation } = splitPairs(pairs, options);
-  const { beta, rpoAlpha = 0 } = options;
+  const { device, beta, rpoAlpha = 0 } = options;
   const { trained, fixed } = splitTrained(policy.weights);
-  const state = await openTrainingState(trained);
+  const state = await openTrainingState(trained, device);
   const programs = keepPrograms(MOST_PROGRAMS);
   const session = (shape: BatchShape, backward: boolean): Promise<Compiled> =>
     programs.get(JSON.stringify([shape, backward]), () =>
-      compilePairProgram(policy.config, shape, { trained, fixed, backward, beta, rpoAlpha }),
+      compilePairProgram(policy.config, shape, { device, trained, fixed, backward, beta, rpoAlpha }),
     );
   const forward = async (batch: readonly PreferencePair[]): Promise<Float32Array> => {
     const shape = batchShape(batch, policy.config);

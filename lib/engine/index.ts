@@ -1,13 +1,25 @@
 export { compile, traceGraph, type Compiled, type CompileOptions } from './compile.js';
+export {
+  partOf,
+  type AdamWUpdate,
+  type Device,
+  type DeviceMemory,
+  type DeviceOptimizer,
+  type DeviceProgram,
+  type DeviceStream,
+  type DeviceTensor,
+  type DeviceThread,
+  type Feed,
+  type HostArray,
+  type ProgramSource,
+} from './device.js';
+export { closeDevices, CpuDevice } from './devices/cpu/cpu.js';
+export { defaultThreads } from './devices/cpu/threads.js';
 export { gelu, layerNorm, timeMajorMatMul } from './fused.js';
 export { keepPrograms, type KeptPrograms } from './kept-programs.js';
 export { compiledModule } from './compiled-module.js';
 export { addAtLabels, atLabels, logSoftmax } from './label-ops.js';
 export { EngineError, EngineStopped } from './errors.js';
-export { closeEngines, defaultHost, EngineHost, type ResidentTensors } from './host.js';
-export { checkResident, MOST_RESIDENT_NUMBERS, residentBytes } from './limits.js';
-export type { Feed, HostArray, Resident, WorkerThread } from './protocol.js';
 export { conv1d, convTranspose1d, lstm, type LstmState } from './sequence.js';
 export { type InputSpec, type TensorProgram } from './trace.js';
 export { tf } from './tf.js';
-export { defaultThreads } from './threads.js';

@@ -3,7 +3,9 @@
  */
 import protobuf from 'protobufjs';
 import { DYNAMIC, elementCount, type Attribute, type Constant, type Graph, type Value } from './graph.js';
-import { checkModelSize } from './limits.js';
+
+/** Protobuf, in which ONNX models are written, counts with 31 bits. */
+const MOST_BYTES = 2 ** 31 - 1;
 
 /** Opset 17 is the first with LayerNormalization; IR version 8 belongs to it. */
 const OPSET = 17;
@@ -87,7 +89,12 @@ function field(number: number, content: readonly Uint8Array[]): Uint8Array[] {
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const byteLength = parts.reduce((total, part) => total + part.byteLength, 0);
-  checkModelSize(byteLength);
+  if (byteLength > MOST_BYTES) {
+    const gigabytes = (byteLength / 2 ** 30).toFixed(2);
+    throw new Error(
+      `a program with its weights takes ${gigabytes} GiB, but ONNX Runtime reads models of up to 2 GiB: the model is too large`,
+    );
+  }
   const bytes = new Uint8Array(byteLength);
   let offset = 0;
   for (const part of parts) {

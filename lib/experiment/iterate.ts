@@ -75,6 +75,7 @@ export async function* train(
   const { directories, signal } = run;
   const isDue = createTimer(run.parameters.checkpointMinutes);
   const events = trainDpo(run.policy, packPairs(run.policy, rows), {
+    device: run.device,
     beta,
     rpoAlpha,
     learningRate,

@@ -1,3 +1,4 @@
+import type { Device } from '../engine/index.js';
 import type { Codec } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import type { Partner } from '../policy/partner.js';
@@ -13,6 +14,8 @@ import type { WorkClock } from '../run/work-clock.js';
 export interface Run {
   parameters: Parameters;
   directories: RunDirectories;
+  /** Where the policy is sampled and trained, and sound is made. */
+  device: Device;
   policy: Policy;
   /** Of `policy`. */
   sampler: Sampler;
@@ -32,7 +35,7 @@ export interface Run {
 }
 
 /** What training works on. */
-export type TrainingRun = Pick<Run, 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'>;
+export type TrainingRun = Pick<Run, 'device' | 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'>;
 
 /** What sampling and scoring work on; where nothing asks for sound, without partner and codec. */
 export type SamplingRun = Omit<Run, 'partner' | 'codec'> & Partial<Pick<Run, 'partner' | 'codec'>>;

@@ -3,6 +3,7 @@ import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
+import { CpuDevice } from '../engine/index.js';
 import { openCodec } from '../codec/open.js';
 import { packPrompt } from '../policy/pack.js';
 import { openPartner } from '../policy/partner.js';
@@ -45,11 +46,12 @@ export async function editRecording(
   if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
   await refuseToOverwrite(output, options.overwrite);
   const recording = await readWav(options.wav);
+  const device = new CpuDevice();
   const policy = await loadPolicy(await findModelPart(options, 'policy', signal));
   const partnerModel = await loadPolicy(await findModelPart(options, 'nar', signal));
-  const codec = await openCodec(await findModelPart(options, 'codec', signal));
-  const partner = openPartner(partnerModel);
-  const sampler = openSampler(policy);
+  const codec = await openCodec(await findModelPart(options, 'codec', signal), device);
+  const partner = openPartner(partnerModel, device);
+  const sampler = openSampler(policy, device);
   try {
     checkSameCodes(policy, partnerModel, codec);
     const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
@@ -71,6 +73,11 @@ export async function editRecording(
       resultSeconds: samples.length / codec.sampleRateHz,
     };
   } finally {
-    await releaseAll([() => codec.dispose(), () => partner.dispose(), () => sampler.release()]);
+    await releaseAll([
+      () => codec.dispose(),
+      () => partner.dispose(),
+      () => sampler.release(),
+      () => device.close(),
+    ]);
   }
 }

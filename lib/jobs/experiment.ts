@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { CpuDevice, type Device } from '../engine/index.js';
 import { openCodec } from '../codec/open.js';
 import type { DatasetItem } from '../data/item.js';
 import { splitTrained } from '../train/gradient-program.js';
@@ -27,6 +28,8 @@ export interface RunOptions {
   root: string;
   directories?: RunDirectories;
   signal?: AbortSignal;
+  /** Where the run computes; default: a CPU device of its own. */
+  device?: Device;
 }
 
 /** Of a run that trains its policy, which takes five times the memory of sampling it. */
@@ -65,9 +68,10 @@ export async function* withSamplingRun(
   { root, signal, sound, trains = false, ...options }: WorkOptions & { sound: boolean },
   work: (run: SamplingRun) => AsyncGenerator<RunEvent>,
 ): AsyncGenerator<RunEvent> {
-  const { codec, partnerModel, ...inputs } = await loadInputs(parameters, { sound, trains }, signal);
-  const partner = partnerModel && openPartner(partnerModel);
-  const sampler = openSampler(inputs.policy);
+  const device = options.device ?? new CpuDevice();
+  const { codec, partnerModel, ...inputs } = await loadInputs(parameters, { sound, trains }, device, signal);
+  const partner = partnerModel && openPartner(partnerModel, device);
+  const sampler = openSampler(inputs.policy, device);
   try {
     const scorers = await openScorers(parameters);
     try {
@@ -77,6 +81,7 @@ export async function* withSamplingRun(
       const clock = createWorkClock();
       const events = work({
         ...inputs,
+        device,
         parameters,
         directories,
         reward,
@@ -93,7 +98,12 @@ export async function* withSamplingRun(
       await scorers.dispose();
     }
   } finally {
-    await releaseAll([() => codec?.dispose(), () => partner?.dispose(), () => sampler.release()]);
+    await releaseAll([
+      () => codec?.dispose(),
+      () => partner?.dispose(),
+      () => sampler.release(),
+      () => (options.device ? undefined : device.close()),
+    ]);
   }
 }
 
@@ -101,12 +111,13 @@ export async function* withSamplingRun(
 async function loadInputs(
   parameters: Parameters,
   { sound, trains }: { sound: boolean; trains: boolean },
+  device: Device,
   signal?: AbortSignal,
 ) {
   const policy = await loadPolicy(await findModelPart(parameters, 'policy', signal));
-  if (trains) checkTrainable(splitTrained(policy.weights).trained);
+  if (trains) checkTrainable(splitTrained(policy.weights).trained, device);
   const partnerModel = sound ? await loadPolicy(await findModelPart(parameters, 'nar', signal)) : undefined;
-  if (partnerModel) checkUploadable(partnerModel.weights);
+  if (partnerModel) checkUploadable(partnerModel.weights, device);
   const { data, trainPrompts, testPrompts, instruction } = parameters;
   const prompts =
     data === null
@@ -115,7 +126,7 @@ async function loadInputs(
   const train = packPrompts(policy, prompts.train, trainPrompts, 'train prompt', instruction);
   const test = packPrompts(policy, prompts.test, testPrompts, 'test prompt', instruction);
   if (!partnerModel) return { policy, train, test };
-  const codec = await openCodec(await findModelPart(parameters, 'codec', signal));
+  const codec = await openCodec(await findModelPart(parameters, 'codec', signal), device);
   try {
     checkSameCodes(policy, partnerModel, codec);
   } catch (error) {

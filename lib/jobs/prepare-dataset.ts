@@ -6,6 +6,7 @@ import { refuseToOverwrite } from '../checkpoint/files.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
+import { CpuDevice } from '../engine/index.js';
 import { openCodec } from '../codec/open.js';
 import { findModelPart, type ModelSources } from './sources.js';
 
@@ -38,7 +39,8 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
   const { wav, instructions, output, signal } = options;
   await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
-  const codec = await openCodec(await findModelPart(options, 'codec', signal));
+  const device = new CpuDevice();
+  const codec = await openCodec(await findModelPart(options, 'codec', signal), device);
   try {
     const encode = createEncoder(wav, codec);
     const items: string[] = [];
@@ -55,6 +57,7 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
     return items.length;
   } finally {
     await codec.dispose();
+    await device.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
-import { EngineHost } from '../engine/index.js';
+import { CpuDevice, type Device } from '../engine/index.js';
 import { isPlainError } from '../plain-error.js';
 import { releaseAll } from '../release.js';
 import { evenTokenReward } from '../reward/even-token.js';
@@ -29,14 +29,14 @@ export interface Scorers {
  * @throws Error when the reward's network is not at hand, saying how to provide it; a guard that cannot be had gives a notice instead
  */
 export async function openScorers(parameters: Parameters): Promise<Scorers> {
-  const host = new EngineHost(1);
+  const device = new CpuDevice(1);
   try {
-    const reward = await openReward(parameters, host);
+    const reward = await openReward(parameters, device);
     if (!parameters.guard && !parameters.guardPairs) {
-      return { reward, guards: () => [], notices: [], dispose: () => host.close() };
+      return { reward, guards: () => [], notices: [], dispose: () => device.close() };
     }
     const notices: string[] = [];
-    const scorers = await openSecondScorers(parameters, host, notices);
+    const scorers = await openSecondScorers(parameters, device, notices);
     const transcriber = parameters.guard ? await openNamedTranscriber(parameters, notices) : undefined;
     return {
       reward,
@@ -47,36 +47,36 @@ export async function openScorers(parameters: Parameters): Promise<Scorers> {
         levelGuard,
       ],
       notices,
-      dispose: () => releaseAll([() => host.close(), () => transcriber?.dispose()]),
+      dispose: () => releaseAll([() => device.close(), () => transcriber?.dispose()]),
     };
   } catch (error) {
-    await host.close();
+    await device.close();
     throw error;
   }
 }
 
-async function openReward({ reward, rewardModel }: Parameters, host: EngineHost): Promise<Reward> {
+async function openReward({ reward, rewardModel }: Parameters, device: Device): Promise<Reward> {
   switch (reward) {
     case 'even-token':
       return evenTokenReward;
     case 'length':
       return lengthReward;
     case 'mos':
-      return mosReward(await openOpinionScorer(rewardModel, host));
+      return mosReward(await openOpinionScorer(rewardModel, device));
   }
 }
 
 /** The opinion scores that are not trained on. */
 async function openSecondScorers(
   { reward, rewardModel }: Parameters,
-  host: EngineHost,
+  device: Device,
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
   for (const model of opinionModels) {
     if (reward === 'mos' && rewardModel === model) continue;
     try {
-      scorers.push(await openOpinionScorer(model, host));
+      scorers.push(await openOpinionScorer(model, device));
     } catch (error) {
       notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
     }

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from '../experiment/checkpoints.js';
+import { CpuDevice } from '../engine/index.js';
 import { splitTrained } from '../train/gradient-program.js';
 import { checkTrainable } from '../train/training-state.js';
 import { loadPolicy } from '../policy/policy.js';
@@ -37,12 +38,13 @@ export async function* trainFrom(
   const recorded: Parameters = { ...parameters, iterations: 1, guard: false };
   const { root, signal } = options;
   const policy = await loadPolicy(await findModelPart(recorded, 'policy', signal));
-  checkTrainable(splitTrained(policy.weights).trained);
+  const device = new CpuDevice();
+  checkTrainable(splitTrained(policy.weights).trained, device);
   // Says what the policy cannot read before a folder is made.
   packPairs(policy, rows);
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const clock = createWorkClock();
-  const run: TrainingRun = { parameters: recorded, directories, policy, clock, signal };
+  const run: TrainingRun = { device, parameters: recorded, directories, policy, clock, signal };
   yield* clock.whileRead(
     whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
   );

@@ -1,8 +1,8 @@
 /**
- * The loop of generation: one decoder step a token until every row has ended. `stream` runs it in the engine's worker thread, so that
+ * The loop of generation: one decoder step a token until every row has ended. `stream` runs it beside the device, so that
  * no message comes and goes between two tokens.
  */
-import type { WorkerThread } from '../engine/index.js';
+import type { DeviceThread } from '../engine/index.js';
 import { uniformStream } from '../random.js';
 import { stepFeeds, stepUpdates, type StepMemory } from './step-memory.js';
 import { argMax, draw, warp, type SamplingRules } from './warp.js';
@@ -10,7 +10,7 @@ import { argMax, draw, warp, type SamplingRules } from './warp.js';
 /** Plain data: what the loop runs on. */
 export interface DecodeLoop {
   /** The compiled step (lib/policy/decoder-step.ts). */
-  session: number;
+  program: number;
   memory: StepMemory;
   rows: number;
   /** What the decoder is started with, as indices into `vocabulary`. */
@@ -43,8 +43,8 @@ const TOKENS_A_STEP = 16;
 
 /** Yields when rows ended, and every `TOKENS_A_STEP` tokens. */
 export async function* decodeLoop(
-  { run }: WorkerThread,
-  { session, memory, rows, prefix, vocabulary, allowed, eos, maxNewTokens }: DecodeLoop,
+  device: DeviceThread,
+  { program, memory, rows, prefix, vocabulary, allowed, eos, maxNewTokens }: DecodeLoop,
   choose: Choose,
 ): AsyncGenerator<GenerateStep> {
   const written: number[][] = Array.from({ length: rows }, () => []);
@@ -52,8 +52,8 @@ export async function* decodeLoop(
   let indices = new Int32Array(rows);
   for (let position = 0; open.size > 0; position++) {
     if (position < prefix.length) indices.fill(prefix[position]);
-    const { logits } = await run(
-      session,
+    const { logits } = await device.run(
+      program,
       stepFeeds(memory, indices, position),
       stepUpdates(memory, position),
     );
@@ -82,9 +82,9 @@ export function seededChoice({ rules, keys }: SeededSampling): Choose {
     rules.temperature === 0 ? argMax(logits) : draw(warp(logits, rules), streams[row]());
 }
 
-/** What `EngineHost.stream` runs. */
+/** What `Device.stream` runs. */
 export function stream(
-  thread: WorkerThread,
+  thread: DeviceThread,
   { loop, sampling }: { loop: DecodeLoop; sampling: SeededSampling },
 ): AsyncGenerator<GenerateStep> {
   return decodeLoop(thread, loop, seededChoice(sampling));

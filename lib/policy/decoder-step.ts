@@ -6,7 +6,15 @@ import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compile, gelu, tf, timeMajorMatMul, type Compiled, type InputSpec } from '../engine/index.js';
+import {
+  compile,
+  gelu,
+  tf,
+  timeMajorMatMul,
+  type Compiled,
+  type Device,
+  type InputSpec,
+} from '../engine/index.js';
 import { encode, keysAndValues, linear, norm, type Weights } from './bart.js';
 import { weightSpecs } from './resident-weights.js';
 
@@ -38,6 +46,7 @@ export function compileEncoder(
   config: BartConfig,
   weights: HostWeights,
   { prompts, sourceLength }: Pick<StepShape, 'prompts' | 'sourceLength'>,
+  device: Device,
   { idsPerPosition, feedsWeights = false }: { idsPerPosition?: number; feedsWeights?: boolean } = {},
 ): Promise<Compiled> {
   const names = [...weights.keys()].filter(
@@ -65,6 +74,7 @@ export function compileEncoder(
       ...(feedsWeights ? weightSpecs(weights) : {}),
     },
     {
+      device,
       constants: feedsWeights ? {} : Object.fromEntries(names.map((name) => [name, constant(weights, name)])),
     },
   );
@@ -82,6 +92,7 @@ export function compileStep(
   weights: HostWeights,
   shape: StepShape,
   vocabulary: Int32Array,
+  device: Device,
 ): Promise<Compiled> {
   const { prompts, samples, sourceLength, cacheLength } = shape;
   const rows = prompts * samples;
@@ -108,7 +119,7 @@ export function compileStep(
       promptMask: { shape: [prompts, sourceLength], dtype: 'float32' },
       ...Object.fromEntries(perLayer),
     },
-    { constants: stepConstants(config, weights, vocabulary) },
+    { device, constants: stepConstants(config, weights, vocabulary) },
   );
 }
 

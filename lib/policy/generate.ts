@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compiledModule, defaultHost, type Compiled } from '../engine/index.js';
+import { compiledModule, type Compiled, type Device } from '../engine/index.js';
 import { openAtOnce, releaseAll } from '../release.js';
 import {
   decodeLoop,
@@ -27,7 +27,7 @@ export interface GenerateOptions {
   /** Longest completion, eos included and prefix not. */
   maxNewTokens: number;
   /**
-   * How row `prompt * samplesPerPrompt + sample` picks an index into `allowed`: by seeded sampling, which runs in the engine's thread, or
+   * How row `prompt * samplesPerPrompt + sample` picks an index into `allowed`: by seeded sampling, which runs beside the device, or
    * by a function, for which every step's logits come to this thread.
    */
   choose: SeededSampling | Choose;
@@ -59,7 +59,11 @@ interface Programs {
 const SOURCE_STEP = 32;
 
 /** Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them. */
-export function openCompletionWriter(model: Model, { prefix, allowed }: Vocabulary): CompletionWriter {
+export function openCompletionWriter(
+  model: Model,
+  { prefix, allowed }: Vocabulary,
+  device: Device,
+): CompletionWriter {
   const { config, weights } = model;
   const vocabulary = Int32Array.from([...allowed, ...prefix.filter((id) => !allowed.includes(id))]);
   let kept: Programs | undefined;
@@ -80,7 +84,10 @@ export function openCompletionWriter(model: Model, { prefix, allowed }: Vocabula
     await release();
     // Together: one is traced here while the worker prepares the other.
     const [encoder, step] = await openAtOnce(
-      [compileEncoder(config, weights, shape), compileStep(config, weights, shape, vocabulary)],
+      [
+        compileEncoder(config, weights, shape, device),
+        compileStep(config, weights, shape, vocabulary, device),
+      ],
       (program) => program.dispose(),
     );
     return (kept = { shape, tensors, encoder, step });
@@ -90,7 +97,6 @@ export function openCompletionWriter(model: Model, { prefix, allowed }: Vocabula
     prompts: readonly (readonly number[])[],
     { samplesPerPrompt, maxNewTokens, choose, signal }: GenerateOptions,
   ): AsyncGenerator<GenerateStep> {
-    const host = defaultHost();
     const longest = Math.min(config.max_position_embeddings - prefix.length, maxNewTokens);
     const lengths = prompts.map((prompt) => prompt.length);
     const shape: StepShape = {
@@ -102,11 +108,11 @@ export function openCompletionWriter(model: Model, { prefix, allowed }: Vocabula
     const promptIds = padIds(prompts, shape.sourceLength, config.pad_token_id);
     const promptMask = attentionMask(prompts, shape.sourceLength);
     const { encoder, step } = await open(shape);
-    const { memory, release: releaseMemory } = await openStepMemory(config, shape, promptMask);
+    const { memory, release: releaseMemory } = await openStepMemory(config, shape, promptMask, device);
     try {
       await encoder({ promptIds, promptMask }, memory.cross);
       const loop: DecodeLoop = {
-        session: step.session!,
+        program: step.handle!,
         memory,
         rows: prompts.length * samplesPerPrompt,
         prefix: prefix.map((id) => vocabulary.indexOf(id)),
@@ -117,8 +123,8 @@ export function openCompletionWriter(model: Model, { prefix, allowed }: Vocabula
       };
       const steps =
         typeof choose === 'function'
-          ? decodeLoop({ run: (...request) => host.call('run', ...request) }, loop, choose)
-          : host.stream<GenerateStep>(compiledModule('./decode-loop.js', import.meta.url), {
+          ? decodeLoop(device, loop, choose)
+          : device.stream<GenerateStep>(compiledModule('./decode-loop.js', import.meta.url), {
               loop,
               sampling: choose,
             });

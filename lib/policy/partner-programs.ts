@@ -4,9 +4,10 @@ import {
   keepPrograms,
   tf,
   type Compiled,
+  type Device,
+  type DeviceTensor,
   type HostArray,
   type InputSpec,
-  type Resident,
 } from '../engine/index.js';
 import { releaseAll } from '../release.js';
 import { remember } from '../remember.js';
@@ -28,8 +29,8 @@ const MOST_PROGRAMS = 32;
 
 /** A program that has its weights. */
 type Run = (
-  feeds: Readonly<Record<string, HostArray | Resident>>,
-  into?: Readonly<Record<string, Resident>>,
+  feeds: Readonly<Record<string, HostArray | DeviceTensor>>,
+  into?: Readonly<Record<string, DeviceTensor>>,
 ) => Promise<Record<string, HostArray>>;
 
 /** Compiles where it is needed, and frees what was not used for long. All programs read one copy of the weights. */
@@ -47,7 +48,7 @@ export interface PartnerPrograms {
   dispose(): Promise<void>;
 }
 
-export function openPartnerPrograms(policy: Policy): PartnerPrograms {
+export function openPartnerPrograms(policy: Policy, device: Device): PartnerPrograms {
   const programs = keepPrograms(MOST_PROGRAMS);
   const uploaded = new Map<Policy, Promise<ResidentWeights>>();
   const releaseWeights = async () => {
@@ -58,21 +59,19 @@ export function openPartnerPrograms(policy: Policy): PartnerPrograms {
   const keep = async (key: string, make: () => Promise<Compiled>): Promise<Run> => {
     const run = await programs.get(key, make);
     return async (feeds, into) => {
-      const { tensors } = await remember(uploaded, policy, () => uploadWeights(policy.weights));
+      const { tensors } = await remember(uploaded, policy, () => uploadWeights(policy.weights, device));
       return run({ ...tensors, ...feeds }, into);
     };
   };
   return {
     encoder: (sourceLength, idsPerPosition) =>
       keep(`encoder ${sourceLength} ${idsPerPosition}`, () =>
-        compileEncoder(
-          policy.config,
-          policy.weights,
-          { prompts: 1, sourceLength },
-          { idsPerPosition, feedsWeights: true },
-        ),
+        compileEncoder(policy.config, policy.weights, { prompts: 1, sourceLength }, device, {
+          idsPerPosition,
+          feedsWeights: true,
+        }),
       ),
-    decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(policy, shape)),
+    decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(policy, shape, device)),
     releaseWeights,
     dispose: () => releaseAll([releaseWeights, () => programs.release()]),
   };
@@ -81,6 +80,7 @@ export function openPartnerPrograms(policy: Policy): PartnerPrograms {
 function compileDecoder(
   { config, tokenizer, weights }: Policy,
   { rows, sourceLength, targetLength }: PartnerShape,
+  device: Device,
 ): Promise<Compiled> {
   const width = config.d_model;
   const heads = config.decoder_attention_heads;
@@ -113,5 +113,6 @@ function compileDecoder(
       ),
       ...weightSpecs(weights),
     },
+    { device },
   );
 }

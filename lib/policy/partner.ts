@@ -5,7 +5,7 @@
  */
 import { SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
 import type { Codes } from '../codec/codec.js';
-import { defaultHost, type Resident } from '../engine/index.js';
+import { partOf, type Device, type DeviceTensor } from '../engine/index.js';
 import { constant, crossKey, crossValue, layers } from './decoder-step.js';
 import { openPartnerPrograms, type PartnerPrograms, type PartnerShape } from './partner-programs.js';
 import { attentionMask, padPositions, steppedLength } from './padding.js';
@@ -89,13 +89,13 @@ export interface Partner {
    * @throws Error for an item of more than `maxFrames` frames, or a prompt longer than the encoder's positions
    */
   fill(items: readonly PartnerItem[], signal?: AbortSignal): Promise<Codes[]>;
-  /** Frees the engine's copy of the weights; the next `fill` makes it again. */
+  /** Frees the device's copy of the weights; the next `fill` makes it again. */
   releaseWeights(): Promise<void>;
   dispose(): Promise<void>;
 }
 
-export function openPartner(model: Policy): Partner {
-  const programs = openPartnerPrograms(model);
+export function openPartner(model: Policy, device: Device): Partner {
+  const programs = openPartnerPrograms(model, device);
   const maxFrames = model.config.max_position_embeddings;
   return {
     maxFrames,
@@ -114,7 +114,7 @@ export function openPartner(model: Policy): Partner {
       for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
         const part = order.slice(start, start + ROWS_AT_ONCE);
         const batch = part.map((i) => items[i]);
-        const codes = await fillBatch(model, batch, programs, signal);
+        const codes = await fillBatch(model, batch, programs, device, signal);
         part.forEach((index, row) => (results[index] = codes[row]));
       }
       return results;
@@ -128,6 +128,7 @@ async function fillBatch(
   model: Policy,
   items: readonly PartnerItem[],
   programs: PartnerPrograms,
+  device: Device,
   signal?: AbortSignal,
 ): Promise<Codes[]> {
   const { config, tokenizer } = model;
@@ -165,7 +166,7 @@ async function fillBatch(
   };
   signal?.throwIfAborted();
   const decoder = await programs.decoder(shape);
-  const memory = await openCrossMemory(model, shape);
+  const memory = await openCrossMemory(model, shape, device);
   try {
     const tokens = createTokenSum(model, rows, targetLength);
     const written: Codes[] = items.map((item) => [[...item.codebook0]]);
@@ -199,20 +200,16 @@ const isSamePrompt = (a: PartnerItem, b: PartnerItem): boolean =>
   a.source === b.source && a.instruction === b.instruction;
 
 /** Room for the keys and values of a prompt in each of R slots: `cross` is all of a layer's, `slots[i]` one prompt's. */
-async function openCrossMemory({ config }: Policy, { rows, sourceLength }: PartnerShape) {
+async function openCrossMemory({ config }: Policy, { rows, sourceLength }: PartnerShape, device: Device) {
   const heads = config.decoder_attention_heads;
   const slotShape = [heads, sourceLength, config.d_model / heads];
-  const slotBytes = 4 * sourceLength * config.d_model;
   const names = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
-  const { tensors, release } = await defaultHost().allocate(
+  const { tensors, release } = await device.allocate(
     names.map((name) => [name, [rows, ...slotShape]] as const),
   );
   const slots = Array.from({ length: rows }, (_, slot) =>
     Object.fromEntries(
-      [...tensors].map(([name, tensor]): [string, Resident] => {
-        const byteOffset = tensor.byteOffset + slot * slotBytes;
-        return [name, { ...tensor, byteOffset, shape: [1, ...slotShape] }];
-      }),
+      [...tensors].map(([name, tensor]) => [name, partOf(tensor, slot, [1, ...slotShape])] as const),
     ),
   );
   return { cross: Object.fromEntries(tensors), slots, release };
@@ -225,7 +222,7 @@ async function encodePrompts(
   sources: readonly Position[][],
   idsPerPosition: number,
   length: number,
-  slots: readonly Record<string, Resident>[],
+  slots: readonly Record<string, DeviceTensor>[],
 ): Promise<void> {
   const encoder = await programs.encoder(length, idsPerPosition);
   for (const [slot, source] of sources.entries()) {

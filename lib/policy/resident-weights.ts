@@ -1,6 +1,6 @@
-/** Weights as inputs of programs, kept once in the engine's memory for all programs that read them. */
+/** Weights as inputs of programs, kept once on a device for all programs that read them. */
 import type { HostTensor } from '../engine/host-tensor.js';
-import { checkResident, defaultHost, residentBytes, type InputSpec, type Resident } from '../engine/index.js';
+import type { Device, DeviceTensor, InputSpec } from '../engine/index.js';
 import { openParts } from '../release.js';
 
 type HostWeights = ReadonlyMap<string, HostTensor>;
@@ -12,31 +12,31 @@ export function weightSpecs(weights: HostWeights): Record<string, InputSpec> {
   );
 }
 
-/** Weights in the engine's memory, to be fed to a program that declares them as inputs. */
+/** Weights on a device, to be fed to a program that declares them as inputs. */
 export interface ResidentWeights {
-  readonly tensors: Readonly<Record<string, Resident>>;
+  readonly tensors: Readonly<Record<string, DeviceTensor>>;
   release(): Promise<void>;
 }
 
-const WHAT = 'a copy of the weights (at most 1,073 million can be copied)';
+const nameOf = ({ mostNumbers }: Device): string =>
+  `a copy of the weights (at most ${Math.floor(mostNumbers / 1e6).toLocaleString('en-US')} million can be copied)`;
 
 const shapesOf = (weights: HostWeights) => [...weights].map(([name, { shape }]) => [name, shape] as const);
 
-/** @throws Error when the weights do not fit into the engine's memory */
-export function checkUploadable(weights: HostWeights): void {
-  checkResident(
-    WHAT,
-    shapesOf(weights).reduce((sum, [, shape]) => sum + residentBytes(shape), 0),
+/** @throws Error when the weights do not fit into one allocation of the device */
+export function checkUploadable(weights: HostWeights, device: Device): void {
+  device.checkAllocation(
+    shapesOf(weights).map(([, shape]) => shape),
+    nameOf(device),
   );
 }
 
-/** Copies float32 weights into the engine's memory. */
-export async function uploadWeights(weights: HostWeights): Promise<ResidentWeights> {
-  const host = defaultHost();
+/** Copies float32 weights to a device. */
+export async function uploadWeights(weights: HostWeights, device: Device): Promise<ResidentWeights> {
   return openParts(async (opened) => {
-    const { tensors, release } = await host.allocate(shapesOf(weights), WHAT);
+    const { tensors, release } = await device.allocate(shapesOf(weights), nameOf(device));
     opened.push(release);
-    for (const [name, place] of tensors) await host.write(place, weights.get(name)!.data as Float32Array);
+    for (const [name, place] of tensors) await device.write(place, weights.get(name)!.data as Float32Array);
     return { tensors: Object.fromEntries(tensors), release };
   });
 }

@@ -1,4 +1,5 @@
 /** Sampling a policy: what DPO learns from. */
+import type { Device } from '../engine/index.js';
 import { openCompletionWriter } from './generate.js';
 import type { Policy } from './policy.js';
 import type { SamplingRules } from './warp.js';
@@ -29,15 +30,15 @@ export interface Sampler {
 /** Rows decoded at once: enough to fill the cores, few enough to stay in the cache. */
 const ROWS_AT_ONCE = 100;
 
-/** Opens a policy for sampling. The policy may be trained in between: a sample is always of its present weights. */
-export function openSampler(policy: Policy): Sampler {
+/** Opens a policy for sampling on a device. The policy may be trained in between: a sample is always of its present weights. */
+export function openSampler(policy: Policy, device: Device): Sampler {
   const { config, tokenizer } = policy;
   const first = tokenizer.codeId(0, 0);
   const allowed = Int32Array.from({ length: tokenizer.codebookSize + 1 }, (_, i) =>
     i < tokenizer.codebookSize ? first + i : config.eos_token_id,
   );
   const prefix = [config.decoder_start_token_id, config.bos_token_id];
-  const writer = openCompletionWriter(policy, { prefix, allowed });
+  const writer = openCompletionWriter(policy, { prefix, allowed }, device);
 
   async function* sample(
     prompts: readonly (readonly number[])[],

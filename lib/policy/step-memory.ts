@@ -1,6 +1,6 @@
-/** What a decoder step reads and where it writes: the prompts' keys and values, and the growing cache, in the engine's memory. */
+/** What a decoder step reads and where it writes: the prompts' keys and values, and the growing cache, on a device. */
 import type { BartConfig } from '../checkpoint/bart-config.js';
-import { defaultHost, type Feed, type Resident } from '../engine/index.js';
+import { partOf, type Device, type DeviceTensor, type Feed } from '../engine/index.js';
 import { MASKED } from './bart.js';
 import {
   cachedKey,
@@ -16,9 +16,9 @@ import {
 /** Plain data, so that a loop in the worker's thread can be given it. */
 export interface StepMemory {
   /** Where the encoder writes and every step reads. */
-  readonly cross: Readonly<Record<string, Resident>>;
+  readonly cross: Readonly<Record<string, DeviceTensor>>;
   /** Names of the inputs that read a cache, and of the outputs that extend it; each cache is [C, R * heads, D / heads]. */
-  readonly caches: readonly { input: string; output: string; cache: Resident }[];
+  readonly caches: readonly { input: string; output: string; cache: DeviceTensor }[];
   /** [P, S] */
   readonly promptMask: Feed;
 }
@@ -27,6 +27,7 @@ export async function openStepMemory(
   config: BartConfig,
   shape: StepShape,
   promptMask: Float32Array,
+  device: Device,
 ): Promise<{ memory: StepMemory; release(): Promise<void> }> {
   const heads = config.decoder_attention_heads;
   const headWidth = config.d_model / heads;
@@ -37,7 +38,7 @@ export async function openStepMemory(
     [cachedValue(layer), newValue(layer)],
   ]);
   const crossNames = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
-  const { tensors, release } = await defaultHost().allocate(
+  const { tensors, release } = await device.allocate(
     [
       ...cacheNames.map(([input]) => [input, cacheShape] as const),
       ...crossNames.map((name) => [name, crossShape] as const),
@@ -62,21 +63,17 @@ export function stepFeeds(memory: StepMemory, indices: Int32Array, position: num
     ...memory.cross,
   };
   for (const { input, cache } of memory.caches) {
-    feeds[input] = { ...cache, shape: [Math.max(1, position), ...cache.shape.slice(1)] };
+    feeds[input] = partOf(cache, 0, [Math.max(1, position), ...cache.shape.slice(1)]);
   }
   return feeds;
 }
 
 /** Where the step at `position` writes its keys and values: behind the cache's last row. */
-export function stepUpdates(memory: StepMemory, position: number): Record<string, Resident> {
-  const updates: Record<string, Resident> = {};
+export function stepUpdates(memory: StepMemory, position: number): Record<string, DeviceTensor> {
+  const updates: Record<string, DeviceTensor> = {};
   for (const { output, cache } of memory.caches) {
     const [, slots, headWidth] = cache.shape;
-    updates[output] = {
-      ...cache,
-      byteOffset: cache.byteOffset + position * slots * headWidth * 4,
-      shape: [slots, 1, headWidth],
-    };
+    updates[output] = partOf(cache, position, [slots, 1, headWidth]);
   }
   return updates;
 }

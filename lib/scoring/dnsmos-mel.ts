@@ -1,6 +1,6 @@
 import { melFilterBank } from '../audio/mel.js';
 import { hannWindow } from '../audio/stft.js';
-import { compile, tf, type Compiled, type EngineHost } from '../engine/index.js';
+import { compile, tf, type Compiled, type Device } from '../engine/index.js';
 
 export const MEL_BANDS = 120;
 export const MEL_FRAMES = 900;
@@ -18,7 +18,7 @@ const DYNAMIC_RANGE_DB = 80;
  *
  * Input: frames [MEL_FRAMES, FFT_SIZE], of {@link framesOf}; output: levels [MEL_FRAMES, MEL_BANDS].
  */
-export function compileMel(host: EngineHost): Promise<Compiled> {
+export function compileMel(device: Device): Promise<Compiled> {
   const window = hannWindow(FFT_SIZE);
   const basis = (wave: (angle: number) => number) => ({
     shape: [FFT_SIZE, BINS],
@@ -43,7 +43,7 @@ export function compileMel(host: EngineHost): Promise<Compiled> {
     },
     { frames: { shape: [MEL_FRAMES, FFT_SIZE], dtype: 'float32' } },
     {
-      host,
+      device,
       constants: {
         cosines: basis(Math.cos),
         sines: basis(Math.sin),

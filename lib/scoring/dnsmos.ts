@@ -5,7 +5,7 @@ import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resample } from '../audio/resample.js';
 import { hashFile, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
-import { defaultHost, EngineStopped, type EngineHost } from '../engine/index.js';
+import { CpuDevice, EngineStopped, type Device } from '../engine/index.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
@@ -70,26 +70,30 @@ const PLACE: WeightsPlace = {
  *
  * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache,
  * into which pip (of {@link findPython}) gets them from the wheel speechmos where they are missing
- * @param host runs the networks; default: the engine's shared worker thread
+ * @param device runs the networks; default: a CPU device of its own, which `dispose` closes
  * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
  */
-export async function loadDnsmos(weightsFolder?: string, host?: EngineHost): Promise<Dnsmos> {
+export async function loadDnsmos(weightsFolder?: string, device?: Device): Promise<Dnsmos> {
   const folder = await findWeights(PLACE, weightsFolder);
   const nameOf = (path: string) => nameWeights(PLACE, path, weightsFolder);
-  return openParts((opened) => openNetworks(folder, nameOf, host ?? defaultHost(), opened));
+  return openParts((opened) => {
+    const own = device ? undefined : new CpuDevice();
+    if (own) opened.push(() => own.close());
+    return openNetworks(folder, nameOf, device ?? own!, opened);
+  });
 }
 
 async function openNetworks(
   folder: string,
   nameOf: (path: string) => string,
-  host: EngineHost,
+  device: Device,
   opened: Release[],
 ): Promise<Dnsmos> {
   const open = async (file: keyof typeof NETWORKS) => {
     const path = join(folder, file);
     try {
-      const session = await host.createSession(await readGivenFile(path));
-      opened.push(() => host.release('releaseSession', session));
+      const session = await device.load(await readGivenFile(path));
+      opened.push(() => device.unload(session));
       return session;
     } catch (error) {
       if (error instanceof EngineStopped) throw error;
@@ -100,10 +104,10 @@ async function openNetworks(
   };
   const p835 = await open('sig_bak_ovr.onnx');
   const p808 = await open('model_v8.onnx');
-  const mel = await compileMel(host);
+  const mel = await compileMel(device);
   opened.push(() => mel.dispose());
   const run = async (session: number, data: Float32Array, shape: number[]) =>
-    Object.values(await host.call('run', session, { input_1: { data, shape } }, {}))[0];
+    Object.values(await device.run(session, { input_1: { data, shape } }, {}))[0];
 
   return {
     async score(samples, sampleRateHz) {

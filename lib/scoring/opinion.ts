@@ -1,4 +1,4 @@
-import { defaultHost, type EngineHost } from '../engine/index.js';
+import type { Device } from '../engine/index.js';
 import { resample } from '../audio/resample.js';
 import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
 import { loadNisqa } from './nisqa/nisqa.js';
@@ -25,22 +25,19 @@ export interface OpinionScorer {
 /**
  * Opens NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
  *
- * @param host runs the network; default: the engine's shared worker thread
+ * @param device runs the network; default: one or more of the scorer's own, which `dispose` closes
  * @throws Error when the weights are not at hand, saying how to provide them
  */
-export async function openOpinionScorer(
-  model: OpinionModel,
-  host: EngineHost = defaultHost(),
-): Promise<OpinionScorer> {
+export async function openOpinionScorer(model: OpinionModel, device?: Device): Promise<OpinionScorer> {
   if (model === 'nisqa') {
-    const nisqa = await loadNisqa(undefined, host);
+    const nisqa = await loadNisqa(undefined, device);
     return {
       model,
       score: async (samples, sampleRateHz) => (await nisqa.score(samples, sampleRateHz)).mos,
       dispose: () => nisqa.dispose(),
     };
   }
-  const dnsmos = await loadDnsmos(undefined, host);
+  const dnsmos = await loadDnsmos(undefined, device);
   return {
     model,
     score: async (samples, sampleRateHz) =>

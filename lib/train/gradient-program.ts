@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { HostTensor } from '../engine/host-tensor.js';
 import { LOGITS_BIAS } from '../checkpoint/bart-weights.js';
-import { tf, type Resident, type TensorProgram } from '../engine/index.js';
+import { tf, type DeviceTensor, type TensorProgram } from '../engine/index.js';
 
 /** A scalar `loss` and whatever else is to be read of the forward pass. */
 export type Loss = (tensors: Record<string, Tensor>) => { loss: Tensor } & Record<string, Tensor>;
@@ -27,7 +27,9 @@ export function withGradients(loss: Loss, trained: readonly string[]): TensorPro
 }
 
 /** Where a compiled `withGradients` program writes its gradients. */
-export function gradientOutputs(gradients: Readonly<Record<string, Resident>>): Record<string, Resident> {
+export function gradientOutputs(
+  gradients: Readonly<Record<string, DeviceTensor>>,
+): Record<string, DeviceTensor> {
   return Object.fromEntries(Object.entries(gradients).map(([name, place]) => [gradientOf(name), place]));
 }
 

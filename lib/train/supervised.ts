@@ -5,7 +5,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compile, keepPrograms, tf, type Compiled, type InputSpec } from '../engine/index.js';
+import { compile, keepPrograms, tf, type Compiled, type Device, type InputSpec } from '../engine/index.js';
 import { causalMask, decode, encode } from '../policy/bart.js';
 import { headLogits } from '../policy/head.js';
 import { labelLogProbs } from '../policy/log-probs.js';
@@ -36,6 +36,7 @@ export interface SupervisedTask {
 }
 
 export interface SupervisedOptions {
+  device: Device;
   steps: number;
   /** Peak, reached after `warmupSteps`, then decays linearly to 0. */
   learningRate: number;
@@ -69,7 +70,10 @@ export async function* trainSupervised(
   options: SupervisedOptions,
 ): AsyncGenerator<SupervisedStep, void, boolean | undefined> {
   const { trained, fixed } = splitTrained(model.weights);
-  const state = await openTrainingState(trained, { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay });
+  const state = await openTrainingState(trained, options.device, {
+    ...ADAMW_DEFAULTS,
+    weightDecay: options.weightDecay,
+  });
   const programs = keepPrograms(MOST_PROGRAMS);
   const refresh = () =>
     state.download((name, data) => {
@@ -80,7 +84,7 @@ export async function* trainSupervised(
       const { examples, head } = task.batch(step);
       const shape = exampleShape(examples, head, model.config);
       const run = await programs.get(JSON.stringify(shape), () =>
-        compileTask(model.config, task, shape, { trained, fixed }),
+        compileTask(model.config, task, shape, { device: options.device, trained, fixed }),
       );
       const result = await run(
         { ...state.parameters, ...collateExamples(examples, head, shape, task, model.config) },
@@ -110,6 +114,7 @@ export async function evaluateSupervised(
   model: Model,
   task: SupervisedTask,
   steps: number,
+  device: Device,
 ): Promise<{ loss: number; accuracy: number }> {
   const { trained, fixed } = splitTrained(model.weights);
   const feeds = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
@@ -117,7 +122,7 @@ export async function evaluateSupervised(
   for (let step = 0; step < steps; step++) {
     const { examples, head } = task.batch(step);
     const shape = exampleShape(examples, head, model.config);
-    const run = await compileTask(model.config, task, shape, { trained, fixed, backward: false });
+    const run = await compileTask(model.config, task, shape, { device, trained, fixed, backward: false });
     const { loss, accuracy } = await run({
       ...feeds,
       ...collateExamples(examples, head, shape, task, model.config),
@@ -213,6 +218,7 @@ function collateExamples(
 }
 
 interface TaskWeights {
+  device: Device;
   trained: ReadonlyMap<string, HostTensor>;
   fixed: ReturnType<typeof splitTrained>['fixed'];
   backward?: boolean;
@@ -222,7 +228,7 @@ function compileTask(
   config: BartConfig,
   task: SupervisedTask,
   shape: ExampleShape,
-  { trained, fixed, backward = true }: TaskWeights,
+  { device, trained, fixed, backward = true }: TaskWeights,
 ): Promise<Compiled> {
   const { rows, sourceLength, decoderLength } = shape;
   const ids = (length: number, each: number): InputSpec => ({
@@ -254,5 +260,8 @@ function compileTask(
     const correct = tf.cast(tf.equal(tf.argMax(logits, -1), w.labels), 'float32');
     return { loss, accuracy: tf.sum(tf.mul(correct, w.labelWeights)) };
   };
-  return compile(backward ? withGradients(program, [...trained.keys()]) : program, inputs, { constants });
+  return compile(backward ? withGradients(program, [...trained.keys()]) : program, inputs, {
+    device,
+    constants,
+  });
 }

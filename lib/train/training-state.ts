@@ -1,20 +1,8 @@
-/** What one training holds in the engine's memory: parameters, gradients and AdamW's moments, side by side. */
+/** What one training holds on its device: parameters, gradients and AdamW's moments. */
 import type { DeferredTensor, HostTensor } from '../engine/host-tensor.js';
-import {
-  checkResident,
-  defaultHost,
-  MOST_RESIDENT_NUMBERS,
-  residentBytes,
-  type EngineHost,
-  type Resident,
-  type ResidentTensors,
-} from '../engine/index.js';
-import { elementCount } from '../engine/graph.js';
+import type { Device, DeviceOptimizer, DeviceTensor } from '../engine/index.js';
 import { openParts } from '../release.js';
-import { ADAMW_DEFAULTS, assembleAdamW, stepArguments, type AdamWOptions } from './adamw.js';
-
-const REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
-type Region = (typeof REGIONS)[number];
+import { ADAMW_DEFAULTS, adamwUpdate, type AdamWOptions } from './adamw.js';
 
 /**
  * Programs that a training keeps: one for each shape of a batch, forward, and one forward and backward. Lengths are rounded up, so that a
@@ -30,13 +18,11 @@ export interface TrainingSnapshot {
   tensors: ReadonlyMap<string, DeferredTensor>;
 }
 
-const SNAPSHOT_REGIONS = ['parameter', 'mean', 'square'] as const;
-
 export interface TrainingState {
   /** Tensors to feed to a compiled program, by weight name. */
-  readonly parameters: Readonly<Record<string, Resident>>;
+  readonly parameters: Readonly<Record<string, DeviceTensor>>;
   /** Where a compiled program writes the gradients, by weight name. */
-  readonly gradients: Readonly<Record<string, Resident>>;
+  readonly gradients: Readonly<Record<string, DeviceTensor>>;
   /** Adds the gradients to those of earlier micro-batches of this step; without it a step takes the gradients as they are. */
   accumulate(): Promise<void>;
   /**
@@ -53,101 +39,73 @@ export interface TrainingState {
   release(): Promise<void>;
 }
 
-/**
- * Whether a training of these weights fits into the engine's memory.
- *
- * @throws Error saying how many parameters there are and how many would fit
- */
-export function checkTrainable(weights: ReadonlyMap<string, Pick<HostTensor, 'shape'>>): void {
-  const shapes = [...weights.values()].map(({ shape }) => shape);
-  const count = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
-  const bytes = REGIONS.length * shapes.reduce((sum, shape) => sum + residentBytes(shape), 0);
-  const most = MOST_RESIDENT_NUMBERS / REGIONS.length;
-  checkResident(
-    `training a model of ${millions(count)} parameters (at most ${millions(most)} can be trained)`,
-    bytes,
-  );
+/** @throws Error in one sentence when the device cannot hold a training of these weights, saying how many parameters it can */
+export function checkTrainable(
+  weights: ReadonlyMap<string, Pick<HostTensor, 'shape'>>,
+  device: Device,
+): void {
+  device.checkOptimizer([...weights.values()].map(({ shape }) => shape));
 }
 
-const millions = (count: number): string => `${Math.floor(count / 1e6)} million`;
-
-/** Uploads `weights` (float32) and makes room for their gradients and moments; five times the weights' memory. */
+/** Uploads `weights` (float32) and makes room for their gradients and moments; on the CPU five times the weights' memory. */
 export async function openTrainingState(
   weights: ReadonlyMap<string, HostTensor>,
+  device: Device,
   options: AdamWOptions = ADAMW_DEFAULTS,
-  host: EngineHost = defaultHost(),
 ): Promise<TrainingState> {
-  checkTrainable(weights);
   return openParts(async (opened) => {
-    const resident = await host.allocate(
-      REGIONS.flatMap((region) =>
-        [...weights].map(([name, { shape }]) => [`${region}/${name}`, shape] as const),
-      ),
+    const optimizer = await device.openOptimizer(
+      [...weights].map(([name, { shape }]) => [name, shape] as const),
     );
-    opened.push(() => resident.release());
-    return fillState(weights, options, host, resident);
+    opened.push(() => optimizer.release());
+    for (const [name, place] of optimizer.parameters)
+      await device.write(place, weights.get(name)!.data as Float32Array);
+    return createState(weights, device, optimizer, options);
   });
 }
 
-async function fillState(
+function createState(
   weights: ReadonlyMap<string, HostTensor>,
+  device: Device,
+  optimizer: DeviceOptimizer,
   options: AdamWOptions,
-  host: EngineHost,
-  resident: ResidentTensors,
-): Promise<TrainingState> {
-  const names = [...weights.keys()];
-  const inRegion = (region: Region): Record<string, Resident> =>
-    Object.fromEntries(names.map((name) => [name, resident.tensors.get(`${region}/${name}`)!]));
-  const parameters = inRegion('parameter');
-  const gradients = inRegion('gradient');
-  for (const name of names) await host.write(parameters[name], weights.get(name)!.data as Float32Array);
-  const kernel = await host.call('instantiate', resident.memory, await assembleAdamW());
-  const size = resident.byteLength / REGIONS.length;
-  const [parameter, gradient, mean, square, total] = REGIONS.map((_, index) => index * size);
+): TrainingState {
   const places = () =>
-    SNAPSHOT_REGIONS.flatMap((region) =>
-      names.map((name) => ({
+    Object.entries({
+      parameter: optimizer.parameters,
+      mean: optimizer.means,
+      square: optimizer.squares,
+    }).flatMap(([region, tensors]) =>
+      [...tensors].map(([name, place]) => ({
         key: `${region}/${name}`,
         shape: weights.get(name)!.shape,
-        place: resident.tensors.get(`${region}/${name}`)!,
+        place,
       })),
     );
   let steps = 0;
-  let accumulated = false;
   return {
-    parameters,
-    gradients,
-    async accumulate() {
-      await host.call('call', kernel, 'accumulate', [total, gradient, total + size]);
-      accumulated = true;
-    },
+    parameters: Object.fromEntries(optimizer.parameters),
+    gradients: Object.fromEntries(optimizer.gradients),
+    accumulate: () => optimizer.accumulate(),
     async step(learningRate, maxGradNorm) {
-      const source = accumulated ? total : gradient;
-      const sumOfSquares = await host.call('call', kernel, 'sum_of_squares', [source, source + size]);
-      const norm = Math.sqrt(sumOfSquares);
+      const norm = Math.sqrt(await optimizer.sumOfSquares());
       if (!Number.isFinite(norm)) return norm;
       steps += 1;
       const clip = Math.min(1, maxGradNorm / (norm + 1e-6));
-      const scalars = stepArguments(options, steps, learningRate, clip);
-      await host.call('call', kernel, 'step', [
-        parameter,
-        parameter + size,
-        source,
-        mean,
-        square,
-        ...scalars,
-      ]);
-      if (accumulated) await host.call('clear', resident.memory, total, size);
-      accumulated = false;
+      await optimizer.step(adamwUpdate(options, steps, learningRate, clip));
       return norm;
     },
     async download(take) {
-      for (const name of names) take(name, (await host.read(parameters[name])) as Float32Array);
+      for (const [name, place] of optimizer.parameters)
+        take(name, (await device.read(place)) as Float32Array);
     },
     snapshot() {
       const deferred = places().map(
         ({ key, shape, place }) =>
-          [key, { shape, dtype: 'float32', read: () => host.read(place) as Promise<Float32Array> }] as const,
+          [
+            key,
+            { shape, dtype: 'float32', read: () => device.read(place) as Promise<Float32Array> },
+          ] as const,
       );
       return { steps, tensors: new Map(deferred) };
     },
@@ -161,9 +119,9 @@ async function fillState(
           );
       }
       for (const { key, place } of wanted)
-        await host.write(place, (await snapshot.tensors.get(key)!.read()) as Float32Array);
+        await device.write(place, (await snapshot.tensors.get(key)!.read()) as Float32Array);
       ({ steps } = snapshot);
     },
-    release: () => resident.release(),
+    release: () => optimizer.release(),
   };
 }

@@ -1,5 +1,6 @@
 /** EnCodec against transformers: codes of a recording, and audio of those codes and of random ones. */
 import { join } from 'node:path';
+import type { Device } from '../engine/index.js';
 import { openEncodec } from '../codec/encodec/codec.js';
 import type { CodecGolden } from './golden.js';
 import { largestDifference, row, type VerifyRow } from './rows.js';
@@ -9,8 +10,12 @@ const AUDIO_TOLERANCE = 1e-4;
 const CODE_TOLERANCE = 0.01;
 
 /** @param directory holds the model in tiny_encodec/ */
-export async function verifyCodec(directory: string, golden: CodecGolden): Promise<VerifyRow[]> {
-  const codec = await openEncodec(join(directory, 'tiny_encodec'), {
+export async function verifyCodec(
+  directory: string,
+  golden: CodecGolden,
+  device: Device,
+): Promise<VerifyRow[]> {
+  const codec = await openEncodec(join(directory, 'tiny_encodec'), device, {
     bandwidthKbps: golden.bandwidth_kbps,
   });
   try {

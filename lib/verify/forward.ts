@@ -2,7 +2,7 @@
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../engine/host-tensor.js';
 import { attentionMask, lengthMask } from '../policy/padding.js';
-import { compile, tf, type HostArray } from '../engine/index.js';
+import { compile, tf, type Device, type HostArray } from '../engine/index.js';
 import { causalMask, decode, encode, logits, MASKED } from '../policy/bart.js';
 import { openCompletionWriter } from '../policy/generate.js';
 import { labelLogProbs } from '../policy/log-probs.js';
@@ -29,6 +29,7 @@ const constantsOf = (weights: Model['weights']) =>
 export async function verifyForward(
   { config, weights }: Model,
   golden: ForwardGolden,
+  device: Device,
   { forward: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow[]> {
   const rows = golden.input_ids.length;
@@ -54,7 +55,7 @@ export async function verifyForward(
       labels: { shape: [rows * target], dtype: 'int32' },
       causal: { shape: [target, target], dtype: 'float32' },
     },
-    { constants: constantsOf(weights) },
+    { device, constants: constantsOf(weights) },
   );
   const results = await run({
     ids: Int32Array.from(golden.input_ids.flat()),
@@ -125,15 +126,16 @@ function verifyWarper(
 }
 
 /** Greedy decoding with the key-value cache, every id of the vocabulary allowed. */
-export async function verifyGreedy(model: Model, golden: ForwardGolden): Promise<VerifyRow> {
+export async function verifyGreedy(model: Model, golden: ForwardGolden, device: Device): Promise<VerifyRow> {
   const prompts = golden.input_ids.map((ids, row) =>
     ids.filter((_, i) => golden.attention_mask[row][i] === 1),
   );
   const written: number[][] = [];
-  const writer = openCompletionWriter(model, {
+  const vocabulary = {
     prefix: [model.config.decoder_start_token_id],
     allowed: Int32Array.from({ length: model.config.vocab_size }, (_, id) => id),
-  });
+  };
+  const writer = openCompletionWriter(model, vocabulary, device);
   try {
     const steps = writer.generate(prompts, {
       samplesPerPrompt: 1,
@@ -159,6 +161,7 @@ function withoutPadding(ids: number[], pad: number): number[] {
 export async function verifyPartner(
   { config, weights }: Model,
   golden: NarGolden,
+  device: Device,
   noise = NO_NOISE,
 ): Promise<VerifyRow> {
   const rows = golden.input_ids.length;
@@ -176,7 +179,7 @@ export async function verifyPartner(
       decoderIds: { shape: [rows, target], dtype: 'int32' },
       open: { shape: [rows, 1, 1, target], dtype: 'float32' },
     },
-    { constants: constantsOf(weights) },
+    { device, constants: constantsOf(weights) },
   );
   // The golden batch has padding where rows are shorter than the longest: none in the published one.
   const mask = Float32Array.from(golden.input_ids.flat(), (id) => (id === config.pad_token_id ? MASKED : 0));

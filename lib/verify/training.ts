@@ -1,6 +1,7 @@
 /** Gradients, ten DPO steps and the final weights against TRL. */
 import { join } from 'node:path';
 import type { HostTensor } from '../engine/host-tensor.js';
+import type { Device } from '../engine/index.js';
 import { readSafetensors } from '../checkpoint/safetensors.js';
 import { batchShape, collatePairs, type PreferencePair } from '../dpo/batch.js';
 import { gradientOf, splitTrained } from '../train/gradient-program.js';
@@ -30,11 +31,13 @@ const pairsOf = (golden: DpoGolden): PreferencePair[] =>
 export async function computeFirstGradients(
   { config, weights }: Model,
   golden: DpoGolden,
+  device: Device,
 ): Promise<Map<string, Float32Array>> {
   const pairs = pairsOf(golden).slice(0, golden.args.per_device_train_batch_size);
   const { trained, fixed } = splitTrained(weights);
   const shape = batchShape(pairs, config);
   const run = await compilePairProgram(config, shape, {
+    device,
     trained,
     fixed,
     backward: true,
@@ -59,10 +62,11 @@ export async function verifyGradients(
   model: Model,
   golden: DpoGolden,
   directory: string,
+  device: Device,
   { step0_grads: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow> {
   const expected = await readSafetensors(join(directory, 'grads_step0_f32.safetensors'));
-  const gradients = await computeFirstGradients(model, golden);
+  const gradients = await computeFirstGradients(model, golden, device);
   const compared = [...expected.keys()].filter((name) => !isUndetermined(name));
   const errors = compared.map((name) => relativeL2(gradients.get(name), expected.get(name)!));
   const relativeNoise = compared
@@ -94,6 +98,7 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
 export async function verifySteps(
   model: Model,
   golden: DpoGolden,
+  device: Device,
   { train_steps: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow[]> {
   const { args, train_steps: steps } = golden;
@@ -112,6 +117,7 @@ export async function verifySteps(
     norms: [] as number[],
   };
   const events = trainDpo(model, pairs, {
+    device,
     beta: args.beta,
     learningRate: args.learning_rate,
     epochs: args.max_steps / stepsPerEpoch,

@@ -1,6 +1,7 @@
 /** Checks this implementation against numbers that transformers and TRL computed. */
 import { join } from 'node:path';
 import { loadPretrained } from '../checkpoint/pretrained.js';
+import { CpuDevice } from '../engine/index.js';
 import { verifyCodec } from './codec.js';
 import { verifyForward, verifyGreedy, verifyPartner } from './forward.js';
 import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './golden.js';
@@ -21,15 +22,20 @@ export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> 
   const forward = await readForwardGolden(directory);
   const dpo = await readDpoGolden(directory);
   const noise = await readNoise(directory);
-  return {
-    rows: [
-      ...(await verifyForward(model, forward, noise)),
-      await verifyGreedy(model, forward),
-      await verifyPartner(model, await readNarGolden(directory), noise),
-      await verifyGradients(model, dpo, directory, noise),
-      ...(await verifySteps(model, dpo, noise)),
-      await verifyFinalWeights(model, directory, noise),
-      ...(await verifyCodec(directory, await readCodecGolden(directory))),
-    ],
-  };
+  const device = new CpuDevice();
+  try {
+    return {
+      rows: [
+        ...(await verifyForward(model, forward, device, noise)),
+        await verifyGreedy(model, forward, device),
+        await verifyPartner(model, await readNarGolden(directory), device, noise),
+        await verifyGradients(model, dpo, directory, device, noise),
+        ...(await verifySteps(model, dpo, device, noise)),
+        await verifyFinalWeights(model, directory, noise),
+        ...(await verifyCodec(directory, await readCodecGolden(directory), device)),
+      ],
+    };
+  } finally {
+    await device.close();
+  }
 }

@@ -15,11 +15,13 @@ import {
 } from '../../lib/codec/spectral/features.js';
 import type { Analysis, FeatureScale } from '../../lib/codec/spectral/features.js';
 import { nearestEntries } from '../../lib/codec/quantizer.js';
-import { compile } from '../../lib/engine/index.js';
+import { CpuDevice, compile } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { CODEBOOKS_FILE } from './codebooks-file.js';
 import { loadRecording, splitOf } from './recordings.js';
 import { listUtterances } from './utterances.js';
+
+const device = new CpuDevice();
 
 const CODEBOOKS = 8;
 const CODEBOOK_SIZE = 256;
@@ -82,10 +84,14 @@ function sampleRows(vectors: readonly Float32Array[], count: number, uniform: Un
 type Search = (rows: Float32Array, entries: Float32Array) => Promise<Int32Array>;
 
 async function compileSearch(): Promise<Search> {
-  const search = await compile(({ rows, entries }) => ({ nearest: nearestEntries(rows, entries) }), {
-    rows: { shape: [CHUNK, FEATURES], dtype: 'float32' },
-    entries: { shape: [CODEBOOK_SIZE, FEATURES], dtype: 'float32' },
-  });
+  const search = await compile(
+    ({ rows, entries }) => ({ nearest: nearestEntries(rows, entries) }),
+    {
+      rows: { shape: [CHUNK, FEATURES], dtype: 'float32' },
+      entries: { shape: [CODEBOOK_SIZE, FEATURES], dtype: 'float32' },
+    },
+    { device },
+  );
   return async (rows, entries) => {
     const count = rows.length / FEATURES;
     const nearest = new Int32Array(count);

@@ -7,6 +7,7 @@
  * Reads .cache/default/speech and the codebooks, writes .cache/default/{train,validation,test}.jsonl. Batches that are done stay
  * in .cache/default/items, so an interrupted run continues; delete that folder after training new codebooks.
  */
+import { CpuDevice } from '../../lib/engine/index.js';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';
@@ -22,6 +23,8 @@ import { INSTRUCTIONS } from './instructions.js';
 import { loadRecording, splitOf, SPLITS, type Split } from './recordings.js';
 import { addRoomNoise } from './room-noise.js';
 import { listUtterances, type Utterance } from './utterances.js';
+
+const device = new CpuDevice();
 
 /** A line of the files: the item, and where it came from. */
 interface Line extends DatasetItem {
@@ -88,7 +91,7 @@ async function makeBatches(
   processes: number,
 ): Promise<void> {
   const { scale, codebooks } = await readCodebooks();
-  const encoder = await openEncoder(scale, codebooks);
+  const encoder = await openEncoder(scale, codebooks, device);
   for (let batch = which; batch * BATCH < utterances.length; batch += processes) {
     if (existsSync(batchFile(batch))) continue;
     const lines: string[] = [];

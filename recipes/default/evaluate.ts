@@ -7,6 +7,7 @@
  * change against the decoded target, and word errors. NISQA needs its weights (NISQA_WEIGHTS); word errors need a Python with
  * recipes/default/requirements.txt.
  */
+import { CpuDevice } from '../../lib/engine/index.js';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,6 +28,8 @@ import { stoi } from '../../lib/scoring/stoi.js';
 import { wordErrors } from '../../lib/scoring/wer.js';
 import { loadRecording, splitOf } from './recordings.js';
 import { listUtterances } from './utterances.js';
+
+const device = new CpuDevice();
 
 interface Line extends DatasetItem {
   text: string;
@@ -57,7 +60,7 @@ if (!values.python)
     '--python is needed: a Python with recipes/default/requirements.txt, for the word error rate',
   );
 
-const codec = await openSpectralCodec(join(values.model, 'codec'));
+const codec = await openSpectralCodec(join(values.model, 'codec'), device);
 const nisqa = await loadNisqa();
 if (values.part !== 'policy') await evaluateCodec(codec, nisqa);
 if (values.part !== 'codec') await evaluatePolicy(codec, nisqa);
@@ -100,8 +103,8 @@ async function evaluateCodec(codec: Codec, nisqa: Nisqa): Promise<void> {
 
 async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
   const policy = await loadPolicy(join(values.model, 'policy'));
-  const sampler = openSampler(policy);
-  const partner = openPartner(await loadPolicy(join(values.model, 'nar')));
+  const sampler = openSampler(policy, device);
+  const partner = openPartner(await loadPolicy(join(values.model, 'nar')), device);
   const lines = (await readFile('.cache/default/test.jsonl', 'utf8')).split('\n').filter(Boolean);
   const all = lines.map((line) => JSON.parse(line) as Line);
   // Eight lines a sentence, one an effect: steps of nine take sentences and effects in turn.

@@ -19,12 +19,14 @@ import { BINS, FFT_SIZE, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
 import { gradientOutputs, withGradients } from '../../lib/train/gradient-program.js';
 import { weightSpecs } from '../../lib/policy/resident-weights.js';
 import { openTrainingState } from '../../lib/train/training-state.js';
-import { compile, tf, type Compiled } from '../../lib/engine/index.js';
+import { CpuDevice, compile, tf, type Compiled } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { readCodebooks } from './codebooks-file.js';
 import { forwardBasis, frameBlocks } from './dft-matrix.js';
 import { loadRecording, splitOf } from './recordings.js';
 import { listUtterances } from './utterances.js';
+
+const device = new CpuDevice();
 
 const OUTPUT = 'models/default/codec';
 const BATCH = 8;
@@ -125,7 +127,7 @@ function initializeDecoder(uniform: Uniform): Map<string, FloatTensor> {
 /** Every second recording as spoken, the others with an effect, the effects in turn. */
 async function loadRecordings(count: number): Promise<Recording[]> {
   const { scale, codebooks } = await readCodebooks();
-  const encoder = await openEncoder(scale, codebooks);
+  const encoder = await openEncoder(scale, codebooks, device);
   const recordings: Recording[] = [];
   for (const utterance of listUtterances(count, 1)) {
     if (splitOf(utterance) !== 'train') continue;
@@ -179,6 +181,7 @@ function compileStep(weights: Map<string, FloatTensor>): Promise<Compiled> {
       ...weightSpecs(weights),
     },
     {
+      device,
       constants: {
         forward: { shape: [FFT_SIZE, 2 * BINS], data: forwardBasis() },
         melMatrix: { shape: [BINS, LOSS_MEL_BANDS], data: lossMelMatrix() },
@@ -195,7 +198,7 @@ async function train(steps: number, recordingCount: number): Promise<void> {
   const average = new Map(
     [...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),
   );
-  const state = await openTrainingState(weights, OPTIMIZER);
+  const state = await openTrainingState(weights, device, OPTIMIZER);
   const run = await compileStep(weights);
   const config = {
     ...CONFIG,

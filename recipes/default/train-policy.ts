@@ -5,6 +5,7 @@
  *     node dist/recipes/default/train-policy.js ar  --data .cache/default --out models/default/policy
  *     node dist/recipes/default/train-policy.js nar --data .cache/default --out models/default/nar
  */
+import { CpuDevice } from '../../lib/engine/index.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -26,6 +27,8 @@ import { loadPolicy, type Policy } from '../../lib/policy/policy.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
 import { uniformStream } from '../../lib/random.js';
 import { startFromPolicy } from './partner-init.js';
+
+const device = new CpuDevice();
 
 const CODEC = { codebooks: 8, codebookSize: 256 };
 
@@ -66,6 +69,7 @@ const heldOut = validation.slice(0, 160);
 console.log(`${kind}: ${train.length} training items, ${heldOut.length} for validation`);
 
 const training = trainSupervised(model, task(model, train, batchSize, Number(values.seed)), {
+  device,
   steps: Number(values.steps),
   learningRate: Number(values['learning-rate']),
   warmupSteps: 200,
@@ -103,7 +107,7 @@ async function report(when: string): Promise<void> {
   });
   const rows = 16;
   const steps = Math.floor(heldOut.length / rows) * (kind === 'nar' ? CODEC.codebooks - 1 : 1);
-  const { loss, accuracy } = await evaluateSupervised(model, task(model, heldOut, rows, 7), steps);
+  const { loss, accuracy } = await evaluateSupervised(model, task(model, heldOut, rows, 7), steps, device);
   console.log(
     `${when}: validation loss ${loss.toFixed(3)}, token accuracy ${accuracy.toFixed(3)}; saved ${values.out}`,
   );

@@ -16,6 +16,7 @@ import { measureLevel } from '../../lib/scoring/silence.js';
 import { extendedStoi, stoi } from '../../lib/scoring/stoi.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { wavFile } from '../support/wav-file.js';
+import { device } from '../support/device.js';
 
 const REASON = 'it holds a sample that is not a finite number';
 const RATE_HZ = 16_000;
@@ -53,8 +54,8 @@ describe.each([NaN, Infinity, -Infinity])('a waveform with a sample of %d', (val
 
   it('has no codes', async () => {
     for (const open of [
-      () => openSpectralCodec(SPECTRAL),
-      () => openEncodec(ENCODEC, { bandwidthKbps: 0.8 }),
+      () => openSpectralCodec(SPECTRAL, device),
+      () => openEncodec(ENCODEC, device, { bandwidthKbps: 0.8 }),
     ]) {
       const codec = await open();
       await expect(codec.encode(bad)).rejects.toThrow(REASON);

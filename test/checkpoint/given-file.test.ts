@@ -19,6 +19,7 @@ import { openTranscriber } from '../../lib/scoring/transcribe.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeToneWhisper } from '../support/tone-whisper.js';
+import { device } from '../support/device.js';
 
 const POINTER = `version https://git-lfs.github.com/spec/v1
 oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
@@ -46,7 +47,7 @@ const READERS: [name: string, read: (path: string) => Promise<unknown>][] = [
   ['model.safetensors.index.json', (path) => readTensorFiles(dirname(path))],
   ['config.json', readJsonFile],
   ['config.json', (path) => loadPretrained(dirname(path))],
-  ['config.json', (path) => openCodec(dirname(path))],
+  ['config.json', (path) => openCodec(dirname(path), device)],
   ['tokenizer.json', (path) => readTokenizerJson(dirname(path))],
   ['vocab.json', (path) => readTokenizerJson(dirname(path))],
   ['lines.txt', readTextFile],

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { exitCodeOf } from '../../lib/cli/exit-code.js';
 import { compile } from '../../lib/engine/index.js';
 import { captureComplaints } from '../support/complaints.js';
+import { device } from '../support/device.js';
 
 const complained = captureComplaints();
 
@@ -55,7 +56,7 @@ describe('a fault of ours says so, and what to report', () => {
     ['something that is no Error', () => Promise.reject('text'), /'text'/],
     [
       'a program that cannot be compiled',
-      () => compile(({ x }) => ({ x }), { x: { shape: [2], dtype: 'float32' } }),
+      () => compile(({ x }) => ({ x }), { x: { shape: [2], dtype: 'float32' } }, { device }),
       /is the name of an input and of an output\n +at /,
     ],
   ])('%s', async (_, work, stack) => {

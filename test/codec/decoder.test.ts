@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { decoderShapes, logMagnitudes, type DecoderConfig } from '../../lib/codec/spectral/decoder.js';
 import { compile, tf, type InputSpec } from '../../lib/engine/index.js';
+import { device } from '../support/device.js';
 
 const CONFIG: DecoderConfig = { width: 4, slowBlocks: 1, fastBlocks: 1, kernel: 3, expansion: 2, bins: 321 };
 const CODES = 3;
@@ -38,7 +39,7 @@ describe.each(['eager', 'onnx'] as const)('decoder network, %s', (engine) => {
     const run = await compile(
       ({ features, ...weights }) => ({ logMagnitudes: logMagnitudes(features, weights, CONFIG) }),
       specs,
-      { engine },
+      { device: engine === 'onnx' ? device : engine },
     );
     const { logMagnitudes: result } = await run(values);
     await run.dispose();

@@ -10,6 +10,7 @@ import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetens
 import { openCodec } from '../../lib/codec/open.js';
 import { columnsOf } from '../../lib/codec/encodec/padding.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { device } from '../support/device.js';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/encodec/', import.meta.url));
 const BANDWIDTH = { bandwidthKbps: 0.8 };
@@ -22,7 +23,7 @@ interface Case {
 
 describe.each(['reflect', 'constant'])('the %s fixture: transformers', async (variant) => {
   const cases = JSON.parse(readFileSync(join(FIXTURES, `${variant}.json`), 'utf8')) as Case[];
-  const codec = await openEncodec(join(FIXTURES, variant), BANDWIDTH);
+  const codec = await openEncodec(join(FIXTURES, variant), device, BANDWIDTH);
   afterAll(() => codec.dispose());
 
   it('tells its rates and sizes', () => {
@@ -55,7 +56,7 @@ describe.each(['reflect', 'constant'])('the %s fixture: transformers', async (va
 });
 
 it('two recordings at once do not disturb each other', async () => {
-  const codec = await openEncodec(join(FIXTURES, 'reflect'), BANDWIDTH);
+  const codec = await openEncodec(join(FIXTURES, 'reflect'), device, BANDWIDTH);
   const cases = JSON.parse(readFileSync(join(FIXTURES, 'reflect.json'), 'utf8')) as Case[];
   const both = await Promise.all(
     cases.slice(-2).map(({ samples }) => codec.encode(Float32Array.from(samples))),
@@ -65,12 +66,17 @@ it('two recordings at once do not disturb each other', async () => {
 });
 
 it('openCodec opens what config.json says, and nothing else', async () => {
-  const codec = await openCodec(fileURLToPath(new URL('../../models/default/codec', import.meta.url)));
+  const codec = await openCodec(
+    fileURLToPath(new URL('../../models/default/codec', import.meta.url)),
+    device,
+  );
   expect(codec.sampleRateHz).toBe(16_000);
   await codec.dispose();
   const policy = fileURLToPath(new URL('../../models/default/policy', import.meta.url));
-  await expect(openCodec(policy)).rejects.toThrow('must be "spectral-codec" or "encodec", found "bart"');
-  await expect(openCodec(join(FIXTURES, 'reflect'))).rejects.toThrow('no bandwidth of 6 kbit/s');
+  await expect(openCodec(policy, device)).rejects.toThrow(
+    'must be "spectral-codec" or "encodec", found "bart"',
+  );
+  await expect(openCodec(join(FIXTURES, 'reflect'), device)).rejects.toThrow('no bandwidth of 6 kbit/s');
 });
 
 describe('the configuration', () => {
@@ -91,7 +97,7 @@ describe('the configuration', () => {
     [{ target_bandwidths: [1.5] }, 'no bandwidth of 0.8 kbit/s; choose one of 1.5'],
     [{ codebook_dim: 3 }, 'codebook_dim 3 must equal hidden_size 4'],
   ])('%j is refused', async (changes, message) => {
-    await expect(openEncodec(await changed(changes), BANDWIDTH)).rejects.toThrow(message);
+    await expect(openEncodec(await changed(changes), device, BANDWIDTH)).rejects.toThrow(message);
   });
 
   it('has as many codebooks as its bandwidth pays for', async () => {
@@ -138,8 +144,8 @@ describe('the configuration', () => {
     if (count > 2) tensors.set(codebook(2), tensors.get(codebook(1))!);
     else tensors.delete(codebook(1));
     await writeSafetensors(file, tensors);
-    if (count === 1) return expect(openEncodec(folder, BANDWIDTH)).rejects.toThrow(outcome);
-    const codec = await openEncodec(folder, BANDWIDTH);
+    if (count === 1) return expect(openEncodec(folder, device, BANDWIDTH)).rejects.toThrow(outcome);
+    const codec = await openEncodec(folder, device, BANDWIDTH);
     const { samples, codes } = (
       JSON.parse(readFileSync(join(FIXTURES, 'reflect.json'), 'utf8')) as Case[]
     ).at(-1)!;

@@ -11,6 +11,7 @@ import { analyse, FEATURES, MEL_BANDS, scaleFeatures } from '../../lib/codec/spe
 import { sumEntries } from '../../lib/codec/quantizer.js';
 import { uniformStream } from '../../lib/random.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { device } from '../support/device.js';
 
 const DEFAULT_CODEC = 'models/default/codec';
 const RATE_HZ = 16000;
@@ -65,7 +66,7 @@ async function saveTiny(): Promise<string> {
 describe('spectral codec with random weights', () => {
   it('codes each frame by the nearest entries, stage by stage', async () => {
     const model = tinyModel();
-    const codec = await openSpectralCodec(await saveTiny());
+    const codec = await openSpectralCodec(await saveTiny(), device);
     const sound = voiceLike(2.9);
     const codes = await codec.encode(sound);
     await codec.dispose();
@@ -91,7 +92,7 @@ describe('spectral codec with random weights', () => {
   });
 
   it('decodes to 320 samples a frame, the same every time', async () => {
-    const codec = await openSpectralCodec(await saveTiny());
+    const codec = await openSpectralCodec(await saveTiny(), device);
     expect(codec).toMatchObject({ sampleRateHz: RATE_HZ, frameRateHz: 50, codebooks: 3, codebookSize: 4 });
     const codes = [
       [0, 1, 2, 3, 0],
@@ -109,7 +110,7 @@ describe('spectral codec with random weights', () => {
   });
 
   it('refuses codes that are not its own', async () => {
-    const codec = await openSpectralCodec(await saveTiny());
+    const codec = await openSpectralCodec(await saveTiny(), device);
     await expect(codec.decode([[4]])).rejects.toThrow(
       'Codebook 0 holds 4; codes are whole numbers from 0 to 3.',
     );
@@ -127,21 +128,23 @@ describe('spectral codec with random weights', () => {
     };
     config.decoder.width = 16;
     await writeFile(file, JSON.stringify(config));
-    await expect(openSpectralCodec(folder)).rejects.toThrow(
+    await expect(openSpectralCodec(folder, device)).rejects.toThrow(
       /model\.safetensors: "decoder\.input\.weight" must be float/,
     );
     config.model_type = 'encodec';
     await writeFile(file, JSON.stringify(config));
-    await expect(openSpectralCodec(folder)).rejects.toThrow(
+    await expect(openSpectralCodec(folder, device)).rejects.toThrow(
       /config\.json is not a spectral codec's: model_type/,
     );
-    await expect(openSpectralCodec(join(folder, 'nowhere'))).rejects.toThrow(/config\.json does not exist/);
+    await expect(openSpectralCodec(join(folder, 'nowhere'), device)).rejects.toThrow(
+      /config\.json does not exist/,
+    );
   });
 });
 
 describe.skipIf(!existsSync(DEFAULT_CODEC))('the embedded codec', () => {
   it('keeps pitch and spectrum of a voice-like sound', async () => {
-    const codec = await openSpectralCodec(DEFAULT_CODEC);
+    const codec = await openSpectralCodec(DEFAULT_CODEC, device);
     const sound = voiceLike(1);
     const decoded = await codec.decode(await codec.encode(sound));
     await codec.dispose();

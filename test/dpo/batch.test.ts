@@ -5,13 +5,14 @@ import { compilePairProgram } from '../../lib/dpo/pair-program.js';
 import { MASKED } from '../../lib/policy/bart.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { randomPairs } from './random-pairs.js';
+import { device } from '../support/device.js';
 
 const policy = randomPolicy(6, { positions: 70 });
 const { config } = policy;
 
 async function logps(pairs: PreferencePair[], shape: BatchShape): Promise<number[]> {
   const { trained, fixed } = splitTrained(policy.weights);
-  const run = await compilePairProgram(config, shape, { trained, fixed, backward: false, beta: 0.1 });
+  const run = await compilePairProgram(config, shape, { device, trained, fixed, backward: false, beta: 0.1 });
   const weights = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
   const result = await run({ ...weights, ...collatePairs(pairs, shape, config) });
   await run.dispose();

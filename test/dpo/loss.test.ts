@@ -3,6 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { chosenNll, pairMetrics, sigmoidLoss } from '../../lib/dpo/loss.js';
 import { compile, tf } from '../../lib/engine/index.js';
+import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -76,7 +77,7 @@ describe('sigmoidLoss', () => {
           return { loss: value, gradient: grad };
         },
         { policy: { shape: [4, 2], dtype: 'float32' } },
-        { engine },
+        { device: engine === 'onnx' ? device : engine },
       );
       const { loss, gradient } = await run({ policy: Float32Array.of(1e4, -1e4, -1e4, 1e4, 0, 0, 300, 0) });
       // Losses 0, 10^4, ln 2 and 0; the derivative by the chosen is -beta * sigmoid(-margin).

@@ -1,10 +1,12 @@
 import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
 import type { PreferencePair } from '../../lib/dpo/batch.js';
 import type { DpoOptions } from '../../lib/dpo/trainer.js';
+import { device } from '../support/device.js';
 import { uniformStream } from '../../lib/random.js';
 
 /** A short training of {@link randomPairs}. */
 export const OPTIONS: DpoOptions = {
+  device,
   beta: 0.1,
   learningRate: 1e-3,
   epochs: 1,

@@ -6,6 +6,7 @@ import { compilePairProgram } from '../../lib/dpo/pair-program.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { OPTIONS, randomPairs } from './random-pairs.js';
+import { device } from '../support/device.js';
 
 const { config, weights: initial } = randomPolicy(8, { initStd: 0.2 });
 const pairs = randomPairs(config, 4);
@@ -315,7 +316,13 @@ async function trainInFloat64(batch: PreferencePair[], steps: number) {
   const weights = copyWeights(initial);
   const shape = batchShape(batch, config);
   const { trained, fixed } = splitTrained(weights);
-  const run = await compilePairProgram(config, shape, { trained, fixed, backward: true, beta: OPTIONS.beta });
+  const run = await compilePairProgram(config, shape, {
+    device,
+    trained,
+    fixed,
+    backward: true,
+    beta: OPTIONS.beta,
+  });
   const state = new Map(
     [...trained].map(([name, tensor]) => {
       const p = Float64Array.from(floats(tensor));

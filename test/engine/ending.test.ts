@@ -14,30 +14,30 @@ function end(script: string, ...args: string[]): Promise<number | string> {
   });
 }
 
-it('a host that nobody uses starts no worker and keeps nobody waiting', async () => {
+it('a device that nobody uses starts no worker and keeps nobody waiting', async () => {
   const script = `
-    import { EngineHost } from '${ENGINE}';
+    import { CpuDevice } from '${ENGINE}';
     process.on('worker', () => process.exit(3));
-    const host = new EngineHost();
+    const device = new CpuDevice();
     process.exitCode = 5;`;
   expect(await end(script)).toBe(5);
 });
 
-it('a host all of whose calls failed keeps nobody waiting either', async () => {
+it('a device all of whose calls failed keeps nobody waiting either', async () => {
   const script = `
-    import { EngineHost } from '${ENGINE}';
-    const host = new EngineHost(1);
-    await host.call('read', { memory: 1, byteOffset: 0, shape: [1], dtype: 'float32' }).catch(() => undefined);
+    import { CpuDevice } from '${ENGINE}';
+    const device = new CpuDevice(1);
+    await device.call('read', { handle: 1, start: 0, shape: [1], dtype: 'float32' }).catch(() => undefined);
     process.exitCode = 5;`;
   expect(await end(script)).toBe(5);
 });
 
 /** Loads ONNX Runtime, then opens and runs sessions for ever; ends at the given moment. */
 const BUSY = `
-  import { closeEngines, compile, EngineHost, tf } from '${ENGINE}';
-  const host = new EngineHost(2);
+  import { closeDevices, compile, CpuDevice, tf } from '${ENGINE}';
+  const device = new CpuDevice(2);
   setTimeout(async () => {
-    await closeEngines();
+    await closeDevices();
     process.exit(130);
   }, Number(process.argv[1]));
   const forEver = () => new Promise(() => undefined);
@@ -47,7 +47,7 @@ const BUSY = `
       for (let i = 0; i < 30; i++) y = tf.relu(tf.matMul(y, x));
       return { y, z: tf.neg(y) };
     };
-    const run = await compile(square, { x: { shape: [n, n], dtype: 'float32' } }, { host }).catch(forEver);
+    const run = await compile(square, { x: { shape: [n, n], dtype: 'float32' } }, { device }).catch(forEver);
     for (let i = 0; i < 3; i++) await run({ x: new Float32Array(n * n) }).catch(forEver);
   }`;
 

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { compile, defaultHost, EngineError, EngineHost, EngineStopped, tf } from '../../lib/engine/index.js';
+import { compile, CpuDevice, EngineError, EngineStopped, tf } from '../../lib/engine/index.js';
 
-const host = new EngineHost(1);
-afterAll(() => host.close());
+const device = new CpuDevice(1);
+afterAll(() => device.close());
 const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
 const failureOf = (work: Promise<unknown>) => work.then(() => undefined, (error: unknown) => error as Error); // prettier-ignore
 
@@ -12,10 +12,10 @@ async function readAll(events: AsyncGenerator): Promise<void> {
 
 describe('an error in the worker reaches the caller with its class and stack, and is no plain Error', () => {
   it.each<[string, () => Promise<unknown>, string, string]>([
-    ['a mistake in this program', () => host.call('run', 9999, {}, {}), 'TypeError', 'engine/worker.js'],
-    ['too many values', () => host.call('clear', 9999, 0, 8), 'TypeError', 'engine/worker.js'],
-    ['a model that is none', () => host.createSession(Uint8Array.of(1, 2, 3)), 'Error', 'onnxruntime-node'],
-    ['no such memory to be had', () => host.call('createMemory', 2 ** 34), 'RangeError', 'engine/worker.js'],
+    ['a mistake in this program', () => device.call('run', 9999, {}, {}), 'TypeError', 'cpu/worker.js'],
+    ['too many values', () => device.call('clear', 9999, 0, 8), 'TypeError', 'cpu/worker.js'],
+    ['a model that is none', () => device.load(Uint8Array.of(1, 2, 3)), 'Error', 'onnxruntime-node'],
+    ['no such memory to be had', () => device.call('createMemory', 2 ** 34), 'RangeError', 'cpu/worker.js'],
   ])('%s', async (_, call, name, where) => {
     const failure = await failureOf(call());
     expect(failure).toBeInstanceOf(EngineError);
@@ -27,7 +27,7 @@ describe('an error in the worker reaches the caller with its class and stack, an
 
   it('also from a generator', async () => {
     const source = 'export async function* stream() { yield 1; null.nothing; }';
-    const failure = await failureOf(readAll(host.stream(module(source), {})));
+    const failure = await failureOf(readAll(device.stream(module(source), {})));
     expect(failure).toBeInstanceOf(EngineError);
     expect(failure!.name).toBe('TypeError');
   });
@@ -39,7 +39,7 @@ describe('a worker that dies', () => {
   );
 
   it('rejects the calls under way and later ones with the reason', async () => {
-    const dying = new EngineHost(1);
+    const dying = new CpuDevice(1);
     const failure = await failureOf(readAll(dying.stream(deadly, {})));
     expect(failure).toBeInstanceOf(EngineStopped);
     expect(failure!.message).toBe("the engine's worker has died: no room");
@@ -50,25 +50,24 @@ describe('a worker that dies', () => {
   });
 
   it('takes along what was in it: to release that is no error', async () => {
-    const dying = new EngineHost(1);
+    const dying = new CpuDevice(1);
     const { release } = await dying.allocate([['a', [1]]]);
     const program = await compile(
       ({ x }) => ({ y: tf.neg(x) }),
       { x: { shape: [1], dtype: 'float32' } },
-      { host: dying },
+      { device: dying },
     );
     await failureOf(readAll(dying.stream(deadly, {})));
     await release();
     await program.dispose();
   });
 
-  it('is replaced where it was the shared one', async () => {
-    const before = defaultHost();
-    expect(defaultHost()).toBe(before);
-    await failureOf(readAll(before.stream(deadly, {})));
-    expect(defaultHost()).not.toBe(before);
-    const { release } = await defaultHost().allocate([['a', [1]]]);
+  it('is replaced by opening another', async () => {
+    const dying = new CpuDevice(1);
+    await failureOf(readAll(dying.stream(deadly, {})));
+    const next = new CpuDevice(1);
+    const { release } = await next.allocate([['a', [1]]]);
     await release();
-    await defaultHost().close();
+    await next.close();
   });
 });

@@ -11,6 +11,7 @@ import { matMulCases } from './cases/matmul.js';
 import { reduceCases } from './cases/reduce.js';
 import { sequenceCases } from './cases/sequence.js';
 import { shapeCases } from './cases/shape.js';
+import { device } from '../support/device.js';
 
 const cases: Record<string, KernelCase> = {
   ...elementwiseCases,
@@ -57,7 +58,9 @@ it.each(Object.entries(cases))(
 );
 
 function compileDrawn(drawn: Drawn, engine: 'onnx' | 'eager') {
-  return compile(withGradients(drawn), inputSpecs(drawn.inputs), { engine });
+  return compile(withGradients(drawn), inputSpecs(drawn.inputs), {
+    device: engine === 'onnx' ? device : engine,
+  });
 }
 
 function inputSpecs(inputs: Record<string, HostInput>): Record<string, InputSpec> {

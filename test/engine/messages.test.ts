@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { EngineHost } from '../../lib/engine/index.js';
-import { ownMemory } from '../../lib/engine/owned.js';
+import { CpuDevice } from '../../lib/engine/index.js';
+import { ownMemory } from '../../lib/engine/devices/cpu/owned.js';
 
 const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
 
@@ -38,8 +38,8 @@ describe('a message that owns its memory', () => {
 });
 
 describe('between the threads', () => {
-  const host = new EngineHost(1);
-  afterAll(() => host.close());
+  const device = new CpuDevice(1);
+  afterAll(() => device.close());
   const large = new Float32Array(100_000);
   const part = large.subarray(10, 13).fill(3);
 
@@ -49,7 +49,7 @@ describe('between the threads', () => {
     const source = `export async function* stream(thread, args) {
       for (const each of [args.part, ...args.list]) yield [each.length, each.buffer.byteLength];
     }`;
-    for await (const each of host.stream(module(source), args)) seen.push(each);
+    for await (const each of device.stream(module(source), args)) seen.push(each);
     return seen;
   }
 
@@ -62,18 +62,18 @@ describe('between the threads', () => {
     const answering = module(
       'export async function* stream() { yield { view: new Float32Array(100000).subarray(5, 7) }; }',
     );
-    for await (const { view } of host.stream<{ view: Float32Array }>(answering, {}))
+    for await (const { view } of device.stream<{ view: Float32Array }>(answering, {}))
       expect([view.length, view.buffer.byteLength]).toEqual([2, 8]);
   });
 
   it('what is written and read comes as it is, and the array of the caller stays', async () => {
-    const { tensors, release } = await host.allocate([
+    const { tensors, release } = await device.allocate([
       ['a', [3]],
       ['b', [70_000]],
     ]);
-    await host.write(tensors.get('a')!, part);
+    await device.write(tensors.get('a')!, part);
     expect(part).toEqual(Float32Array.of(3, 3, 3));
-    const read = await host.read(tensors.get('a')!);
+    const read = await device.read(tensors.get('a')!);
     expect(read).toEqual(part);
     expect(read.buffer.byteLength).toBe(12);
     await release();
@@ -81,7 +81,7 @@ describe('between the threads', () => {
 
   it('a model that is a part of a larger file leaves the file whole', async () => {
     const file = new Uint8Array(1000);
-    const failure = await host.createSession(file.subarray(10, 20)).catch((error: Error) => error);
+    const failure = await device.load(file.subarray(10, 20)).catch((error: Error) => error);
     expect(failure).toBeInstanceOf(Error);
     expect(file.length).toBe(1000);
   });

@@ -12,6 +12,7 @@ import {
 import { trace } from '../../lib/engine/trace.js';
 import { uniformStream } from '../../lib/random.js';
 import { runGraph } from './run-graph.js';
+import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -105,8 +106,8 @@ describe('optimize', () => {
       second: Int32Array.of(2, 2, 0, 2),
     };
     const [compiled, eager] = [
-      await compile(program, specs),
-      await compile(program, specs, { engine: 'eager' }),
+      await compile(program, specs, { device }),
+      await compile(program, specs, { device: 'eager' }),
     ];
     const [{ gradient }, expected] = [await compiled(feeds), await eager(feeds)];
     await compiled.dispose();
@@ -140,7 +141,7 @@ describe('optimize', () => {
     const traced = trace(program, specs);
     const nodes = traced.nodes.length;
     const before = await runGraph(traced, feeds);
-    const run = await compile(program, specs);
+    const run = await compile(program, specs, { device });
     const after = await run(feeds);
     await run.dispose();
     expect(traceGraph(program, specs).nodes.length).toBeLessThan(nodes);

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { afterEach, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
-import { defaultThreads, EngineHost } from '../../lib/engine/index.js';
+import { defaultThreads, CpuDevice } from '../../lib/engine/index.js';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -15,7 +15,7 @@ it('are the machine’s cores unless SPEECH_DPO_THREADS says how many', () => {
   expect(defaultThreads()).toBe(availableParallelism());
   for (const threads of [1, 3, 256]) {
     vi.stubEnv('SPEECH_DPO_THREADS', String(threads));
-    expect(new EngineHost().threads).toBe(threads);
+    expect(new CpuDevice().threads).toBe(threads);
   }
 });
 

@@ -14,6 +14,7 @@ import { packPrompt } from '../../lib/policy/pack.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { openSampler } from '../../lib/policy/sample.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
+import { device } from '../support/device.js';
 
 const CODEBOOKS = 2;
 const CODEBOOK_SIZE = 8;
@@ -43,8 +44,9 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
       ...parameters,
     }),
     directories: await createRunDirectories(root, new Date(2024, 5, 1, 12, 0)),
+    device,
     policy,
-    sampler: openSampler(policy),
+    sampler: openSampler(policy, device),
     clock: createWorkClock(),
     partner: silentPartner,
     codec: humCodec,

@@ -6,6 +6,7 @@ import { openCompletionWriter, type GenerateOptions, type Vocabulary } from '../
 import type { Policy } from '../../lib/policy/policy.js';
 import { argMax } from '../../lib/policy/warp.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
+import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -25,7 +26,7 @@ async function collect(
 ): Promise<GenerateStep[]> {
   const steps: GenerateStep[] = [];
   const { prefix = [2], allowed = everyId, ...rest } = options;
-  const writer = openCompletionWriter(model, { prefix, allowed });
+  const writer = openCompletionWriter(model, { prefix, allowed }, device);
   const defaults = { samplesPerPrompt: 1, maxNewTokens: 10 };
   for await (const step of writer.generate(of, { ...defaults, ...rest })) steps.push(step);
   await writer.release();
@@ -54,7 +55,7 @@ async function forward(model: Policy, prompt: number[], ids: number[]): Promise<
       causal: { shape: [length, length], dtype: 'float32' },
     },
     {
-      engine: 'eager',
+      device: 'eager',
       constants: Object.fromEntries(
         [...model.weights].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
       ),
@@ -167,7 +168,7 @@ describe('generate', () => {
       signal: abort.signal,
     });
     await expect(aborted).rejects.toThrow('enough');
-    const { generate, release } = openCompletionWriter(policy, { prefix: [2], allowed: everyId });
+    const { generate, release } = openCompletionWriter(policy, { prefix: [2], allowed: everyId }, device);
     const options = { samplesPerPrompt: 1, maxNewTokens: 9, choose };
     for await (const { open } of generate(prompts, options)) if (open > 0) break;
     const sampling = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: prompts.map((_, row) => [row]) };
@@ -181,7 +182,7 @@ describe('generate', () => {
   it('is of the present weights and prompts, though its programs are kept', async () => {
     const trained: Policy = { ...policy, weights: copyWeights(policy.weights) };
     const greedy = { choose: (_row: number, scores: Float32Array) => argMax(scores) };
-    const { generate, release } = openCompletionWriter(trained, { prefix: [2], allowed: everyId });
+    const { generate, release } = openCompletionWriter(trained, { prefix: [2], allowed: everyId }, device);
     const write = async (of: number[][], samplesPerPrompt: number) => {
       const steps: GenerateStep[] = [];
       for await (const step of generate(of, { samplesPerPrompt, maxNewTokens: 10, ...greedy }))

@@ -12,6 +12,7 @@ import {
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';
 import { randomPolicy } from '../support/random-policy.js';
+import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -25,7 +26,7 @@ const original: Policy = {
   config: { ...nar.config, architectures: ['NARBartForConditionalGeneration'] },
 };
 
-const partner = openPartner(nar);
+const partner = openPartner(nar, device);
 afterAll(() => partner.dispose());
 
 function randomItem(key: number, sourceFrames: number, frames: number): PartnerItem {
@@ -66,7 +67,7 @@ async function fillPlainly({ instruction, source, codebook0 }: PartnerItem, mode
       },
       {},
       {
-        engine: 'eager',
+        device: 'eager',
         constants: Object.fromEntries(
           [...nar.weights].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
         ),
@@ -104,7 +105,7 @@ describe('the non-autoregressive partner', () => {
   });
 
   it("reads one codebook at a time where it is the original's", async () => {
-    const originalPartner = openPartner(original);
+    const originalPartner = openPartner(original, device);
     const together = await originalPartner.fill(items);
     await originalPartner.dispose();
     expect(together).toEqual(await Promise.all(items.map((item) => fillPlainly(item, original))));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { packPrompt } from '../../lib/policy/pack.js';
 import { openSampler, type SamplingEvent, type SamplingOptions } from '../../lib/policy/sample.js';
 import { randomPolicy } from '../support/random-policy.js';
+import { device } from '../support/device.js';
 
 const policy = randomPolicy(2, { initStd: 0.2 });
 const prompts = [
@@ -20,7 +21,7 @@ const OPTIONS: SamplingOptions = {
 
 type Completion = Extract<SamplingEvent, { type: 'completion' }>;
 
-const sampler = openSampler(policy);
+const sampler = openSampler(policy, device);
 
 async function events(of: number[][], options: Partial<SamplingOptions> = {}): Promise<SamplingEvent[]> {
   const all: SamplingEvent[] = [];

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyMel, melFilterBank } from '../../lib/audio/mel.js';
 import { hannWindow, stft, type StftOptions } from '../../lib/audio/stft.js';
 import { readWav, toMono } from '../../lib/audio/wav.js';
-import { defaultHost } from '../../lib/engine/index.js';
 import { uniformStream } from '../../lib/random.js';
 import {
   extractFeatures,
@@ -15,6 +14,7 @@ import { compileMel } from '../../lib/scoring/nisqa/mel-program.js';
 import { DIMENSIONS } from '../../lib/scoring/nisqa/network.js';
 import { loadNisqa, type Nisqa, type NisqaScores } from '../../lib/scoring/nisqa/nisqa.js';
 import { parseNisqaWeights } from '../../lib/scoring/nisqa/weights.js';
+import { device } from '../support/device.js';
 import { sharedPath } from '../support/shared.js';
 import { torchFile } from '../support/torch-file.js';
 
@@ -22,12 +22,11 @@ const seconds = (count: number) => new Float32Array(count * 16000);
 
 /** As in the engine's worker, but from this thread. */
 async function featuresOf(recordings: readonly NisqaInput[]): Promise<NisqaFeatures[]> {
-  const host = defaultHost();
   const rates = [...new Set(recordings.map(({ sampleRateHz }) => sampleRateHz))];
-  const programs = await Promise.all(rates.map((rate) => compileMel(rate, host)));
+  const programs = await Promise.all(rates.map((rate) => compileMel(rate, device)));
   const features = await extractFeatures(
-    { run: (session, feeds, fetches) => host.call('run', session, feeds, fetches) },
-    new Map(rates.map((rate, i) => [rate, programs[i].session!])),
+    device,
+    new Map(rates.map((rate, i) => [rate, programs[i].handle!])),
     recordings,
   );
   for (const program of programs) await program.dispose();

@@ -6,6 +6,7 @@ import { openTranscriber } from '../../lib/scoring/transcribe.js';
 import { sendFile, startServer } from '../support/file-server.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { toneWhisperFiles, writeToneWhisper } from '../support/tone-whisper.js';
+import { device } from '../support/device.js';
 
 const tone = (hz: number, seconds: number, rateHz: number): Float32Array =>
   Float32Array.from({ length: seconds * rateHz }, (_, i) => 0.3 * Math.sin((2 * Math.PI * hz * i) / rateHz));
@@ -49,7 +50,11 @@ describe('openTranscriber', () => {
   });
 
   it('shares the process with the engine', async () => {
-    const double = await compile(({ x }) => ({ y: tf.mul(x, 2) }), { x: { shape: [2], dtype: 'float32' } });
+    const double = await compile(
+      ({ x }) => ({ y: tf.mul(x, 2) }),
+      { x: { shape: [2], dtype: 'float32' } },
+      { device },
+    );
     const { transcribe, dispose } = await openTranscriber({ model: writeToneWhisper() });
     const [text, { y }] = await Promise.all([
       transcribe(tone(200, 1, 16000), 16000),

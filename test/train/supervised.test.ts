@@ -11,8 +11,10 @@ import {
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
+import { device } from '../support/device.js';
 
 const OPTIONS: SupervisedOptions = {
+  device,
   steps: 60,
   learningRate: 1e-2,
   warmupSteps: 5,
@@ -79,7 +81,7 @@ describe('trainSupervised', () => {
     ['a bidirectional decoder', bidirectionalTask],
   ])('teaches %s a small task within 60 steps', async (_, task) => {
     const model = newModel();
-    const before = await evaluateSupervised(model, task, 1);
+    const before = await evaluateSupervised(model, task, 1, device);
     const steps = await train(model, task);
     expect(steps).toHaveLength(60);
     // The first step's loss is that of the untouched model on the same batch.
@@ -87,7 +89,7 @@ describe('trainSupervised', () => {
     expect(steps[0].accuracy).toBeCloseTo(before.accuracy, 6);
     const last = steps.slice(-10).reduce((total, { loss }) => total + loss / 10, 0);
     expect(last).toBeLessThan(before.loss / 4);
-    const after = await evaluateSupervised(model, task, 3);
+    const after = await evaluateSupervised(model, task, 3, device);
     expect(after.loss).toBeLessThan(before.loss / 4);
     expect(after.accuracy).toBeGreaterThan(0.9);
   });
@@ -135,7 +137,7 @@ it('a causal decoder does not see later ids, a bidirectional one does', async ()
     }),
   });
   const loss = async (causal: boolean, last: number) =>
-    (await evaluateSupervised(model, taskOf(causal, last), 1)).loss;
+    (await evaluateSupervised(model, taskOf(causal, last), 1, device)).loss;
   expect(await loss(true, FIRST_ID)).toBeCloseTo(await loss(true, FIRST_ID + 3), 6);
   expect(Math.abs((await loss(false, FIRST_ID)) - (await loss(false, FIRST_ID + 3)))).toBeGreaterThan(1e-3);
 });

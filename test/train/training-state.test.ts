@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { ADAMW_DEFAULTS, type AdamWOptions } from '../../lib/train/adamw.js';
 import { openTrainingState, type TrainingState } from '../../lib/train/training-state.js';
-import { defaultHost } from '../../lib/engine/index.js';
 import { uniformStream } from '../../lib/random.js';
+import { device } from '../support/device.js';
 
 const uniform = uniformStream(11);
 const SHAPES = new Map([
@@ -84,9 +84,9 @@ class Reference {
 }
 
 async function openWith(weights: Map<string, HostTensor>, options?: AdamWOptions) {
-  const state = await openTrainingState(weights, options);
+  const state = await openTrainingState(weights, device, options);
   const write = async (gradients: Gradients) => {
-    for (const [name, data] of gradients) await defaultHost().write(state.gradients[name], data);
+    for (const [name, data] of gradients) await device.write(state.gradients[name], data);
   };
   return { state, write };
 }

@@ -1,6 +1,6 @@
 import type { Tensor2D } from '@tensorflow/tfjs';
 import { requireFinite } from '../../audio/finite.js';
-import { tf } from '../../engine/index.js';
+import { tf, type Device } from '../../engine/index.js';
 import { releaseAll } from '../../release.js';
 import { checkCodes } from '../check-codes.js';
 import type { Codec, Codes } from '../codec.js';
@@ -23,16 +23,17 @@ const BANDWIDTH_KBPS = 6;
  */
 export async function openEncodec(
   folder: string,
+  device: Device,
   { bandwidthKbps = BANDWIDTH_KBPS }: { bandwidthKbps?: number } = {},
 ): Promise<Codec> {
-  return createEncodec(await loadEncodec(folder, bandwidthKbps));
+  return createEncodec(await loadEncodec(folder, bandwidthKbps), device);
 }
 
-export function createEncodec(model: EncodecModel): Codec {
+export function createEncodec(model: EncodecModel, device: Device): Codec {
   const { config, codebooks } = model;
   const hop = samplesPerFrame(config);
-  const encoder = openEncoder(model);
-  const decoder = openDecoder(model);
+  const encoder = openEncoder(model, device);
+  const decoder = openDecoder(model, device);
   return {
     sampleRateHz: config.sampling_rate,
     frameRateHz: config.sampling_rate / hop,
@@ -75,10 +76,10 @@ export function createEncodec(model: EncodecModel): Codec {
 }
 
 /** Samples to codes, int32 [codebooks, frames]. */
-function openEncoder({ config, encoder, codebooks }: EncodecModel): PieceRunner {
+function openEncoder({ config, encoder, codebooks }: EncodecModel, device: Device): PieceRunner {
   const entries = codebooks.map((data, i) => ({ name: `codebook${i}`, data }));
   const shape = [config.codebook_size, config.hidden_size];
-  return openPieceRunner(config, {
+  return openPieceRunner(config, device, {
     layers: encoderLayers(config),
     constants: {
       ...encoder,
@@ -97,8 +98,8 @@ function openEncoder({ config, encoder, codebooks }: EncodecModel): PieceRunner 
 }
 
 /** Features [frames, hidden_size] to samples. */
-function openDecoder({ config, decoder }: EncodecModel): PieceRunner {
-  return openPieceRunner(config, {
+function openDecoder({ config, decoder }: EncodecModel, device: Device): PieceRunner {
+  return openPieceRunner(config, device, {
     layers: decoderLayers(config),
     constants: decoder,
     inputShape: (frames) => [frames, config.hidden_size],

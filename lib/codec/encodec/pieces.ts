@@ -1,6 +1,13 @@
 /** Runs a network over sequences of any length, piece by piece, with one compiled program. */
 import type { Tensor } from '@tensorflow/tfjs';
-import { compile, keepPrograms, type Compiled, type HostArray, type InputSpec } from '../../engine/index.js';
+import {
+  compile,
+  keepPrograms,
+  type Compiled,
+  type Device,
+  type HostArray,
+  type InputSpec,
+} from '../../engine/index.js';
 import { elementCount } from '../../engine/graph.js';
 import { samplesPerFrame, type EncodecConfig } from './config.js';
 import type { EncodecWeights } from './checkpoint.js';
@@ -43,7 +50,7 @@ export interface PieceRunner {
 }
 
 /** The program is compiled at the first run: whoever only decodes has no encoder in memory. */
-export function openPieceRunner(config: EncodecConfig, network: PieceNetwork): PieceRunner {
+export function openPieceRunner(config: EncodecConfig, device: Device, network: PieceNetwork): PieceRunner {
   const hop = samplesPerFrame(config);
   const convolutions = paddedConvolutions(network.layers);
   // A second, or enough for every convolution to be mirrored within the first piece.
@@ -55,7 +62,7 @@ export function openPieceRunner(config: EncodecConfig, network: PieceNetwork): P
   return {
     framesPerPiece,
     async *run(samples, pieceAt) {
-      const run = await program.get('', () => compileNetwork(network, framesPerPiece));
+      const run = await program.get('', () => compileNetwork(network, framesPerPiece, device));
       let carried: Record<string, HostArray> = Object.fromEntries(
         Array.from(carriedShapes(network.layers), ([name, shape]) => [
           name,
@@ -82,6 +89,7 @@ export function openPieceRunner(config: EncodecConfig, network: PieceNetwork): P
 function compileNetwork(
   { layers, constants, inputShape, start, finish }: PieceNetwork,
   frames: number,
+  device: Device,
 ): Promise<Compiled> {
   const piece: InputSpec = { shape: inputShape(frames), dtype: 'float32' };
   return compile(
@@ -91,6 +99,6 @@ function compileNetwork(
       return { result, ...next };
     },
     { piece, ...carriedInputs(layers, frames) },
-    { constants },
+    { device, constants },
   );
 }

@@ -1,3 +1,4 @@
+import type { Device } from '../../engine/index.js';
 import { releaseAll } from '../../release.js';
 import { checkCodes } from '../check-codes.js';
 import type { Codec } from '../codec.js';
@@ -13,14 +14,14 @@ import { SAMPLE_RATE_HZ, SAMPLES_PER_CODE } from './features.js';
  *
  * @throws Error naming the file when the folder does not hold a spectral codec
  */
-export async function openSpectralCodec(folder: string): Promise<Codec> {
-  return createSpectralCodec(await loadSpectralCodec(folder));
+export async function openSpectralCodec(folder: string, device: Device): Promise<Codec> {
+  return createSpectralCodec(await loadSpectralCodec(folder), device);
 }
 
-export async function createSpectralCodec(model: SpectralCodecModel): Promise<Codec> {
+export async function createSpectralCodec(model: SpectralCodecModel, device: Device): Promise<Codec> {
   const { codebooks, codebook_size: codebookSize } = model.config;
-  const encoder = await openEncoder(model.scale, model.codebooks);
-  const decoder = openSpectralDecoder(model);
+  const encoder = await openEncoder(model.scale, model.codebooks, device);
+  const decoder = openSpectralDecoder(model, device);
   return {
     sampleRateHz: SAMPLE_RATE_HZ,
     frameRateHz: SAMPLE_RATE_HZ / SAMPLES_PER_CODE,

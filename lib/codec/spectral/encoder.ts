@@ -1,5 +1,5 @@
 import { requireFinite } from '../../audio/finite.js';
-import { compile } from '../../engine/index.js';
+import { compile, type Device } from '../../engine/index.js';
 import type { Codes } from '../codec.js';
 import { analyse, FEATURES, scaleFeatures, type FeatureScale } from './features.js';
 import { quantize } from '../quantizer.js';
@@ -14,7 +14,11 @@ export interface Encoder {
 const CHUNK = 128;
 
 /** @param codebooks each [codebookSize, FEATURES], row-major */
-export async function openEncoder(scale: FeatureScale, codebooks: readonly Float32Array[]): Promise<Encoder> {
+export async function openEncoder(
+  scale: FeatureScale,
+  codebooks: readonly Float32Array[],
+  device: Device,
+): Promise<Encoder> {
   const names = codebooks.map((_, i) => `codebook${i}`);
   const program = await compile(
     ({ features, ...entries }) => ({
@@ -25,6 +29,7 @@ export async function openEncoder(scale: FeatureScale, codebooks: readonly Float
     }),
     { features: { shape: [CHUNK, FEATURES], dtype: 'float32' } },
     {
+      device,
       constants: Object.fromEntries(
         codebooks.map((data, i) => [names[i], { data, shape: [data.length / FEATURES, FEATURES] }]),
       ),

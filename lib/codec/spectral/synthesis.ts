@@ -1,5 +1,5 @@
 /** Codes to sound: the decoder network and Griffin-Lim as one compiled program for each length. */
-import { compile, keepPrograms, tf, type Compiled } from '../../engine/index.js';
+import { compile, keepPrograms, tf, type Compiled, type Device } from '../../engine/index.js';
 import type { Codes } from '../codec.js';
 import type { SpectralCodecModel } from './checkpoint.js';
 import { logMagnitudes } from './decoder.js';
@@ -20,13 +20,13 @@ const LENGTH_STEP = 32;
 /** Of the lengths decoded last; recordings of one data set have fewer. */
 const MOST_PROGRAMS = 32;
 
-export function openSpectralDecoder(model: SpectralCodecModel): SpectralDecoder {
+export function openSpectralDecoder(model: SpectralCodecModel, device: Device): SpectralDecoder {
   const programs = keepPrograms(MOST_PROGRAMS);
   return {
     async decode(codes) {
       const count = codes[0].length;
       const padded = Math.ceil(count / LENGTH_STEP) * LENGTH_STEP;
-      const run = await programs.get(String(padded), () => compileDecoder(model, padded));
+      const run = await programs.get(String(padded), () => compileDecoder(model, padded, device));
       const features = sumEntries(
         codes.map((row) => repeatLast(row, padded)),
         model.codebooks,
@@ -41,7 +41,11 @@ export function openSpectralDecoder(model: SpectralCodecModel): SpectralDecoder 
   };
 }
 
-function compileDecoder({ config, decoder }: SpectralCodecModel, codes: number): Promise<Compiled> {
+function compileDecoder(
+  { config, decoder }: SpectralCodecModel,
+  codes: number,
+  device: Device,
+): Promise<Compiled> {
   const frames = 2 * codes;
   return compile(
     ({ features, excitation, gain, ...constants }) => {
@@ -62,6 +66,7 @@ function compileDecoder({ config, decoder }: SpectralCodecModel, codes: number):
       excitation: { shape: [frames + 3, HOP], dtype: 'float32' },
     },
     {
+      device,
       constants: {
         ...Object.fromEntries(decoder),
         ...stftMatrices(),

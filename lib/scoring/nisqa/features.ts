@@ -1,5 +1,5 @@
 import { allFinite, NOT_FINITE } from '../../audio/finite.js';
-import type { WorkerThread } from '../../engine/index.js';
+import type { DeviceThread } from '../../engine/index.js';
 import { UnscorableSample } from '../unscorable.js';
 import { foldedFrames, frameCountOf, MEL_BANDS, SAMPLE_RATES_HZ } from './frames.js';
 
@@ -59,7 +59,7 @@ export function segmentCountOf({ samples, sampleRateHz }: NisqaInput): number {
  * @param recordings that {@link segmentCountOf} accepts
  */
 export async function extractFeatures(
-  thread: WorkerThread,
+  thread: DeviceThread,
   melSessions: ReadonlyMap<number, number>,
   recordings: readonly NisqaInput[],
 ): Promise<NisqaFeatures[]> {
@@ -89,7 +89,7 @@ const segmentsIn = (frames: number): number => Math.ceil((frames - SEGMENT_FRAME
 
 /** The frames of all recordings in a row: [frames, MEL_BANDS] in dB. */
 async function melDecibels(
-  { run }: WorkerThread,
+  device: DeviceThread,
   session: number,
   recordings: readonly Float32Array[],
   sampleRateHz: number,
@@ -100,7 +100,7 @@ async function melDecibels(
   for (const { frameCount: rows, sums, differences } of foldedFrames(recordings, sampleRateHz)) {
     const shape = [rows, sums.length / rows];
     const feeds = { sums: { data: sums, shape }, differences: { data: differences, shape } };
-    const results = await run(session, feeds, {});
+    const results = await device.run(session, feeds, {});
     decibels.set(results.decibels, at);
     at += results.decibels.length;
   }

@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { melFilterBank, type MelBand } from '../../audio/mel.js';
 import { hannWindow } from '../../audio/stft.js';
-import { compile, tf, type Compiled, type EngineHost } from '../../engine/index.js';
+import { compile, tf, type Compiled, type Device } from '../../engine/index.js';
 import { FFT_SIZE, FRAMES_AT_ONCE, MEL_BANDS, pairGroups, windowOf } from './frames.js';
 
 const MAX_MEL_HZ = 20_000;
@@ -14,7 +14,7 @@ const DECIBELS_PER_NEPER = 10 / Math.LN10;
  *
  * Inputs: sums, differences [frames, pairs], at most FRAMES_AT_ONCE frames; output: decibels [frames, MEL_BANDS].
  */
-export function compileMel(sampleRateHz: number, host: EngineHost): Promise<Compiled> {
+export function compileMel(sampleRateHz: number, device: Device): Promise<Compiled> {
   const windowSize = windowOf(sampleRateHz);
   const groups = pairGroups(windowSize);
   const pieces = piecesAfter(groups.length);
@@ -51,7 +51,7 @@ export function compileMel(sampleRateHz: number, host: EngineHost): Promise<Comp
     },
     { sums: frames, differences: frames },
     {
-      host,
+      device,
       constants: Object.fromEntries([
         ...groups.flatMap((pairs, group) =>
           pieces[Math.max(0, group - 1)].flatMap((bins, piece) => [

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
-import { compiledModule, defaultThreads, EngineHost, keepPrograms } from '../../engine/index.js';
+import { compiledModule, CpuDevice, defaultThreads, keepPrograms, type Device } from '../../engine/index.js';
 import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
 import { UnscorableSample } from '../unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
@@ -73,25 +73,21 @@ export function findNisqaWeights(weightsPath?: string): Promise<string> {
  *
  * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache, into which it is
  * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
- * @param host runs the network; default: a worker of one thread for each of the engine's threads, between which batches are divided:
+ * @param device runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided:
  * its operators are too small to be divided themselves
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
-export async function loadNisqa(weightsPath?: string, host?: EngineHost): Promise<Nisqa> {
+export async function loadNisqa(weightsPath?: string, device?: Device): Promise<Nisqa> {
   const path = await findNisqaWeights(weightsPath);
   const name = nameWeights(PLACE, path, weightsPath);
   const weights = parseNisqaWeights(await readGivenFile(path, name), name);
-  return openParts((opened) => openWorkers(weights, host, opened));
+  return openParts((opened) => openWorkers(weights, device, opened));
 }
 
-async function openWorkers(
-  weights: Weights,
-  host: EngineHost | undefined,
-  opened: Release[],
-): Promise<Nisqa> {
-  const hosts = host ? [host] : Array.from({ length: workerCount() }, () => new EngineHost(1));
-  if (!host) for (const each of hosts) opened.push(() => each.close());
-  const opening = hosts.map((each) => openWorker(nisqaModel(weights), each));
+async function openWorkers(weights: Weights, device: Device | undefined, opened: Release[]): Promise<Nisqa> {
+  const devices = device ? [device] : Array.from({ length: workerCount() }, () => new CpuDevice(1));
+  if (!device) for (const each of devices) opened.push(() => each.close());
+  const opening = devices.map((each) => openWorker(nisqaModel(weights), each));
   const workers = await openAtOnce(opening, (worker) => worker.dispose());
   for (const worker of workers) opened.push(() => worker.dispose());
 
@@ -134,20 +130,20 @@ async function openWorkers(
 /** More workers than cores would only take memory. */
 const workerCount = (): number => Math.min(defaultThreads(), availableParallelism());
 
-/** Features and network in one of the engine's workers. */
+/** Features and network on one device. */
 interface NisqaWorker {
   /** Of recordings that {@link segmentCountOf} accepts. */
   score(recordings: readonly NisqaInput[]): Promise<NisqaScores[]>;
   dispose(): Promise<void>;
 }
 
-async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Promise<NisqaWorker> {
-  const network = await host.createSession(model);
+async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promise<NisqaWorker> {
+  const network = await device.load(model);
   /** Compiled for each sample rate when a recording first has it. */
   const melPrograms = keepPrograms(Infinity);
   const melSessionOf = async (sampleRateHz: number): Promise<number> => {
-    const program = await melPrograms.get(String(sampleRateHz), () => compileMel(sampleRateHz, host));
-    return program.session!;
+    const program = await melPrograms.get(String(sampleRateHz), () => compileMel(sampleRateHz, device));
+    return program.handle!;
   };
   return {
     async score(recordings) {
@@ -156,7 +152,7 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Pro
         melSessions.set(sampleRateHz, await melSessionOf(sampleRateHz));
       const loop: ScoreLoop = { network, melSessions, recordings };
       const scores: NisqaScores[] = [];
-      for await (const values of host.stream<Float32Array>(
+      for await (const values of device.stream<Float32Array>(
         compiledModule('./score-loop.js', import.meta.url),
         loop,
       ))
@@ -164,7 +160,7 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, host: EngineHost): Pro
           scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
       return scores;
     },
-    dispose: () => releaseAll([() => host.release('releaseSession', network), () => melPrograms.release()]),
+    dispose: () => releaseAll([() => device.unload(network), () => melPrograms.release()]),
   };
 }
 

@@ -1,8 +1,8 @@
 /**
- * Features and network of a batch of recordings. `stream` runs it in the engine's worker thread, so that only samples and scores go
+ * Features and network of a batch of recordings. `stream` runs it beside the device, so that only samples and scores go
  * from thread to thread and the caller's stays free.
  */
-import type { WorkerThread } from '../../engine/index.js';
+import type { DeviceThread } from '../../engine/index.js';
 import { extractFeatures, type NisqaFeatures, type NisqaInput } from './features.js';
 import { MEL_BANDS } from './frames.js';
 
@@ -19,9 +19,9 @@ export interface ScoreLoop {
 /** Added to the attention of padding; exp of it is 0. */
 const MASKED = -1e30;
 
-/** What `EngineHost.stream` runs. Yields the scores once: [recordings, DIMENSIONS]. */
+/** What `Device.stream` runs. Yields the scores once: [recordings, DIMENSIONS]. */
 export async function* stream(
-  thread: WorkerThread,
+  thread: DeviceThread,
   { network, melSessions, recordings }: ScoreLoop,
 ): AsyncGenerator<Float32Array> {
   const features = await extractFeatures(thread, melSessions, recordings);

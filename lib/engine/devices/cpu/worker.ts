@@ -1,24 +1,17 @@
-/** The engine's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
+/** The CPU device's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
 import { createRequire } from 'node:module';
 import { parentPort } from 'node:worker_threads';
 import type * as OnnxRuntime from 'onnxruntime-node';
-import { reportError } from './errors.js';
-import { elementCount } from './graph.js';
+import type { DeviceStream, DeviceTensor, DeviceThread, Feed, HostArray } from '../../device.js';
+import { reportError } from '../../errors.js';
+import { elementCount } from '../../graph.js';
 import { ownMemory } from './owned.js';
-import type {
-  Feed,
-  HostArray,
-  Method,
-  Reply,
-  Request,
-  Resident,
-  WorkerCalls,
-  WorkerStream,
-  WorkerThread,
-} from './protocol.js';
+import type { Method, Reply, Request, WorkerCalls } from './protocol.js';
 
 const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
 const PAGE = 65_536;
+/** Of a float32 or int32. */
+const BYTES = 4;
 
 const sessions = new Map<number, OnnxRuntime.InferenceSession>();
 const memories = new Map<number, WebAssembly.Memory>();
@@ -28,8 +21,9 @@ const instances = new Map<number, { memory: number; instance: WebAssembly.Instan
 const streams = new Set<number>();
 let nextId = 1;
 
-function view({ memory, byteOffset, shape, dtype }: Resident): HostArray {
-  const { buffer } = memories.get(memory)!;
+function view({ handle, start, shape, dtype }: DeviceTensor): HostArray {
+  const { buffer } = memories.get(handle)!;
+  const byteOffset = start * BYTES;
   const length = elementCount(shape);
   return dtype === 'float32'
     ? new Float32Array(buffer, byteOffset, length)
@@ -43,7 +37,7 @@ function tensor(feed: Feed): OnnxRuntime.Tensor {
     : new ort.Tensor('int32', data, feed.shape);
 }
 
-const run: WorkerThread['run'] = async (session, feeds, fetches) => {
+const run: DeviceThread['run'] = async (session, feeds, fetches) => {
   const running = sessions.get(session)!;
   const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, tensor(feed)]));
   const wanted = Object.fromEntries(
@@ -117,7 +111,7 @@ const calls: {
 async function stream(id: number, module: string, args: unknown): Promise<void> {
   streams.add(id);
   try {
-    const program = (await import(module)) as { stream: WorkerStream };
+    const program = (await import(module)) as { stream: DeviceStream };
     for await (const event of program.stream({ run }, args as never)) {
       if (!streams.has(id)) return;
       send({ id, event });

@@ -1,17 +1,6 @@
-/** What the main thread and the engine's worker thread say to each other. */
-import type { ReportedError } from './errors.js';
-
-export type HostArray = Float32Array | Int32Array;
-
-/** A tensor that stays in the worker's memory between runs: parameters, gradients, optimizer state, caches. */
-export interface Resident {
-  readonly memory: number;
-  readonly byteOffset: number;
-  readonly shape: readonly number[];
-  readonly dtype: 'float32' | 'int32';
-}
-
-export type Feed = { readonly data: HostArray; readonly shape: readonly number[] } | Resident;
+/** What the main thread and the worker thread of the CPU device say to each other. */
+import type { DeviceTensor, Feed, HostArray } from '../../device.js';
+import type { ReportedError } from '../../errors.js';
 
 /** Every call the worker answers, with the type of its answer. */
 export interface WorkerCalls {
@@ -21,33 +10,21 @@ export interface WorkerCalls {
   run(
     session: number,
     feeds: Record<string, Feed>,
-    fetches: Record<string, Resident>,
+    fetches: Record<string, DeviceTensor>,
   ): Record<string, HostArray>;
   createMemory(byteLength: number): number;
   /** Lets go of the memory and of the instances that work on it. */
   releaseMemory(memory: number): void;
   /** Sets bytes to zero. */
   clear(memory: number, byteOffset: number, byteLength: number): void;
-  read(source: Resident): HostArray;
-  write(target: Resident, data: HostArray): void;
+  read(source: DeviceTensor): HostArray;
+  write(target: DeviceTensor, data: HostArray): void;
   /** Instantiates a WebAssembly module whose imported memory (env.memory) is `memory`. */
   instantiate(memory: number, module: Uint8Array): number;
   call(instance: number, name: string, args: number[]): number;
   /** Ends the generator of an earlier `stream` request before its next event. */
   endStream(id: number): void;
 }
-
-/** What a generator in the worker's thread may call. */
-export interface WorkerThread {
-  run(
-    session: number,
-    feeds: Record<string, Feed>,
-    fetches: Record<string, Resident>,
-  ): Promise<Record<string, HostArray>>;
-}
-
-/** What a module for `EngineHost.stream` exports as `stream`. `args` is a structured clone of what the caller gave. */
-export type WorkerStream = (thread: WorkerThread, args: never) => AsyncGenerator<unknown>;
 
 export type Method = keyof WorkerCalls;
 export interface Request {

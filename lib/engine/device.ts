@@ -1,0 +1,152 @@
+/**
+ * What programs run on. A device compiles them, keeps tensors between runs, and updates parameters where they live; everything above the
+ * engine sees this type alone. One file or folder in devices/ makes a device: devices/cpu is ONNX Runtime in a worker thread.
+ */
+import type { Value } from './graph.js';
+import type { InputSpec, TensorProgram } from './trace.js';
+
+export type HostArray = Float32Array | Int32Array;
+
+/** A tensor that stays on a device between runs: parameters, gradients, optimizer state, caches. Plain data, and an opaque name. */
+export interface DeviceTensor {
+  /** The device's name for the allocation that holds it. */
+  readonly handle: number;
+  /** Elements of that allocation before the tensor's first one. */
+  readonly start: number;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+}
+
+/**
+ * A part of a tensor that begins at one of its rows (indices of the first axis), read or written as `shape`. Nothing is copied.
+ *
+ * @throws RangeError when the part reaches beyond the tensor
+ */
+export function partOf(tensor: DeviceTensor, row: number, shape: readonly number[]): DeviceTensor {
+  const size = tensor.shape.reduce((product, each) => product * each, 1);
+  const offset = (row * size) / tensor.shape[0];
+  const length = shape.reduce((product, each) => product * each, 1);
+  if (offset + length > size)
+    throw new RangeError(`[${shape.join(', ')}] from row ${row} reaches beyond [${tensor.shape.join(', ')}]`);
+  return { ...tensor, start: tensor.start + offset, shape };
+}
+
+/** What a program's input is given: an array, or a tensor on the device. */
+export type Feed = { readonly data: HostArray; readonly shape: readonly number[] } | DeviceTensor;
+
+/** A program before it is compiled. Constants are inputs whose values never change. */
+export interface ProgramSource {
+  readonly program: TensorProgram;
+  readonly inputs: Readonly<Record<string, InputSpec>>;
+  readonly constants: Readonly<Record<string, { shape: readonly number[]; data: HostArray }>>;
+}
+
+/** A program as its device names it. */
+export interface DeviceProgram {
+  /** For {@link Device.run}, also within a stream. */
+  readonly handle: number;
+  readonly outputs: readonly Value[];
+  /** The inputs that the program reads: only these are to be fed. */
+  readonly reads: ReadonlySet<string>;
+}
+
+/** Named float32 tensors side by side in one allocation. */
+export interface DeviceMemory<Name extends string = string> {
+  readonly tensors: ReadonlyMap<Name, DeviceTensor>;
+  release(): Promise<void>;
+}
+
+/** The scalars of one AdamW update: p -= step * m / (sqrt(v) / root + epsilon), after p *= decay; see lib/train/adamw.ts. */
+export interface AdamWUpdate {
+  /** Multiplies the gradients first: clipping. */
+  gradientScale: number;
+  decay: number;
+  oneMinusBeta1: number;
+  beta2: number;
+  oneMinusBeta2: number;
+  root: number;
+  epsilon: number;
+  step: number;
+}
+
+/**
+ * Parameters, their gradients and AdamW's moments, each kind in one region, which an operation passes over once. Everything is 0 at
+ * first.
+ */
+export interface DeviceOptimizer {
+  readonly parameters: ReadonlyMap<string, DeviceTensor>;
+  readonly gradients: ReadonlyMap<string, DeviceTensor>;
+  /** AdamW's first moments. */
+  readonly means: ReadonlyMap<string, DeviceTensor>;
+  /** AdamW's second moments. */
+  readonly squares: ReadonlyMap<string, DeviceTensor>;
+  /** Adds the gradients to those of earlier micro-batches; from then to the next `step` these sums are the gradients. */
+  accumulate(): Promise<void>;
+  /** Of all gradients together, summed in float64. */
+  sumOfSquares(): Promise<number>;
+  step(update: AdamWUpdate): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** What a loop that runs beside the device may call; see {@link Device.stream}. */
+export interface DeviceThread {
+  run(
+    program: number,
+    feeds: Record<string, Feed>,
+    into: Record<string, DeviceTensor>,
+  ): Promise<Record<string, HostArray>>;
+}
+
+/** What a module for {@link Device.stream} exports as `stream`. `args` is a structured clone of what the caller gave. */
+export type DeviceStream = (thread: DeviceThread, args: never) => AsyncGenerator<unknown>;
+
+/**
+ * Where programs run. Calls are answered in order. Who opens a device closes it; whatever it holds is gone then.
+ *
+ * A device of one's own has these functions and nothing else: pass it to `runExperiment`, `openSampler`, `trainDpo`, ... (docs/adding-a-device.md).
+ */
+export interface Device extends DeviceThread {
+  /** "cpu" */
+  readonly name: string;
+  /** Float32 numbers that one allocation holds at most. */
+  readonly mostNumbers: number;
+  /** @throws what ONNX Runtime or the device says of a program that it cannot run */
+  compile(source: ProgramSource): Promise<DeviceProgram>;
+  /**
+   * A model that comes as ONNX, as a program.
+   *
+   * @param model an array that is all of its buffer may be moved: it is empty afterwards
+   * @returns a handle for `run`
+   */
+  load(model: Uint8Array): Promise<number>;
+  /** Frees a program. Of a device that is gone nothing is left to free. */
+  unload(program: number): Promise<void>;
+  /**
+   * @param what is to be kept, for the error: "a copy of the weights"
+   * @throws Error in one sentence when tensors of these shapes do not fit into one allocation
+   */
+  checkAllocation(shapes: Iterable<readonly number[]>, what: string): void;
+  /** @throws Error in one sentence when an optimizer of such parameters does not fit, saying how many parameters would */
+  checkOptimizer(shapes: Iterable<readonly number[]>): void;
+  /** Memory for float32 tensors of these shapes, zeroed. @throws Error as `checkAllocation` does */
+  allocate<Name extends string>(
+    shapes: Iterable<readonly [Name, readonly number[]]>,
+    what?: string,
+  ): Promise<DeviceMemory<Name>>;
+  /** A copy of a tensor's values. */
+  read(source: DeviceTensor): Promise<HostArray>;
+  write(target: DeviceTensor, data: HostArray): Promise<void>;
+  /** Sets a tensor to zero. */
+  clear(target: DeviceTensor): Promise<void>;
+  /** @throws Error as `checkOptimizer` does */
+  openOptimizer(shapes: Iterable<readonly [string, readonly number[]]>): Promise<DeviceOptimizer>;
+  /**
+   * Runs an async generator where a loop over programs waits for no messages, and yields what it yields. Leaving the loop ends the generator.
+   *
+   * @param module address of a module that exports a {@link DeviceStream} as `stream` (`compiledModule`)
+   * @param args plain data
+   */
+  stream<Event>(module: string, args: unknown): AsyncGenerator<Event>;
+  /** Rejects the calls under way and all later ones, and frees everything. */
+  close(): Promise<void>;
+}

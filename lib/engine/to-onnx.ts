@@ -1,0 +1,41 @@
+/** A TensorFlow.js program as an ONNX model, for devices that run ONNX. */
+import './kernels/index.js';
+import type { HostArray, ProgramSource } from './device.js';
+import { DYNAMIC, type Graph, type Value } from './graph.js';
+import { writeOnnx } from './onnx.js';
+import { optimize } from './optimize.js';
+import { trace, type InputSpec } from './trace.js';
+
+/** Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model. */
+export function toOnnx({ program, inputs, constants }: ProgramSource): {
+  model: Uint8Array<ArrayBuffer>;
+  outputs: readonly Value[];
+  reads: ReadonlySet<string>;
+} {
+  const constantSpecs = Object.fromEntries(
+    Object.entries(constants).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
+  );
+  const graph = optimize(bindConstants(trace(program, { ...inputs, ...constantSpecs }), constants));
+  const used = new Set(graph.nodes.flatMap((node) => node.inputs));
+  // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
+  const read = graph.inputs.filter(({ name }) => used.has(name));
+  const model = writeOnnx({
+    ...graph,
+    inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])),
+  });
+  return { model, outputs: graph.outputs, reads: new Set(read.map(({ name }) => name)) };
+}
+
+export const dtypeOf = (data: HostArray): 'float32' | 'int32' =>
+  data instanceof Float32Array ? 'float32' : 'int32';
+
+function bindConstants(graph: Graph, constants: ProgramSource['constants']): Graph {
+  for (const [name, { shape, data }] of Object.entries(constants)) {
+    graph.constants.set(name, { name, shape, dtype: dtypeOf(data), data });
+  }
+  return { ...graph, inputs: graph.inputs.filter(({ name }) => !(name in constants)) };
+}
+
+function withGrowingAxis(value: Value, { growingAxis }: InputSpec): Value {
+  return { ...value, shape: value.shape.map((size, axis) => (axis === growingAxis ? DYNAMIC : size)) };
+}
