@@ -69,10 +69,10 @@ it(
 
     writeFileSync(
       join(dependant, 'use.mjs'),
-      `import { loadPolicy, loadPrompts, openCodec, resolveModelDirectory } from 'speech-dpo';
+      `import { CpuDevice, loadPolicy, loadPrompts, openCodec, resolveModelDirectory } from 'speech-dpo';
      const policy = await loadPolicy('default');
      const { train } = await loadPrompts('default', policy.tokenizer);
-     const codec = await openCodec('default');
+     const codec = await openCodec('default', new CpuDevice());
      const samples = await codec.decode(train[0].tgt_encodec);
      await codec.dispose();
      const nar = await loadPolicy(resolveModelDirectory('default') + '/nar');
