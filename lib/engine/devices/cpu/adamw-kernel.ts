@@ -63,20 +63,6 @@ const KERNEL = `
       (br_if $next (i32.lt_u (local.get $p) (local.get $end))))))
 `;
 
-/** What the kernel exports, with its arguments. */
-export interface KernelCalls {
-  sum_of_squares: readonly [gradient: number, end: number];
-  accumulate: readonly [total: number, gradient: number, end: number];
-  step: readonly [
-    parameter: number,
-    end: number,
-    gradient: number,
-    mean: number,
-    square: number,
-    ...scalars: readonly [number, number, number, number, number, number, number, number],
-  ];
-}
-
 const assembled = new Map<typeof KERNEL, Promise<Uint8Array>>();
 
 /** The kernel as WebAssembly bytes; assembled once, because each assembler takes 16 MB. */

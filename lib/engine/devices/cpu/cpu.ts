@@ -3,9 +3,7 @@ import { Worker } from 'node:worker_threads';
 import './no-telemetry.js';
 import { compiledModule } from '../../compiled-module.js';
 import type {
-  AdamWUpdate,
   Device,
-  DeviceMemory,
   DeviceOptimizer,
   DeviceProgram,
   DeviceTensor,
@@ -15,9 +13,8 @@ import type {
 } from '../../device.js';
 import { EngineError, EngineStopped } from '../../errors.js';
 import { toOnnx } from '../../to-onnx.js';
-import { openParts } from '../../../release.js';
-import { assembleAdamW, type KernelCalls } from './adamw-kernel.js';
 import { BYTES_OF_FLOAT, MOST_NUMBERS, checkBytes, checkTrainableShapes, paddedBytes } from './limits.js';
+import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
 import { ownMemory } from './owned.js';
 import type { Method, Reply, Request, WorkerCalls } from './protocol.js';
 import { defaultThreads } from './threads.js';
@@ -174,7 +171,7 @@ export class CpuDevice implements Device {
   }
 
   checkOptimizer(shapes: Iterable<readonly number[]>): void {
-    checkTrainableShapes([...shapes], REGIONS.length);
+    checkTrainableShapes([...shapes], OPTIMIZER_REGIONS.length);
   }
 
   /** Tensors start at multiples of 64 bytes in one WebAssembly memory. */
@@ -212,53 +209,7 @@ export class CpuDevice implements Device {
   async openOptimizer(shapes: Iterable<readonly [string, readonly number[]]>): Promise<DeviceOptimizer> {
     const named = [...shapes];
     this.checkOptimizer(named.map(([, shape]) => shape));
-    return openParts(async (opened) => {
-      const memory = await this.allocate(
-        REGIONS.flatMap((region) => named.map(([name, shape]) => [`${region}/${name}`, shape] as const)),
-        'a training',
-      );
-      opened.push(memory.release);
-      const kernel = await this.call('instantiate', memory.handle, await assembleAdamW());
-      const call = <Name extends keyof KernelCalls>(name: Name, ...args: KernelCalls[Name]) =>
-        this.call('call', kernel, name, [...args]);
-      const size = memory.byteLength / REGIONS.length;
-      const [parameter, gradient, mean, square, total] = REGIONS.map((_, index) => index * size);
-      const tensorsOf = (region: Region) =>
-        new Map(named.map(([name]) => [name, memory.tensors.get(`${region}/${name}`)!]));
-      let accumulated = false;
-      return {
-        parameters: tensorsOf('parameter'),
-        gradients: tensorsOf('gradient'),
-        means: tensorsOf('mean'),
-        squares: tensorsOf('square'),
-        async accumulate() {
-          await call('accumulate', total, gradient, total + size);
-          accumulated = true;
-        },
-        sumOfSquares() {
-          const source = accumulated ? total : gradient;
-          return call('sum_of_squares', source, source + size);
-        },
-        step: async (update: AdamWUpdate) => {
-          const source = accumulated ? total : gradient;
-          const { gradientScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, root, epsilon, step } = update;
-          const scalars = [
-            gradientScale,
-            decay,
-            oneMinusBeta1,
-            beta2,
-            oneMinusBeta2,
-            root,
-            epsilon,
-            step,
-          ] as const;
-          await call('step', parameter, parameter + size, source, mean, square, ...scalars);
-          if (accumulated) await this.call('clear', memory.handle, total, size);
-          accumulated = false;
-        },
-        release: memory.release,
-      };
-    });
+    return openCpuOptimizer(this, named);
   }
 
   /** Of a worker that is gone nothing is left to free. */
@@ -294,16 +245,6 @@ export class CpuDevice implements Device {
     if (this.#waiting.size === 0) this.#worker?.unref();
   }
 }
-
-/** One WebAssembly memory. */
-interface CpuMemory<Name extends string> extends DeviceMemory<Name> {
-  readonly handle: number;
-  readonly byteLength: number;
-}
-
-/** What an optimizer holds, in this order. */
-const REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
-type Region = (typeof REGIONS)[number];
 
 const totalBytes = (shapes: Iterable<readonly number[]>): number =>
   [...shapes].reduce((sum, shape) => sum + paddedBytes(shape), 0);

@@ -1,0 +1,67 @@
+/** Parameters, gradients and AdamW's moments in one WebAssembly memory, and the kernel that works on them there. */
+import { openParts } from '../../../release.js';
+import type { AdamWUpdate, DeviceMemory, DeviceOptimizer } from '../../device.js';
+import { assembleAdamW } from './adamw-kernel.js';
+import type { Method, WorkerCalls } from './protocol.js';
+
+/** What the memory holds, one region after the other. "total": sums of the gradients of a step's micro-batches. */
+export const OPTIMIZER_REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
+
+/** One WebAssembly memory. */
+export interface CpuMemory<Name extends string> extends DeviceMemory<Name> {
+  readonly handle: number;
+  readonly byteLength: number;
+}
+
+/** What the optimizer asks of the worker thread. */
+interface CpuThread {
+  allocate(shapes: Iterable<readonly [string, readonly number[]]>, what: string): Promise<CpuMemory<string>>;
+  call<M extends Method>(method: M, ...args: Parameters<WorkerCalls[M]>): Promise<ReturnType<WorkerCalls[M]>>;
+}
+
+/** @throws Error in one sentence when the regions do not fit into one memory */
+export function openCpuOptimizer(
+  thread: CpuThread,
+  shapes: readonly (readonly [string, readonly number[]])[],
+): Promise<DeviceOptimizer> {
+  return openParts(async (opened) => {
+    const memory = await thread.allocate(
+      OPTIMIZER_REGIONS.flatMap((region) =>
+        shapes.map(([name, shape]) => [`${region}/${name}`, shape] as const),
+      ),
+      'a training',
+    );
+    opened.push(memory.release);
+    const kernel = await thread.call('instantiate', memory.handle, await assembleAdamW());
+    const size = memory.byteLength / OPTIMIZER_REGIONS.length;
+    const [parameter, gradient, mean, square, total] = OPTIMIZER_REGIONS.map((_, index) => index * size);
+    const tensorsOf = (region: (typeof OPTIMIZER_REGIONS)[number]) =>
+      new Map(shapes.map(([name]) => [name, memory.tensors.get(`${region}/${name}`)!]));
+    /** Where a step finds its gradients. */
+    let source = gradient;
+    return {
+      parameters: tensorsOf('parameter'),
+      gradients: tensorsOf('gradient'),
+      means: tensorsOf('mean'),
+      squares: tensorsOf('square'),
+      async accumulate() {
+        await thread.call('call', kernel, 'accumulate', [total, gradient, total + size]);
+        source = total;
+      },
+      sumOfSquares: () => thread.call('call', kernel, 'sum_of_squares', [source, source + size]),
+      async step(update) {
+        const places = [parameter, parameter + size, source, mean, square];
+        await thread.call('call', kernel, 'step', [...places, ...scalarsOf(update)]);
+        if (source === total) await thread.call('clear', memory.handle, total, size);
+        source = gradient;
+      },
+      release: memory.release,
+    };
+  });
+}
+
+/** In the order in which the kernel takes them. */
+function scalarsOf(update: AdamWUpdate): number[] {
+  const { gradientScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, root, epsilon, step } = update;
+  return [gradientScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, root, epsilon, step];
+}
