@@ -30,6 +30,18 @@ export default {
       to: { path: '^lib/[^/]+/' },
     },
     {
+      name: 'view-is-told-what-to-draw',
+      severity: 'error',
+      from: { path: '^lib/view/' },
+      to: { path: '^lib/(engine|codec|policy|train|jobs)/' },
+    },
+    {
+      name: 'surfaces-stand-side-by-side',
+      severity: 'error',
+      from: { path: '^lib/cli/' },
+      to: { path: '^lib/notebook/' },
+    },
+    {
       name: 'lib-imports-only-lib',
       severity: 'error',
       from: { path: '^lib/' },
