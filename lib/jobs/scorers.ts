@@ -62,7 +62,7 @@ async function openReward({ reward, rewardModel }: Parameters, device: Device): 
     case 'length':
       return lengthReward;
     case 'mos':
-      return mosReward(await openOpinionScorer(rewardModel, device));
+      return mosReward(await openOpinionScorer(rewardModel, { device }));
   }
 }
 
@@ -76,7 +76,7 @@ async function openSecondScorers(
   for (const model of opinionModels) {
     if (reward === 'mos' && rewardModel === model) continue;
     try {
-      scorers.push(await openOpinionScorer(model, device));
+      scorers.push(await openOpinionScorer(model, { device }));
     } catch (error) {
       notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
     }

@@ -10,6 +10,7 @@ import { defaultThreads } from '../engine/index.js';
 import { isSilent } from './silence.js';
 import { checkRate, UnscorableSample } from './unscorable.js';
 import { cacheFolder } from './weights-path.js';
+import type { OnNotice } from '../notice.js';
 
 /** English, 39 M parameters, 150 MB, MIT licence. */
 export const DEFAULT_WHISPER = 'onnx-community/whisper-tiny.en';
@@ -37,6 +38,8 @@ export interface TranscriberOptions {
   model?: string;
   /** Threads for one operator; default: SPEECH_DPO_THREADS, else the machine's cores. */
   threads?: number;
+  /** Is told of a download. */
+  onNotice?: OnNotice;
 }
 
 export interface Transcriber {
@@ -68,7 +71,7 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
     isFolder || isOffline() || FILES.every((file) => existsSync(join(env.cacheDir!, asked, file)));
   if (!isHere) {
     env.remoteHost = hubEndpoint();
-    process.stderr.write(`Downloading the Whisper model ${asked} to ${env.cacheDir}\n`);
+    options.onNotice?.(`Downloading the Whisper model ${asked} to ${env.cacheDir}`);
   }
   const recognizer = await pipeline('automatic-speech-recognition', isFolder ? resolve(asked) : asked, {
     dtype: 'fp32',
