@@ -5,6 +5,7 @@ export default tseslint.config(
     ignores: [
       '.cache',
       'dist',
+      'docs/api',
       'node_modules',
       'models',
       'model_output',

@@ -25,6 +25,7 @@ export interface DnsmosScores {
   p808: number;
 }
 
+/** DNSMOS, ready to score. */
 export interface Dnsmos {
   /**
    * Scores one mono recording, resampled to 16 kHz. One shorter than 9.01 s is repeated until it is that long; of a longer one, windows
@@ -32,6 +33,7 @@ export interface Dnsmos {
    * @throws UnscorableSample when it holds no samples, or values that are not numbers
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<DnsmosScores>;
+  /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 

@@ -69,7 +69,9 @@ const WORDED = {
   },
 } as const;
 
+/** The name of a metric: what `--metric` takes. */
 export type MetricName = keyof typeof ALONE | keyof typeof COMPARING | keyof typeof WORDED;
+/** All metrics: those that need the recording alone, those that compare with another, those that compare with words. */
 export const METRIC_NAMES = [ALONE, COMPARING, WORDED].flatMap((group) => Object.keys(group)) as MetricName[];
 
 /** Whether a metric compares with a reference. */

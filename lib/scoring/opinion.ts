@@ -20,6 +20,7 @@ export interface OpinionScorer {
   readonly model: OpinionModel;
   /** @throws UnscorableSample saying why the recording cannot be scored */
   score(samples: Float32Array, sampleRateHz: number): Promise<number>;
+  /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 

@@ -14,6 +14,7 @@ import {
 import type { NisqaInput } from './nisqa/nisqa.js';
 import { scorerFailure, UnscorableSample } from './unscorable.js';
 
+/** What files are scored by, and what they are compared with. */
 export interface ScoreFilesOptions {
   metrics: readonly MetricName[];
   /** WAV file that stoi, estoi and pesq compare with. */

@@ -33,6 +33,7 @@ const FILES = [
   'onnx/decoder_model_merged.onnx',
 ];
 
+/** Which recognizer, and how it runs. */
 export interface TranscriberOptions {
   /** A local folder, or a name on the Hugging Face hub; default: the environment variable WHISPER_MODEL, else {@link DEFAULT_WHISPER}. */
   model?: string;
@@ -42,6 +43,7 @@ export interface TranscriberOptions {
   onNotice?: OnNotice;
 }
 
+/** A Whisper model, ready to transcribe. */
 export interface Transcriber {
   /**
    * What is said in a mono recording, decoded greedily; the empty text for silence, for which Whisper makes words up.
@@ -49,6 +51,7 @@ export interface Transcriber {
    * @throws UnscorableSample when the recording holds no samples, or values that are not numbers
    */
   transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>;
+  /** Frees the model. */
   dispose: () => Promise<void>;
 }
 

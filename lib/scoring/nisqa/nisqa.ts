@@ -29,6 +29,7 @@ export interface NisqaScores {
 
 export type { NisqaInput } from './features.js';
 
+/** NISQA, ready to score. */
 export interface Nisqa {
   /**
    * Scores one mono recording of 0.14 to 120 s at its own sample rate.
@@ -39,6 +40,7 @@ export interface Nisqa {
   scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | UnscorableSample)[]>;
   /** Scores a WAV file, its channels averaged; errors name the file. */
   scoreFile(path: string): Promise<NisqaScores>;
+  /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 
