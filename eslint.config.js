@@ -5,7 +5,6 @@ export default tseslint.config(
     ignores: [
       '.cache',
       'dist',
-      'docs/api',
       'node_modules',
       'models',
       'model_output',
