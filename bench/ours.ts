@@ -1,10 +1,9 @@
 /** speech-dpo's side: the same calls that an experiment makes. */
 import { CpuDevice } from '../lib/engine/index.js';
-import { parseBartConfig } from '../lib/checkpoint/bart-config.js';
-import { LOGITS_BIAS } from '../lib/checkpoint/bart-weights.js';
+import { bart } from '../lib/policy/bart/bart.js';
+import { LOGITS_BIAS } from '../lib/policy/bart/weights.js';
 import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
 import { openCompletionWriter } from '../lib/policy/generate.js';
-import { initializeWeights } from '../lib/policy/init.js';
 import { uniformStream } from '../lib/random.js';
 import { setting } from './setting.js';
 
@@ -13,8 +12,8 @@ const device = new CpuDevice();
 /** Codes of one codebook and eos: what a policy may write (lib/policy/sample.ts). */
 const CODES = 1024;
 
-const config = parseBartConfig({ model_type: 'bart', ...setting.model }, 'bench/setting.ts');
-const weights = initializeWeights(config, 0);
+const config = bart.parseConfig({ model_type: 'bart', ...setting.model }, 'bench/setting.ts');
+const weights = bart.initialize(config, 0);
 /** No completion ends early: all have the full length. */
 weights.get(LOGITS_BIAS)!.data[config.eos_token_id] = -1e9;
 
@@ -28,9 +27,9 @@ function randomIds(length: number, key: number): number[] {
 const firstCode = config.vocab_size - CODES;
 /** Open as in an experiment: compiled once for an iteration's evaluations and samples, in the warm-up here. */
 const writer = openCompletionWriter(
-  { config, weights },
+  { architecture: bart, config, weights },
   {
-    prefix: [config.decoder_start_token_id],
+    prefix: [],
     allowed: Int32Array.from({ length: CODES + 1 }, (_, i) =>
       i < CODES ? firstCode + i : config.eos_token_id,
     ),
@@ -64,7 +63,7 @@ export function dpoSteps(steps: number): () => Promise<void> {
     chosen: randomIds(completionLength, 3 * i + 1),
     rejected: randomIds(completionLength, 3 * i + 2),
   }));
-  const events = trainDpo({ config, weights: new Map(weights) }, pairs, {
+  const events = trainDpo({ architecture: bart, config, weights: new Map(weights) }, pairs, {
     device,
     beta: setting.beta,
     learningRate: setting.learningRate,

@@ -2,8 +2,6 @@
  * speech-dpo as a library: models, experiments, jobs, and everything that the command line and the notebooks use, in the order data flows. The
  * folders are entries of their own: `speech-dpo/engine`, `/audio`, `/codec`, `/scoring`, `/policy`, `/dpo`, `/view`, `/notebook`.
  */
-export { loadPretrained, savePretrained } from './checkpoint/pretrained.js';
-export type { BartConfig } from './checkpoint/bart-config.js';
 export { resolveModelDirectory } from './package-root.js';
 export { resolveSource } from './checkpoint/hub.js';
 export type { HostTensor } from './engine/host-tensor.js';

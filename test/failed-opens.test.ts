@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openCodec } from '../lib/codec/open.js';
-import { trainSupervised } from '../lib/train/supervised.js';
+import { causalSequences, type CausalExample } from '../lib/train/sequences.js';
+import { trainSupervised, type SupervisedTask } from '../lib/train/supervised.js';
 import { openTrainingState } from '../lib/train/training-state.js';
 import { trainDpo } from '../lib/dpo/trainer.js';
 import { CpuDevice, keepPrograms, type Compiled } from '../lib/engine/index.js';
@@ -55,11 +56,7 @@ async function readAll(events: AsyncGenerator): Promise<void> {
 describe('training', () => {
   const train = () =>
     readAll(
-      trainDpo(
-        { config: policy.config, weights: copyWeights(policy.weights) },
-        randomPairs(policy.config, 2),
-        OPTIONS,
-      ),
+      trainDpo({ ...policy, weights: copyWeights(policy.weights) }, randomPairs(policy.config, 2), OPTIONS),
     );
 
   it.each([0, 1])('frees its memory when program %i cannot be compiled', async (program) => {
@@ -73,16 +70,13 @@ describe('training', () => {
   it('supervised, likewise', async () => {
     failAt = 0;
     const weights = copyWeights(policy.weights);
-    const example = { source: [[4], [5]], decoder: [[2], [13]], labels: [0, 1] };
-    const task = {
-      causal: true,
-      sourceIds: 1,
-      decoderIds: 1,
+    const example: CausalExample = { prompt: [4, 5], labels: [0, 1] };
+    const task: SupervisedTask<CausalExample> = {
+      sequences: causalSequences(policy),
       batch: () => ({ examples: [example], head: Int32Array.of(12, 13) }),
     };
     const options = { steps: 1, learningRate: 1e-3, warmupSteps: 0, weightDecay: 0, maxGradNorm: 1 };
-    const training = () =>
-      readAll(trainSupervised({ config: policy.config, weights }, task, { device, ...options }));
+    const training = () => readAll(trainSupervised({ ...policy, weights }, task, { device, ...options }));
     await expect(training()).rejects.toThrow('no session');
     expect(open).toBe(0);
     await training();

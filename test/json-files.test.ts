@@ -7,8 +7,9 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'nod
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readBartConfig } from '../lib/checkpoint/bart-config.js';
-import { loadPretrained, savePretrained } from '../lib/checkpoint/pretrained.js';
+import { ARCHITECTURES, readModelConfig } from '../lib/policy/architectures.js';
+import { bart } from '../lib/policy/bart/bart.js';
+import { loadPretrained, savePretrained } from '../lib/policy/pretrained.js';
 import { readTensorFiles } from '../lib/checkpoint/tensor-files.js';
 import { loadEncodec } from '../lib/codec/encodec/checkpoint.js';
 import { loadSpectralCodec } from '../lib/codec/spectral/checkpoint.js';
@@ -52,10 +53,10 @@ const KINDS: Record<string, () => Promise<Kind>> = {
   async "a BART's config.json"() {
     const folder = join(temporaryFolder(), 'bart');
     const config = tinyConfig();
-    await savePretrained(folder, { config, weights: tinyWeights(config) });
+    await savePretrained(folder, { architecture: bart, config, weights: tinyWeights(config) });
     const file = join(folder, 'config.json');
     const read = async () => {
-      await readBartConfig(file);
+      await readModelConfig(file, ARCHITECTURES);
       await loadPretrained(folder);
     };
     return { file, folder, read };

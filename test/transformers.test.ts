@@ -5,7 +5,8 @@
 import { spawnSync } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadPretrained, savePretrained } from '../lib/checkpoint/pretrained.js';
+import { loadPretrained, savePretrained } from '../lib/policy/pretrained.js';
+import { bart } from '../lib/policy/bart/bart.js';
 import { exists } from '../lib/checkpoint/files.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadPolicy, savePolicy } from '../lib/policy/policy.js';
@@ -70,12 +71,12 @@ async function writeFolders(folder: string): Promise<Map<string, string>> {
     ['tiny', TINY],
     ['tiny from bfloat16', bfloat16],
   ]) {
-    const { config, weights } = await loadPretrained(source);
+    const { config, weights } = await loadPretrained(source, [bart]);
     // A training's small changes, which bfloat16 would round away.
     for (const { data } of weights.values())
       if (data instanceof Float32Array) data.forEach((value, i) => (data[i] = value * (1 + (i % 7) * 1e-4)));
     const saved = join(folder, name);
-    await savePretrained(saved, { config, weights });
+    await savePretrained(saved, { architecture: bart, config, weights });
     folders.set(saved, 'float32');
   }
   return folders;
@@ -86,7 +87,7 @@ describe.skipIf(pythons.length === 0)('transformers', () => {
     const folders = await writeFolders(temporaryFolder());
     const answers = pythons.map((python) => ask(python, [...folders.keys()]));
     for (const [folder, stored] of folders) {
-      const model = await loadPretrained(folder);
+      const model = await loadPretrained(folder, [bart]);
       const tokenizer =
         (await exists(join(folder, 'tokenizer.json'))) && (await loadPolicy(folder)).tokenizer;
       for (const { version, folders: opened } of answers) {

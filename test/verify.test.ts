@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { loadPretrained } from '../lib/checkpoint/pretrained.js';
+import { loadPretrained } from '../lib/policy/pretrained.js';
+import { bart } from '../lib/policy/bart/bart.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { verify } from '../lib/verify/verify.js';
 import { verifyForward, verifyGreedy, verifyPartner } from '../lib/verify/forward.js';
@@ -22,7 +23,6 @@ import type { FloatTensor } from '../lib/engine/host-tensor.js';
 import { writeSafetensors } from '../lib/checkpoint/safetensors.js';
 import { sharedPath } from './support/shared.js';
 import { temporaryFolder } from './support/temporary-folder.js';
-import { tinyConfig } from './support/tiny-bart.js';
 import { device } from './support/device.js';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/golden', import.meta.url));
@@ -45,7 +45,7 @@ const l2 = (values: ArrayLike<number>) =>
 
 describe('on the fixture: transformers and TRL', () => {
   it('one forward pass, sampling rules, greedy decoding and the non-autoregressive decoder', async () => {
-    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
+    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'), [bart]);
     const forward = await readForwardGolden(FIXTURE);
     const rows = [
       ...(await verifyForward(model, forward, device)),
@@ -57,7 +57,7 @@ describe('on the fixture: transformers and TRL', () => {
   });
 
   it('a changed logit fails its row alone', async () => {
-    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
+    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'), [bart]);
     const forward = await readForwardGolden(FIXTURE);
     forward.logits[0][11][599] += 1e-4;
     expect(failures(await verifyForward(model, forward, device)).map(({ quantity }) => quantity)).toEqual([
@@ -66,7 +66,7 @@ describe('on the fixture: transformers and TRL', () => {
   });
 
   it('the gradient of the first step', async () => {
-    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
+    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'), [bart]);
     const gradients = await computeFirstGradients(model, await readDpoGolden(FIXTURE), device);
     const expected = Object.entries((await readChecksums()).step0_gradients.per_param).filter(
       ([name]) => !isUndetermined(name),
@@ -80,7 +80,7 @@ describe('on the fixture: transformers and TRL', () => {
   });
 
   it('ten steps of training', async () => {
-    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
+    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'), [bart]);
     const rows = await verifySteps(model, await readDpoGolden(FIXTURE), device);
     expect(rows).toHaveLength(4);
     expect(failures(rows)).toEqual([]);
@@ -144,7 +144,7 @@ it.skipIf(!python)('a folder that scripts/reference/make.py made passes', { time
 
 describe('a folder that records the noise of its own float32', () => {
   it('is held to the larger of noise and tolerance, and the row says so', async () => {
-    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'));
+    const model = await loadPretrained(join(FIXTURE, 'tiny_bart'), [bart]);
     const forward = await readForwardGolden(FIXTURE);
     forward.logits[0][11][599] += 3e-5;
     const rowOf = async (noise: object) => {
@@ -179,7 +179,7 @@ describe('a folder that records the noise of its own float32', () => {
     const trained = new Map(weights).set('loud', { shape: [1], dtype: 'float32', data: Float32Array.of(1 + 8e-6) }); // prettier-ignore
     const verifyWith = async (final_params_maxabs: object) => {
       await writeFile(join(folder, 'noise_f32_vs_f64.json'), JSON.stringify({ final_params_maxabs }));
-      return verifyFinalWeights({ config: tinyConfig(), weights: trained }, folder, await readNoise(folder));
+      return verifyFinalWeights({ weights: trained }, folder, await readNoise(folder));
     };
     expect(await verifyWith({})).toMatchObject({ tolerance: 5e-6, pass: false });
     expect(await verifyWith({ 'k_proj.bias': [1.2e-5, 0, 0] })).toMatchObject({

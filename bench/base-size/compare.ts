@@ -5,7 +5,8 @@
  */
 import { CpuDevice } from '../../lib/engine/index.js';
 import { join } from 'node:path';
-import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
 import { verifyCodec } from '../../lib/verify/codec.js';
 import { verifyForward, verifyGreedy } from '../../lib/verify/forward.js';
@@ -27,7 +28,7 @@ await report('tokenizers', async () => [
   await verifyTokenizer('tiny_bart', 'tokenizer.json'),
   await verifyTokenizer('bart_bin', 'vocab.json and merges.txt'),
 ]);
-const model = await loadPretrained(join(folder, 'tiny_bart'));
+const model = await loadPretrained(join(folder, 'tiny_bart'), [bart]);
 await report('forward', async () =>
   (await verifyForward(model, golden, device)).map(({ quantity, difference }) =>
     row(quantity, difference, TOLERANCE),

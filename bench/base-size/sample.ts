@@ -5,7 +5,7 @@
  */
 import { CpuDevice } from '../../lib/engine/index.js';
 import { join } from 'node:path';
-import { LOGITS_BIAS } from '../../lib/checkpoint/bart-weights.js';
+import { LOGITS_BIAS } from '../../lib/policy/bart/weights.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
 import { openSampler } from '../../lib/policy/sample.js';
 

@@ -2,11 +2,13 @@
  * config.json as Python reads it: 0 and 0.0 are two things there, and transformers 5 refuses a model that has the one where it wants the
  * other. JavaScript has one kind of number, so which ones are floats is remembered from the text that was read.
  */
+import { parseJson } from './json-file.js';
+import { readTextFile } from './text-file.js';
 
 /** Where a JSON text has floats, see {@link findFloats}. */
 export type Floats = ReadonlySet<string>;
 
-/** Numbers of transformers' BartConfig and GenerationConfig that are floats, whatever wrote the file that they were read from. */
+/** Numbers that transformers declares as floats, of PretrainedConfig, BartConfig and GenerationConfig, whatever wrote the file that they were read from. */
 const FLOAT_FIELDS = new Set([
   'activation_dropout',
   'assistant_confidence_threshold',
@@ -36,6 +38,30 @@ const FLOAT_FIELDS = new Set([
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const FLOAT = /^-?\d+[.eE]/;
 const MARK = 'float';
+
+/** Which numbers of a configuration its file wrote as floats. */
+const floatsRead = new WeakMap<object, Floats>();
+
+/**
+ * Reads a config.json.
+ *
+ * @param parse makes a configuration of the file's content
+ * @throws one sentence naming the file that is missing or no JSON, and what `parse` throws
+ */
+export async function readConfig<Config extends object>(
+  file: string,
+  parse: (content: unknown) => Config,
+): Promise<Config> {
+  const text = await readTextFile(file);
+  const config = parse(parseJson(text, file));
+  floatsRead.set(config, findFloats(text));
+  return config;
+}
+
+/** Which numbers of a configuration were floats in the file that it was read from. */
+export function floatsOf(config: object): Floats | undefined {
+  return floatsRead.get(config);
+}
 
 /** The places of the numbers that a JSON text writes with a point or an exponent. */
 export function findFloats(text: string): Floats {

@@ -1,66 +1,67 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
-import { floatsOf, readBartConfig } from './bart-config.js';
-import type { BartConfig } from './bart-config.js';
-import { bartWeightShapes, LOGITS_BIAS, SHARED_EMBEDDING, SHARED_EMBEDDING_ALIASES } from './bart-weights.js';
 import { writeChecksums } from './checksums.js';
-import { configJson } from './config-json.js';
+import { configJson, floatsOf } from './config-json.js';
 import { exists, makeFolder } from './files.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
 import { readTensorFiles } from './tensor-files.js';
 
-/** The weights of a BART by transformers' names, in the order of `bartWeightShapes`. */
-export type BartWeights = Map<string, FloatTensor>;
+/** What a network's tensors must be. */
+export interface WeightRules {
+  /** Names and shapes, in the order in which they are written. */
+  shapes: ReadonlyMap<string, readonly number[]>;
+  /** The network's name, for messages: "BART" */
+  title: string;
+}
+
+type Tensors = ReadonlyMap<string, HostTensor>;
 
 const MODEL_FILES =
   /^SHA256SUMS$|^README\.md$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
 
 /**
- * Reads a Hugging Face folder of a BART: config.json and the weights, as safetensors or pytorch_model.bin, whole or in shards.
- * Tied copies of the embedding are checked and dropped; a missing final_logits_bias is zeros, as in transformers.
- * @throws one sentence naming the file and tensor when anything is missing, unexpected, of another shape or not finite.
+ * The weights of a Hugging Face folder, as safetensors or pytorch_model.bin, whole or in shards.
+ *
+ * @param fromFile gives the tensors of the files the names of `shapes`; default: they have them
+ * @throws one sentence naming the file and tensor when anything is missing, unexpected, of another shape or not finite
  */
-export async function loadPretrained(
+export async function readWeights(
   directory: string,
-): Promise<{ config: BartConfig; weights: BartWeights }> {
-  if (!(await exists(directory)))
-    throw new Error(`${directory} does not exist: give the folder of a BART checkpoint.`);
-  const config = await readBartConfig(join(directory, 'config.json'));
-  const tensors = untieEmbeddings(withModelPrefix(await readTensorFiles(directory)), directory);
-  if (!tensors.has(LOGITS_BIAS)) {
-    tensors.set(LOGITS_BIAS, {
-      shape: [1, config.vocab_size],
-      dtype: 'float32',
-      data: new Float32Array(config.vocab_size),
-    });
-  }
-  return { config, weights: selectWeights(tensors, config, directory) };
+  rules: WeightRules,
+  fromFile: (tensors: Tensors) => Tensors = (tensors) => tensors,
+): Promise<Map<string, FloatTensor>> {
+  return selectWeights(fromFile(await readTensorFiles(directory)), rules, directory);
+}
+
+export interface FolderOptions {
+  /** Content of generation_config.json; by default what transformers derives from the configuration. */
+  generationConfig?: Record<string, unknown>;
+  /** How weights are stored, default float32. */
+  dtype?: 'float32' | 'float16';
+  /** A folder whose tokenizer files come along. */
+  copyTokenizerFrom?: string;
 }
 
 /**
- * Writes a Hugging Face folder that transformers' `BartForConditionalGeneration.from_pretrained` opens, with a manifest
- * (SHA256SUMS); it appears complete or not at all.
- * @param options.generationConfig content of generation_config.json; by default what transformers derives from `config`.
- * @param options.dtype how weights are stored, default float32.
- * @param options.copyTokenizerFrom a folder whose tokenizer files come along.
- * @throws when a file cannot be written, or `directory` holds files that are no checkpoint's; an old checkpoint gives way.
+ * Writes a Hugging Face folder that transformers' `from_pretrained` opens, with a manifest (SHA256SUMS); it appears complete or not at
+ * all.
+ *
+ * @throws when a file cannot be written, or `directory` holds files that are no checkpoint's; an old checkpoint gives way
  */
-export async function savePretrained(
+export async function writePretrained(
   directory: string,
-  options: {
-    config: BartConfig;
-    weights: Map<string, HostTensor>;
-    generationConfig?: Record<string, unknown>;
-    dtype?: 'float32' | 'float16';
-    copyTokenizerFrom?: string;
+  options: FolderOptions & {
+    config: Readonly<Record<string, unknown>>;
+    weights: Tensors;
+    rules: WeightRules;
   },
 ): Promise<void> {
   const { dtype = 'float32' } = options;
   await refuseForeignFiles(directory);
-  const weights = selectWeights(options.weights, options.config, directory);
+  const weights = selectWeights(options.weights, options.rules, directory);
   // transformers reads torch_dtype up to 4.55, and dtype, where there is one, from then on.
   const config = { ...options.config, dtype, torch_dtype: dtype };
   const generationConfig = options.generationConfig ?? defaultGenerationConfig(config);
@@ -113,44 +114,14 @@ export async function copyTokenizer(from: string, to: string): Promise<Map<strin
   return checksums;
 }
 
-/** Files of the bare `BartModel` name their tensors without "model."; transformers adds it on loading. */
-function withModelPrefix(tensors: Map<string, HostTensor>): Map<string, HostTensor> {
-  if ([...tensors.keys()].some((name) => name.startsWith('model.'))) return tensors;
-  return new Map(
-    [...tensors].map(([name, tensor]) => [
-      /^(shared|encoder|decoder)\./.test(name) ? `model.${name}` : name,
-      tensor,
-    ]),
-  );
-}
-
-function untieEmbeddings(tensors: Map<string, HostTensor>, directory: string): Map<string, HostTensor> {
-  const untied = new Map(tensors);
-  for (const alias of SHARED_EMBEDDING_ALIASES) {
-    const copy = tensors.get(alias);
-    if (!copy) continue;
-    const shared = untied.get(SHARED_EMBEDDING);
-    if (shared && !sameTensor(shared, copy)) {
-      throw new Error(
-        `${directory}: ${alias} differs from the embedding it is tied to; speech-dpo computes BART with one shared embedding.`,
-      );
-    }
-    untied.set(SHARED_EMBEDDING, copy);
-    untied.delete(alias);
-  }
-  return untied;
-}
-
-function sameTensor(a: HostTensor, b: HostTensor): boolean {
-  const bytes = ({ data }: HostTensor): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return a.dtype === b.dtype && String(a.shape) === String(b.shape) && bytes(a).equals(bytes(b));
-}
-
-/** The tensors that `config` asks for, in order; the error names the first that is missing, unexpected, misshapen or not finite. */
-function selectWeights(tensors: Map<string, HostTensor>, config: BartConfig, directory: string): BartWeights {
-  const shapes = bartWeightShapes(config);
+/** The tensors of `shapes`, in order; the error names the first that is missing, unexpected, misshapen or not finite. */
+function selectWeights(
+  tensors: Tensors,
+  { shapes, title }: WeightRules,
+  directory: string,
+): Map<string, FloatTensor> {
   const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
-  const weights: BartWeights = new Map();
+  const weights = new Map<string, FloatTensor>();
   for (const [name, shape] of shapes) {
     const tensor = tensors.get(name);
     if (!tensor)
@@ -170,19 +141,23 @@ function selectWeights(tensors: Map<string, HostTensor>, config: BartConfig, dir
   if (unexpected.length > 0) {
     const others = unexpected.length > 1 ? ` and ${unexpected.length - 1} more` : '';
     throw new Error(
-      `${directory}: tensor "${unexpected[0]}"${others} is not part of the BART that config.json describes.`,
+      `${directory}: tensor "${unexpected[0]}"${others} is not part of the ${title} that config.json describes.`,
     );
   }
   return weights;
 }
 
-function defaultGenerationConfig(config: BartConfig): Record<string, unknown> {
-  const keys = ['bos_token_id', 'pad_token_id', 'eos_token_id', 'decoder_start_token_id'] as const;
-  const forced = (['forced_bos_token_id', 'forced_eos_token_id'] as const).filter(
-    (key) => config[key] != null,
-  );
-  return Object.fromEntries([
-    ['_from_model_config', true],
-    ...[...keys, ...forced].map((key) => [key, config[key]]),
-  ]);
+/** Ids that generation_config.json repeats. */
+const GENERATION_IDS = [
+  'bos_token_id',
+  'pad_token_id',
+  'eos_token_id',
+  'decoder_start_token_id',
+  'forced_bos_token_id',
+  'forced_eos_token_id',
+];
+
+function defaultGenerationConfig(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const given = GENERATION_IDS.filter((key) => config[key] != null);
+  return { _from_model_config: true, ...Object.fromEntries(given.map((key) => [key, config[key]])) };
 }

@@ -1,8 +1,9 @@
 /** Preference pairs as padded arrays. */
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import { attentionMask, lengthMask, padIds, steppedLength } from '../policy/padding.js';
+import type { BatchSizes, Model, ModelConfig } from '../policy/architecture.js';
+import { lengthMask, padIds, steppedLength } from '../policy/padding.js';
+import type { Arrays } from '../train/objective.js';
 
-/** Packed token ids: prompt as the encoder reads it, completions as labels (`<s>` ... `</s>`). */
+/** Packed token ids: prompt as the policy reads it, completions as labels (`<s>` ... `</s>`). */
 export interface PreferencePair {
   prompt: number[];
   chosen: number[];
@@ -21,20 +22,27 @@ export interface BatchShape {
   completionLength: number;
 }
 
+/** The network that pairs are of. */
+export type Network = Pick<Model, 'architecture' | 'config'>;
+
 /** @throws Error naming the pair and the part of it that has more ids than the model has positions */
-export function checkPairs(pairs: readonly PreferencePair[], config: BartConfig): void {
-  const positions = config.max_position_embeddings;
+export function checkPairs(pairs: readonly PreferencePair[], { architecture, config }: Network): void {
   pairs.forEach((pair, index) => {
-    for (const part of ['prompt', 'chosen', 'rejected'] as const)
+    const check = (part: 'prompt' | 'chosen' | 'rejected', positions: number) => {
       if (pair[part].length > positions)
         throw new Error(
           `pair ${index}: ${part} has ${pair[part].length} ids, the model has ${positions} positions`,
         );
+    };
+    check('prompt', config.max_position_embeddings);
+    const left = architecture.completionPositions(config, pair.prompt.length);
+    check('chosen', left);
+    check('rejected', left);
   });
 }
 
 /** The smallest stepped lengths that hold every pair, never above the model's positions. */
-export function batchShape(pairs: readonly PreferencePair[], config: BartConfig): BatchShape {
+export function batchShape(pairs: readonly PreferencePair[], config: ModelConfig): BatchShape {
   const prompts = pairs.map(({ prompt }) => prompt.length);
   const completions = pairs.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length]);
   return {
@@ -44,24 +52,25 @@ export function batchShape(pairs: readonly PreferencePair[], config: BartConfig)
   };
 }
 
-/** Labels moved one place right behind decoder_start_token_id (transformers' shift_tokens_right). */
-export function shiftRight(labels: readonly number[], config: BartConfig): number[] {
-  return [config.decoder_start_token_id, ...labels.slice(0, -1)];
+/** What the architecture is told of a shape: two completions of each prompt, chosen and rejected. */
+export function sizesOf({ pairs, promptLength, completionLength }: BatchShape): BatchSizes {
+  return { prompts: pairs, samples: 2, promptLength, completionLength };
 }
 
-/** The arrays of `PairTensors` (lib/dpo/pair-program.ts). */
-export function collatePairs(pairs: readonly PreferencePair[], shape: BatchShape, config: BartConfig) {
+/**
+ * The architecture's arrays of a batch of B pairs, labels [R * T] int32 (any id where masked), and labelMask [R, T], 1 where a label
+ * counts. Rows are in the order chosen 0, rejected 0, chosen 1, ... (R = 2B).
+ */
+export function collatePairs(
+  pairs: readonly PreferencePair[],
+  shape: BatchShape,
+  { architecture, config }: Network,
+): Arrays {
   const prompts = pairs.map(({ prompt }) => prompt);
   const completions = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
-  const { promptLength, completionLength } = shape;
+  const { completionLength } = shape;
   return {
-    promptIds: padIds(prompts, promptLength, config.pad_token_id),
-    promptMask: attentionMask(prompts, promptLength),
-    decoderIds: padIds(
-      completions.map((labels) => shiftRight(labels, config)),
-      completionLength,
-      config.pad_token_id,
-    ),
+    ...architecture.collate(config, sizesOf(shape), prompts, completions),
     labels: padIds(completions, completionLength, config.pad_token_id),
     labelMask: lengthMask(completions, completionLength, 1, 0),
   };

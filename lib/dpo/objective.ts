@@ -1,6 +1,5 @@
 /** Training on preference pairs as an objective: any preference loss, with RPO's term beside it. */
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import { BUFFERS } from '../train/gradient-program.js';
+import { buffersOf, type Model } from '../policy/architecture.js';
 import type { Arrays, Objective } from '../train/objective.js';
 import {
   batchShape,
@@ -25,7 +24,7 @@ export interface PreferenceObjective extends Objective<Pairs, BatchShape, DpoMet
  * The reference is the policy before the first step: its log-probabilities of `referenceBatches` are computed once, by `prepare`.
  */
 export function preferenceObjective(
-  config: BartConfig,
+  policy: Model,
   loss: PreferenceLoss,
   rpoAlpha: number,
   referenceBatches: readonly Pairs[],
@@ -41,11 +40,11 @@ export function preferenceObjective(
       : {}),
   });
   return {
-    fixed: BUFFERS,
+    fixed: buffersOf(policy),
     referenceOf,
-    shape: (pairs) => batchShape(pairs, config),
-    program: (shape) => pairProgram(config, shape, { loss, rpoAlpha, rewards }),
-    collate: (pairs) => collatePairs(pairs, batchShape(pairs, config), config),
+    shape: (pairs) => batchShape(pairs, policy.config),
+    program: (shape) => pairProgram(policy, shape, { loss, rpoAlpha, rewards }),
+    collate: (pairs) => collatePairs(pairs, batchShape(pairs, policy.config), policy),
     targets(pairs, step) {
       const pairsOfStep = step.flat();
       return {

@@ -1,44 +1,23 @@
 /** Preference pairs through the policy: log-probabilities, and the loss of them, for one batch shape. */
 import type { Tensor } from '@tensorflow/tfjs';
-import type { BartConfig } from '../checkpoint/bart-config.js';
 import { tf, type InputSpec } from '../engine/index.js';
-import { causalMask, decode, encode, logits, type Weights } from '../policy/bart.js';
+import type { Tensors } from '../policy/architecture.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import type { BatchProgram } from '../train/objective.js';
-import type { BatchShape } from './batch.js';
+import { sizesOf, type BatchShape, type Network } from './batch.js';
 import { computeLoss, ofBoth, type PreferenceLoss, type PreferenceTensors } from './preference-loss.js';
-
-/** Inputs of one batch of B pairs; rows are in the order chosen 0, rejected 0, chosen 1, ... (R = 2B). */
-export interface PairTensors {
-  /** [B, S] int32 */
-  promptIds: Tensor;
-  /** [B, S] additive */
-  promptMask: Tensor;
-  /** [R, T] int32 */
-  decoderIds: Tensor;
-  /** [R * T] int32, any id where masked */
-  labels: Tensor;
-  /** [R, T]: 1 where a label counts */
-  labelMask: Tensor;
-  /** [T, T] */
-  causalMask: Tensor;
-}
 
 /**
  * Sum of the log-probabilities of each row's labels: [B, 2], chosen and rejected.
- * The encoder runs once a pair; TRL runs it twice with the same result.
+ *
+ * @param tensors weights, and the arrays of `collatePairs` for B pairs
  */
-function pairLogProbs(config: BartConfig, w: Weights, batch: PairTensors): Tensor {
-  const [rows, length] = batch.decoderIds.shape;
-  const encoded = encode(config, w, batch.promptIds, batch.promptMask);
-  const hidden = decode(config, w, {
-    ids: batch.decoderIds,
-    encoded,
-    encoderMask: batch.promptMask,
-    selfMask: batch.causalMask,
-  });
-  const tokens = labelLogProbs(logits(w, tf.reshape(hidden, [rows * length, config.d_model])), batch.labels);
-  return tf.reshape(tf.sum(tf.mul(tf.reshape(tokens, [rows, length]), batch.labelMask), 1), [rows / 2, 2]);
+function pairLogProbs({ architecture, config }: Network, tensors: Tensors): Tensor {
+  const hidden = architecture.hiddenStates(config, tensors);
+  const [rows, length, width] = hidden.shape as [number, number, number];
+  const scores = architecture.logits(tensors, tf.reshape(hidden, [rows * length, width]));
+  const logps = tf.reshape(labelLogProbs(scores, tensors.labels), [rows, length]);
+  return tf.reshape(tf.sum(tf.mul(logps, tensors.labelMask), 1), [rows / 2, 2]);
 }
 
 /**
@@ -74,17 +53,17 @@ export interface PairObjective {
  * there are any, is weighted by `pairWeights` [B]. With `rpoAlpha` the mean of `chosenNll` is over `chosenLabels` [].
  */
 export function pairProgram(
-  config: BartConfig,
-  { pairs, promptLength, completionLength }: BatchShape,
+  network: Network,
+  shape: BatchShape,
   { loss, rpoAlpha = 0, rewards = false }: PairObjective,
 ): BatchProgram {
+  const { pairs, completionLength } = shape;
   const rows = 2 * pairs;
+  const batch = network.architecture.batchInputs(network.config, sizesOf(shape));
   const ofBothCompletions: InputSpec = { shape: [pairs, 2], dtype: 'float32' };
   return {
     inputs: {
-      promptIds: { shape: [pairs, promptLength], dtype: 'int32' },
-      promptMask: { shape: [pairs, promptLength], dtype: 'float32' },
-      decoderIds: { shape: [rows, completionLength], dtype: 'int32' },
+      ...batch.inputs,
       labels: { shape: [rows * completionLength], dtype: 'int32' },
       labelMask: { shape: [rows, completionLength], dtype: 'float32' },
     },
@@ -95,10 +74,8 @@ export function pairProgram(
       pairWeights: { shape: [pairs], dtype: 'float32' },
       ...(rpoAlpha === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
     },
-    constants: {
-      causalMask: { shape: [completionLength, completionLength], data: causalMask(completionLength) },
-    },
-    forward: (w) => ({ logps: pairLogProbs(config, w, w as unknown as PairTensors) }),
+    constants: batch.constants,
+    forward: (tensors) => ({ logps: pairLogProbs(network, tensors) }),
     loss({ logps }, { reference, rewards, labelCounts, pairWeights, chosenLabels }) {
       const mean = weightedLoss(
         loss,

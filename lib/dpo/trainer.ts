@@ -1,14 +1,13 @@
 /**
- * Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) of an encoder-decoder policy, numerically TRL 0.9.6's
+ * Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) of a policy, numerically TRL 0.9.6's
  * DPOTrainer: sigmoid loss, or another `PreferenceLoss`, on summed log-probabilities, AdamW, global-norm clipping, linear decay of the
  * learning rate to 0; RPO's term (`rpoAlpha`) is added as TRL has added it since 0.12.
  *
  * The reference is the policy as it is when training starts; its log-probabilities are computed once, before the first step.
  * Not supported: dropout (TRL's disable_dropout intends the same), label smoothing, warm-up.
  */
-import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
-import type { BartConfig } from '../checkpoint/bart-config.js';
+import type { Model } from '../policy/architecture.js';
 import { shuffled } from '../random.js';
 import { linearDecay, optimize } from '../train/optimize.js';
 import type { TrainingSnapshot } from '../train/training-state.js';
@@ -70,28 +69,23 @@ export type DpoEvent =
       referenceLogps: number[];
     };
 
-interface Trainable {
-  readonly config: BartConfig;
-  readonly weights: Map<string, HostTensor>;
-}
-
 /**
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
  * @throws if both `beta` and `loss` are given, a pair is longer than the model's positions, a loss or gradient is not finite (naming the
  * step, after `diverged`), or on abort
  */
 export async function* trainDpo(
-  policy: Trainable,
+  policy: Model,
   pairs: readonly PreferencePair[],
   options: DpoOptions,
 ): AsyncGenerator<DpoEvent> {
   if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
-  checkPairs(pairs, policy.config);
+  checkPairs(pairs, policy);
   const { batchSize, gradientAccumulationSteps, epochs, seed } = options;
   const { train, validation } = splitPairs(pairs, options);
   const referenceBatches = chunks([...train, ...validation], batchSize);
   const loss = chooseLoss(options);
-  const objective = preferenceObjective(policy.config, loss, options.rpoAlpha ?? 0, referenceBatches);
+  const objective = preferenceObjective(policy, loss, options.rpoAlpha ?? 0, referenceBatches);
 
   const stepsOfEpochs = Array.from({ length: epochs }, (_, epoch) => {
     const order = options.shuffle === false ? train : shuffled(train, seed, epoch);

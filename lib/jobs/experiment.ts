@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { CpuDevice, type Device } from '../engine/index.js';
 import { openCodec } from '../codec/open.js';
 import type { DatasetItem } from '../data/item.js';
+import { buffersOf } from '../policy/architecture.js';
 import { splitTrained } from '../train/gradient-program.js';
 import { checkTrainable } from '../train/training-state.js';
 import { resolveModelDirectory } from '../package-root.js';
@@ -115,7 +116,7 @@ async function loadInputs(
   signal?: AbortSignal,
 ) {
   const policy = await loadPolicy(await findModelPart(parameters, 'policy', signal));
-  if (trains) checkTrainable(splitTrained(policy.weights).trained, device);
+  if (trains) checkTrainable(splitTrained(policy.weights, buffersOf(policy)).trained, device);
   const partnerModel = sound ? await loadPolicy(await findModelPart(parameters, 'nar', signal)) : undefined;
   if (partnerModel) checkUploadable(partnerModel.weights, device);
   const { data, trainPrompts, testPrompts, instruction } = parameters;

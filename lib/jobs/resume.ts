@@ -1,4 +1,4 @@
-import { loadPretrained } from '../checkpoint/pretrained.js';
+import { loadPretrained } from '../policy/pretrained.js';
 import type { RunEvent } from '../run/events.js';
 import { withRun } from './experiment.js';
 import { iterate } from '../experiment/iterate.js';
@@ -34,7 +34,7 @@ export async function* resumeExperiment(
       async function* (inputs) {
         const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
         if (policy) {
-          const { weights } = await loadPretrained(policy);
+          const { weights } = await loadPretrained(policy, [inputs.policy.architecture]);
           for (const [name, tensor] of weights) inputs.policy.weights.set(name, tensor);
         }
         const earlier = await cutRecord(directories, record, kept);

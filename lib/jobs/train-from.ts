@@ -1,6 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from '../experiment/checkpoints.js';
 import { CpuDevice } from '../engine/index.js';
+import { buffersOf } from '../policy/architecture.js';
 import { splitTrained } from '../train/gradient-program.js';
 import { checkTrainable } from '../train/training-state.js';
 import { loadPolicy } from '../policy/policy.js';
@@ -39,7 +40,7 @@ export async function* trainFrom(
   const { root, signal } = options;
   const policy = await loadPolicy(await findModelPart(recorded, 'policy', signal));
   const device = new CpuDevice();
-  checkTrainable(splitTrained(policy.weights).trained, device);
+  checkTrainable(splitTrained(policy.weights, buffersOf(policy)).trained, device);
   // Says what the policy cannot read before a folder is made.
   packPairs(policy, rows);
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));

@@ -9,17 +9,18 @@ import { argMax, draw, warp, type SamplingRules } from './warp.js';
 
 /** Plain data: what the loop runs on. */
 export interface DecodeLoop {
-  /** The compiled step (lib/policy/decoder-step.ts). */
+  /** The compiled step (`Generation.stepProgram`). */
   program: number;
   memory: StepMemory;
   rows: number;
-  /** What the decoder is started with, as indices into `vocabulary`. */
+  /** What every row is fed first, as indices into `vocabulary`. */
   prefix: readonly number[];
   /** Ids that may be read; the first `allowed` of them may be written. */
   vocabulary: Int32Array;
   allowed: number;
   eos: number;
-  maxNewTokens: number;
+  /** Of each row. */
+  maxNewTokens: readonly number[];
 }
 
 /** Picks an index below `allowed` for a row by the row's logits [allowed]. */
@@ -66,7 +67,7 @@ export async function* decodeLoop(
       const id = vocabulary[next[row]];
       written[row].push(id);
       const finished = id === eos;
-      if (finished || written[row].length === maxNewTokens) {
+      if (finished || written[row].length === maxNewTokens[row]) {
         open.delete(row);
         ended.push({ row, ids: written[row], finished });
       }

@@ -1,9 +1,9 @@
-/** Autoregressive generation for many prompts and samples at once: encoder once a prompt, key-value cache, head cut to the allowed ids. */
+/** Autoregressive generation for many prompts and samples at once: prompts read once, caches that grow, head cut to the allowed ids. */
 import { isDeepStrictEqual } from 'node:util';
-import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compiledModule, type Compiled, type Device } from '../engine/index.js';
+import { compile, compiledModule, type Compiled, type Device, type ProgramSource } from '../engine/index.js';
 import { openAtOnce, releaseAll } from '../release.js';
+import type { BatchSizes, Model } from './architecture.js';
 import {
   decodeLoop,
   type Choose,
@@ -11,12 +11,11 @@ import {
   type GenerateStep,
   type SeededSampling,
 } from './decode-loop.js';
-import { compileEncoder, compileStep, type StepShape } from './decoder-step.js';
 import { attentionMask, padIds, steppedLength } from './padding.js';
 import { openStepMemory } from './step-memory.js';
 
 export interface Vocabulary {
-  /** Ids the decoder is started with. */
+  /** Ids that every completion begins with, unasked. */
   prefix: readonly number[];
   /** Ids that may be written; must hold eos. */
   allowed: Int32Array;
@@ -42,21 +41,16 @@ export interface CompletionWriter {
   release(): Promise<void>;
 }
 
-interface Model {
-  readonly config: BartConfig;
-  readonly weights: ReadonlyMap<string, HostTensor>;
-}
-
 interface Programs {
-  shape: StepShape;
+  sizes: BatchSizes;
   /** What the programs were compiled with; training replaces a policy's tensors. */
   tensors: readonly HostTensor[];
-  encoder: Compiled;
+  prompt: Compiled;
   step: Compiled;
 }
 
-/** Source lengths are rounded up to a multiple of this. */
-const SOURCE_STEP = 32;
+/** Lengths of prompts are rounded up to a multiple of this. */
+const PROMPT_STEP = 32;
 
 /** Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them. */
 export function openCompletionWriter(
@@ -64,62 +58,78 @@ export function openCompletionWriter(
   { prefix, allowed }: Vocabulary,
   device: Device,
 ): CompletionWriter {
-  const { config, weights } = model;
-  const vocabulary = Int32Array.from([...allowed, ...prefix.filter((id) => !allowed.includes(id))]);
+  const { architecture, config, weights } = model;
+  const { generation } = architecture;
+  const fed = [...generation.startIds(config), ...prefix];
+  if (fed.length === 0)
+    throw new TypeError(`a completion of ${architecture.title} needs an id to begin with`);
+  const vocabulary = Int32Array.from([...allowed, ...fed.filter((id) => !allowed.includes(id))]);
   let kept: Programs | undefined;
 
   async function release() {
     const programs = kept;
     kept = undefined;
-    if (programs) await releaseAll([() => programs.encoder.dispose(), () => programs.step.dispose()]);
+    if (programs) await releaseAll([() => programs.prompt.dispose(), () => programs.step.dispose()]);
   }
 
-  async function open(shape: StepShape): Promise<Programs> {
+  async function open(sizes: BatchSizes): Promise<Programs> {
     const tensors = [...weights.values()];
     const isCurrent =
       kept &&
-      isDeepStrictEqual(kept.shape, shape) &&
+      isDeepStrictEqual(kept.sizes, sizes) &&
       kept.tensors.every((tensor, i) => tensor === tensors[i]);
     if (kept && isCurrent) return kept;
     await release();
+    const compileSource = ({ program, inputs, constants }: ProgramSource) =>
+      compile(program, inputs, { device, constants });
     // Together: one is traced here while the worker prepares the other.
-    const [encoder, step] = await openAtOnce(
+    const [prompt, step] = await openAtOnce(
       [
-        compileEncoder(config, weights, shape, device),
-        compileStep(config, weights, shape, vocabulary, device),
+        compileSource(generation.promptProgram(config, weights, sizes)),
+        compileSource(generation.stepProgram(config, weights, sizes, vocabulary)),
       ],
       (program) => program.dispose(),
     );
-    return (kept = { shape, tensors, encoder, step });
+    return (kept = { sizes, tensors, prompt, step });
+  }
+
+  /** Tokens that may be written after a prompt. */
+  function roomAfter(prompt: readonly number[], maxNewTokens: number): number {
+    const room = architecture.completionPositions(config, prompt.length) - fed.length;
+    if (room < 1)
+      throw new Error(
+        `a prompt of ${prompt.length} ids leaves no position to write to of the model's ${config.max_position_embeddings}`,
+      );
+    return Math.min(room, maxNewTokens);
   }
 
   async function* generate(
     prompts: readonly (readonly number[])[],
     { samplesPerPrompt, maxNewTokens, choose, signal }: GenerateOptions,
   ): AsyncGenerator<GenerateStep> {
-    const longest = Math.min(config.max_position_embeddings - prefix.length, maxNewTokens);
+    const rooms = prompts.map((prompt) => roomAfter(prompt, maxNewTokens));
     const lengths = prompts.map((prompt) => prompt.length);
-    const shape: StepShape = {
+    const sizes: BatchSizes = {
       prompts: prompts.length,
       samples: samplesPerPrompt,
-      sourceLength: steppedLength(lengths, SOURCE_STEP, config),
-      cacheLength: prefix.length + longest,
+      promptLength: steppedLength(lengths, PROMPT_STEP, config),
+      completionLength: fed.length + Math.max(...rooms),
     };
-    const promptIds = padIds(prompts, shape.sourceLength, config.pad_token_id);
-    const promptMask = attentionMask(prompts, shape.sourceLength);
-    const { encoder, step } = await open(shape);
-    const { memory, release: releaseMemory } = await openStepMemory(config, shape, promptMask, device);
+    const promptIds = padIds(prompts, sizes.promptLength, config.pad_token_id);
+    const promptMask = attentionMask(prompts, sizes.promptLength);
+    const programs = await open(sizes);
+    const { memory, release: releaseMemory } = await openStepMemory(model, sizes, promptMask, device);
     try {
-      await encoder({ promptIds, promptMask }, memory.cross);
+      await programs.prompt({ promptIds, promptMask }, memory.context);
       const loop: DecodeLoop = {
-        program: step.handle!,
+        program: programs.step.handle!,
         memory,
         rows: prompts.length * samplesPerPrompt,
-        prefix: prefix.map((id) => vocabulary.indexOf(id)),
+        prefix: fed.map((id) => vocabulary.indexOf(id)),
         vocabulary,
         allowed: allowed.length,
         eos: config.eos_token_id,
-        maxNewTokens: longest,
+        maxNewTokens: rooms.flatMap((room) => Array<number>(samplesPerPrompt).fill(room)),
       };
       const steps =
         typeof choose === 'function'

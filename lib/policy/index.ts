@@ -4,3 +4,5 @@ export type { SpeechTokenizer } from './tokenizer.js';
 export { packCompletion, packPrompt } from './pack.js';
 export { openSampler, type Sampler, type SamplingEvent, type SamplingOptions } from './sample.js';
 export { openPartner, type PartnerItem, type Partner } from './partner.js';
+export { loadPretrained, savePretrained } from './pretrained.js';
+export type { BartConfig } from './bart/config.js';

@@ -1,9 +1,9 @@
 /** Instruction and codes as token ids, packed as the original research code packs them. */
-import type { BartConfig } from '../checkpoint/bart-config.js';
+import type { ModelConfig } from './architecture.js';
 import type { SpeechTokenizer } from './tokenizer.js';
 
 interface Packing {
-  readonly config: BartConfig;
+  readonly config: ModelConfig;
   readonly tokenizer: SpeechTokenizer;
 }
 
@@ -11,7 +11,7 @@ interface Packing {
 const SHORTEST_PROMPT = 5;
 
 /**
- * What the encoder reads: `<s>` instruction `</s>` codebook-0 codes `</s>` (BART's separator is its eos).
+ * What the policy is asked: `<s>` instruction `</s>` codebook-0 codes `</s>` (the separator is eos).
  * @throws if the prompt has more ids than the model has positions, or nothing to edit
  */
 export function packPrompt(policy: Packing, instruction: string, sourceCodes: readonly number[]): number[] {
@@ -33,7 +33,7 @@ export function packPrompt(policy: Packing, instruction: string, sourceCodes: re
   return ids;
 }
 
-/** What the decoder learns to write: `<s>` codes `</s>`, as labels. */
+/** What the policy learns to write: `<s>` codes `</s>`, as labels. */
 export function packCompletion({ config, tokenizer }: Packing, codes: readonly number[]): number[] {
   const ids = [config.bos_token_id, ...codes.map((code) => tokenizer.codeId(0, code)), config.eos_token_id];
   if (ids.length > config.max_position_embeddings) {

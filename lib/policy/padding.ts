@@ -1,8 +1,10 @@
 /** Rows of different lengths as one array: padded ids and the masks that go with them. */
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import { MASKED } from './bart.js';
+import type { ModelConfig } from './architecture.js';
 
 type Row = readonly number[];
+
+/** Added to an attention score that must not count. Finite, so that a row without any open position stays a number; exp() of it is exactly 0 in float32. */
+export const MASKED = -1e9;
 
 /**
  * The smallest multiple of `step` that holds every length, never above the model's positions. A compiled program belongs to its
@@ -10,7 +12,11 @@ type Row = readonly number[];
  *
  * @throws Error when a length is above the model's positions
  */
-export function steppedLength(lengths: readonly number[], step: number, config: BartConfig): number {
+export function steppedLength(
+  lengths: readonly number[],
+  step: number,
+  config: Pick<ModelConfig, 'max_position_embeddings'>,
+): number {
   const longest = Math.max(...lengths);
   if (longest > config.max_position_embeddings)
     throw new Error(`${longest} ids are more than the model's ${config.max_position_embeddings} positions`);
@@ -68,4 +74,11 @@ export function lengthMask(
 /** Additive attention mask [rows, length]. */
 export function attentionMask(rows: readonly { readonly length: number }[], length: number): Float32Array {
   return lengthMask(rows, length, 0, MASKED);
+}
+
+/** The additive mask of a causal decoder: [T, T], MASKED above the diagonal. */
+export function causalMask(length: number): Float32Array {
+  return Float32Array.from({ length: length * length }, (_, i) =>
+    i % length > Math.floor(i / length) ? MASKED : 0,
+  );
 }

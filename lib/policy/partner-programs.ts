@@ -1,4 +1,5 @@
 /** The partner's compiled programs: the encoder, one prompt at a time, and the decoder that writes one codebook of several rows. */
+import type { Tensor1D } from '@tensorflow/tfjs';
 import {
   compile,
   keepPrograms,
@@ -11,9 +12,7 @@ import {
 } from '../engine/index.js';
 import { releaseAll } from '../release.js';
 import { remember } from '../remember.js';
-import { addPositions, decoderLayers } from './bart.js';
-import { compileEncoder, crossKey, crossValue, layers } from './decoder-step.js';
-import { headLogits } from './head.js';
+import type { PartnerNetwork } from './architecture.js';
 import type { Policy } from './policy.js';
 import { uploadWeights, weightSpecs, type ResidentWeights } from './resident-weights.js';
 
@@ -22,6 +21,11 @@ export interface PartnerShape {
   rows: number;
   sourceLength: number;
   targetLength: number;
+}
+
+/** A policy whose architecture can be a partner. */
+export interface PartnerModel extends Policy {
+  readonly network: PartnerNetwork;
 }
 
 /** Programs kept at once, those used last. There are hundreds of shapes: a long run must not come to hold programs for them all. */
@@ -35,12 +39,12 @@ type Run = (
 
 /** Compiles where it is needed, and frees what was not used for long. All programs read one copy of the weights. */
 export interface PartnerPrograms {
-  /** `compileEncoder` for one prompt with `idsPerPosition` codebooks. */
+  /** Inputs: promptIds [1, S, idsPerPosition], promptMask [1, S]. Outputs: the prompt's context (`PartnerNetwork`). */
   encoder(sourceLength: number, idsPerPosition: number): Promise<Run>;
   /**
-   * Inputs: tokens [R, T, D], the sum of each position's embeddings; targetMask [R, T]; crossKey and crossValue of every layer
-   * [R, heads, S, D / heads], one slot a prompt; promptOf [R], the slot that a row answers; sourceMask [R, S]; head
-   * [codebookSize], the ids that may be written. Output: codes [R * T], the likeliest of them.
+   * Inputs: tokens [R, T, D], the sum of each position's embeddings; targetMask [R, T]; the context, one slot a prompt [R, ...shape];
+   * promptOf [R], the slot that a row answers; sourceMask [R, S]; head [codebookSize], the ids that may be written. Output: codes
+   * [R * T], the likeliest of them.
    */
   decoder(shape: PartnerShape): Promise<Run>;
   /** Frees the copy of the weights until the next run. */
@@ -48,56 +52,57 @@ export interface PartnerPrograms {
   dispose(): Promise<void>;
 }
 
-export function openPartnerPrograms(policy: Policy, device: Device): PartnerPrograms {
+export function openPartnerPrograms(model: PartnerModel, device: Device): PartnerPrograms {
+  const { config, network, weights } = model;
   const programs = keepPrograms(MOST_PROGRAMS);
-  const uploaded = new Map<Policy, Promise<ResidentWeights>>();
+  const uploaded = new Map<PartnerModel, Promise<ResidentWeights>>();
   const releaseWeights = async () => {
-    const held = uploaded.get(policy);
+    const held = uploaded.get(model);
     uploaded.clear();
     await (await held?.catch(() => undefined))?.release();
   };
   const keep = async (key: string, make: () => Promise<Compiled>): Promise<Run> => {
     const run = await programs.get(key, make);
     return async (feeds, into) => {
-      const { tensors } = await remember(uploaded, policy, () => uploadWeights(policy.weights, device));
+      const { tensors } = await remember(uploaded, model, () => uploadWeights(weights, device));
       return run({ ...tensors, ...feeds }, into);
     };
   };
   return {
     encoder: (sourceLength, idsPerPosition) =>
       keep(`encoder ${sourceLength} ${idsPerPosition}`, () =>
-        compileEncoder(policy.config, policy.weights, { prompts: 1, sourceLength }, device, {
-          idsPerPosition,
-          feedsWeights: true,
-        }),
+        compile(
+          (w) => network.encode(config, w, w.promptIds, w.promptMask),
+          {
+            promptIds: { shape: [1, sourceLength, idsPerPosition], dtype: 'int32' },
+            promptMask: { shape: [1, sourceLength], dtype: 'float32' },
+            ...weightSpecs(weights),
+          },
+          { device },
+        ),
       ),
-    decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(policy, shape, device)),
+    decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(model, shape, device)),
     releaseWeights,
     dispose: () => releaseAll([releaseWeights, () => programs.release()]),
   };
 }
 
 function compileDecoder(
-  { config, tokenizer, weights }: Policy,
+  { architecture, config, network, tokenizer, weights }: PartnerModel,
   { rows, sourceLength, targetLength }: PartnerShape,
   device: Device,
 ): Promise<Compiled> {
-  const width = config.d_model;
-  const heads = config.decoder_attention_heads;
-  const cross: InputSpec = { shape: [rows, heads, sourceLength, width / heads], dtype: 'float32' };
+  const { width } = network.embedding(config, weights);
+  const slots = Object.entries(network.contextShapes(config, sourceLength)).map(
+    ([name, shape]) => [name, { shape: [rows, ...shape], dtype: 'float32' }] as const,
+  );
   return compile(
     (w) => {
-      const ofRows = (slots: string) => tf.gather(w[slots], w.promptOf as ReturnType<typeof tf.tensor1d>);
-      const hidden = decoderLayers(
-        config,
-        w,
-        addPositions(config, w, 'decoder', w.tokens),
-        (layer) => ({ keys: ofRows(crossKey(layer)), values: ofRows(crossValue(layer)) }),
-        w.sourceMask,
-        tf.reshape(w.targetMask, [rows, 1, 1, targetLength]),
-      );
-      const logits = headLogits(w, tf.reshape(hidden, [rows * targetLength, width]), w.head);
-      return { codes: tf.argMax(logits, -1) };
+      const context = (name: string) => tf.gather(w[name], w.promptOf as Tensor1D);
+      const { tokens, targetMask, sourceMask } = w;
+      const hidden = network.decode(config, w, { tokens, targetMask, context, sourceMask });
+      const states = tf.reshape(hidden, [rows * targetLength, width]);
+      return { codes: tf.argMax(architecture.logits(w, states, w.head), -1) };
     },
     {
       tokens: { shape: [rows, targetLength, width], dtype: 'float32' },
@@ -105,12 +110,7 @@ function compileDecoder(
       promptOf: { shape: [rows], dtype: 'int32' },
       sourceMask: { shape: [rows, sourceLength], dtype: 'float32' },
       head: { shape: [tokenizer.codebookSize], dtype: 'int32' },
-      ...Object.fromEntries(
-        layers(config).flatMap((layer) => [
-          [crossKey(layer), cross],
-          [crossValue(layer), cross],
-        ]),
-      ),
+      ...Object.fromEntries<InputSpec>(slots),
       ...weightSpecs(weights),
     },
     { device },

@@ -1,13 +1,16 @@
 /**
- * The non-autoregressive partner: the same network with a decoder that sees both ways. From codebook 0 of the edited recording it
+ * The non-autoregressive partner: a network whose decoder sees both ways. From codebook 0 of the edited recording it
  * writes the other codebooks, one after the other, each frame's most likely code (as VALL-E's second model, Wang et al. 2023).
- * A position is the sum of the embeddings of the codebooks it holds: which ones, `readingOf` says.
+ * A position is the sum of the embeddings of the codebooks it holds: which ones, `PartnerNetwork.reading` says.
  */
-import { SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
 import type { Codes } from '../codec/codec.js';
 import { partOf, type Device, type DeviceTensor } from '../engine/index.js';
-import { constant, crossKey, crossValue, layers } from './decoder-step.js';
-import { openPartnerPrograms, type PartnerPrograms, type PartnerShape } from './partner-programs.js';
+import {
+  openPartnerPrograms,
+  type PartnerModel,
+  type PartnerPrograms,
+  type PartnerShape,
+} from './partner-programs.js';
 import { attentionMask, padPositions, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
@@ -26,23 +29,7 @@ const ROWS_AT_ONCE = 8;
 const SOURCE_STEP = 32;
 const TARGET_STEP = 16;
 
-/** Which codebooks the partner reads in order to write one: of the source, and of what is written so far. */
-interface Reading {
-  source: number[];
-  target: number[];
-}
-
 const range = (end: number): number[] => [...Array(end).keys()];
-
-/**
- * A position holds all codebooks there are; but the original's partner, whose config.json calls itself NARBartForConditionalGeneration,
- * reads the source's codebook of the same number and the target's one before.
- */
-export function readingOf({ config, tokenizer }: Policy, codebook: number): Reading {
-  return config.architectures?.includes('NARBartForConditionalGeneration')
-    ? { source: [codebook], target: [codebook - 1] }
-    : { source: range(tokenizer.codebooks), target: range(codebook) };
-}
 
 /** What the encoder reads: `<s>`, instruction, `</s>`, one position a frame with the given codebooks (default all), `</s>`. */
 export function packPartnerSource(
@@ -94,7 +81,14 @@ export interface Partner {
   dispose(): Promise<void>;
 }
 
-export function openPartner(model: Policy, device: Device): Partner {
+/** @throws Error in one sentence when the model's architecture is no partner's */
+export function openPartner(policy: Policy, device: Device): Partner {
+  const { title, partner: network } = policy.architecture;
+  if (!network)
+    throw new Error(
+      `${policy.directory} cannot be a partner: a ${title} has no decoder that sees both ways; give another model with --nar.`,
+    );
+  const model = { ...policy, network };
   const programs = openPartnerPrograms(model, device);
   const maxFrames = model.config.max_position_embeddings;
   return {
@@ -125,19 +119,20 @@ export function openPartner(model: Policy, device: Device): Partner {
 }
 
 async function fillBatch(
-  model: Policy,
+  model: PartnerModel,
   items: readonly PartnerItem[],
   programs: PartnerPrograms,
   device: Device,
   signal?: AbortSignal,
 ): Promise<Codes[]> {
-  const { config, tokenizer } = model;
+  const { config, network, tokenizer } = model;
+  const { codebooks } = tokenizer;
   // Samples of one prompt share its encoding.
   const prompts = items.filter((item, i) => i === items.findIndex((other) => isSamePrompt(item, other)));
   const promptOf = items.map((item) => prompts.findIndex((prompt) => isSamePrompt(item, prompt)));
   const packSources = (codebooks: readonly number[]) =>
     prompts.map(({ instruction, source }) => packPartnerSource(model, instruction, source, codebooks));
-  const sources = packSources(readingOf(model, 1).source);
+  const sources = packSources(network.reading(config, 1, codebooks).source);
   const shape: PartnerShape = {
     rows: 2 ** Math.ceil(Math.log2(items.length)),
     sourceLength: steppedLength(
@@ -166,14 +161,14 @@ async function fillBatch(
   };
   signal?.throwIfAborted();
   const decoder = await programs.decoder(shape);
-  const memory = await openCrossMemory(model, shape, device);
+  const memory = await openContextMemory(model, shape, device);
   try {
     const tokens = createTokenSum(model, rows, targetLength);
     const written: Codes[] = items.map((item) => [[...item.codebook0]]);
     let encoded = '';
-    for (let codebook = 1; codebook < tokenizer.codebooks; codebook++) {
+    for (let codebook = 1; codebook < codebooks; codebook++) {
       signal?.throwIfAborted();
-      const { source, target } = readingOf(model, codebook);
+      const { source, target } = network.reading(config, codebook, codebooks);
       if (source.join() !== encoded) {
         await encodePrompts(model, programs, packSources(source), source.length, sourceLength, memory.slots);
         encoded = source.join();
@@ -181,7 +176,7 @@ async function fillBatch(
       const head = codebookIds(model, codebook);
       const { codes } = await decoder({
         ...feeds,
-        ...memory.cross,
+        ...memory.context,
         tokens: tokens.of(written, target),
         head,
       });
@@ -199,23 +194,25 @@ async function fillBatch(
 const isSamePrompt = (a: PartnerItem, b: PartnerItem): boolean =>
   a.source === b.source && a.instruction === b.instruction;
 
-/** Room for the keys and values of a prompt in each of R slots: `cross` is all of a layer's, `slots[i]` one prompt's. */
-async function openCrossMemory({ config }: Policy, { rows, sourceLength }: PartnerShape, device: Device) {
-  const heads = config.decoder_attention_heads;
-  const slotShape = [heads, sourceLength, config.d_model / heads];
-  const names = layers(config).flatMap((layer) => [crossKey(layer), crossValue(layer)]);
+/** Room for the context of a prompt in each of R slots: `context` is that of all, `slots[i]` one prompt's. */
+async function openContextMemory(
+  { config, network }: PartnerModel,
+  { rows, sourceLength }: PartnerShape,
+  device: Device,
+) {
+  const shapes = Object.entries(network.contextShapes(config, sourceLength));
   const { tensors, release } = await device.allocate(
-    names.map((name) => [name, [rows, ...slotShape]] as const),
+    shapes.map(([name, shape]) => [name, [rows, ...shape]] as const),
   );
   const slots = Array.from({ length: rows }, (_, slot) =>
     Object.fromEntries(
-      [...tensors].map(([name, tensor]) => [name, partOf(tensor, slot, [1, ...slotShape])] as const),
+      shapes.map(([name, shape]) => [name, partOf(tensors.get(name)!, slot, [1, ...shape])] as const),
     ),
   );
-  return { cross: Object.fromEntries(tensors), slots, release };
+  return { context: Object.fromEntries(tensors), slots, release };
 }
 
-/** Writes every prompt's keys and values into its slot. */
+/** Writes every prompt's context into its slot. */
 async function encodePrompts(
   { config }: Policy,
   programs: PartnerPrograms,
@@ -232,11 +229,8 @@ async function encodePrompts(
 }
 
 /** Sums of the embeddings of each position's codes, [rows, length, D]; codebooks that are in the sum already are not added again. */
-function createTokenSum(model: Policy, rows: number, length: number) {
-  const { config, tokenizer, weights } = model;
-  const width = config.d_model;
-  const scale = config.scale_embedding ? Math.sqrt(width) : 1;
-  const embedding = constant(weights, SHARED_EMBEDDING).data;
+function createTokenSum({ config, network, tokenizer, weights }: PartnerModel, rows: number, length: number) {
+  const { table, width, scale } = network.embedding(config, weights);
   const sum = new Float32Array(rows * length * width);
   let summed: readonly number[] = [];
 
@@ -244,7 +238,7 @@ function createTokenSum(model: Policy, rows: number, length: number) {
     for (const [frame, code] of codes.entries()) {
       const from = tokenizer.codeId(codebook, code) * width;
       const to = (row * length + frame) * width;
-      for (let i = 0; i < width; i++) sum[to + i] += scale * embedding[from + i];
+      for (let i = 0; i < width; i++) sum[to + i] += scale * table[from + i];
     }
   }
 

@@ -1,15 +1,11 @@
-/** A speech language model in memory: configuration, tokenizer, weights. */
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import { loadPretrained, savePretrained } from '../checkpoint/pretrained.js';
-import type { HostTensor } from '../engine/host-tensor.js';
+/** A speech language model in memory: architecture, configuration, tokenizer, weights. */
 import { resolveModelPart } from '../package-root.js';
+import type { Architecture, Model, ModelConfig } from './architecture.js';
+import { loadPretrained, savePretrained } from './pretrained.js';
 import { loadTokenizer, type SpeechTokenizer } from './tokenizer.js';
 
-export interface Policy {
-  readonly config: BartConfig;
+export interface Policy<Config extends ModelConfig = ModelConfig> extends Model<Config> {
   readonly tokenizer: SpeechTokenizer;
-  /** float32, by transformers' names. Training replaces the entries. */
-  readonly weights: Map<string, HostTensor>;
   /** The folder it was read from. */
   readonly directory: string;
 }
@@ -20,22 +16,32 @@ const ENCODEC = { codebooks: 8, codebookSize: 1024 };
 /**
  * Reads a Hugging Face folder: config.json, model.safetensors, tokenizer.json.
  * @param path "default" is the embedded policy
+ * @param known the architectures it may be of; default: those of architectures.ts
  * @throws one sentence naming the file that is missing, damaged or of another architecture
  */
-export async function loadPolicy(path: string): Promise<Policy> {
+export async function loadPolicy<Config extends ModelConfig = ModelConfig>(
+  path: string,
+  known?: readonly Architecture<Config>[],
+): Promise<Policy<Config>> {
   const directory = resolveModelPart(path, 'policy');
-  const { config, weights } = await loadPretrained(directory);
+  const model = await loadPretrained(directory, known);
   const size = {
-    codebooks: positiveInteger(config.codebooks, ENCODEC.codebooks),
-    codebookSize: positiveInteger(config.codebook_size, ENCODEC.codebookSize),
+    codebooks: positiveInteger(model.config.codebooks, ENCODEC.codebooks),
+    codebookSize: positiveInteger(model.config.codebook_size, ENCODEC.codebookSize),
   };
-  return { config, weights, directory, tokenizer: await loadTokenizer(directory, size) };
+  return { ...model, directory, tokenizer: await loadTokenizer(directory, size) };
 }
 
 /** Writes the policy as a Hugging Face folder, float32, with its tokenizer's files; all of it or nothing. */
 export async function savePolicy(policy: Policy, directory: string): Promise<void> {
-  const { config, weights } = policy;
-  await savePretrained(directory, { config, weights, dtype: 'float32', copyTokenizerFrom: policy.directory });
+  const { architecture, config, weights } = policy;
+  await savePretrained(directory, {
+    architecture,
+    config,
+    weights,
+    dtype: 'float32',
+    copyTokenizerFrom: policy.directory,
+  });
 }
 
 function positiveInteger(value: unknown, otherwise: number): number {

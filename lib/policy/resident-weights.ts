@@ -2,11 +2,12 @@
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device, DeviceTensor, InputSpec } from '../engine/index.js';
 import { openParts } from '../release.js';
+import type { HostWeights } from './architecture.js';
 
-type HostWeights = ReadonlyMap<string, HostTensor>;
+type Shaped = ReadonlyMap<string, Pick<HostTensor, 'shape'>>;
 
 /** Input declarations for weights that are fed, not constant. */
-export function weightSpecs(weights: HostWeights): Record<string, InputSpec> {
+export function weightSpecs(weights: Shaped): Record<string, InputSpec> {
   return Object.fromEntries(
     [...weights].map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
   );
@@ -21,10 +22,10 @@ export interface ResidentWeights {
 const nameOf = ({ mostNumbers }: Device): string =>
   `a copy of the weights (at most ${Math.floor(mostNumbers / 1e6).toLocaleString('en-US')} million can be copied)`;
 
-const shapesOf = (weights: HostWeights) => [...weights].map(([name, { shape }]) => [name, shape] as const);
+const shapesOf = (weights: Shaped) => [...weights].map(([name, { shape }]) => [name, shape] as const);
 
 /** @throws Error when the weights do not fit into one allocation of the device */
-export function checkUploadable(weights: HostWeights, device: Device): void {
+export function checkUploadable(weights: Shaped, device: Device): void {
   device.checkAllocation(
     shapesOf(weights).map(([, shape]) => shape),
     nameOf(device),
@@ -36,7 +37,7 @@ export async function uploadWeights(weights: HostWeights, device: Device): Promi
   return openParts(async (opened) => {
     const { tensors, release } = await device.allocate(shapesOf(weights), nameOf(device));
     opened.push(release);
-    for (const [name, place] of tensors) await device.write(place, weights.get(name)!.data as Float32Array);
+    for (const [name, place] of tensors) await device.write(place, weights.get(name)!.data);
     return { tensors: Object.fromEntries(tensors), release };
   });
 }

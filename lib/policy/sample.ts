@@ -37,8 +37,7 @@ export function openSampler(policy: Policy, device: Device): Sampler {
   const allowed = Int32Array.from({ length: tokenizer.codebookSize + 1 }, (_, i) =>
     i < tokenizer.codebookSize ? first + i : config.eos_token_id,
   );
-  const prefix = [config.decoder_start_token_id, config.bos_token_id];
-  const writer = openCompletionWriter(policy, { prefix, allowed }, device);
+  const writer = openCompletionWriter(policy, { prefix: [config.bos_token_id], allowed }, device);
 
   async function* sample(
     prompts: readonly (readonly number[])[],

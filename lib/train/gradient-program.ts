@@ -1,7 +1,6 @@
 /** Turns a loss written in TensorFlow.js into a program that also gives the gradient of every trained weight. */
 import type { Tensor } from '@tensorflow/tfjs';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { LOGITS_BIAS } from '../checkpoint/bart-weights.js';
 import {
   compile,
   tf,
@@ -48,12 +47,10 @@ export interface SplitWeights {
   fixed: ReadonlyMap<string, HostTensor>;
 }
 
-/** BART's buffers: saved with the weights, never trained. */
-export const BUFFERS: readonly string[] = [LOGITS_BIAS];
-
+/** @param fixed names of the weights that are not trained: a model's are its `buffersOf` */
 export function splitTrained(
   weights: ReadonlyMap<string, HostTensor>,
-  fixed: readonly string[] = BUFFERS,
+  fixed: readonly string[],
 ): SplitWeights {
   return {
     trained: new Map([...weights].filter(([name]) => !fixed.includes(name))),

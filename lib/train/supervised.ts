@@ -2,40 +2,27 @@
  * Supervised training by cross entropy, on the same optimizer and engine as DPO: how a policy and its non-autoregressive partner
  * are made before anyone prefers anything.
  */
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import type { HostTensor } from '../engine/host-tensor.js';
-import { tf, type Device, type InputSpec } from '../engine/index.js';
-import { causalMask, decode, encode } from '../policy/bart.js';
-import { headLogits } from '../policy/head.js';
+import { tf, type Device } from '../engine/index.js';
+import { buffersOf, type BatchSizes, type Model } from '../policy/architecture.js';
 import { labelLogProbs } from '../policy/log-probs.js';
-import { attentionMask, lengthMask, padIds, padPositions, steppedLength } from '../policy/padding.js';
+import { lengthMask, padIds, steppedLength } from '../policy/padding.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
-import { BUFFERS, compileBatch, splitTrained } from './gradient-program.js';
+import { compileBatch, splitTrained } from './gradient-program.js';
 import type { Arrays, BatchProgram, Objective } from './objective.js';
 import { linearDecay, optimize } from './optimize.js';
+import type { Labelled, Sequences } from './sequences.js';
 import { parametersOf } from './training-state.js';
 
-/** One sequence. A position is the ids whose embeddings are summed there: one id, or one of each codebook. */
-export interface Example {
-  source: readonly (readonly number[])[];
-  decoder: readonly (readonly number[])[];
-  /** Index into `head` for every decoder position. */
-  labels: readonly number[];
-}
-
 /** The examples of one step, and the vocabulary rows their labels index. */
-export interface SupervisedBatch {
+export interface SupervisedBatch<Example extends Labelled = Labelled> {
   examples: readonly Example[];
   head: Int32Array;
 }
 
-export interface SupervisedTask {
-  /** False for the non-autoregressive partner, which sees the whole decoder input. */
-  causal: boolean;
-  /** Ids summed at a position of source and decoder; shorter positions are filled with pad. */
-  sourceIds: number;
-  decoderIds: number;
-  batch(step: number): SupervisedBatch;
+export interface SupervisedTask<Example extends Labelled = Labelled> {
+  /** `causalSequences` or `partnerSequences` of the model that is trained. */
+  sequences: Sequences<Example>;
+  batch(step: number): SupervisedBatch<Example>;
 }
 
 export interface SupervisedOptions {
@@ -64,11 +51,6 @@ export interface SupervisedStep extends SupervisedMetrics {
 /** Lengths are rounded up to this, so that few shapes are compiled. */
 const LENGTH_STEP = 32;
 
-interface Model {
-  readonly config: BartConfig;
-  readonly weights: Map<string, HostTensor>;
-}
-
 /**
  * Trains `model.weights` in place; they are refreshed whenever the consumer asks by `next(true)` and at the end.
  * @throws if a loss or gradient is not finite, naming the step
@@ -79,7 +61,7 @@ export async function* trainSupervised(
   options: SupervisedOptions,
 ): AsyncGenerator<SupervisedStep, void, boolean | undefined> {
   let asked: boolean | undefined;
-  const events = optimize(model.weights, supervisedObjective(model.config, task), {
+  const events = optimize(model.weights, supervisedObjective(model, task), {
     device: options.device,
     steps: options.steps,
     batches: (step) => [task.batch(step)],
@@ -106,8 +88,8 @@ export async function evaluateSupervised(
   steps: number,
   device: Device,
 ): Promise<SupervisedMetrics> {
-  const objective = supervisedObjective(model.config, task);
-  const split = splitTrained(model.weights);
+  const objective = supervisedObjective(model, task);
+  const split = splitTrained(model.weights, buffersOf(model));
   const feeds = Object.fromEntries(
     [...split.trained].map(([name, { data }]) => [name, data as Float32Array]),
   );
@@ -128,37 +110,28 @@ export async function evaluateSupervised(
   return { loss: sums.loss / sums.labels, accuracy: sums.accuracy / sums.labels };
 }
 
-interface ExampleShape {
-  rows: number;
-  sourceLength: number;
-  decoderLength: number;
+interface ExampleShape extends BatchSizes {
   head: number;
 }
 
 /** Cross entropy of the labels, a mean over all labels of a step. */
 function supervisedObjective(
-  config: BartConfig,
-  task: SupervisedTask,
+  model: Model,
+  { sequences }: SupervisedTask,
 ): Objective<SupervisedBatch, ExampleShape, SupervisedMetrics> {
+  const longest = (lengths: number[]) => steppedLength(lengths, LENGTH_STEP, model.config);
   const shape = ({ examples, head }: SupervisedBatch): ExampleShape => ({
-    rows: examples.length,
-    sourceLength: steppedLength(
-      examples.map(({ source }) => source.length),
-      LENGTH_STEP,
-      config,
-    ),
-    decoderLength: steppedLength(
-      examples.map(({ labels }) => labels.length),
-      LENGTH_STEP,
-      config,
-    ),
+    prompts: examples.length,
+    samples: 1,
+    promptLength: longest(examples.map((example) => sequences.promptLength(example))),
+    completionLength: longest(examples.map(({ labels }) => labels.length)),
     head: head.length,
   });
   return {
-    fixed: BUFFERS,
+    fixed: buffersOf(model),
     shape,
-    program: (sizes) => exampleProgram(config, task, sizes),
-    collate: (batch, step) => collateExamples(batch, shape(batch), countLabels(step), task, config),
+    program: (sizes) => exampleProgram(model, sequences, sizes),
+    collate: (batch, step) => collateExamples(batch, shape(batch), countLabels(step), sequences),
     metrics: (_, outputs) => ({ loss: sumOf(outputs, 'loss'), accuracy: sumOf(outputs, 'accuracy') }),
   };
 }
@@ -174,53 +147,34 @@ const countLabels = (batches: readonly SupervisedBatch[]): number =>
 
 function collateExamples(
   { examples, head }: SupervisedBatch,
-  { sourceLength, decoderLength }: ExampleShape,
+  sizes: BatchSizes,
   labelsOfStep: number,
-  task: SupervisedTask,
-  config: BartConfig,
+  sequences: Sequences,
 ): Arrays {
-  const pad = config.pad_token_id;
-  const sources = examples.map(({ source }) => source);
-  const decoded = examples.map(({ decoder }) => decoder);
   const labels = examples.map((example) => example.labels);
   return {
-    sourceIds: padPositions(sources, sourceLength, task.sourceIds, pad),
-    sourceMask: attentionMask(sources, sourceLength),
-    decoderIds: padPositions(decoded, decoderLength, task.decoderIds, pad),
-    labels: padIds(labels, decoderLength, 0),
-    labelWeights: lengthMask(labels, decoderLength, 1 / labelsOfStep, 0),
+    ...sequences.collate(sizes, examples, head),
+    labels: padIds(labels, sizes.completionLength, 0),
+    labelWeights: lengthMask(labels, sizes.completionLength, 1 / labelsOfStep, 0),
     head,
-    ...(task.causal ? {} : { decoderMask: attentionMask(decoded, decoderLength) }),
   };
 }
 
-function exampleProgram(
-  config: BartConfig,
-  task: SupervisedTask,
-  { rows, sourceLength, decoderLength, head }: ExampleShape,
-): BatchProgram {
-  const ids = (length: number, each: number): InputSpec => ({
-    shape: each === 1 ? [rows, length] : [rows, length, each],
-    dtype: 'int32',
-  });
+function exampleProgram({ architecture }: Model, sequences: Sequences, shape: ExampleShape): BatchProgram {
+  const { inputs, constants } = sequences.inputs(shape);
+  const positions = shape.prompts * shape.completionLength;
   return {
     inputs: {
-      sourceIds: ids(sourceLength, task.sourceIds),
-      sourceMask: { shape: [rows, sourceLength], dtype: 'float32' },
-      decoderIds: ids(decoderLength, task.decoderIds),
-      labels: { shape: [rows * decoderLength], dtype: 'int32' },
-      labelWeights: { shape: [rows * decoderLength], dtype: 'float32' },
-      head: { shape: [head], dtype: 'int32' },
-      ...(task.causal ? {} : { decoderMask: { shape: [rows, decoderLength], dtype: 'float32' } }),
+      ...inputs,
+      labels: { shape: [positions], dtype: 'int32' },
+      labelWeights: { shape: [positions], dtype: 'float32' },
+      head: { shape: [shape.head], dtype: 'int32' },
     },
-    constants: task.causal
-      ? { causalMask: { shape: [decoderLength, decoderLength], data: causalMask(decoderLength) } }
-      : {},
+    constants,
     forward(w) {
-      const encoded = encode(config, w, w.sourceIds, w.sourceMask);
-      const selfMask = task.causal ? w.causalMask : tf.reshape(w.decoderMask, [rows, 1, 1, decoderLength]);
-      const hidden = decode(config, w, { ids: w.decoderIds, encoded, encoderMask: w.sourceMask, selfMask });
-      const logits = headLogits(w, tf.reshape(hidden, [rows * decoderLength, config.d_model]), w.head);
+      const hidden = sequences.hiddenStates(w);
+      const states = tf.reshape(hidden, [positions, hidden.shape[2]!]);
+      const logits = architecture.logits(w, states, w.head);
       const loss = tf.neg(tf.sum(tf.mul(labelLogProbs(logits, w.labels), w.labelWeights)));
       const correct = tf.cast(tf.equal(tf.argMax(logits, -1), w.labels), 'float32');
       return { loss, accuracy: tf.sum(tf.mul(correct, w.labelWeights)) };

@@ -1,33 +1,31 @@
 /** One forward pass, greedy decoding and the sampling rules against transformers. */
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import type { HostTensor } from '../engine/host-tensor.js';
-import { attentionMask, lengthMask } from '../policy/padding.js';
 import { compile, tf, type Device, type HostArray } from '../engine/index.js';
-import { causalMask, decode, encode, logits, MASKED } from '../policy/bart.js';
+import type { Model } from '../policy/architecture.js';
+import type { BartConfig } from '../policy/bart/config.js';
+import { decode, encode, logits } from '../policy/bart/network.js';
 import { openCompletionWriter } from '../policy/generate.js';
 import { labelLogProbs } from '../policy/log-probs.js';
+import { attentionMask, causalMask, lengthMask, MASKED } from '../policy/padding.js';
 import { argMax, warp } from '../policy/warp.js';
 import type { ForwardGolden, NarGolden } from './golden.js';
 import { heldToNoise, NO_NOISE, type Noise } from './noise.js';
 import { equalRow, largestDifference, type VerifyRow } from './rows.js';
 
-export interface Model {
-  config: BartConfig;
-  weights: Map<string, HostTensor>;
-}
+/** What the goldens are of. */
+export type Bart = Model<BartConfig>;
 
 /** Of float32: transformers' own float32 and float64 differ by 1.4e-6 here. */
 const FORWARD_TOLERANCE = 2e-5;
 const PROBABILITY_TOLERANCE = 2e-5;
 const IGNORED_LABEL = -100;
 
-const constantsOf = (weights: Model['weights']) =>
+const constantsOf = (weights: Bart['weights']) =>
   Object.fromEntries(
     [...weights].map(([name, { shape, data }]) => [name, { shape, data: data as HostArray }]),
   );
 
 export async function verifyForward(
-  { config, weights }: Model,
+  { config, weights }: Bart,
   golden: ForwardGolden,
   device: Device,
   { forward: noise }: Noise = NO_NOISE,
@@ -126,13 +124,13 @@ function verifyWarper(
 }
 
 /** Greedy decoding with the key-value cache, every id of the vocabulary allowed. */
-export async function verifyGreedy(model: Model, golden: ForwardGolden, device: Device): Promise<VerifyRow> {
+export async function verifyGreedy(model: Bart, golden: ForwardGolden, device: Device): Promise<VerifyRow> {
   const prompts = golden.input_ids.map((ids, row) =>
     ids.filter((_, i) => golden.attention_mask[row][i] === 1),
   );
   const written: number[][] = [];
   const vocabulary = {
-    prefix: [model.config.decoder_start_token_id],
+    prefix: [],
     allowed: Int32Array.from({ length: model.config.vocab_size }, (_, id) => id),
   };
   const writer = openCompletionWriter(model, vocabulary, device);
@@ -159,7 +157,7 @@ function withoutPadding(ids: number[], pad: number): number[] {
 
 /** The bidirectional decoder of the non-autoregressive partner. */
 export async function verifyPartner(
-  { config, weights }: Model,
+  { config, weights }: Bart,
   golden: NarGolden,
   device: Device,
   noise = NO_NOISE,

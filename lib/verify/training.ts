@@ -8,7 +8,8 @@ import { compileBatch, gradientOf, splitTrained } from '../train/gradient-progra
 import { pairProgram } from '../dpo/pair-program.js';
 import { sigmoidLoss } from '../dpo/sigmoid-loss.js';
 import { trainDpo } from '../dpo/trainer.js';
-import type { Model } from './forward.js';
+import { buffersOf } from '../policy/architecture.js';
+import type { Bart } from './forward.js';
 import type { DpoGolden } from './golden.js';
 import { heldToNoise, NO_NOISE, type Noise } from './noise.js';
 import { largestDifference, row, type VerifyRow } from './rows.js';
@@ -30,15 +31,15 @@ const pairsOf = (golden: DpoGolden): PreferencePair[] =>
 
 /** Gradients of the first batch at the initial weights, by weight name. */
 export async function computeFirstGradients(
-  { config, weights }: Model,
+  model: Bart,
   golden: DpoGolden,
   device: Device,
 ): Promise<Map<string, Float32Array>> {
   const pairs = pairsOf(golden).slice(0, golden.args.per_device_train_batch_size);
-  const split = splitTrained(weights);
+  const split = splitTrained(model.weights, buffersOf(model));
   const { trained } = split;
-  const shape = batchShape(pairs, config);
-  const program = pairProgram(config, shape, { loss: sigmoidLoss(golden.args.beta) });
+  const shape = batchShape(pairs, model.config);
+  const program = pairProgram(model, shape, { loss: sigmoidLoss(golden.args.beta) });
   const run = await compileBatch(program, split, { device, backward: true });
   const feeds = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
   const first = golden.train_steps[0];
@@ -47,7 +48,7 @@ export async function computeFirstGradients(
   );
   const results = await run({
     ...feeds,
-    ...collatePairs(pairs, shape, config),
+    ...collatePairs(pairs, shape, model),
     reference,
     labelCounts: labelCounts(pairs),
     pairWeights: new Float32Array(pairs.length).fill(1 / pairs.length),
@@ -57,7 +58,7 @@ export async function computeFirstGradients(
 
 /** Gradients of the first batch: relative L2 error, the worst tensor. */
 export async function verifyGradients(
-  model: Model,
+  model: Bart,
   golden: DpoGolden,
   directory: string,
   device: Device,
@@ -94,7 +95,7 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
 
 /** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
 export async function verifySteps(
-  model: Model,
+  model: Bart,
   golden: DpoGolden,
   device: Device,
   { train_steps: noise }: Noise = NO_NOISE,
@@ -163,7 +164,7 @@ export async function verifySteps(
 
 /** The weights after the golden run's last step. */
 export async function verifyFinalWeights(
-  { weights }: Model,
+  { weights }: Pick<Bart, 'weights'>,
   directory: string,
   { final_params_maxabs: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow> {

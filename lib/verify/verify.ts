@@ -1,7 +1,8 @@
 /** Checks this implementation against numbers that transformers and TRL computed. */
 import { join } from 'node:path';
-import { loadPretrained } from '../checkpoint/pretrained.js';
 import { CpuDevice } from '../engine/index.js';
+import { bart } from '../policy/bart/bart.js';
+import { loadPretrained } from '../policy/pretrained.js';
 import { verifyCodec } from './codec.js';
 import { verifyForward, verifyGreedy, verifyPartner } from './forward.js';
 import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './golden.js';
@@ -18,7 +19,7 @@ export type { VerifyRow } from './rows.js';
  * @throws if a file is missing or not of that layout
  */
 export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> {
-  const model = await loadPretrained(join(directory, 'tiny_bart'));
+  const model = await loadPretrained(join(directory, 'tiny_bart'), [bart]);
   const forward = await readForwardGolden(directory);
   const dpo = await readDpoGolden(directory);
   const noise = await readNoise(directory);

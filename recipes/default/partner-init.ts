@@ -3,8 +3,8 @@
  * feed-forward layer the units that weigh most. From the codec, what a code means: its embedding is its codebook entry, turned into the
  * network's width, so that the codes summed at a position make its feature vector, and the head finds the entry nearest to what is left.
  */
-import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
-import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../../lib/checkpoint/bart-weights.js';
+import type { BartConfig } from '../../lib/policy/bart/config.js';
+import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../../lib/policy/bart/weights.js';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';

@@ -6,22 +6,23 @@
  *     node dist/recipes/default/train-policy.js nar --data .cache/default --out models/default/nar
  */
 import { CpuDevice } from '../../lib/engine/index.js';
+import { bart } from '../../lib/policy/bart/bart.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
-import { savePretrained } from '../../lib/checkpoint/pretrained.js';
+import type { BartConfig } from '../../lib/policy/bart/config.js';
+import { savePretrained } from '../../lib/policy/pretrained.js';
 import type { DatasetItem } from '../../lib/data/item.js';
 import { loadSpectralCodec } from '../../lib/codec/spectral/checkpoint.js';
 import { bucketedBatches } from '../../lib/train/bucketed-batches.js';
-import {
-  evaluateSupervised,
-  trainSupervised,
-  type Example,
-  type SupervisedTask,
-} from '../../lib/train/supervised.js';
-import { initializeWeights } from '../../lib/policy/init.js';
+import { evaluateSupervised, trainSupervised, type SupervisedTask } from '../../lib/train/supervised.js';
 import { codebookIds, packPartnerSource, packPartnerTarget } from '../../lib/policy/partner.js';
+import {
+  causalSequences,
+  partnerSequences,
+  type CausalExample,
+  type PartnerExample,
+} from '../../lib/train/sequences.js';
 import { packCompletion, packPrompt } from '../../lib/policy/pack.js';
 import { loadPolicy, type Policy } from '../../lib/policy/policy.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
@@ -100,6 +101,7 @@ await report('end');
 
 async function report(when: string): Promise<void> {
   await savePretrained(values.out!, {
+    architecture: model.architecture,
     config: model.config,
     weights: model.weights,
     dtype: 'float16',
@@ -119,19 +121,15 @@ function autoregressiveTask(
   items: readonly DatasetItem[],
   rows: number,
   seed: number,
-): SupervisedTask {
+): SupervisedTask<CausalExample> {
   const head = Int32Array.from({ length: policy.config.vocab_size }, (_, id) => id);
   const next = bucketedBatches(items, rows, seed, (item) => item.tgt_encodec[0].length);
-  const example = (item: DatasetItem): Example => {
-    const labels = packCompletion(policy, item.tgt_encodec[0]);
-    const decoder = [policy.config.decoder_start_token_id, ...labels.slice(0, -1)];
-    const source = packPrompt(policy, item.instruction, item.src_encodec[0]);
-    return { source: source.map((id) => [id]), decoder: decoder.map((id) => [id]), labels };
-  };
+  const example = (item: DatasetItem): CausalExample => ({
+    prompt: packPrompt(policy, item.instruction, item.src_encodec[0]),
+    labels: packCompletion(policy, item.tgt_encodec[0]),
+  });
   return {
-    causal: true,
-    sourceIds: 1,
-    decoderIds: 1,
+    sequences: causalSequences(policy),
     batch: (step) => ({ examples: next(step).map(example), head }),
   };
 }
@@ -142,13 +140,11 @@ function partnerTask(
   items: readonly DatasetItem[],
   rows: number,
   seed: number,
-): SupervisedTask {
+): SupervisedTask<PartnerExample> {
   const next = bucketedBatches(items, rows, seed, (item) => item.tgt_encodec[0].length);
   const evaluating = items === heldOut;
   return {
-    causal: false,
-    sourceIds: CODEC.codebooks,
-    decoderIds: CODEC.codebooks - 1,
+    sequences: partnerSequences(policy, { source: CODEC.codebooks, decoder: CODEC.codebooks - 1 }),
     batch(step) {
       const later = CODEC.codebooks - 1;
       const codebook =
@@ -168,8 +164,8 @@ async function readItems(split: string): Promise<DatasetItem[]> {
   return lines.map((line) => JSON.parse(line) as DatasetItem);
 }
 
-async function openModel(size: 'ar' | 'nar'): Promise<Policy> {
-  if (values.from) return loadPolicy(values.from);
+async function openModel(size: 'ar' | 'nar'): Promise<Policy<BartConfig>> {
+  if (values.from) return loadPolicy(values.from, [bart]);
   const tokenizer = await loadTokenizer(values.tokenizer, CODEC);
   const config: BartConfig = {
     model_type: 'bart',
@@ -198,10 +194,10 @@ async function openModel(size: 'ar' | 'nar'): Promise<Policy> {
     codebooks: CODEC.codebooks,
     codebook_size: CODEC.codebookSize,
   };
-  const weights = initializeWeights(config, Number(values.seed));
+  const weights = bart.initialize(config, Number(values.seed));
   if (size === 'nar') {
     const { codebooks } = await loadSpectralCodec(values.codec);
     startFromPolicy(config, weights, await loadPolicy(values.policy), codebooks);
   }
-  return { config, tokenizer, weights, directory: values.tokenizer };
+  return { architecture: bart, config, tokenizer, weights, directory: values.tokenizer };
 }

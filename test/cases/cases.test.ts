@@ -5,8 +5,9 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import { savePretrained } from '../../lib/checkpoint/pretrained.js';
+import { parseBartConfig } from '../../lib/policy/bart/config.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { savePretrained } from '../../lib/policy/pretrained.js';
 import { codebooksForBandwidth, readEncodecConfig } from '../../lib/codec/encodec/config.js';
 import { startServer } from '../support/file-server.js';
 import { startKernel } from '../support/kernel.js';
@@ -294,7 +295,7 @@ describe.runIf(CASES)('configurations', () => {
       const old = JSON.parse(readFileSync(at(name, 'config-as-saved.json'), 'utf8')) as object;
       const config = parseBartConfig({ ...old, ...TINY_CONFIG_JSON }, name);
       const folder = join(temporaryFolder(), 'policy');
-      await savePretrained(folder, { config, weights: tinyWeights(config) });
+      await savePretrained(folder, { architecture: bart, config, weights: tinyWeights(config) });
       const text = readFileSync(join(folder, 'config.json'), 'utf8');
       for (const part of ['encoder', 'decoder']) expect(text).toContain(`"${part}_layerdrop": 0.0`);
       const { dtype = 'float32', torch_dtype } = JSON.parse(text) as Record<string, string>;

@@ -2,9 +2,10 @@ import { appendFileSync, readFileSync, renameSync, truncateSync, writeFileSync }
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
+import { bart } from '../../lib/policy/bart/bart.js';
 import { findDamage, writeChecksums } from '../../lib/checkpoint/checksums.js';
 import { requireSpace } from '../../lib/checkpoint/disk-space.js';
-import { loadPretrained, savePretrained } from '../../lib/checkpoint/pretrained.js';
+import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { tinyConfig, tinyWeights } from '../support/tiny-bart.js';
 
@@ -62,7 +63,7 @@ describe('a checkpoint', () => {
   it('is saved with checksums of all its files', async () => {
     const folder = join(temporaryFolder(), 'model');
     const config = tinyConfig();
-    await savePretrained(folder, { config, weights: tinyWeights(config) });
+    await savePretrained(folder, { architecture: bart, config, weights: tinyWeights(config) });
     expect(await findDamage(folder)).toBeUndefined();
     truncateSync(join(folder, 'config.json'), 1);
     expect(await findDamage(folder)).toContain('config.json differs');
@@ -72,11 +73,11 @@ describe('a checkpoint', () => {
     const folder = join(temporaryFolder(), 'model');
     const config = tinyConfig();
     const weights = tinyWeights(config);
-    await savePretrained(folder, { config, weights });
+    await savePretrained(folder, { architecture: bart, config, weights });
     const name = 'model.decoder.layers.0.fc1.weight';
     weights.get(name)!.data[3] = value;
     const message = `tensor "${name}" holds ${value} at index 3.`;
-    await expect(savePretrained(folder, { config, weights })).rejects.toThrow(message);
+    await expect(savePretrained(folder, { architecture: bart, config, weights })).rejects.toThrow(message);
     expect(await findDamage(folder)).toBeUndefined();
 
     const path = join(folder, 'model.safetensors');

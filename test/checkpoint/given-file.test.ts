@@ -8,7 +8,7 @@ import { readTensorFiles } from '../../lib/checkpoint/tensor-files.js';
 import { readTextFile } from '../../lib/checkpoint/text-file.js';
 import { readTorchFile } from '../../lib/checkpoint/torch-file.js';
 import { readItems } from '../../lib/data/items.js';
-import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
+import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { openCodec } from '../../lib/codec/open.js';
 import { resolveModelPart } from '../../lib/package-root.js';
 import { loadPolicy } from '../../lib/policy/policy.js';

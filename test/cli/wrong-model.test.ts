@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { savePretrained } from '../../lib/checkpoint/pretrained.js';
+import { savePretrained } from '../../lib/policy/pretrained.js';
+import { bart } from '../../lib/policy/bart/bart.js';
 import { main } from '../../lib/cli/main.js';
 import { captureComplaints } from '../support/complaints.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -26,6 +27,7 @@ async function makeModel(): Promise<string> {
   });
   for (const name of ['policy', 'nar']) {
     await savePretrained(join(model, name), {
+      architecture: bart,
       config,
       weights: tinyWeights(config),
       copyTokenizerFrom: tokenizer,

@@ -3,7 +3,8 @@ import { batchShape, collatePairs, type BatchShape, type PreferencePair } from '
 import { compileBatch, splitTrained } from '../../lib/train/gradient-program.js';
 import { pairProgram } from '../../lib/dpo/pair-program.js';
 import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
-import { MASKED } from '../../lib/policy/bart.js';
+import { buffersOf } from '../../lib/policy/architecture.js';
+import { MASKED } from '../../lib/policy/padding.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { randomPairs } from './random-pairs.js';
 import { device } from '../support/device.js';
@@ -12,13 +13,13 @@ const policy = randomPolicy(6, { positions: 70 });
 const { config } = policy;
 
 async function logps(pairs: PreferencePair[], shape: BatchShape): Promise<number[]> {
-  const split = splitTrained(policy.weights);
-  const program = pairProgram(config, shape, { loss: sigmoidLoss(0.1) });
+  const split = splitTrained(policy.weights, buffersOf(policy));
+  const program = pairProgram(policy, shape, { loss: sigmoidLoss(0.1) });
   const run = await compileBatch(program, split, { device, backward: false });
   const weights = Object.fromEntries(
     [...split.trained].map(([name, { data }]) => [name, data as Float32Array]),
   );
-  const result = await run({ ...weights, ...collatePairs(pairs, shape, config) });
+  const result = await run({ ...weights, ...collatePairs(pairs, shape, policy) });
   await run.dispose();
   return [...result.logps];
 }
@@ -29,7 +30,7 @@ describe('collatePairs', () => {
       { prompt: [0, 7, 2], chosen: [0, 12, 2], rejected: [0, 2] },
       { prompt: [0, 2], chosen: [0, 13, 14, 2], rejected: [0, 15, 2] },
     ];
-    const batch = collatePairs(pairs, { pairs: 2, promptLength: 4, completionLength: 5 }, config);
+    const batch = collatePairs(pairs, { pairs: 2, promptLength: 4, completionLength: 5 }, policy);
     expect([...batch.promptIds]).toEqual([0, 7, 2, 1, 0, 2, 1, 1]);
     expect([...batch.promptMask]).toEqual([0, 0, 0, MASKED, 0, 0, MASKED, MASKED].map(Math.fround));
     expect([...batch.labels]).toEqual([0, 12, 2, 1, 1, 0, 2, 1, 1, 1, 0, 13, 14, 2, 1, 0, 15, 2, 1, 1]);

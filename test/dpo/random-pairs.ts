@@ -1,4 +1,4 @@
-import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
+import type { BartConfig } from '../../lib/policy/bart/config.js';
 import type { PreferencePair } from '../../lib/dpo/batch.js';
 import type { DpoOptions } from '../../lib/dpo/trainer.js';
 import { device } from '../support/device.js';

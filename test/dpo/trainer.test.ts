@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { DeferredTensor, HostTensor } from '../../lib/engine/host-tensor.js';
+import type { DeferredTensor, FloatTensor, HostTensor } from '../../lib/engine/host-tensor.js';
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../../lib/dpo/batch.js';
 import { compileBatch, gradientOf, splitTrained } from '../../lib/train/gradient-program.js';
 import { pairProgram } from '../../lib/dpo/pair-program.js';
 import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
+import { buffersOf } from '../../lib/policy/architecture.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { OPTIONS, randomPairs } from './random-pairs.js';
 import { device } from '../support/device.js';
 
-const { config, weights: initial } = randomPolicy(8, { initStd: 0.2 });
+const { architecture, config, weights: initial } = randomPolicy(8, { initStd: 0.2 });
 const pairs = randomPairs(config, 4);
 type Step = Extract<DpoEvent, { type: 'step' }>;
 type Validated = Extract<DpoEvent, { type: 'validated' }>;
@@ -17,7 +18,8 @@ type Validated = Extract<DpoEvent, { type: 'validated' }>;
 async function train(on: PreferencePair[], options: Partial<DpoOptions> = {}, start = initial) {
   const weights = copyWeights(start);
   const events: DpoEvent[] = [];
-  for await (const event of trainDpo({ config, weights }, on, { ...OPTIONS, ...options })) events.push(event);
+  for await (const event of trainDpo({ architecture, config, weights }, on, { ...OPTIONS, ...options }))
+    events.push(event);
   const steps = events.filter((event): event is Step => event.type === 'step');
   const validated = events.filter((event): event is Validated => event.type === 'validated');
   return { weights, steps, validated, events };
@@ -26,7 +28,7 @@ async function train(on: PreferencePair[], options: Partial<DpoOptions> = {}, st
 const floats = (tensor: HostTensor) => tensor.data as Float32Array;
 
 /** Without keys' biases: their gradient is zero but for rounding, of which AdamW makes full steps. */
-function largestDifference(a: Map<string, HostTensor>, b: Map<string, HostTensor>): number {
+function largestDifference(a: Map<string, FloatTensor>, b: Map<string, FloatTensor>): number {
   let largest = 0;
   for (const [name, tensor] of a) {
     if (name.endsWith('k_proj.bias')) continue;
@@ -212,7 +214,7 @@ describe('validation', () => {
 });
 
 describe('training that does not finish leaves the weights as they were', () => {
-  async function expectUntouched(run: (weights: Map<string, HostTensor>) => Promise<void>): Promise<void> {
+  async function expectUntouched(run: (weights: Map<string, FloatTensor>) => Promise<void>): Promise<void> {
     const weights = copyWeights(initial);
     await run(weights);
     expect(weights).toEqual(initial);
@@ -223,7 +225,7 @@ describe('training that does not finish leaves the weights as they were', () => 
       const abort = new AbortController();
       const seen: DpoEvent[] = [];
       const run = async () => {
-        for await (const event of trainDpo({ config, weights }, pairs, {
+        for await (const event of trainDpo({ architecture, config, weights }, pairs, {
           ...OPTIONS,
           epochs: 3,
           signal: abort.signal,
@@ -238,13 +240,16 @@ describe('training that does not finish leaves the weights as they were', () => 
 
   it('when the consumer leaves', () =>
     expectUntouched(async (weights) => {
-      for await (const event of trainDpo({ config, weights }, pairs, OPTIONS))
+      for await (const event of trainDpo({ architecture, config, weights }, pairs, OPTIONS))
         if (event.type === 'step') break;
     }));
 
   it('when a loss is not finite, after telling which pairs gave it', () =>
     expectUntouched(async (weights) => {
-      const diverging = trainDpo({ config, weights }, pairs, { ...OPTIONS, learningRate: 1e38 });
+      const diverging = trainDpo({ architecture, config, weights }, pairs, {
+        ...OPTIONS,
+        learningRate: 1e38,
+      });
       const seen: DpoEvent[] = [];
       const run = async () => {
         for await (const event of diverging) seen.push(event);
@@ -316,8 +321,9 @@ const bytes = (data: HostTensor['data']) => Buffer.from(data.buffer, data.byteOf
 async function trainInFloat64(batch: PreferencePair[], steps: number) {
   const weights = copyWeights(initial);
   const shape = batchShape(batch, config);
-  const split = splitTrained(weights);
-  const program = pairProgram(config, shape, { loss: sigmoidLoss(OPTIONS.beta!) });
+  const model = { architecture, config, weights };
+  const split = splitTrained(weights, buffersOf(model));
+  const program = pairProgram(model, shape, { loss: sigmoidLoss(OPTIONS.beta!) });
   const run = await compileBatch(program, split, { device, backward: true });
   const state = new Map(
     [...split.trained].map(([name, tensor]) => {
@@ -330,7 +336,7 @@ async function trainInFloat64(batch: PreferencePair[], steps: number) {
   for (let step = 1; step <= steps; step++) {
     const feeds = {
       ...Object.fromEntries([...state].map(([name, { p }]) => [name, Float32Array.from(p)])),
-      ...collatePairs(batch, shape, config),
+      ...collatePairs(batch, shape, model),
       labelCounts: labelCounts(batch),
       pairWeights: new Float32Array(batch.length).fill(1 / batch.length),
     };

@@ -1,7 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { loadPretrained } from '../../lib/checkpoint/pretrained.js';
+import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { createAudioExamples } from '../../lib/experiment/audio-examples.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';

@@ -1,14 +1,15 @@
 import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { parseBartConfig } from '../../lib/policy/bart/config.js';
 import type { Codec } from '../../lib/codec/codec.js';
 import type { DatasetItem } from '../../lib/data/item.js';
 import { createRunDirectories } from '../../lib/run/directories.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { createWorkClock } from '../../lib/run/work-clock.js';
-import { initializeWeights } from '../../lib/policy/init.js';
+import { initializeWeights } from '../../lib/policy/bart/initialize.js';
 import type { Partner } from '../../lib/policy/partner.js';
 import { packPrompt } from '../../lib/policy/pack.js';
 import type { Policy } from '../../lib/policy/policy.js';
@@ -106,6 +107,7 @@ async function createPolicy(directory: string): Promise<Policy> {
   await mkdir(directory);
   await writeFile(join(directory, 'tokenizer.json'), '{}');
   return {
+    architecture: bart,
     config,
     weights: initializeWeights(config, 1),
     directory,

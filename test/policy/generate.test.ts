@@ -1,8 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
-import { causalMask, decode, encode, logits } from '../../lib/policy/bart.js';
+import type { BartConfig } from '../../lib/policy/bart/config.js';
+import { decode, encode, logits } from '../../lib/policy/bart/network.js';
 import { seededChoice, type GenerateStep } from '../../lib/policy/decode-loop.js';
 import { openCompletionWriter, type GenerateOptions, type Vocabulary } from '../../lib/policy/generate.js';
+import { causalMask } from '../../lib/policy/padding.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { argMax } from '../../lib/policy/warp.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -20,13 +22,15 @@ const prompts = [
 ];
 
 async function collect(
-  model: Policy,
+  model: Policy<BartConfig>,
   of: number[][],
   options: Partial<GenerateOptions & Vocabulary> & Pick<GenerateOptions, 'choose'>,
 ): Promise<GenerateStep[]> {
   const steps: GenerateStep[] = [];
   const { prefix = [2], allowed = everyId, ...rest } = options;
-  const writer = openCompletionWriter(model, { prefix, allowed }, device);
+  // BART itself begins with the first of these.
+  expect(prefix[0]).toBe(model.config.decoder_start_token_id);
+  const writer = openCompletionWriter(model, { prefix: prefix.slice(1), allowed }, device);
   const defaults = { samplesPerPrompt: 1, maxNewTokens: 10 };
   for await (const step of writer.generate(of, { ...defaults, ...rest })) steps.push(step);
   await writer.release();
@@ -40,7 +44,7 @@ function completions(steps: GenerateStep[]): number[][] {
 }
 
 /** Logits of every position of one row, without cache, padding or batch, on TensorFlow.js's JavaScript backend. */
-async function forward(model: Policy, prompt: number[], ids: number[]): Promise<Float32Array[]> {
+async function forward(model: Policy<BartConfig>, prompt: number[], ids: number[]): Promise<Float32Array[]> {
   const length = ids.length;
   const run = await compile(
     (w) => {
@@ -168,7 +172,7 @@ describe('generate', () => {
       signal: abort.signal,
     });
     await expect(aborted).rejects.toThrow('enough');
-    const { generate, release } = openCompletionWriter(policy, { prefix: [2], allowed: everyId }, device);
+    const { generate, release } = openCompletionWriter(policy, { prefix: [], allowed: everyId }, device);
     const options = { samplesPerPrompt: 1, maxNewTokens: 9, choose };
     for await (const { open } of generate(prompts, options)) if (open > 0) break;
     const sampling = { rules: { temperature: 1, topK: 0, topP: 1 }, keys: prompts.map((_, row) => [row]) };
@@ -180,9 +184,9 @@ describe('generate', () => {
   });
 
   it('is of the present weights and prompts, though its programs are kept', async () => {
-    const trained: Policy = { ...policy, weights: copyWeights(policy.weights) };
+    const trained: Policy<BartConfig> = { ...policy, weights: copyWeights(policy.weights) };
     const greedy = { choose: (_row: number, scores: Float32Array) => argMax(scores) };
-    const { generate, release } = openCompletionWriter(trained, { prefix: [2], allowed: everyId }, device);
+    const { generate, release } = openCompletionWriter(trained, { prefix: [], allowed: everyId }, device);
     const write = async (of: number[][], samplesPerPrompt: number) => {
       const steps: GenerateStep[] = [];
       for await (const step of generate(of, { samplesPerPrompt, maxNewTokens: 10, ...greedy }))

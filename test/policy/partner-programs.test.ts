@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import { bart } from '../../lib/policy/bart/bart.js';
 import { openPartnerPrograms } from '../../lib/policy/partner-programs.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { device } from '../support/device.js';
@@ -7,7 +8,10 @@ it('holds 32 programs at most, those used last, and none in the end', async () =
   const [created, called] = [vi.spyOn(device, 'load'), vi.spyOn(device, 'call')];
   const open = () =>
     created.mock.calls.length - called.mock.calls.filter(([method]) => method === 'releaseSession').length;
-  const programs = openPartnerPrograms(randomPolicy(4, { codebooks: 2, codebookSize: 4 }), device);
+  const programs = openPartnerPrograms(
+    { ...randomPolicy(4, { codebooks: 2, codebookSize: 4 }), network: bart.partner! },
+    device,
+  );
   const compile = (targetLength: number) => programs.decoder({ rows: 1, sourceLength: 4, targetLength });
   for (let length = 1; length <= 32; length++) await compile(length);
   expect(open()).toBe(32);

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Codes } from '../../lib/codec/codec.js';
 import { compile, tf } from '../../lib/engine/index.js';
-import { decode, encode, logits } from '../../lib/policy/bart.js';
+import type { BartConfig } from '../../lib/policy/bart/config.js';
+import { decode, encode, logits } from '../../lib/policy/bart/network.js';
 import {
   codebookIds,
   openPartner,
@@ -21,7 +22,7 @@ const CODEBOOK_SIZE = 10;
 const nar = randomPolicy(4, { codebooks: CODEBOOKS, codebookSize: CODEBOOK_SIZE, positions: 70 });
 
 /** The same, named as the original's partner names itself. */
-const original: Policy = {
+const original: Policy<BartConfig> = {
   ...nar,
   config: { ...nar.config, architectures: ['NARBartForConditionalGeneration'] },
 };

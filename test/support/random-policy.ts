@@ -1,6 +1,7 @@
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import type { HostTensor } from '../../lib/engine/host-tensor.js';
-import { initializeWeights } from '../../lib/policy/init.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { parseBartConfig, type BartConfig } from '../../lib/policy/bart/config.js';
+import type { FloatTensor } from '../../lib/engine/host-tensor.js';
+import { initializeWeights } from '../../lib/policy/bart/initialize.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';
 
@@ -13,7 +14,7 @@ const FIRST_CODE_ID = 12;
 export function randomPolicy(
   seed = 1,
   { codebooks = 1, codebookSize = 20, positions = 40, initStd = 0.4 } = {},
-): Policy {
+): Policy<BartConfig> {
   const config = parseBartConfig(
     {
       model_type: 'bart',
@@ -31,6 +32,7 @@ export function randomPolicy(
     'random policy',
   );
   return {
+    architecture: bart,
     config,
     weights: perturbVectors(initializeWeights(config, seed), seed),
     directory: '',
@@ -44,21 +46,18 @@ export function randomPolicy(
   };
 }
 
-function perturbVectors(weights: Map<string, HostTensor>, seed: number): Map<string, HostTensor> {
+function perturbVectors(weights: Map<string, FloatTensor>, seed: number): Map<string, FloatTensor> {
   const uniform = uniformStream(seed, 1);
   for (const [name, { shape, data }] of weights) {
     if (!/bias$|norm/.test(name)) continue;
-    const perturbed = Float32Array.from(data as Float32Array, (value) => value + 0.4 * (uniform() - 0.5));
+    const perturbed = Float32Array.from(data, (value) => value + 0.4 * (uniform() - 0.5));
     weights.set(name, { shape, dtype: 'float32', data: perturbed });
   }
   return weights;
 }
 
-export function copyWeights(weights: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
+export function copyWeights(weights: ReadonlyMap<string, FloatTensor>): Map<string, FloatTensor> {
   return new Map(
-    [...weights].map(([name, { shape, data }]) => [
-      name,
-      { shape, dtype: 'float32', data: (data as Float32Array).slice() },
-    ]),
+    [...weights].map(([name, { shape, data }]) => [name, { shape, dtype: 'float32', data: data.slice() }]),
   );
 }

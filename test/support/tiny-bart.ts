@@ -1,7 +1,7 @@
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
-import { bartWeightShapes } from '../../lib/checkpoint/bart-weights.js';
-import type { BartWeights } from '../../lib/checkpoint/pretrained.js';
+import { parseBartConfig } from '../../lib/policy/bart/config.js';
+import type { BartConfig } from '../../lib/policy/bart/config.js';
+import { bartWeightShapes } from '../../lib/policy/bart/weights.js';
+import type { FloatTensor } from '../../lib/engine/host-tensor.js';
 
 /** config.json of the smallest BART: width 4, one layer on each side. */
 export const TINY_CONFIG_JSON = {
@@ -31,8 +31,8 @@ export function tinyConfig(changes: Record<string, unknown> = {}): BartConfig {
 }
 
 /** Weights that differ from tensor to tensor and from element to element, all exact in float16. */
-export function tinyWeights(config: BartConfig): BartWeights {
-  const weights: BartWeights = new Map();
+export function tinyWeights(config: BartConfig): Map<string, FloatTensor> {
+  const weights = new Map<string, FloatTensor>();
   for (const [name, shape] of bartWeightShapes(config)) {
     const length = shape.reduce((product, size) => product * size, 1);
     const data = Float32Array.from({ length }, (_, i) => weights.size / 64 - i / 128);

@@ -1,11 +1,12 @@
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LOGITS_BIAS } from '../../lib/checkpoint/bart-weights.js';
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import { savePretrained } from '../../lib/checkpoint/pretrained.js';
+import { LOGITS_BIAS } from '../../lib/policy/bart/weights.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { parseBartConfig } from '../../lib/policy/bart/config.js';
+import { savePretrained } from '../../lib/policy/pretrained.js';
 import { findPackageRoot } from '../../lib/package-root.js';
-import { initializeWeights } from '../../lib/policy/init.js';
+import { initializeWeights } from '../../lib/policy/bart/initialize.js';
 
 /** Writes a model folder that runs in moments: the default's codec, tokenizer and prompts, random policy and partner of width 8. */
 export async function writeTinyModel(folder: string): Promise<void> {
@@ -32,7 +33,12 @@ export async function writeTinyModel(folder: string): Promise<void> {
     const weights = initializeWeights(config, 1);
     // Every sixth token or so ends a completion: those that are cut off are in no pair.
     weights.get(LOGITS_BIAS)!.data[config.eos_token_id] = 4;
-    await savePretrained(join(folder, part), { config, weights, copyTokenizerFrom: join(model, part) });
+    await savePretrained(join(folder, part), {
+      architecture: bart,
+      config,
+      weights,
+      copyTokenizerFrom: join(model, part),
+    });
   }
   mkdirSync(join(folder, 'codec'));
   for (const name of readdirSync(join(model, 'codec')))

@@ -3,11 +3,17 @@ import { bucketedBatches } from '../../lib/train/bucketed-batches.js';
 import {
   evaluateSupervised,
   trainSupervised,
-  type Example,
   type SupervisedOptions,
   type SupervisedStep,
   type SupervisedTask,
 } from '../../lib/train/supervised.js';
+import {
+  causalSequences,
+  partnerSequences,
+  type CausalExample,
+  type PartnerExample,
+  type Sequences,
+} from '../../lib/train/sequences.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -31,18 +37,15 @@ function symbols(step: number, row: number): number[] {
 }
 
 /** Says the first symbol again and again, and ends: what comes next depends on the source and on what is written. */
-const causalTask: SupervisedTask = {
-  causal: true,
-  sourceIds: 1,
-  decoderIds: 1,
+const causalTask: SupervisedTask<CausalExample> = {
+  sequences: causalSequences(randomPolicy()),
   batch: (step) => ({
     head: HEAD,
-    examples: Array.from({ length: 8 }, (_, row): Example => {
+    examples: Array.from({ length: 8 }, (_, row): CausalExample => {
       const [first] = symbols(step, row);
       const written = Array<number>(3).fill(first);
       return {
-        source: [[0], [FIRST_ID + first], [2]],
-        decoder: [[2], ...written.map((symbol) => [FIRST_ID + symbol])],
+        prompt: [0, FIRST_ID + first, 2],
         labels: [...written, SYMBOLS],
       };
     }),
@@ -50,13 +53,11 @@ const causalTask: SupervisedTask = {
 };
 
 /** Names the second symbol at both positions, at the first of which a causal decoder cannot see it. */
-const bidirectionalTask: SupervisedTask = {
-  causal: false,
-  sourceIds: 1,
-  decoderIds: 2,
+const bidirectionalTask: SupervisedTask<PartnerExample> = {
+  sequences: partnerSequences(randomPolicy(), { source: 1, decoder: 2 }),
   batch: (step) => ({
     head: HEAD.subarray(0, SYMBOLS),
-    examples: Array.from({ length: 8 }, (_, row): Example => {
+    examples: Array.from({ length: 8 }, (_, row): PartnerExample => {
       const [a, b] = symbols(step, row);
       return {
         source: [[0], [2]],
@@ -126,10 +127,17 @@ describe('trainSupervised', () => {
 
 it('a causal decoder does not see later ids, a bidirectional one does', async () => {
   const model = newModel();
-  const taskOf = (causal: boolean, last: number): SupervisedTask => ({
-    causal,
-    sourceIds: 1,
-    decoderIds: 1,
+  const { architecture, config } = model;
+  const causal: Sequences<PartnerExample> = {
+    ...causalSequences(model),
+    promptLength: ({ source }) => source.length,
+    // The decoder is fed 2, then these.
+    collate: (sizes, [{ source, decoder }]) =>
+      architecture.collate(config, sizes, [source.flat()], [[...decoder.slice(1).flat(), 0]]),
+  };
+  const bidirectional = partnerSequences(model, { source: 1, decoder: 1 });
+  const taskOf = (isCausal: boolean, last: number): SupervisedTask<PartnerExample> => ({
+    sequences: isCausal ? causal : bidirectional,
     // One label counts: that of the first position.
     batch: () => ({
       head: HEAD,

@@ -1,4 +1,6 @@
-import type { BartConfig } from './bart-config.js';
+/** BART's tensors, by transformers' names. */
+import type { HostTensor } from '../../engine/host-tensor.js';
+import type { BartConfig } from './config.js';
 
 /** Learned positions start at row 2: BART's position tables have two rows more than `max_position_embeddings`. */
 export const POSITION_OFFSET = 2;
@@ -10,7 +12,7 @@ export const SHARED_EMBEDDING = 'model.shared.weight';
 export const LOGITS_BIAS = 'final_logits_bias';
 
 /** Names under which older files repeat the shared embedding. */
-export const SHARED_EMBEDDING_ALIASES = [
+const SHARED_EMBEDDING_ALIASES = [
   'model.encoder.embed_tokens.weight',
   'model.decoder.embed_tokens.weight',
   'lm_head.weight',
@@ -57,4 +59,54 @@ function addLinear(shapes: Shapes, name: string, out: number, input: number): vo
 function addNorm(shapes: Shapes, name: string, width: number): void {
   shapes.set(`${name}.weight`, [width]);
   shapes.set(`${name}.bias`, [width]);
+}
+
+/** Tied copies of the embedding are checked and dropped; a missing final_logits_bias is zeros, as in transformers. */
+export function fromFile(
+  tensors: ReadonlyMap<string, HostTensor>,
+  config: BartConfig,
+  directory: string,
+): Map<string, HostTensor> {
+  const weights = untieEmbeddings(withModelPrefix(tensors), directory);
+  if (!weights.has(LOGITS_BIAS)) {
+    const data = new Float32Array(config.vocab_size);
+    weights.set(LOGITS_BIAS, { shape: [1, config.vocab_size], dtype: 'float32', data });
+  }
+  return weights;
+}
+
+/** Files of the bare `BartModel` name their tensors without "model."; transformers adds it on loading. */
+function withModelPrefix(tensors: ReadonlyMap<string, HostTensor>): ReadonlyMap<string, HostTensor> {
+  if ([...tensors.keys()].some((name) => name.startsWith('model.'))) return tensors;
+  return new Map(
+    [...tensors].map(([name, tensor]) => [
+      /^(shared|encoder|decoder)\./.test(name) ? `model.${name}` : name,
+      tensor,
+    ]),
+  );
+}
+
+function untieEmbeddings(
+  tensors: ReadonlyMap<string, HostTensor>,
+  directory: string,
+): Map<string, HostTensor> {
+  const untied = new Map(tensors);
+  for (const alias of SHARED_EMBEDDING_ALIASES) {
+    const copy = tensors.get(alias);
+    if (!copy) continue;
+    const shared = untied.get(SHARED_EMBEDDING);
+    if (shared && !sameTensor(shared, copy)) {
+      throw new Error(
+        `${directory}: ${alias} differs from the embedding it is tied to; speech-dpo computes BART with one shared embedding.`,
+      );
+    }
+    untied.set(SHARED_EMBEDDING, copy);
+    untied.delete(alias);
+  }
+  return untied;
+}
+
+function sameTensor(a: HostTensor, b: HostTensor): boolean {
+  const bytes = ({ data }: HostTensor): Buffer => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return a.dtype === b.dtype && String(a.shape) === String(b.shape) && bytes(a).equals(bytes(b));
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import { bartWeightShapes } from '../../lib/checkpoint/bart-weights.js';
-import { initializeWeights } from '../../lib/policy/init.js';
+import { parseBartConfig } from '../../../lib/policy/bart/config.js';
+import { bartWeightShapes } from '../../../lib/policy/bart/weights.js';
+import { initializeWeights } from '../../../lib/policy/bart/initialize.js';
 
 const config = parseBartConfig(
   {

@@ -1,7 +1,4 @@
 import { z } from 'zod';
-import { findFloats, type Floats } from './config-json.js';
-import { parseJson } from './json-file.js';
-import { readTextFile } from './text-file.js';
 
 /** Beyond any BART, and little enough that a damaged file cannot fill the memory. */
 const count = z
@@ -54,43 +51,16 @@ const bartConfigSchema = z.looseObject({
 /** A validated BART configuration, by transformers' key names. */
 export type BartConfig = z.infer<typeof bartConfigSchema>;
 
-/** Which numbers of a configuration its file wrote as floats. */
-const floatsRead = new WeakMap<BartConfig, Floats>();
-
 /**
- * Validates the content of a config.json.
+ * Validates the content of a config.json of model_type "bart".
  * @param file the file's name, for messages.
- * @throws an Error with one sentence when the model is not a BART or would compute something else than this BART does.
+ * @throws an Error with one sentence when the model would compute something else than this BART does.
  */
 export function parseBartConfig(content: unknown, file: string): BartConfig {
-  const modelType = z.looseObject({ model_type: z.string() }).safeParse(content);
-  if (!modelType.success) {
-    throw new Error(
-      `${file} has no model_type: speech-dpo reads the config.json of a BART (model_type "bart").`,
-    );
-  }
-  if (modelType.data.model_type !== 'bart') {
-    throw new Error(
-      `config.json of model_type '${modelType.data.model_type}' (${file}): speech-dpo reads BART (model_type 'bart').`,
-    );
-  }
   const result = bartConfigSchema.safeParse(content);
-  if (!result.success) throw new Error(`${file}: ${describeIssue(result.error, modelType.data)}`);
+  if (!result.success) throw new Error(`${file}: ${describeIssue(result.error, Object(content))}`);
   checkConsistency(result.data, file);
   return result.data;
-}
-
-/** Reads and validates a config.json. */
-export async function readBartConfig(file: string): Promise<BartConfig> {
-  const text = await readTextFile(file);
-  const config = parseBartConfig(parseJson(text, file), file);
-  floatsRead.set(config, findFloats(text));
-  return config;
-}
-
-/** Which numbers of a configuration were floats in the file that it was read from. */
-export function floatsOf(config: BartConfig): Floats | undefined {
-  return floatsRead.get(config);
 }
 
 function describeIssue(error: z.ZodError, content: Record<string, unknown>): string {

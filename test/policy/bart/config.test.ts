@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { parseBartConfig } from '../../lib/checkpoint/bart-config.js';
-import { TINY_CONFIG_JSON } from '../support/tiny-bart.js';
+import { architectureOf } from '../../../lib/policy/architectures.js';
+import { bart } from '../../../lib/policy/bart/bart.js';
+import { TINY_CONFIG_JSON } from '../../support/tiny-bart.js';
 
-const parse = (content: unknown) => parseBartConfig(content, 'folder/config.json');
+/** As a folder's config.json is read: its model_type says who parses it. */
+const parse = (content: unknown) =>
+  architectureOf(content, 'folder/config.json', [bart]).parseConfig(content, 'folder/config.json');
 const without = (key: keyof typeof TINY_CONFIG_JSON): object => {
   const { [key]: _, ...others } = TINY_CONFIG_JSON;
   return others;

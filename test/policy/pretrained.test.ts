@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { SHARED_EMBEDDING } from '../../lib/checkpoint/bart-weights.js';
-import { loadPretrained, savePretrained } from '../../lib/checkpoint/pretrained.js';
+import { SHARED_EMBEDDING } from '../../lib/policy/bart/weights.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
 import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { sharedPath } from '../support/shared.js';
@@ -35,14 +36,16 @@ describe('savePretrained and loadPretrained', () => {
     async (dtype) => {
       const folder = join(temporaryFolder(), 'deep', 'dpo_model');
       const config = tinyConfig({ id2label: { 0: 'LABEL_0' }, speech: [1, { b: 2, a: 1 }] });
-      await savePretrained(folder, { config, weights: WEIGHTS, dtype });
+      await savePretrained(folder, { architecture: bart, config, weights: WEIGHTS, dtype });
       expect(readdirSync(folder).sort()).toEqual([
         'SHA256SUMS',
         'config.json',
         'generation_config.json',
         'model.safetensors',
       ]);
-      expect(await loadPretrained(folder)).toEqual({
+      const { architecture, ...read } = await loadPretrained(folder);
+      expect(architecture).toBe(bart);
+      expect(read).toEqual({
         config: { ...config, dtype, torch_dtype: dtype },
         weights: WEIGHTS,
       });
@@ -51,7 +54,7 @@ describe('savePretrained and loadPretrained', () => {
 
   test('write JSON and metadata as transformers does', async () => {
     const folder = join(temporaryFolder(), 'model');
-    await savePretrained(folder, { config: CONFIG, weights: WEIGHTS });
+    await savePretrained(folder, { architecture: bart, config: CONFIG, weights: WEIGHTS });
     const text = readFileSync(join(folder, 'config.json'), 'utf8');
     expect(text).toMatch(/^\{\n {2}"activation_dropout": 0.0,\n {2}"activation_function": "gelu",\n/);
     expect(text).toMatch(/\n\}\n$/);
@@ -75,7 +78,7 @@ describe('savePretrained and loadPretrained', () => {
     const folder = join(temporaryFolder(), 'model');
     const { config, weights } = await loadPretrained(source);
     for (const dtype of ['float16', 'float32'] as const) {
-      await savePretrained(folder, { config, weights, dtype });
+      await savePretrained(folder, { architecture: bart, config, weights, dtype });
       const saved = readFileSync(join(folder, 'config.json'), 'utf8');
       expect(saved).toContain('"speech": {\n    "gain": 2.0,\n    "rate": 2\n  }');
       for (const key of ['classifier_dropout', 'encoder_layerdrop', 'decoder_layerdrop', 'attention_dropout'])
@@ -88,11 +91,17 @@ describe('savePretrained and loadPretrained', () => {
     const source = temporaryFolder();
     for (const name of ['tokenizer.json', 'vocab.json', 'notes.txt']) writeFileSync(join(source, name), name);
     const folder = join(temporaryFolder(), 'model');
-    await savePretrained(folder, { config: CONFIG, weights: WEIGHTS, copyTokenizerFrom: source });
+    await savePretrained(folder, {
+      architecture: bart,
+      config: CONFIG,
+      weights: WEIGHTS,
+      copyTokenizerFrom: source,
+    });
     expect(readFileSync(join(folder, 'vocab.json'), 'utf8')).toBe('vocab.json');
     expect(readdirSync(folder)).not.toContain('notes.txt');
     const other = join(temporaryFolder(), 'other');
     const saving = savePretrained(other, {
+      architecture: bart,
       config: CONFIG,
       weights: WEIGHTS,
       copyTokenizerFrom: temporaryFolder(),
@@ -108,6 +117,7 @@ describe('savePretrained and loadPretrained', () => {
     writeFileSync(join(folder, 'tokenizer.json'), '{}');
     for (const init_std of [0.1, 0.2]) {
       await savePretrained(folder, {
+        architecture: bart,
         config: tinyConfig({ init_std }),
         weights: WEIGHTS,
         copyTokenizerFrom: folder,
@@ -117,7 +127,9 @@ describe('savePretrained and loadPretrained', () => {
     }
     expect(readdirSync(parent)).toEqual(['model']);
     writeFileSync(join(folder, 'thesis.tex'), '');
-    await expect(savePretrained(folder, { config: CONFIG, weights: WEIGHTS })).rejects.toThrow(
+    await expect(
+      savePretrained(folder, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
+    ).rejects.toThrow(
       `cannot write to ${folder}: it holds thesis.tex, no file of a checkpoint; choose another with --output.`,
     );
     expect(readdirSync(folder)).toContain('thesis.tex');
@@ -126,9 +138,9 @@ describe('savePretrained and loadPretrained', () => {
   test('write nothing when the weights are not those of the configuration', async () => {
     const parent = temporaryFolder();
     const weights = changed((tensors) => tensors.delete('model.encoder.layers.0.fc1.bias'));
-    await expect(savePretrained(join(parent, 'model'), { config: CONFIG, weights })).rejects.toThrow(
-      'the weights lack tensor "model.encoder.layers.0.fc1.bias" of shape [8].',
-    );
+    await expect(
+      savePretrained(join(parent, 'model'), { architecture: bart, config: CONFIG, weights }),
+    ).rejects.toThrow('the weights lack tensor "model.encoder.layers.0.fc1.bias" of shape [8].');
     expect(readdirSync(parent)).toEqual([]);
   });
 });

@@ -6,15 +6,11 @@
  * T target length, D width, V vocabulary. Masks are additive: 0 where a position counts, MASKED where it does not.
  */
 import type { Tensor } from '@tensorflow/tfjs';
-import type { BartConfig } from '../checkpoint/bart-config.js';
-import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from '../checkpoint/bart-weights.js';
-import { gelu, layerNorm } from '../engine/fused.js';
-import { tf } from '../engine/tf.js';
-
-export type Weights = Readonly<Record<string, Tensor>>;
-
-/** Finite, so that a row without any open position stays a number; exp() of it is exactly 0 in float32. */
-export const MASKED = -1e9;
+import { gelu, layerNorm } from '../../engine/fused.js';
+import { tf } from '../../engine/tf.js';
+import type { Tensors } from '../architecture.js';
+import type { BartConfig } from './config.js';
+import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from './weights.js';
 
 /**
  * Embeds ids [..., length] to [..., length, D] with positions from `start`, normalised.
@@ -22,7 +18,7 @@ export const MASKED = -1e9;
  */
 export function embed(
   config: BartConfig,
-  w: Weights,
+  w: Tensors,
   part: 'encoder' | 'decoder',
   ids: Tensor,
   start = 0,
@@ -33,7 +29,7 @@ export function embed(
 /** The other half of `embed`: token vectors [rows, length, D] with positions from `start`, normalised. */
 export function addPositions(
   config: BartConfig,
-  w: Weights,
+  w: Tensors,
   part: 'encoder' | 'decoder',
   tokens: Tensor,
   start = 0,
@@ -45,8 +41,8 @@ export function addPositions(
 }
 
 /** The token half of `embed`: [rows, length] or [rows, length, K] to [rows, length, D]. */
-export function embedTokens(config: BartConfig, w: Weights, ids: Tensor): Tensor {
-  const scale = config.scale_embedding ? Math.sqrt(config.d_model) : 1;
+export function embedTokens(config: BartConfig, w: Tensors, ids: Tensor): Tensor {
+  const scale = embeddingScale(config);
   const vectors = tf.gather(w[SHARED_EMBEDDING], ids);
   const scaled = scale === 1 ? vectors : tf.mul(vectors, scale);
   if (ids.rank === 2) return scaled;
@@ -54,16 +50,20 @@ export function embedTokens(config: BartConfig, w: Weights, ids: Tensor): Tensor
   return tf.sum(tf.mul(scaled, tf.expandDims(counts, -1)), 2);
 }
 
+export function embeddingScale(config: BartConfig): number {
+  return config.scale_embedding ? Math.sqrt(config.d_model) : 1;
+}
+
 /** Encoder: ids [B, S] (or [B, S, K]), mask [B, S] to hidden states [B, S, D]. */
-export function encode(config: BartConfig, w: Weights, ids: Tensor, mask: Tensor): Tensor {
+export function encode(config: BartConfig, w: Tensors, ids: Tensor, mask: Tensor): Tensor {
   const [batch, length] = ids.shape;
   const bias = tf.reshape(mask, [batch, 1, 1, length]);
+  const heads = config.encoder_attention_heads;
   let x = embed(config, w, 'encoder', ids);
   for (let layer = 0; layer < config.encoder_layers; layer++) {
     const prefix = `model.encoder.layers.${layer}`;
-    const attended = attend(w, `${prefix}.self_attn`, config.encoder_attention_heads, x, x, bias);
-    x = norm(w, `${prefix}.self_attn_layer_norm`, tf.add(x, attended));
-    x = feedForward(w, prefix, x);
+    x = addAttention(w, `${prefix}.self_attn`, x, (name) => attend(w, name, heads, x, x, bias));
+    x = addFeedForward(w, prefix, x);
   }
   return x;
 }
@@ -82,7 +82,7 @@ export interface DecoderInputs {
 /** Decoder: hidden states [R, T, D]. Rows of one prompt share its encoder states, whose keys and values are computed once. */
 export function decode(
   config: BartConfig,
-  w: Weights,
+  w: Tensors,
   { ids, encoded, encoderMask, selfMask }: DecoderInputs,
 ): Tensor {
   return decoderLayers(config, w, embed(config, w, 'decoder', ids), () => encoded, encoderMask, selfMask);
@@ -95,7 +95,7 @@ export function decode(
  */
 export function decoderLayers(
   config: BartConfig,
-  w: Weights,
+  w: Tensors,
   embedded: Tensor,
   source: (layer: number) => Tensor | KeysAndValues,
   encoderMask: Tensor,
@@ -103,37 +103,54 @@ export function decoderLayers(
 ): Tensor {
   const [batch, sourceLength] = encoderMask.shape;
   const [rows, length, width] = embedded.shape as [number, number, number];
+  const heads = config.decoder_attention_heads;
   const crossBias = tf.reshape(encoderMask, [batch, 1, 1, sourceLength]);
-  let x = embedded;
-  for (let layer = 0; layer < config.decoder_layers; layer++) {
-    const prefix = `model.decoder.layers.${layer}`;
-    const attended = attend(w, `${prefix}.self_attn`, config.decoder_attention_heads, x, x, selfMask);
-    x = norm(w, `${prefix}.self_attn_layer_norm`, tf.add(x, attended));
-    const queries = tf.reshape(x, [batch, (rows / batch) * length, width]);
-    const crossed = attend(
-      w,
-      `${prefix}.encoder_attn`,
-      config.decoder_attention_heads,
-      queries,
-      source(layer),
-      crossBias,
-    );
-    x = norm(w, `${prefix}.encoder_attn_layer_norm`, tf.add(x, tf.reshape(crossed, [rows, length, width])));
-    x = feedForward(w, prefix, x);
-  }
-  return x;
-}
-
-/** Output head: hidden states [..., D] to logits [..., V], tied to the token embedding. */
-export function logits(w: Weights, hidden: Tensor): Tensor {
-  return project(hidden, w[SHARED_EMBEDDING], tf.reshape(w[LOGITS_BIAS], [-1]));
-}
-
-/** The additive mask of a causal decoder: [T, T], MASKED above the diagonal. */
-export function causalMask(length: number): Float32Array {
-  return Float32Array.from({ length: length * length }, (_, i) =>
-    i % length > Math.floor(i / length) ? MASKED : 0,
+  return decoderLayerNumbers(config).reduce(
+    (states, layer) =>
+      decoderLayer(w, layer, states, {
+        self: (name, x) => attend(w, name, heads, x, x, selfMask),
+        cross: (name, x) => {
+          const queries = tf.reshape(x, [batch, (rows / batch) * length, width]);
+          return tf.reshape(attend(w, name, heads, queries, source(layer), crossBias), [rows, length, width]);
+        },
+      }),
+    embedded,
   );
+}
+
+export function decoderLayerNumbers(config: BartConfig): number[] {
+  return [...Array(config.decoder_layers).keys()];
+}
+
+/** What attention of the weights `name` mixes for the states x [..., D], before its output projection: [..., D]. */
+type Attention = (name: string, x: Tensor) => Tensor;
+
+/** One layer of the decoder: states [..., D] to [..., D]. Training and generation differ in how a layer attends, and in nothing else. */
+export function decoderLayer(
+  w: Tensors,
+  layer: number,
+  x: Tensor,
+  { self, cross }: { self: Attention; cross: Attention },
+): Tensor {
+  const prefix = `model.decoder.layers.${layer}`;
+  const attended = addAttention(w, `${prefix}.self_attn`, x, self);
+  return addFeedForward(w, prefix, addAttention(w, `${prefix}.encoder_attn`, attended, cross));
+}
+
+function addAttention(w: Tensors, name: string, x: Tensor, attention: Attention): Tensor {
+  return norm(w, `${name}_layer_norm`, tf.add(x, linear(w, `${name}.out_proj`, attention(name, x))));
+}
+
+function addFeedForward(w: Tensors, prefix: string, x: Tensor): Tensor {
+  const inner = linear(w, `${prefix}.fc2`, gelu(linear(w, `${prefix}.fc1`, x)));
+  return norm(w, `${prefix}.final_layer_norm`, tf.add(x, inner));
+}
+
+/** Output head, tied to the token embedding: hidden states [..., D] to logits [..., V]; with `rows` [H], ids, [N, D] to [N, H]. */
+export function logits(w: Tensors, hidden: Tensor, rows?: Tensor): Tensor {
+  const bias = tf.reshape(w[LOGITS_BIAS], [-1]);
+  if (rows === undefined) return project(hidden, w[SHARED_EMBEDDING], bias);
+  return project(hidden, tf.gather(w[SHARED_EMBEDDING], rows), tf.gather(bias, rows));
 }
 
 /** States [B, T, D] as an attention sees them, [B, heads, T, D / heads] each. */
@@ -142,7 +159,7 @@ export interface KeysAndValues {
   values: Tensor;
 }
 
-export function keysAndValues(w: Weights, name: string, heads: number, states: Tensor): KeysAndValues {
+export function keysAndValues(w: Tensors, name: string, heads: number, states: Tensor): KeysAndValues {
   return {
     keys: splitHeads(linear(w, `${name}.k_proj`, states), heads),
     values: splitHeads(linear(w, `${name}.v_proj`, states), heads),
@@ -151,10 +168,10 @@ export function keysAndValues(w: Weights, name: string, heads: number, states: T
 
 /**
  * Multi-head attention of queries [B, Tq, D] over states [B, Tk, D] or their keys and values; `mask` broadcasts to
- * [B, heads, Tq, Tk].
+ * [B, heads, Tq, Tk]. Without the output projection.
  */
 function attend(
-  w: Weights,
+  w: Tensors,
   name: string,
   heads: number,
   queries: Tensor,
@@ -165,8 +182,7 @@ function attend(
   const q = splitHeads(tf.mul(linear(w, `${name}.q_proj`, queries), Math.sqrt(heads / width)), heads);
   const { keys, values } = 'keys' in states ? states : keysAndValues(w, name, heads, states);
   const weights = tf.softmax(tf.add(tf.matMul(q, keys, false, true), mask));
-  const mixed = tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]);
-  return linear(w, `${name}.out_proj`, tf.reshape(mixed, [batch, queryLength, width]));
+  return tf.reshape(tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]), [batch, queryLength, width]);
 }
 
 /** [B, T, D] to [B, heads, T, D / heads] */
@@ -175,16 +191,11 @@ function splitHeads(x: Tensor, heads: number): Tensor {
   return tf.transpose(tf.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
 }
 
-function feedForward(w: Weights, prefix: string, x: Tensor): Tensor {
-  const inner = linear(w, `${prefix}.fc2`, gelu(linear(w, `${prefix}.fc1`, x)));
-  return norm(w, `${prefix}.final_layer_norm`, tf.add(x, inner));
-}
-
-export function norm(w: Weights, name: string, x: Tensor): Tensor {
+export function norm(w: Tensors, name: string, x: Tensor): Tensor {
   return layerNorm(x, w[`${name}.weight`], w[`${name}.bias`]);
 }
 
-export function linear(w: Weights, name: string, x: Tensor): Tensor {
+export function linear(w: Tensors, name: string, x: Tensor): Tensor {
   return project(x, w[`${name}.weight`], w[`${name}.bias`]);
 }
 

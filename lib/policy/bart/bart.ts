@@ -1,0 +1,35 @@
+/** BART as an architecture: its configuration and weights as transformers writes them, and its programs. */
+import type { Architecture } from '../architecture.js';
+import { batchInputs, collate, hiddenStates } from './batch.js';
+import { parseBartConfig, type BartConfig } from './config.js';
+import { generation } from './generation.js';
+import { initializeWeights } from './initialize.js';
+import { logits } from './network.js';
+import { partner } from './partner.js';
+import { bartWeightShapes, fromFile, LOGITS_BIAS } from './weights.js';
+
+const USAGE = `    from transformers import AutoTokenizer, BartForConditionalGeneration
+    model = BartForConditionalGeneration.from_pretrained("dpo_model")
+    tokenizer = AutoTokenizer.from_pretrained("dpo_model")
+
+The encoder reads \`<s>\`, the instruction, \`</s>\`, the recording's codes of codebook 0 as tokens \`v_tok_0\`, \`v_tok_1\`, ..., \`</s>\`. The
+decoder, started with \`</s><s>\`, writes the edited recording's.
+`;
+
+export const bart: Architecture<BartConfig> = {
+  modelType: 'bart',
+  title: 'BART',
+  usage: USAGE,
+  parseConfig: parseBartConfig,
+  weightShapes: bartWeightShapes,
+  fromFile,
+  initialize: initializeWeights,
+  isTrained: (name) => name !== LOGITS_BIAS,
+  completionPositions: (config) => config.max_position_embeddings,
+  batchInputs,
+  collate,
+  hiddenStates,
+  logits,
+  generation,
+  partner,
+};

@@ -1,0 +1,231 @@
+/**
+ * The two programs of generation: the encoder with every layer's cross-attention keys and values, and one decoder step on a
+ * growing cache. Weights are constants here, so that ONNX Runtime packs them once for the thin matrices of decoding.
+ */
+import type { Tensor } from '@tensorflow/tfjs';
+import { tf, timeMajorMatMul, type InputSpec, type ProgramSource } from '../../engine/index.js';
+import { nextOf, type BatchSizes, type Generation, type HostWeights, type Tensors } from '../architecture.js';
+import type { BartConfig } from './config.js';
+import {
+  decoderLayer,
+  decoderLayerNumbers,
+  embeddingScale,
+  encode,
+  keysAndValues,
+  linear,
+  norm,
+} from './network.js';
+import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from './weights.js';
+
+const crossKey = (layer: number) => `crossKey${layer}`;
+const crossValue = (layer: number) => `crossValue${layer}`;
+const cachedKey = (layer: number) => `cachedKey${layer}`;
+const cachedValue = (layer: number) => `cachedValue${layer}`;
+
+export const generation: Generation<BartConfig> = {
+  startIds: (config) => [config.decoder_start_token_id],
+  contextShapes,
+  promptProgram,
+  cacheShapes: (config) =>
+    forLayers(config, (layer) => [
+      [cachedKey(layer), headShape(config)],
+      [cachedValue(layer), headShape(config)],
+    ]),
+  stepProgram,
+};
+
+/** Keys and values of each decoder layer's cross-attention, [heads, S, D / heads]. */
+export function contextShapes(config: BartConfig, promptLength: number): Record<string, readonly number[]> {
+  const [heads, headWidth] = headShape(config);
+  const shape = [heads, promptLength, headWidth];
+  return forLayers(config, (layer) => [
+    [crossKey(layer), shape],
+    [crossValue(layer), shape],
+  ]);
+}
+
+/** Ids [P, S] or [P, S, K] and mask [P, S] to the context. */
+export function encodeContext(
+  config: BartConfig,
+  w: Tensors,
+  ids: Tensor,
+  mask: Tensor,
+): Record<string, Tensor> {
+  const encoded = encode(config, w, ids, mask);
+  return forLayers(config, (layer) => {
+    const name = `model.decoder.layers.${layer}.encoder_attn`;
+    const { keys, values } = keysAndValues(w, name, config.decoder_attention_heads, encoded);
+    return [
+      [crossKey(layer), keys],
+      [crossValue(layer), values],
+    ];
+  });
+}
+
+/** A layer's keys and values of a context. */
+export const contextOf = (context: (name: string) => Tensor, layer: number) => ({
+  keys: context(crossKey(layer)),
+  values: context(crossValue(layer)),
+});
+
+function promptProgram(
+  config: BartConfig,
+  weights: HostWeights,
+  { prompts, promptLength }: BatchSizes,
+): ProgramSource {
+  const names = [...weights.keys()].filter(
+    (name) =>
+      name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
+  );
+  return {
+    program: (w) => encodeContext(config, w, w.promptIds, w.promptMask),
+    inputs: {
+      promptIds: { shape: [prompts, promptLength], dtype: 'int32' },
+      promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
+    },
+    constants: Object.fromEntries(names.map((name) => [name, weights.get(name)!])),
+  };
+}
+
+function stepProgram(
+  config: BartConfig,
+  weights: HostWeights,
+  sizes: BatchSizes,
+  vocabulary: Int32Array,
+): ProgramSource {
+  const { prompts, samples, promptLength, completionLength } = sizes;
+  const rows = prompts * samples;
+  const [heads, headWidth] = headShape(config);
+  const cache: InputSpec = {
+    shape: [completionLength, rows * heads, headWidth],
+    dtype: 'float32',
+    growingAxis: 0,
+  };
+  const cross: InputSpec = { shape: [prompts, heads, promptLength, headWidth], dtype: 'float32' };
+  return {
+    program: (w) => step(config, w, sizes),
+    inputs: {
+      ids: { shape: [rows], dtype: 'int32' },
+      position: { shape: [1], dtype: 'int32' },
+      cacheBias: { shape: [1], dtype: 'float32' },
+      promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
+      ...forLayers(config, (layer) => [
+        [cachedKey(layer), cache],
+        [cachedValue(layer), cache],
+        [crossKey(layer), cross],
+        [crossValue(layer), cross],
+      ]),
+    },
+    constants: stepConstants(config, weights, vocabulary),
+  };
+}
+
+function step(
+  config: BartConfig,
+  w: Tensors,
+  { prompts, samples, promptLength }: BatchSizes,
+): Record<string, Tensor> {
+  const rows = prompts * samples;
+  const [heads, headWidth] = headShape(config);
+  const scale = 1 / Math.sqrt(headWidth);
+  const outputs: Record<string, Tensor> = {};
+  const promptBias = tf.reshape(w.promptMask, [prompts, 1, 1, promptLength]);
+  const tokens = tf.mul(tf.gather(w.vocabulary, w.ids), embeddingScale(config));
+
+  /** Over the cache and the present position, whose key and value are outputs. */
+  const attendSelf = (layer: number) => (name: string, x: Tensor) => {
+    const projected = tf.reshape(linear(w, `${name}.qkv`, x), [rows * heads, 1, 3 * headWidth]);
+    const [q, k, v] = tf.split(projected, 3, -1);
+    const query = tf.mul(q, scale);
+    const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheBias);
+    const present = tf.sum(tf.mul(query, k), -1, true);
+    const shares = tf.softmax(tf.concat([present, past], -1));
+    const presentShare = tf.slice(shares, [0, 0, 0], [-1, -1, 1]);
+    // The traced slice ends at the longest cache; ONNX cuts that to the length of the one that is fed.
+    const pastShares = tf.slice(shares, [0, 0, 1]);
+    const mixed = tf.add(timeMajorMatMul(pastShares, w[cachedValue(layer)], false), tf.mul(presentShare, v));
+    outputs[nextOf(cachedKey(layer))] = k;
+    outputs[nextOf(cachedValue(layer))] = v;
+    return tf.reshape(mixed, [rows, config.d_model]);
+  };
+
+  /** Over the prompt's keys and values, which its samples share. */
+  const attendCross = (layer: number) => (name: string, x: Tensor) => {
+    const query = tf.transpose(
+      tf.reshape(tf.mul(linear(w, `${name}.q_proj`, x), scale), [prompts, samples, heads, headWidth]),
+      [0, 2, 1, 3],
+    );
+    const { keys, values } = contextOf((key) => w[key], layer);
+    const shares = tf.softmax(tf.add(tf.matMul(query, keys, false, true), promptBias));
+    const crossed = tf.transpose(tf.matMul(shares, values), [0, 2, 1, 3]);
+    return tf.reshape(crossed, [rows, config.d_model]);
+  };
+
+  let x = norm(w, 'model.decoder.layernorm_embedding', tf.add(tokens, tf.gather(w.positions, w.position)));
+  for (const layer of decoderLayerNumbers(config))
+    x = decoderLayer(w, layer, x, { self: attendSelf(layer), cross: attendCross(layer) });
+  outputs.logits = tf.fused.matMul({
+    a: x as Tensor & { rank: 2 },
+    b: w.vocabulary,
+    transposeB: true,
+    bias: w.vocabularyBias,
+  });
+  return outputs;
+}
+
+/** The decoder's weights with each head's query, key and value projections side by side, and the vocabulary's rows of the tied embedding. */
+function stepConstants(
+  config: BartConfig,
+  weights: HostWeights,
+  vocabulary: Int32Array,
+): ProgramSource['constants'] {
+  const width = config.d_model;
+  const constants: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
+  for (const name of weights.keys()) {
+    const unused = /self_attn\.[qkv]_proj|encoder_attn\.[kv]_proj|embed_positions/.test(name);
+    if (name.startsWith('model.decoder.') && !unused) constants[name] = weights.get(name)!;
+  }
+  for (const layer of decoderLayerNumbers(config)) {
+    const name = `model.decoder.layers.${layer}.self_attn`;
+    for (const part of ['weight', 'bias'] as const) {
+      const parts = ['q', 'k', 'v'].map((letter) => weights.get(`${name}.${letter}_proj.${part}`)!.data);
+      const headSize = parts[0].length / config.decoder_attention_heads;
+      const data = new Float32Array(3 * parts[0].length);
+      parts.forEach((values, i) => {
+        for (let head = 0; head < config.decoder_attention_heads; head++) {
+          const rows = values.subarray(head * headSize, (head + 1) * headSize);
+          data.set(rows, (3 * head + i) * headSize);
+        }
+      });
+      constants[`${name}.qkv.${part}`] = {
+        shape: part === 'weight' ? [3 * width, width] : [3 * width],
+        data,
+      };
+    }
+  }
+  const positions = weights
+    .get('model.decoder.embed_positions.weight')!
+    .data.subarray(POSITION_OFFSET * width);
+  const embedding = weights.get(SHARED_EMBEDDING)!.data;
+  const bias = weights.get(LOGITS_BIAS)!.data;
+  const table = new Float32Array(vocabulary.length * width);
+  vocabulary.forEach((id, i) => {
+    table.set(embedding.subarray(id * width, (id + 1) * width), i * width);
+  });
+  return {
+    ...constants,
+    positions: { shape: [config.max_position_embeddings, width], data: positions },
+    vocabulary: { shape: [vocabulary.length, width], data: table },
+    vocabularyBias: { shape: [vocabulary.length], data: Float32Array.from(vocabulary, (id) => bias[id]) },
+  };
+}
+
+/** Heads of the decoder, and the width of each. */
+function headShape({ d_model, decoder_attention_heads: heads }: BartConfig): readonly [number, number] {
+  return [heads, d_model / heads];
+}
+
+/** What each decoder layer has, by name, layer after layer. */
+function forLayers<T>(config: BartConfig, of: (layer: number) => [string, T][]): Record<string, T> {
+  return Object.fromEntries(decoderLayerNumbers(config).flatMap(of));
+}

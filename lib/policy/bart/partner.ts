@@ -1,0 +1,39 @@
+/** BART as the non-autoregressive partner: the same network with a decoder that sees both ways. */
+import { tf } from '../../engine/index.js';
+import type { PartnerNetwork } from '../architecture.js';
+import type { BartConfig } from './config.js';
+import { contextOf, contextShapes, encodeContext } from './generation.js';
+import { addPositions, decoderLayers, embeddingScale, embedTokens } from './network.js';
+import { SHARED_EMBEDDING } from './weights.js';
+
+const range = (end: number): number[] => [...Array(end).keys()];
+
+export const partner: PartnerNetwork<BartConfig> = {
+  /**
+   * A position holds all codebooks there are; but the original's partner, whose config.json calls itself NARBartForConditionalGeneration,
+   * reads the source's codebook of the same number and the target's one before.
+   */
+  reading: (config, codebook, codebooks) =>
+    config.architectures?.includes('NARBartForConditionalGeneration')
+      ? { source: [codebook], target: [codebook - 1] }
+      : { source: range(codebooks), target: range(codebook) },
+  embedding: (config, weights) => ({
+    table: weights.get(SHARED_EMBEDDING)!.data,
+    width: config.d_model,
+    scale: embeddingScale(config),
+  }),
+  embed: embedTokens,
+  contextShapes,
+  encode: encodeContext,
+  decode(config, w, { tokens, targetMask, context, sourceMask }) {
+    const [rows, length] = targetMask.shape;
+    return decoderLayers(
+      config,
+      w,
+      addPositions(config, w, 'decoder', tokens),
+      (layer) => contextOf(context, layer),
+      sourceMask,
+      tf.reshape(targetMask, [rows, 1, 1, length]),
+    );
+  },
+};
