@@ -1,0 +1,179 @@
+/** That the architecture is a seam: another one is sampled, trained, saved and read by the package's entries alone. */
+import { tmpdir } from 'node:os';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { trainDpo } from '../../lib/dpo/index.js';
+import { compile, CpuDevice, tf } from '../../lib/engine/index.js';
+import {
+  labelLogProbs,
+  loadPretrained,
+  openCompletionWriter,
+  openPartner,
+  openSampler,
+  packCompletion,
+  packPrompt,
+  savePretrained,
+  type Policy,
+} from '../../lib/policy/index.js';
+import { causalTransformer, type CausalConfig } from '../support/causal-transformer.js';
+
+const device = new CpuDevice();
+const CODES = 20;
+const FIRST_CODE = 8;
+const config: CausalConfig = {
+  model_type: 'tiny-causal',
+  vocab_size: FIRST_CODE + CODES,
+  max_position_embeddings: 48,
+  bos_token_id: 0,
+  pad_token_id: 1,
+  eos_token_id: 2,
+  width: 16,
+  heads: 2,
+  layers: 2,
+};
+const openPolicy = (): Policy<CausalConfig> => ({
+  architecture: causalTransformer,
+  config,
+  weights: causalTransformer.initialize(config, 1),
+  directory: 'tiny-causal',
+  tokenizer: {
+    codebooks: 1,
+    codebookSize: CODES,
+    firstCodeId: FIRST_CODE,
+    encodeText: (text) => Array.from(text, (letter) => 3 + (letter.charCodeAt(0) % 5)),
+    codeId: (_, code) => FIRST_CODE + code,
+  },
+});
+const policy = openPolicy();
+const prompts = [
+  packPrompt(policy, 'slower', [3, 4, 5]),
+  packPrompt(policy, 'in a lower voice', [7, 7, 1, 0, 19]),
+];
+
+async function sampleCodes(temperature: number, samplesPerPrompt: number): Promise<number[][][]> {
+  const codes: number[][][] = prompts.map(() => []);
+  const sampler = openSampler(policy, device);
+  const options = { samplesPerPrompt, seed: 5, maxNewTokens: 12, temperature, topK: 0, topP: 1 };
+  for await (const event of sampler.sample(prompts, options))
+    if (event.type === 'completion') codes[event.promptIndex][event.sampleIndex] = event.codes;
+  await sampler.release();
+  return codes;
+}
+
+it('is sampled: what is in the batch does not matter to a sample, and the model’s positions end it', async () => {
+  const [first, second] = await sampleCodes(1, 3);
+  expect(new Set([...first, ...second].map(String)).size).toBe(6);
+  const sampler = openSampler(policy, device);
+  const options = { samplesPerPrompt: 3, seed: 5, maxNewTokens: 12, temperature: 1, topK: 0, topP: 1 };
+  const alone: number[][] = [];
+  for await (const event of sampler.sample(prompts.slice(0, 1), options))
+    if (event.type === 'completion') alone[event.sampleIndex] = event.codes;
+  expect(alone).toEqual(first);
+  const long: number[] = [];
+  const positions = { samplesPerPrompt: 40, seed: 1, maxNewTokens: 1000, temperature: 1, topK: 0, topP: 1 };
+  for await (const event of sampler.sample(prompts, positions))
+    if (event.type === 'completion' && !event.finished)
+      long.push(prompts[event.promptIndex].length + 1 + event.codes.length);
+  expect(new Set(long)).toEqual(new Set([config.max_position_embeddings]));
+  await sampler.release();
+});
+
+it('gives a greedy completion the log-probabilities that teacher forcing gives it', async () => {
+  const allowed = Int32Array.from({ length: config.vocab_size }, (_, id) => id);
+  const writer = openCompletionWriter(policy, { prefix: [config.bos_token_id], allowed }, device);
+  const written: number[][] = [];
+  const generated: number[][] = prompts.map(() => []);
+  const steps = writer.generate(prompts, {
+    samplesPerPrompt: 1,
+    maxNewTokens: 10,
+    choose(row, logits) {
+      const best = logits.indexOf(Math.max(...logits));
+      const total = logits.reduce((sum, value) => sum + Math.exp(value - logits[best]), 0);
+      generated[row].push(-Math.log(total));
+      return best;
+    },
+  });
+  for await (const { ended } of steps) for (const { row, ids } of ended) written[row] = ids;
+  await writer.release();
+
+  const completions = written.map((ids) => [config.bos_token_id, ...ids]);
+  const sizes = { prompts: 2, samples: 1, promptLength: 24, completionLength: 16 };
+  const { inputs, constants } = causalTransformer.batchInputs(config, sizes);
+  const run = await compile(
+    (w) => {
+      const hidden = causalTransformer.hiddenStates(config, w);
+      const logits = causalTransformer.logits(w, tf.reshape(hidden, [-1, config.width]));
+      return { logProbs: labelLogProbs(logits, w.labels) };
+    },
+    { ...inputs, labels: { shape: [2 * 16], dtype: 'int32' } },
+    { device, constants: { ...constants, ...Object.fromEntries(policy.weights) } },
+  );
+  const labels = Int32Array.from(
+    completions.flatMap((ids) => Array.from({ length: 16 }, (_, t) => ids[t] ?? 0)),
+  );
+  const { logProbs } = await run({
+    ...causalTransformer.collate(config, sizes, prompts, completions),
+    labels,
+  }).finally(() => run.dispose());
+  for (const [row, expected] of generated.entries()) {
+    expect(expected.length).toBeGreaterThan(2);
+    // Label 0 is `<s>`, which generation is given.
+    expected.forEach((logProb, t) =>
+      expect(logProbs[row * 16 + 1 + t], `row ${row}, token ${t}`).toBeCloseTo(logProb, 4),
+    );
+  }
+});
+
+it('is trained: DPO raises the margin', async () => {
+  const trained = openPolicy();
+  const codes = await sampleCodes(1, 2);
+  const pairs = prompts.map((prompt, i) => ({
+    prompt,
+    chosen: packCompletion(policy, codes[i][0]),
+    rejected: packCompletion(policy, codes[i][1]),
+  }));
+  const margins: number[] = [];
+  const training = trainDpo(trained, pairs, {
+    device,
+    beta: 0.1,
+    learningRate: 1e-2,
+    epochs: 8,
+    batchSize: 2,
+    gradientAccumulationSteps: 1,
+    maxGradNorm: 1,
+    validationShare: 0,
+    seed: 1,
+  });
+  for await (const event of training)
+    if (event.type === 'step') margins.push(event.metrics['rewards/margins']);
+  expect(margins[0]).toBeCloseTo(0, 5);
+  expect(margins.at(-1)!).toBeGreaterThan(0.5);
+  expect(trained.weights.get('tokens')).not.toEqual(policy.weights.get('tokens'));
+});
+
+it('refuses a pair that together has more ids than the model has positions', async () => {
+  const pair = { prompt: Array<number>(40).fill(3), chosen: Array<number>(9).fill(9), rejected: [0, 2] };
+  const training = trainDpo(policy, [pair], {
+    device,
+    beta: 0.1,
+    learningRate: 1e-2,
+    epochs: 1,
+    batchSize: 1,
+    gradientAccumulationSteps: 1,
+    maxGradNorm: 1,
+    validationShare: 0,
+    seed: 1,
+  });
+  await expect(training.next()).rejects.toThrow('pair 0: chosen has 9 ids');
+});
+
+it('is saved and read again by whoever knows it, and is no partner', async () => {
+  const folder = join(mkdtempSync(join(tmpdir(), 'speech-dpo-')), 'model');
+  await savePretrained(folder, policy);
+  const read = await loadPretrained(folder, [causalTransformer]);
+  expect(read.weights).toEqual(policy.weights);
+  expect(read.config).toMatchObject(config);
+  await expect(loadPretrained(folder)).rejects.toThrow("model_type 'tiny-causal'");
+  expect(() => openPartner(policy, device)).toThrow('tiny-causal cannot be a partner');
+});
