@@ -10,13 +10,14 @@ const HUB_NAME = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
 
 /** Text of the card of iteration `iteration`: how to open it, where it comes from, rewards before and after, every parameter. */
 export async function describeCheckpoint(
-  run: Pick<Run, 'parameters' | 'directories'>,
+  run: Pick<Run, 'parameters' | 'directories' | 'policy'>,
   iteration: number,
   original: Evaluation,
   trained: Evaluation,
 ): Promise<string> {
   const { parameters, directories } = run;
   const { policy, model, reward } = parameters;
+  const { architecture } = run.policy;
   const versions = Object.entries(await readVersions()).map(([name, version]) => `${name} ${version}`);
   const start =
     policy === null
@@ -27,7 +28,7 @@ export async function describeCheckpoint(
   const isOnHub = policy !== null && HUB_NAME.test(policy) && !policy.includes('dpo_model');
   return `---
 library_name: transformers
-tags: [speech-editing, dpo, bart]
+tags: [speech-editing, dpo, ${architecture.modelType}]
 ${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
 
 # ${directories.name}, iteration ${iteration}
@@ -35,14 +36,7 @@ ${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
 A speech codec language model, trained by speech-dpo with Direct Preference Optimization on its own best and worst samples. Reward:
 ${reward}.
 
-    from transformers import AutoTokenizer, BartForConditionalGeneration
-    model = BartForConditionalGeneration.from_pretrained("dpo_model")
-    tokenizer = AutoTokenizer.from_pretrained("dpo_model")
-
-The encoder reads \`<s>\`, the instruction, \`</s>\`, the recording's codes of codebook 0 as tokens \`v_tok_0\`, \`v_tok_1\`, ..., \`</s>\`. The
-decoder, started with \`</s><s>\`, writes the edited recording's.
-
-## Where it comes from
+${architecture.usage ? `${architecture.usage}\n` : ''}## Where it comes from
 
 Started from ${start}. Iterations 0 to ${iteration} of run ${directories.name} trained it, each on the pairs in data_iter_k.json of that run,
 with the model at the iteration's start as reference.
