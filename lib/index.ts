@@ -44,10 +44,13 @@ export type { DpoMetrics } from './dpo/metrics.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './dpo/trainer.js';
 
 export { parseParameters, presets, type Parameters, type RewardName } from './run/parameters.js';
-export { runExperiment } from './jobs/experiment.js';
+export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';
-export { checkpointParameters, evaluateCheckpoint } from './jobs/evaluate-checkpoint.js';
-export { evaluationFileName, type CheckpointEvaluation } from './run/evaluation-result.js';
+export {
+  checkpointParameters,
+  evaluateCheckpoint,
+  type EvaluationOptions,
+} from './jobs/evaluate-checkpoint.js';
 export { renderItems, type RenderedItem } from './jobs/render-items.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './run/checkpoint-path.js';
 export { resumeExperiment } from './jobs/resume.js';

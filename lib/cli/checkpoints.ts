@@ -1,8 +1,7 @@
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
-import { evaluationFileName } from '../run/evaluation-result.js';
 import { rewardNames, type Parameters, type RewardName } from '../run/parameters.js';
 import { trainFrom, trainingParameters } from '../jobs/train-from.js';
 import type { RunEvent } from '../run/events.js';
@@ -81,10 +80,13 @@ export function evalCommand(signal: AbortSignal): Command {
       const { reward, rewardModel, seed, samples, split } = options;
       const indices = parseIndices(options.indices);
       const given = { reward, rewardModel, ...(seed !== undefined && { seed }) };
-      const { parameters, ...place } = await checkpointParameters(checkpoint, given, options.output);
-      const evaluation = { ...place, split, indices, samplesPerPrompt: samples, signal };
-      await display(evaluateCheckpoint(parameters, evaluation), signal);
-      const file = join(place.directories.outputDirectory, await evaluationFileName(parameters, evaluation));
+      const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
+      const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };
+      let file = '';
+      const evaluating = async function* () {
+        file = yield* evaluateCheckpoint(parameters, { ...evaluation, signal });
+      };
+      await display(evaluating(), signal);
       process.stdout.write(`${relative(process.cwd(), file)}\n`);
     });
 }

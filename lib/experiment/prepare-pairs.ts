@@ -54,7 +54,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   const { sampleSize, seed, guardPairs } = run.parameters;
   const startSeconds = run.clock.seconds();
   const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
-  const scoring = createScoring(run, 'train', guards);
+  const scoring = createScoring(run, { split: 'train', prompts: run.train, guards });
   let sampledSeconds: number;
   let scored: ScoredCompletion[][];
   try {
@@ -71,7 +71,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
       type: 'sampled',
       iteration,
       samples: completions.flat().length,
-      tokens: completions.flat(2).length,
+      tokens: completions.flat().reduce((tokens, { codes }) => tokens + codes.length, 0),
       seconds: sampledSeconds - startSeconds,
     };
     scored = yield* scoring.finish({ iteration });

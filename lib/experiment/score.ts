@@ -3,7 +3,8 @@ import type { Sample } from '../reward/reward.js';
 import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
 import type { RunEvent, Split } from '../run/events.js';
 import { keepInvalidSamples } from '../run/inspection-files.js';
-import type { SamplingRun } from './run.js';
+import type { PackedPrompt, ScoringRun } from './run.js';
+import type { Completion } from './sample.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { synthesize } from './synthesize.js';
 import { tally } from './tally.js';
@@ -13,14 +14,23 @@ type Progress = Extract<RunEvent, { type: 'progress' }>;
 /** Completions whose audio is made together: as many as the partner fills at once. */
 const COMPLETIONS_AT_ONCE = 16;
 
+/** What is scored. */
+export interface Scored {
+  split: Split;
+  /** Those whose completions come. */
+  prompts: readonly PackedPrompt[];
+  /** Measured of the completions that have a reward; default none. */
+  guards?: readonly Guard[];
+}
+
 export interface Scoring {
   /**
    * Takes a completion; it is scored while others are still being sampled.
    * @throws Error as `finish` does, once a scorer has failed
    */
-  add(promptIndex: number, sampleIndex: number, codes: number[], finished: boolean): void;
+  add(completion: Completion): void;
   /**
-   * Waits for all scores: `scored[prompt][sample]`.
+   * Waits for all scores: `scored[i][sampleIndex]` of the ith prompt.
    * @throws Error naming prompt and sample when a scorer fails for a reason that is not the sample's own; with the reasons when none of
    *   the completions could be scored; naming the first, when a reward is NaN or an infinity: those samples are kept in
    *   invalid_rewards.json in the output directory
@@ -35,10 +45,9 @@ export interface Scoring {
  * together wastes little on padding. A completion that cannot be scored for a reason of its own (`UnscorableSample`) is dropped with the
  * reason; whatever else fails, and a score that is no number, stops the run.
  */
-export function createScoring(run: SamplingRun, split: Split, guards: readonly Guard[] = []): Scoring {
-  const prompts = run[split];
-  const scored: ScoredCompletion[][] = prompts.map(() => []);
-  const waiting: { promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean }[] = [];
+export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: Scored): Scoring {
+  const scored = new Map(prompts.map((prompt): [PackedPrompt, ScoredCompletion[]] => [prompt, []]));
+  const waiting: Completion[] = [];
   const running: Promise<void>[] = [];
   let lastGroup: Promise<unknown> = Promise.resolve();
   let failure: Error | undefined;
@@ -58,10 +67,7 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
     const makeAudio = once(() => {
       const speech = speechOf(run);
       const spoken = group.filter(({ codes }) => codes.length <= speech.partner.maxFrames);
-      const completions = spoken.map(({ promptIndex, codes }) => ({
-        item: prompts[promptIndex].item,
-        codes,
-      }));
+      const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
       // One group after the other, so that sampling gets its turn in the engine between their calls.
       const waveforms = lastGroup.then(() => {
         refuseWhenClosed();
@@ -71,8 +77,8 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
       return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });
     for (const completion of group) {
-      const { promptIndex, sampleIndex, codes, finished } = completion;
-      const { item } = prompts[promptIndex];
+      const { prompt, sampleIndex, codes, finished } = completion;
+      const { item } = prompt;
       const audio = async () => {
         const { partner, codec } = speechOf(run);
         const samples = (await makeAudio()).get(completion);
@@ -83,9 +89,9 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
       };
       // Nobody waits for it while the policy is sampled: a failure is kept.
       const scoring = scoreSample(run, guards, { item, codes, audio }).then(
-        (score) => void (scored[promptIndex][sampleIndex] = { codes, finished, ...score }),
+        (score) => void (scored.get(prompt)![sampleIndex] = { codes, finished, ...score }),
         (error: unknown) => {
-          const sample = `sample ${sampleIndex} of ${split} prompt ${promptIndex}, "${item.instruction}"`;
+          const sample = `sample ${sampleIndex} of ${split} prompt ${prompt.index}, "${item.instruction}"`;
           failure ??= scorerFailure(`the run stops at ${sample}`, error);
         },
       );
@@ -94,9 +100,9 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
   }
 
   return {
-    add(promptIndex, sampleIndex, codes, finished) {
+    add(completion) {
       throwIfFailed();
-      waiting.push({ promptIndex, sampleIndex, codes, finished });
+      waiting.push(completion);
       if (waiting.length === COMPLETIONS_AT_ONCE) startGroup();
     },
     async *finish(progress) {
@@ -107,13 +113,14 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
       await refuseInvalid(run, split, scored, progress.iteration);
-      const { rewards, lengths, droppedReasons } = tally(scored);
+      const all = [...scored.values()];
+      const { rewards, lengths, droppedReasons } = tally(all);
       if (rewards.length === 0) {
         throw new Error(
           `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`,
         );
       }
-      return scored;
+      return all;
     },
     async close() {
       isClosed = true;
@@ -124,7 +131,7 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
 
 type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
 
-async function scoreSample(run: SamplingRun, guards: readonly Guard[], sample: Sample): Promise<Score> {
+async function scoreSample(run: ScoringRun, guards: readonly Guard[], sample: Sample): Promise<Score> {
   const { codes } = sample;
   const unscored = { reward: null, rank: null, details: {}, figures: {} };
   const drop = (dropped: string) => ({ ...unscored, dropped });
@@ -159,15 +166,14 @@ async function measureAll(guards: readonly Guard[], sample: Sample): Promise<Gua
 
 /** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
 async function refuseInvalid(
-  run: SamplingRun,
+  run: ScoringRun,
   split: Split,
-  scored: readonly ScoredCompletion[][],
+  scored: ReadonlyMap<PackedPrompt, ScoredCompletion[]>,
   iteration: number,
 ): Promise<void> {
-  const prompts = run[split];
-  const samples = scored.flatMap((completions, prompt) =>
+  const samples = [...scored].flatMap(([{ index: prompt, item }, completions]) =>
     completions.flatMap(({ codes, invalid }, sample) =>
-      invalid === undefined ? [] : [{ prompt, sample, item: prompts[prompt].item, codes, invalid }],
+      invalid === undefined ? [] : [{ prompt, sample, item, codes, invalid }],
     ),
   );
   if (samples.length === 0) return;
@@ -185,7 +191,7 @@ async function refuseInvalid(
   );
 }
 
-function speechOf({ partner, codec, signal, reward }: SamplingRun) {
+function speechOf({ partner, codec, signal, reward }: ScoringRun) {
   if (!partner || !codec)
     throw new TypeError(`partner and codec were not opened, but the ${reward.name} reward asks for sound`);
   return { partner, codec, signal };

@@ -1,11 +1,14 @@
+import type { Device } from '../engine/index.js';
 import { loadPretrained } from '../checkpoint/pretrained.js';
 import type { RunEvent } from '../run/events.js';
-import { withRun } from './experiment.js';
+import { openExperiment } from './experiment.js';
 import { iterate } from '../experiment/iterate.js';
+import type { Run } from '../experiment/run.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
 import { cutRecord, readRun } from '../run/run-files.js';
+import { createWorkClock } from '../run/work-clock.js';
 
 /**
  * Goes on with a run that was interrupted, killed or failed, from what is complete on disk. On the same machine its files come out as
@@ -17,7 +20,7 @@ import { cutRecord, readRun } from '../run/run-files.js';
  */
 export async function* resumeExperiment(
   directory: string,
-  { signal }: { signal?: AbortSignal } = {},
+  { signal, device }: { signal?: AbortSignal; device?: Device } = {},
 ): AsyncGenerator<RunEvent> {
   const { directories } = await readRun(directory);
   const { name: run, modelDirectory, outputDirectory } = directories;
@@ -28,20 +31,17 @@ export async function* resumeExperiment(
       yield* events;
       return;
     }
-    yield* withRun(
-      record.parameters,
-      { root: '.', directories, signal, trains: true },
-      async function* (inputs) {
-        const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
-        if (policy) {
-          const { weights } = await loadPretrained(policy);
-          for (const [name, tensor] of weights) inputs.policy.weights.set(name, tensor);
-        }
-        const earlier = await cutRecord(directories, record, kept);
-        if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
-        yield* events.slice(0, kept);
-        yield* recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
-      },
-    );
+    await using opened = await openExperiment(record.parameters, { signal, device });
+    const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
+    if (policy) {
+      const { weights } = await loadPretrained(policy);
+      for (const [name, tensor] of weights) opened.policy.weights.set(name, tensor);
+    }
+    const inputs: Run = { ...opened, directories, clock: createWorkClock(), signal };
+    const earlier = await cutRecord(directories, record, kept);
+    if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
+    yield* events.slice(0, kept);
+    const going = recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
+    yield* inputs.clock.whileRead(going);
   });
 }

@@ -9,6 +9,7 @@ import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { chooseDataFiles } from '../data/choose-files.js';
 import { readItems } from '../data/items.js';
+import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import type { Prompts } from '../data/prompts.js';
 
@@ -33,7 +34,7 @@ export async function findModelPart(
 }
 
 /**
- * The first items of a dataset that the policy can read, `trainPrompts` for training and then `testPrompts` held out. As in the
+ * The first items of a dataset that the policy can read, `train` for training and then `test` held out. As in the
  * original, items whose packed prompt has fewer than 5 ids or more than the model has positions are left out.
  *
  * @param data a file, a folder or a hub's dataset
@@ -42,7 +43,7 @@ export async function findModelPart(
 export async function loadData(
   data: string,
   policy: Policy,
-  { trainPrompts, testPrompts }: Pick<Parameters, 'trainPrompts' | 'testPrompts'>,
+  { train, test }: Record<Split, number>,
   signal?: AbortSignal,
 ): Promise<Prompts> {
   const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, signal });
@@ -52,12 +53,12 @@ export async function loadData(
     signal?.throwIfAborted();
     count += 1;
     if (fits(policy, item)) items.push(item);
-    if (items.length === trainPrompts + testPrompts) {
-      return { train: items.slice(0, trainPrompts), test: items.slice(trainPrompts) };
+    if (items.length === train + test) {
+      return { train: items.slice(0, train), test: items.slice(train) };
     }
   }
   throw new Error(
-    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${trainPrompts} train and ${testPrompts} test prompts are asked for.`,
+    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${train} train and ${test} test prompts are asked for.`,
   );
 }
 

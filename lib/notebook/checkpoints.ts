@@ -4,7 +4,6 @@ import { join, relative } from 'node:path';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../run/directories.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
-import { evaluationFileName } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { parseParameters, presets, type RewardName } from '../run/parameters.js';
 import { openRun } from './live-run.js';
@@ -62,18 +61,19 @@ export async function scoreCheckpoint(
   root = '..',
 ): Promise<RunEvent[]> {
   const { reward, indices, samples } = settings;
-  const { parameters, ...place } = await checkpointParameters(path, { reward }, root);
+  const { parameters, ...checkpoint } = await checkpointParameters(path, { reward });
   const evaluation = {
-    ...place,
+    ...checkpoint,
     split: 'test' as const,
     indices: parseIndices(indices),
     samplesPerPrompt: samples,
+    root,
   };
-  const events = await watch(
-    (signal) => evaluateCheckpoint(parameters, { ...evaluation, signal }),
-    'loading ...',
-  );
-  const file = join(place.directories.outputDirectory, await evaluationFileName(parameters, evaluation));
+  let file = '';
+  const evaluating = async function* (signal: AbortSignal) {
+    file = yield* evaluateCheckpoint(parameters, { ...evaluation, signal });
+  };
+  const events = await watch(evaluating, 'loading ...');
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
   return events;
 }

@@ -9,10 +9,8 @@ import { Worker } from 'node:worker_threads';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import type { Request } from '../../lib/engine/devices/cpu/protocol.js';
-import { withRun } from '../../lib/jobs/experiment.js';
-import { iterate } from '../../lib/experiment/iterate.js';
+import { runExperiment } from '../../lib/jobs/experiment.js';
 import { parseParameters } from '../../lib/run/parameters.js';
-import { recordRun } from '../../lib/run/record.js';
 import type { Reward } from '../../lib/reward/reward.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
@@ -73,9 +71,7 @@ it(
       ...{ epochs: 1, batchSize: 2 },
     });
     const measured: ReturnType<typeof measure>[] = [];
-    const events = withRun(parameters, { root: temporaryFolder() }, (run) =>
-      recordRun(iterate({ ...run, reward: peak }), run),
-    );
+    const events = runExperiment(parameters, { root: temporaryFolder(), reward: peak });
     for await (const event of events) if (event.type === 'saved') measured.push(measure());
     // Eight samples and twelve of evaluations in each iteration.
     expect(heard).toBeGreaterThan(10 * ITERATIONS);

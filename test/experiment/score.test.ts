@@ -9,6 +9,7 @@ import { recordRun } from '../../lib/run/record.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
 import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
 import type { Run } from '../../lib/experiment/run.js';
+import type { Completion } from '../../lib/experiment/sample.js';
 import { createScoring } from '../../lib/experiment/score.js';
 import type { Guard } from '../../lib/reward/guard.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
@@ -41,10 +42,14 @@ const faultyReward: Reward = {
 /** 1 to 5 frames of 160 samples, and none at all. */
 const COMPLETIONS = [[], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]];
 
+const completion = (run: Run, prompt: number, sampleIndex: number, codes: number[]): Completion => ({
+  ...{ prompt: run.train[prompt], sampleIndex, codes, finished: true },
+});
+
 async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
-  const scoring = createScoring(run, 'train', guards);
+  const scoring = createScoring(run, { split: 'train', prompts: run.train, guards });
   for (const [prompt, samples] of completions.entries())
-    for (const [index, codes] of samples.entries()) scoring.add(prompt, index, codes, true);
+    for (const [index, codes] of samples.entries()) scoring.add(completion(run, prompt, index, codes));
   const events: RunEvent[] = [];
   const finishing = scoring.finish({ iteration: 0 });
   for (;;) {
@@ -64,9 +69,12 @@ describe('createScoring', () => {
       ended += 1;
       return items.map(({ codebook0 }) => [[...codebook0]]);
     };
-    const scoring = createScoring({ ...run, partner: { ...run.partner, fill } }, 'train');
+    const scoring = createScoring(
+      { ...run, partner: { ...run.partner, fill } },
+      { split: 'train', prompts: run.train },
+    );
     // Three groups of 16, of which the second waits for the first.
-    for (let i = 0; i < 48; i++) scoring.add(0, i, [1, 2, 3, 4], true);
+    for (let i = 0; i < 48; i++) scoring.add(completion(run, 0, i, [1, 2, 3, 4]));
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect([started, ended]).toEqual([1, 0]);
     await scoring.close();
@@ -238,10 +246,11 @@ describe("what is no sample's own fault", () => {
       ...evenTokenReward,
       score: () => Promise.reject(new Error('the server is gone')),
     };
-    const scoring = createScoring(await tinyRun({ reward }), 'train');
-    for (let sample = 0; sample < 16; sample++) scoring.add(0, sample, [1], true);
+    const run = await tinyRun({ reward });
+    const scoring = createScoring(run, { split: 'train', prompts: run.train });
+    for (let sample = 0; sample < 16; sample++) scoring.add(completion(run, 0, sample, [1]));
     await vi.waitFor(() => {
-      expect(() => scoring.add(0, 16, [1], true)).toThrow('the server is gone');
+      expect(() => scoring.add(completion(run, 0, 16, [1]))).toThrow('the server is gone');
     });
   });
 
