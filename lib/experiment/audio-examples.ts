@@ -8,7 +8,9 @@ import type { DatasetItem } from '../data/item.js';
 import type { PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
 import type { PackedPrompt, Run } from './run.js';
-import { orUnscorable, scorerFailure } from '../scoring/unscorable.js';
+import { askReward } from '../reward/ask.js';
+import { FailedSample } from '../reward/reward.js';
+import { rewardFailure } from './score.js';
 import { synthesize } from './synthesize.js';
 import { describeIssues } from '../zod-message.js';
 
@@ -146,18 +148,20 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
 
 /** What the run's reward gives a recording of the data set, to compare samples with. */
 async function scoreRecording(
-  { reward, codec }: Run,
+  { reward, codec, signal }: Run,
   item: DatasetItem,
   codes: Codes,
   samples: Float32Array,
 ): Promise<Pick<AudioExample, 'reward'>> {
   const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
-  const score = await orUnscorable(() => reward.score({ item, codes: codes[0], audio })).catch(
-    (error: unknown) => {
-      throw scorerFailure(`the ${reward.name} reward fails at a recording for "${item.instruction}"`, error);
-    },
-  );
-  return typeof score === 'number' && Number.isFinite(score) ? { reward: score } : {};
+  const [score] = await askReward(reward, [{ item, codes: codes[0], audio }], signal).catch((error: unknown) => {
+    const failure = rewardFailure(
+      `the ${reward.name} reward fails at a recording for "${item.instruction}"`,
+      error,
+    );
+    throw failure instanceof FailedSample ? failure.cause : failure;
+  });
+  return 'reward' in score && Number.isFinite(score.reward) ? { reward: score.reward } : {};
 }
 
 /** The first pairs, each with the train prompt that it was made from; a doubled pair counts once. */

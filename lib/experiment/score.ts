@@ -1,8 +1,9 @@
+import { askReward } from '../reward/ask.js';
 import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
-import type { Sample } from '../reward/reward.js';
-import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
+import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from '../reward/reward.js';
 import type { RunEvent, Split } from '../run/events.js';
 import { keepInvalidSamples } from '../run/inspection-files.js';
+import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
 import type { PackedPrompt, ScoringRun } from './run.js';
 import type { Completion } from './sample.js';
 import type { ScoredCompletion } from './scored-completion.js';
@@ -11,7 +12,7 @@ import { tally } from './tally.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
-/** Completions whose audio is made together: as many as the partner fills at once. */
+/** Completions that are scored, and whose audio is made, together: as many as the partner fills at once. */
 const COMPLETIONS_AT_ONCE = 16;
 
 /** What is scored. */
@@ -40,26 +41,30 @@ export interface Scoring {
   close(): Promise<void>;
 }
 
+/** A completion and what scorers see of it. */
+interface Heard {
+  completion: Completion;
+  sample: Sample;
+}
+
 /**
  * Scores completions of a split's prompts in the order they end. Those that end together have similar lengths, so that making their audio
- * together wastes little on padding. A completion that cannot be scored for a reason of its own (`UnscorableSample`) is dropped with the
- * reason; whatever else fails, and a score that is no number, stops the run.
+ * together wastes little on padding. A completion that cannot be scored for a reason of its own is dropped with the reason; whatever else
+ * fails, and a score that is no number, stops the run.
  */
 export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: Scored): Scoring {
   const scored = new Map(prompts.map((prompt): [PackedPrompt, ScoredCompletion[]] => [prompt, []]));
   const waiting: Completion[] = [];
   const running: Promise<void>[] = [];
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(run.signal?.reason);
+  run.signal?.addEventListener('abort', onAbort, { once: true });
   let lastGroup: Promise<unknown> = Promise.resolve();
   let failure: Error | undefined;
-  let isClosed = false;
 
   function throwIfFailed(): void {
     run.signal?.throwIfAborted();
     if (failure) throw failure;
-  }
-
-  function refuseWhenClosed(): void {
-    if (isClosed) throw new Error('the scoring was closed');
   }
 
   function startGroup(): void {
@@ -70,30 +75,34 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
       const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
       // One group after the other, so that sampling gets its turn in the engine between their calls.
       const waveforms = lastGroup.then(() => {
-        refuseWhenClosed();
+        stop.signal.throwIfAborted();
         return synthesize(speech, completions);
       });
       lastGroup = waveforms.catch(() => undefined);
       return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });
-    for (const completion of group) {
-      const { prompt, sampleIndex, codes, finished } = completion;
-      const { item } = prompt;
+    const heard = group.map((completion): Heard => {
       const audio = async () => {
         const { partner, codec } = speechOf(run);
         const samples = (await makeAudio()).get(completion);
-        refuseWhenClosed();
+        stop.signal.throwIfAborted();
         if (!samples)
           throw new UnscorableSample(`it is longer than the partner's ${partner.maxFrames} frames`);
         return { samples, sampleRateHz: codec.sampleRateHz };
       };
+      return { completion, sample: { item: completion.prompt.item, codes: completion.codes, audio } };
+    });
+    const scores = scoreGroup(run.reward, heard, stop.signal);
+    for (const each of heard) {
+      const { prompt, sampleIndex, codes, finished } = each.completion;
       // Nobody waits for it while the policy is sampled: a failure is kept.
-      const scoring = scoreSample(run, guards, { item, codes, audio }).then(
-        (score) => void (scored.get(prompt)![sampleIndex] = { codes, finished, ...score }),
-        (error: unknown) => {
-          const sample = `sample ${sampleIndex} of ${split} prompt ${prompt.index}, "${item.instruction}"`;
-          failure ??= scorerFailure(`the run stops at ${sample}`, error);
-        },
+      const scoring = scores.then(
+        (known) =>
+          withFigures(known.get(each)!, guards, each.sample).then(
+            (result) => void (scored.get(prompt)![sampleIndex] = { codes, finished, ...result }),
+            (error: unknown) => void (failure ??= failureAt(error, split, [each])),
+          ),
+        (error: unknown) => void (failure ??= failureAt(error, split, heard)),
       );
       running.push(scoring);
     }
@@ -114,6 +123,7 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
       }
       await refuseInvalid(run, split, scored, progress.iteration);
       const all = [...scored.values()];
+      refuseUnlikeDetails(run.reward, all.flat());
       const { rewards, lengths, droppedReasons } = tally(all);
       if (rewards.length === 0) {
         throw new Error(
@@ -123,28 +133,68 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
       return all;
     },
     async close() {
-      isClosed = true;
+      stop.abort();
+      run.signal?.removeEventListener('abort', onAbort);
       await Promise.allSettled(running);
     },
   };
 }
 
-type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
-
-async function scoreSample(run: ScoringRun, guards: readonly Guard[], sample: Sample): Promise<Score> {
-  const { codes } = sample;
-  const unscored = { reward: null, rank: null, details: {}, figures: {} };
-  const drop = (dropped: string) => ({ ...unscored, dropped });
-  if (codes.length === 0) return drop('it is empty');
-  const reward = await orUnscorable(() => run.reward.score(sample)).catch((error: unknown) => {
-    throw scorerFailure(`the ${run.reward.name} reward fails`, error);
+/** The scores of a group; what is empty is not shown to the reward. */
+async function scoreGroup(
+  reward: Reward,
+  group: readonly Heard[],
+  signal: AbortSignal,
+): Promise<Map<Heard, Score>> {
+  const empty: Score = { dropped: 'it is empty' };
+  const known = new Map<Heard, Score>(group.map((each) => [each, empty]));
+  const written = group.filter(({ completion }) => completion.codes.length > 0);
+  const scores = await askReward(
+    reward,
+    written.map(({ sample }) => sample),
+    signal,
+  ).catch((error: unknown) => {
+    throw rewardFailure(`the ${reward.name} reward fails`, error);
   });
-  if (reward instanceof UnscorableSample) return drop(reward.message);
-  if (reward === null) return drop('the reward gives it no score');
-  const rank = run.reward.rank?.(sample, reward) ?? reward;
-  const details = run.reward.details?.(sample) ?? {};
+  written.forEach((each, index) => known.set(each, scores[index]));
+  return known;
+}
+
+/**
+ * What stops the run when a reward fails. Of a {@link FailedSample} the sample stays known.
+ *
+ * @param what was being done
+ */
+export function rewardFailure(what: string, error: unknown): Error {
+  if (error instanceof FailedSample) return new FailedSample(error.sample, rewardFailure(what, error.cause));
+  // A refusal is told to a person, as a plain Error is.
+  const cause = error instanceof ScorerRefusal ? new Error(error.message, { cause: error.cause }) : error;
+  return scorerFailure(what, cause);
+}
+
+/** The sentence names the sample that a scorer broke at, or how many where it does not say which of them. */
+function failureAt(error: unknown, split: Split, group: readonly Heard[]): Error {
+  const known = error instanceof FailedSample && group.find(({ sample }) => sample === error.sample);
+  const { prompt, sampleIndex } = (known || group[0]).completion;
+  const sample = `sample ${sampleIndex} of ${split} prompt ${prompt.index}, "${prompt.item.instruction}"`;
+  const which = known || group.length === 1 ? sample : `${group.length} samples, the first ${sample}`;
+  return scorerFailure(`the run stops at ${which}`, error instanceof FailedSample ? error.cause : error);
+}
+
+type WithoutCodes<T> = T extends unknown ? Omit<T, 'codes' | 'finished'> : never;
+
+const UNREWARDED = { reward: null, rank: null, details: {}, figures: {} } as const;
+
+/** What is kept of a score, with what the guards measure of the sample. */
+async function withFigures(
+  score: Score,
+  guards: readonly Guard[],
+  sample: Sample,
+): Promise<WithoutCodes<ScoredCompletion>> {
+  if ('dropped' in score) return { ...UNREWARDED, dropped: score.dropped };
+  const { reward, rank = reward, details = {} } = score;
   const invalid = Object.entries({ reward, rank, ...details }).find(([, value]) => !Number.isFinite(value));
-  if (invalid) return { ...unscored, invalid: invalid.join(' ') };
+  if (invalid) return { ...UNREWARDED, invalid: invalid.join(' ') };
   return { reward, rank, details, figures: await measureAll(guards, sample) };
 }
 
@@ -189,6 +239,18 @@ async function refuseInvalid(
   throw new Error(
     `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number: ${invalid}${others}; nothing was saved of it, the samples are in ${file}`,
   );
+}
+
+/** A data file has the same columns for every pair. */
+function refuseUnlikeDetails({ name }: Reward, completions: readonly ScoredCompletion[]): void {
+  const named = completions.flatMap((completion) =>
+    completion.reward === null ? [] : [Object.keys(completion.details).sort().join(', ') || 'none'],
+  );
+  const other = named.find((names) => names !== named[0]);
+  if (other !== undefined)
+    throw new Error(
+      `the ${name} reward gives some samples the details ${named[0]} and others ${other}; give all of them the same`,
+    );
 }
 
 function speechOf({ partner, codec, signal, reward }: ScoringRun) {

@@ -53,8 +53,10 @@ export async function* evaluateCheckpoint(
     const counts = promptsUpTo(Math.max(...indices) + 1, split, parameters);
     const prompts = (await openPrompts(policy, parameters, counts, { signal }))[split];
     await using scorer = await openReward(parameters);
+    const speaks = scorer.reward.listens ?? true;
     await using opened = openDevice(options.device);
-    await using model = await openModel(policy, parameters, { device: opened.device, speaks: parameters.reward === 'mos', signal });
+    const { device } = opened;
+    await using model = await openModel(policy, parameters, { device, speaks, signal });
     const { outputDirectory } = known ?? (await createRunDirectories(options.root, new Date()));
     path = join(outputDirectory, known?.name ?? (await nameIn(outputDirectory)));
     const clock = createWorkClock();

@@ -11,7 +11,7 @@ import { expect, it } from 'vitest';
 import type { Request } from '../../lib/engine/devices/cpu/protocol.js';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import { parseParameters } from '../../lib/run/parameters.js';
-import type { Reward } from '../../lib/reward/reward.js';
+import { rewardOf } from '../../lib/reward/reward.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
@@ -46,15 +46,11 @@ function measure() {
 
 let heard = 0;
 /** Listens to every sample: the largest of them. */
-const peak: Reward = {
-  name: 'peak',
-  label: 'peak',
-  async score(sample) {
-    const { samples } = await sample.audio();
-    heard += 1;
-    return samples.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-  },
-};
+const peak = rewardOf('peak', 'peak', async (sample) => {
+  const { samples } = await sample.audio();
+  heard += 1;
+  return samples.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+});
 
 it(
   `is the same after ${ITERATIONS} iterations as after ${SETTLED}, within 5 %`,
