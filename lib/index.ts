@@ -20,7 +20,9 @@ export { openSpectralCodec } from './codec/spectral/codec.js';
 export { encodeWav, parseWav, readWav, toMono, type Recording } from './audio/wav.js';
 export { resample } from './audio/resample.js';
 
-export type { Reward, Sample } from './reward/reward.js';
+export { rewardOf, ScorerRefusal, type Reward, type Sample, type Score } from './reward/reward.js';
+export { loadReward } from './reward/load.js';
+export { rewardLabel, type RewardName } from './reward/built-in.js';
 export { evenTokenReward } from './reward/even-token.js';
 export { lengthReward } from './reward/length.js';
 export { mosReward } from './reward/mos.js';
@@ -43,7 +45,7 @@ export { choosePair, choosePairs, type PairRules } from './dpo/pairs.js';
 export type { DpoMetrics } from './dpo/metrics.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './dpo/trainer.js';
 
-export { parseParameters, presets, type Parameters, type RewardName } from './run/parameters.js';
+export { parseParameters, presets, type Parameters } from './run/parameters.js';
 export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';
 export {
@@ -97,5 +99,4 @@ export { measure, transcriptOf } from './notebook/measure.js';
 export { metricNotes, metricTable } from './view/metric-table.js';
 export { chooseParameters, chooseSettings, type Choice, type Settings } from './notebook/settings.js';
 export { asBeforeAndAfter, findRun, scoreCheckpoint } from './notebook/checkpoints.js';
-export { rewardLabel } from './view/reward-label.js';
 export { startOf } from './view/run-events.js';

@@ -154,13 +154,15 @@ async function scoreRecording(
   samples: Float32Array,
 ): Promise<Pick<AudioExample, 'reward'>> {
   const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
-  const [score] = await askReward(reward, [{ item, codes: codes[0], audio }], signal).catch((error: unknown) => {
-    const failure = rewardFailure(
-      `the ${reward.name} reward fails at a recording for "${item.instruction}"`,
-      error,
-    );
-    throw failure instanceof FailedSample ? failure.cause : failure;
-  });
+  const [score] = await askReward(reward, [{ item, codes: codes[0], audio }], signal).catch(
+    (error: unknown) => {
+      const failure = rewardFailure(
+        `the ${reward.name} reward fails at a recording for "${item.instruction}"`,
+        error,
+      );
+      throw failure instanceof FailedSample ? failure.cause : failure;
+    },
+  );
   return 'reward' in score && Number.isFinite(score.reward) ? { reward: score.reward } : {};
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { evaluateSplit } from '../experiment/evaluate.js';
 import type { Device } from '../engine/index.js';
+import type { Reward } from '../reward/reward.js';
 import { findCheckpoint, isRunCheckpoint } from '../run/checkpoint-path.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
 import {
@@ -14,6 +15,7 @@ import { whileLocked } from '../run/lock.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
+import { namedAfter } from './experiment.js';
 import { openDevice, openModel, openPolicy } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward } from './scorers.js';
@@ -22,6 +24,8 @@ import { openReward } from './scorers.js';
 export interface EvaluationOptions extends CheckpointEvaluation {
   /** Gets new folders for the result where the policy is no run's. */
   root: string;
+  /** In place of the one that the parameters name; the evaluation is written under its name. */
+  reward?: Reward;
   signal?: AbortSignal;
   /** Where it computes; default: a CPU device of its own. */
   device?: Device;
@@ -32,15 +36,16 @@ export interface EvaluationOptions extends CheckpointEvaluation {
  * dropped}` into the output directory of the checkpoint's run, or of a new one, as the file that `evaluationFileName` names: other
  * evaluations stay beside it, the same one is written again. Partner and codec are opened only where the reward listens.
  *
- * @param parameters `policy` is the checkpoint; those of models, prompts, sampling and reward count
+ * @param given `policy` is the checkpoint; those of models, prompts, sampling and reward count
  * @returns the file's path
  * @throws Error in one sentence for a model, prompt or scorer that is not there, or while another process makes this very evaluation,
  *   before anything is sampled or a folder made
  */
 export async function* evaluateCheckpoint(
-  parameters: Parameters,
+  given: Parameters,
   options: EvaluationOptions,
 ): AsyncGenerator<RunEvent, string> {
+  const parameters = namedAfter(given, options.reward);
   if (options.indices.length === 0)
     throw new Error('there are no prompts to evaluate: give at least one index');
   const description = await describeEvaluation(parameters, options);
@@ -52,7 +57,7 @@ export async function* evaluateCheckpoint(
     const policy = await openPolicy(parameters, { signal });
     const counts = promptsUpTo(Math.max(...indices) + 1, split, parameters);
     const prompts = (await openPrompts(policy, parameters, counts, { signal }))[split];
-    await using scorer = await openReward(parameters);
+    await using scorer = await openReward(parameters, options.reward);
     const speaks = scorer.reward.listens ?? true;
     await using opened = openDevice(options.device);
     const { device } = opened;

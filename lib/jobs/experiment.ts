@@ -6,13 +6,16 @@ import type { Run } from '../experiment/run.js';
 import type { Policy } from '../policy/policy.js';
 import type { Sampler } from '../policy/sample.js';
 import { openParts, releaseAll } from '../release.js';
+import { isBuiltIn } from '../reward/built-in.js';
+import { checkReward } from '../reward/check.js';
 import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import type { Parameters } from '../run/parameters.js';
+import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
+import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { openDevice, openModel, openPolicy } from './open.js';
 import { openPrompts } from './prompts.js';
@@ -53,7 +56,24 @@ export async function* runExperiment(
   await using opened = await openExperiment(parameters, options);
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const run: Run = { ...opened, directories, clock: createWorkClock(), signal };
-  yield* run.clock.whileRead(whileLocked(directories.modelDirectory, () => recordRun(iterate(run), run)));
+  const recording = () => recordRun(iterate(run), { ...run, own: listOwn(options) });
+  yield* run.clock.whileRead(whileLocked(directories.modelDirectory, recording));
+}
+
+/** Which parts are given. A built-in reward is known by its name. */
+export function listOwn(own: OwnParts): OwnPart[] {
+  return ownParts.filter(
+    (part) => own[part] !== undefined && !(part === 'reward' && isBuiltIn(own.reward!.name)),
+  );
+}
+
+/**
+ * The parameters under the name of the reward that is given, if one is.
+ *
+ * @throws Error in one sentence for what is no reward, or has a built-in one's name
+ */
+export function namedAfter(parameters: Parameters, reward: Reward | undefined): Parameters {
+  return reward ? parseParameters({ ...parameters, reward: checkReward(reward).name }) : parameters;
 }
 
 /** What an experiment works on, apart from where it writes. */
@@ -61,10 +81,11 @@ export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal'> & Asy
 
 /** Opens model, prompts, reward and guards of an experiment. */
 export function openExperiment(
-  parameters: Parameters,
+  given: Parameters,
   own: OwnParts & Pick<RunOptions, 'device' | 'signal'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
+    const parameters = namedAfter(given, own.reward);
     const { sampler, codec, signal } = own;
     const { device, ...opening } = openDevice(own.device);
     opened.push(() => opening[Symbol.asyncDispose]());

@@ -1,13 +1,12 @@
-import type { Device } from '../engine/index.js';
 import { loadPretrained } from '../checkpoint/pretrained.js';
 import type { RunEvent } from '../run/events.js';
-import { openExperiment } from './experiment.js';
+import { listOwn, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
 import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
-import { cutRecord, readRun } from '../run/run-files.js';
+import { cutRecord, ownParts, readRun, type RunRecord } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 
 /**
@@ -16,12 +15,14 @@ import { createWorkClock } from '../run/work-clock.js';
  * events first; of a finished run only these.
  *
  * @param directory `model_output/{name}` or `output/{name}`
- * @throws Error in one sentence when there is no such run, or another process is writing it
+ * @param options what was given to the run when it began has to be given again
+ * @throws Error in one sentence when there is no such run, another process is writing it, or what is given is not what it began with
  */
 export async function* resumeExperiment(
   directory: string,
-  { signal, device }: { signal?: AbortSignal; device?: Device } = {},
+  options: OwnParts & Pick<RunOptions, 'device' | 'signal'> = {},
 ): AsyncGenerator<RunEvent> {
+  const { signal } = options;
   const { directories } = await readRun(directory);
   const { name: run, modelDirectory, outputDirectory } = directories;
   yield* whileLocked(modelDirectory, async function* () {
@@ -31,7 +32,8 @@ export async function* resumeExperiment(
       yield* events;
       return;
     }
-    await using opened = await openExperiment(record.parameters, { signal, device });
+    checkOwn(record, options);
+    await using opened = await openExperiment(record.parameters, options);
     const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
     if (policy) {
       const { weights } = await loadPretrained(policy);
@@ -44,4 +46,26 @@ export async function* resumeExperiment(
     const going = recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
     yield* inputs.clock.whileRead(going);
   });
+}
+
+/** A run goes on with what it began with, or it would come to another end. */
+function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): void {
+  const { reward } = options;
+  const began = parameters.reward;
+  if (!reward && own.includes('reward')) {
+    const how =
+      'speech-dpo resume ... --reward FILE (or its address), in a notebook resumeRun(name, { reward })';
+    throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
+  }
+  if (reward && reward.name !== began)
+    throw new Error(`run ${run} is scored by the reward ${began}, not by ${reward.name}: give it that one`);
+  const given = listOwn(options);
+  for (const part of ownParts) {
+    if (own.includes(part) === given.includes(part)) continue;
+    throw new Error(
+      own.includes(part)
+        ? `run ${run} began with ${part} of its own: give the same again, as resumeExperiment(directory, { ${part} })`
+        : `run ${run} began without ${part} of its own, and goes on without`,
+    );
+  }
 }

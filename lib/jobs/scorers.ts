@@ -3,10 +3,8 @@ import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll } from '../release.js';
-import { evenTokenReward } from '../reward/even-token.js';
+import { openBuiltIn } from '../reward/built-in.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
-import { lengthReward } from '../reward/length.js';
-import { mosReward } from '../reward/mos.js';
 import type { Reward } from '../reward/reward.js';
 import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
@@ -25,15 +23,18 @@ export interface Scorers extends OpenReward {
 }
 
 /**
- * Opens the reward that the parameters name. Opinion scores run in a worker of their own, beside the engine's that samples and makes audio.
+ * Opens the reward that the parameters name, unless one is given. Opinion scores run in a worker of their own, beside the engine's that samples and makes audio.
  *
  * @throws Error when the reward's network is not at hand, saying how to provide it
  */
-export function openReward(parameters: Pick<Parameters, 'reward' | 'rewardModel'>): Promise<OpenReward> {
+export function openReward(
+  parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
+  given?: Reward,
+): Promise<OpenReward> {
   return openParts(async (opened) => {
     const device = new CpuDevice(1);
     opened.push(() => device.close());
-    const reward = await findReward(parameters, device);
+    const reward = given ?? (await openBuiltIn(parameters, device));
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
@@ -54,7 +55,7 @@ export function openScorers(
     const device = new CpuDevice(1);
     opened.push(() => device.close());
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
-    const reward = own.reward ?? (await findReward(parameters, device));
+    const reward = own.reward ?? (await openBuiltIn(parameters, device));
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
@@ -70,20 +71,6 @@ export function openScorers(
     }
     return { reward, guards, notices, ...closing };
   });
-}
-
-async function findReward(
-  { reward, rewardModel }: Pick<Parameters, 'reward' | 'rewardModel'>,
-  device: Device,
-): Promise<Reward> {
-  switch (reward) {
-    case 'even-token':
-      return evenTokenReward;
-    case 'length':
-      return lengthReward;
-    case 'mos':
-      return mosReward(await openOpinionScorer(rewardModel, device));
-  }
 }
 
 /** The opinion scores that are not trained on. */

@@ -5,7 +5,9 @@ import { parseIndices } from '../run/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../run/directories.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
-import { parseParameters, presets, type RewardName } from '../run/parameters.js';
+import type { RewardName } from '../reward/built-in.js';
+import type { Reward } from '../reward/reward.js';
+import { parseParameters, presets } from '../run/parameters.js';
 import { openRun } from './live-run.js';
 import { watch } from './watch.js';
 
@@ -39,7 +41,7 @@ export async function findRun(name: string, root = '..'): Promise<RunDirectories
   const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
   const latest = changed.indexOf(Math.max(...changed));
   if (latest >= 0) return runs[latest];
-  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), root);
+  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), { root });
   await run.iterate();
   return findRunDirectories(run.outputDirectory);
 }
@@ -52,22 +54,25 @@ function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean 
 /**
  * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written.
  *
- * @param settings `indices` as people write them: "0-9"
+ * @param settings `reward`: a built-in one's name, or one of your own; `indices` as people write them: "0-9"
  * @returns the evaluation's events
  */
 export async function scoreCheckpoint(
   path: string,
-  settings: { reward: RewardName; indices: string; samples: number },
+  settings: { reward: RewardName | Reward; indices: string; samples: number },
   root = '..',
 ): Promise<RunEvent[]> {
-  const { reward, indices, samples } = settings;
-  const { parameters, ...checkpoint } = await checkpointParameters(path, { reward });
+  const { indices, samples } = settings;
+  const reward = typeof settings.reward === 'string' ? undefined : settings.reward;
+  const name = typeof settings.reward === 'string' ? settings.reward : settings.reward.name;
+  const { parameters, ...checkpoint } = await checkpointParameters(path, { reward: name });
   const evaluation = {
     ...checkpoint,
     split: 'test' as const,
     indices: parseIndices(indices),
     samplesPerPrompt: samples,
     root,
+    reward,
   };
   let file = '';
   const evaluating = async function* (signal: AbortSignal) {

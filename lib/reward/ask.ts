@@ -49,7 +49,9 @@ function checkScores(scores: unknown, count: number): readonly Score[] {
   if (scores.length !== count) throw new Error(`it gave ${scores.length} scores for ${count} samples`);
   for (const score of scores as unknown[]) {
     if (!isScore(score))
-      throw new Error(`it gave the score ${show(score)}; a score is { reward: NUMBER } or { dropped: "WHY" }`);
+      throw new Error(
+        `it gave the score ${show(score)}; a score is { reward: NUMBER } or { dropped: "WHY" }`,
+      );
   }
   return scores as Score[];
 }

@@ -13,7 +13,14 @@ import type { Completion } from '../../lib/experiment/sample.js';
 import { createScoring } from '../../lib/experiment/score.js';
 import type { Guard } from '../../lib/reward/guard.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
-import { FailedSample, rewardOf, SCORER_TRIES, type Reward, type Sample, type Score } from '../../lib/reward/reward.js';
+import {
+  FailedSample,
+  rewardOf,
+  SCORER_TRIES,
+  type Reward,
+  type Sample,
+  type Score,
+} from '../../lib/reward/reward.js';
 import { ScorerFault, UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { createTinyRun } from './tiny-run.js';
 
@@ -237,7 +244,11 @@ describe("what is no sample's own fault", () => {
   const answers: [string, unknown, string][] = [
     ['too few scores', [{ reward: 1 }], 'it gave 1 scores for 4 samples'],
     ['no list', { scores: [] }, 'it gave {"scores":[]} in place of a list of scores'],
-    ['text', Array(4).fill({ reward: '3' }), 'it gave the score {"reward":"3"}; a score is { reward: NUMBER }'],
+    [
+      'text',
+      Array(4).fill({ reward: '3' }),
+      'it gave the score {"reward":"3"}; a score is { reward: NUMBER }',
+    ],
     ['null', Array(4).fill(null), 'it gave the score null; a score is { reward: NUMBER }'],
     ['a detail named rewards', Array(4).fill({ reward: 1, details: { rewards: 1 } }), 'it gave the score'],
   ];
@@ -251,7 +262,9 @@ describe("what is no sample's own fault", () => {
   });
 
   it('goes on with a reward that answers when it is asked again, and keeps the whole data set', async () => {
-    const score = vi.fn(async (samples: readonly Sample[]) => samples.map(({ codes }) => ({ reward: codes[0] })));
+    const score = vi.fn(async (samples: readonly Sample[]) =>
+      samples.map(({ codes }) => ({ reward: codes[0] })),
+    );
     score.mockRejectedValueOnce(new Error('busy')).mockRejectedValueOnce(new Error('busy'));
     const run = await tinyRun({ reward: { name: 'busy', label: 'busy', score } });
     const { scored } = await scoreAll(run, GROUP);
