@@ -6,7 +6,7 @@ import type { Run } from '../experiment/run.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
-import { cutRecord, ownParts, readRun, type RunRecord } from '../run/run-files.js';
+import { cutRecord, ownParts, readRun, type OwnPart, type RunRecord } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 
 /**
@@ -48,6 +48,10 @@ export async function* resumeExperiment(
   });
 }
 
+const PART_NAMES: Record<OwnPart, string> = {
+  ...{ reward: 'a reward', guards: 'guards', sampler: 'a sampler', codec: 'a codec', prompts: 'prompts' },
+};
+
 /** A run goes on with what it began with, or it would come to another end. */
 function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): void {
   const { reward } = options;
@@ -64,8 +68,8 @@ function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): 
     if (own.includes(part) === given.includes(part)) continue;
     throw new Error(
       own.includes(part)
-        ? `run ${run} began with ${part} of its own: give the same again, as resumeExperiment(directory, { ${part} })`
-        : `run ${run} began without ${part} of its own, and goes on without`,
+        ? `run ${run} began with ${PART_NAMES[part]} of its own: give the same again, as resumeExperiment(directory, { ${part} })`
+        : `run ${run} began without ${PART_NAMES[part]} of its own, and goes on without`,
     );
   }
 }

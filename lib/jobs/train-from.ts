@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from '../experiment/checkpoints.js';
-import { packPairs, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
+import { packPairs, readDataFile, writeDataFile } from '../run/data-file.js';
 import { createRunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import type { RunOptions } from './experiment.js';
@@ -10,6 +10,7 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import type { TrainingRun } from '../experiment/run.js';
+import type { TrainingPair } from '../experiment/training-pairs.js';
 import { openDevice, openPolicy } from './open.js';
 import { createWorkClock } from '../run/work-clock.js';
 
@@ -35,7 +36,8 @@ export async function* trainFrom(
   const { device } = opened;
   const policy = await openPolicy(parameters, { trainsOn: device, signal });
   // Says what the policy cannot read before a folder is made.
-  packPairs(policy, rows);
+  const packed = packPairs(policy, rows);
+  const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const clock = createWorkClock();
   const run: TrainingRun = { device, parameters, directories, policy, clock, signal };
@@ -43,7 +45,7 @@ export async function* trainFrom(
   // were trained on.
   const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false } };
   yield* clock.whileRead(
-    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), recorded)),
+    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, pairs), recorded)),
   );
 }
 
@@ -58,13 +60,14 @@ export async function trainingParameters(dataFile: string, given: Partial<Parame
 async function* trainOnce(
   run: TrainingRun,
   iteration: number,
-  rows: readonly PreferenceRow[],
+  pairs: readonly TrainingPair[],
 ): AsyncGenerator<RunEvent> {
   const startSeconds = run.clock.seconds();
   const { name, outputDirectory, modelDirectory } = run.directories;
   yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
-  yield* train(run, iteration, rows);
+  yield* train(run, iteration, pairs);
   run.signal?.throwIfAborted();
   yield await saveCheckpoint(run, iteration);
   yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };
