@@ -1,4 +1,4 @@
-import { sampleCompletions } from './sample.js';
+import { deriveSeed, sampleCompletions } from './sample.js';
 import type { RunEvent, Split } from '../run/events.js';
 import {
   meanOrNull,
@@ -12,7 +12,6 @@ import type { Guard } from '../reward/guard.js';
 import { createScoring } from './score.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
-import { deriveSeed } from './seeds.js';
 import { summarize } from '../run/statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */

@@ -8,7 +8,7 @@ import { keepBatch } from '../run/inspection-files.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { ResumePoint } from './resume-point.js';
 import type { Run, TrainingRun } from './run.js';
-import { deriveSeed } from './seeds.js';
+import { deriveSeed } from './sample.js';
 import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
 

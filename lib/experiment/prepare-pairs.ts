@@ -1,14 +1,13 @@
 import { join } from 'node:path';
 import { choosePairs, type PairRules } from '../dpo/pairs.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
-import { sampleCompletions } from './sample.js';
+import { deriveSeed, sampleCompletions } from './sample.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { RunEvent } from '../run/events.js';
 import type { Run } from './run.js';
 import { createScoring } from './score.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
-import { deriveSeed } from './seeds.js';
 import { summarize } from '../run/statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
 import { pairOf, pairsOf, type TrainingPair } from './training-pairs.js';
@@ -93,7 +92,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
 
 function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): TrainingPair[] {
   const { pairsPerPrompt, minMargin, guardPairs } = run.parameters;
-  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { guard: figuresInPairs }) };
+  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { notWorseIn: figuresInPairs }) };
   return run.train.flatMap((prompt) => {
     const { index, item } = prompt;
     const choices = choosePairs(scored[index], pairsPerPrompt, rules);

@@ -1,3 +1,4 @@
+import { hash } from '../random.js';
 import type { RunEvent } from '../run/events.js';
 import type { PackedPrompt, SamplingRun } from './run.js';
 
@@ -49,4 +50,12 @@ export async function* sampleCompletions(
   const total = prompts.length * samplesPerPrompt;
   if (written !== total) throw new Error(`the sampler wrote ${written} of ${total} completions`);
   return completions;
+}
+
+/** Stages of an iteration that draw random numbers, each independently of the others. */
+const STAGES = ['evaluate-train', 'evaluate-test', 'sample', 'synthetic', 'train'] as const;
+
+/** An unsigned 32-bit seed for one stage of one iteration, from the run's seed. */
+export function deriveSeed(seed: number, iteration: number, stage: (typeof STAGES)[number]): number {
+  return hash([seed, iteration, STAGES.indexOf(stage)]) >>> 0;
 }
