@@ -23,4 +23,20 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': 'off',
     },
   },
+  {
+    // The surfaces print; what the library has to tell goes to onNotice.
+    files: ['lib/**/*.ts'],
+    ignores: ['lib/cli.ts', 'lib/cli/**', 'lib/notebook/**'],
+    rules: {
+      'no-console': 'error',
+      'no-restricted-properties': [
+        'error',
+        ...['stdout', 'stderr'].map((property) => ({
+          object: 'process',
+          property,
+          message: 'The library does not print: take onNotice (lib/notice.ts).',
+        })),
+      ],
+    },
+  },
 );

@@ -1,6 +1,6 @@
 // What start.mjs, test.mjs and others share. Plain JavaScript on Node.js alone: it runs before anything is installed or built.
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,7 +26,13 @@ export async function buildWhereStale() {
   const newestMs = Math.max(...BUILD_INPUTS.map((path) => newestModificationMs(join(root, path))));
   if (existsSync(BUILD_STAMP) && modifiedMs(BUILD_STAMP) >= newestMs) return;
   console.log('building');
+  await build();
+}
+
+/** Compiles TypeScript into dist/, and makes the command line a program: npx runs it by its name. */
+export async function build() {
   await runOrExit(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+  chmodSync(join(root, 'dist', 'lib', 'cli.js'), 0o755);
   writeFileSync(BUILD_STAMP, '');
 }
 

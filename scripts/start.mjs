@@ -10,7 +10,7 @@ process.exitCode = await runNode(['dist/lib/cli.js', experiment, ...process.argv
 async function chooseExperiment() {
   const { findNisqaWeights } = await import('../dist/lib/scoring/nisqa/nisqa.js');
   try {
-    await findNisqaWeights();
+    await findNisqaWeights(undefined, (sentence) => console.error(sentence));
     return 'mos';
   } catch (error) {
     console.log(`running the even-token experiment instead of mos: ${error.message}`);

@@ -164,7 +164,7 @@ describe('scorers', () => {
     const folder = temporaryFolder();
     for (const name of ['sig_bak_ovr.onnx', 'model_v8.onnx']) writeFileSync(join(folder, name), 'nothing');
     vi.mocked(CpuDevice.prototype.load).mockImplementationOnce(async () => (open += 1));
-    await expect(loadDnsmos(folder, device)).rejects.toThrow('model_v8.onnx: cannot load');
+    await expect(loadDnsmos(folder, { device })).rejects.toThrow('model_v8.onnx: cannot load');
     expect(open).toBe(0);
   });
 

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -14,6 +15,8 @@ import { findPackageRoot } from '../lib/package-root.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
 const ROOT = findPackageRoot();
+/** Of package.json's exports, beside the package itself. */
+const ENTRIES = ['engine', 'audio', 'codec', 'scoring', 'policy', 'dpo', 'view', 'notebook'];
 /** What a fresh clone does not have. */
 const NOT_CLONED = ['.git', '.venv', '.cache', 'node_modules', 'dist', 'output', 'model_output'];
 
@@ -65,7 +68,43 @@ it(
       'lib/scoring/score_pesq.py',
     ])
       expect(files).toContain(file);
-    expect(files.filter((file) => /^(dist\/(bench|scripts)|bench|scripts|test)\//.test(file))).toEqual([]);
+    expect(
+      files.filter((file) =>
+        /^((dist\/)?(bench|scripts|recipes|test)|dist\/lib\/notebook\/kernel)\//.test(file),
+      ),
+    ).toEqual([]);
+    if (process.platform !== 'win32')
+      expect(
+        statSync(join(dependant, '..', 'clone', 'dist', 'lib', 'cli.js')).mode & 0o111,
+        'npx finds the command line',
+      ).toBe(0o111);
+
+    cpSync(join(ROOT, 'test', 'fixtures', 'dependant', 'use-types.ts'), join(dependant, 'use-types.ts'));
+    writeFileSync(join(dependant, 'package.json'), JSON.stringify({ type: 'module' }));
+    for (const resolution of [
+      ['--module', 'nodenext'],
+      ['--module', 'esnext', '--moduleResolution', 'bundler'],
+    ]) {
+      const program = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+      const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules', '@types')];
+      const options = [
+        '--noEmit',
+        '--strict',
+        '--skipLibCheck',
+        '--target',
+        'es2022',
+        ...resolution,
+        ...types,
+      ];
+      run('node', [program, ...options, 'use-types.ts'], dependant);
+    }
+    writeFileSync(
+      join(dependant, 'entries.mjs'),
+      `const names = ['', ...${JSON.stringify(ENTRIES)}.map((name) => '/' + name)];
+     const modules = await Promise.all(names.map((name) => import('speech-dpo' + name)));
+     console.log(JSON.stringify(modules.map((each) => Object.keys(each).length > 0)));`,
+    );
+    expect(JSON.parse(run('node', ['entries.mjs'], dependant))).toEqual(['', ...ENTRIES].map(() => true));
 
     writeFileSync(
       join(dependant, 'use.mjs'),

@@ -1,6 +1,7 @@
 /** Audible edits of speech, each at one strength: what the default policy learns to do to codes. */
 import { stretchTime } from './time-stretch.js';
 
+/** The edits that the embedded model has learned. */
 export const EFFECTS = [
   'faster',
   'slower',
@@ -11,6 +12,7 @@ export const EFFECTS = [
   'echo',
   'low-pass',
 ] as const;
+/** One of {@link EFFECTS}. */
 export type Effect = (typeof EFFECTS)[number];
 
 export const FASTER_TEMPO = 1.3;

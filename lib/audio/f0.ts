@@ -2,6 +2,7 @@ import { createRealFft } from './fft.js';
 import { resample } from './resample.js';
 import { hannWindow } from './stft.js';
 
+/** Fundamental frequency and voicing, one value a frame. */
 export interface F0Track {
   /** Natural logarithm of the fundamental frequency in Hz, per frame; interpolated where unvoiced. */
   logF0: Float32Array;

@@ -1,3 +1,4 @@
+/** Which mel bands, of spectra of which size. */
 export interface MelOptions {
   sampleRateHz: number;
   fftSize: number;

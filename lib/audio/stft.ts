@@ -1,5 +1,6 @@
 import { createRealFft } from './fft.js';
 
+/** How a signal is cut into frames. */
 export interface StftOptions {
   fftSize: number;
   hopSize: number;

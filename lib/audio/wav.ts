@@ -1,3 +1,4 @@
+import wavefile from 'wavefile';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readGivenFile, refuseStandIn } from '../checkpoint/given-file.js';
 import { findWavParts } from './wav-parts.js';
@@ -48,24 +49,16 @@ export function encodeWav(samples: Float32Array, sampleRateHz: number): Uint8Arr
       `Cannot write a WAV file with a sample rate of ${sampleRateHz}; expected a positive whole number of Hz`,
     );
   }
-  const dataSize = samples.length * 2;
-  const bytes = new Uint8Array(44 + dataSize);
+  const bytes = new Uint8Array(2 * samples.length);
   const view = new DataView(bytes.buffer);
-  bytes.set(new TextEncoder().encode('RIFF....WAVEfmt '));
-  view.setUint32(4, 36 + dataSize, true);
-  view.setUint32(16, 16, true);
-  view.setUint16(20, 1, true); // PCM
-  view.setUint16(22, 1, true);
-  view.setUint32(24, sampleRateHz, true);
-  view.setUint32(28, sampleRateHz * 2, true);
-  view.setUint16(32, 2, true);
-  view.setUint16(34, 16, true);
-  bytes.set(new TextEncoder().encode('data'), 36);
-  view.setUint32(40, dataSize, true);
   samples.forEach((value, i) => {
-    view.setInt16(44 + 2 * i, Math.max(-32768, Math.min(32767, Math.round(value * 32768))), true);
+    view.setInt16(2 * i, Math.max(-32768, Math.min(32767, Math.round(value * 32768))), true);
   });
-  return bytes;
+  const file = new wavefile.WaveFile();
+  file.fromScratch(1, sampleRateHz, '16', []);
+  // Given samples, fromScratch packs them one by one: 16 s for an hour of sound in place of 2.
+  (file.data as { samples: Uint8Array }).samples = bytes;
+  return file.toBuffer();
 }
 
 /** Writes {@link encodeWav}'s bytes to `path`, complete or not at all. */

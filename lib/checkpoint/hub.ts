@@ -8,6 +8,7 @@ import { downloadFile, isOffline } from './download.js';
 import { hubCache, hubEndpoint } from './environment.js';
 import { exists, linkOrCopy, makeFolder } from './files.js';
 import { fetchFromWeb, Unreachable, unreachable } from './web.js';
+import type { OnNotice } from '../notice.js';
 
 type RepoType = 'model' | 'dataset';
 
@@ -32,6 +33,8 @@ export interface ResolveOptions {
   /** Which of a repository's files are needed, from the paths of all; none means that it is not what was asked for. */
   choose: (paths: readonly string[]) => string[];
   signal?: AbortSignal;
+  /** Is told of each download, and where the cache stands in for a hub that cannot be asked. */
+  onNotice?: OnNotice;
 }
 
 /** What is read of a hub's answers. */
@@ -50,7 +53,7 @@ const ETAG = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 /**
  * A path on this machine for `source`: itself where it exists, else the files of the hub's repository `organisation/name` or
  * `organisation/name@revision`, downloaded where the cache lacks them. Downloads go on where they broke, are checked by their hash, and
- * are announced on standard error. Where the hub does not answer, or not as a hub does, what the cache has is used, and that is told there too.
+ * are told to `onNotice`. Where the hub does not answer, or not as a hub does, what the cache has is used, and that is told too.
  *
  * Environment, as in Python: HF_ENDPOINT (default https://huggingface.co), HF_TOKEN, HF_HOME or HF_HUB_CACHE, HF_HUB_OFFLINE,
  * HF_HUB_DOWNLOAD_TIMEOUT, and the variables of proxies.
@@ -73,8 +76,7 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
     const snapshot = await findSnapshot(reference, cache, options);
-    if (snapshot && !isOffline())
-      process.stderr.write(`${error.message}: ${source} is read from ${snapshot}\n`);
+    if (snapshot && !isOffline()) options.onNotice?.(`${error.message}: ${source} is read from ${snapshot}`);
     if (snapshot) return snapshot;
     throw new Error(
       `${source} does not exist here, the cache (${cache}) has no such ${options.type}, and it was not downloaded: ${error.message}.`,
@@ -115,7 +117,7 @@ async function download(reference: HubReference, cache: string, options: Resolve
     const blob = join(cache, 'blobs', file.etag);
     if (!(await exists(blob))) {
       const url = `${repositoryUrl(reference, endpoint)}/resolve/${commit}/${encodePath(file.path)}`;
-      process.stderr.write(`Downloading ${url}\n`);
+      options.onNotice?.(`Downloading ${url}`);
       await downloadBlob(url, blob, file, options.signal).catch((error: unknown) => {
         throw explainStatus(error, reference, endpoint);
       });

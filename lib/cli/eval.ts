@@ -8,6 +8,7 @@ import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
 import { display } from './render.js';
+import { sayOnStderr } from './standard-streams.js';
 
 interface EvaluationOptions {
   reward: string;
@@ -57,7 +58,12 @@ export function evalCommand(signal: AbortSignal): Command {
       const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };
       let file = '';
       const evaluating = async function* () {
-        file = yield* evaluateCheckpoint(parameters, { ...evaluation, reward, signal });
+        file = yield* evaluateCheckpoint(parameters, {
+          ...evaluation,
+          reward,
+          signal,
+          onNotice: sayOnStderr,
+        });
       };
       await display(evaluating(), signal);
       process.stdout.write(`${relative(process.cwd(), file)}\n`);

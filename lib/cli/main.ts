@@ -20,6 +20,7 @@ import { resumeExperiment } from '../jobs/resume.js';
 import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
+import { sayOnStderr } from './standard-streams.js';
 
 const EXPERIMENTS: Record<RewardName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
@@ -70,7 +71,10 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
       .action((options: Record<string, unknown> & { output: string }) => {
         const parameters = parametersFromOptions(reward, options);
-        return run(runExperiment(parameters, { root: options.output, signal }), { reward, signal });
+        return run(runExperiment(parameters, { root: options.output, signal, onNotice: sayOnStderr }), {
+          reward,
+          signal,
+        });
       });
     for (const option of parameterOptions(reward)) command.addOption(option);
   }
@@ -86,6 +90,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
         root: options.output,
         reward,
         signal,
+        onNotice: sayOnStderr,
       });
       await run(experiment, { reward: reward.name, source, signal });
     });
@@ -104,7 +109,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .action(async (folder: string, { reward: source }: { reward?: string }) => {
       const { record } = await readRun(folder);
       const reward = source === undefined ? undefined : await endedBy(signal, loadReward(source));
-      const resumed = resumeExperiment(folder, { reward, signal });
+      const resumed = resumeExperiment(folder, { reward, signal, onNotice: sayOnStderr });
       await run(resumed, { reward: record.parameters.reward, source, signal });
     });
 
@@ -160,7 +165,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .option('--temperature <number>', 'divides the logits; 0 takes the likeliest token', parseNumber, 1)
     .option('--max-new-tokens <number>', 'longest result, in tokens', parseNumber, 300)
     .action(async (options) => {
-      const editing = editRecording({ ...options, signal });
+      const editing = editRecording({ ...options, signal, onNotice: sayOnStderr });
       const { sourceSeconds, resultSeconds } = await endedBy(signal, editing);
       const durations = `${sourceSeconds.toFixed(2)} s -> ${resultSeconds.toFixed(2)} s`;
       process.stdout.write(`${options.output}: ${durations}\n`);

@@ -4,6 +4,7 @@ import { showableText } from '../view/escape.js';
 import { formatDuration, formatNumber } from '../view/format.js';
 import { textTable } from '../view/table.js';
 import { createBar } from './bar.js';
+import { sayOnStderr } from './standard-streams.js';
 
 export interface ScoreCommandOptions extends ScoreFilesOptions {
   /** Print JSON for programs instead of a table for people. */
@@ -31,7 +32,7 @@ export async function scoreRecordings(
   };
   showProgress();
   try {
-    for await (const [file, scores] of scoreFiles(files, options)) {
+    for await (const [file, scores] of scoreFiles(files, { ...options, onNotice: sayOnStderr })) {
       results.set(file, scores);
       showProgress();
     }

@@ -20,6 +20,9 @@ export function watchStandardStreams(stop: AbortController): void {
   });
 }
 
+/** What the library has to tell, a line on standard error. */
+export const sayOnStderr = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
+
 /** To be called when the terminal was closed: Node.js aborts (SIGABRT) where it cannot set a terminal back that is gone. */
 export function leaveTerminalAtExit(): void {
   process.once('exit', () => {

@@ -3,6 +3,7 @@ import { trainFrom, trainingParameters } from '../jobs/train-from.js';
 import type { Parameters } from '../run/parameters.js';
 import { parameterOptions } from './parameter-options.js';
 import { display } from './render.js';
+import { sayOnStderr } from './standard-streams.js';
 
 /** Parameters that training on given pairs has a use for. */
 const TRAINING = [
@@ -29,7 +30,7 @@ export function trainCommand(signal: AbortSignal): Command {
     .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
     .action(async ({ pairs, output, ...given }: { pairs: string; output: string } & Partial<Parameters>) => {
       const parameters = await trainingParameters(pairs, given);
-      await display(trainFrom(pairs, parameters, { root: output, signal }), signal);
+      await display(trainFrom(pairs, parameters, { root: output, signal, onNotice: sayOnStderr }), signal);
     });
   for (const option of parameterOptions('even-token')) {
     const isWanted = TRAINING.some((name) => name === option.attributeName());

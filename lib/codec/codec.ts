@@ -14,5 +14,6 @@ export interface Codec {
   encode(samples: Float32Array): Promise<Codes>;
   /** Codes to mono samples at `sampleRateHz`, `frames * sampleRateHz / frameRateHz` of them. */
   decode(codes: Codes): Promise<Float32Array>;
+  /** Frees what is compiled. The device stays open. */
   dispose(): Promise<void>;
 }

@@ -7,6 +7,8 @@ export interface PreferencePair {
   prompt: number[];
   chosen: number[];
   rejected: number[];
+  /** What a reward said of the completions, for losses that read it. */
+  rewards?: { chosen: number; rejected: number };
 }
 
 /** Lengths are rounded up to these steps, so that few different shapes are compiled. */
@@ -47,7 +49,7 @@ export function shiftRight(labels: readonly number[], config: BartConfig): numbe
   return [config.decoder_start_token_id, ...labels.slice(0, -1)];
 }
 
-/** The arrays of `PairTensors` (lib/dpo/loss.ts). */
+/** The arrays of `PairTensors` (lib/dpo/pair-program.ts). */
 export function collatePairs(pairs: readonly PreferencePair[], shape: BatchShape, config: BartConfig) {
   const prompts = pairs.map(({ prompt }) => prompt);
   const completions = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
@@ -63,4 +65,17 @@ export function collatePairs(pairs: readonly PreferencePair[], shape: BatchShape
     labels: padIds(completions, completionLength, config.pad_token_id),
     labelMask: lengthMask(completions, completionLength, 1, 0),
   };
+}
+
+/** Numbers of a pair's two completions, pair after pair: what a preference loss reads as [B, 2]. */
+export function ofEachPair(
+  pairs: readonly PreferencePair[],
+  numbersOf: (pair: PreferencePair) => ArrayLike<number>,
+): Float32Array {
+  return Float32Array.from(pairs.flatMap((pair) => Array.from(numbersOf(pair))));
+}
+
+/** Numbers of labels, chosen and rejected, pair after pair. */
+export function labelCounts(pairs: readonly PreferencePair[]): Float32Array {
+  return ofEachPair(pairs, ({ chosen, rejected }) => [chosen.length, rejected.length]);
 }

@@ -33,6 +33,7 @@ export interface Compiled {
   readonly outputs: readonly Value[];
   /** The device's name for the program, for a loop that runs there (`Device.stream`); an eager program has none. */
   readonly handle?: number;
+  /** Frees the program. */
   dispose(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@
 import type { Value } from './graph.js';
 import type { InputSpec, TensorProgram } from './trace.js';
 
+/** Values in ordinary memory. */
 export type HostArray = Float32Array | Int32Array;
 
 /** A tensor that stays on a device between runs: parameters, gradients, optimizer state, caches. Plain data, and an opaque name. */
@@ -53,6 +54,7 @@ export interface DeviceProgram {
 /** Named float32 tensors side by side in one allocation. */
 export interface DeviceMemory<Name extends string = string> {
   readonly tensors: ReadonlyMap<Name, DeviceTensor>;
+  /** Frees the allocation. Of a device that is gone nothing is left to free. */
   release(): Promise<void>;
 }
 
@@ -84,12 +86,15 @@ export interface DeviceOptimizer {
   accumulate(): Promise<void>;
   /** Of all gradients together, summed in float64. */
   sumOfSquares(): Promise<number>;
+  /** Updates all parameters in place. Gradients summed by `accumulate` are forgotten. */
   step(update: AdamWUpdate): Promise<void>;
+  /** Frees all of it. */
   release(): Promise<void>;
 }
 
 /** What a loop that runs beside the device may call; see {@link Device.stream}. */
 export interface DeviceThread {
+  /** Runs a program on feeds by input name. Outputs named in `into` are written there, the others come back by name. */
   run(
     program: number,
     feeds: Record<string, Feed>,
@@ -135,6 +140,7 @@ export interface Device extends DeviceThread {
   ): Promise<DeviceMemory<Name>>;
   /** A copy of a tensor's values. */
   read(source: DeviceTensor): Promise<HostArray>;
+  /** Replaces a tensor's values; `data` stays the caller's. */
   write(target: DeviceTensor, data: HostArray): Promise<void>;
   /** Sets a tensor to zero. */
   clear(target: DeviceTensor): Promise<void>;

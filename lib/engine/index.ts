@@ -1,3 +1,11 @@
+/**
+ * `speech-dpo/engine`: TensorFlow.js programs compiled to ONNX, with their gradients, on a device.
+ *
+ *     const device = new CpuDevice();
+ *     const f = await compile(({ x }) => ({ y: tf.square(x) }), { x: { shape: [3], dtype: 'float32' } }, { device });
+ *     const { y } = await f({ x: Float32Array.of(1, 2, 3) });
+ *     await device.close();
+ */
 export { compile, traceGraph, type Compiled, type CompileOptions } from './compile.js';
 export {
   partOf,
@@ -15,6 +23,8 @@ export {
 } from './device.js';
 export { closeDevices, CpuDevice } from './devices/cpu/cpu.js';
 export { defaultThreads } from './devices/cpu/threads.js';
+export type { DeferredTensor, FloatTensor, HostTensor, IntegerTensor } from './host-tensor.js';
+export { evaluateFloat64, exactScalar } from './float64.js';
 export { gelu, layerNorm, timeMajorMatMul } from './fused.js';
 export { keepPrograms, type KeptPrograms } from './kept-programs.js';
 export { compiledModule } from './compiled-module.js';

@@ -3,6 +3,7 @@ import { releaseAll } from '../release.js';
 import { remember } from '../remember.js';
 import type { Compiled } from './compile.js';
 
+/** Compiled programs by a key, those asked for last. */
 export interface KeptPrograms {
   /** The program of that key, compiled where it is not kept. One that cannot be compiled is not kept. */
   get(key: string, compile: () => Promise<Compiled>): Promise<Compiled>;
@@ -10,7 +11,11 @@ export interface KeptPrograms {
   release(): Promise<void>;
 }
 
-/** @param most programs kept, those asked for last: what is asked for must be run before as many others are */
+/**
+ * Keeps compiled programs for the next time.
+ *
+ * @param most programs kept, those asked for last: what is asked for must be run before as many others are
+ */
 export function keepPrograms(most: number): KeptPrograms {
   const programs = new Map<string, Promise<Compiled>>();
   const dispose = async (program: Promise<Compiled>) => (await program.catch(() => undefined))?.dispose();

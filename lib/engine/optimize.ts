@@ -1,8 +1,12 @@
-/** Graph clean-up before writing: aliases instead of nodes that change nothing, no zeros to add to, no node whose result nobody reads. */
+/**
+ * Graph clean-up before writing: aliases instead of nodes that change nothing, no zeros to add to, no factor twice, no node whose result
+ * nobody reads.
+ */
 import { sameShape, type Graph, type GraphNode } from './graph.js';
 
 /**
- * Removes identities, no-op reshapes, chains of reshapes, sums with scattered zeros and dead nodes. Graph outputs keep their names.
+ * Removes identities, no-op reshapes, chains of reshapes, sums with scattered zeros, second products with a factor and dead nodes. Graph
+ * outputs keep their names.
  */
 export function optimize(graph: Graph): Graph {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -24,7 +28,7 @@ export function optimize(graph: Graph): Graph {
     for (const name of node.outputs) producer.set(name, node);
     kept.push(node);
   }
-  graph.nodes = removeDead(scatterOntoSums(kept, producer, graph), outputs);
+  graph.nodes = removeDead(takeOutFactors(scatterOntoSums(kept, producer, graph), producer, graph), outputs);
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   for (const name of graph.constants.keys()) if (!used.has(name)) graph.constants.delete(name);
   return graph;
@@ -74,6 +78,42 @@ function scatterOntoSums(
       return { ...scatter, inputs: [onto, indices, updates], outputs: node.outputs };
     }
     return node;
+  });
+}
+
+/**
+ * k * a - k * b, of one number k, becomes k * (a - b): one product and one rounding fewer. A difference of implicit rewards, each a
+ * multiple of beta, is such a one; the products fall away where nobody else reads them.
+ */
+function takeOutFactors(
+  nodes: readonly GraphNode[],
+  producer: ReadonlyMap<string, GraphNode>,
+  graph: Graph,
+): GraphNode[] {
+  const numberOf = (name: string): number | undefined => {
+    const constant = graph.constants.get(name);
+    return constant?.dtype === 'float32' && constant.shape.length === 0
+      ? Number(constant.data[0])
+      : undefined;
+  };
+  const asProduct = (name: string) => {
+    const node = producer.get(name);
+    if (node?.op !== 'Mul') return undefined;
+    const [first, second] = node.inputs;
+    if (numberOf(second) !== undefined) return { of: first, by: second };
+    return numberOf(first) === undefined ? undefined : { of: second, by: first };
+  };
+  return nodes.flatMap((node) => {
+    if (node.op !== 'Sub') return [node];
+    const [a, b] = node.inputs.map(asProduct);
+    if (!a || !b || numberOf(a.by) !== numberOf(b.by)) return [node];
+    const [result] = node.outputs;
+    const difference = `${result} without its factor`;
+    graph.values.set(difference, { ...graph.values.get(result)!, name: difference });
+    return [
+      { ...node, inputs: [a.of, b.of], outputs: [difference] },
+      { ...node, op: 'Mul', inputs: [difference, a.by] },
+    ];
   });
 }
 

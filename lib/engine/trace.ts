@@ -7,6 +7,7 @@ import type { DataType, KernelBackend, Tensor, TensorInfo } from '@tensorflow/tf
 import { type Attribute, type DType, type Graph } from './graph.js';
 import { tf } from './tf.js';
 
+/** What a program's input is. */
 export interface InputSpec {
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
@@ -14,6 +15,7 @@ export interface InputSpec {
   readonly growingAxis?: number;
 }
 
+/** A program of TensorFlow.js operations: tensors in and out by name, the same operations whatever the values. */
 export type TensorProgram = (inputs: Record<string, Tensor>) => Record<string, Tensor>;
 
 const BACKEND = 'onnx-trace';

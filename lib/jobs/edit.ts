@@ -9,6 +9,7 @@ import { openDevice, openModel, openPolicy } from './open.js';
 import type { ModelSources } from './sources.js';
 import { synthesize } from '../experiment/synthesize.js';
 import { describeIssues } from '../zod-message.js';
+import type { OnNotice } from '../notice.js';
 
 const samplingSchema = parametersSchema
   .pick({ seed: true, maxNewTokens: true })
@@ -25,6 +26,8 @@ export interface EditOptions extends ModelSources {
   temperature: number;
   maxNewTokens: number;
   signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
 }
 
 /**
@@ -36,14 +39,19 @@ export interface EditOptions extends ModelSources {
 export async function editRecording(
   options: EditOptions,
 ): Promise<{ sourceSeconds: number; resultSeconds: number }> {
-  const { instruction, output, signal, seed, temperature, maxNewTokens } = options;
+  const { instruction, output, signal, onNotice, seed, temperature, maxNewTokens } = options;
   const checked = samplingSchema.safeParse({ seed, temperature, maxNewTokens });
   if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
   await refuseToOverwrite(output, options.overwrite);
   const recording = await readWav(options.wav);
-  const policy = await openPolicy(options, { signal });
+  const policy = await openPolicy(options, { signal, onNotice });
   await using opened = openDevice();
-  await using model = await openModel(policy, options, { device: opened.device, speaks: true, signal });
+  await using model = await openModel(policy, options, {
+    device: opened.device,
+    speaks: true,
+    signal,
+    onNotice,
+  });
   const { partner, codec, sampler } = model;
   const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
   const source = await codec.encode(mono);

@@ -19,6 +19,7 @@ import { namedAfter } from './experiment.js';
 import { openDevice, openModel, openPolicy } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward } from './scorers.js';
+import type { OnNotice } from '../notice.js';
 
 /** What an evaluation is of, where it goes and how it is ended. */
 export interface EvaluationOptions extends CheckpointEvaluation {
@@ -27,6 +28,8 @@ export interface EvaluationOptions extends CheckpointEvaluation {
   /** In place of the one that the parameters name; the evaluation is written under its name. */
   reward?: Reward;
   signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
   /** Where it computes; default: a CPU device of its own. */
   device?: Device;
 }
@@ -53,15 +56,15 @@ export async function* evaluateCheckpoint(
   let path = '';
 
   async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
-    const { split, indices, samplesPerPrompt, iteration, signal } = options;
-    const policy = await openPolicy(parameters, { signal });
+    const { split, indices, samplesPerPrompt, iteration, signal, onNotice } = options;
+    const policy = await openPolicy(parameters, { signal, onNotice });
     const counts = promptsUpTo(Math.max(...indices) + 1, split, parameters);
-    const prompts = (await openPrompts(policy, parameters, counts, { signal }))[split];
-    await using scorer = await openReward(parameters, options.reward);
+    const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
+    await using scorer = await openReward(parameters, options.reward, onNotice);
     const speaks = scorer.reward.listens ?? true;
     await using opened = openDevice(options.device);
     const { device } = opened;
-    await using model = await openModel(policy, parameters, { device, speaks, signal });
+    await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const { outputDirectory } = known ?? (await createRunDirectories(options.root, new Date()));
     path = join(outputDirectory, known?.name ?? (await nameIn(outputDirectory)));
     const clock = createWorkClock();

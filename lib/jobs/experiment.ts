@@ -5,6 +5,7 @@ import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
 import type { Policy } from '../policy/policy.js';
 import type { Sampler } from '../policy/sample.js';
+import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { checkReward } from '../reward/check.js';
@@ -26,6 +27,8 @@ export interface RunOptions {
   root: string;
   directories?: RunDirectories;
   signal?: AbortSignal;
+  /** Is told what a person should read before the run begins: downloads and licences. */
+  onNotice?: OnNotice;
   /** Where the run computes; default: a CPU device of its own. */
   device?: Device;
 }
@@ -82,17 +85,24 @@ export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal'> & Asy
 /** Opens model, prompts, reward and guards of an experiment. */
 export function openExperiment(
   given: Parameters,
-  own: OwnParts & Pick<RunOptions, 'device' | 'signal'>,
+  own: OwnParts & Pick<RunOptions, 'device' | 'signal' | 'onNotice'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
     const parameters = namedAfter(given, own.reward);
-    const { sampler, codec, signal } = own;
+    const { sampler, codec, signal, onNotice } = own;
     const { device, ...opening } = openDevice(own.device);
     opened.push(() => opening[Symbol.asyncDispose]());
-    const policy = await openPolicy(parameters, { trainsOn: device, signal });
+    const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
-    const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal });
-    const model = await openModel(policy, parameters, { device, speaks: true, sampler, codec, signal });
+    const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal, onNotice });
+    const model = await openModel(policy, parameters, {
+      device,
+      speaks: true,
+      sampler,
+      codec,
+      signal,
+      onNotice,
+    });
     opened.push(() => model[Symbol.asyncDispose]());
     const scorers = await openScorers(parameters, model.codec, own);
     opened.push(() => scorers[Symbol.asyncDispose]());

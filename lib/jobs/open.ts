@@ -9,7 +9,7 @@ import { openSampler, type Sampler } from '../policy/sample.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { splitTrained } from '../train/gradient-program.js';
 import { checkTrainable } from '../train/training-state.js';
-import { checkSameCodes, findModelPart, type ModelSources } from './sources.js';
+import { checkSameCodes, findModelPart, type Fetching, type ModelSources } from './sources.js';
 
 /** A device that is closed when it was opened here, and not when it was given. */
 export interface OpenDevice extends AsyncDisposable {
@@ -36,7 +36,7 @@ export interface SpeakingModel extends Model {
   codec: Codec;
 }
 
-export interface ModelOptions {
+export interface ModelOptions extends Fetching {
   /** Where it is sampled, and sound is made. */
   device: Device;
   /** Whether completions are to be heard: opens partner and codec too. */
@@ -45,7 +45,6 @@ export interface ModelOptions {
   sampler?: (policy: Policy) => Sampler;
   /** In place of the codec that the sources name. Whoever gives it disposes of it. */
   codec?: Codec;
-  signal?: AbortSignal;
 }
 
 /**
@@ -56,9 +55,9 @@ export interface ModelOptions {
  */
 export async function openPolicy(
   sources: ModelSources,
-  { trainsOn, signal }: { trainsOn?: Device; signal?: AbortSignal } = {},
+  { trainsOn, ...fetching }: { trainsOn?: Device } & Fetching = {},
 ): Promise<Policy> {
-  const policy = await loadPolicy(await findModelPart(sources, 'policy', signal));
+  const policy = await loadPolicy(await findModelPart(sources, 'policy', fetching));
   if (trainsOn) checkTrainable(splitTrained(policy.weights).trained, trainsOn);
   return policy;
 }
@@ -97,10 +96,11 @@ async function openSpeech(
   options: Omit<ModelOptions, 'speaks'>,
   opened: Release[],
 ): Promise<Pick<SpeakingModel, 'partner' | 'codec'>> {
-  const { device, signal } = options;
-  const partnerModel = await loadPolicy(await findModelPart(sources, 'nar', signal));
+  const { device, signal, onNotice } = options;
+  const fetching = { signal, onNotice };
+  const partnerModel = await loadPolicy(await findModelPart(sources, 'nar', fetching));
   checkUploadable(partnerModel.weights, device);
-  const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', signal), device));
+  const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
   if (!options.codec) opened.push(() => codec.dispose());
   checkSameCodes(policy, partnerModel, codec);
   const partner = openPartner(partnerModel, device);

@@ -6,7 +6,7 @@ import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
-import { loadData } from './sources.js';
+import { loadData, type Fetching } from './sources.js';
 
 /** Where prompts come from, and what becomes of their instructions. */
 export type PromptSources = Pick<Parameters, 'model' | 'prompts' | 'data' | 'instruction'>;
@@ -24,9 +24,9 @@ export async function openPrompts(
   policy: Policy,
   sources: PromptSources,
   counts: PromptCounts,
-  { given, signal }: { given?: Prompts; signal?: AbortSignal } = {},
+  { given, ...fetching }: { given?: Prompts } & Fetching = {},
 ): Promise<Record<Split, PackedPrompt[]>> {
-  const prompts = given ?? (await readPrompts(policy, sources, counts, signal));
+  const prompts = given ?? (await readPrompts(policy, sources, counts, fetching));
   const pack = (split: Split, label: string) => {
     const items = prompts[split];
     if (items.length < counts[split]) {
@@ -50,8 +50,8 @@ function readPrompts(
   policy: Policy,
   { model, prompts, data }: PromptSources,
   counts: PromptCounts,
-  signal?: AbortSignal,
+  fetching: Fetching,
 ): Promise<Prompts> {
-  if (data !== null) return loadData(data, policy, counts, signal);
+  if (data !== null) return loadData(data, policy, counts, fetching);
   return loadPrompts(prompts ?? join(resolveModelDirectory(model), 'prompts.json'), policy.tokenizer);
 }

@@ -26,18 +26,23 @@ export interface RenderedItem {
  */
 export async function* renderItems(
   parameters: Parameters,
-  { root, signal, ...options }: RunOptions,
+  { root, signal, onNotice, ...options }: RunOptions,
   items: RenderedItem[],
 ): AsyncGenerator<RunEvent> {
-  const policy = await openPolicy(parameters, { signal });
+  const policy = await openPolicy(parameters, { signal, onNotice });
   // Of a dataset the items before the held-out ones are those that a run trains on.
   const counts = {
     train: parameters.data === null ? 0 : parameters.trainPrompts,
     test: parameters.testPrompts,
   };
-  const { test: prompts } = await openPrompts(policy, parameters, counts, { signal });
+  const { test: prompts } = await openPrompts(policy, parameters, counts, { signal, onNotice });
   await using opened = openDevice(options.device);
-  await using model = await openModel(policy, parameters, { device: opened.device, speaks: true, signal });
+  await using model = await openModel(policy, parameters, {
+    device: opened.device,
+    speaks: true,
+    signal,
+    onNotice,
+  });
   const { outputDirectory } = options.directories ?? (await createRunDirectories(root, new Date()));
   const { codec } = model;
   const progress = { iteration: ORIGINAL, split: 'test' } as const;

@@ -20,7 +20,7 @@ import { createWorkClock } from '../run/work-clock.js';
  */
 export async function* resumeExperiment(
   directory: string,
-  options: OwnParts & Pick<RunOptions, 'device' | 'signal'> = {},
+  options: OwnParts & Pick<RunOptions, 'device' | 'signal' | 'onNotice'> = {},
 ): AsyncGenerator<RunEvent> {
   const { signal } = options;
   const { directories } = await readRun(directory);

@@ -1,6 +1,7 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
+import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll } from '../release.js';
 import { openBuiltIn } from '../reward/built-in.js';
@@ -30,11 +31,12 @@ export interface Scorers extends OpenReward {
 export function openReward(
   parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
   given?: Reward,
+  onNotice?: OnNotice,
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
     const device = new CpuDevice(1);
     opened.push(() => device.close());
-    const reward = given ?? (await openBuiltIn(parameters, device));
+    const reward = given ?? (await openBuiltIn(parameters, device, onNotice));
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
@@ -49,20 +51,23 @@ export function openReward(
 export function openScorers(
   parameters: Parameters,
   codec: Codec,
-  own: { reward?: Reward; guards?: readonly Guard[] } = {},
+  own: { reward?: Reward; guards?: readonly Guard[]; onNotice?: OnNotice } = {},
 ): Promise<Scorers> {
   return openParts(async (opened) => {
     const device = new CpuDevice(1);
     opened.push(() => device.close());
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
-    const reward = own.reward ?? (await openBuiltIn(parameters, device));
+    const { onNotice } = own;
+    const reward = own.reward ?? (await openBuiltIn(parameters, device, onNotice));
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
     if (parameters.guard || parameters.guardPairs) {
-      const scorers = await openSecondScorers(parameters, device, notices);
+      const scorers = await openSecondScorers(parameters, { device, onNotice }, notices);
       guards.push(...scorers.map(opinionGuard), fidelityGuard(codec));
-      const transcriber = parameters.guard ? await openNamedTranscriber(parameters, notices) : undefined;
+      const transcriber = parameters.guard
+        ? await openNamedTranscriber(parameters, notices, onNotice)
+        : undefined;
       if (transcriber) {
         opened.push(() => transcriber.dispose());
         guards.push(wordGuard(transcriber.transcribe, codec));
@@ -76,14 +81,14 @@ export function openScorers(
 /** The opinion scores that are not trained on. */
 async function openSecondScorers(
   { reward, rewardModel }: Parameters,
-  device: Device,
+  options: { device: Device; onNotice?: OnNotice },
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
   for (const model of opinionModels) {
     if (reward === 'mos' && rewardModel === model) continue;
     try {
-      scorers.push(await openOpinionScorer(model, device));
+      scorers.push(await openOpinionScorer(model, options));
     } catch (error) {
       notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
     }
@@ -95,6 +100,7 @@ async function openSecondScorers(
 async function openNamedTranscriber(
   { transcriber }: Parameters,
   notices: string[],
+  onNotice?: OnNotice,
 ): Promise<Transcriber | undefined> {
   const model = transcriber ?? pathFromEnvironment('WHISPER_MODEL');
   if (!model) {
@@ -102,7 +108,7 @@ async function openNamedTranscriber(
     return undefined;
   }
   try {
-    return await openTranscriber({ model });
+    return await openTranscriber({ model, onNotice });
   } catch (error) {
     notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
     return undefined;

@@ -11,7 +11,15 @@ import { chooseDataFiles } from '../data/choose-files.js';
 import { readItems } from '../data/items.js';
 import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
+import type { OnNotice } from '../notice.js';
 import type { Prompts } from '../data/prompts.js';
+
+/** How a source that is on a hub is fetched. */
+export interface Fetching {
+  signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
+}
 
 export type ModelPart = 'policy' | 'nar' | 'codec';
 
@@ -26,11 +34,11 @@ export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, 
 export async function findModelPart(
   sources: ModelSources,
   part: ModelPart,
-  signal?: AbortSignal,
+  fetching: Fetching = {},
 ): Promise<string> {
   const source = sources[part];
   if (!source) return join(resolveModelDirectory(sources.model), part);
-  return resolveSource(source, { type: 'model', choose: chooseModelFiles, signal });
+  return resolveSource(source, { type: 'model', choose: chooseModelFiles, ...fetching });
 }
 
 /**
@@ -44,13 +52,13 @@ export async function loadData(
   data: string,
   policy: Policy,
   { train, test }: Record<Split, number>,
-  signal?: AbortSignal,
+  fetching: Fetching = {},
 ): Promise<Prompts> {
-  const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, signal });
+  const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, ...fetching });
   const items: DatasetItem[] = [];
   let count = 0;
   for await (const item of readItems(path, policy.tokenizer)) {
-    signal?.throwIfAborted();
+    fetching.signal?.throwIfAborted();
     count += 1;
     if (fits(policy, item)) items.push(item);
     if (items.length === train + test) {

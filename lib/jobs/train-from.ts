@@ -31,10 +31,10 @@ export async function* trainFrom(
   const rows = await readDataFile(dataFile);
   if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
-  const { root, signal } = options;
+  const { root, signal, onNotice } = options;
   await using opened = openDevice(options.device);
   const { device } = opened;
-  const policy = await openPolicy(parameters, { trainsOn: device, signal });
+  const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows);
   const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));

@@ -10,6 +10,7 @@ import type { Reward } from '../reward/reward.js';
 import { parseParameters, presets } from '../run/parameters.js';
 import { openRun } from './live-run.js';
 import { watch } from './watch.js';
+import { printNotice } from './notebook-kernel.js';
 
 /** As few of everything as make pairs and a checkpoint. */
 const TINY = {
@@ -76,7 +77,7 @@ export async function scoreCheckpoint(
   };
   let file = '';
   const evaluating = async function* (signal: AbortSignal) {
-    file = yield* evaluateCheckpoint(parameters, { ...evaluation, signal });
+    file = yield* evaluateCheckpoint(parameters, { ...evaluation, signal, onNotice: printNotice });
   };
   const events = await watch(evaluating, 'loading ...');
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);

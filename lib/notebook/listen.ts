@@ -24,6 +24,7 @@ import type { Html } from './show.js';
  */
 const BUDGET: SoundBudget = { asTheyAre: 750_000, compressed: 5_000_000 };
 
+/** How much sound is put into an output. */
 export interface Embedding {
   /** "all": every sound as it is, whatever its size. Default: beyond 750 kB in 8 bits, and beyond 5 MB of those left out. */
   embed?: 'all';

@@ -6,8 +6,9 @@ import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
 import { labelOf, readRun } from '../run/run-files.js';
 import type { EventOf } from '../view/run-events.js';
-import { notebookKernel } from './notebook-kernel.js';
+import { notebookKernel, printNotice } from './notebook-kernel.js';
 import { openLiveArea } from './live-area.js';
+import type { OnNotice } from '../notice.js';
 
 /**
  * A run that a notebook takes forward cell by cell, each with a live progress area of its own. The stop button ends it in good order; the
@@ -33,7 +34,7 @@ export interface LiveRunOptions extends OwnParts {
   root?: string;
 }
 
-type Begin = (options: { signal: AbortSignal }) => AsyncGenerator<RunEvent>;
+type Begin = (options: { signal: AbortSignal; onNotice: OnNotice }) => AsyncGenerator<RunEvent>;
 
 /**
  * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there.
@@ -144,7 +145,7 @@ async function follow(parameters: Parameters, label: string, own: OwnParts, begi
 
 function open(begin: Begin) {
   const stop = new AbortController();
-  return { stream: begin({ signal: stop.signal }), stop };
+  return { stream: begin({ signal: stop.signal, onNotice: printNotice }), stop };
 }
 
 /** The first event after the prompts' audio is written. */

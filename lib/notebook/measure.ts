@@ -4,7 +4,7 @@ import type { NamedRecording } from '../view/charts.js';
 import { NO_TEX } from '../view/escape.js';
 import { metricNotes, metricTable } from '../view/metric-table.js';
 import { htmlTable, textTable, type Table } from '../view/table.js';
-import { notebookKernel, openDisplayArea } from './notebook-kernel.js';
+import { notebookKernel, openDisplayArea, printNotice } from './notebook-kernel.js';
 import { progressBarHtml } from './live-area.js';
 import { htmlBundle, type Html } from './show.js';
 
@@ -29,7 +29,7 @@ export async function measure(
     draw(htmlBundle(measuredHtml(names, measured, bar)));
   };
   redraw();
-  for await (const measurement of measureRecordings(recordings, comparison, metrics)) {
+  for await (const measurement of measureRecordings(recordings, comparison, metrics, printNotice)) {
     measured.push(measurement);
     redraw();
     signal.throwIfAborted();

@@ -43,3 +43,6 @@ export function openDisplayArea(): (bundle: MimeBundle) => void {
     shown = true;
   };
 }
+
+/** What the library has to tell, below the running cell. */
+export const printNotice = (sentence: string): void => void process.stderr.write(`${sentence}\n`);

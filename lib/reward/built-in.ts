@@ -1,5 +1,6 @@
 /** The rewards that a name is enough for. */
 import type { Device } from '../engine/index.js';
+import type { OnNotice } from '../notice.js';
 import { OPINION_LABELS, openOpinionScorer, type OpinionModel } from '../scoring/opinion.js';
 import { evenTokenReward } from './even-token.js';
 import { lengthReward } from './length.js';
@@ -32,9 +33,13 @@ export function rewardLabel({ reward, rewardModel }: NamedReward): string {
  * @param device runs the network of `mos`
  * @throws Error when that network is not at hand, saying how to provide it, and for a name that is not built in
  */
-export async function openBuiltIn({ reward, rewardModel }: NamedReward, device: Device): Promise<Reward> {
+export async function openBuiltIn(
+  { reward, rewardModel }: NamedReward,
+  device: Device,
+  onNotice?: OnNotice,
+): Promise<Reward> {
   if (!isBuiltIn(reward)) throw new Error(`${noSuchReward(reward)}.`);
-  if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, device));
+  if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, { device, onNotice }));
   return { 'even-token': evenTokenReward, length: lengthReward }[reward];
 }
 

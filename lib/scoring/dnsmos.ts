@@ -6,6 +6,7 @@ import { resample } from '../audio/resample.js';
 import { hashFile, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
 import { CpuDevice, EngineStopped, type Device } from '../engine/index.js';
+import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
 import { findPython, runPython } from './python.js';
@@ -24,6 +25,7 @@ export interface DnsmosScores {
   p808: number;
 }
 
+/** DNSMOS, ready to score. */
 export interface Dnsmos {
   /**
    * Scores one mono recording, resampled to 16 kHz. One shorter than 9.01 s is repeated until it is that long; of a longer one, windows
@@ -31,6 +33,7 @@ export interface Dnsmos {
    * @throws UnscorableSample when it holds no samples, or values that are not numbers
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<DnsmosScores>;
+  /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 
@@ -70,11 +73,14 @@ const PLACE: WeightsPlace = {
  *
  * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache,
  * into which pip (of {@link findPython}) gets them from the wheel speechmos where they are missing
- * @param device runs the networks; default: a CPU device of its own, which `dispose` closes
+ * @param options.device runs the networks; default: a CPU device of its own, which `dispose` closes
  * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
  */
-export async function loadDnsmos(weightsFolder?: string, device?: Device): Promise<Dnsmos> {
-  const folder = await findWeights(PLACE, weightsFolder);
+export async function loadDnsmos(
+  weightsFolder?: string,
+  { device, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+): Promise<Dnsmos> {
+  const folder = await findWeights(PLACE, weightsFolder, onNotice);
   const nameOf = (path: string) => nameWeights(PLACE, path, weightsFolder);
   return openParts((opened) => {
     const own = device ? undefined : new CpuDevice();

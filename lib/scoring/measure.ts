@@ -1,3 +1,4 @@
+import type { OnNotice } from '../notice.js';
 import {
   METRIC_NAMES,
   needsReference,
@@ -21,14 +22,16 @@ export interface Measurement {
  * reference cut to the shorter one's.
  *
  * @param comparison what recordings are compared with, for metrics that compare
+ * @param onNotice is told of downloads
  */
 export async function* measureRecordings(
   recordings: readonly NisqaInput[],
   comparison: Comparison = {},
   metrics: readonly MetricName[] = METRIC_NAMES,
+  onNotice?: OnNotice,
 ): AsyncGenerator<Measurement> {
   for (const metric of metrics) {
-    const scores = await measure(metric, recordings, comparison).catch((error: Error) => error);
+    const scores = await measure(metric, recordings, comparison, onNotice).catch((error: Error) => error);
     yield { metric, scores };
   }
 }
@@ -37,25 +40,27 @@ async function measure(
   name: MetricName,
   recordings: readonly NisqaInput[],
   comparison: Comparison,
+  onNotice?: OnNotice,
 ): Promise<(Score | UnscorableSample)[]> {
   const { reference } = comparison;
   if (reference && needsReference(name) && name !== 'pesq') {
     const scores: (Score | UnscorableSample)[] = [];
     for (const recording of recordings) {
       const [cut, cutReference] = toOneLength(recording, reference);
-      scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference })));
+      scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference }, onNotice)));
     }
     return scores;
   }
-  return scoreAll(name, recordings, comparison);
+  return scoreAll(name, recordings, comparison, onNotice);
 }
 
 async function scoreAll(
   name: MetricName,
   recordings: readonly NisqaInput[],
   comparison: Comparison,
+  onNotice?: OnNotice,
 ): Promise<(Score | UnscorableSample)[]> {
-  const metric = await openMetric(name, comparison);
+  const metric = await openMetric(name, comparison, onNotice);
   try {
     return await metric.score(recordings);
   } finally {

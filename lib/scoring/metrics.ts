@@ -1,3 +1,4 @@
+import type { OnNotice } from '../notice.js';
 import { loadDnsmos } from './dnsmos.js';
 import { loadNisqa, type NisqaInput } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
@@ -22,19 +23,19 @@ export interface Metric {
 
 /** Metrics that need nothing but the recording. */
 const ALONE = {
-  nisqa: async (): Promise<Metric> => {
-    const { scoreBatch, dispose } = await loadNisqa();
+  nisqa: async (onNotice?: OnNotice): Promise<Metric> => {
+    const { scoreBatch, dispose } = await loadNisqa(undefined, { onNotice });
     return { score: scoreBatch as Metric['score'], dispose };
   },
-  dnsmos: async (): Promise<Metric> => {
-    const { score, dispose } = await loadDnsmos();
+  dnsmos: async (onNotice?: OnNotice): Promise<Metric> => {
+    const { score, dispose } = await loadDnsmos(undefined, { onNotice });
     return { score: each(({ samples, sampleRateHz }) => score(samples, sampleRateHz)), dispose };
   },
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),
   }),
-  transcript: async (): Promise<Metric> => {
-    const { transcribe, dispose } = await openTranscriber();
+  transcript: async (onNotice?: OnNotice): Promise<Metric> => {
+    const { transcribe, dispose } = await openTranscriber({ onNotice });
     return { score: each(({ samples, sampleRateHz }) => transcribe(samples, sampleRateHz)), dispose };
   },
 } as const;
@@ -57,8 +58,8 @@ const COMPARING = {
 
 /** Metrics that compare a transcript with what was said. */
 const WORDED = {
-  wer: async (text: string): Promise<Metric> => {
-    const { transcribe, dispose } = await openTranscriber();
+  wer: async (text: string, onNotice?: OnNotice): Promise<Metric> => {
+    const { transcribe, dispose } = await openTranscriber({ onNotice });
     const compare = async ({ samples, sampleRateHz }: NisqaInput) => {
       const transcript = await transcribe(samples, sampleRateHz);
       const { alignment, ...counts } = wordErrors(text, transcript);
@@ -68,7 +69,9 @@ const WORDED = {
   },
 } as const;
 
+/** The name of a metric: what `--metric` takes. */
 export type MetricName = keyof typeof ALONE | keyof typeof COMPARING | keyof typeof WORDED;
+/** All metrics: those that need the recording alone, those that compare with another, those that compare with words. */
 export const METRIC_NAMES = [ALONE, COMPARING, WORDED].flatMap((group) => Object.keys(group)) as MetricName[];
 
 /** Whether a metric compares with a reference. */
@@ -91,18 +94,23 @@ export interface Comparison {
 /**
  * Loads what a metric needs.
  *
+ * @param onNotice is told of downloads
  * @throws Error when it compares and what with is not given, or its weights or tools are missing
  */
-export async function openMetric(name: MetricName, { reference, text }: Comparison = {}): Promise<Metric> {
+export async function openMetric(
+  name: MetricName,
+  { reference, text }: Comparison = {},
+  onNotice?: OnNotice,
+): Promise<Metric> {
   if (needsReference(name)) {
     if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
     return COMPARING[name](reference);
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
-    return WORDED[name](text);
+    return WORDED[name](text, onNotice);
   }
-  return ALONE[name]();
+  return ALONE[name](onNotice);
 }
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */

@@ -1,4 +1,5 @@
 import type { Device } from '../engine/index.js';
+import type { OnNotice } from '../notice.js';
 import { resample } from '../audio/resample.js';
 import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
 import { loadNisqa } from './nisqa/nisqa.js';
@@ -19,25 +20,30 @@ export interface OpinionScorer {
   readonly model: OpinionModel;
   /** @throws UnscorableSample saying why the recording cannot be scored */
   score(samples: Float32Array, sampleRateHz: number): Promise<number>;
+  /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 
 /**
  * Opens NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
  *
- * @param device runs the network; default: one or more of the scorer's own, which `dispose` closes
+ * @param options.device runs the network; default: one or more of the scorer's own, which `dispose` closes
+ * @param options.onNotice is told of a download, with the licence
  * @throws Error when the weights are not at hand, saying how to provide them
  */
-export async function openOpinionScorer(model: OpinionModel, device?: Device): Promise<OpinionScorer> {
+export async function openOpinionScorer(
+  model: OpinionModel,
+  options: { device?: Device; onNotice?: OnNotice } = {},
+): Promise<OpinionScorer> {
   if (model === 'nisqa') {
-    const nisqa = await loadNisqa(undefined, device);
+    const nisqa = await loadNisqa(undefined, options);
     return {
       model,
       score: async (samples, sampleRateHz) => (await nisqa.score(samples, sampleRateHz)).mos,
       dispose: () => nisqa.dispose(),
     };
   }
-  const dnsmos = await loadDnsmos(undefined, device);
+  const dnsmos = await loadDnsmos(undefined, options);
   return {
     model,
     score: async (samples, sampleRateHz) =>

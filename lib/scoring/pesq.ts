@@ -10,6 +10,7 @@ export type PesqMode = 'wb' | 'nb';
 /** Quality compared with the reference, as MOS-LQO: about 1 (bad) to 4.6; of the modes asked for. */
 export type PesqScores = Partial<Record<PesqMode, number>>;
 
+/** Which Python computes PESQ. */
 export interface PesqOptions {
   /** Default: both at 16 kHz, narrow band at 8 kHz. */
   modes?: readonly PesqMode[];

@@ -1,4 +1,5 @@
 import { readWav, toMono } from '../audio/wav.js';
+import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { releaseAll } from '../release.js';
 import {
@@ -13,6 +14,7 @@ import {
 import type { NisqaInput } from './nisqa/nisqa.js';
 import { scorerFailure, UnscorableSample } from './unscorable.js';
 
+/** What files are scored by, and what they are compared with. */
 export interface ScoreFilesOptions {
   metrics: readonly MetricName[];
   /** WAV file that stoi, estoi and pesq compare with. */
@@ -20,6 +22,8 @@ export interface ScoreFilesOptions {
   /** What is said in the recordings, which wer compares with. */
   text?: string;
   signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
 }
 
 /** What is known of one file: each metric's score by its name, and what failed. */
@@ -42,14 +46,14 @@ export async function* scoreFiles(
   files: readonly string[],
   options: ScoreFilesOptions,
 ): AsyncGenerator<[string, FileScores]> {
-  const { signal } = options;
+  const { signal, onNotice } = options;
   checkMetrics(options);
   const comparison = { reference: await readReference(options), text: options.text };
   const metrics = new Map<MetricName, Metric>();
   try {
     for (const name of options.metrics) {
       signal?.throwIfAborted();
-      metrics.set(name, await openMetric(name, comparison));
+      metrics.set(name, await openMetric(name, comparison, onNotice));
     }
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);

@@ -10,6 +10,7 @@ import { defaultThreads } from '../engine/index.js';
 import { isSilent } from './silence.js';
 import { checkRate, UnscorableSample } from './unscorable.js';
 import { cacheFolder } from './weights-path.js';
+import type { OnNotice } from '../notice.js';
 
 /** English, 39 M parameters, 150 MB, MIT licence. */
 export const DEFAULT_WHISPER = 'onnx-community/whisper-tiny.en';
@@ -32,13 +33,17 @@ const FILES = [
   'onnx/decoder_model_merged.onnx',
 ];
 
+/** Which recognizer, and how it runs. */
 export interface TranscriberOptions {
   /** A local folder, or a name on the Hugging Face hub; default: the environment variable WHISPER_MODEL, else {@link DEFAULT_WHISPER}. */
   model?: string;
   /** Threads for one operator; default: SPEECH_DPO_THREADS, else the machine's cores. */
   threads?: number;
+  /** Is told of a download. */
+  onNotice?: OnNotice;
 }
 
+/** A Whisper model, ready to transcribe. */
 export interface Transcriber {
   /**
    * What is said in a mono recording, decoded greedily; the empty text for silence, for which Whisper makes words up.
@@ -46,6 +51,7 @@ export interface Transcriber {
    * @throws UnscorableSample when the recording holds no samples, or values that are not numbers
    */
   transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>;
+  /** Frees the model. */
   dispose: () => Promise<void>;
 }
 
@@ -68,7 +74,7 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
     isFolder || isOffline() || FILES.every((file) => existsSync(join(env.cacheDir!, asked, file)));
   if (!isHere) {
     env.remoteHost = hubEndpoint();
-    process.stderr.write(`Downloading the Whisper model ${asked} to ${env.cacheDir}\n`);
+    options.onNotice?.(`Downloading the Whisper model ${asked} to ${env.cacheDir}`);
   }
   const recognizer = await pipeline('automatic-speech-recognition', isFolder ? resolve(asked) : asked, {
     dtype: 'fp32',

@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isOffline } from '../checkpoint/download.js';
 import { pathFromEnvironment, userCache } from '../checkpoint/environment.js';
+import type { OnNotice } from '../notice.js';
 
 /** Weights that are not part of this package, how a person provides them, and how they are downloaded. */
 export interface WeightsPlace {
@@ -26,11 +27,15 @@ export function cacheFolder(): string {
 
 /**
  * The path of a metric's weights: the one given, else the environment variable's, else the cache's, into which they are downloaded
- * first where they are missing. A download is announced, with the licence, on standard error.
+ * first where they are missing. A download is told to `onNotice`, with the licence.
  *
  * @throws Error when the path asked for does not exist or is a folder where a file belongs, or the other way round, or the weights cannot be downloaded: it says how else to provide them
  */
-export async function findWeights(place: WeightsPlace, explicit?: string): Promise<string> {
+export async function findWeights(
+  place: WeightsPlace,
+  explicit?: string,
+  onNotice?: OnNotice,
+): Promise<string> {
   const { metric, variable, source, licence } = place;
   const asked = explicit ?? pathFromEnvironment(variable);
   if (asked) {
@@ -47,7 +52,7 @@ export async function findWeights(place: WeightsPlace, explicit?: string): Promi
   if (existsSync(cached)) return cached;
   try {
     if (isOffline()) throw new Error('HF_HUB_OFFLINE is set');
-    process.stderr.write(`Downloading ${source} to ${cached}. ${licence}\n`);
+    onNotice?.(`Downloading ${source} to ${cached}. ${licence}`);
     await place.download(cached);
     return cached;
   } catch (error) {

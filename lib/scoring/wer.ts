@@ -7,6 +7,7 @@ export interface AlignedWord {
   hypothesis?: string;
 }
 
+/** How two texts differ, word by word. */
 export interface WordErrors {
   /** (substitutions + deletions + insertions) / words of the reference: 0 is perfect, more than 1 is possible. */
   wer: number;

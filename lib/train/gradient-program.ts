@@ -2,7 +2,16 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import type { HostTensor } from '../engine/host-tensor.js';
 import { LOGITS_BIAS } from '../checkpoint/bart-weights.js';
-import { tf, type DeviceTensor, type TensorProgram } from '../engine/index.js';
+import {
+  compile,
+  tf,
+  type Compiled,
+  type Device,
+  type DeviceTensor,
+  type TensorProgram,
+} from '../engine/index.js';
+import { weightSpecs } from '../policy/resident-weights.js';
+import type { BatchProgram } from './objective.js';
 
 /** A scalar `loss` and whatever else is to be read of the forward pass. */
 export type Loss = (tensors: Record<string, Tensor>) => { loss: Tensor } & Record<string, Tensor>;
@@ -33,9 +42,40 @@ export function gradientOutputs(
   return Object.fromEntries(Object.entries(gradients).map(([name, place]) => [gradientOf(name), place]));
 }
 
-/** The weights an optimizer changes (all but the buffer `final_logits_bias`) and, as compile constants, the rest. */
-export function splitTrained(weights: ReadonlyMap<string, HostTensor>) {
-  const trained = new Map([...weights].filter(([name]) => name !== LOGITS_BIAS));
-  const bias = weights.get(LOGITS_BIAS)!;
-  return { trained, fixed: { [LOGITS_BIAS]: { shape: bias.shape, data: bias.data as Float32Array } } };
+/** Weights that are fed to a program, because an optimizer changes them, and those that it holds as constants. */
+export interface SplitWeights {
+  trained: ReadonlyMap<string, HostTensor>;
+  fixed: ReadonlyMap<string, HostTensor>;
+}
+
+/** BART's buffers: saved with the weights, never trained. */
+export const BUFFERS: readonly string[] = [LOGITS_BIAS];
+
+export function splitTrained(
+  weights: ReadonlyMap<string, HostTensor>,
+  fixed: readonly string[] = BUFFERS,
+): SplitWeights {
+  return {
+    trained: new Map([...weights].filter(([name]) => !fixed.includes(name))),
+    fixed: new Map([...weights].filter(([name]) => fixed.includes(name))),
+  };
+}
+
+/** A batch's forward pass, which reads `inputs`; with `backward` also `loss` and its gradients (`gradientOutputs`), which read `targets` too. */
+export function compileBatch(
+  { inputs, targets = {}, constants = {}, forward, loss }: BatchProgram,
+  { trained, fixed }: SplitWeights,
+  { device, backward }: { device: Device; backward: boolean },
+): Promise<Compiled> {
+  const fixedConstants = Object.fromEntries(
+    [...fixed].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
+  );
+  const options = { device, constants: { ...fixedConstants, ...constants } };
+  const fed = { ...weightSpecs(trained), ...inputs };
+  if (!backward) return compile(forward, fed, options);
+  const lossOf: Loss = (tensors) => {
+    const outputs = forward(tensors);
+    return { ...outputs, loss: loss(outputs, tensors) };
+  };
+  return compile(withGradients(lossOf, [...trained.keys()]), { ...fed, ...targets }, options);
 }

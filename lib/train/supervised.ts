@@ -2,20 +2,18 @@
  * Supervised training by cross entropy, on the same optimizer and engine as DPO: how a policy and its non-autoregressive partner
  * are made before anyone prefers anything.
  */
-import type { Tensor } from '@tensorflow/tfjs';
 import type { BartConfig } from '../checkpoint/bart-config.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compile, keepPrograms, tf, type Compiled, type Device, type InputSpec } from '../engine/index.js';
+import { tf, type Device, type InputSpec } from '../engine/index.js';
 import { causalMask, decode, encode } from '../policy/bart.js';
 import { headLogits } from '../policy/head.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import { attentionMask, lengthMask, padIds, padPositions, steppedLength } from '../policy/padding.js';
-import { weightSpecs } from '../policy/resident-weights.js';
-import { shuffled } from '../random.js';
-import { releaseAll } from '../release.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
-import { gradientOutputs, splitTrained, withGradients } from './gradient-program.js';
-import { MOST_PROGRAMS, openTrainingState } from './training-state.js';
+import { BUFFERS, compileBatch, splitTrained } from './gradient-program.js';
+import type { Arrays, BatchProgram, Objective } from './objective.js';
+import { linearDecay, optimize } from './optimize.js';
+import { parametersOf } from './training-state.js';
 
 /** One sequence. A position is the ids whose embeddings are summed there: one id, or one of each codebook. */
 export interface Example {
@@ -25,14 +23,19 @@ export interface Example {
   labels: readonly number[];
 }
 
+/** The examples of one step, and the vocabulary rows their labels index. */
+export interface SupervisedBatch {
+  examples: readonly Example[];
+  head: Int32Array;
+}
+
 export interface SupervisedTask {
   /** False for the non-autoregressive partner, which sees the whole decoder input. */
   causal: boolean;
   /** Ids summed at a position of source and decoder; shorter positions are filled with pad. */
   sourceIds: number;
   decoderIds: number;
-  /** The examples of one step, and the vocabulary rows their labels index. */
-  batch(step: number): { examples: readonly Example[]; head: Int32Array };
+  batch(step: number): SupervisedBatch;
 }
 
 export interface SupervisedOptions {
@@ -45,12 +48,15 @@ export interface SupervisedOptions {
   maxGradNorm: number;
 }
 
-export interface SupervisedStep {
-  step: number;
+export interface SupervisedMetrics {
   /** Mean negative log-likelihood of a label, nats. */
   loss: number;
   /** Share of labels that are the arg max. */
   accuracy: number;
+}
+
+export interface SupervisedStep extends SupervisedMetrics {
+  step: number;
   learningRate: number;
   gradNorm: number;
 }
@@ -63,49 +69,33 @@ interface Model {
   readonly weights: Map<string, HostTensor>;
 }
 
-/** Trains `model.weights` in place; they are refreshed whenever the consumer asks by `next(true)` and at the end. */
+/**
+ * Trains `model.weights` in place; they are refreshed whenever the consumer asks by `next(true)` and at the end.
+ * @throws if a loss or gradient is not finite, naming the step
+ */
 export async function* trainSupervised(
   model: Model,
   task: SupervisedTask,
   options: SupervisedOptions,
 ): AsyncGenerator<SupervisedStep, void, boolean | undefined> {
-  const { trained, fixed } = splitTrained(model.weights);
-  const state = await openTrainingState(trained, options.device, {
-    ...ADAMW_DEFAULTS,
-    weightDecay: options.weightDecay,
+  let asked: boolean | undefined;
+  const events = optimize(model.weights, supervisedObjective(model.config, task), {
+    device: options.device,
+    steps: options.steps,
+    batches: (step) => [task.batch(step)],
+    learningRate: linearDecay(options.learningRate, options),
+    maxGradNorm: options.maxGradNorm,
+    adamw: { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay },
+    async afterStep(_, snapshot) {
+      if (!asked) return;
+      for (const [name, { shape, read }] of parametersOf(snapshot))
+        model.weights.set(name, { shape, dtype: 'float32', data: (await read()) as Float32Array });
+    },
   });
-  const programs = keepPrograms(MOST_PROGRAMS);
-  const refresh = () =>
-    state.download((name, data) => {
-      model.weights.set(name, { shape: model.weights.get(name)!.shape, dtype: 'float32', data });
-    });
-  try {
-    for (let step = 0; step < options.steps; step++) {
-      const { examples, head } = task.batch(step);
-      const shape = exampleShape(examples, head, model.config);
-      const run = await programs.get(JSON.stringify(shape), () =>
-        compileTask(model.config, task, shape, { device: options.device, trained, fixed }),
-      );
-      const result = await run(
-        { ...state.parameters, ...collateExamples(examples, head, shape, task, model.config) },
-        gradientOutputs(state.gradients),
-      );
-      const learningRate = warmupLinear(step, options);
-      const gradNorm = await state.step(learningRate, options.maxGradNorm);
-      if (!Number.isFinite(gradNorm))
-        throw new Error(`the gradient norm is ${gradNorm} at optimizer step ${step + 1}`);
-      const asked = yield {
-        step: step + 1,
-        loss: result.loss[0],
-        accuracy: result.accuracy[0],
-        learningRate,
-        gradNorm,
-      };
-      if (asked) await refresh();
-    }
-    await refresh();
-  } finally {
-    await releaseAll([() => state.release(), () => programs.release()]);
+  for await (const event of events) {
+    if (event.type !== 'step') continue;
+    const { step, metrics, learningRate, gradNorm } = event;
+    asked = yield { step, ...metrics, learningRate, gradNorm };
   }
 }
 
@@ -115,58 +105,27 @@ export async function evaluateSupervised(
   task: SupervisedTask,
   steps: number,
   device: Device,
-): Promise<{ loss: number; accuracy: number }> {
-  const { trained, fixed } = splitTrained(model.weights);
-  const feeds = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
+): Promise<SupervisedMetrics> {
+  const objective = supervisedObjective(model.config, task);
+  const split = splitTrained(model.weights);
+  const feeds = Object.fromEntries(
+    [...split.trained].map(([name, { data }]) => [name, data as Float32Array]),
+  );
   const sums = { loss: 0, accuracy: 0, labels: 0 };
   for (let step = 0; step < steps; step++) {
-    const { examples, head } = task.batch(step);
-    const shape = exampleShape(examples, head, model.config);
-    const run = await compileTask(model.config, task, shape, { device, trained, fixed, backward: false });
-    const { loss, accuracy } = await run({
-      ...feeds,
-      ...collateExamples(examples, head, shape, task, model.config),
-    }).finally(() => run.dispose());
-    const labels = examples.reduce((total, example) => total + example.labels.length, 0);
-    sums.loss += loss[0] * labels;
-    sums.accuracy += accuracy[0] * labels;
+    const batch = task.batch(step);
+    const program = objective.program(objective.shape(batch));
+    const run = await compileBatch(program, split, { device, backward: false });
+    const outputs = await run({ ...feeds, ...objective.collate(batch, [batch]) }).finally(() =>
+      run.dispose(),
+    );
+    const { loss, accuracy } = objective.metrics([batch], [outputs]);
+    const labels = countLabels([batch]);
+    sums.loss += loss * labels;
+    sums.accuracy += accuracy * labels;
     sums.labels += labels;
   }
   return { loss: sums.loss / sums.labels, accuracy: sums.accuracy / sums.labels };
-}
-
-/** Endless batches over `items`, reshuffled every epoch; items of similar size share a batch, so that little is padding. */
-export function bucketedBatches<T>(
-  items: readonly T[],
-  batchSize: number,
-  seed: number,
-  size: (item: T) => number,
-): (step: number) => T[] {
-  const perEpoch = Math.floor(items.length / batchSize);
-  if (perEpoch === 0) throw new Error(`${items.length} items do not fill a batch of ${batchSize}`);
-  const epochs = new Map<number, T[][]>();
-  return (step) => {
-    const epoch = Math.floor(step / perEpoch);
-    if (!epochs.has(epoch)) {
-      const order = shuffled(items, seed, epoch);
-      const batches: T[][] = [];
-      const pool = batchSize * 32;
-      for (let start = 0; start < order.length; start += pool) {
-        const sorted = order.slice(start, start + pool).sort((a, b) => size(a) - size(b));
-        for (let i = 0; i + batchSize <= sorted.length; i += batchSize)
-          batches.push(sorted.slice(i, i + batchSize));
-      }
-      epochs.clear();
-      epochs.set(epoch, shuffled(batches, seed, epoch, 1));
-    }
-    const batches = epochs.get(epoch)!;
-    return batches[(step % perEpoch) % batches.length];
-  };
-}
-
-function warmupLinear(step: number, { learningRate, warmupSteps, steps }: SupervisedOptions): number {
-  if (step < warmupSteps) return (learningRate * (step + 1)) / warmupSteps;
-  return (learningRate * (steps - step)) / (steps - warmupSteps);
 }
 
 interface ExampleShape {
@@ -176,8 +135,12 @@ interface ExampleShape {
   head: number;
 }
 
-function exampleShape(examples: readonly Example[], head: Int32Array, config: BartConfig): ExampleShape {
-  return {
+/** Cross entropy of the labels, a mean over all labels of a step. */
+function supervisedObjective(
+  config: BartConfig,
+  task: SupervisedTask,
+): Objective<SupervisedBatch, ExampleShape, SupervisedMetrics> {
+  const shape = ({ examples, head }: SupervisedBatch): ExampleShape => ({
     rows: examples.length,
     sourceLength: steppedLength(
       examples.map(({ source }) => source.length),
@@ -190,78 +153,78 @@ function exampleShape(examples: readonly Example[], head: Int32Array, config: Ba
       config,
     ),
     head: head.length,
+  });
+  return {
+    fixed: BUFFERS,
+    shape,
+    program: (sizes) => exampleProgram(config, task, sizes),
+    collate: (batch, step) => collateExamples(batch, shape(batch), countLabels(step), task, config),
+    metrics: (_, outputs) => ({ loss: sumOf(outputs, 'loss'), accuracy: sumOf(outputs, 'accuracy') }),
   };
 }
 
+const sumOf = (outputs: readonly Arrays[], name: string): number =>
+  outputs.reduce((sum, output) => sum + output[name][0], 0);
+
+const countLabels = (batches: readonly SupervisedBatch[]): number =>
+  batches.reduce(
+    (sum, { examples }) => examples.reduce((labels, example) => labels + example.labels.length, sum),
+    0,
+  );
+
 function collateExamples(
-  examples: readonly Example[],
-  head: Int32Array,
-  shape: ExampleShape,
+  { examples, head }: SupervisedBatch,
+  { sourceLength, decoderLength }: ExampleShape,
+  labelsOfStep: number,
   task: SupervisedTask,
   config: BartConfig,
-) {
-  const { sourceLength, decoderLength } = shape;
+): Arrays {
   const pad = config.pad_token_id;
   const sources = examples.map(({ source }) => source);
   const decoded = examples.map(({ decoder }) => decoder);
   const labels = examples.map((example) => example.labels);
-  const total = labels.reduce((sum, row) => sum + row.length, 0);
   return {
     sourceIds: padPositions(sources, sourceLength, task.sourceIds, pad),
     sourceMask: attentionMask(sources, sourceLength),
     decoderIds: padPositions(decoded, decoderLength, task.decoderIds, pad),
     labels: padIds(labels, decoderLength, 0),
-    labelWeights: lengthMask(labels, decoderLength, 1 / total, 0),
+    labelWeights: lengthMask(labels, decoderLength, 1 / labelsOfStep, 0),
     head,
     ...(task.causal ? {} : { decoderMask: attentionMask(decoded, decoderLength) }),
   };
 }
 
-interface TaskWeights {
-  device: Device;
-  trained: ReadonlyMap<string, HostTensor>;
-  fixed: ReturnType<typeof splitTrained>['fixed'];
-  backward?: boolean;
-}
-
-function compileTask(
+function exampleProgram(
   config: BartConfig,
   task: SupervisedTask,
-  shape: ExampleShape,
-  { device, trained, fixed, backward = true }: TaskWeights,
-): Promise<Compiled> {
-  const { rows, sourceLength, decoderLength } = shape;
+  { rows, sourceLength, decoderLength, head }: ExampleShape,
+): BatchProgram {
   const ids = (length: number, each: number): InputSpec => ({
     shape: each === 1 ? [rows, length] : [rows, length, each],
     dtype: 'int32',
   });
-  const inputs: Record<string, InputSpec> = {
-    ...weightSpecs(trained),
-    sourceIds: ids(sourceLength, task.sourceIds),
-    sourceMask: { shape: [rows, sourceLength], dtype: 'float32' },
-    decoderIds: ids(decoderLength, task.decoderIds),
-    labels: { shape: [rows * decoderLength], dtype: 'int32' },
-    labelWeights: { shape: [rows * decoderLength], dtype: 'float32' },
-    head: { shape: [shape.head], dtype: 'int32' },
-    ...(task.causal ? {} : { decoderMask: { shape: [rows, decoderLength], dtype: 'float32' as const } }),
-  };
-  const constants = {
-    ...fixed,
-    ...(task.causal
+  return {
+    inputs: {
+      sourceIds: ids(sourceLength, task.sourceIds),
+      sourceMask: { shape: [rows, sourceLength], dtype: 'float32' },
+      decoderIds: ids(decoderLength, task.decoderIds),
+      labels: { shape: [rows * decoderLength], dtype: 'int32' },
+      labelWeights: { shape: [rows * decoderLength], dtype: 'float32' },
+      head: { shape: [head], dtype: 'int32' },
+      ...(task.causal ? {} : { decoderMask: { shape: [rows, decoderLength], dtype: 'float32' } }),
+    },
+    constants: task.causal
       ? { causalMask: { shape: [decoderLength, decoderLength], data: causalMask(decoderLength) } }
-      : {}),
+      : {},
+    forward(w) {
+      const encoded = encode(config, w, w.sourceIds, w.sourceMask);
+      const selfMask = task.causal ? w.causalMask : tf.reshape(w.decoderMask, [rows, 1, 1, decoderLength]);
+      const hidden = decode(config, w, { ids: w.decoderIds, encoded, encoderMask: w.sourceMask, selfMask });
+      const logits = headLogits(w, tf.reshape(hidden, [rows * decoderLength, config.d_model]), w.head);
+      const loss = tf.neg(tf.sum(tf.mul(labelLogProbs(logits, w.labels), w.labelWeights)));
+      const correct = tf.cast(tf.equal(tf.argMax(logits, -1), w.labels), 'float32');
+      return { loss, accuracy: tf.sum(tf.mul(correct, w.labelWeights)) };
+    },
+    loss: ({ loss }) => loss,
   };
-  const program = (w: Record<string, Tensor>) => {
-    const encoded = encode(config, w, w.sourceIds, w.sourceMask);
-    const selfMask = task.causal ? w.causalMask : tf.reshape(w.decoderMask, [rows, 1, 1, decoderLength]);
-    const hidden = decode(config, w, { ids: w.decoderIds, encoded, encoderMask: w.sourceMask, selfMask });
-    const logits = headLogits(w, tf.reshape(hidden, [rows * decoderLength, config.d_model]), w.head);
-    const loss = tf.neg(tf.sum(tf.mul(labelLogProbs(logits, w.labels), w.labelWeights)));
-    const correct = tf.cast(tf.equal(tf.argMax(logits, -1), w.labels), 'float32');
-    return { loss, accuracy: tf.sum(tf.mul(correct, w.labelWeights)) };
-  };
-  return compile(backward ? withGradients(program, [...trained.keys()]) : program, inputs, {
-    device,
-    constants,
-  });
 }

@@ -18,6 +18,13 @@ export interface TrainingSnapshot {
   tensors: ReadonlyMap<string, DeferredTensor>;
 }
 
+/** A snapshot's parameters by weight name; to be read before the next step. */
+export function parametersOf({ tensors }: TrainingSnapshot): Map<string, DeferredTensor> {
+  const prefix = 'parameter/';
+  const parameters = [...tensors].filter(([key]) => key.startsWith(prefix));
+  return new Map(parameters.map(([key, tensor]) => [key.slice(prefix.length), tensor]));
+}
+
 export interface TrainingState {
   /** Tensors to feed to a compiled program, by weight name. */
   readonly parameters: Readonly<Record<string, DeviceTensor>>;

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
 import { readSafetensors } from '../checkpoint/safetensors.js';
-import { batchShape, collatePairs, type PreferencePair } from '../dpo/batch.js';
-import { gradientOf, splitTrained } from '../train/gradient-program.js';
-import { compilePairProgram } from '../dpo/pair-program.js';
+import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../dpo/batch.js';
+import { compileBatch, gradientOf, splitTrained } from '../train/gradient-program.js';
+import { pairProgram } from '../dpo/pair-program.js';
+import { sigmoidLoss } from '../dpo/sigmoid-loss.js';
 import { trainDpo } from '../dpo/trainer.js';
 import type { Model } from './forward.js';
 import type { DpoGolden } from './golden.js';
@@ -34,15 +35,11 @@ export async function computeFirstGradients(
   device: Device,
 ): Promise<Map<string, Float32Array>> {
   const pairs = pairsOf(golden).slice(0, golden.args.per_device_train_batch_size);
-  const { trained, fixed } = splitTrained(weights);
+  const split = splitTrained(weights);
+  const { trained } = split;
   const shape = batchShape(pairs, config);
-  const run = await compilePairProgram(config, shape, {
-    device,
-    trained,
-    fixed,
-    backward: true,
-    beta: golden.args.beta,
-  });
+  const program = pairProgram(config, shape, { loss: sigmoidLoss(golden.args.beta) });
+  const run = await compileBatch(program, split, { device, backward: true });
   const feeds = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
   const first = golden.train_steps[0];
   const reference = Float32Array.from(
@@ -52,6 +49,7 @@ export async function computeFirstGradients(
     ...feeds,
     ...collatePairs(pairs, shape, config),
     reference,
+    labelCounts: labelCounts(pairs),
     pairWeights: new Float32Array(pairs.length).fill(1 / pairs.length),
   }).finally(() => run.dispose());
   return new Map([...trained.keys()].map((name) => [name, results[gradientOf(name)] as Float32Array]));

@@ -13,8 +13,8 @@ import type { BartConfig } from '../../lib/checkpoint/bart-config.js';
 import { savePretrained } from '../../lib/checkpoint/pretrained.js';
 import type { DatasetItem } from '../../lib/data/item.js';
 import { loadSpectralCodec } from '../../lib/codec/spectral/checkpoint.js';
+import { bucketedBatches } from '../../lib/train/bucketed-batches.js';
 import {
-  bucketedBatches,
   evaluateSupervised,
   trainSupervised,
   type Example,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createRealFft } from '../../lib/audio/fft.js';
 import { applyMel, melFilterBank, type MelOptions } from '../../lib/audio/mel.js';
 import { hannWindow, stft, stftFrameCount } from '../../lib/audio/stft.js';
+import { directTransform } from '../support/direct-transform.js';
 
 /** librosa.filters.mel(sr=8000, n_fft=64, n_mels=4, ...) of librosa 0.11.0: the first two rows, bins 0 to 6. */
 const LIBROSA_MEL: [string, Partial<MelOptions>, number[][]][] = [
@@ -42,21 +43,8 @@ const LIBROSA_MEL: [string, Partial<MelOptions>, number[][]][] = [
 const signalOf = (length: number) =>
   Float64Array.from({ length }, (_, i) => Math.sin(i * 1.7) + ((i * 7919) % 13) / 13);
 
-function directTransform(signal: Float64Array): number[] {
-  const bins = Math.floor(signal.length / 2) + 1;
-  return Array.from({ length: bins }, (_, k) => {
-    let [re, im] = [0, 0];
-    signal.forEach((value, n) => {
-      const angle = (-2 * Math.PI * ((k * n) % signal.length)) / signal.length;
-      re += value * Math.cos(angle);
-      im += value * Math.sin(angle);
-    });
-    return [re, im];
-  }).flat();
-}
-
 describe('createRealFft', () => {
-  it.each([2, 3, 4, 7, 16, 128, 321, 512, 640])('agrees with the sum that defines it, size %i', (size) => {
+  it.each([2, 4, 16, 128, 512, 4096])('agrees with the sum that defines it, size %i', (size) => {
     const signal = signalOf(size);
     const spectrum = createRealFft(size).forward(signal.slice());
     const expected = directTransform(signal);
@@ -64,14 +52,14 @@ describe('createRealFft', () => {
     expected.forEach((value, i) => expect(Math.abs(spectrum[i] - value)).toBeLessThan(1e-9));
   });
 
-  it.each([2, 7, 512, 640])('inverts, size %i', (size) => {
+  it.each([2, 8, 512, 1024])('inverts, size %i', (size) => {
     const fft = createRealFft(size);
     const signal = signalOf(size);
     const back = fft.inverse(fft.forward(signal.slice()).slice());
     signal.forEach((value, i) => expect(Math.abs(back[i] - value)).toBeLessThan(1e-12));
   });
 
-  it.each([0, 1, 2.5])('refuses size %d', (size) => {
+  it.each([0, 1, 2.5, 3, 640])('refuses size %d', (size) => {
     expect(() => createRealFft(size)).toThrow('whole size of at least 2');
   });
 });

@@ -25,7 +25,9 @@ const FILES = {
   'model.safetensors': WEIGHTS,
   'unused.h5': Buffer.from('not wanted'),
 };
+const onNotice = vi.fn();
 const OPTIONS = {
+  onNotice,
   type: 'model' as const,
   choose: (paths: readonly string[]) => paths.filter((path) => /config\.json|safetensors/.test(path)),
 };
@@ -38,6 +40,7 @@ beforeEach(() => {
   vi.stubEnv('HUGGINGFACE_HUB_CACHE', undefined);
   vi.stubEnv('HF_TOKEN', '');
   vi.stubEnv('HF_HUB_OFFLINE', '');
+  onNotice.mockClear();
   vi.spyOn(process.stderr, 'write').mockReturnValue(true);
 });
 afterEach(() => {
@@ -70,9 +73,8 @@ describe('resolveSource', () => {
     expect(readlinkSync(join(snapshot, 'model.safetensors'))).toBe(`../../blobs/${sha256(WEIGHTS)}`);
     expect(lstatSync(join(snapshot, 'config.json')).isSymbolicLink()).toBe(true);
     expect(readFileSync(join(repository(), 'refs', 'main'), 'utf8')).toBe(COMMIT);
-    expect(process.stderr.write).toHaveBeenCalledWith(
-      `Downloading ${url}/org/model/resolve/${COMMIT}/model.safetensors\n`,
-    );
+    expect(onNotice).toHaveBeenCalledWith(`Downloading ${url}/org/model/resolve/${COMMIT}/model.safetensors`);
+    expect(process.stderr.write).not.toHaveBeenCalled();
   });
 
   it('downloads nothing twice, whatever the name of the revision', async () => {
@@ -220,8 +222,8 @@ describe('resolveSource', () => {
         vi.stubEnv('HF_ENDPOINT', url);
         vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
         expect(await resolveSource('org/model', OPTIONS)).toBe(online);
-        expect(process.stderr.write).toHaveBeenLastCalledWith(
-          expect.stringMatching(/^http:.*: org\/model is read from .*\n$/),
+        expect(onNotice).toHaveBeenLastCalledWith(
+          expect.stringMatching(/^http:.*: org\/model is read from .*$/),
         );
         rmSync(repository(), { recursive: true });
         await expect(resolveSource('org/model', OPTIONS)).rejects.toSatisfy((error: Error) => {

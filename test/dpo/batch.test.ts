@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { batchShape, collatePairs, type BatchShape, type PreferencePair } from '../../lib/dpo/batch.js';
-import { splitTrained } from '../../lib/train/gradient-program.js';
-import { compilePairProgram } from '../../lib/dpo/pair-program.js';
+import { compileBatch, splitTrained } from '../../lib/train/gradient-program.js';
+import { pairProgram } from '../../lib/dpo/pair-program.js';
+import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
 import { MASKED } from '../../lib/policy/bart.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { randomPairs } from './random-pairs.js';
@@ -11,9 +12,12 @@ const policy = randomPolicy(6, { positions: 70 });
 const { config } = policy;
 
 async function logps(pairs: PreferencePair[], shape: BatchShape): Promise<number[]> {
-  const { trained, fixed } = splitTrained(policy.weights);
-  const run = await compilePairProgram(config, shape, { device, trained, fixed, backward: false, beta: 0.1 });
-  const weights = Object.fromEntries([...trained].map(([name, { data }]) => [name, data as Float32Array]));
+  const split = splitTrained(policy.weights);
+  const program = pairProgram(config, shape, { loss: sigmoidLoss(0.1) });
+  const run = await compileBatch(program, split, { device, backward: false });
+  const weights = Object.fromEntries(
+    [...split.trained].map(([name, { data }]) => [name, data as Float32Array]),
+  );
   const result = await run({ ...weights, ...collatePairs(pairs, shape, config) });
   await run.dispose();
   return [...result.logps];

@@ -1,19 +1,25 @@
 import fc from 'fast-check';
 import type { Tensor } from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { chosenNll, pairMetrics, sigmoidLoss } from '../../lib/dpo/loss.js';
+import { preferenceMetrics } from '../../lib/dpo/metrics.js';
+import { chosenNll, weightedLoss } from '../../lib/dpo/pair-program.js';
+import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
 import { compile, tf } from '../../lib/engine/index.js';
 import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
-describe('pairMetrics', () => {
+/** Labels that the sigmoid loss does not look at. */
+const metricsOf = (policy: number[], reference: number[], beta: number) =>
+  preferenceMetrics(sigmoidLoss(beta), { policy, reference, labels: policy });
+
+describe('preferenceMetrics', () => {
   it("computes TRL's metrics", () => {
     // Rewards: 1 and -0.5; 0.25 and 0.5.
     const policy = [-10, -20, -30, -39];
     const reference = [-12, -19, -30.5, -40];
     const margins = [1.5, -0.25];
-    const { loss, ...rest } = pairMetrics(policy, reference, 2, 0.5);
+    const { loss, ...rest } = metricsOf(policy, reference, 0.5);
     expect(loss).toBeCloseTo(
       (Math.log(1 + Math.exp(-margins[0])) + Math.log(1 + Math.exp(-margins[1]))) / 2,
       14,
@@ -29,15 +35,15 @@ describe('pairMetrics', () => {
   });
 
   it('counts equal rewards as wrong: an untrained policy has accuracy 0 and loss ln 2', () => {
-    expect(pairMetrics([-5, -7], [-5, -7], 1, 0.1)).toMatchObject({
+    expect(metricsOf([-5, -7], [-5, -7], 0.1)).toMatchObject({
       'rewards/accuracies': 0,
       loss: Math.LN2,
     });
   });
 
   it('stays finite for huge margins', () => {
-    expect(pairMetrics([0, -1e6], [0, 0], 1, 1).loss).toBe(0);
-    expect(pairMetrics([-1e6, 0], [0, 0], 1, 1).loss).toBe(1e6);
+    expect(metricsOf([0, -1e6], [0, 0], 1).loss).toBe(0);
+    expect(metricsOf([-1e6, 0], [0, 0], 1).loss).toBe(1e6);
   });
 });
 
@@ -53,13 +59,14 @@ describe('sigmoidLoss', () => {
         const policy = rows.flatMap(([chosen, rejected]) => [chosen / 10, rejected / 10]);
         const reference = rows.flatMap(([, , chosen, rejected]) => [chosen / 10, rejected / 10]);
         const count = rows.length;
-        const loss = sigmoidLoss(
-          tf.tensor2d([...policy, 5, -5], [count + 1, 2]),
-          tf.tensor2d([...reference, 1, 2], [count + 1, 2]),
-          tf.tensor1d([...Array<number>(count).fill(1 / count), 0]),
-          beta,
-        ).dataSync()[0];
-        const expected = pairMetrics(policy, reference, count, beta).loss;
+        const tensors = {
+          policy: tf.tensor2d([...policy, 5, -5], [count + 1, 2]),
+          reference: tf.tensor2d([...reference, 1, 2], [count + 1, 2]),
+          labels: tf.ones([count + 1, 2]),
+        };
+        const weights = tf.tensor1d([...Array<number>(count).fill(1 / count), 0]);
+        const loss = weightedLoss(sigmoidLoss(beta), tensors, weights).dataSync()[0];
+        const expected = metricsOf(policy, reference, beta).loss;
         expect(Math.abs(loss - expected)).toBeLessThan(1e-5 * Math.max(1, expected));
       }),
     );
@@ -72,7 +79,8 @@ describe('sigmoidLoss', () => {
       const run = await compile(
         ({ policy }) => {
           const reference = tf.zeros([4, 2]);
-          const loss = (x: Tensor) => sigmoidLoss(x, reference, tf.ones([4]), beta);
+          const loss = (x: Tensor) =>
+            weightedLoss(sigmoidLoss(beta), { policy: x, reference, labels: reference }, tf.ones([4]));
           const { value, grad } = tf.valueAndGrad(loss)(policy);
           return { loss: value, gradient: grad };
         },

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { DeferredTensor, HostTensor } from '../../lib/engine/host-tensor.js';
-import { batchShape, collatePairs, type PreferencePair } from '../../lib/dpo/batch.js';
-import { gradientOf, splitTrained } from '../../lib/train/gradient-program.js';
-import { compilePairProgram } from '../../lib/dpo/pair-program.js';
+import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../../lib/dpo/batch.js';
+import { compileBatch, gradientOf, splitTrained } from '../../lib/train/gradient-program.js';
+import { pairProgram } from '../../lib/dpo/pair-program.js';
+import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { OPTIONS, randomPairs } from './random-pairs.js';
@@ -315,16 +316,11 @@ const bytes = (data: HostTensor['data']) => Buffer.from(data.buffer, data.byteOf
 async function trainInFloat64(batch: PreferencePair[], steps: number) {
   const weights = copyWeights(initial);
   const shape = batchShape(batch, config);
-  const { trained, fixed } = splitTrained(weights);
-  const run = await compilePairProgram(config, shape, {
-    device,
-    trained,
-    fixed,
-    backward: true,
-    beta: OPTIONS.beta,
-  });
+  const split = splitTrained(weights);
+  const program = pairProgram(config, shape, { loss: sigmoidLoss(OPTIONS.beta!) });
+  const run = await compileBatch(program, split, { device, backward: true });
   const state = new Map(
-    [...trained].map(([name, tensor]) => {
+    [...split.trained].map(([name, tensor]) => {
       const p = Float64Array.from(floats(tensor));
       return [name, { p, m: new Float64Array(p.length), v: new Float64Array(p.length) }];
     }),
@@ -335,6 +331,7 @@ async function trainInFloat64(batch: PreferencePair[], steps: number) {
     const feeds = {
       ...Object.fromEntries([...state].map(([name, { p }]) => [name, Float32Array.from(p)])),
       ...collatePairs(batch, shape, config),
+      labelCounts: labelCounts(batch),
       pairWeights: new Float32Array(batch.length).fill(1 / batch.length),
     };
     reference ??= (await run({ ...feeds, reference: new Float32Array(2 * batch.length) }))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { bucketedBatches } from '../../lib/train/bucketed-batches.js';
 import {
-  bucketedBatches,
   evaluateSupervised,
   trainSupervised,
   type Example,

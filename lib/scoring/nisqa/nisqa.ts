@@ -3,6 +3,7 @@ import { readWav, toMono } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { compiledModule, CpuDevice, defaultThreads, keepPrograms, type Device } from '../../engine/index.js';
+import type { OnNotice } from '../../notice.js';
 import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
 import { UnscorableSample } from '../unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
@@ -28,6 +29,7 @@ export interface NisqaScores {
 
 export type { NisqaInput } from './features.js';
 
+/** NISQA, ready to score. */
 export interface Nisqa {
   /**
    * Scores one mono recording of 0.14 to 120 s at its own sample rate.
@@ -38,6 +40,7 @@ export interface Nisqa {
   scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | UnscorableSample)[]>;
   /** Scores a WAV file, its channels averaged; errors name the file. */
   scoreFile(path: string): Promise<NisqaScores>;
+  /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 
@@ -64,8 +67,8 @@ const MAX_BATCH_SEGMENTS = 128;
 const BATCHES_A_WORKER = 2;
 
 /** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
-export function findNisqaWeights(weightsPath?: string): Promise<string> {
-  return findWeights(PLACE, weightsPath);
+export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Promise<string> {
+  return findWeights(PLACE, weightsPath, onNotice);
 }
 
 /**
@@ -73,12 +76,15 @@ export function findNisqaWeights(weightsPath?: string): Promise<string> {
  *
  * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache, into which it is
  * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
- * @param device runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided:
+ * @param options.device runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided:
  * its operators are too small to be divided themselves
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
-export async function loadNisqa(weightsPath?: string, device?: Device): Promise<Nisqa> {
-  const path = await findNisqaWeights(weightsPath);
+export async function loadNisqa(
+  weightsPath?: string,
+  { device, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+): Promise<Nisqa> {
+  const path = await findNisqaWeights(weightsPath, onNotice);
   const name = nameWeights(PLACE, path, weightsPath);
   const weights = parseNisqaWeights(await readGivenFile(path, name), name);
   return openParts((opened) => openWorkers(weights, device, opened));

@@ -86,6 +86,7 @@ export class CpuDevice implements Device {
     return worker;
   }
 
+  /** Asks the worker thread for something below the level of {@link Device}. @throws EngineError what it threw there */
   call<M extends Method>(
     method: M,
     ...args: Parameters<WorkerCalls[M]>
@@ -154,6 +155,7 @@ export class CpuDevice implements Device {
     return this.#ask(this.#nextId++, 'createSession', [model, this.threads], { moved });
   }
 
+  /** Runs a program; see {@link Device.run}. */
   run(
     program: number,
     feeds: Record<string, Feed>,
@@ -197,6 +199,7 @@ export class CpuDevice implements Device {
     return this.call('read', source);
   }
 
+  /** Replaces a tensor's values. */
   write(target: DeviceTensor, data: HostArray): Promise<void> {
     return this.call('write', target, data);
   }

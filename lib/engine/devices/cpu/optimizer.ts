@@ -1,7 +1,7 @@
 /** Parameters, gradients and AdamW's moments in one WebAssembly memory, and the kernel that works on them there. */
 import { openParts } from '../../../release.js';
 import type { AdamWUpdate, DeviceMemory, DeviceOptimizer } from '../../device.js';
-import { assembleAdamW } from './adamw-kernel.js';
+import { ADAMW_KERNEL } from './adamw-kernel.js';
 import type { Method, WorkerCalls } from './protocol.js';
 
 /** What the memory holds, one region after the other. "total": sums of the gradients of a step's micro-batches. */
@@ -32,7 +32,7 @@ export function openCpuOptimizer(
       'a training',
     );
     opened.push(memory.release);
-    const kernel = await thread.call('instantiate', memory.handle, await assembleAdamW());
+    const kernel = await thread.call('instantiate', memory.handle, ADAMW_KERNEL);
     const size = memory.byteLength / OPTIMIZER_REGIONS.length;
     const [parameter, gradient, mean, square, total] = OPTIMIZER_REGIONS.map((_, index) => index * size);
     const tensorsOf = (region: (typeof OPTIMIZER_REGIONS)[number]) =>

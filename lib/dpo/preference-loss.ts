@@ -1,0 +1,109 @@
+/** What a preference loss is: a formula of log-probabilities, written once for the graph that trains and for the metrics. */
+import type { Tensor } from '@tensorflow/tfjs';
+import { exactScalar, tf } from '../engine/index.js';
+
+/** A number of each of B pairs' two completions: [B] and [B]. */
+export interface OfBoth {
+  chosen: Tensor;
+  rejected: Tensor;
+}
+
+/** What a loss may be a function of. Reading what is not there throws, in a sentence. */
+export interface PreferenceInputs {
+  /** Log-probabilities of the completions under the policy: sums over their labels. */
+  readonly policy: OfBoth;
+  /** The same under the reference; there if the loss says `needsReference`. */
+  readonly reference: OfBoth;
+  /** Numbers of labels. */
+  readonly labels: OfBoth;
+  /** What the reward said of the completions; there if every pair has `rewards`. */
+  readonly rewards: OfBoth;
+}
+
+/** Of each pair, [B] each. */
+export interface PreferenceOutputs {
+  /** What is minimized: its mean over the pairs of a step. */
+  losses: Tensor;
+  /** The policy's implicit rewards, which the metrics are of. */
+  chosenRewards: Tensor;
+  rejectedRewards: Tensor;
+}
+
+/**
+ * A loss of preference pairs, as `trainDpo` takes one.
+ *
+ *     const hinge: PreferenceLoss = {
+ *       name: 'hinge',
+ *       needsReference: true,
+ *       compute(inputs) {
+ *         const { chosenRewards, rejectedRewards } = implicitRewards(inputs, 0.1);
+ *         const losses = tf.relu(tf.sub(1, tf.sub(chosenRewards, rejectedRewards)));
+ *         return { losses, chosenRewards, rejectedRewards };
+ *       },
+ *     };
+ */
+export interface PreferenceLoss {
+  readonly name: string;
+  /** False spares the pass that computes the reference's log-probabilities. */
+  readonly needsReference: boolean;
+  /**
+   * TensorFlow.js operators on [B] tensors, differentiable in `policy`; each pair's loss is of that pair alone. Compiled in float32 to
+   * train, evaluated in float64 (`evaluateFloat64`) for the metrics.
+   */
+  compute(inputs: PreferenceInputs): PreferenceOutputs;
+}
+
+/**
+ * The implicit rewards of Rafailov et al. 2023 (section 4): beta * (log policy - log reference) of either completion, [B].
+ * @param beta how far the policy may leave the reference
+ */
+export function implicitRewards(
+  { policy, reference }: Pick<PreferenceInputs, 'policy' | 'reference'>,
+  beta: number,
+): Omit<PreferenceOutputs, 'losses'> {
+  const scale = exactScalar(beta);
+  return {
+    chosenRewards: tf.mul(tf.sub(policy.chosen, reference.chosen), scale),
+    rejectedRewards: tf.mul(tf.sub(policy.rejected, reference.rejected), scale),
+  };
+}
+
+/** A loss's inputs as arrays have them: [B, 2], chosen and rejected. */
+export type PreferenceTensors = Readonly<
+  { policy: Tensor; labels: Tensor } & Partial<Record<'reference' | 'rewards', Tensor>>
+>;
+
+/**
+ * `loss` of [B, 2] tensors.
+ * @throws Error naming the loss that reads what is not there, or gives something else than a number of each pair
+ */
+export function computeLoss(loss: PreferenceLoss, tensors: PreferenceTensors): PreferenceOutputs {
+  const missing = (what: string): never => {
+    throw new Error(`the loss "${loss.name}" reads ${what}`);
+  };
+  const outputs = loss.compute({
+    policy: ofBoth(tensors.policy),
+    labels: ofBoth(tensors.labels),
+    get reference() {
+      return ofBoth(tensors.reference ?? missing('the reference: it must say needsReference: true'));
+    },
+    get rewards() {
+      return ofBoth(tensors.rewards ?? missing('rewards: every pair must have them'));
+    },
+  });
+  const [pairs] = tensors.policy.shape;
+  for (const name of ['losses', 'chosenRewards', 'rejectedRewards'] as const) {
+    const { shape } = outputs[name];
+    if (shape.length !== 1 || shape[0] !== pairs)
+      throw new Error(
+        `the loss "${loss.name}" must give ${name} of shape [${pairs}], not [${shape.join(', ')}]`,
+      );
+  }
+  return outputs;
+}
+
+/** [B, 2] as two times [B]. */
+export function ofBoth(tensor: Tensor): OfBoth {
+  const [chosen, rejected] = tf.split(tensor, 2, 1).map((column) => tf.reshape(column, [-1]));
+  return { chosen, rejected };
+}

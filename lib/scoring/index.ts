@@ -1,0 +1,14 @@
+/** `speech-dpo/scoring`: speech quality and intelligibility of a waveform: NISQA, DNSMOS, STOI, PESQ, word errors, level. */
+export { UnscorableSample } from './unscorable.js';
+export { loadNisqa, type Nisqa, type NisqaInput, type NisqaScores } from './nisqa/nisqa.js';
+export { loadDnsmos, type Dnsmos, type DnsmosScores } from './dnsmos.js';
+export { isSilent, measureLevel, type LevelScores } from './silence.js';
+export { extendedStoi, stoi } from './stoi.js';
+export { measurePesq, type PesqOptions, type PesqScores } from './pesq.js';
+export { scoreFiles, type FileScores, type ScoreFilesOptions } from './score-files.js';
+export { METRIC_NAMES, type MetricName } from './metrics.js';
+export { measureRecordings, type Measurement } from './measure.js';
+export { openOpinionScorer, type OpinionModel, type OpinionScorer } from './opinion.js';
+export { editFidelity, type Fidelity } from './fidelity.js';
+export { openTranscriber, type Transcriber, type TranscriberOptions } from './transcribe.js';
+export { formatAlignment, wordErrors, type AlignedWord, type WordErrors } from './wer.js';

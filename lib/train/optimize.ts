@@ -1,0 +1,144 @@
+/**
+ * The loop of every training: batches, gradient accumulation, the learning rate, clipping, AdamW, validation, snapshots to resume from,
+ * divergence. What is trained for is an `Objective`.
+ */
+import type { HostTensor } from '../engine/host-tensor.js';
+import { keepPrograms, type Compiled, type Device } from '../engine/index.js';
+import { releaseAll } from '../release.js';
+import type { AdamWOptions } from './adamw.js';
+import { compileBatch, gradientOutputs, splitTrained } from './gradient-program.js';
+import type { Arrays, Objective } from './objective.js';
+import { MOST_PROGRAMS, openTrainingState, type TrainingSnapshot } from './training-state.js';
+
+export interface OptimizeOptions<Batch> {
+  /** Where the weights are trained. */
+  device: Device;
+  /** Optimizer steps. */
+  steps: number;
+  /** The batches of step k, from 0, whose gradients add up to one step; at least one. */
+  batches(step: number): readonly Batch[];
+  /** Of step k, from 0. */
+  learningRate(step: number): number;
+  /** Clips the gradient's global L2 norm. */
+  maxGradNorm: number;
+  /** Default: torch's, without weight decay. */
+  adamw?: AdamWOptions;
+  /** Batches that are measured together after every so many steps. */
+  validation?: { batches: readonly Batch[]; everySteps: number };
+  /** Stops after the step under way; the weights stay as they were given. */
+  signal?: AbortSignal;
+  /** Of an earlier training of the same weights on the same batches: goes on after its last step, to the bit. */
+  resumeFrom?: TrainingSnapshot;
+  /** Called after each step, once its event was taken; what it keeps of the snapshot it must copy, which ends with the call. */
+  afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
+}
+
+/** `step`: steps taken so far, from 1. `batches`, `outputs`: of the step or validation, and what the forward pass gave for each. */
+export type OptimizeEvent<Batch, Metrics> =
+  | {
+      type: 'step';
+      step: number;
+      metrics: Metrics;
+      /** L2 norm of all gradients before clipping. */
+      gradNorm: number;
+      learningRate: number;
+      batches: readonly Batch[];
+      outputs: readonly Arrays[];
+    }
+  | { type: 'validated'; step: number; metrics: Metrics }
+  /** The last event before an error: a loss or gradient is not finite. */
+  | {
+      type: 'diverged';
+      /** That was not taken, or that validation follows. */
+      step: number;
+      /** In words, of the loss or the gradient. */
+      reason: string;
+      batches: readonly Batch[];
+      outputs: readonly Arrays[];
+    };
+
+/**
+ * Trains `weights` (float32): entries are replaced when the generator finishes, and only then.
+ * @throws if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
+ */
+export async function* optimize<Batch, Shape extends object, Metrics extends { loss: number }>(
+  weights: Map<string, HostTensor>,
+  objective: Objective<Batch, Shape, Metrics>,
+  options: OptimizeOptions<Batch>,
+): AsyncGenerator<OptimizeEvent<Batch, Metrics>, void, void> {
+  const { device, maxGradNorm, validation, signal, resumeFrom } = options;
+  const split = splitTrained(weights, objective.fixed ?? []);
+  const state = await openTrainingState(split.trained, device, options.adamw);
+  const programs = keepPrograms(MOST_PROGRAMS);
+  const programOf = (batch: Batch, backward: boolean): Promise<Compiled> => {
+    const shape = objective.shape(batch);
+    return programs.get(JSON.stringify([shape, backward]), () =>
+      compileBatch(objective.program(shape), split, { device, backward }),
+    );
+  };
+  const forward = async (batch: Batch, all: readonly Batch[]): Promise<Arrays> => {
+    const run = await programOf(batch, false);
+    return run({ ...state.parameters, ...objective.collate(batch, all) });
+  };
+  const backward = async (batch: Batch, all: readonly Batch[]): Promise<Arrays> => {
+    const run = await programOf(batch, true);
+    const arrays = { ...objective.collate(batch, all), ...objective.targets?.(batch, all) };
+    return run({ ...state.parameters, ...arrays }, gradientOutputs(state.gradients));
+  };
+  try {
+    await objective.prepare?.((batch) => {
+      signal?.throwIfAborted();
+      return forward(batch, [batch]);
+    });
+    if (resumeFrom) await state.restore(resumeFrom);
+    const first = resumeFrom?.steps ?? 0;
+    for (let step = first; step <= options.steps; step++) {
+      if (validation && step > 0 && step % validation.everySteps === 0) {
+        const { batches } = validation;
+        const outputs: Arrays[] = [];
+        for (const batch of batches) outputs.push(await forward(batch, batches));
+        const metrics = objective.metrics(batches, outputs);
+        if (!Number.isFinite(metrics.loss)) {
+          const reason = `the validation loss is ${metrics.loss} after optimizer step ${step}`;
+          yield { type: 'diverged', step, reason, batches, outputs };
+          throw new Error(reason);
+        }
+        yield { type: 'validated', step, metrics };
+      }
+      if (step === options.steps) break;
+      signal?.throwIfAborted();
+      const batches = options.batches(step);
+      const outputs: Arrays[] = [];
+      for (const batch of batches) {
+        outputs.push(await backward(batch, batches));
+        if (batches.length > 1) await state.accumulate();
+      }
+      const metrics = objective.metrics(batches, outputs);
+      const learningRate = options.learningRate(step);
+      const finite = Number.isFinite(metrics.loss);
+      const gradNorm = finite ? await state.step(learningRate, maxGradNorm) : NaN;
+      if (!Number.isFinite(gradNorm)) {
+        const what = finite ? `gradient norm is ${gradNorm}` : `loss is ${metrics.loss}`;
+        const reason = `the ${what} at optimizer step ${step + 1}`;
+        yield { type: 'diverged', step: step + 1, reason, batches, outputs };
+        throw new Error(reason);
+      }
+      yield { type: 'step', step: step + 1, metrics, gradNorm, learningRate, batches, outputs };
+      await options.afterStep?.(step + 1, state.snapshot());
+    }
+    await state.download((name, data) => {
+      weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });
+    });
+  } finally {
+    await releaseAll([() => state.release(), () => programs.release()]);
+  }
+}
+
+/** A learning rate that rises linearly to its peak over `warmupSteps` (default 0), then falls linearly to 0 at the last step's end. */
+export function linearDecay(
+  peak: number,
+  { steps, warmupSteps = 0 }: { steps: number; warmupSteps?: number },
+): (step: number) => number {
+  return (step) =>
+    step < warmupSteps ? (peak * (step + 1)) / warmupSteps : (peak * (steps - step)) / (steps - warmupSteps);
+}

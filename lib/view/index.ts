@@ -1,0 +1,22 @@
+/** `speech-dpo/view`: charts, tables, players and the report of a run's events; it starts nothing. */
+export {
+  WHY_BOTH_MAY_FALL,
+  guardCurves,
+  lengthDistribution,
+  logProbabilityCurves,
+  rewardCurves,
+  rewardDistribution,
+  trainingCurves,
+  waveforms,
+} from './charts.js';
+export type { NamedRecording } from './charts.js';
+export type { Figure } from './figure.js';
+export { audioPlayer } from './audio-player.js';
+export { spectrogramDataUri } from './spectrogram.js';
+export { guardTable } from './guard-table.js';
+export { beforeAfterTable, evaluationTable } from './evaluation-table.js';
+export { htmlTable, textTable, type Table } from './table.js';
+export { advanceProgress, describeProgress, type ProgressState } from './progress.js';
+export { writeReport } from './report.js';
+export { metricNotes, metricTable } from './metric-table.js';
+export { startOf } from './run-events.js';

@@ -1,0 +1,4 @@
+// `npm run build`: compiles TypeScript into dist/.
+import { build } from './setup.mjs';
+
+await build();
