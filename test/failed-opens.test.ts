@@ -190,11 +190,7 @@ describe('scorers', () => {
 describe('a run', () => {
   it.each([
     ['its scorer has no weights', {}, 'NISQA weights not found'],
-    [
-      'its codec is of another size',
-      { codec: 'test/fixtures/encodec/reflect' },
-      'choose ones that go together',
-    ],
+    ['its codec cannot be opened', { codec: 'test/fixtures/encodec/reflect' }, 'no bandwidth of 6 kbit/s'],
   ])('closes what it opened when %s, and not what it was given', async (_, changes, message) => {
     vi.stubEnv('NISQA_WEIGHTS', '/nowhere');
     const model = temporaryFolder();

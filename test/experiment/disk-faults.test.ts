@@ -69,6 +69,7 @@ async function forgetFiles(): Promise<void> {
 }
 
 vi.mock('../../lib/jobs/open.js', () => ({
+  openDevice: () => ({ device: tiny.device, [Symbol.asyncDispose]: () => Promise.resolve() }),
   openPolicy: (): Promise<Policy> => Promise.resolve({ ...tiny.policy, weights: new Map(firstWeights) }),
   openModel: (policy: Policy): Promise<SpeakingModel> => {
     const { partner, codec } = tiny;
