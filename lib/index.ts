@@ -14,7 +14,9 @@ export { readItems } from './data/items.js';
 export * from './policy/index.js';
 export * from './scoring/index.js';
 
-export type { Reward, Sample } from './reward/reward.js';
+export { rewardOf, ScorerRefusal, type Reward, type Sample, type Score } from './reward/reward.js';
+export { loadReward } from './reward/load.js';
+export { rewardLabel, type RewardName } from './reward/built-in.js';
 export { evenTokenReward } from './reward/even-token.js';
 export { lengthReward } from './reward/length.js';
 export { mosReward } from './reward/mos.js';
@@ -22,8 +24,7 @@ export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from '
 
 export * from './dpo/index.js';
 
-export { parseParameters, presets, type Parameters, type RewardName } from './run/parameters.js';
-export { evaluationFileName, type CheckpointEvaluation } from './run/evaluation-result.js';
+export { parseParameters, presets, type Parameters } from './run/parameters.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './run/checkpoint-path.js';
 export { recordRun } from './run/record.js';
 export { ORIGINAL, type RunEvent, type Split } from './run/events.js';
@@ -33,9 +34,13 @@ export { summarize, type Statistics } from './run/statistics.js';
 export { iterate } from './experiment/iterate.js';
 export type { PackedPrompt, Run } from './experiment/run.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
-export { runExperiment } from './jobs/experiment.js';
+export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';
-export { checkpointParameters, evaluateCheckpoint } from './jobs/evaluate-checkpoint.js';
+export {
+  checkpointParameters,
+  evaluateCheckpoint,
+  type EvaluationOptions,
+} from './jobs/evaluate-checkpoint.js';
 export { renderItems, type RenderedItem } from './jobs/render-items.js';
 export { resumeExperiment } from './jobs/resume.js';
 export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';

@@ -1,5 +1,5 @@
 /** Whatever fails while something is opened leaves nothing behind in the engine, and the next try works. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -11,6 +11,8 @@ import { trainDpo } from '../lib/dpo/trainer.js';
 import { CpuDevice, keepPrograms, type Compiled } from '../lib/engine/index.js';
 import { openCompletionWriter } from '../lib/policy/generate.js';
 import { openPartner } from '../lib/policy/partner.js';
+import { runExperiment } from '../lib/jobs/experiment.js';
+import { parseParameters } from '../lib/run/parameters.js';
 import { fidelityGuard } from '../lib/reward/guard.js';
 import { loadDnsmos } from '../lib/scoring/dnsmos.js';
 import { loadNisqa } from '../lib/scoring/nisqa/nisqa.js';
@@ -19,6 +21,7 @@ import { OPTIONS, randomPairs } from './dpo/random-pairs.js';
 import { copyWeights, randomPolicy } from './support/random-policy.js';
 import { sharedPath } from './support/shared.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { writeTinyModel } from './support/tiny-model.js';
 import { device } from './support/device.js';
 
 /** How many sessions and memories are open on all devices. */
@@ -175,6 +178,29 @@ describe('scorers', () => {
       '/nowhere',
     );
     expect(close).toHaveBeenCalledTimes(availableParallelism());
+  });
+});
+
+describe('a run', () => {
+  it.each([
+    ['its scorer has no weights', {}, 'NISQA weights not found'],
+    ['its codec cannot be opened', { codec: 'test/fixtures/encodec/reflect' }, 'no bandwidth of 6 kbit/s'],
+  ])('closes what it opened when %s, and not what it was given', async (_, changes, message) => {
+    vi.stubEnv('NISQA_WEIGHTS', '/nowhere');
+    const model = temporaryFolder();
+    await writeTinyModel(model);
+    const root = join(model, 'runs');
+    const parameters = parseParameters({ model, reward: 'mos', ...changes });
+    const close = vi.spyOn(CpuDevice.prototype, 'close');
+    const closed = () => new Set(close.mock.contexts).size;
+    await expect(readAll(runExperiment(parameters, { root }))).rejects.toThrow(message);
+    const own = closed();
+    await expect(readAll(runExperiment(parameters, { root, device }))).rejects.toThrow(message);
+    // All but the one that was given.
+    expect(closed()).toBe(2 * own - 1);
+    expect(close.mock.contexts).not.toContain(device);
+    expect(open).toBe(0);
+    expect(existsSync(root)).toBe(false);
   });
 });
 

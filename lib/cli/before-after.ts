@@ -1,6 +1,5 @@
 import type { Interval } from '../run/bootstrap.js';
 import type { RunEvent } from '../run/events.js';
-import type { RewardName } from '../run/parameters.js';
 import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatChange, formatNumber } from '../view/format.js';
@@ -18,7 +17,7 @@ import { textTable } from '../view/table.js';
  * Held-out figures of the original and of the last trained policy as a text table, with the 95 % interval of the mean change (paired bootstrap over
  * prompts); empty where there is nothing to compare yet.
  */
-export function formatBeforeAfter(events: readonly RunEvent[], reward: RewardName): string {
+export function formatBeforeAfter(events: readonly RunEvent[], reward: string): string {
   const { before, after } = beforeAndAfter(events, 'test');
   if (!before || !after) return '';
   const evenShare: [string, (evaluation: Evaluation) => string] = [

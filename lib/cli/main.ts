@@ -1,29 +1,34 @@
 import { homedir } from 'node:os';
 import { relative } from 'node:path';
 import { Command } from 'commander';
-import { evalCommand, trainCommand } from './checkpoints.js';
+import { evalCommand } from './eval.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
+import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads } from '../engine/index.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment } from '../jobs/experiment.js';
-import type { RewardName } from '../run/parameters.js';
+import type { RewardName } from '../reward/built-in.js';
+import { loadReward } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
+import { sayOnStderr } from './standard-streams.js';
 
 const EXPERIMENTS: Record<RewardName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
   length: 'train the policy to write shorter completions',
   mos: 'train the policy to sound better: its reward is an opinion score of the audio, by NISQA or DNSMOS',
 };
+
+const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
 
 /**
  * Runs one command line.
@@ -64,15 +69,32 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       .command(reward)
       .description(description)
       .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
-      .action((options: Record<string, unknown> & { output: string }) =>
-        run(
-          runExperiment(parametersFromOptions(reward, options), { root: options.output, signal }),
+      .action((options: Record<string, unknown> & { output: string }) => {
+        const parameters = parametersFromOptions(reward, options);
+        return run(runExperiment(parameters, { root: options.output, signal, onNotice: sayOnStderr }), {
           reward,
           signal,
-        ),
-      );
+        });
+      });
     for (const option of parameterOptions(reward)) command.addOption(option);
   }
+
+  const own = program
+    .command('run')
+    .description('train the policy by a reward of your own, see docs/rewards.md')
+    .requiredOption('--reward <source>', OWN_REWARD)
+    .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
+    .action(async ({ reward: source, ...options }: { reward: string; output: string }) => {
+      const reward = await endedBy(signal, loadReward(source));
+      const experiment = runExperiment(parametersFromOptions(reward.name, options), {
+        root: options.output,
+        reward,
+        signal,
+        onNotice: sayOnStderr,
+      });
+      await run(experiment, { reward: reward.name, source, signal });
+    });
+  for (const option of parameterOptions('own')) own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal)]) {
@@ -83,9 +105,12 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .command('resume')
     .description('go on with a run that was interrupted, from what is complete on disk')
     .argument('<folder>', 'model_output/MMDD-HHMM or output/MMDD-HHMM')
-    .action(async (folder: string) => {
+    .option('--reward <source>', `${OWN_REWARD}; the one that the run began with`)
+    .action(async (folder: string, { reward: source }: { reward?: string }) => {
       const { record } = await readRun(folder);
-      await run(resumeExperiment(folder, { signal }), record.parameters.reward, signal);
+      const reward = source === undefined ? undefined : await endedBy(signal, loadReward(source));
+      const resumed = resumeExperiment(folder, { reward, signal, onNotice: sayOnStderr });
+      await run(resumed, { reward: record.parameters.reward, source, signal });
     });
 
   program
@@ -140,7 +165,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .option('--temperature <number>', 'divides the logits; 0 takes the likeliest token', parseNumber, 1)
     .option('--max-new-tokens <number>', 'longest result, in tokens', parseNumber, 300)
     .action(async (options) => {
-      const editing = editRecording({ ...options, signal });
+      const editing = editRecording({ ...options, signal, onNotice: sayOnStderr });
       const { sourceSeconds, resultSeconds } = await endedBy(signal, editing);
       const durations = `${sourceSeconds.toFixed(2)} s -> ${resultSeconds.toFixed(2)} s`;
       process.stdout.write(`${options.output}: ${durations}\n`);

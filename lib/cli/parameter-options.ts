@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { parametersSchema, parseParameters, presets } from '../run/parameters.js';
-import type { Parameters, RewardName } from '../run/parameters.js';
+import type { RewardName } from '../reward/built-in.js';
+import { parametersSchema, parseParameters, presetOf, type Parameters } from '../run/parameters.js';
 
 type ParameterName = keyof Parameters;
 
@@ -14,11 +14,15 @@ const ONLY_FOR: Partial<Record<ParameterName, RewardName>> = {
 /** Options that are not called as their parameter: `speech-dpo mos --reward dnsmos`. */
 const OPTION_NAMES: Partial<Record<ParameterName, string>> = { rewardModel: 'reward' };
 
-/** Command-line options of an experiment: one for each parameter, with the experiment's default. */
-export function parameterOptions(reward: RewardName): Option[] {
+/**
+ * Command-line options of an experiment: one for each parameter, with the experiment's default.
+ *
+ * @param reward its name
+ */
+export function parameterOptions(reward: string): Option[] {
   return parameterNames(reward).map((name) => {
     const schema = parametersSchema.shape[name];
-    const value = presets[reward][name] ?? schema.parse(undefined);
+    const value = presetOf(reward)[name] ?? schema.parse(undefined);
     const inner = schema.unwrap();
     const flag = '--' + toKebabCase(OPTION_NAMES[name] ?? name);
     const { description = '' } = schema;
@@ -38,14 +42,14 @@ export function parameterOptions(reward: RewardName): Option[] {
 }
 
 /** The experiment's parameters from what commander parsed of `parameterOptions`. */
-export function parametersFromOptions(reward: RewardName, options: Record<string, unknown>): Parameters {
+export function parametersFromOptions(reward: string, options: Record<string, unknown>): Parameters {
   const given = Object.fromEntries(
     parameterNames(reward).map((name) => [name, options[OPTION_NAMES[name] ?? name]]),
   );
   return parseParameters({ ...given, reward });
 }
 
-function parameterNames(reward: RewardName): ParameterName[] {
+function parameterNames(reward: string): ParameterName[] {
   const names = Object.keys(parametersSchema.shape) as ParameterName[];
   return names.filter((name) => name !== 'reward' && (ONLY_FOR[name] ?? reward) === reward);
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { prepareDataset } from '../jobs/prepare-dataset.js';
 import { endedBy } from './interrupt.js';
+import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo prepare`: a dataset of a person's own recordings. */
 export function prepareCommand(signal: AbortSignal): Command {
@@ -16,7 +17,7 @@ export function prepareCommand(signal: AbortSignal): Command {
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
     .option('--codec <source>', "codec instead of the model's, folder or hub name")
     .action(async (options) => {
-      const count = await endedBy(signal, prepareDataset({ ...options, signal }));
+      const count = await endedBy(signal, prepareDataset({ ...options, signal, onNotice: sayOnStderr }));
       process.stdout.write(`${options.output}: ${count} items\n`);
     });
 }

@@ -2,6 +2,7 @@ import type { RunEvent } from '../run/events.js';
 import { eventLine } from '../view/event-line.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import { createBar } from './bar.js';
+import { endedBeforeStartBy } from './interrupt.js';
 
 /** Where a run is shown: a terminal gets a live bar under the lines, anything else plain lines. */
 export interface Display {
@@ -32,4 +33,14 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
     },
     stop: bar.stop,
   };
+}
+
+/** Shows the events of work on a terminal until it ends, or is interrupted. */
+export async function display(events: AsyncGenerator<RunEvent>, signal: AbortSignal): Promise<void> {
+  const shown = createDisplay(process.stdout);
+  try {
+    for await (const event of endedBeforeStartBy(signal, events)) shown.show(event);
+  } finally {
+    shown.stop();
+  }
 }

@@ -1,16 +1,19 @@
 import { relative } from 'node:path';
 import type { RunEvent } from '../run/events.js';
-import type { RewardName } from '../run/parameters.js';
 import { writeReport } from '../view/report.js';
 import { formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';
 import { createDisplay } from './render.js';
 
-/** Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report. */
+/**
+ * Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report.
+ *
+ * @param options.reward its name
+ * @param options.source where a reward of a person's own comes from, for the command that goes on
+ */
 export async function run(
   experiment: AsyncGenerator<RunEvent>,
-  reward: RewardName,
-  signal: AbortSignal,
+  { reward, source, signal }: { reward: string; source?: string; signal: AbortSignal },
 ): Promise<void> {
   const display = createDisplay(process.stdout);
   const events: RunEvent[] = [];
@@ -25,7 +28,8 @@ export async function run(
     display.stop();
     if (started) {
       const directory = relative(process.cwd(), started.modelDirectory);
-      process.stderr.write(`What is complete is kept. To go on: speech-dpo resume ${directory}\n`);
+      const again = source === undefined ? '' : ` --reward ${source}`;
+      process.stderr.write(`What is complete is kept. To go on: speech-dpo resume ${directory}${again}\n`);
     }
     throw error;
   } finally {

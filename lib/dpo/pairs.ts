@@ -26,7 +26,7 @@ export interface PairRules<T> {
   /** Least difference between chosen and rejected reward; default 0. */
   minMargin?: number;
   /** Figures, higher is better, in none of which the chosen completion may be below the rejected one (Pareto); default none. */
-  guard?: (completion: T) => Readonly<Record<string, number>>;
+  notWorseIn?: (completion: T) => Readonly<Record<string, number>>;
 }
 
 /**
@@ -88,23 +88,23 @@ function isRanked<T extends RankedCompletion>(completion: T): completion is Rank
 function isAllowed<T extends RankedCompletion>(
   chosen: Ranked<T>,
   rejected: Ranked<T>,
-  { minMargin = 0, guard }: PairRules<T>,
+  { minMargin = 0, notWorseIn }: PairRules<T>,
 ): boolean {
   if (chosen.finished === false || chosen.rank <= rejected.rank) return false;
   // Ranks may tell completions apart that have the same reward.
   if (minMargin > 0 && chosen.reward - rejected.reward < minMargin) return false;
-  if (!guard) return true;
-  const [ofChosen, ofRejected] = [guard(chosen), guard(rejected)];
+  if (!notWorseIn) return true;
+  const [ofChosen, ofRejected] = [notWorseIn(chosen), notWorseIn(rejected)];
   return Object.entries(ofRejected).every(([name, value]) => ofChosen[name] >= value);
 }
 
 function describeRules<T extends RankedCompletion>(
   valid: readonly T[],
-  { minMargin = 0, guard }: PairRules<T>,
+  { minMargin = 0, notWorseIn }: PairRules<T>,
 ): string {
   return [
     ...(valid.some(({ finished }) => finished === false) ? ['a chosen sample that ended'] : []),
     ...(minMargin > 0 ? [`a margin of at least ${minMargin}`] : []),
-    ...(guard ? ['a chosen sample that loses on no guard'] : []),
+    ...(notWorseIn ? ['a chosen sample that loses on no guard'] : []),
   ].join(' and ');
 }

@@ -5,11 +5,13 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
-import type { PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
-import type { PackedPrompt, Run } from './run.js';
-import { orUnscorable, scorerFailure } from '../scoring/unscorable.js';
+import type { Run } from './run.js';
+import { askReward } from '../reward/ask.js';
+import { FailedSample } from '../reward/reward.js';
+import { rewardFailure } from './score.js';
 import { synthesize } from './synthesize.js';
+import { firstAlike, type TrainingPair } from './training-pairs.js';
 import { describeIssues } from '../zod-message.js';
 
 /** Where an example comes from: the data set, a preference pair of an iteration, or the policy before and after the run. */
@@ -109,8 +111,16 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
     },
 
     /** Chosen and rejected samples of an iteration's first pairs. */
-    async addPairs(iteration: number, rows: readonly PreferenceRow[]): Promise<void> {
-      const written = firstPairs(run.train, rows, audioPrompts).flatMap(({ prompt, row }) =>
+    async addPairs(iteration: number, pairs: readonly TrainingPair[]): Promise<void> {
+      const alike = firstAlike(run.train);
+      // The first pair of each of the first prompts; a doubled pair counts once.
+      const first = run.train.flatMap(({ index: prompt }) => {
+        const pair = pairs.find(
+          ({ promptIndex }) => promptIndex !== undefined && alike[promptIndex] === alike[prompt],
+        );
+        return pair ? [{ prompt, row: pair.row }] : [];
+      });
+      const written = first.slice(0, audioPrompts).flatMap(({ prompt, row }) =>
         (['chosen', 'rejected'] as const).map((role) => ({
           file: `audio/iter_${iteration}_train_${prompt}_${role}.wav`,
           role,
@@ -146,35 +156,20 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
 
 /** What the run's reward gives a recording of the data set, to compare samples with. */
 async function scoreRecording(
-  { reward, codec }: Run,
+  { reward, codec, signal }: Run,
   item: DatasetItem,
   codes: Codes,
   samples: Float32Array,
 ): Promise<Pick<AudioExample, 'reward'>> {
   const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
-  const score = await orUnscorable(() => reward.score({ item, codes: codes[0], audio })).catch(
+  const [score] = await askReward(reward, [{ item, codes: codes[0], audio }], signal).catch(
     (error: unknown) => {
-      throw scorerFailure(`the ${reward.name} reward fails at a recording for "${item.instruction}"`, error);
+      const failure = rewardFailure(
+        `the ${reward.name} reward fails at a recording for "${item.instruction}"`,
+        error,
+      );
+      throw failure instanceof FailedSample ? failure.cause : failure;
     },
   );
-  return typeof score === 'number' && Number.isFinite(score) ? { reward: score } : {};
-}
-
-/** The first pairs, each with the train prompt that it was made from; a doubled pair counts once. */
-function firstPairs(
-  prompts: readonly PackedPrompt[],
-  rows: readonly PreferenceRow[],
-  count: number,
-): { prompt: number; row: PreferenceRow }[] {
-  const rowOf = ({ item }: PackedPrompt) =>
-    rows.find(
-      ({ instruction, source }) =>
-        instruction === item.instruction && source.join() === item.src_encodec[0].join(),
-    );
-  return prompts
-    .flatMap((packed, prompt) => {
-      const row = rowOf(packed);
-      return row ? [{ prompt, row }] : [];
-    })
-    .slice(0, count);
+  return 'reward' in score && Number.isFinite(score.reward) ? { reward: score.reward } : {};
 }

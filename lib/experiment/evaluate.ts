@@ -1,4 +1,4 @@
-import { sampleCompletions } from './sample.js';
+import { deriveSeed, sampleCompletions } from './sample.js';
 import type { RunEvent, Split } from '../run/events.js';
 import {
   meanOrNull,
@@ -7,11 +7,11 @@ import {
   warnOfHacking,
   type GuardedEvaluation,
 } from './guard-summary.js';
-import type { Run, SamplingRun } from './run.js';
+import type { PackedPrompt, Run, SamplingRun, ScoringRun } from './run.js';
+import type { Guard } from '../reward/guard.js';
 import { createScoring } from './score.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
-import { deriveSeed } from './seeds.js';
 import { summarize } from '../run/statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */
@@ -26,8 +26,9 @@ export async function* evaluate(
   iteration: number,
   original?: Evaluation,
 ): AsyncGenerator<RunEvent, Evaluation> {
-  const train = yield* evaluateSplit(run, iteration, 'train');
-  const test = yield* evaluateSplit(run, iteration, 'test');
+  const { numEval } = run.parameters;
+  const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval);
+  const test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, run.guards);
   if (run.guards.length > 0) {
     const now = summarizeEvaluation(test);
     const warnings = warnOfBlindGuards(run.guards, now.guards);
@@ -41,22 +42,24 @@ function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
   return { meanReward: summarize(tally(scored).rewards).mean, guards: summarizeGuards(scored) };
 }
 
-/** Samples and scores the prompts of one split; the test split's samples are also guarded. Yields one `evaluated` event. */
+/** Samples and scores prompts of one split, and guards the samples where guards are given. Yields one `evaluated` event. */
 export async function* evaluateSplit(
-  run: SamplingRun,
+  run: SamplingRun & ScoringRun & Pick<Run, 'clock'>,
   iteration: number,
   split: Split,
+  prompts: readonly PackedPrompt[],
+  samplesPerPrompt: number,
+  guards: readonly Guard[] = [],
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const startSeconds = run.clock.seconds();
-  const { seed, numEval } = run.parameters;
-  const scoring = createScoring(run, split, split === 'test' ? run.guards : []);
+  const scoring = createScoring(run, { split, prompts, guards });
   let scored: ScoredCompletion[][];
   try {
     yield* sampleCompletions(
       run,
-      run[split],
-      numEval,
-      deriveSeed(seed, iteration, `evaluate-${split}`),
+      prompts,
+      samplesPerPrompt,
+      deriveSeed(run.parameters.seed, iteration, `evaluate-${split}`),
       { iteration, stage: 'evaluate', split },
       scoring.add,
     );

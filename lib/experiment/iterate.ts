@@ -1,7 +1,6 @@
 import { trainDpo } from '../dpo/trainer.js';
 import { createAudioExamples, readAudioIndex } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
-import { packPairs, type PreferenceRow } from '../run/data-file.js';
 import { evaluate } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
@@ -9,7 +8,8 @@ import { keepBatch } from '../run/inspection-files.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { ResumePoint } from './resume-point.js';
 import type { Run, TrainingRun } from './run.js';
-import { deriveSeed } from './seeds.js';
+import { deriveSeed } from './sample.js';
+import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
 
 /**
@@ -37,13 +37,13 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   for (let iteration = resumed?.iteration ?? 0; iteration < parameters.iterations; iteration++) {
     const done = iteration === resumed?.iteration ? resumed : undefined;
     if (!done?.saved) {
-      const rows = done?.rows ?? (yield* preparePairs(run, iteration));
-      await audio.addPairs(iteration, rows);
-      if (rows.length > 0) {
+      const pairs = done?.rows ? pairsOf(run, done.rows) : yield* preparePairs(run, iteration);
+      await audio.addPairs(iteration, pairs);
+      if (pairs.length > 0) {
         // Training needs the memory.
         await run.sampler.release();
         await run.partner.releaseWeights();
-        yield* train(run, iteration, rows, done?.trainedSteps);
+        yield* train(run, iteration, pairs, done?.trainedSteps);
       }
       run.signal?.throwIfAborted();
       yield await saveCheckpoint(run, iteration);
@@ -67,14 +67,15 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
 export async function* train(
   run: TrainingRun,
   iteration: number,
-  rows: readonly PreferenceRow[],
+  pairs: readonly TrainingPair[],
   trainedSteps?: number,
 ): AsyncGenerator<RunEvent> {
   const { beta, rpoAlpha, learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
   const isDue = createTimer(run.parameters.checkpointMinutes);
-  const events = trainDpo(run.policy, packPairs(run.policy, rows), {
+  const ids = pairs.map((pair) => pair.ids);
+  const events = trainDpo(run.policy, ids, {
     device: run.device,
     beta,
     rpoAlpha,
@@ -99,6 +100,7 @@ export async function* train(
     } else if (event.type === 'validated') {
       yield { type: 'validated', iteration, epoch, step, metrics: event.metrics };
     } else {
+      const rows = pairs.map(({ row }) => row);
       const file = await keepBatch(directories.outputDirectory, iteration, rows, event);
       throw new Error(`${event.reason}; nothing of it was saved, the pairs that gave it are in ${file}`);
     }

@@ -1,5 +1,6 @@
 /** The README.md of a trained checkpoint, as model cards on a hub are laid out. */
 import type { Evaluation } from './evaluate.js';
+import { isBuiltIn } from '../reward/built-in.js';
 import { readVersions } from '../run/versions.js';
 import type { Run } from './run.js';
 import { tally } from './tally.js';
@@ -10,7 +11,7 @@ const HUB_NAME = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
 
 /** Text of the card of iteration `iteration`: how to open it, where it comes from, rewards before and after, every parameter. */
 export async function describeCheckpoint(
-  run: Pick<Run, 'parameters' | 'directories' | 'policy'>,
+  run: Pick<Run, 'parameters' | 'directories' | 'policy' | 'reward'>,
   iteration: number,
   original: Evaluation,
   trained: Evaluation,
@@ -18,6 +19,7 @@ export async function describeCheckpoint(
   const { parameters, directories } = run;
   const { policy, model, reward } = parameters;
   const { architecture } = run.policy;
+  const rewarded = isBuiltIn(reward) ? reward : `${reward} (${markdown(run.reward.label)})`;
   const versions = Object.entries(await readVersions()).map(([name, version]) => `${name} ${version}`);
   const start =
     policy === null
@@ -34,7 +36,7 @@ ${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
 # ${directories.name}, iteration ${iteration}
 
 A speech codec language model, trained by speech-dpo with Direct Preference Optimization on its own best and worst samples. Reward:
-${reward}.
+${rewarded}.
 
 ${architecture.usage ? `${architecture.usage}\n` : ''}## Where it comes from
 

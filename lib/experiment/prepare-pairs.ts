@@ -1,41 +1,40 @@
 import { join } from 'node:path';
 import { choosePairs, type PairRules } from '../dpo/pairs.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
-import { sampleCompletions } from './sample.js';
+import { deriveSeed, sampleCompletions } from './sample.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { RunEvent } from '../run/events.js';
 import type { Run } from './run.js';
 import { createScoring } from './score.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
-import { deriveSeed } from './seeds.js';
 import { summarize } from '../run/statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
+import { pairOf, pairsOf, type TrainingPair } from './training-pairs.js';
 
 /**
  * An iteration's preference pairs: the best and the worst of each train prompt's samples, written to data_iter_k.json.
  * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the original does.
  */
-export async function* preparePairs(run: Run, iteration: number): AsyncGenerator<RunEvent, PreferenceRow[]> {
+export async function* preparePairs(run: Run, iteration: number): AsyncGenerator<RunEvent, TrainingPair[]> {
   const { parameters, directories } = run;
   const skippedReasons: string[] = [];
-  let rows: PreferenceRow[];
+  let pairs: TrainingPair[];
   let dataIteration = iteration;
   if (!parameters.syntheticFirstIteration) {
     const scored = yield* sampleAndScore(run, iteration);
-    rows = pairUp(run, scored, skippedReasons);
+    pairs = pairUp(run, scored, skippedReasons);
   } else if (iteration === 0) {
-    rows = makeSyntheticPairs(
-      run.train,
-      run.codec.codebookSize,
-      deriveSeed(parameters.seed, iteration, 'synthetic'),
-    );
+    const seed = deriveSeed(parameters.seed, iteration, 'synthetic');
+    const rows = makeSyntheticPairs(run.train, run.codec.codebookSize, seed);
+    pairs = rows.map((row, index) => pairOf(run.policy, run.train[index], row));
   } else {
     dataIteration = 0;
-    rows = await readDataFile(join(directories.outputDirectory, dataFileName(0)));
+    pairs = pairsOf(run, await readDataFile(join(directories.outputDirectory, dataFileName(0))));
   }
   // A single pair is doubled, so that one can validate.
-  if (rows.length === 1) rows = [rows[0], rows[0]];
+  if (pairs.length === 1) pairs = [pairs[0], pairs[0]];
+  const rows = pairs.map(({ row }) => row);
   if (dataIteration === iteration) await writeDataFile(directories.outputDirectory, iteration, rows);
   yield {
     type: 'paired',
@@ -47,14 +46,14 @@ export async function* preparePairs(run: Run, iteration: number): AsyncGenerator
     rejectedRewards: rows.map(({ rejectedReward }) => rejectedReward),
     dataFile: dataFileName(dataIteration),
   };
-  return rows;
+  return pairs;
 }
 
 async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const { sampleSize, seed, guardPairs } = run.parameters;
   const startSeconds = run.clock.seconds();
   const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
-  const scoring = createScoring(run, 'train', guards);
+  const scoring = createScoring(run, { split: 'train', prompts: run.train, guards });
   let sampledSeconds: number;
   let scored: ScoredCompletion[][];
   try {
@@ -71,7 +70,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
       type: 'sampled',
       iteration,
       samples: completions.flat().length,
-      tokens: completions.flat(2).length,
+      tokens: completions.flat().reduce((tokens, { codes }) => tokens + codes.length, 0),
       seconds: sampledSeconds - startSeconds,
     };
     scored = yield* scoring.finish({ iteration });
@@ -91,25 +90,29 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   return scored;
 }
 
-function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): PreferenceRow[] {
+function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): TrainingPair[] {
   const { pairsPerPrompt, minMargin, guardPairs } = run.parameters;
-  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { guard: figuresInPairs }) };
-  return run.train.flatMap(({ item }, index) => {
+  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { notWorseIn: figuresInPairs }) };
+  return run.train.flatMap((prompt) => {
+    const { index, item } = prompt;
     const choices = choosePairs(scored[index], pairsPerPrompt, rules);
     if ('skipped' in choices) {
       skippedReasons.push(`prompt ${index}: ${choices.skipped}`);
       return [];
     }
-    return choices.map(({ chosen, rejected, averageReward }) => ({
-      instruction: item.instruction,
-      source: item.src_encodec[0],
-      chosen: chosen.codes,
-      rejected: rejected.codes,
-      chosenReward: chosen.reward,
-      rejectedReward: rejected.reward,
-      averageReward,
-      details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
-    }));
+    return choices.map(({ chosen, rejected, averageReward }) => {
+      const row: PreferenceRow = {
+        instruction: item.instruction,
+        source: item.src_encodec[0],
+        chosen: chosen.codes,
+        rejected: rejected.codes,
+        chosenReward: chosen.reward,
+        rejectedReward: rejected.reward,
+        averageReward,
+        details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
+      };
+      return pairOf(run.policy, prompt, row);
+    });
   });
 }
 
@@ -120,6 +123,6 @@ function figuresInPairs({ figures }: ScoredCompletion): Record<string, number> {
   return Object.fromEntries(Object.entries(figures).filter(([name]) => isInPairs(name as GuardFigure)));
 }
 
-function prefixNames(prefix: string, details: Record<string, number>): Record<string, number> {
+function prefixNames(prefix: string, details: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(details).map(([name, value]) => [prefix + name, value]));
 }

@@ -24,7 +24,7 @@ export interface Run {
   codec: Codec;
   reward: Reward;
   /** Measured on held-out prompts beside the reward, and on training prompts where `guardPairs` asks for it. */
-  guards: Guard[];
+  guards: readonly Guard[];
   /** What the run goes on without, a sentence each. */
   notices: string[];
   train: PackedPrompt[];
@@ -37,11 +37,22 @@ export interface Run {
 /** What training works on. */
 export type TrainingRun = Pick<Run, 'device' | 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'>;
 
-/** What sampling and scoring work on; where nothing asks for sound, without partner and codec. */
-export type SamplingRun = Omit<Run, 'partner' | 'codec'> & Partial<Pick<Run, 'partner' | 'codec'>>;
+/** How completions are sampled. */
+export type SamplingRules = Pick<Parameters, 'seed' | 'temperature' | 'topK' | 'topP' | 'maxNewTokens'>;
 
-/** A prompt and its ids as the policy reads them. */
+/** What sampling works on. */
+export interface SamplingRun extends Pick<Run, 'sampler' | 'signal'> {
+  parameters: SamplingRules;
+}
+
+/** What scoring works on; where nothing asks for sound, without partner and codec. */
+export interface ScoringRun extends Pick<Run, 'reward' | 'signal'>, Partial<Pick<Run, 'partner' | 'codec'>> {
+  directories: Pick<RunDirectories, 'outputDirectory'>;
+}
+
+/** A prompt, its place in its split and its ids as the policy reads them. */
 export interface PackedPrompt {
+  index: number;
   item: DatasetItem;
   ids: number[];
 }

@@ -1,24 +1,37 @@
+import { hash } from '../random.js';
 import type { RunEvent } from '../run/events.js';
 import type { PackedPrompt, SamplingRun } from './run.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
+/** What a policy wrote in answer to a prompt. */
+export interface Completion {
+  prompt: PackedPrompt;
+  /** Which of the prompt's samples it is. */
+  sampleIndex: number;
+  /** Of codebook 0. */
+  codes: number[];
+  /** False where it was cut off at the longest length. */
+  finished: boolean;
+}
+
 /**
  * Samples `samplesPerPrompt` completions of every prompt.
  *
- * @param onCompletion is told of each completion when it ends, or is cut off (not `finished`), while others are still being sampled
- * @returns `codes[prompt][sample]`
+ * @param onCompletion is told of each completion when it ends, or is cut off, while others are still being sampled
+ * @throws Error when the sampler ends before all are written
+ * @returns `completions[i][sampleIndex]` of the ith prompt
  */
 export async function* sampleCompletions(
-  run: Pick<SamplingRun, 'parameters' | 'sampler' | 'signal'>,
+  run: SamplingRun,
   prompts: readonly PackedPrompt[],
   samplesPerPrompt: number,
   seed: number,
   progress: Pick<Progress, 'iteration' | 'stage' | 'split'>,
-  onCompletion: (promptIndex: number, sampleIndex: number, codes: number[], finished: boolean) => void,
-): AsyncGenerator<RunEvent, number[][][]> {
+  onCompletion: (completion: Completion) => void = () => undefined,
+): AsyncGenerator<RunEvent, Completion[][]> {
   const { temperature, topK, topP, maxNewTokens } = run.parameters;
-  const completions: number[][][] = prompts.map(() => []);
+  const completions: Completion[][] = prompts.map(() => []);
   const events = run.sampler.sample(
     prompts.map(({ ids }) => ids),
     { samplesPerPrompt, temperature, topK, topP, maxNewTokens, seed, signal: run.signal },
@@ -28,9 +41,21 @@ export async function* sampleCompletions(
       yield { type: 'progress', ...progress, done: event.done, total: event.total };
     } else {
       const { promptIndex, sampleIndex, codes, finished } = event;
-      completions[promptIndex][sampleIndex] = codes;
-      onCompletion(promptIndex, sampleIndex, codes, finished);
+      const completion = { prompt: prompts[promptIndex], sampleIndex, codes, finished };
+      completions[promptIndex][sampleIndex] = completion;
+      onCompletion(completion);
     }
   }
+  const written = completions.flat().length;
+  const total = prompts.length * samplesPerPrompt;
+  if (written !== total) throw new Error(`the sampler wrote ${written} of ${total} completions`);
   return completions;
+}
+
+/** Stages of an iteration that draw random numbers, each independently of the others. */
+const STAGES = ['evaluate-train', 'evaluate-test', 'sample', 'synthetic', 'train'] as const;
+
+/** An unsigned 32-bit seed for one stage of one iteration, from the run's seed. */
+export function deriveSeed(seed: number, iteration: number, stage: (typeof STAGES)[number]): number {
+  return hash([seed, iteration, STAGES.indexOf(stage)]) >>> 0;
 }

@@ -1,26 +1,37 @@
+import { askReward } from '../reward/ask.js';
 import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
-import type { Sample } from '../reward/reward.js';
-import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
+import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from '../reward/reward.js';
 import type { RunEvent, Split } from '../run/events.js';
 import { keepInvalidSamples } from '../run/inspection-files.js';
-import type { SamplingRun } from './run.js';
+import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
+import type { PackedPrompt, ScoringRun } from './run.js';
+import type { Completion } from './sample.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { synthesize } from './synthesize.js';
 import { tally } from './tally.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
-/** Completions whose audio is made together: as many as the partner fills at once. */
+/** Completions that are scored, and whose audio is made, together: as many as the partner fills at once. */
 const COMPLETIONS_AT_ONCE = 16;
+
+/** What is scored. */
+export interface Scored {
+  split: Split;
+  /** Those whose completions come. */
+  prompts: readonly PackedPrompt[];
+  /** Measured of the completions that have a reward; default none. */
+  guards?: readonly Guard[];
+}
 
 export interface Scoring {
   /**
    * Takes a completion; it is scored while others are still being sampled.
    * @throws Error as `finish` does, once a scorer has failed
    */
-  add(promptIndex: number, sampleIndex: number, codes: number[], finished: boolean): void;
+  add(completion: Completion): void;
   /**
-   * Waits for all scores: `scored[prompt][sample]`.
+   * Waits for all scores: `scored[i][sampleIndex]` of the ith prompt.
    * @throws Error naming prompt and sample when a scorer fails for a reason that is not the sample's own; with the reasons when none of
    *   the completions could be scored; naming the first, when a reward is NaN or an infinity: those samples are kept in
    *   invalid_rewards.json in the output directory
@@ -30,27 +41,30 @@ export interface Scoring {
   close(): Promise<void>;
 }
 
+/** A completion and what scorers see of it. */
+interface Heard {
+  completion: Completion;
+  sample: Sample;
+}
+
 /**
  * Scores completions of a split's prompts in the order they end. Those that end together have similar lengths, so that making their audio
- * together wastes little on padding. A completion that cannot be scored for a reason of its own (`UnscorableSample`) is dropped with the
- * reason; whatever else fails, and a score that is no number, stops the run.
+ * together wastes little on padding. A completion that cannot be scored for a reason of its own is dropped with the reason; whatever else
+ * fails, and a score that is no number, stops the run.
  */
-export function createScoring(run: SamplingRun, split: Split, guards: readonly Guard[] = []): Scoring {
-  const prompts = run[split];
-  const scored: ScoredCompletion[][] = prompts.map(() => []);
-  const waiting: { promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean }[] = [];
+export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: Scored): Scoring {
+  const scored = new Map(prompts.map((prompt): [PackedPrompt, ScoredCompletion[]] => [prompt, []]));
+  const waiting: Completion[] = [];
   const running: Promise<void>[] = [];
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(run.signal?.reason);
+  run.signal?.addEventListener('abort', onAbort, { once: true });
   let lastGroup: Promise<unknown> = Promise.resolve();
   let failure: Error | undefined;
-  let isClosed = false;
 
   function throwIfFailed(): void {
     run.signal?.throwIfAborted();
     if (failure) throw failure;
-  }
-
-  function refuseWhenClosed(): void {
-    if (isClosed) throw new Error('the scoring was closed');
   }
 
   function startGroup(): void {
@@ -58,45 +72,46 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
     const makeAudio = once(() => {
       const speech = speechOf(run);
       const spoken = group.filter(({ codes }) => codes.length <= speech.partner.maxFrames);
-      const completions = spoken.map(({ promptIndex, codes }) => ({
-        item: prompts[promptIndex].item,
-        codes,
-      }));
+      const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
       // One group after the other, so that sampling gets its turn in the engine between their calls.
       const waveforms = lastGroup.then(() => {
-        refuseWhenClosed();
+        stop.signal.throwIfAborted();
         return synthesize(speech, completions);
       });
       lastGroup = waveforms.catch(() => undefined);
       return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });
-    for (const completion of group) {
-      const { promptIndex, sampleIndex, codes, finished } = completion;
-      const { item } = prompts[promptIndex];
+    const heard = group.map((completion): Heard => {
       const audio = async () => {
         const { partner, codec } = speechOf(run);
         const samples = (await makeAudio()).get(completion);
-        refuseWhenClosed();
+        stop.signal.throwIfAborted();
         if (!samples)
           throw new UnscorableSample(`it is longer than the partner's ${partner.maxFrames} frames`);
         return { samples, sampleRateHz: codec.sampleRateHz };
       };
+      return { completion, sample: { item: completion.prompt.item, codes: completion.codes, audio } };
+    });
+    const scores = scoreGroup(run.reward, heard, stop.signal);
+    for (const each of heard) {
+      const { prompt, sampleIndex, codes, finished } = each.completion;
       // Nobody waits for it while the policy is sampled: a failure is kept.
-      const scoring = scoreSample(run, guards, { item, codes, audio }).then(
-        (score) => void (scored[promptIndex][sampleIndex] = { codes, finished, ...score }),
-        (error: unknown) => {
-          const sample = `sample ${sampleIndex} of ${split} prompt ${promptIndex}, "${item.instruction}"`;
-          failure ??= scorerFailure(`the run stops at ${sample}`, error);
-        },
+      const scoring = scores.then(
+        (known) =>
+          withFigures(known.get(each)!, guards, each.sample).then(
+            (result) => void (scored.get(prompt)![sampleIndex] = { codes, finished, ...result }),
+            (error: unknown) => void (failure ??= failureAt(error, split, [each])),
+          ),
+        (error: unknown) => void (failure ??= failureAt(error, split, heard)),
       );
       running.push(scoring);
     }
   }
 
   return {
-    add(promptIndex, sampleIndex, codes, finished) {
+    add(completion) {
       throwIfFailed();
-      waiting.push({ promptIndex, sampleIndex, codes, finished });
+      waiting.push(completion);
       if (waiting.length === COMPLETIONS_AT_ONCE) startGroup();
     },
     async *finish(progress) {
@@ -107,37 +122,79 @@ export function createScoring(run: SamplingRun, split: Split, guards: readonly G
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
       await refuseInvalid(run, split, scored, progress.iteration);
-      const { rewards, lengths, droppedReasons } = tally(scored);
+      const all = [...scored.values()];
+      refuseUnlikeDetails(run.reward, all.flat());
+      const { rewards, lengths, droppedReasons } = tally(all);
       if (rewards.length === 0) {
         throw new Error(
           `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`,
         );
       }
-      return scored;
+      return all;
     },
     async close() {
-      isClosed = true;
+      stop.abort();
+      run.signal?.removeEventListener('abort', onAbort);
       await Promise.allSettled(running);
     },
   };
 }
 
-type Score = Omit<ScoredCompletion, 'codes' | 'finished'>;
-
-async function scoreSample(run: SamplingRun, guards: readonly Guard[], sample: Sample): Promise<Score> {
-  const { codes } = sample;
-  const unscored = { reward: null, rank: null, details: {}, figures: {} };
-  const drop = (dropped: string) => ({ ...unscored, dropped });
-  if (codes.length === 0) return drop('it is empty');
-  const reward = await orUnscorable(() => run.reward.score(sample)).catch((error: unknown) => {
-    throw scorerFailure(`the ${run.reward.name} reward fails`, error);
+/** The scores of a group; what is empty is not shown to the reward. */
+async function scoreGroup(
+  reward: Reward,
+  group: readonly Heard[],
+  signal: AbortSignal,
+): Promise<Map<Heard, Score>> {
+  const empty: Score = { dropped: 'it is empty' };
+  const known = new Map<Heard, Score>(group.map((each) => [each, empty]));
+  const written = group.filter(({ completion }) => completion.codes.length > 0);
+  const scores = await askReward(
+    reward,
+    written.map(({ sample }) => sample),
+    signal,
+  ).catch((error: unknown) => {
+    throw rewardFailure(`the ${reward.name} reward fails`, error);
   });
-  if (reward instanceof UnscorableSample) return drop(reward.message);
-  if (reward === null) return drop('the reward gives it no score');
-  const rank = run.reward.rank?.(sample, reward) ?? reward;
-  const details = run.reward.details?.(sample) ?? {};
+  written.forEach((each, index) => known.set(each, scores[index]));
+  return known;
+}
+
+/**
+ * What stops the run when a reward fails. Of a {@link FailedSample} the sample stays known.
+ *
+ * @param what was being done
+ */
+export function rewardFailure(what: string, error: unknown): Error {
+  if (error instanceof FailedSample) return new FailedSample(error.sample, rewardFailure(what, error.cause));
+  // A refusal is told to a person, as a plain Error is.
+  const cause = error instanceof ScorerRefusal ? new Error(error.message, { cause: error.cause }) : error;
+  return scorerFailure(what, cause);
+}
+
+/** The sentence names the sample that a scorer broke at, or how many where it does not say which of them. */
+function failureAt(error: unknown, split: Split, group: readonly Heard[]): Error {
+  const known = error instanceof FailedSample && group.find(({ sample }) => sample === error.sample);
+  const { prompt, sampleIndex } = (known || group[0]).completion;
+  const sample = `sample ${sampleIndex} of ${split} prompt ${prompt.index}, "${prompt.item.instruction}"`;
+  const which = known || group.length === 1 ? sample : `${group.length} samples, the first ${sample}`;
+  return scorerFailure(`the run stops at ${which}`, error instanceof FailedSample ? error.cause : error);
+}
+
+type WithoutCodes<T> = T extends unknown ? Omit<T, 'codes' | 'finished'> : never;
+
+const UNREWARDED = { reward: null, rank: null, details: {}, figures: {} } as const;
+
+/** What is kept of a score, with what the guards measure of the sample. */
+async function withFigures(
+  score: Score,
+  guards: readonly Guard[],
+  sample: Sample,
+): Promise<WithoutCodes<ScoredCompletion>> {
+  if ('dropped' in score) return { ...UNREWARDED, dropped: score.dropped };
+  const { reward, rank = reward, details = {} } = score;
   const invalid = Object.entries({ reward, rank, ...details }).find(([, value]) => !Number.isFinite(value));
-  if (invalid) return { ...unscored, invalid: invalid.join(' ') };
+  if (invalid) return { ...UNREWARDED, invalid: invalid.join(' ') };
   return { reward, rank, details, figures: await measureAll(guards, sample) };
 }
 
@@ -159,15 +216,14 @@ async function measureAll(guards: readonly Guard[], sample: Sample): Promise<Gua
 
 /** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
 async function refuseInvalid(
-  run: SamplingRun,
+  run: ScoringRun,
   split: Split,
-  scored: readonly ScoredCompletion[][],
+  scored: ReadonlyMap<PackedPrompt, ScoredCompletion[]>,
   iteration: number,
 ): Promise<void> {
-  const prompts = run[split];
-  const samples = scored.flatMap((completions, prompt) =>
+  const samples = [...scored].flatMap(([{ index: prompt, item }, completions]) =>
     completions.flatMap(({ codes, invalid }, sample) =>
-      invalid === undefined ? [] : [{ prompt, sample, item: prompts[prompt].item, codes, invalid }],
+      invalid === undefined ? [] : [{ prompt, sample, item, codes, invalid }],
     ),
   );
   if (samples.length === 0) return;
@@ -185,7 +241,19 @@ async function refuseInvalid(
   );
 }
 
-function speechOf({ partner, codec, signal, reward }: SamplingRun) {
+/** A data file has the same columns for every pair. */
+function refuseUnlikeDetails({ name }: Reward, completions: readonly ScoredCompletion[]): void {
+  const named = completions.flatMap((completion) =>
+    completion.reward === null ? [] : [Object.keys(completion.details).sort().join(', ') || 'none'],
+  );
+  const other = named.find((names) => names !== named[0]);
+  if (other !== undefined)
+    throw new Error(
+      `the ${name} reward gives some samples the details ${named[0]} and others ${other}; give all of them the same`,
+    );
+}
+
+function speechOf({ partner, codec, signal, reward }: ScoringRun) {
   if (!partner || !codec)
     throw new TypeError(`partner and codec were not opened, but the ${reward.name} reward asks for sound`);
   return { partner, codec, signal };

@@ -1,16 +1,44 @@
-import type { RankedCompletion } from '../dpo/pairs.js';
 import type { GuardFigures } from '../reward/guard.js';
 
-/** One completion of a prompt (codes of codebook 0) with what the run's reward and guards say of it. */
-export interface ScoredCompletion extends RankedCompletion {
+interface Written {
+  /** Of codebook 0. */
   codes: number[];
   /** False where it was cut off at the longest length. */
   finished: boolean;
-  details: Record<string, number>;
+}
+
+/** A completion that has a reward. */
+export interface RewardedCompletion extends Written {
+  reward: number;
+  /** What completions are compared by. */
+  rank: number;
+  details: Readonly<Record<string, number>>;
   /** What the guards could measure of it. */
   figures: GuardFigures;
-  /** Why it has no reward. */
-  dropped?: string;
-  /** Which of its figures is not finite: "reward NaN". It has no reward either, and the run stops. */
-  invalid?: string;
+  dropped?: undefined;
+  invalid?: undefined;
 }
+
+/** What stands in the place of a reward and what goes with it. */
+interface Unrewarded extends Written {
+  reward: null;
+  rank: null;
+  details: Record<string, never>;
+  figures: Record<string, never>;
+}
+
+/** A completion that cannot be scored for a reason of its own. */
+export interface DroppedCompletion extends Unrewarded {
+  dropped: string;
+  invalid?: undefined;
+}
+
+/** A completion with a figure that is not finite: the run stops. */
+export interface InvalidCompletion extends Unrewarded {
+  dropped?: undefined;
+  /** Which figure: "reward NaN". */
+  invalid: string;
+}
+
+/** One completion of a prompt with what the run's reward and guards say of it. evaluations.json keeps it as it is. */
+export type ScoredCompletion = RewardedCompletion | DroppedCompletion | InvalidCompletion;

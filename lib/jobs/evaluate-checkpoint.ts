@@ -1,96 +1,133 @@
 import { join } from 'node:path';
-import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
+import { evaluateSplit } from '../experiment/evaluate.js';
+import type { Device } from '../engine/index.js';
+import type { Reward } from '../reward/reward.js';
 import { findCheckpoint, isRunCheckpoint } from '../run/checkpoint-path.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
-import { evaluateSplit } from '../experiment/evaluate.js';
 import {
   describeEvaluation,
   evaluationFileName,
   writeEvaluation,
   type CheckpointEvaluation,
 } from '../run/evaluation-result.js';
-import { withSamplingRun } from './experiment.js';
+import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
-import type { SamplingRun } from '../experiment/run.js';
+import { createWorkClock } from '../run/work-clock.js';
+import { namedAfter } from './experiment.js';
+import { openDevice, openModel, openPolicy } from './open.js';
+import { openPrompts, type PromptCounts } from './prompts.js';
+import { openReward } from './scorers.js';
+import type { OnNotice } from '../notice.js';
+
+/** What an evaluation is of, where it goes and how it is ended. */
+export interface EvaluationOptions extends CheckpointEvaluation {
+  /** Gets new folders for the result where the policy is no run's. */
+  root: string;
+  /** In place of the one that the parameters name; the evaluation is written under its name. */
+  reward?: Reward;
+  signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
+  /** Where it computes; default: a CPU device of its own. */
+  device?: Device;
+}
 
 /**
  * Samples a checkpoint on chosen prompts and scores the samples with the parameters' reward. Writes `{evaluation, metrics, rewards,
- * dropped}` into the run's output directory, as the file that `evaluationFileName` names: other evaluations stay beside it, the same one
- * is written again. Partner and codec are opened only where the reward listens.
+ * dropped}` into the output directory of the checkpoint's run, or of a new one, as the file that `evaluationFileName` names: other
+ * evaluations stay beside it, the same one is written again. Partner and codec are opened only where the reward listens.
  *
- * @param parameters `policy` is the checkpoint
+ * @param given `policy` is the checkpoint; those of models, prompts, sampling and reward count
+ * @returns the file's path
  * @throws Error in one sentence for a model, prompt or scorer that is not there, or while another process makes this very evaluation,
- *   before anything is sampled
+ *   before anything is sampled or a folder made
  */
 export async function* evaluateCheckpoint(
-  parameters: Parameters,
-  evaluation: CheckpointEvaluation,
-): AsyncGenerator<RunEvent> {
-  const { split, indices, samplesPerPrompt, iteration, directories, signal } = evaluation;
-  if (indices.length === 0) throw new Error('there are no prompts to evaluate: give at least one index');
-  const needed: Parameters = {
-    ...parameters,
-    ...promptsUpTo(Math.max(...indices) + 1, split, parameters),
-    numEval: samplesPerPrompt,
-  };
-  const file = await evaluationFileName(parameters, evaluation);
-  const description = await describeEvaluation(parameters, evaluation);
-  const sound = parameters.reward === 'mos';
-  const evaluating = async function* () {
-    // Another process may have written the file before it was locked.
-    if ((await evaluationFileName(parameters, evaluation)) !== file)
-      return yield* evaluateCheckpoint(parameters, evaluation);
-    yield* withSamplingRun(needed, { root: '.', directories, signal, sound }, async function* (run) {
-      const chosen: SamplingRun = { ...run, [split]: indices.map((index) => run[split][index]) };
-      for await (const event of evaluateSplit(chosen, iteration, split)) {
-        if (event.type === 'evaluated')
-          await writeEvaluation(join(directories.outputDirectory, file), description, event);
-        yield event;
-      }
-    });
-  };
-  yield* whileLocked(directories.outputDirectory, evaluating, file);
+  given: Parameters,
+  options: EvaluationOptions,
+): AsyncGenerator<RunEvent, string> {
+  const parameters = namedAfter(given, options.reward);
+  if (options.indices.length === 0)
+    throw new Error('there are no prompts to evaluate: give at least one index');
+  const description = await describeEvaluation(parameters, options);
+  const nameIn = (folder: string) => evaluationFileName(folder, description, options);
+  let path = '';
+
+  async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
+    const { split, indices, samplesPerPrompt, iteration, signal, onNotice } = options;
+    const policy = await openPolicy(parameters, { signal, onNotice });
+    const counts = promptsUpTo(Math.max(...indices) + 1, split, parameters);
+    const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
+    await using scorer = await openReward(parameters, options.reward, onNotice);
+    const speaks = scorer.reward.listens ?? true;
+    await using opened = openDevice(options.device);
+    const { device } = opened;
+    await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
+    const { outputDirectory } = known ?? (await createRunDirectories(options.root, new Date()));
+    path = join(outputDirectory, known?.name ?? (await nameIn(outputDirectory)));
+    const clock = createWorkClock();
+    const run = {
+      ...model,
+      reward: scorer.reward,
+      parameters,
+      directories: { outputDirectory },
+      clock,
+      signal,
+    };
+    const chosen = indices.map((index) => prompts[index]);
+    const events = evaluateSplit(run, iteration, split, chosen, samplesPerPrompt);
+    for await (const event of clock.whileRead(events)) {
+      if (event.type === 'evaluated') await writeEvaluation(path, description, event);
+      yield event;
+    }
+  }
+
+  async function* evaluateLocked({ outputDirectory }: RunDirectories): AsyncGenerator<RunEvent> {
+    const name = await nameIn(outputDirectory);
+    const evaluating = async function* () {
+      // Another process may have written the file before it was locked.
+      const isFree = (await nameIn(outputDirectory)) === name;
+      yield* isFree ? evaluateInto({ outputDirectory, name }) : evaluateLocked(options.directories!);
+    };
+    yield* whileLocked(outputDirectory, evaluating, name);
+  }
+
+  yield* options.directories ? evaluateLocked(options.directories) : evaluateInto();
+  return path;
 }
 
 /** How many prompts of either split must be read. Of a dataset the first `trainPrompts` items train, and the held-out ones follow. */
-function promptsUpTo(
-  count: number,
-  split: Split,
-  { data, trainPrompts }: Parameters,
-): Pick<Parameters, 'trainPrompts' | 'testPrompts'> {
-  if (data === null)
-    return split === 'train'
-      ? { trainPrompts: count, testPrompts: 0 }
-      : { trainPrompts: 0, testPrompts: count };
-  if (split === 'test') return { trainPrompts, testPrompts: count };
+function promptsUpTo(count: number, split: Split, { data, trainPrompts }: Parameters): PromptCounts {
+  if (data === null) return split === 'train' ? { train: count, test: 0 } : { train: 0, test: count };
+  if (split === 'test') return { train: trainPrompts, test: count };
   if (count > trainPrompts)
     throw new Error(
       `there is no train prompt ${count - 1}: the first ${trainPrompts} items of ${data} train, those after them are held out`,
     );
-  return { trainPrompts, testPrompts: 0 };
+  return { train: trainPrompts, test: 0 };
 }
 
 /**
- * What to evaluate a checkpoint with, and where the result goes: the parameters and folders of the run that wrote it. Of a policy that is
- * no run's (a folder, a hub name) the defaults, and new folders under `root`.
+ * What to evaluate a checkpoint with, and where the result goes: the parameters and folders of the run that wrote it; for a policy that is
+ * no run's (a folder, a hub name) the defaults and no folders.
  *
  * @param given in place of the run's own parameters
  */
 export async function checkpointParameters(
   path: string,
   given: Partial<Parameters>,
-  root: string,
-): Promise<{ parameters: Parameters; iteration: number; directories: RunDirectories }> {
-  // An evaluation is one reward's; guards belong to runs.
-  const own = { ...given, guard: false, guardPairs: false };
+): Promise<{ parameters: Parameters; iteration: number; directories?: RunDirectories }> {
+  // An evaluation is one reward's; what only other rewards of a run know is left out.
+  const own = { syntheticFirstIteration: false, ...given };
   if (!isRunCheckpoint(path)) {
-    const parameters = parseParameters({ ...own, policy: path === 'default' ? null : path });
-    return { parameters, iteration: ORIGINAL, directories: await createRunDirectories(root, new Date()) };
+    return {
+      parameters: parseParameters({ ...own, policy: path === 'default' ? null : path }),
+      iteration: ORIGINAL,
+    };
   }
   const { policy, iteration, directories } = findCheckpoint(path);
   const recorded = await readRecordedParameters(directories.modelDirectory);
-  const parameters = parseParameters({ ...recorded, syntheticFirstIteration: false, ...own, policy });
-  return { parameters, iteration, directories };
+  return { parameters: parseParameters({ ...recorded, ...own, policy }), iteration, directories };
 }

@@ -9,6 +9,7 @@ import type { DatasetItem } from '../data/item.js';
 import { CpuDevice } from '../engine/index.js';
 import { openCodec } from '../codec/open.js';
 import { findModelPart, type ModelSources } from './sources.js';
+import type { OnNotice } from '../notice.js';
 
 export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'> {
   /** Folder of the recordings. */
@@ -20,6 +21,8 @@ export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'> {
   /** Whether `output` may replace a file; default false. */
   overwrite?: boolean;
   signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
 }
 
 interface Line {
@@ -36,11 +39,11 @@ interface Line {
  * @throws Error when there is an `output` already, or naming the line or recording that cannot be read
  */
 export async function prepareDataset(options: PrepareOptions): Promise<number> {
-  const { wav, instructions, output, signal } = options;
+  const { wav, instructions, output, signal, onNotice } = options;
   await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
   const device = new CpuDevice();
-  const codec = await openCodec(await findModelPart(options, 'codec', signal), device);
+  const codec = await openCodec(await findModelPart(options, 'codec', { signal, onNotice }), device);
   try {
     const encode = createEncoder(wav, codec);
     const items: string[] = [];

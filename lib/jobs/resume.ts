@@ -1,11 +1,13 @@
 import { loadPretrained } from '../policy/pretrained.js';
 import type { RunEvent } from '../run/events.js';
-import { withRun } from './experiment.js';
+import { listOwn, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
 import { iterate } from '../experiment/iterate.js';
+import type { Run } from '../experiment/run.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
-import { cutRecord, readRun } from '../run/run-files.js';
+import { cutRecord, ownParts, readRun, type OwnPart, type RunRecord } from '../run/run-files.js';
+import { createWorkClock } from '../run/work-clock.js';
 
 /**
  * Goes on with a run that was interrupted, killed or failed, from what is complete on disk. On the same machine its files come out as
@@ -13,12 +15,14 @@ import { cutRecord, readRun } from '../run/run-files.js';
  * events first; of a finished run only these.
  *
  * @param directory `model_output/{name}` or `output/{name}`
- * @throws Error in one sentence when there is no such run, or another process is writing it
+ * @param options what was given to the run when it began has to be given again
+ * @throws Error in one sentence when there is no such run, another process is writing it, or what is given is not what it began with
  */
 export async function* resumeExperiment(
   directory: string,
-  { signal }: { signal?: AbortSignal } = {},
+  options: OwnParts & Pick<RunOptions, 'device' | 'signal' | 'onNotice'> = {},
 ): AsyncGenerator<RunEvent> {
+  const { signal } = options;
   const { directories } = await readRun(directory);
   const { name: run, modelDirectory, outputDirectory } = directories;
   yield* whileLocked(modelDirectory, async function* () {
@@ -28,20 +32,44 @@ export async function* resumeExperiment(
       yield* events;
       return;
     }
-    yield* withRun(
-      record.parameters,
-      { root: '.', directories, signal, trains: true },
-      async function* (inputs) {
-        const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
-        if (policy) {
-          const { weights } = await loadPretrained(policy, [inputs.policy.architecture]);
-          for (const [name, tensor] of weights) inputs.policy.weights.set(name, tensor);
-        }
-        const earlier = await cutRecord(directories, record, kept);
-        if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
-        yield* events.slice(0, kept);
-        yield* recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
-      },
-    );
+    checkOwn(record, options);
+    await using opened = await openExperiment(record.parameters, options);
+    const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
+    if (policy) {
+      const { weights } = await loadPretrained(policy, [opened.policy.architecture]);
+      for (const [name, tensor] of weights) opened.policy.weights.set(name, tensor);
+    }
+    const inputs: Run = { ...opened, directories, clock: createWorkClock(), signal };
+    const earlier = await cutRecord(directories, record, kept);
+    if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
+    yield* events.slice(0, kept);
+    const going = recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
+    yield* inputs.clock.whileRead(going);
   });
+}
+
+const PART_NAMES: Record<OwnPart, string> = {
+  ...{ reward: 'a reward', guards: 'guards', sampler: 'a sampler', codec: 'a codec', prompts: 'prompts' },
+};
+
+/** A run goes on with what it began with, or it would come to another end. */
+function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): void {
+  const { reward } = options;
+  const began = parameters.reward;
+  if (!reward && own.includes('reward')) {
+    const how =
+      'speech-dpo resume ... --reward FILE (or its address), in a notebook resumeRun(name, { reward })';
+    throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
+  }
+  if (reward && reward.name !== began)
+    throw new Error(`run ${run} is scored by the reward ${began}, not by ${reward.name}: give it that one`);
+  const given = listOwn(options);
+  for (const part of ownParts) {
+    if (own.includes(part) === given.includes(part)) continue;
+    throw new Error(
+      own.includes(part)
+        ? `run ${run} began with ${PART_NAMES[part]} of its own: give the same again, as resumeExperiment(directory, { ${part} })`
+        : `run ${run} began without ${PART_NAMES[part]} of its own, and goes on without`,
+    );
+  }
 }

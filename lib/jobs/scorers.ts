@@ -1,82 +1,94 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
+import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
-import { releaseAll } from '../release.js';
-import { evenTokenReward } from '../reward/even-token.js';
+import { openParts, releaseAll } from '../release.js';
+import { openBuiltIn } from '../reward/built-in.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
-import { lengthReward } from '../reward/length.js';
-import { mosReward } from '../reward/mos.js';
 import type { Reward } from '../reward/reward.js';
 import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
 import type { Parameters } from '../run/parameters.js';
 
-/** What a run's samples are scored and guarded by. */
-export interface Scorers {
+/** What samples are scored by. */
+export interface OpenReward extends AsyncDisposable {
   reward: Reward;
-  /** @param codec gives sources and targets back as it gives back the samples */
-  guards(codec: Codec): Guard[];
+}
+
+/** What a run's samples are scored and guarded by. */
+export interface Scorers extends OpenReward {
+  guards: readonly Guard[];
   /** Guards that cannot be had, a sentence each. */
   notices: string[];
-  dispose(): Promise<void>;
 }
 
 /**
- * Opens the reward and the guards that the parameters name. Opinion scores run in a worker of their own, beside the engine's that samples and
- * makes audio.
+ * Opens the reward that the parameters name, unless one is given. Opinion scores run in a worker of their own, beside the engine's that samples and makes audio.
  *
- * @throws Error when the reward's network is not at hand, saying how to provide it; a guard that cannot be had gives a notice instead
+ * @throws Error when the reward's network is not at hand, saying how to provide it
  */
-export async function openScorers(parameters: Parameters): Promise<Scorers> {
-  const device = new CpuDevice(1);
-  try {
-    const reward = await openReward(parameters, device);
-    if (!parameters.guard && !parameters.guardPairs) {
-      return { reward, guards: () => [], notices: [], dispose: () => device.close() };
-    }
-    const notices: string[] = [];
-    const scorers = await openSecondScorers(parameters, device, notices);
-    const transcriber = parameters.guard ? await openNamedTranscriber(parameters, notices) : undefined;
-    return {
-      reward,
-      guards: (codec) => [
-        ...scorers.map(opinionGuard),
-        fidelityGuard(codec),
-        ...(transcriber ? [wordGuard(transcriber.transcribe, codec)] : []),
-        levelGuard,
-      ],
-      notices,
-      dispose: () => releaseAll([() => device.close(), () => transcriber?.dispose()]),
-    };
-  } catch (error) {
-    await device.close();
-    throw error;
-  }
+export function openReward(
+  parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
+  given?: Reward,
+  onNotice?: OnNotice,
+): Promise<OpenReward> {
+  return openParts(async (opened) => {
+    const device = new CpuDevice(1);
+    opened.push(() => device.close());
+    const reward = given ?? (await openBuiltIn(parameters, device, onNotice));
+    return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
+  });
 }
 
-async function openReward({ reward, rewardModel }: Parameters, device: Device): Promise<Reward> {
-  switch (reward) {
-    case 'even-token':
-      return evenTokenReward;
-    case 'length':
-      return lengthReward;
-    case 'mos':
-      return mosReward(await openOpinionScorer(rewardModel, { device }));
-  }
+/**
+ * Opens the reward and the guards that the parameters name, all opinion scores in one worker.
+ *
+ * @param codec gives sources and targets back as it gives back the samples
+ * @param own takes the place of what the parameters name
+ * @throws Error as `openReward`; a guard that cannot be had gives a notice instead
+ */
+export function openScorers(
+  parameters: Parameters,
+  codec: Codec,
+  own: { reward?: Reward; guards?: readonly Guard[]; onNotice?: OnNotice } = {},
+): Promise<Scorers> {
+  return openParts(async (opened) => {
+    const device = new CpuDevice(1);
+    opened.push(() => device.close());
+    const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
+    const { onNotice } = own;
+    const reward = own.reward ?? (await openBuiltIn(parameters, device, onNotice));
+    if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
+    const notices: string[] = [];
+    const guards: Guard[] = [];
+    if (parameters.guard || parameters.guardPairs) {
+      const scorers = await openSecondScorers(parameters, { device, onNotice }, notices);
+      guards.push(...scorers.map(opinionGuard), fidelityGuard(codec));
+      const transcriber = parameters.guard
+        ? await openNamedTranscriber(parameters, notices, onNotice)
+        : undefined;
+      if (transcriber) {
+        opened.push(() => transcriber.dispose());
+        guards.push(wordGuard(transcriber.transcribe, codec));
+      }
+      guards.push(levelGuard);
+    }
+    return { reward, guards, notices, ...closing };
+  });
 }
 
 /** The opinion scores that are not trained on. */
 async function openSecondScorers(
   { reward, rewardModel }: Parameters,
-  device: Device,
+  options: { device: Device; onNotice?: OnNotice },
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
   for (const model of opinionModels) {
     if (reward === 'mos' && rewardModel === model) continue;
     try {
-      scorers.push(await openOpinionScorer(model, { device }));
+      scorers.push(await openOpinionScorer(model, options));
     } catch (error) {
       notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
     }
@@ -88,6 +100,7 @@ async function openSecondScorers(
 async function openNamedTranscriber(
   { transcriber }: Parameters,
   notices: string[],
+  onNotice?: OnNotice,
 ): Promise<Transcriber | undefined> {
   const model = transcriber ?? pathFromEnvironment('WHISPER_MODEL');
   if (!model) {
@@ -95,7 +108,7 @@ async function openNamedTranscriber(
     return undefined;
   }
   try {
-    return await openTranscriber({ model });
+    return await openTranscriber({ model, onNotice });
   } catch (error) {
     notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
     return undefined;

@@ -9,8 +9,17 @@ import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { chooseDataFiles } from '../data/choose-files.js';
 import { readItems } from '../data/items.js';
+import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
+import type { OnNotice } from '../notice.js';
 import type { Prompts } from '../data/prompts.js';
+
+/** How a source that is on a hub is fetched. */
+export interface Fetching {
+  signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
+}
 
 export type ModelPart = 'policy' | 'nar' | 'codec';
 
@@ -25,15 +34,15 @@ export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, 
 export async function findModelPart(
   sources: ModelSources,
   part: ModelPart,
-  signal?: AbortSignal,
+  fetching: Fetching = {},
 ): Promise<string> {
   const source = sources[part];
   if (!source) return join(resolveModelDirectory(sources.model), part);
-  return resolveSource(source, { type: 'model', choose: chooseModelFiles, signal });
+  return resolveSource(source, { type: 'model', choose: chooseModelFiles, ...fetching });
 }
 
 /**
- * The first items of a dataset that the policy can read, `trainPrompts` for training and then `testPrompts` held out. As in the
+ * The first items of a dataset that the policy can read, `train` for training and then `test` held out. As in the
  * original, items whose packed prompt has fewer than 5 ids or more than the model has positions are left out.
  *
  * @param data a file, a folder or a hub's dataset
@@ -42,22 +51,22 @@ export async function findModelPart(
 export async function loadData(
   data: string,
   policy: Policy,
-  { trainPrompts, testPrompts }: Pick<Parameters, 'trainPrompts' | 'testPrompts'>,
-  signal?: AbortSignal,
+  { train, test }: Record<Split, number>,
+  fetching: Fetching = {},
 ): Promise<Prompts> {
-  const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, signal });
+  const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, ...fetching });
   const items: DatasetItem[] = [];
   let count = 0;
   for await (const item of readItems(path, policy.tokenizer)) {
-    signal?.throwIfAborted();
+    fetching.signal?.throwIfAborted();
     count += 1;
     if (fits(policy, item)) items.push(item);
-    if (items.length === trainPrompts + testPrompts) {
-      return { train: items.slice(0, trainPrompts), test: items.slice(trainPrompts) };
+    if (items.length === train + test) {
+      return { train: items.slice(0, train), test: items.slice(train) };
     }
   }
   throw new Error(
-    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${trainPrompts} train and ${testPrompts} test prompts are asked for.`,
+    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${train} train and ${test} test prompts are asked for.`,
   );
 }
 

@@ -1,11 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from '../experiment/checkpoints.js';
-import { CpuDevice } from '../engine/index.js';
-import { buffersOf } from '../policy/architecture.js';
-import { splitTrained } from '../train/gradient-program.js';
-import { checkTrainable } from '../train/training-state.js';
-import { loadPolicy } from '../policy/policy.js';
-import { packPairs, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
+import { packPairs, readDataFile, writeDataFile } from '../run/data-file.js';
 import { createRunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import type { RunOptions } from './experiment.js';
@@ -15,7 +10,8 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import type { TrainingRun } from '../experiment/run.js';
-import { findModelPart } from './sources.js';
+import type { TrainingPair } from '../experiment/training-pairs.js';
+import { openDevice, openPolicy } from './open.js';
 import { createWorkClock } from '../run/work-clock.js';
 
 /**
@@ -35,19 +31,21 @@ export async function* trainFrom(
   const rows = await readDataFile(dataFile);
   if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
-  // Prompts stay as they were: an evaluation of the checkpoint must know which ones were trained on.
-  const recorded: Parameters = { ...parameters, iterations: 1, guard: false };
-  const { root, signal } = options;
-  const policy = await loadPolicy(await findModelPart(recorded, 'policy', signal));
-  const device = new CpuDevice();
-  checkTrainable(splitTrained(policy.weights, buffersOf(policy)).trained, device);
+  const { root, signal, onNotice } = options;
+  await using opened = openDevice(options.device);
+  const { device } = opened;
+  const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
   // Says what the policy cannot read before a folder is made.
-  packPairs(policy, rows);
+  const packed = packPairs(policy, rows);
+  const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const clock = createWorkClock();
-  const run: TrainingRun = { device, parameters: recorded, directories, policy, clock, signal };
+  const run: TrainingRun = { device, parameters, directories, policy, clock, signal };
+  // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
+  // were trained on.
+  const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false } };
   yield* clock.whileRead(
-    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, rows), run)),
+    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, pairs), recorded)),
   );
 }
 
@@ -62,13 +60,14 @@ export async function trainingParameters(dataFile: string, given: Partial<Parame
 async function* trainOnce(
   run: TrainingRun,
   iteration: number,
-  rows: readonly PreferenceRow[],
+  pairs: readonly TrainingPair[],
 ): AsyncGenerator<RunEvent> {
   const startSeconds = run.clock.seconds();
   const { name, outputDirectory, modelDirectory } = run.directories;
   yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
-  yield* train(run, iteration, rows);
+  yield* train(run, iteration, pairs);
   run.signal?.throwIfAborted();
   yield await saveCheckpoint(run, iteration);
   yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };

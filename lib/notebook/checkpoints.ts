@@ -4,11 +4,13 @@ import { join, relative } from 'node:path';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../run/directories.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
-import { evaluationFileName } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
-import { parseParameters, presets, type RewardName } from '../run/parameters.js';
+import type { RewardName } from '../reward/built-in.js';
+import type { Reward } from '../reward/reward.js';
+import { parseParameters, presets } from '../run/parameters.js';
 import { openRun } from './live-run.js';
 import { watch } from './watch.js';
+import { printNotice } from './notebook-kernel.js';
 
 /** As few of everything as make pairs and a checkpoint. */
 const TINY = {
@@ -40,7 +42,7 @@ export async function findRun(name: string, root = '..'): Promise<RunDirectories
   const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
   const latest = changed.indexOf(Math.max(...changed));
   if (latest >= 0) return runs[latest];
-  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), root);
+  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), { root });
   await run.iterate();
   return findRunDirectories(run.outputDirectory);
 }
@@ -53,27 +55,31 @@ function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean 
 /**
  * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written.
  *
- * @param settings `indices` as people write them: "0-9"
+ * @param settings `reward`: a built-in one's name, or one of your own; `indices` as people write them: "0-9"
  * @returns the evaluation's events
  */
 export async function scoreCheckpoint(
   path: string,
-  settings: { reward: RewardName; indices: string; samples: number },
+  settings: { reward: RewardName | Reward; indices: string; samples: number },
   root = '..',
 ): Promise<RunEvent[]> {
-  const { reward, indices, samples } = settings;
-  const { parameters, ...place } = await checkpointParameters(path, { reward }, root);
+  const { indices, samples } = settings;
+  const reward = typeof settings.reward === 'string' ? undefined : settings.reward;
+  const name = typeof settings.reward === 'string' ? settings.reward : settings.reward.name;
+  const { parameters, ...checkpoint } = await checkpointParameters(path, { reward: name });
   const evaluation = {
-    ...place,
+    ...checkpoint,
     split: 'test' as const,
     indices: parseIndices(indices),
     samplesPerPrompt: samples,
+    root,
+    reward,
   };
-  const events = await watch(
-    (signal) => evaluateCheckpoint(parameters, { ...evaluation, signal }),
-    'loading ...',
-  );
-  const file = join(place.directories.outputDirectory, await evaluationFileName(parameters, evaluation));
+  let file = '';
+  const evaluating = async function* (signal: AbortSignal) {
+    file = yield* evaluateCheckpoint(parameters, { ...evaluation, signal, onNotice: printNotice });
+  };
+  const events = await watch(evaluating, 'loading ...');
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
   return events;
 }

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
-import { runExperiment } from '../jobs/experiment.js';
+import { runExperiment, type OwnParts } from '../jobs/experiment.js';
 import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
-import { readRun } from '../run/run-files.js';
-import { rewardLabel } from '../view/reward-label.js';
+import { rewardLabel } from '../reward/built-in.js';
+import { labelOf, readRun } from '../run/run-files.js';
 import type { EventOf } from '../view/run-events.js';
-import { notebookKernel } from './notebook-kernel.js';
+import { notebookKernel, printNotice } from './notebook-kernel.js';
 import { openLiveArea } from './live-area.js';
+import type { OnNotice } from '../notice.js';
 
 /**
  * A run that a notebook takes forward cell by cell, each with a live progress area of its own. The stop button ends it in good order; the
@@ -27,16 +28,26 @@ export interface LiveRun {
   iterate(): Promise<void>;
 }
 
-type Begin = (options: { signal: AbortSignal }) => AsyncGenerator<RunEvent>;
+/** Parts of your own, and where the run is. */
+export interface LiveRunOptions extends OwnParts {
+  /** Folder with output/ and model_output/; default: the project, one folder above the notebooks. */
+  root?: string;
+}
+
+type Begin = (options: { signal: AbortSignal; onNotice: OnNotice }) => AsyncGenerator<RunEvent>;
 
 /**
  * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there.
  *
- * @param root folder that gets output/ and model_output/; default: the project, one folder above the notebooks
+ * @param options a reward of your own: `openRun(parameters, { reward: rewardOf('short', 'codes', ({ codes }) => -codes.length) })`
  * @throws Error in one sentence for parameters or files that cannot be used
  */
-export function openRun(parameters: Parameters, root = '..'): Promise<LiveRun> {
-  return follow(parameters, (options) => runExperiment(parameters, { ...options, root }));
+export function openRun(
+  parameters: Parameters,
+  { root = '..', ...own }: LiveRunOptions = {},
+): Promise<LiveRun> {
+  const label = own.reward?.label ?? rewardLabel(parameters);
+  return follow(parameters, label, own, (options) => runExperiment(parameters, { ...own, ...options, root }));
 }
 
 /**
@@ -44,15 +55,20 @@ export function openRun(parameters: Parameters, root = '..'): Promise<LiveRun> {
  * {@link LiveRun} goes on from what is complete on disk and comes to the files that the run would have come to if left alone.
  *
  * @param name of the run under output/ and model_output/, for example 0601-1200
- * @param root folder that has output/ and model_output/; default: the project, one folder above the notebooks
- * @throws Error in one sentence when there is no such run
+ * @param options what was given to the run when it began: `resumeRun('0601-1200', { reward })`
+ * @throws Error in one sentence when there is no such run, or it began with something else
  */
-export async function resumeRun(name: string, root = '..'): Promise<LiveRun> {
+export async function resumeRun(
+  name: string,
+  { root = '..', ...own }: LiveRunOptions = {},
+): Promise<LiveRun> {
   const { record, directories } = await readRun(join(root, 'model_output', name));
-  return follow(record.parameters, (options) => resumeExperiment(directories.modelDirectory, options));
+  return follow(record.parameters, labelOf(record), own, (options) =>
+    resumeExperiment(directories.modelDirectory, { ...own, ...options }),
+  );
 }
 
-async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
+async function follow(parameters: Parameters, label: string, own: OwnParts, begin: Begin): Promise<LiveRun> {
   const events: RunEvent[] = [];
   let started: EventOf<'started'> | undefined;
   let current: { stream: AsyncGenerator<RunEvent>; stop: AbortController } | undefined = open(begin);
@@ -78,7 +94,7 @@ async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
     if (!current) {
       // Tells what happened from the beginning.
       events.length = 0;
-      current = open((options) => resumeExperiment(started!.modelDirectory, options));
+      current = open((options) => resumeExperiment(started!.modelDirectory, { ...own, ...options }));
     }
     const { stream, stop } = current;
     const area = openLiveArea(title);
@@ -103,7 +119,11 @@ async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
     } catch (error) {
       current = undefined;
       const how = stop.signal.aborted ? 'stopped' : 'failed';
-      area.end(started ? `${how}; to go on: this cell again, or resumeRun('${started.run}')` : how);
+      area.end(
+        started
+          ? `${how}; to go on: this cell again, or resumeRun('${started.run}'${own.reward ? ', { reward }' : ''})`
+          : how,
+      );
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);
@@ -116,7 +136,7 @@ async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
     name,
     outputDirectory,
     modelDirectory,
-    rewardLabel: rewardLabel(parameters),
+    rewardLabel: label,
     events,
     evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
     iterate: () => advance('starting ...', () => false),
@@ -125,7 +145,7 @@ async function follow(parameters: Parameters, begin: Begin): Promise<LiveRun> {
 
 function open(begin: Begin) {
   const stop = new AbortController();
-  return { stream: begin({ signal: stop.signal }), stop };
+  return { stream: begin({ signal: stop.signal, onNotice: printNotice }), stop };
 }
 
 /** The first event after the prompts' audio is written. */

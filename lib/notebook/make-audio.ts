@@ -1,6 +1,7 @@
 import type { Parameters } from '../run/parameters.js';
 import { renderItems, type RenderedItem } from '../jobs/render-items.js';
 import { watch } from './watch.js';
+import { printNotice } from './notebook-kernel.js';
 
 /**
  * Makes the sound of the first held-out items, one sample each, with live progress; the WAV files go into a new run's output directory.
@@ -10,6 +11,9 @@ import { watch } from './watch.js';
  */
 export async function makeAudio(parameters: Parameters, root = '..'): Promise<RenderedItem[]> {
   const items: RenderedItem[] = [];
-  await watch((signal) => renderItems(parameters, { root, signal }, items), 'loading policy and codec ...');
+  await watch(
+    (signal) => renderItems(parameters, { root, signal, onNotice: printNotice }, items),
+    'loading policy and codec ...',
+  );
   return items;
 }

@@ -1,13 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expandPath } from '../checkpoint/environment.js';
 import { decodeText } from '../checkpoint/text-file.js';
-import {
-  parseParameters,
-  parametersSchema,
-  presets,
-  type Parameters,
-  type RewardName,
-} from '../run/parameters.js';
+import { parseParameters, parametersSchema, presets, type Parameters } from '../run/parameters.js';
+import type { RewardName } from '../reward/built-in.js';
 import type { Table } from '../view/table.js';
 
 type Value = string | number | boolean | null;

@@ -1,4 +1,4 @@
-import type { Reward } from './reward.js';
+import { rewardOf } from './reward.js';
 
 /** Counts of even codes in a completion: `percent` is a share from 0 to 1 (the original's name for it), `total` a count. */
 export function countEvenTokens(codes: readonly number[]): { percent: number; total: number } {
@@ -7,14 +7,13 @@ export function countEvenTokens(codes: readonly number[]): { percent: number; to
 }
 
 /** Share of even codes in codebook 0, times 5. A toy reward whose best value (5) and chance value (2.5) are known. */
-export const evenTokenReward: Reward = {
-  name: 'even-token',
-  label: 'even tokens (0 to 5)',
-  async score({ codes }) {
-    return codes.length === 0 ? null : countEvenTokens(codes).percent * 5;
-  },
-  details({ codes }) {
+export const evenTokenReward = rewardOf(
+  'even-token',
+  'even tokens (0 to 5)',
+  ({ codes }) => {
+    if (codes.length === 0) return null;
     const { percent, total } = countEvenTokens(codes);
-    return { even_percents: percent, even_totals: total };
+    return { reward: percent * 5, details: { even_percents: percent, even_totals: total } };
   },
-};
+  { listens: false },
+);

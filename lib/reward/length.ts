@@ -1,4 +1,4 @@
-import type { Reward } from './reward.js';
+import { rewardOf } from './reward.js';
 
 /** Piecewise linear score of a completion's length in tokens: 5 below 10 tokens, falling to 1 at 300, then 0. */
 export function scoreLength(tokens: number): number {
@@ -11,16 +11,10 @@ export function scoreLength(tokens: number): number {
 }
 
 /** Shorter is better. Pairs are ranked by the length itself, which still tells samples apart where the score is flat. */
-export const lengthReward: Reward = {
-  name: 'length',
-  label: 'shortness (0 to 5)',
-  async score({ codes }) {
-    return codes.length === 0 ? null : scoreLength(codes.length);
-  },
-  rank({ codes }) {
-    return -codes.length;
-  },
-  details({ codes }) {
-    return { lengths: codes.length };
-  },
-};
+export const lengthReward = rewardOf(
+  'length',
+  'shortness (0 to 5)',
+  ({ codes: { length } }) =>
+    length === 0 ? null : { reward: scoreLength(length), rank: -length, details: { lengths: length } },
+  { listens: false },
+);

@@ -1,17 +1,13 @@
 import { OPINION_LABELS, type OpinionScorer } from '../scoring/opinion.js';
 import { isSilent } from '../scoring/silence.js';
 import { UnscorableSample } from '../scoring/unscorable.js';
-import type { Reward } from './reward.js';
+import { rewardOf, type Reward } from './reward.js';
 
 /** The opinion score that a network predicts for the sample's audio. Silence, which NISQA gives 2.1, cannot be scored. */
 export function mosReward(scorer: OpinionScorer): Reward {
-  return {
-    name: 'mos',
-    label: OPINION_LABELS[scorer.model],
-    async score(sample) {
-      const { samples, sampleRateHz } = await sample.audio();
-      if (isSilent(samples, sampleRateHz)) throw new UnscorableSample('it is silent');
-      return scorer.score(samples, sampleRateHz);
-    },
-  };
+  return rewardOf('mos', OPINION_LABELS[scorer.model], async (sample) => {
+    const { samples, sampleRateHz } = await sample.audio();
+    if (isSilent(samples, sampleRateHz)) throw new UnscorableSample('it is silent');
+    return scorer.score(samples, sampleRateHz);
+  });
 }

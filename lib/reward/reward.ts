@@ -1,26 +1,97 @@
 import type { DatasetItem } from '../data/item.js';
+import { orUnscorable, UnscorableSample } from '../scoring/unscorable.js';
 
 /** What a reward may look at: one sampled completion of one prompt. */
 export interface Sample {
   readonly item: DatasetItem;
   /** Codes of codebook 0 as the policy wrote them (no special tokens). */
   readonly codes: number[];
-  /** The sample's waveform, made on first use. */
+  /**
+   * The sample's waveform, mono, made on first use.
+   * @throws UnscorableSample for a completion that is too long to be heard
+   */
   audio(): Promise<{ samples: Float32Array; sampleRateHz: number }>;
 }
 
-/**
- * Ranks samples: higher is better. For a sample that cannot be scored `score` gives null, or throws an UnscorableSample that says why: it
- * is dropped and counted. Whatever else it throws is no sample's fault and stops the run, as does NaN or an infinity, of the score or any
- * other figure.
- */
+/** What a reward says of a sample: how good it is, or why it cannot be scored. */
+export type Score =
+  | {
+      /** Higher is better. */
+      reward: number;
+      /** What pairs are ranked by where it differs from the reward (dpo_length ranks by shortness). */
+      rank?: number;
+      /** Further figures, the same for every sample, kept in data_iter_k.json as chosen_NAME and rejected_NAME beside the reward. */
+      details?: Readonly<Record<string, number>>;
+    }
+  | {
+      /** Why: "it is silent". The sample is left out and counted. */
+      dropped: string;
+    };
+
+/** Says of samples how good they are. {@link rewardOf} makes one of a function of a single sample. */
 export interface Reward {
+  /** Names the reward in files and commands: letters, digits, `.`, `_` and `-`. */
   readonly name: string;
   /** Axis label, for example "even tokens (0 to 5)". */
   readonly label: string;
-  score(sample: Sample): Promise<number | null>;
-  /** What pairs are ranked by where it differs from the score (dpo_length ranks by shortness). */
-  rank?(sample: Sample, score: number): number;
-  /** Further figures of a scored sample, kept in data_iter_k.json as chosen_NAME and rejected_NAME beside its reward. */
-  details?(sample: Sample): Record<string, number>;
+  /** False for a reward that never asks for `audio()`: where nothing else needs sound, partner and codec are not opened. Default true. */
+  readonly listens?: boolean;
+  /**
+   * Scores samples, at most 16 in a call, several calls at a time.
+   *
+   * What it throws is no sample's fault: it is called again, and the run stops when it throws {@link SCORER_TRIES} times. So it does when the
+   * scores are not one for each sample. NaN or an infinity stops the run at once. An UnscorableSample drops the sample that it came from.
+   *
+   * @param signal is aborted when the run stops and no score is wanted any more
+   * @returns the scores in the samples' order
+   */
+  score(samples: readonly Sample[], signal?: AbortSignal): Promise<readonly Score[]>;
+}
+
+/** How often a scorer that breaks is asked in all. */
+export const SCORER_TRIES = 3;
+
+/** Thrown by a scorer to say that asking it again is of no use. */
+export class ScorerRefusal extends Error {
+  override name = 'ScorerRefusal';
+}
+
+/** Thrown by a scorer that broke at one of several samples; `cause` is what was thrown there. */
+export class FailedSample extends Error {
+  override name = 'FailedSample';
+
+  constructor(
+    readonly sample: Sample,
+    cause: unknown,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+/**
+ * A reward from a function of one sample. The function gives a number, or a {@link Score}; null, or an UnscorableSample that it throws, drops
+ * the sample.
+ *
+ * @param label axis label
+ * @param listens whether the function asks for the sample's audio; default true
+ * @example
+ * const restless = rewardOf('restless', 'share of codes that differ from the one before', ({ codes }) =>
+ *   codes.length < 2 ? null : codes.filter((code, i) => i > 0 && code !== codes[i - 1]).length / (codes.length - 1),
+ * );
+ */
+export function rewardOf(
+  name: string,
+  label: string,
+  score: (sample: Sample) => number | null | Score | Promise<number | null | Score>,
+  { listens = true }: { listens?: boolean } = {},
+): Reward {
+  const scoreOne = async (sample: Sample): Promise<Score> => {
+    const result = await orUnscorable(() => score(sample)).catch((error: unknown) => {
+      throw error instanceof ScorerRefusal ? error : new FailedSample(sample, error);
+    });
+    if (result instanceof UnscorableSample) return { dropped: result.message };
+    if (result === null) return { dropped: 'the reward gives it no score' };
+    return typeof result === 'number' ? { reward: result } : result;
+  };
+  return { name, label, listens, score: (samples) => Promise.all(samples.map(scoreOne)) };
 }

@@ -21,19 +21,18 @@ export interface CheckpointEvaluation {
   samplesPerPrompt: number;
   /** Of the checkpoint; {@link ORIGINAL} for a policy that no run has trained. */
   iteration: number;
-  /** Of the run that the evaluation is written to. */
-  directories: RunDirectories;
-  signal?: AbortSignal;
+  /** Of the run that the checkpoint is of; none for a policy that is no run's. */
+  directories?: RunDirectories;
 }
 
 /** Everything that an evaluation's numbers depend on, as JSON. */
 export async function describeEvaluation(
   parameters: Parameters,
-  { split, indices, samplesPerPrompt, iteration, directories }: CheckpointEvaluation,
+  { split, indices, samplesPerPrompt, directories }: Omit<CheckpointEvaluation, 'iteration'>,
 ): Promise<Record<string, unknown>> {
   const { reward, rewardModel, policy, data, trainPrompts } = parameters;
   const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
-  const isRuns = iteration !== ORIGINAL && policy !== null;
+  const isRuns = directories !== undefined && policy !== null;
   return {
     // Relative, so that a run may be moved.
     checkpoint: isRuns ? relative(directories.modelDirectory, policy) : (policy ?? 'default'),
@@ -46,23 +45,23 @@ export async function describeEvaluation(
 }
 
 /**
- * Where an evaluation is written: the run's eval_{iteration}_{samples}.json, the original's name, with the reward's name at the end unless
- * it is mos. Where the file of that name holds another evaluation, or does not say which, the name gets `-2`, `-3`, ...
+ * Where an evaluation is written: eval_{iteration}_{samples}.json, the original's name, with the reward's name at the end unless it is mos.
+ * Where the file of that name holds another evaluation, or does not say which, the name gets `-2`, `-3`, ...
  *
- * @returns the name of the file that holds this evaluation, or will
+ * @param description of `describeEvaluation`
+ * @returns the name of the file in the output directory that holds this evaluation, or will
  */
 export async function evaluationFileName(
-  parameters: Parameters,
-  evaluation: CheckpointEvaluation,
+  outputDirectory: string,
+  description: Record<string, unknown>,
+  { iteration, samplesPerPrompt }: Pick<CheckpointEvaluation, 'iteration' | 'samplesPerPrompt'>,
 ): Promise<string> {
-  const { iteration, samplesPerPrompt, directories } = evaluation;
-  const description = await describeEvaluation(parameters, evaluation);
   const policy = iteration === ORIGINAL ? 'original' : String(iteration);
-  const { reward } = parameters;
+  const reward = String(description.reward);
   const stem = `eval_${policy}_${samplesPerPrompt}${reward === 'mos' ? '' : `_${reward}`}`;
   for (let number = 1; ; number++) {
     const name = `${stem}${number === 1 ? '' : `-${number}`}.json`;
-    const path = join(directories.outputDirectory, name);
+    const path = join(outputDirectory, name);
     if (!(await exists(path)) || isDeepStrictEqual(await readDescription(path), description)) return name;
   }
 }

@@ -1,9 +1,8 @@
 import { z } from 'zod';
+import { isBuiltIn, type RewardName } from '../reward/built-in.js';
+import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { describeIssues } from '../zod-message.js';
-
-export const rewardNames = ['even-token', 'length', 'mos'] as const;
-export type RewardName = (typeof rewardNames)[number];
 
 const count = z.number().int().min(1);
 const source = z.string().min(1).nullable().default(null);
@@ -11,7 +10,9 @@ const source = z.string().min(1).nullable().default(null);
 /** Every parameter of a run with its unit and default. The command line's options and help are made from this. */
 export const parametersSchema = z.strictObject({
   // What is trained on what.
-  reward: z.enum(rewardNames).default('even-token').describe('what samples are ranked by'),
+  reward: rewardNameSchema
+    .default('even-token')
+    .describe('what samples are ranked by: even-token, length, mos or the name of a reward of your own'),
   rewardModel: z
     .enum(opinionModels)
     .default('nisqa')
@@ -139,6 +140,11 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
     maxNewTokens: LONGEST_TARGET,
   },
 };
+
+/** The settings of an experiment with a reward; one of a person's own gets those of even-token. */
+export function presetOf(reward: string): Partial<Parameters> {
+  return presets[isBuiltIn(reward) ? reward : 'even-token'];
+}
 
 /**
  * Checks parameters and fills in defaults.

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { appendLine, writeFileAtomic } from '../checkpoint/atomic.js';
+import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
 import type { RecordedEvent, RunEvent } from './events.js';
 import { createLog, describeEvent, describeParameters } from './log.js';
 import { readVersions } from './versions.js';
 import type { Parameters } from './parameters.js';
-import { LOG_FILE, METRICS_FILE, RUN_FILE, type RunRecord } from './run-files.js';
+import { LOG_FILE, METRICS_FILE, RUN_FILE, type OwnPart, type RunRecord } from './run-files.js';
 
 /**
  * Passes a run's events on and records them in the model directory: log_training.log, metrics.jsonl and run.json, which tells at the end
@@ -19,18 +20,23 @@ export async function* recordRun(
   run: {
     directories: RunDirectories;
     parameters: Parameters;
+    reward?: Pick<Reward, 'name' | 'label'>;
+    /** What was given to the run. */
+    own?: readonly OwnPart[];
     signal?: AbortSignal;
     resumed?: { record: RunRecord; how: string };
   },
   now: () => Date = () => new Date(),
 ): AsyncGenerator<RunEvent> {
-  const { directories, parameters, signal, resumed } = run;
+  const { directories, parameters, reward, own = [], signal, resumed } = run;
   const log = createLog(join(directories.modelDirectory, LOG_FILE), now);
   const record: RunRecord = resumed?.record ?? {
     run: directories.name,
     state: 'running',
     seed: parameters.seed,
     parameters,
+    ...(reward && { reward: { name: reward.name, label: reward.label } }),
+    ...(own.length > 0 && { own: [...own] }),
     versions: await readVersions(),
     startedAt: now().toISOString(),
     timings: [],

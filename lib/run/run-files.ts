@@ -7,12 +7,17 @@ import { readTextFile } from '../checkpoint/text-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
+import { rewardLabel } from '../reward/built-in.js';
 import { parametersSchema, type Parameters } from './parameters.js';
 import { describeIssues } from '../zod-message.js';
 
 export const RUN_FILE = 'run.json';
 export const METRICS_FILE = 'metrics.jsonl';
 export const LOG_FILE = 'log_training.log';
+
+/** What a caller may give in place of what the parameters name. */
+export const ownParts = ['reward', 'guards', 'sampler', 'codec', 'prompts'] as const;
+export type OwnPart = (typeof ownParts)[number];
 
 const runRecordSchema = z.strictObject({
   run: z.string(),
@@ -21,6 +26,10 @@ const runRecordSchema = z.strictObject({
   error: z.string().optional(),
   seed: z.number(),
   parameters: parametersSchema,
+  /** What samples are scored by; not of a run that scores none. */
+  reward: z.strictObject({ name: z.string(), label: z.string() }).optional(),
+  /** What was given to the run, which needs it again to go on; none is left out. */
+  own: z.array(z.enum(ownParts)).optional(),
   /** Of speech-dpo, Node.js and the packages that compute. */
   versions: z.record(z.string(), z.string()),
   /** ISO 8601. */
@@ -73,14 +82,19 @@ export async function readRun(directory: string): Promise<RecordedRun> {
  */
 export async function cutRecord(
   { modelDirectory }: RunDirectories,
-  { run, seed, parameters, versions, startedAt, timings }: RunRecord,
+  record: RunRecord,
   count: number,
 ): Promise<RunRecord> {
   const events = (await readMetrics(modelDirectory)).slice(0, count);
   const text = events.map((event) => JSON.stringify(event) + '\n').join('');
   await writeFileAtomic(join(modelDirectory, METRICS_FILE), text);
-  const kept = timings.slice(0, events.filter(isTimed).length);
-  return { run, state: 'running', seed, parameters, versions, startedAt, timings: kept };
+  const timings = record.timings.slice(0, events.filter(isTimed).length);
+  return { ...record, state: 'running', error: undefined, finishedAt: undefined, timings };
+}
+
+/** What a run's rewards are called on axes. */
+export function labelOf({ reward, parameters }: RunRecord): string {
+  return reward?.label ?? rewardLabel(parameters);
 }
 
 /** The parameters of the run that a folder belongs to, `output/{name}` or `model_output/{name}`; none where it has no run.json. */

@@ -1,6 +1,6 @@
 import { requireFinite } from '../audio/finite.js';
 import { measureMedianF0Hz } from '../audio/f0.js';
-import { measureLevelDb } from '../audio/level.js';
+import { measureLevelDb } from './silence.js';
 
 /** How well an edit does what its target does, each 0 to 1. */
 export interface Fidelity {

@@ -1,5 +1,4 @@
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
-import { measureLevelDb } from '../audio/level.js';
 import { UnscorableSample } from './unscorable.js';
 
 /** How much of a recording is no sound at all, and how much is cut off at its peak: what NISQA does not see (silence scores 2.1). */
@@ -20,6 +19,13 @@ const MIN_CLIPPED_RUN = 3;
 
 /** At most this share of frames may hold sound for a recording to count as silent. */
 const MAX_SOUND_SHARE = 0.02;
+
+/** Root mean square of all samples, dB relative to full scale; -Infinity for digital silence, NaN for no samples. */
+export function measureLevelDb(samples: Float32Array): number {
+  let sum = 0;
+  for (const value of samples) sum += value * value;
+  return 10 * Math.log10(sum / samples.length);
+}
 
 /**
  * Measures level, silence and clipping of a mono recording.

@@ -19,5 +19,4 @@ export { htmlTable, textTable, type Table } from './table.js';
 export { advanceProgress, describeProgress, type ProgressState } from './progress.js';
 export { writeReport } from './report.js';
 export { metricNotes, metricTable } from './metric-table.js';
-export { rewardLabel } from './reward-label.js';
 export { startOf } from './run-events.js';

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { readRun, type RecordedRun } from '../run/run-files.js';
+import { labelOf, readRun, type RecordedRun } from '../run/run-files.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
-import { rewardLabel } from './reward-label.js';
 import { NO_LIMIT, type SoundBudget } from './sound-budget.js';
 
 /** 13 minutes at 16 kHz as they are, 26 in 8 bits: browsers open such a page at once. */
@@ -25,10 +24,7 @@ export async function writeReport(directory: string, { allAudio = false } = {}):
     problem: `There is no audio to listen to: ${error.message}`,
   }));
   const path = join(outputDirectory, 'report.html');
-  await writeFileAtomic(
-    path,
-    await reportPage({ run, rewardLabel: rewardLabel(run.record.parameters), audio }),
-  );
+  await writeFileAtomic(path, await reportPage({ run, rewardLabel: labelOf(run.record), audio }));
   return path;
 }
 

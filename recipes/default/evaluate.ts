@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import type { Effect } from '../../lib/audio/effects.js';
 import { measureMedianF0Hz } from '../../lib/audio/f0.js';
-import { measureLevelDb } from '../../lib/audio/level.js';
+import { measureLevelDb } from '../../lib/scoring/silence.js';
 import { writeWav } from '../../lib/audio/wav.js';
 import type { Codec } from '../../lib/codec/codec.js';
 import type { DatasetItem } from '../../lib/data/item.js';

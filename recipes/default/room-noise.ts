@@ -1,6 +1,6 @@
 /** The noise that part of the edited recordings come with: no instruction mentions it, so a policy learns to write both kinds. */
 import { amplify } from '../../lib/audio/effects.js';
-import { measureLevelDb } from '../../lib/audio/level.js';
+import { measureLevelDb } from '../../lib/scoring/silence.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 
 /** Of the targets that a policy learns from. */

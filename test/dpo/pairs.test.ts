@@ -94,18 +94,18 @@ describe('rules of pairs', () => {
     rank: reward,
     figures: { dnsmos },
   });
-  const guard = ({ figures }: Guarded) => figures;
+  const notWorseIn = ({ figures }: Guarded) => figures;
 
   it('rejects the worst sample that loses on no guard to the chosen one', () => {
     const completions = [guarded(5, 2), guarded(1, 3), guarded(2, 2), guarded(4, 3)];
-    expect(choosePairs(completions, 2, { guard })).toMatchObject([
+    expect(choosePairs(completions, 2, { notWorseIn })).toMatchObject([
       { chosen: completions[0], rejected: completions[2] },
       { chosen: completions[3], rejected: completions[1] },
     ]);
   });
 
   it('skips a prompt whose best samples all lose on the guard, and says by which rules', () => {
-    expect(choosePairs([guarded(5, 1), guarded(1, 2)], 1, { guard, minMargin: 0.5 })).toEqual({
+    expect(choosePairs([guarded(5, 1), guarded(1, 2)], 1, { notWorseIn, minMargin: 0.5 })).toEqual({
       skipped:
         'no two of its 2 samples are allowed as a pair by a margin of at least 0.5 and a chosen sample that loses on no guard',
     });
@@ -122,7 +122,7 @@ describe('rules of pairs', () => {
         fc.integer({ min: 0, max: 4 }),
         (samples, count, minMargin) => {
           const completions: Guarded[] = samples.map((sample) => ({ ...sample, rank: sample.reward }));
-          const pairs = choosePairs(completions, count, { minMargin, guard });
+          const pairs = choosePairs(completions, count, { minMargin, notWorseIn });
           if ('skipped' in pairs) return;
           expect(pairs.length).toBeLessThanOrEqual(count);
           expect(new Set(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected])).size).toBe(
@@ -153,7 +153,7 @@ describe('rules of pairs', () => {
               a.figures.fidelity >= b.figures.fidelity,
           ),
         );
-        expect('skipped' in choosePair(completions, { guard })).toBe(!possible);
+        expect('skipped' in choosePair(completions, { notWorseIn })).toBe(!possible);
       }),
     );
   });

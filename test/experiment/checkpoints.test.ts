@@ -5,6 +5,7 @@ import { createCheckpointKeeper } from '../../lib/experiment/checkpoints.js';
 import type { Evaluation } from '../../lib/experiment/evaluate.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
+import { evenTokenReward } from '../../lib/reward/even-token.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 /** Of one prompt with two samples in each split. */
@@ -26,7 +27,8 @@ async function keep(parameters: object, rewards: readonly number[]) {
   const run = {
     parameters: parseParameters(parameters),
     directories: { name: '0601-1200', modelDirectory, outputDirectory: '' },
-  } as Run;
+    reward: evenTokenReward,
+  } as Partial<Run> as Run;
   const keeper = createCheckpointKeeper(run, evaluation(2));
   for (const [iteration, reward] of rewards.entries()) {
     mkdirSync(join(modelDirectory, `iter_${iteration}`, 'dpo_model'), { recursive: true });

@@ -9,11 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type * as Atomic from '../../lib/checkpoint/atomic.js';
 import { main } from '../../lib/cli/main.js';
-import { createRunDirectories } from '../../lib/run/directories.js';
-import type * as Experiment from '../../lib/jobs/experiment.js';
-import { iterate } from '../../lib/experiment/iterate.js';
-import { whileLocked } from '../../lib/run/lock.js';
-import { recordRun } from '../../lib/run/record.js';
+import type { SpeakingModel } from '../../lib/jobs/open.js';
+import type * as Prompts from '../../lib/jobs/prompts.js';
 import { readRun } from '../../lib/run/run-files.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import type { Sampler } from '../../lib/policy/sample.js';
@@ -71,25 +68,25 @@ async function forgetFiles(): Promise<void> {
   memory.atomic = await vi.importActual<typeof Atomic>('../../lib/checkpoint/atomic.js');
 }
 
-vi.mock('../../lib/jobs/experiment.js', (): Partial<typeof Experiment> => {
-  const withRun: typeof Experiment.withRun = async function* (
-    parameters,
-    { root, signal, ...options },
-    work,
-  ) {
-    const policy: Policy = { ...tiny.policy, weights: new Map(firstWeights) };
-    const directories = options.directories ?? (await createRunDirectories(root, new Date()));
-    const test = tiny.test.slice(0, parameters.testPrompts);
-    yield* work({ ...tiny, parameters, directories, policy, sampler: guessingSampler(policy), test, signal });
-  };
-  return {
-    withRun,
-    runExperiment: (parameters, options) =>
-      withRun(parameters, options, (run) =>
-        whileLocked(run.directories.modelDirectory, () => recordRun(iterate(run), run)),
-      ),
-  };
-});
+vi.mock('../../lib/jobs/open.js', () => ({
+  openDevice: () => ({ device: tiny.device, [Symbol.asyncDispose]: () => Promise.resolve() }),
+  openPolicy: (): Promise<Policy> => Promise.resolve({ ...tiny.policy, weights: new Map(firstWeights) }),
+  openModel: (policy: Policy): Promise<SpeakingModel> => {
+    const { partner, codec } = tiny;
+    const sampler = guessingSampler(policy);
+    return Promise.resolve({
+      policy,
+      sampler,
+      partner,
+      codec,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+  },
+}));
+vi.mock('../../lib/jobs/prompts.js', (): typeof Prompts => ({
+  openPrompts: (_policy, _sources, counts) =>
+    Promise.resolve({ train: tiny.train.slice(0, counts.train), test: tiny.test.slice(0, counts.test) }),
+}));
 
 let complained: string;
 beforeEach(() => {

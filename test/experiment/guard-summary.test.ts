@@ -4,14 +4,8 @@ import type { GuardSummary } from '../../lib/run/events.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
 import type { GuardFigure, GuardFigures } from '../../lib/reward/guard.js';
 
-const completion = (figures: GuardFigures, reward: number | null = 1): ScoredCompletion => ({
-  codes: [1],
-  reward,
-  rank: reward,
-  finished: true,
-  details: {},
-  figures,
-});
+const completion = (figures: GuardFigures, reward: number | null = 1) =>
+  ({ codes: [1], reward, rank: reward, finished: true, details: {}, figures }) as ScoredCompletion;
 
 describe('summarizeGuards', () => {
   it('averages over all samples with a reward, and over those of each prompt', () => {

@@ -8,7 +8,7 @@ import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
 import { recordRun } from '../../lib/run/record.js';
 import type { Run } from '../../lib/experiment/run.js';
-import type { Reward } from '../../lib/reward/reward.js';
+import { rewardOf } from '../../lib/reward/reward.js';
 import { createTinyRun } from './tiny-run.js';
 
 const roots: string[] = [];
@@ -136,7 +136,7 @@ describe('iterate', () => {
   });
 
   it('goes on without training where no prompt gives a pair, and says why', async () => {
-    const indifferent: Reward = { name: 'same', label: 'same', score: async () => 1 };
+    const indifferent = rewardOf('same', 'same', () => 1);
     const run = await tinyRun({ iterations: 1 });
     const before = new Map(run.policy.weights);
     const events = await collect({ ...run, reward: indifferent });

@@ -9,11 +9,9 @@ import { Worker } from 'node:worker_threads';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import type { Request } from '../../lib/engine/devices/cpu/protocol.js';
-import { withRun } from '../../lib/jobs/experiment.js';
-import { iterate } from '../../lib/experiment/iterate.js';
+import { runExperiment } from '../../lib/jobs/experiment.js';
 import { parseParameters } from '../../lib/run/parameters.js';
-import { recordRun } from '../../lib/run/record.js';
-import type { Reward } from '../../lib/reward/reward.js';
+import { rewardOf } from '../../lib/reward/reward.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
@@ -48,15 +46,11 @@ function measure() {
 
 let heard = 0;
 /** Listens to every sample: the largest of them. */
-const peak: Reward = {
-  name: 'peak',
-  label: 'peak',
-  async score(sample) {
-    const { samples } = await sample.audio();
-    heard += 1;
-    return samples.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-  },
-};
+const peak = rewardOf('peak', 'peak', async (sample) => {
+  const { samples } = await sample.audio();
+  heard += 1;
+  return samples.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+});
 
 it(
   `is the same after ${ITERATIONS} iterations as after ${SETTLED}, within 5 %`,
@@ -73,9 +67,7 @@ it(
       ...{ epochs: 1, batchSize: 2 },
     });
     const measured: ReturnType<typeof measure>[] = [];
-    const events = withRun(parameters, { root: temporaryFolder() }, (run) =>
-      recordRun(iterate({ ...run, reward: peak }), run),
-    );
+    const events = runExperiment(parameters, { root: temporaryFolder(), reward: peak });
     for await (const event of events) if (event.type === 'saved') measured.push(measure());
     // Eight samples and twelve of evaluations in each iteration.
     expect(heard).toBeGreaterThan(10 * ITERATIONS);

@@ -22,7 +22,8 @@ afterAll(() => {
 describe('openScorers', () => {
   it('says how to provide the weights of the reward', async () => {
     vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
-    await expect(openScorers(parseParameters(presets.mos))).rejects.toThrow(
+    const { codec } = await createTinyRun();
+    await expect(openScorers(parseParameters(presets.mos), codec)).rejects.toThrow(
       'NISQA weights not found: the environment variable NISQA_WEIGHTS is /nowhere/nisqa.tar',
     );
   });
@@ -32,17 +33,17 @@ describe('openScorers', () => {
     vi.stubEnv('DNSMOS_WEIGHTS', '/nowhere/dnsmos');
     vi.stubEnv('WHISPER_MODEL', '');
     const run = await createTinyRun();
-    const scorers = await openScorers(parseParameters({ guard: true }));
+    const scorers = await openScorers(parseParameters({ guard: true }), run.codec);
     expect(scorers.notices).toEqual([
       expect.stringMatching(/^no guard by NISQA: NISQA weights not found/),
       expect.stringMatching(/^no guard by DNSMOS: DNSMOS weights not found/),
       expect.stringMatching(/^no guard by word error rate: no recognizer is named/),
     ]);
-    expect(scorers.guards(run.codec).flatMap(({ figures }) => figures)).toEqual([
+    expect(scorers.guards.flatMap(({ figures }) => figures)).toEqual([
       ...['fidelity', 'duration', 'level', 'pitch'],
       ...['silence', 'clipping'],
     ]);
-    await scorers.dispose();
+    await scorers[Symbol.asyncDispose]();
     await rm(join(run.directories.modelDirectory, '..', '..'), { recursive: true });
   });
 });
@@ -54,7 +55,6 @@ describe.skipIf(!nisqaWeights)('a run with the mos reward by NISQA', () => {
     vi.stubEnv('NISQA_WEIGHTS', nisqaWeights);
     vi.stubEnv('DNSMOS_WEIGHTS', '/nowhere/dnsmos');
     const tiny = await createTinyRun({ reward: 'mos', guard: true, iterations: 1 });
-    const scorers = await openScorers(tiny.parameters);
     // Frames long enough for NISQA; a completion that starts with code 0 is silent.
     const codec: Run['codec'] = {
       ...tiny.codec,
@@ -64,11 +64,11 @@ describe.skipIf(!nisqaWeights)('a run with the mos reward by NISQA', () => {
           (_, i) => Math.sin(i * codes[0] * 0.1) / 2,
         ),
     };
-    const { reward, notices } = scorers;
-    run = { ...tiny, codec, reward, notices, guards: scorers.guards(codec) };
+    const scorers = await openScorers(tiny.parameters, codec);
+    run = { ...tiny, codec, ...scorers };
     events = [];
     for await (const event of recordRun(iterate(run), run)) events.push(event);
-    await scorers.dispose();
+    await scorers[Symbol.asyncDispose]();
   });
   afterAll(() => rm(join(run.directories.modelDirectory, '..', '..'), { recursive: true }));
 

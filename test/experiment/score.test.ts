@@ -9,10 +9,18 @@ import { recordRun } from '../../lib/run/record.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
 import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
 import type { Run } from '../../lib/experiment/run.js';
+import type { Completion } from '../../lib/experiment/sample.js';
 import { createScoring } from '../../lib/experiment/score.js';
 import type { Guard } from '../../lib/reward/guard.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
-import type { Reward } from '../../lib/reward/reward.js';
+import {
+  FailedSample,
+  rewardOf,
+  SCORER_TRIES,
+  type Reward,
+  type Sample,
+  type Score,
+} from '../../lib/reward/reward.js';
 import { ScorerFault, UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { createTinyRun } from './tiny-run.js';
 
@@ -28,23 +36,23 @@ async function tinyRun(changes: Partial<Run>, parameters?: Record<string, unknow
 }
 
 /** Scores the length of the audio; some lengths it cannot score, and says why, or gives null. */
-const faultyReward: Reward = {
-  name: 'faulty',
-  label: 'samples',
-  async score(sample) {
-    const { samples } = await sample.audio();
-    if (samples.length < 480) throw new UnscorableSample('it is too short');
-    return samples.length === 480 ? null : samples.length;
-  },
-};
+const faultyReward = rewardOf('faulty', 'samples', async (sample) => {
+  const { samples } = await sample.audio();
+  if (samples.length < 480) throw new UnscorableSample('it is too short');
+  return samples.length === 480 ? null : samples.length;
+});
 
 /** 1 to 5 frames of 160 samples, and none at all. */
 const COMPLETIONS = [[], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]];
 
+const completion = (run: Run, prompt: number, sampleIndex: number, codes: number[]): Completion => ({
+  ...{ prompt: run.train[prompt], sampleIndex, codes, finished: true },
+});
+
 async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
-  const scoring = createScoring(run, 'train', guards);
+  const scoring = createScoring(run, { split: 'train', prompts: run.train, guards });
   for (const [prompt, samples] of completions.entries())
-    for (const [index, codes] of samples.entries()) scoring.add(prompt, index, codes, true);
+    for (const [index, codes] of samples.entries()) scoring.add(completion(run, prompt, index, codes));
   const events: RunEvent[] = [];
   const finishing = scoring.finish({ iteration: 0 });
   for (;;) {
@@ -64,9 +72,12 @@ describe('createScoring', () => {
       ended += 1;
       return items.map(({ codebook0 }) => [[...codebook0]]);
     };
-    const scoring = createScoring({ ...run, partner: { ...run.partner, fill } }, 'train');
+    const scoring = createScoring(
+      { ...run, partner: { ...run.partner, fill } },
+      { split: 'train', prompts: run.train },
+    );
     // Three groups of 16, of which the second waits for the first.
-    for (let i = 0; i < 48; i++) scoring.add(0, i, [1, 2, 3, 4], true);
+    for (let i = 0; i < 48; i++) scoring.add(completion(run, 0, i, [1, 2, 3, 4]));
     await new Promise((resolve) => setTimeout(resolve, 10));
     expect([started, ended]).toEqual([1, 0]);
     await scoring.close();
@@ -100,14 +111,14 @@ describe('createScoring', () => {
     );
   });
 
-  const broken: [string, Partial<Reward>][] = [
-    ['reward NaN', { score: async ({ codes }) => (codes[0] === 2 ? NaN : 1) }],
-    ['reward Infinity', { score: async ({ codes }) => (codes[0] === 2 ? Infinity : 1) }],
-    ['rank -Infinity', { rank: ({ codes }) => (codes[0] === 2 ? -Infinity : 1) }],
-    ['lengths NaN', { details: ({ codes }) => ({ lengths: codes[0] === 2 ? NaN : 1 }) }],
+  const broken: [string, Score][] = [
+    ['reward NaN', { reward: NaN }],
+    ['reward Infinity', { reward: Infinity }],
+    ['rank -Infinity', { reward: 1, rank: -Infinity }],
+    ['lengths NaN', { reward: 1, details: { lengths: NaN } }],
   ];
-  it.each(broken)('stops at %s, names the sample and keeps it', async (invalid, changes) => {
-    const reward: Reward = { name: 'broken', label: '', score: async () => 1, ...changes };
+  it.each(broken)('stops at %s, names the sample and keeps it', async (invalid, score) => {
+    const reward = rewardOf('broken', '', ({ codes }) => (codes[0] === 2 ? score : 1));
     const run = await tinyRun({ reward });
     const file = join(run.directories.outputDirectory, 'invalid_rewards.json');
     await expect(scoreAll(run, [[[1]], [[1], [2, 3], [], [2]]])).rejects.toThrow(
@@ -188,10 +199,7 @@ describe("what is no sample's own fault", () => {
   const COMPLETIONS = [[[1]], [[1], [2, 3], [2]]];
 
   it.each(faults)('stops at %s in the reward', async (_, fault, kind) => {
-    const reward: Reward = {
-      ...evenTokenReward,
-      score: ({ codes }) => (codes[0] === 2 ? Promise.reject(fault) : Promise.resolve(1)),
-    };
+    const reward = rewardOf('even-token', '', ({ codes }) => (codes[0] === 2 ? Promise.reject(fault) : 1));
     const error: unknown = await scoreAll(await tinyRun({ reward }), COMPLETIONS).catch((e: unknown) => e);
     expect(error).toMatchObject({ message: `${scoring}the even-token reward fails: ${fault.message}` });
     expect((error as Error).constructor).toBe(kind);
@@ -209,14 +217,13 @@ describe("what is no sample's own fault", () => {
   });
 
   it('stops at one in rank or details', async () => {
-    const reward: Reward = {
-      ...evenTokenReward,
-      rank: ({ codes }) => {
-        if (codes[0] === 2) throw new TypeError('no rank');
-        return 1;
-      },
-    };
-    await expect(scoreAll(await tinyRun({ reward }), COMPLETIONS)).rejects.toThrow(`${scoring}no rank`);
+    const reward = rewardOf('even-token', '', ({ codes }) => {
+      if (codes[0] === 2) throw new TypeError('no rank');
+      return { reward: 1, rank: 1 };
+    });
+    await expect(scoreAll(await tinyRun({ reward }), COMPLETIONS)).rejects.toThrow(
+      `${scoring}the even-token reward fails: no rank`,
+    );
   });
 
   it('stops at one in partner or codec, and at sound that is not finite', async () => {
@@ -233,25 +240,85 @@ describe("what is no sample's own fault", () => {
     await expect(scoreAll({ ...run, codec }, COMPLETIONS)).rejects.toThrow('not finite numbers');
   });
 
+  const GROUP = [[[1], [2], [3]], [[4]]];
+  const answers: [string, unknown, string][] = [
+    ['too few scores', [{ reward: 1 }], 'it gave 1 scores for 4 samples'],
+    ['no list', { scores: [] }, 'it gave {"scores":[]} in place of a list of scores'],
+    [
+      'text',
+      Array(4).fill({ reward: '3' }),
+      'it gave the score {"reward":"3"}; a score is { reward: NUMBER }',
+    ],
+    ['null', Array(4).fill(null), 'it gave the score null; a score is { reward: NUMBER }'],
+    ['a detail named rewards', Array(4).fill({ reward: 1, details: { rewards: 1 } }), 'it gave the score'],
+  ];
+  it.each(answers)('stops at %s, after some tries', async (_, answer, message) => {
+    const score = vi.fn(async () => answer as Score[]);
+    const run = await tinyRun({ reward: { name: 'odd', label: 'odd', score } });
+    await expect(scoreAll(run, GROUP)).rejects.toThrow(
+      `the run stops at 4 samples, the first sample 0 of train prompt 0, "Faster": the odd reward fails: ${message}`,
+    );
+    expect(score).toHaveBeenCalledTimes(SCORER_TRIES);
+  });
+
+  it('goes on with a reward that answers when it is asked again, and keeps the whole data set', async () => {
+    const score = vi.fn(async (samples: readonly Sample[]) =>
+      samples.map(({ codes }) => ({ reward: codes[0] })),
+    );
+    score.mockRejectedValueOnce(new Error('busy')).mockRejectedValueOnce(new Error('busy'));
+    const run = await tinyRun({ reward: { name: 'busy', label: 'busy', score } });
+    const { scored } = await scoreAll(run, GROUP);
+    expect(scored.map((samples) => samples.map(({ reward }) => reward))).toEqual([[1, 2, 3], [4]]);
+    expect(score).toHaveBeenCalledTimes(3);
+  });
+
+  it('is not a sample that cannot be heard, which is dropped alone', async () => {
+    const run = await tinyRun({});
+    const partner: Run['partner'] = { ...run.partner, maxFrames: 2 };
+    const score = async (samples: readonly Sample[]) =>
+      (await Promise.all(samples.map((sample) => sample.audio()))).map(({ samples: { length } }) => ({
+        reward: length,
+      }));
+    const { scored } = await scoreAll({ ...run, partner, reward: { name: 'batch', label: '', score } }, [
+      [[1], [1, 2, 3], [1, 2]],
+      [],
+    ]);
+    expect(scored[0]).toMatchObject([
+      { reward: 160 },
+      { reward: null, dropped: "it is longer than the partner's 2 frames" },
+      { reward: 320 },
+    ]);
+  });
+
+  it('stops at details that only some samples have', async () => {
+    const reward = rewardOf('partly', '', ({ codes }) => ({
+      reward: 1,
+      ...(codes[0] > 1 && { details: { pace: 1 } }),
+    }));
+    await expect(scoreAll(await tinyRun({ reward }), GROUP)).rejects.toThrow(
+      'the partly reward gives some samples the details none and others pace; give all of them the same',
+    );
+  });
+
   it('ends the sampling under way', async () => {
     const reward: Reward = {
       ...evenTokenReward,
       score: () => Promise.reject(new Error('the server is gone')),
     };
-    const scoring = createScoring(await tinyRun({ reward }), 'train');
-    for (let sample = 0; sample < 16; sample++) scoring.add(0, sample, [1], true);
+    const run = await tinyRun({ reward });
+    const scoring = createScoring(run, { split: 'train', prompts: run.train });
+    for (let sample = 0; sample < 16; sample++) scoring.add(completion(run, 0, sample, [1]));
     await vi.waitFor(() => {
-      expect(() => scoring.add(0, 16, [1], true)).toThrow('the server is gone');
+      expect(() => scoring.add(completion(run, 0, 16, [1]))).toThrow('the server is gone');
     });
   });
 
   it('stops at one when it scores a recording of the data set', async () => {
     const run = await tinyRun({});
     const recordings = run.train.map(({ item }) => item.src_encodec[0]);
-    const reward: Reward = {
-      ...evenTokenReward,
-      score: ({ codes }) => (recordings.includes(codes) ? Promise.reject(faults[1][1]) : Promise.resolve(1)),
-    };
+    const reward = rewardOf('even-token', '', ({ codes }) =>
+      recordings.includes(codes) ? Promise.reject(faults[1][1]) : 1,
+    );
     await expect(createAudioExamples({ ...run, reward }).addPrompts()).rejects.toThrow(
       'the even-token reward fails at a recording for "Faster": score is not a function',
     );
@@ -274,7 +341,10 @@ describe("what is no sample's own fault", () => {
     const dying: Reward = {
       ...evenTokenReward,
       // Of the second iteration's samples.
-      score: (sample) => (evaluations === 4 ? Promise.reject(faults[2][1]) : evenTokenReward.score(sample)),
+      score: async (samples) => {
+        if (evaluations === 4) throw new FailedSample(samples[0], faults[2][1]);
+        return evenTokenReward.score(samples);
+      },
     };
     const run = await tinyRun({ reward: dying });
     const start = new Map(run.policy.weights);
@@ -319,11 +389,7 @@ describe('a run whose scorer fails', () => {
   it('skips prompts with fewer than 2 valid samples, with a message, and counts what it dropped', async () => {
     const run = await tinyRun({}, { iterations: 1 });
     const first = run.train[0].item;
-    const reward: Reward = {
-      name: 'choosy',
-      label: 'choosy',
-      score: async ({ item, codes }) => (item === first ? null : codes.length),
-    };
+    const reward = rewardOf('choosy', 'choosy', ({ item, codes }) => (item === first ? null : codes.length));
     const events = await collect({ ...run, reward });
     expect(events.find(({ type }) => type === 'scored')).toMatchObject({
       dropped: expect.toSatisfy((count: number) => count >= 4),
@@ -339,11 +405,7 @@ describe('a run whose scorer fails', () => {
   it('stops before anything of the iteration is saved when a reward is not a number', async () => {
     const run = await tinyRun({}, { iterations: 1 });
     let evaluations = 0;
-    const reward: Reward = {
-      name: 'failing',
-      label: 'failing',
-      score: async ({ codes }) => (evaluations === 2 ? NaN : codes.length),
-    };
+    const reward = rewardOf('failing', 'failing', ({ codes }) => (evaluations === 2 ? NaN : codes.length));
     const seen: RunEvent[] = [];
     const running = async () => {
       for await (const event of iterate({ ...run, reward })) {
@@ -360,7 +422,7 @@ describe('a run whose scorer fails', () => {
 
   it('tells the guards after every evaluation, and warns where one falls while the reward rises', async () => {
     let evaluations = 0;
-    const rising: Reward = { name: 'rising', label: 'rising', score: async () => evaluations };
+    const rising = rewardOf('rising', 'rising', () => evaluations);
     const falling: Guard = { figures: ['dnsmos'], measure: async () => ({ dnsmos: 3 - evaluations }) };
     const run = await tinyRun({
       reward: rising,

@@ -3,7 +3,7 @@ import { formatTokens } from '../../lib/run/data-file.js';
 import { makeSyntheticPairs } from '../../lib/experiment/synthetic-pairs.js';
 
 const item = { src_encodec: [[3, 1]], instruction: 'Faster', tgt_encodec: [[1]] };
-const prompts = Array.from({ length: 20 }, () => ({ item, ids: [0] }));
+const prompts = Array.from({ length: 20 }, (_, index) => ({ index, item, ids: [0] }));
 
 it('makes all-even chosen and all-odd rejected strings of 50 to 1024 characters', () => {
   const rows = makeSyntheticPairs(prompts, 255, 7);

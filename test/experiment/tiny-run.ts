@@ -26,7 +26,8 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
   const root = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
   const policy = await createPolicy(join(root, 'tiny-policy'));
   const items = Array.from({ length: 4 }, (_, index) => createItem(index));
-  const pack = (item: DatasetItem) => ({
+  const pack = (item: DatasetItem, index: number) => ({
+    index,
     item,
     ids: packPrompt(policy, item.instruction, item.src_encodec[0]),
   });

@@ -1,14 +1,10 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
 import { checkpointParameters, evaluateCheckpoint } from '../../lib/jobs/evaluate-checkpoint.js';
-import {
-  describeEvaluation,
-  evaluationFileName,
-  type CheckpointEvaluation,
-} from '../../lib/run/evaluation-result.js';
+import { describeEvaluation, type CheckpointEvaluation } from '../../lib/run/evaluation-result.js';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import { whileLocked } from '../../lib/run/lock.js';
 import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
@@ -27,6 +23,7 @@ it('is refused while another process makes the same evaluation, before a model i
       samplesPerPrompt,
       iteration: 2,
       directories,
+      root: '.',
     }).next();
   const other = whileLocked(
     outputDirectory,
@@ -72,14 +69,16 @@ describe("evaluations of a run's checkpoint", () => {
     given: Partial<Parameters> = {},
   ): Promise<string> {
     const checkpoint = join(run.modelDirectory, 'iter_0');
-    const { parameters, ...place } = await checkpointParameters(
-      checkpoint,
-      { reward: 'even-token', ...given },
-      '.',
-    );
+    const { parameters, ...place } = await checkpointParameters(checkpoint, {
+      reward: 'even-token',
+      ...given,
+    });
     const evaluation = { ...place, split: 'test' as const, indices: [0, 1], samplesPerPrompt: 2, ...changes };
-    for await (const _ of evaluateCheckpoint(parameters, evaluation));
-    return evaluationFileName(parameters, evaluation);
+    const events = evaluateCheckpoint(parameters, { ...evaluation, root: '.' });
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done) return basename(value);
+    }
   }
   const read = (file: string) => readFileSync(join(run.outputDirectory, file), 'utf8');
 
@@ -128,11 +127,8 @@ describe("evaluations of a run's checkpoint", () => {
     const checkpoint = join(run.modelDirectory, 'iter_0');
     const descriptions = await Promise.all(
       (['nisqa', 'dnsmos'] as const).map(async (rewardModel) => {
-        const { parameters, ...place } = await checkpointParameters(
-          checkpoint,
-          { reward: 'mos', rewardModel },
-          '.',
-        );
+        const given = { reward: 'mos', rewardModel } as const;
+        const { parameters, ...place } = await checkpointParameters(checkpoint, given);
         return describeEvaluation(parameters, { ...place, split: 'test', indices: [0], samplesPerPrompt: 1 });
       }),
     );

@@ -22,14 +22,14 @@ function dataset(frames: readonly number[]): string {
 describe('loadData', () => {
   it('takes train and then test items, without those that are too long for the model', async () => {
     const file = dataset([3, 22, 4, 19, 5, 6]);
-    const { train, test } = await loadData(file, policy, { trainPrompts: 2, testPrompts: 2 });
+    const { train, test } = await loadData(file, policy, { train: 2, test: 2 });
     expect(train.map(({ instruction }) => instruction)).toEqual(['3', '4']);
     expect(test.map(({ instruction }) => instruction)).toEqual(['19', '5']);
   });
 
   it('says when a dataset has too few', async () => {
     const file = dataset([3, 22]);
-    await expect(loadData(file, policy, { trainPrompts: 1, testPrompts: 1 })).rejects.toThrow(
+    await expect(loadData(file, policy, { train: 1, test: 1 })).rejects.toThrow(
       `${file} has 1 items of a length that the policy can read (of 2; longest ${policy.config.max_position_embeddings} ids); 1 train and 1 test prompts are asked for.`,
     );
   });

@@ -56,7 +56,7 @@ const isSaved = ({ events }: LiveRun) => events.some(({ type }) => type === 'sav
 
 it('goes on where the stop button left it, when the cell is run again', async () => {
   button = new AbortController();
-  const run = await openRun(parameters, root);
+  const run = await openRun(parameters, { root });
   await expect(
     runCell(
       () => run.evaluateOriginal(),
@@ -85,18 +85,18 @@ it('goes on where the stop button left it, when the cell is run again', async ()
 
 it('goes on after a restart of the kernel', async () => {
   button = new AbortController();
-  const first = await openRun(parameters, root);
+  const first = await openRun(parameters, { root });
   await expect(
     runCell(
       () => first.iterate(),
       () => isSaved(first),
     ),
   ).rejects.toThrow('pressed');
-  const run = await resumeRun(first.name, root);
+  const run = await resumeRun(first.name, { root });
   await runCell(() => run.iterate());
   expect(run.outputDirectory).toBe(first.outputDirectory);
   expect(run.events.at(-1)!.type).toBe('finished');
-  await expect(resumeRun('0101-0000', root)).rejects.toThrow('0101-0000');
+  await expect(resumeRun('0101-0000', { root })).rejects.toThrow('0101-0000');
 });
 
 it('counts the time that is worked, not the hours between two cells', async () => {
@@ -104,7 +104,7 @@ it('counts the time that is worked, not the hours between two cells', async () =
   let hours = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => realNow() + hours * 3_600_000);
   try {
-    const run = await openRun(parameters, root);
+    const run = await openRun(parameters, { root });
     hours = 1;
     await runCell(() => run.evaluateOriginal());
     hours = 2;

@@ -3,7 +3,6 @@ import { fidelityGuard, levelGuard, opinionGuard, wordGuard } from '../../lib/re
 import { mosReward } from '../../lib/reward/mos.js';
 import type { Sample } from '../../lib/reward/reward.js';
 import type { OpinionScorer } from '../../lib/scoring/opinion.js';
-import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 
 const SAMPLE_RATE_HZ = 8000;
 const item = { src_encodec: [[1, 1]], instruction: 'Make it slower.', tgt_encodec: [[1, 1, 1, 1]] };
@@ -28,13 +27,12 @@ describe('mosReward', () => {
   it('is the opinion score of the audio', async () => {
     const reward = mosReward(scorer);
     expect(reward.label).toContain('DNSMOS');
-    expect(await reward.score(sampleOf(tone(3)))).toBe(3);
+    expect(await reward.score([sampleOf(tone(3))])).toEqual([{ reward: 3 }]);
   });
 
   it('does not score silence', async () => {
-    await expect(mosReward(scorer).score(sampleOf(new Float32Array(8000)))).rejects.toThrow(
-      new UnscorableSample('it is silent'),
-    );
+    const silence = sampleOf(new Float32Array(8000));
+    expect(await mosReward(scorer).score([silence])).toEqual([{ dropped: 'it is silent' }]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { countEvenTokens, evenTokenReward } from '../../lib/reward/even-token.js';
 import { lengthReward, scoreLength } from '../../lib/reward/length.js';
-import type { Sample } from '../../lib/reward/reward.js';
+import type { Reward, Sample } from '../../lib/reward/reward.js';
 
 function sampleOf(codes: number[]): Sample {
   return {
@@ -11,27 +11,31 @@ function sampleOf(codes: number[]): Sample {
   };
 }
 
+async function scoreOf(reward: Reward, codes: number[]) {
+  const [score] = await reward.score([sampleOf(codes)]);
+  return 'reward' in score ? score : { reward: null };
+}
+
 describe('even-token', () => {
   it('scores the share of even codes times 5', async () => {
-    expect(await evenTokenReward.score(sampleOf([2, 4, 7, 0]))).toBe(3.75);
-    expect(await evenTokenReward.score(sampleOf([1, 3]))).toBe(0);
-    expect(await evenTokenReward.score(sampleOf([254]))).toBe(5);
+    expect((await scoreOf(evenTokenReward, [2, 4, 7, 0])).reward).toBe(3.75);
+    expect((await scoreOf(evenTokenReward, [1, 3])).reward).toBe(0);
+    expect((await scoreOf(evenTokenReward, [254])).reward).toBe(5);
   });
 
-  it('counts percent as a share and total', () => {
+  it('counts percent as a share and total', async () => {
     expect(countEvenTokens([0, 1, 2, 3, 4])).toEqual({ percent: 0.6, total: 3 });
-    expect(evenTokenReward.details?.(sampleOf([0, 1, 2, 3, 4]))).toEqual({
-      even_percents: 0.6,
-      even_totals: 3,
+    expect(await scoreOf(evenTokenReward, [0, 1, 2, 3, 4])).toMatchObject({
+      details: { even_percents: 0.6, even_totals: 3 },
     });
   });
 
   it('cannot score an empty completion', async () => {
-    expect(await evenTokenReward.score(sampleOf([]))).toBeNull();
+    expect((await scoreOf(evenTokenReward, [])).reward).toBeNull();
   });
 
-  it('ranks by its score', () => {
-    expect(evenTokenReward.rank).toBeUndefined();
+  it('ranks by its score', async () => {
+    expect(await scoreOf(evenTokenReward, [1])).not.toHaveProperty('rank');
   });
 });
 
@@ -56,20 +60,21 @@ describe('length', () => {
     [1000, 0],
   ])('scores %i tokens as %d', async (tokens, score) => {
     expect(scoreLength(tokens)).toBeCloseTo(score, 12);
-    expect(await lengthReward.score(sampleOf(new Array<number>(tokens).fill(3)))).toBeCloseTo(score, 12);
+    expect((await scoreOf(lengthReward, new Array<number>(tokens).fill(3))).reward).toBeCloseTo(score, 12);
   });
 
-  it('ranks the shorter one higher even where the score is flat', () => {
-    const shorter = lengthReward.rank?.(sampleOf([1, 2]), 5);
-    const longer = lengthReward.rank?.(sampleOf([1, 2, 3]), 5);
-    expect(shorter).toBeGreaterThan(longer as number);
+  it('ranks the shorter one higher even where the score is flat', async () => {
+    const shorter = await scoreOf(lengthReward, [1, 2]);
+    const longer = await scoreOf(lengthReward, [1, 2, 3]);
+    expect([shorter.reward, longer.reward]).toEqual([5, 5]);
+    expect('rank' in shorter && shorter.rank).toBeGreaterThan(('rank' in longer && longer.rank) as number);
   });
 
-  it('keeps the length beside the reward', () => {
-    expect(lengthReward.details?.(sampleOf([5, 6, 7]))).toEqual({ lengths: 3 });
+  it('keeps the length beside the reward', async () => {
+    expect(await scoreOf(lengthReward, [5, 6, 7])).toMatchObject({ details: { lengths: 3 } });
   });
 
   it('cannot score an empty completion', async () => {
-    expect(await lengthReward.score(sampleOf([]))).toBeNull();
+    expect((await scoreOf(lengthReward, [])).reward).toBeNull();
   });
 });

@@ -1,0 +1,71 @@
+import { relative } from 'node:path';
+import { Command, Option } from 'commander';
+import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
+import { isBuiltIn, rewardNames } from '../reward/built-in.js';
+import { loadReward } from '../reward/load.js';
+import { parseIndices } from '../run/checkpoint-path.js';
+import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
+import { endedBy } from './interrupt.js';
+import { parseNumber } from './parameter-options.js';
+import { display } from './render.js';
+import { sayOnStderr } from './standard-streams.js';
+
+interface EvaluationOptions {
+  reward: string;
+  rewardModel: OpinionModel;
+  split: 'train' | 'test';
+  indices: string;
+  samples: number;
+  seed?: number;
+  output: string;
+}
+
+/** `speech-dpo eval`: scores samples of any checkpoint. */
+export function evalCommand(signal: AbortSignal): Command {
+  return new Command('eval')
+    .description(
+      'score samples of a checkpoint; writes what was evaluated, {metrics, rewards} and what was dropped to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with a number where another evaluation has that name',
+    )
+    .argument(
+      '<checkpoint>',
+      'for example model_output/0601-1200/iter_2, or any policy: a folder or hub name',
+    )
+    .option(
+      '--reward <name>',
+      `what samples are scored by: ${rewardNames.join(', ')}, or a reward of your own, a file or an address`,
+      'mos',
+    )
+    .addOption(
+      new Option('--reward-model <name>', 'mos only: whose opinion').choices(opinionModels).default('nisqa'),
+    )
+    .addOption(new Option('--split <name>', 'prompts to sample').choices(['train', 'test']).default('test'))
+    .option('--indices <list>', 'which of them, for example 0-9 or 0-4,7', '0-9')
+    .option('--samples <number>', 'samples of each prompt', parseNumber, 10)
+    .option('--seed <number>', "default: the run's", parseNumber)
+    .option('--output <folder>', 'for a policy that is no run’s checkpoint: gets output/MMDD-HHMM', '.')
+    .action(async (checkpoint: string, options: EvaluationOptions) => {
+      const { rewardModel, seed, samples, split } = options;
+      const indices = parseIndices(options.indices);
+      const reward = isBuiltIn(options.reward)
+        ? undefined
+        : await endedBy(signal, loadReward(options.reward));
+      const given = {
+        reward: reward?.name ?? options.reward,
+        rewardModel,
+        ...(seed !== undefined && { seed }),
+      };
+      const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
+      const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };
+      let file = '';
+      const evaluating = async function* () {
+        file = yield* evaluateCheckpoint(parameters, {
+          ...evaluation,
+          reward,
+          signal,
+          onNotice: sayOnStderr,
+        });
+      };
+      await display(evaluating(), signal);
+      process.stdout.write(`${relative(process.cwd(), file)}\n`);
+    });
+}

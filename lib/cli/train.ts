@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import { trainFrom, trainingParameters } from '../jobs/train-from.js';
+import type { Parameters } from '../run/parameters.js';
+import { parameterOptions } from './parameter-options.js';
+import { display } from './render.js';
+import { sayOnStderr } from './standard-streams.js';
+
+/** Parameters that training on given pairs has a use for. */
+const TRAINING = [
+  'model',
+  'policy',
+  'seed',
+  'beta',
+  'rpoAlpha',
+  'learningRate',
+  'epochs',
+  'batchSize',
+  'gradientAccumulationSteps',
+  'maxGradNorm',
+  'validationShare',
+] as const satisfies (keyof Parameters)[];
+
+/** `speech-dpo train`: continues from any checkpoint on any pairs. */
+export function trainCommand(signal: AbortSignal): Command {
+  const command = new Command('train')
+    .description(
+      "train a checkpoint on the pairs of a data_iter_k.json, in a new run; parameters are the pairs' own run's, or the defaults",
+    )
+    .requiredOption('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
+    .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
+    .action(async ({ pairs, output, ...given }: { pairs: string; output: string } & Partial<Parameters>) => {
+      const parameters = await trainingParameters(pairs, given);
+      await display(trainFrom(pairs, parameters, { root: output, signal, onNotice: sayOnStderr }), signal);
+    });
+  for (const option of parameterOptions('even-token')) {
+    const isWanted = TRAINING.some((name) => name === option.attributeName());
+    // Without a default: what is not given comes from the run that made the pairs.
+    if (isWanted) command.addOption(option.default(undefined));
+  }
+  return command;
+}

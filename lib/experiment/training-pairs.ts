@@ -1,0 +1,52 @@
+import type { PreferencePair } from '../dpo/trainer.js';
+import { packCompletion } from '../policy/pack.js';
+import { packPairs, type PreferenceRow } from '../run/data-file.js';
+import type { PackedPrompt, Run } from './run.js';
+
+/** A preference pair, as it goes from the samples to the data file, to audio and to training. */
+export interface TrainingPair {
+  /** What the data file keeps of it. */
+  row: PreferenceRow;
+  /** What training reads. */
+  ids: PreferencePair;
+  /** The train prompt that it answers; none for pairs of another run. */
+  promptIndex?: number;
+}
+
+/**
+ * A pair of completions of a prompt.
+ *
+ * @throws Error naming the prompt when a completion is longer than the policy's positions
+ */
+export function pairOf(
+  policy: Run['policy'],
+  { index, ids }: PackedPrompt,
+  row: PreferenceRow,
+): TrainingPair {
+  try {
+    const [chosen, rejected] = [row.chosen, row.rejected].map((codes) => packCompletion(policy, codes));
+    return { row, ids: { prompt: ids, chosen, rejected }, promptIndex: index };
+  } catch (error) {
+    throw new Error(`a pair of prompt ${index}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * The rows of a data file as pairs of the train prompts that they were made from.
+ *
+ * @throws Error naming the pair that does not fit the policy
+ */
+export function pairsOf(
+  { policy, train }: Pick<Run, 'policy' | 'train'>,
+  rows: readonly PreferenceRow[],
+): TrainingPair[] {
+  const packed = packPairs(policy, rows);
+  const known = new Map(train.toReversed().map(({ index, ids }) => [ids.join(), index]));
+  return rows.map((row, i) => ({ row, ids: packed[i], promptIndex: known.get(packed[i].prompt.join()) }));
+}
+
+/** For each prompt the index of the first that reads the same: a data file does not tell such prompts apart. */
+export function firstAlike(prompts: readonly PackedPrompt[]): number[] {
+  const texts = prompts.map(({ ids }) => ids.join());
+  return texts.map((text) => texts.indexOf(text));
+}

@@ -1,0 +1,110 @@
+/** Opens what a job works on: a policy, a model that samples and speaks, prompts. Where something fails on the way, nothing stays open. */
+import type { Codec } from '../codec/codec.js';
+import { openCodec } from '../codec/open.js';
+import { CpuDevice, type Device } from '../engine/index.js';
+import { buffersOf } from '../policy/architecture.js';
+import { openPartner, type Partner } from '../policy/partner.js';
+import { loadPolicy, type Policy } from '../policy/policy.js';
+import { checkUploadable } from '../policy/resident-weights.js';
+import { openSampler, type Sampler } from '../policy/sample.js';
+import { openParts, releaseAll, type Release } from '../release.js';
+import { splitTrained } from '../train/gradient-program.js';
+import { checkTrainable } from '../train/training-state.js';
+import { checkSameCodes, findModelPart, type Fetching, type ModelSources } from './sources.js';
+
+/** A device that is closed when it was opened here, and not when it was given. */
+export interface OpenDevice extends AsyncDisposable {
+  device: Device;
+}
+
+/** @param given where to compute; default: a CPU device of its own */
+export function openDevice(given?: Device): OpenDevice {
+  const device = given ?? new CpuDevice();
+  return { device, [Symbol.asyncDispose]: async () => (given ? undefined : device.close()) };
+}
+
+/** A policy that can be sampled. */
+export interface Model extends AsyncDisposable {
+  policy: Policy;
+  /** Of `policy`. */
+  sampler: Sampler;
+}
+
+/** A model whose completions can be heard. */
+export interface SpeakingModel extends Model {
+  /** Writes codebooks 1 and up from codebook 0. */
+  partner: Partner;
+  codec: Codec;
+}
+
+export interface ModelOptions extends Fetching {
+  /** Where it is sampled, and sound is made. */
+  device: Device;
+  /** Whether completions are to be heard: opens partner and codec too. */
+  speaks: boolean;
+  /** Samples the policy in place of the engine; it is released with the model. */
+  sampler?: (policy: Policy) => Sampler;
+  /** In place of the codec that the sources name. Whoever gives it disposes of it. */
+  codec?: Codec;
+}
+
+/**
+ * Reads the policy that the sources name.
+ *
+ * @param options.trainsOn a device that has to hold its training, which takes five times the memory of sampling it
+ * @throws Error in one sentence for a policy that is not there or cannot be used, or is too large to train
+ */
+export async function openPolicy(
+  sources: ModelSources,
+  { trainsOn, ...fetching }: { trainsOn?: Device } & Fetching = {},
+): Promise<Policy> {
+  const policy = await loadPolicy(await findModelPart(sources, 'policy', fetching));
+  if (trainsOn) checkTrainable(splitTrained(policy.weights, buffersOf(policy)).trained, trainsOn);
+  return policy;
+}
+
+/**
+ * Opens a policy for sampling, with the sources' partner and codec where it `speaks`.
+ *
+ * @throws Error in one sentence for a part that is not there, cannot be used, or does not go with the others
+ */
+export function openModel(
+  policy: Policy,
+  sources: ModelSources,
+  options: ModelOptions & { speaks: true },
+): Promise<SpeakingModel>;
+export function openModel(
+  policy: Policy,
+  sources: ModelSources,
+  options: ModelOptions,
+): Promise<Model & Partial<SpeakingModel>>;
+export function openModel(
+  policy: Policy,
+  sources: ModelSources,
+  options: ModelOptions,
+): Promise<Model & Partial<SpeakingModel>> {
+  return openParts(async (opened) => {
+    const speech = options.speaks ? await openSpeech(sources, policy, options, opened) : {};
+    const sampler = options.sampler?.(policy) ?? openSampler(policy, options.device);
+    opened.push(() => sampler.release());
+    return { policy, sampler, ...speech, [Symbol.asyncDispose]: () => releaseAll(opened) };
+  });
+}
+
+async function openSpeech(
+  sources: ModelSources,
+  policy: Policy,
+  options: Omit<ModelOptions, 'speaks'>,
+  opened: Release[],
+): Promise<Pick<SpeakingModel, 'partner' | 'codec'>> {
+  const { device, signal, onNotice } = options;
+  const fetching = { signal, onNotice };
+  const partnerModel = await loadPolicy(await findModelPart(sources, 'nar', fetching));
+  checkUploadable(partnerModel.weights, device);
+  const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
+  if (!options.codec) opened.push(() => codec.dispose());
+  checkSameCodes(policy, partnerModel, codec);
+  const partner = openPartner(partnerModel, device);
+  opened.push(() => partner.dispose());
+  return { partner, codec };
+}

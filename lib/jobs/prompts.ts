@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { loadPrompts, type Prompts } from '../data/prompts.js';
+import type { PackedPrompt } from '../experiment/run.js';
+import { resolveModelDirectory } from '../package-root.js';
+import { packPrompt } from '../policy/pack.js';
+import type { Policy } from '../policy/policy.js';
+import type { Split } from '../run/events.js';
+import type { Parameters } from '../run/parameters.js';
+import { loadData, type Fetching } from './sources.js';
+
+/** Where prompts come from, and what becomes of their instructions. */
+export type PromptSources = Pick<Parameters, 'model' | 'prompts' | 'data' | 'instruction'>;
+
+/** How many prompts of each split are wanted. */
+export type PromptCounts = Record<Split, number>;
+
+/**
+ * Reads the first prompts of each split and packs them for the policy. Of a dataset the first items train, and those after them are held out.
+ *
+ * @param given prompts in place of those that the sources name
+ * @throws Error in one sentence when there are fewer, or naming the prompt that the policy cannot read
+ */
+export async function openPrompts(
+  policy: Policy,
+  sources: PromptSources,
+  counts: PromptCounts,
+  { given, ...fetching }: { given?: Prompts } & Fetching = {},
+): Promise<Record<Split, PackedPrompt[]>> {
+  const prompts = given ?? (await readPrompts(policy, sources, counts, fetching));
+  const pack = (split: Split, label: string) => {
+    const items = prompts[split];
+    if (items.length < counts[split]) {
+      const source = given ? 'those that were given are' : 'the prompts file has';
+      throw new Error(`${counts[split]} ${label}s are asked for, ${source} ${items.length}`);
+    }
+    return items.slice(0, counts[split]).map((original, index): PackedPrompt => {
+      const { instruction } = sources;
+      const item = instruction === null ? original : { ...original, instruction };
+      try {
+        return { index, item, ids: packPrompt(policy, item.instruction, item.src_encodec[0]) };
+      } catch (error) {
+        throw new Error(`${label} ${index}: ${(error as Error).message}`);
+      }
+    });
+  };
+  return { train: pack('train', 'train prompt'), test: pack('test', 'test prompt') };
+}
+
+function readPrompts(
+  policy: Policy,
+  { model, prompts, data }: PromptSources,
+  counts: PromptCounts,
+  fetching: Fetching,
+): Promise<Prompts> {
+  if (data !== null) return loadData(data, policy, counts, fetching);
+  return loadPrompts(prompts ?? join(resolveModelDirectory(model), 'prompts.json'), policy.tokenizer);
+}

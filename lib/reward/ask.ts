@@ -1,0 +1,73 @@
+import { UnscorableSample } from '../scoring/unscorable.js';
+import { FailedSample, SCORER_TRIES, ScorerRefusal, type Reward, type Sample, type Score } from './reward.js';
+
+/**
+ * Asks a reward for the scores of samples, again while it breaks, {@link SCORER_TRIES} times in all.
+ *
+ * @returns a score of each sample; its numbers may yet be NaN or infinite
+ * @throws what the reward threw last, or an Error saying what is wrong with its answer
+ */
+export async function askReward(
+  reward: Reward,
+  samples: readonly Sample[],
+  signal?: AbortSignal,
+): Promise<readonly Score[]> {
+  if (samples.length === 0) return [];
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return checkScores(await reward.score(samples, signal), samples.length);
+    } catch (error) {
+      if (error instanceof UnscorableSample) return askOneByOne(reward, samples, error, signal);
+      if (attempt === SCORER_TRIES || error instanceof ScorerRefusal) throw error;
+    }
+  }
+}
+
+/** Where scoring all together ended with one sample that cannot be scored, each is scored alone. */
+async function askOneByOne(
+  reward: Reward,
+  samples: readonly Sample[],
+  { message }: UnscorableSample,
+  signal?: AbortSignal,
+): Promise<Score[]> {
+  if (samples.length === 1) return [{ dropped: message }];
+  const scores: Score[] = [];
+  for (const sample of samples) {
+    try {
+      scores.push(...(await askReward(reward, [sample], signal)));
+    } catch (error) {
+      throw error instanceof FailedSample ? error : new FailedSample(sample, error);
+    }
+  }
+  return scores;
+}
+
+/** @throws Error unless there is a score of each sample, as `Score` is defined */
+function checkScores(scores: unknown, count: number): readonly Score[] {
+  if (!Array.isArray(scores)) throw new Error(`it gave ${show(scores)} in place of a list of scores`);
+  if (scores.length !== count) throw new Error(`it gave ${scores.length} scores for ${count} samples`);
+  for (const score of scores as unknown[]) {
+    if (!isScore(score))
+      throw new Error(
+        `it gave the score ${show(score)}; a score is { reward: NUMBER } or { dropped: "WHY" }`,
+      );
+  }
+  return scores as Score[];
+}
+
+function isScore(score: unknown): score is Score {
+  if (typeof score !== 'object' || score === null) return false;
+  if ('dropped' in score) return typeof score.dropped === 'string';
+  const { reward, rank = 0, details = {} } = score as Record<string, unknown>;
+  // Beside the reward itself, which data files keep as chosen_rewards and rejected_rewards.
+  const isDetails = typeof details === 'object' && details !== null && !('rewards' in details);
+  return [reward, rank, ...(isDetails ? Object.values(details) : [''])].every(
+    (value) => typeof value === 'number',
+  );
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return text.length > 200 ? `${text.slice(0, 200)} ...` : text;
+}

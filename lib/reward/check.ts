@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { describeIssues } from '../zod-message.js';
+import { isBuiltIn, rewardNames } from './built-in.js';
+import { evenTokenReward } from './even-token.js';
+import { lengthReward } from './length.js';
+import type { Reward } from './reward.js';
+
+/** A reward's name: files are called after it. */
+export const rewardNameSchema = z
+  .string()
+  .regex(/^\w[\w.-]*$/, 'it must be of letters, digits, ".", "_" and "-", since files are called after it')
+  .max(60);
+
+const rewardSchema = z.looseObject({
+  name: rewardNameSchema,
+  label: z.string().min(1, 'it is empty; charts name their axis by it'),
+  listens: z.boolean().optional(),
+  score: z.custom((value) => typeof value === 'function', 'it must be a function of samples'),
+});
+
+/**
+ * Makes sure that a value is a reward of a person's own.
+ *
+ * @param what it is called in messages: "the default export of ./my-reward.mjs"
+ * @throws Error in one sentence for another value, or a name that a built-in reward has
+ */
+export function checkReward(value: unknown, what = 'the reward'): Reward {
+  const result = rewardSchema.safeParse(value);
+  if (!result.success) throw new Error(`${what} is no reward: ${describeIssues(result.error)}`);
+  const reward = value as Reward;
+  if (isBuiltIn(reward.name) && reward !== evenTokenReward && reward !== lengthReward)
+    throw new Error(
+      `${what} is called ${reward.name}, as a built-in reward is; the names ${rewardNames.join(', ')} are taken, choose another`,
+    );
+  return reward;
+}

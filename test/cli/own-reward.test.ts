@@ -1,0 +1,114 @@
+/** A reward of a person's own on the command line: from a module, from an address, in a run that goes on. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { findRun, readRunFiles } from '../support/interrupted-run.js';
+import { runCommand } from '../support/library-process.js';
+import { startRewardServer } from '../support/reward-server.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+import { writeTinyModel } from '../support/tiny-model.js';
+
+const SMALL = (
+  '--iterations 2 --train-prompts 2 --test-prompts 1 --audio-prompts 0 --sample-size 3 --num-eval 3 --max-new-tokens 30 ' +
+  '--epochs 2 --pairs-per-prompt 1'
+).split(' ');
+
+/** Needs no import: a reward is an object. */
+const moduleOf = (name: string) => `export default {
+  name: '${name}',
+  label: 'codes that differ',
+  listens: false,
+  async score(samples) {
+    return samples.map(({ codes }) => ({ reward: codes.filter((code, i) => code !== codes[i - 1]).length }));
+  },
+};`;
+
+async function setUp() {
+  const folder = temporaryFolder();
+  const model = join(folder, 'model');
+  await writeTinyModel(model);
+  const file = join(folder, 'restless.mjs');
+  writeFileSync(file, moduleOf('restless'));
+  const run = (output: string, reward: string) =>
+    runCommand(['run', '--reward', reward, '--model', model, '--output', join(folder, output), ...SMALL]);
+  return { folder, file, run };
+}
+
+it('a run from a module is stopped, goes on with it to the same bytes, and is refused without it', async () => {
+  const { folder, file, run } = await setUp();
+  expect(await run('whole', file).ended).toMatchObject({ code: 0 });
+
+  const { child, ended } = run('stopped', file);
+  child.stdout.on('data', (text: string) => {
+    if (text.includes('saved iter_0')) child.kill('SIGINT');
+  });
+  const stopped = await ended;
+  expect(stopped.code).toBe(130);
+  expect(stopped.stderr).toContain(`stopped/model_output/`);
+  expect(stopped.stderr).toContain(` --reward ${file}\n`);
+  const directory = findRun(join(folder, 'stopped'))!;
+  const resume = (...reward: string[]) => runCommand(['resume', directory, ...reward]).ended;
+
+  const without = await resume();
+  expect(without).toMatchObject({ code: 2 });
+  expect(without.stderr).toMatch(
+    /^error: run \S+ is scored by a reward of its own, restless; give it again: speech-dpo resume \.\.\. --reward FILE/,
+  );
+  const other = join(folder, 'other.mjs');
+  writeFileSync(other, moduleOf('restful'));
+  const with_ = await resume('--reward', other);
+  expect(with_).toMatchObject({ code: 2 });
+  expect(with_.stderr).toMatch(/is scored by the reward restless, not by restful/);
+
+  expect(await resume('--reward', file)).toMatchObject({ code: 0 });
+  expect(readRunFiles(join(folder, 'stopped'))).toEqual(readRunFiles(join(folder, 'whole')));
+
+  const evaluated = await runCommand([
+    ...['eval', join(directory, 'iter_1'), '--reward', file, '--indices', '0', '--samples', '2'],
+  ]).ended;
+  expect(evaluated.stdout).toMatch(/eval_1_2_restless\.json\n$/);
+  const [name] = readdirSync(join(folder, 'whole', 'output'));
+  const report = readFileSync(join(folder, 'whole', 'output', name, 'report.html'), 'utf8');
+  expect(report).toContain('the mean reward, codes that differ, went from');
+});
+
+it('a run is scored by a server, which hears the samples', async () => {
+  const { folder, run } = await setUp();
+  let heard = 0;
+  const address = await startRewardServer(
+    [200, { name: 'size', label: 'bytes of sound', listens: true }],
+    (samples) => {
+      heard += samples.length;
+      return [200, { scores: samples.map(({ audio }) => audio!.length) }];
+    },
+  );
+  const { code, stderr } = await run('server', address).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  // Three samples of each of two prompts, of which some may be empty, and evaluations.
+  expect(heard).toBeGreaterThan(20);
+  const [name] = readdirSync(join(folder, 'server', 'output'));
+  const data = JSON.parse(
+    readFileSync(join(folder, 'server', 'output', name, 'data_iter_0.json'), 'utf8'),
+  ) as Record<'chosen_rewards' | 'rejected_rewards', number[]>;
+  expect(data.chosen_rewards[0]).toBeGreaterThan(data.rejected_rewards[0]);
+});
+
+it('a server that refuses stops the run with its sentence and exit code 2, and nothing is trained', async () => {
+  const { folder, run } = await setUp();
+  const address = await startRewardServer([200, { name: 'no' }], () => [400, 'I score no speech']);
+  const { code, stderr } = await run('refused', address).ended;
+  expect(code).toBe(2);
+  expect(stderr).toContain(`${address} answers 400 Bad Request: I score no speech\n`);
+  expect(readdirSync(findRun(join(folder, 'refused'))!)).not.toContain('iter_0');
+});
+
+it('a file that Node.js cannot import is told in one sentence', async () => {
+  const { folder, run } = await setUp();
+  const file = join(folder, 'reward.unknown');
+  writeFileSync(file, moduleOf('restless'));
+  const { code, stderr } = await run('none', file).ended;
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /^error: .*reward\.unknown cannot be loaded: Node\.js \S+ does not read such a file; write the reward as \.mjs\n$/,
+  );
+});
