@@ -5,7 +5,7 @@
 export { resolveModelDirectory } from './package-root.js';
 export { resolveSource } from './checkpoint/hub.js';
 export type { HostTensor } from './engine/host-tensor.js';
-export { CpuDevice, partOf, type Device, type DeviceTensor } from './engine/index.js';
+export { CpuDevice, partOf, tf, type Device, type DeviceTensor } from './engine/index.js';
 export * from './audio/index.js';
 export * from './codec/index.js';
 export type { DatasetItem } from './data/item.js';

@@ -1,4 +1,14 @@
-/** `speech-dpo/dpo`: preference pairs, losses, and the trainer. */
+/** `speech-dpo/dpo`: preference pairs, losses, the trainer, and the loop beneath it, which trains any objective. */
 export { choosePair, choosePairs, type PairRules } from './pairs.js';
 export type { DpoMetrics } from './metrics.js';
+export {
+  implicitRewards,
+  type OfBoth,
+  type PreferenceInputs,
+  type PreferenceLoss,
+  type PreferenceOutputs,
+} from './preference-loss.js';
+export { sigmoidLoss } from './sigmoid-loss.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './trainer.js';
+export { linearDecay, optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
+export type { Arrays, BatchProgram, Objective } from '../train/objective.js';

@@ -114,6 +114,13 @@ describe('optimize', () => {
     gradient.forEach((value, i) => expect(value).toBeCloseTo(expected.gradient[i], 4));
   });
 
+  it('takes a number out of a difference of two of its multiples, and no other', () => {
+    const half = (x: Tensor) => tf.sub(tf.mul(tf.exp(x), 0.5), tf.mul(0.5, tf.neg(x)));
+    expect(optimized(half).ops).toEqual(['Exp', 'Neg', 'Sub', 'Mul', OUTPUT]);
+    const different = (x: Tensor) => tf.sub(tf.mul(tf.exp(x), 0.5), tf.mul(tf.neg(x), 0.25));
+    expect(optimized(different).ops).toEqual(['Exp', 'Mul', 'Neg', 'Mul', 'Sub', OUTPUT]);
+  });
+
   it('changes no result: a network with its gradients before and after', async () => {
     const specs: Record<string, InputSpec> = {
       x: { shape: [4, 6], dtype: 'float32' },

@@ -5,7 +5,9 @@ import { createCheckpointKeeper } from '../../lib/experiment/checkpoints.js';
 import type { Evaluation } from '../../lib/experiment/evaluate.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
+import type { Policy } from '../../lib/policy/policy.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
+import { randomPolicy } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 /** Of one prompt with two samples in each split. */
@@ -27,6 +29,7 @@ async function keep(parameters: object, rewards: readonly number[]) {
   const run = {
     parameters: parseParameters(parameters),
     directories: { name: '0601-1200', modelDirectory, outputDirectory: '' },
+    policy: randomPolicy() as Policy,
     reward: evenTokenReward,
   } as Partial<Run> as Run;
   const keeper = createCheckpointKeeper(run, evaluation(2));

@@ -1,0 +1,57 @@
+/** A loss of one's own, by what the package exports alone: hinge-loss.ts is all there is to write. */
+import { expect, it } from 'vitest';
+import { sigmoidLoss, tf, trainDpo, type DpoMetrics, type PreferenceLoss } from '../../lib/index.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
+import { hingeLoss } from './hinge-loss.js';
+import { OPTIONS, randomPairs } from './random-pairs.js';
+
+const BETA = 0.5;
+const policy = randomPolicy(8, { initStd: 0.2 });
+const pairs = randomPairs(policy.config, 4);
+const { beta: _, ...options } = { ...OPTIONS, batchSize: 4, shuffle: false, maxGradNorm: 1e9 };
+
+async function train(loss: PreferenceLoss, epochs: number) {
+  const weights = copyWeights(policy.weights);
+  const steps: { metrics: DpoMetrics; logps: Float32Array }[] = [];
+  for await (const event of trainDpo({ ...policy, weights }, pairs, { ...options, epochs, loss }))
+    if (event.type === 'step') steps.push(event);
+  return steps;
+}
+
+it('is trained on, and its metrics are means of what it says', async () => {
+  const steps = await train(hingeLoss(BETA), 12);
+  // Before the first step the policy is the reference.
+  const reference = steps[0].logps;
+  for (const { metrics, logps } of steps) {
+    const rewards = [...logps].map((value, i) => BETA * (value - reference[i]));
+    const margins = pairs.map((__, i) => rewards[2 * i] - rewards[2 * i + 1]);
+    const mean = (values: number[]) => values.reduce((sum, value) => sum + value) / values.length;
+    expect(metrics.loss).toBeCloseTo(mean(margins.map((margin) => Math.max(0, 1 - margin))), 5);
+    expect(metrics['rewards/margins']).toBeCloseTo(mean(margins), 5);
+  }
+  expect(steps[0].metrics.loss).toBeCloseTo(1, 5);
+  expect(steps.at(-1)!.metrics.loss).toBeLessThan(0.8);
+  expect(steps.at(-1)!.metrics['rewards/accuracies']).toBe(1);
+});
+
+it('pulls twice as hard as the sigmoid where all margins are 0: its slope is 1 there, the sigmoid’s 1/2', async () => {
+  const [hinge] = await train(hingeLoss(BETA), 1);
+  const [sigmoid] = await train(sigmoidLoss(BETA), 1);
+  expect(hinge.metrics.grad_norm! / sigmoid.metrics.grad_norm!).toBeCloseTo(2, 4);
+});
+
+it('is told what it does wrong, in a sentence', async () => {
+  const scalar: PreferenceLoss = {
+    ...hingeLoss(BETA),
+    name: 'mine',
+    compute(inputs) {
+      const outputs = hingeLoss(BETA).compute(inputs);
+      return { ...outputs, losses: tf.mean(outputs.losses) };
+    },
+  };
+  await expect(train(scalar, 1)).rejects.toThrow('the loss "mine" must give losses of shape [4], not []');
+  const forgetful = { ...hingeLoss(BETA), name: 'mine', needsReference: false };
+  await expect(train(forgetful, 1)).rejects.toThrow(
+    'the loss "mine" reads the reference: it must say needsReference: true',
+  );
+});

@@ -1,0 +1,130 @@
+/** One loop for every objective: least squares, a supervised network and preference pairs, by what the package exports alone. */
+import { describe, expect, it, vi } from 'vitest';
+import {
+  linearDecay,
+  optimize,
+  tf,
+  trainDpo,
+  type HostTensor,
+  type Objective,
+  type OptimizeEvent,
+  type OptimizeOptions,
+} from '../../lib/index.js';
+import { OPTIONS, randomPairs } from '../dpo/random-pairs.js';
+import { device } from '../support/device.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
+
+interface Point {
+  x: number;
+  y: number;
+}
+type Metrics = { loss: number; points: number };
+
+/** y = slope * x + offset, fitted by the mean squared error over a step's points. */
+function leastSquares(): Objective<readonly Point[], { points: number }, Metrics> {
+  return {
+    shape: (batch) => ({ points: batch.length }),
+    program: ({ points }) => ({
+      inputs: {
+        x: { shape: [points], dtype: 'float32' },
+        y: { shape: [points], dtype: 'float32' },
+      },
+      targets: { share: { shape: [], dtype: 'float32' } },
+      forward: ({ slope, offset, x, y }) => ({
+        errors: tf.sub(tf.add(tf.mul(x, slope), offset), y),
+      }),
+      loss: ({ errors }, { share }) => tf.mul(tf.sum(tf.square(errors)), share),
+    }),
+    collate: (batch) => ({
+      x: Float32Array.from(batch, ({ x }) => x),
+      y: Float32Array.from(batch, ({ y }) => y),
+    }),
+    targets: (_, step) => ({ share: Float32Array.of(1 / step.flat().length) }),
+    metrics(step, outputs) {
+      const errors = outputs.flatMap((each) => [...each.errors]);
+      const points = step.flat().length;
+      return { loss: errors.reduce((sum, error) => sum + error ** 2, 0) / points, points };
+    },
+  };
+}
+
+const POINTS: Point[] = [-2, -1, 0, 1, 2, 3].map((x) => ({ x, y: 3 * x - 1 }));
+
+const start = (): Map<string, HostTensor> =>
+  new Map([
+    ['slope', { shape: [1], dtype: 'float32', data: Float32Array.of(0) }],
+    ['offset', { shape: [1], dtype: 'float32', data: Float32Array.of(0) }],
+  ]);
+
+async function fit(changes: Partial<OptimizeOptions<readonly Point[]>> = {}, weights = start()) {
+  const steps = changes.steps ?? 200;
+  const events: OptimizeEvent<readonly Point[], Metrics>[] = [];
+  const options = {
+    device,
+    steps,
+    batches: () => [POINTS],
+    learningRate: linearDecay(0.2, { steps }),
+    maxGradNorm: 1e9,
+    ...changes,
+  };
+  for await (const event of optimize(weights, leastSquares(), options)) events.push(event);
+  const [slope, offset] = ['slope', 'offset'].map((name) => Number(weights.get(name)!.data[0]));
+  return { events, slope, offset };
+}
+
+describe('the loop', () => {
+  it('minimizes an objective of one’s own', async () => {
+    const { events, slope, offset } = await fit();
+    expect(events.map(({ type }) => type)).toEqual(Array.from({ length: 200 }, () => 'step'));
+    expect(slope).toBeCloseTo(3, 2);
+    expect(offset).toBeCloseTo(-1, 2);
+  });
+
+  it('takes the same step of several batches as of one, whatever their sizes', async () => {
+    const whole = await fit({ steps: 3 });
+    const parts = await fit({
+      steps: 3,
+      batches: () => [POINTS.slice(0, 1), POINTS.slice(1, 4), POINTS.slice(4)],
+    });
+    expect(parts.slope).toBeCloseTo(whole.slope, 6);
+    expect(parts.offset).toBeCloseTo(whole.offset, 6);
+    expect(parts.events.map((event) => event.type === 'step' && event.metrics.points)).toEqual([6, 6, 6]);
+  });
+
+  it('validates after every so many steps, also after the last', async () => {
+    const validation = { batches: [POINTS.slice(0, 2), POINTS.slice(2, 3)], everySteps: 2 };
+    const { events } = await fit({ steps: 4, validation });
+    expect(events.map(({ type, step }) => `${type} ${step}`)).toEqual([
+      ...['step 1', 'step 2', 'validated 2', 'step 3', 'step 4', 'validated 4'],
+    ]);
+    for (const event of events) if (event.type === 'validated') expect(event.metrics.points).toBe(3);
+  });
+
+  it('ends at a loss that is no number: names the step, gives its batches, and leaves the weights', async () => {
+    const weights = start();
+    const broken = [{ x: NaN, y: 1 }];
+    const events: OptimizeEvent<readonly Point[], Metrics>[] = [];
+    const options = {
+      ...{ device, steps: 3, learningRate: () => 0.1, maxGradNorm: 1 },
+      batches: (step: number) => [step === 1 ? broken : POINTS],
+    };
+    const training = async () => {
+      for await (const event of optimize(weights, leastSquares(), options)) events.push(event);
+    };
+    await expect(training()).rejects.toThrow('the loss is NaN at optimizer step 2');
+    expect(events.map(({ type, step }) => `${type} ${step}`)).toEqual(['step 1', 'diverged 2']);
+    expect((events[1] as Extract<(typeof events)[number], { type: 'diverged' }>).batches).toEqual([broken]);
+    expect(weights.get('slope')!.data).toEqual(Float32Array.of(0));
+  });
+
+  it('is the one that preference pairs are trained on: the same optimizer, asked as often', async () => {
+    const policy = randomPolicy(8, { initStd: 0.2 });
+    const opened = vi.spyOn(device, 'openOptimizer');
+    await fit({ steps: 1 });
+    const weights = copyWeights(policy.weights);
+    const training = trainDpo({ ...policy, weights }, randomPairs(policy.config, 2), OPTIONS);
+    for await (const event of training) expect(event.type).toBe('step');
+    expect(opened).toHaveBeenCalledTimes(2);
+    opened.mockRestore();
+  });
+});
