@@ -2,14 +2,9 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyMel, melFilterBank } from '../../lib/audio/mel.js';
 import { hannWindow, stft, type StftOptions } from '../../lib/audio/stft.js';
-import { readWav, toMono } from '../../lib/audio/wav.js';
+import { readWav, toMono, type MonoRecording } from '../../lib/audio/wav.js';
 import { uniformStream } from '../../lib/random.js';
-import {
-  extractFeatures,
-  segmentCountOf,
-  type NisqaFeatures,
-  type NisqaInput,
-} from '../../lib/scoring/nisqa/features.js';
+import { extractFeatures, segmentCountOf, type NisqaFeatures } from '../../lib/scoring/nisqa/features.js';
 import { compileMel } from '../../lib/scoring/nisqa/mel-program.js';
 import { DIMENSIONS } from '../../lib/scoring/nisqa/network.js';
 import { loadNisqa, type Nisqa, type NisqaScores } from '../../lib/scoring/nisqa/nisqa.js';
@@ -21,7 +16,7 @@ import { torchFile } from '../support/torch-file.js';
 const seconds = (count: number) => new Float32Array(count * 16000);
 
 /** As in the engine's worker, but from this thread. */
-async function featuresOf(recordings: readonly NisqaInput[]): Promise<NisqaFeatures[]> {
+async function featuresOf(recordings: readonly MonoRecording[]): Promise<NisqaFeatures[]> {
   const rates = [...new Set(recordings.map(({ sampleRateHz }) => sampleRateHz))];
   const programs = await Promise.all(rates.map((rate) => compileMel(rate, device)));
   const features = await extractFeatures(
@@ -79,7 +74,7 @@ describe('the features of NISQA', () => {
   });
 });
 
-function decibelsByFft({ samples, sampleRateHz }: NisqaInput): number[] {
+function decibelsByFft({ samples, sampleRateHz }: MonoRecording): number[] {
   const fftSize = 4096;
   const filters = melFilterBank({ sampleRateHz, fftSize, bands: 48, maxHz: 20_000 });
   const options: StftOptions = {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { readWav, toMono } from '../../audio/wav.js';
+import { readWav, toMono, type MonoRecording } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { compiledModule, CpuDevice, defaultThreads, keepPrograms, type Device } from '../../engine/index.js';
@@ -7,7 +7,7 @@ import type { OnNotice } from '../../notice.js';
 import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
 import { UnscorableSample } from '../unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
-import { segmentCountOf, type NisqaInput } from './features.js';
+import { segmentCountOf } from './features.js';
 import { compileMel } from './mel-program.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
 import type { ScoreLoop } from './score-loop.js';
@@ -27,8 +27,6 @@ export interface NisqaScores {
   loud: number;
 }
 
-export type { NisqaInput } from './features.js';
-
 /** NISQA, ready to score. */
 export interface Nisqa {
   /**
@@ -37,7 +35,7 @@ export interface Nisqa {
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<NisqaScores>;
   /** Scores many recordings, several in each run of the network; an UnscorableSample in the place of each that cannot be scored. */
-  scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | UnscorableSample)[]>;
+  scoreBatch(recordings: readonly MonoRecording[]): Promise<(NisqaScores | UnscorableSample)[]>;
   /** Scores a WAV file, its channels averaged; errors name the file. */
   scoreFile(path: string): Promise<NisqaScores>;
   /** Frees the network, and the devices that were opened for it. */
@@ -139,7 +137,7 @@ const workerCount = (): number => Math.min(defaultThreads(), availableParallelis
 /** Features and network on one device. */
 interface NisqaWorker {
   /** Of recordings that {@link segmentCountOf} accepts. */
-  score(recordings: readonly NisqaInput[]): Promise<NisqaScores[]>;
+  score(recordings: readonly MonoRecording[]): Promise<NisqaScores[]>;
   dispose(): Promise<void>;
 }
 
@@ -172,7 +170,7 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promi
 
 /** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */
 function* batches(
-  recordings: readonly NisqaInput[],
+  recordings: readonly MonoRecording[],
   onError: (index: number, error: UnscorableSample) => void,
 ): Generator<number[]> {
   let batch: number[] = [];
