@@ -63,6 +63,11 @@ const PLACE: WeightsPlace = {
 const MAX_BATCH_SEGMENTS = 128;
 /** Batches a worker has at once, so that it never waits for the next one's samples. */
 const BATCHES_A_WORKER = 2;
+/**
+ * Sample rates, the first that a worker meets, whose programs it keeps. That of another rate is compiled for the call that has it and freed
+ * after it: a program must stay as long as a call runs it, and calls run side by side.
+ */
+const MOST_RATES = 32;
 
 /** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
 export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Promise<string> {
@@ -143,26 +148,31 @@ interface NisqaWorker {
 
 async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promise<NisqaWorker> {
   const network = await device.load(model);
-  /** Compiled for each sample rate when a recording first has it. */
-  const melPrograms = keepPrograms(Infinity);
-  const melSessionOf = async (sampleRateHz: number): Promise<number> => {
-    const program = await melPrograms.get(String(sampleRateHz), () => compileMel(sampleRateHz, device));
-    return program.handle!;
-  };
+  const melPrograms = keepPrograms(MOST_RATES);
+  const keptRates = new Set<number>();
   return {
     async score(recordings) {
-      const melSessions = new Map<number, number>();
-      for (const { sampleRateHz } of recordings)
-        melSessions.set(sampleRateHz, await melSessionOf(sampleRateHz));
-      const loop: ScoreLoop = { network, melSessions, recordings };
-      const scores: NisqaScores[] = [];
-      for await (const values of device.stream<Float32Array>(
-        compiledModule('./score-loop.js', import.meta.url),
-        loop,
-      ))
-        for (let at = 0; at < values.length; at += DIMENSIONS.length)
-          scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
-      return scores;
+      const passingPrograms = keepPrograms(Infinity);
+      try {
+        const melSessions = new Map<number, number>();
+        for (const { sampleRateHz } of recordings) {
+          if (keptRates.size < MOST_RATES) keptRates.add(sampleRateHz);
+          const programs = keptRates.has(sampleRateHz) ? melPrograms : passingPrograms;
+          const compileIt = () => compileMel(sampleRateHz, device);
+          melSessions.set(sampleRateHz, (await programs.get(String(sampleRateHz), compileIt)).handle!);
+        }
+        const loop: ScoreLoop = { network, melSessions, recordings };
+        const scores: NisqaScores[] = [];
+        for await (const values of device.stream<Float32Array>(
+          compiledModule('./score-loop.js', import.meta.url),
+          loop,
+        ))
+          for (let at = 0; at < values.length; at += DIMENSIONS.length)
+            scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
+        return scores;
+      } finally {
+        await passingPrograms.release();
+      }
     },
     dispose: () => releaseAll([() => device.unload(network), () => melPrograms.release()]),
   };
