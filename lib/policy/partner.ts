@@ -11,6 +11,7 @@ import { openPartnerPrograms, type PartnerPrograms, type PartnerShape } from './
 import { attentionMask, padPositions, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
+/** A completion of codebook 0 that the partner fills, with the prompt that it answers: the instruction, and the source's codes. */
 export interface PartnerItem {
   instruction: string;
   source: Codes;
@@ -91,9 +92,14 @@ export interface Partner {
   fill(items: readonly PartnerItem[], signal?: AbortSignal): Promise<Codes[]>;
   /** Frees the device's copy of the weights; the next `fill` makes it again. */
   releaseWeights(): Promise<void>;
+  /** Frees all that it holds on the device. */
   dispose(): Promise<void>;
 }
 
+/**
+ * Opens the non-autoregressive partner of a policy: a second model that writes codebooks 1 and up of completions, each frame's likeliest code
+ * (as the second model of VALL-E does: Wang et al. 2023).
+ */
 export function openPartner(model: Policy, device: Device): Partner {
   const programs = openPartnerPrograms(model, device);
   const maxFrames = model.config.max_position_embeddings;

@@ -39,7 +39,7 @@ export interface Reward {
   /**
    * Scores samples, at most 16 in a call, several calls at a time.
    *
-   * What it throws is no sample's fault: it is called again, and the run stops when it throws {@link SCORER_TRIES} times. So it does when the
+   * What it throws is no sample's fault: it is called again, and the run stops when it throws three times. So it does when the
    * scores are not one for each sample. NaN or an infinity stops the run at once. An UnscorableSample drops the sample that it came from.
    *
    * @param signal is aborted when the run stops and no score is wanted any more

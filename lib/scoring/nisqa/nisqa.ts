@@ -81,12 +81,14 @@ export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Pro
  * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
  * @param options.device runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided:
  * its operators are too small to be divided themselves
+ * @param options.onNotice is told of a download, with the licence
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
 export async function loadNisqa(
   weightsPath?: string,
-  { device, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+  options: { device?: Device; onNotice?: OnNotice } = {},
 ): Promise<Nisqa> {
+  const { device, onNotice } = options;
   const path = await findNisqaWeights(weightsPath, onNotice);
   const name = nameWeights(PLACE, path, weightsPath);
   const weights = parseNisqaWeights(await readGivenFile(path, name), name);
