@@ -16,6 +16,11 @@ export interface MonoRecording {
   sampleRateHz: number;
 }
 
+/** A mono recording with a name. */
+export interface NamedRecording extends MonoRecording {
+  name: string;
+}
+
 /** Reads a WAV file; see {@link parseWav}. */
 export async function readWav(path: string): Promise<Recording> {
   return parseWav(await readGivenFile(path), path);

@@ -50,8 +50,7 @@ export function opinionGuard(scorer: OpinionScorer): Guard {
   return {
     figures: [scorer.model],
     async measure(sample) {
-      const { samples, sampleRateHz } = await sample.audio();
-      return { [scorer.model]: await scorer.score(samples, sampleRateHz) };
+      return { [scorer.model]: await scorer.score(await sample.audio()) };
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { MonoRecording } from '../audio/wav.js';
 import type { DatasetItem } from '../data/item.js';
 import { orUnscorable, UnscorableSample } from '../scoring/unscorable.js';
 
@@ -10,7 +11,7 @@ export interface Sample {
    * The sample's waveform, mono, made on first use.
    * @throws UnscorableSample for a completion that is too long to be heard
    */
-  audio(): Promise<{ samples: Float32Array; sampleRateHz: number }>;
+  audio(): Promise<MonoRecording>;
 }
 
 /** What a reward says of a sample: how good it is, or why it cannot be scored. */

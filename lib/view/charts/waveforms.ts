@@ -1,12 +1,7 @@
 import type { Data, Layout } from 'plotly.js-dist';
-import type { MonoRecording } from '../../audio/wav.js';
+import type { NamedRecording } from '../../audio/wav.js';
 import { escapeChartText } from '../escape.js';
 import { COLORS, axis, baseLayout, emptyFigure, panelTitle, translucent, type Figure } from '../figure.js';
-
-/** A mono recording with a name. */
-export interface NamedRecording extends MonoRecording {
-  name: string;
-}
 
 /** Columns of a panel: more than a screen shows would only make the notebook bigger. */
 const COLUMNS = 400;
