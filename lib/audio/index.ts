@@ -1,5 +1,13 @@
 /** `speech-dpo/audio`: WAV files in and out, resampling, spectrograms' mathematics: sound as arrays of numbers. */
-export { encodeWav, parseWav, readWav, toMono, type Recording } from './wav.js';
+export {
+  encodeWav,
+  parseWav,
+  readWav,
+  toMono,
+  type MonoRecording,
+  type NamedRecording,
+  type Recording,
+} from './wav.js';
 export { resample } from './resample.js';
 export { hannWindow, stft, type StftOptions } from './stft.js';
 export { applyMel, melFilterBank, type MelBand, type MelOptions } from './mel.js';

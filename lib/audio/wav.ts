@@ -10,6 +10,17 @@ export interface Recording {
   sampleRateHz: number;
 }
 
+/** Sound of one channel as floats in [-1, 1]: what a codec makes, and what scorers, players and charts are given. */
+export interface MonoRecording {
+  samples: Float32Array;
+  sampleRateHz: number;
+}
+
+/** A mono recording with a name. */
+export interface NamedRecording extends MonoRecording {
+  name: string;
+}
+
 /** Reads a WAV file; see {@link parseWav}. */
 export async function readWav(path: string): Promise<Recording> {
   return parseWav(await readGivenFile(path), path);

@@ -20,6 +20,7 @@ import { sigmoidLoss } from './sigmoid-loss.js';
 export type { PreferencePair } from './batch.js';
 export type { TrainingSnapshot } from '../train/training-state.js';
 
+/** How a policy is trained on preference pairs. */
 export interface DpoOptions {
   /** Where the policy is trained. */
   device: Device;
@@ -51,6 +52,10 @@ export interface DpoOptions {
   afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }
 
+/**
+ * What a training yields: `step` after each optimizer step, with the log-probabilities of chosen and rejected of its pairs; `validated` after
+ * each epoch, where pairs are held out.
+ */
 export type DpoEvent =
   | { type: 'step'; epoch: number; step: number; steps: number; metrics: DpoMetrics; logps: Float32Array }
   | { type: 'validated'; epoch: number; step: number; metrics: DpoMetrics }

@@ -33,6 +33,7 @@ const exampleSchema = z.strictObject({
 
 const indexSchema = z.strictObject({ sampleRateHz: z.number(), examples: z.array(exampleSchema) });
 
+/** One of a run's WAV files: where it comes from, of which prompt, and what reward its sound has. */
 export type AudioExample = z.infer<typeof exampleSchema>;
 /** audio.json: the run's WAV files and what each one is. */
 export type AudioIndex = z.infer<typeof indexSchema>;

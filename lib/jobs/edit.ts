@@ -15,6 +15,7 @@ const samplingSchema = parametersSchema
   .pick({ seed: true, maxNewTokens: true })
   .extend({ temperature: z.number().min(0) });
 
+/** Which recording is edited how, and by which model. */
 export interface EditOptions extends ModelSources {
   wav: string;
   instruction: string;

@@ -11,6 +11,7 @@ import { openCodec } from '../codec/open.js';
 import { findModelPart, type ModelSources } from './sources.js';
 import type { OnNotice } from '../notice.js';
 
+/** Which recordings become a dataset, and by which codec. */
 export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'> {
   /** Folder of the recordings. */
   wav: string;

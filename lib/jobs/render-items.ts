@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { encodeWav } from '../audio/wav.js';
+import { encodeWav, type NamedRecording } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { sampleCompletions } from '../experiment/sample.js';
 import { synthesize } from '../experiment/synthesize.js';
@@ -14,7 +14,7 @@ import { openPrompts } from './prompts.js';
 export interface RenderedItem {
   instruction: string;
   /** "source", what the policy was asked to edit; "target", what the data set holds as the edit; "policy", what the policy made of it. */
-  recordings: { name: string; samples: Float32Array; sampleRateHz: number }[];
+  recordings: NamedRecording[];
 }
 
 /**

@@ -1,9 +1,8 @@
 import { join, resolve, sep } from 'node:path';
 import type { AudioExample } from '../experiment/audio-examples.js';
 import { encodeMuLawWav } from '../audio/mu-law.js';
-import { encodeWav } from '../audio/wav.js';
+import { encodeWav, type NamedRecording } from '../audio/wav.js';
 import { audioPlayer } from '../view/audio-player.js';
-import type { NamedRecording } from '../view/charts.js';
 import {
   ROLE_NAMES,
   clipsByPrompt,

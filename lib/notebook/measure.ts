@@ -1,6 +1,6 @@
+import type { NamedRecording } from '../audio/wav.js';
 import { measureRecordings, type Measurement } from '../scoring/measure.js';
 import type { Comparison, MetricName } from '../scoring/metrics.js';
-import type { NamedRecording } from '../view/charts.js';
 import { NO_TEX } from '../view/escape.js';
 import { metricNotes, metricTable } from '../view/metric-table.js';
 import { htmlTable, textTable, type Table } from '../view/table.js';

@@ -14,6 +14,7 @@ import {
 import { attentionMask, padPositions, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
+/** A completion of codebook 0 that the partner fills, with the prompt that it answers: the instruction, and the source's codes. */
 export interface PartnerItem {
   instruction: string;
   source: Codes;
@@ -78,10 +79,16 @@ export interface Partner {
   fill(items: readonly PartnerItem[], signal?: AbortSignal): Promise<Codes[]>;
   /** Frees the device's copy of the weights; the next `fill` makes it again. */
   releaseWeights(): Promise<void>;
+  /** Frees all that it holds on the device. */
   dispose(): Promise<void>;
 }
 
-/** @throws Error in one sentence when the model's architecture is no partner's */
+/**
+ * Opens the non-autoregressive partner of a policy: a second model that writes codebooks 1 and up of completions, each frame's likeliest code
+ * (as the second model of VALL-E does: Wang et al. 2023).
+ *
+ * @throws Error in one sentence when the model's architecture is no partner's
+ */
 export function openPartner(policy: Policy, device: Device): Partner {
   const { title, partner: network } = policy.architecture;
   if (!network)

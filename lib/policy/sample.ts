@@ -4,6 +4,7 @@ import { openCompletionWriter } from './generate.js';
 import type { Policy } from './policy.js';
 import type { SamplingRules } from './warp.js';
 
+/** How completions are sampled: how many of each prompt, how long, by which rules and from which seed. */
 export interface SamplingOptions extends SamplingRules {
   samplesPerPrompt: number;
   seed: number;
@@ -12,6 +13,10 @@ export interface SamplingOptions extends SamplingRules {
   signal?: AbortSignal;
 }
 
+/**
+ * What sampling yields: how many of all samples are finished, and each completion once it is, in any order. `finished` is false where
+ * `maxNewTokens` cut it off.
+ */
 export type SamplingEvent =
   | { type: 'progress'; done: number; total: number }
   | { type: 'completion'; promptIndex: number; sampleIndex: number; codes: number[]; finished: boolean };

@@ -8,6 +8,7 @@ import { mosReward } from './mos.js';
 import type { Reward } from './reward.js';
 
 export const rewardNames = ['even-token', 'length', 'mos'] as const;
+/** The rewards that come with the package. */
 export type RewardName = (typeof rewardNames)[number];
 
 export function isBuiltIn(name: string): name is RewardName {

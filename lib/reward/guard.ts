@@ -31,7 +31,9 @@ export const GUARD_FIGURES = {
   clipping: { label: 'clipped samples', unit: 'percent', better: 'lower' },
 } as const satisfies Record<string, FigureMeaning>;
 
+/** A figure that a guard measures, by its name in {@link GUARD_FIGURES}. */
 export type GuardFigure = keyof typeof GUARD_FIGURES;
+/** What guards measured of one sample; a figure that could not be measured is absent. */
 export type GuardFigures = Partial<Record<GuardFigure, number>>;
 
 export const meaningOf = (figure: GuardFigure): FigureMeaning => GUARD_FIGURES[figure];
@@ -48,8 +50,7 @@ export function opinionGuard(scorer: OpinionScorer): Guard {
   return {
     figures: [scorer.model],
     async measure(sample) {
-      const { samples, sampleRateHz } = await sample.audio();
-      return { [scorer.model]: await scorer.score(samples, sampleRateHz) };
+      return { [scorer.model]: await scorer.score(await sample.audio()) };
     },
   };
 }

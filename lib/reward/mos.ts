@@ -6,8 +6,8 @@ import { rewardOf, type Reward } from './reward.js';
 /** The opinion score that a network predicts for the sample's audio. Silence, which NISQA gives 2.1, cannot be scored. */
 export function mosReward(scorer: OpinionScorer): Reward {
   return rewardOf('mos', OPINION_LABELS[scorer.model], async (sample) => {
-    const { samples, sampleRateHz } = await sample.audio();
-    if (isSilent(samples, sampleRateHz)) throw new UnscorableSample('it is silent');
-    return scorer.score(samples, sampleRateHz);
+    const recording = await sample.audio();
+    if (isSilent(recording.samples, recording.sampleRateHz)) throw new UnscorableSample('it is silent');
+    return scorer.score(recording);
   });
 }

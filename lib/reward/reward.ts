@@ -1,3 +1,4 @@
+import type { MonoRecording } from '../audio/wav.js';
 import type { DatasetItem } from '../data/item.js';
 import { orUnscorable, UnscorableSample } from '../scoring/unscorable.js';
 
@@ -10,7 +11,7 @@ export interface Sample {
    * The sample's waveform, mono, made on first use.
    * @throws UnscorableSample for a completion that is too long to be heard
    */
-  audio(): Promise<{ samples: Float32Array; sampleRateHz: number }>;
+  audio(): Promise<MonoRecording>;
 }
 
 /** What a reward says of a sample: how good it is, or why it cannot be scored. */
@@ -39,7 +40,7 @@ export interface Reward {
   /**
    * Scores samples, at most 16 in a call, several calls at a time.
    *
-   * What it throws is no sample's fault: it is called again, and the run stops when it throws {@link SCORER_TRIES} times. So it does when the
+   * What it throws is no sample's fault: it is called again, and the run stops when it throws three times. So it does when the
    * scores are not one for each sample. NaN or an infinity stops the run at once. An UnscorableSample drops the sample that it came from.
    *
    * @param signal is aborted when the run stops and no score is wanted any more

@@ -16,7 +16,7 @@ export function isRunCheckpoint(path: string): boolean {
 }
 
 /**
- * Finds the checkpoint that a path means, see {@link isRunCheckpoint}.
+ * Finds the checkpoint that a path means: `model_output/{name}/iter_{k}`, or the `dpo_model` in it.
  *
  * @throws Error saying what a checkpoint's path looks like, or that there is none
  */

@@ -5,6 +5,7 @@ import type { Statistics } from './statistics.js';
 /** Evaluation of the untouched policy carries this iteration number; iteration k's evaluation comes after its training. */
 export const ORIGINAL = -1;
 
+/** Prompts that are trained on, or held out. */
 export type Split = 'train' | 'test';
 
 /** One guard figure over the samples of an evaluation that have a reward. */

@@ -98,6 +98,7 @@ export const parametersSchema = z.strictObject({
   validationShare: z.number().min(0).lt(1).default(0.1).describe('share of pairs kept for validation'),
 });
 
+/** All parameters of a run, checked and complete; {@link parseParameters} makes them of those that are given. */
 export type Parameters = z.infer<typeof parametersSchema>;
 
 /** Codes: no edit that the embedded policy has learned is longer than 169. */

@@ -72,14 +72,17 @@ const PLACE: WeightsPlace = {
  * Suppressors", ICASSP 2022, and its published code.
  *
  * @param weightsFolder holds sig_bak_ovr.onnx and model_v8.onnx; default: the environment's DNSMOS_WEIGHTS, then the user's cache,
- * into which pip (of {@link findPython}) gets them from the wheel speechmos where they are missing
+ * into which pip gets them from the wheel speechmos where they are missing (of the Python in SPEECH_DPO_PYTHON, else of .venv, else the
+ * system's)
  * @param options.device runs the networks; default: a CPU device of its own, which `dispose` closes
+ * @param options.onNotice is told of a download, with the licence
  * @throws Error when the weights are not found (saying how to provide them) or are no ONNX models
  */
 export async function loadDnsmos(
   weightsFolder?: string,
-  { device, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+  options: { device?: Device; onNotice?: OnNotice } = {},
 ): Promise<Dnsmos> {
+  const { device, onNotice } = options;
   const folder = await findWeights(PLACE, weightsFolder, onNotice);
   const nameOf = (path: string) => nameWeights(PLACE, path, weightsFolder);
   return openParts((opened) => {

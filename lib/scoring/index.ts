@@ -1,6 +1,6 @@
 /** `speech-dpo/scoring`: speech quality and intelligibility of a waveform: NISQA, DNSMOS, STOI, PESQ, word errors, level. */
 export { UnscorableSample } from './unscorable.js';
-export { loadNisqa, type Nisqa, type NisqaInput, type NisqaScores } from './nisqa/nisqa.js';
+export { loadNisqa, type Nisqa, type NisqaScores } from './nisqa/nisqa.js';
 export { loadDnsmos, type Dnsmos, type DnsmosScores } from './dnsmos.js';
 export { isSilent, measureLevel, type LevelScores } from './silence.js';
 export { extendedStoi, stoi } from './stoi.js';

@@ -1,3 +1,4 @@
+import type { MonoRecording } from '../audio/wav.js';
 import type { OnNotice } from '../notice.js';
 import {
   METRIC_NAMES,
@@ -7,7 +8,6 @@ import {
   type MetricName,
   type Score,
 } from './metrics.js';
-import type { NisqaInput } from './nisqa/nisqa.js';
 import type { UnscorableSample } from './unscorable.js';
 
 /** What one metric says of several recordings, or why it says nothing of them, or of one of them. */
@@ -25,7 +25,7 @@ export interface Measurement {
  * @param onNotice is told of downloads
  */
 export async function* measureRecordings(
-  recordings: readonly NisqaInput[],
+  recordings: readonly MonoRecording[],
   comparison: Comparison = {},
   metrics: readonly MetricName[] = METRIC_NAMES,
   onNotice?: OnNotice,
@@ -38,7 +38,7 @@ export async function* measureRecordings(
 
 async function measure(
   name: MetricName,
-  recordings: readonly NisqaInput[],
+  recordings: readonly MonoRecording[],
   comparison: Comparison,
   onNotice?: OnNotice,
 ): Promise<(Score | UnscorableSample)[]> {
@@ -56,7 +56,7 @@ async function measure(
 
 async function scoreAll(
   name: MetricName,
-  recordings: readonly NisqaInput[],
+  recordings: readonly MonoRecording[],
   comparison: Comparison,
   onNotice?: OnNotice,
 ): Promise<(Score | UnscorableSample)[]> {
@@ -68,7 +68,7 @@ async function scoreAll(
   }
 }
 
-function toOneLength(a: NisqaInput, b: NisqaInput): [NisqaInput, NisqaInput] {
+function toOneLength(a: MonoRecording, b: MonoRecording): [MonoRecording, MonoRecording] {
   const length = Math.min(a.samples.length, b.samples.length);
   return [
     { ...a, samples: a.samples.slice(0, length) },

@@ -1,6 +1,7 @@
+import type { MonoRecording } from '../audio/wav.js';
 import type { OnNotice } from '../notice.js';
 import { loadDnsmos } from './dnsmos.js';
-import { loadNisqa, type NisqaInput } from './nisqa/nisqa.js';
+import { loadNisqa } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
@@ -17,7 +18,7 @@ export interface Metric {
    * An UnscorableSample in the place of each recording that cannot be scored; it says why, and not which recording.
    * @throws whatever is not a recording's own fault
    */
-  score: (recordings: readonly NisqaInput[]) => Promise<(Score | UnscorableSample)[]>;
+  score: (recordings: readonly MonoRecording[]) => Promise<(Score | UnscorableSample)[]>;
   dispose?: () => Promise<void>;
 }
 
@@ -42,13 +43,13 @@ const ALONE = {
 
 /** Metrics that compare with a reference: the same words, undamaged. */
 const COMPARING = {
-  stoi: async (reference: NisqaInput): Promise<Metric> => ({
+  stoi: async (reference: MonoRecording): Promise<Metric> => ({
     score: each((recording) => stoi(...alike(reference, recording), reference.sampleRateHz)),
   }),
-  estoi: async (reference: NisqaInput): Promise<Metric> => ({
+  estoi: async (reference: MonoRecording): Promise<Metric> => ({
     score: each((recording) => extendedStoi(...alike(reference, recording), reference.sampleRateHz)),
   }),
-  pesq: async (reference: NisqaInput): Promise<Metric> => {
+  pesq: async (reference: MonoRecording): Promise<Metric> => {
     // Tells before any recording is scored whether Python has the package, and whether the reference will do.
     const [itself] = await measurePesq(reference.samples, [reference.samples], reference.sampleRateHz);
     if (itself instanceof UnscorableSample) throw new Error(`the reference will not do: ${itself.message}`);
@@ -60,7 +61,7 @@ const COMPARING = {
 const WORDED = {
   wer: async (text: string, onNotice?: OnNotice): Promise<Metric> => {
     const { transcribe, dispose } = await openTranscriber({ onNotice });
-    const compare = async ({ samples, sampleRateHz }: NisqaInput) => {
+    const compare = async ({ samples, sampleRateHz }: MonoRecording) => {
       const transcript = await transcribe(samples, sampleRateHz);
       const { alignment, ...counts } = wordErrors(text, transcript);
       return { ...counts, transcript, alignment: formatAlignment(alignment) };
@@ -86,7 +87,7 @@ export function needsText(name: MetricName): name is keyof typeof WORDED {
 
 /** What recordings are compared with, where a metric compares. */
 export interface Comparison {
-  reference?: NisqaInput;
+  reference?: MonoRecording;
   /** What is said in them. */
   text?: string;
 }
@@ -114,7 +115,9 @@ export async function openMetric(
 }
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */
-function each(score: (recording: NisqaInput) => object | number | Promise<object | string>): Metric['score'] {
+function each(
+  score: (recording: MonoRecording) => object | number | Promise<object | string>,
+): Metric['score'] {
   return async (recordings) => {
     const results: (Score | UnscorableSample)[] = [];
     for (const recording of recordings)
@@ -127,10 +130,10 @@ function each(score: (recording: NisqaInput) => object | number | Promise<object
 const CRASH = / ended with SIG(SEGV|ABRT|FPE|BUS|ILL)$/;
 
 async function pesqOfAll(
-  reference: NisqaInput,
-  recordings: readonly NisqaInput[],
+  reference: MonoRecording,
+  recordings: readonly MonoRecording[],
 ): Promise<(Score | UnscorableSample)[]> {
-  const measure = (some: readonly NisqaInput[]) =>
+  const measure = (some: readonly MonoRecording[]) =>
     measurePesq(
       reference.samples,
       some.map(({ samples }) => samples),
@@ -152,14 +155,14 @@ async function pesqOfAll(
   return results.map((error) => error ?? scores.shift()!);
 }
 
-function otherRate(reference: NisqaInput, recording: NisqaInput): UnscorableSample | undefined {
+function otherRate(reference: MonoRecording, recording: MonoRecording): UnscorableSample | undefined {
   if (recording.sampleRateHz === reference.sampleRateHz) return undefined;
   return new UnscorableSample(
     `its sample rate is ${recording.sampleRateHz} Hz, the reference's ${reference.sampleRateHz} Hz`,
   );
 }
 
-function alike(reference: NisqaInput, recording: NisqaInput): [Float32Array, Float32Array] {
+function alike(reference: MonoRecording, recording: MonoRecording): [Float32Array, Float32Array] {
   const error = otherRate(reference, recording);
   if (error) throw error;
   return [reference.samples, recording.samples];

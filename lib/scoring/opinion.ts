@@ -1,5 +1,6 @@
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
+import type { MonoRecording } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
 import { loadNisqa } from './nisqa/nisqa.js';
@@ -19,7 +20,7 @@ export const OPINION_LABELS: Record<OpinionModel, string> = {
 export interface OpinionScorer {
   readonly model: OpinionModel;
   /** @throws UnscorableSample saying why the recording cannot be scored */
-  score(samples: Float32Array, sampleRateHz: number): Promise<number>;
+  score(recording: MonoRecording): Promise<number>;
   /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
@@ -39,15 +40,14 @@ export async function openOpinionScorer(
     const nisqa = await loadNisqa(undefined, options);
     return {
       model,
-      score: async (samples, sampleRateHz) => (await nisqa.score(samples, sampleRateHz)).mos,
+      score: async ({ samples, sampleRateHz }) => (await nisqa.score(samples, sampleRateHz)).mos,
       dispose: () => nisqa.dispose(),
     };
   }
   const dnsmos = await loadDnsmos(undefined, options);
   return {
     model,
-    score: async (samples, sampleRateHz) =>
-      (await dnsmos.score(fillWindow(samples, sampleRateHz), DNSMOS_RATE_HZ)).ovrl,
+    score: async (recording) => (await dnsmos.score(fillWindow(recording), DNSMOS_RATE_HZ)).ovrl,
     dispose: () => dnsmos.dispose(),
   };
 }
@@ -56,7 +56,7 @@ export async function openOpinionScorer(
  * At DNSMOS's rate, a shorter recording repeated to fill exactly one window. DNSMOS repeats it too, but may then rate up to seven windows
  * of the same sound, each as long to compute.
  */
-function fillWindow(samples: Float32Array, sampleRateHz: number): Float32Array {
+function fillWindow({ samples, sampleRateHz }: MonoRecording): Float32Array {
   checkRate(sampleRateHz, DNSMOS_RATE_HZ);
   const resampled = resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
   if (samples.length === 0 || resampled.length >= WINDOW_SAMPLES) return resampled;

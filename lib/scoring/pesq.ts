@@ -14,7 +14,7 @@ export type PesqScores = Partial<Record<PesqMode, number>>;
 export interface PesqOptions {
   /** Default: both at 16 kHz, narrow band at 8 kHz. */
   modes?: readonly PesqMode[];
-  /** Python with the package pesq; default: {@link findPython}'s. */
+  /** Python with the package pesq; default: the one in SPEECH_DPO_PYTHON, else that of .venv, else the system's. */
   python?: string;
 }
 

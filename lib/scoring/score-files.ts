@@ -1,4 +1,4 @@
-import { readWav, toMono } from '../audio/wav.js';
+import { readWav, toMono, type MonoRecording } from '../audio/wav.js';
 import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { releaseAll } from '../release.js';
@@ -11,7 +11,6 @@ import {
   type MetricName,
   type Score,
 } from './metrics.js';
-import type { NisqaInput } from './nisqa/nisqa.js';
 import { scorerFailure, UnscorableSample } from './unscorable.js';
 
 /** What files are scored by, and what they are compared with. */
@@ -58,7 +57,7 @@ export async function* scoreFiles(
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);
       const recordings = await Promise.all(batch.map(readMono));
-      const readable = recordings.filter((recording) => !(recording instanceof Error)) as NisqaInput[];
+      const readable = recordings.filter((recording) => !(recording instanceof Error)) as MonoRecording[];
       const columns: [MetricName, (Score | UnscorableSample)[]][] = [];
       for (const [name, metric] of metrics) {
         signal?.throwIfAborted();
@@ -91,7 +90,7 @@ function checkMetrics({ metrics, reference, text }: ScoreFilesOptions): void {
     throw new Error('wer compares with what was said: give it with --text "THE WORDS"');
 }
 
-async function readReference({ metrics, reference }: ScoreFilesOptions): Promise<NisqaInput | undefined> {
+async function readReference({ metrics, reference }: ScoreFilesOptions): Promise<MonoRecording | undefined> {
   if (reference === undefined || !metrics.some(needsReference)) return undefined;
   const recording = await readMono(reference);
   if (recording instanceof Error) throw recording;
@@ -104,7 +103,7 @@ const nameBatch = (files: readonly string[]) =>
 /** Codes of system errors that say nothing of the file. */
 const MACHINE_ERRORS = ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM'];
 
-async function readMono(path: string): Promise<NisqaInput | Error> {
+async function readMono(path: string): Promise<MonoRecording | Error> {
   try {
     const recording = await readWav(path);
     return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };

@@ -35,7 +35,7 @@ const FILES = [
 
 /** Which recognizer, and how it runs. */
 export interface TranscriberOptions {
-  /** A local folder, or a name on the Hugging Face hub; default: the environment variable WHISPER_MODEL, else {@link DEFAULT_WHISPER}. */
+  /** A local folder, or a name on the Hugging Face hub; default: the environment variable WHISPER_MODEL, else `onnx-community/whisper-tiny.en`. */
   model?: string;
   /** Threads for one operator; default: SPEECH_DPO_THREADS, else the machine's cores. */
   threads?: number;

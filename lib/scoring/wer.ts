@@ -19,7 +19,7 @@ export interface WordErrors {
 }
 
 /**
- * Word error rate of a transcript after {@link normalizedWords}: the least number of word edits that turn the reference into it,
+ * Word error rate of a transcript, in lower case, without punctuation and with English contractions spelled out: the least number of word edits that turn the reference into it,
  * divided by the reference's length. Equal to the Python package jiwer's.
  * With an empty reference it is 0 for an empty hypothesis and else the number of inserted words, as in jiwer.
  */

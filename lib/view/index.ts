@@ -9,7 +9,7 @@ export {
   trainingCurves,
   waveforms,
 } from './charts.js';
-export type { NamedRecording } from './charts.js';
+export type { NamedRecording } from '../audio/wav.js';
 export type { Figure } from './figure.js';
 export { audioPlayer } from './audio-player.js';
 export { spectrogramDataUri } from './spectrogram.js';

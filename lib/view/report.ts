@@ -17,12 +17,14 @@ const BUDGET: SoundBudget = { asTheyAre: 24 * 2 ** 20, compressed: 24 * 2 ** 20 
  * @returns the report's path
  * @throws Error in one sentence when the folder is no run's or the report cannot be written
  */
-export async function writeReport(directory: string, { allAudio = false } = {}): Promise<string> {
+export async function writeReport(directory: string, options: { allAudio?: boolean } = {}): Promise<string> {
   const run = await openRun(directory);
   const { outputDirectory } = run.directories;
-  const audio = await audioSections(outputDirectory, allAudio ? NO_LIMIT : BUDGET).catch((error: Error) => ({
-    problem: `There is no audio to listen to: ${error.message}`,
-  }));
+  const audio = await audioSections(outputDirectory, options.allAudio ? NO_LIMIT : BUDGET).catch(
+    (error: Error) => ({
+      problem: `There is no audio to listen to: ${error.message}`,
+    }),
+  );
   const path = join(outputDirectory, 'report.html');
   await writeFileAtomic(path, await reportPage({ run, rewardLabel: labelOf(run.record), audio }));
   return path;

@@ -69,7 +69,10 @@ export function spectrogramPng(samples: Float32Array, sampleRateHz: number): Uin
   return encodePng(pixels, frames, bands, MAGMA);
 }
 
-/** {@link spectrogramPng} as an address for an `<img>`. */
+/**
+ * A log-mel spectrogram as an address for an `<img>`: a PNG with a pixel for each frame (10 ms) and band, low frequencies at the bottom, magma
+ * from -95 to -20 dB.
+ */
 export function spectrogramDataUri(samples: Float32Array, sampleRateHz: number): string {
   return `data:image/png;base64,${Buffer.from(spectrogramPng(samples, sampleRateHz)).toString('base64')}`;
 }

@@ -19,7 +19,7 @@ const sampleOf = (samples: Float32Array): Sample => ({
 /** Scores by length in tenths of a second. */
 const scorer: OpinionScorer = {
   model: 'dnsmos',
-  score: async (samples) => samples.length / 800,
+  score: async ({ samples }) => samples.length / 800,
   dispose: async () => undefined,
 };
 

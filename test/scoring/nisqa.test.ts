@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { applyMel, melFilterBank } from '../../lib/audio/mel.js';
 import { hannWindow, stft, type StftOptions } from '../../lib/audio/stft.js';
-import { readWav, toMono } from '../../lib/audio/wav.js';
+import { readWav, toMono, type MonoRecording } from '../../lib/audio/wav.js';
+import { CpuDevice } from '../../lib/engine/index.js';
 import { uniformStream } from '../../lib/random.js';
-import {
-  extractFeatures,
-  segmentCountOf,
-  type NisqaFeatures,
-  type NisqaInput,
-} from '../../lib/scoring/nisqa/features.js';
+import { extractFeatures, segmentCountOf, type NisqaFeatures } from '../../lib/scoring/nisqa/features.js';
 import { compileMel } from '../../lib/scoring/nisqa/mel-program.js';
 import { DIMENSIONS } from '../../lib/scoring/nisqa/network.js';
 import { loadNisqa, type Nisqa, type NisqaScores } from '../../lib/scoring/nisqa/nisqa.js';
@@ -21,7 +17,7 @@ import { torchFile } from '../support/torch-file.js';
 const seconds = (count: number) => new Float32Array(count * 16000);
 
 /** As in the engine's worker, but from this thread. */
-async function featuresOf(recordings: readonly NisqaInput[]): Promise<NisqaFeatures[]> {
+async function featuresOf(recordings: readonly MonoRecording[]): Promise<NisqaFeatures[]> {
   const rates = [...new Set(recordings.map(({ sampleRateHz }) => sampleRateHz))];
   const programs = await Promise.all(rates.map((rate) => compileMel(rate, device)));
   const features = await extractFeatures(
@@ -79,7 +75,7 @@ describe('the features of NISQA', () => {
   });
 });
 
-function decibelsByFft({ samples, sampleRateHz }: NisqaInput): number[] {
+function decibelsByFft({ samples, sampleRateHz }: MonoRecording): number[] {
   const fftSize = 4096;
   const filters = melFilterBank({ sampleRateHz, fftSize, bands: 48, maxHz: 20_000 });
   const options: StftOptions = {
@@ -152,5 +148,24 @@ describe.skipIf(!goldenPath || !weightsPath)("NISQA v2.0, compared with its auth
       if (scores) expect(difference(result as NisqaScores, scores)).toBeLessThan(1e-4);
       else expect(result).toBeInstanceOf(Error);
     });
+  });
+
+  it('holds a bounded number of programs, whatever sample rates it meets', async () => {
+    const own = new CpuDevice(1);
+    const loads = vi.spyOn(own, 'load');
+    const unloads = vi.spyOn(own, 'unload');
+    const counted = await loadNisqa(weightsPath, { device: own });
+    const recordings = Array.from({ length: 40 }, (_, i) => ({
+      samples: Float32Array.from({ length: 2000 }, (_, t) => Math.sin(t * (1 + i / 40)) / 2),
+      sampleRateHz: 8000 + i,
+    }));
+    const first = await counted.scoreBatch(recordings);
+    const held = loads.mock.calls.length - unloads.mock.calls.length;
+    expect(await counted.scoreBatch(recordings)).toEqual(first);
+    expect(loads.mock.calls.length - unloads.mock.calls.length).toBe(held);
+    // The network, and the programs of 32 sample rates.
+    expect(held).toBe(33);
+    await counted.dispose();
+    await own.close();
   });
 });

@@ -24,9 +24,9 @@ const BANDWIDTH_KBPS = 6;
 export async function openEncodec(
   folder: string,
   device: Device,
-  { bandwidthKbps = BANDWIDTH_KBPS }: { bandwidthKbps?: number } = {},
+  options: { bandwidthKbps?: number } = {},
 ): Promise<Codec> {
-  return createEncodec(await loadEncodec(folder, bandwidthKbps), device);
+  return createEncodec(await loadEncodec(folder, options.bandwidthKbps ?? BANDWIDTH_KBPS), device);
 }
 
 export function createEncodec(model: EncodecModel, device: Device): Codec {

@@ -1,4 +1,5 @@
 import { allFinite, NOT_FINITE } from '../../audio/finite.js';
+import type { MonoRecording } from '../../audio/wav.js';
 import type { DeviceThread } from '../../engine/index.js';
 import { UnscorableSample } from '../unscorable.js';
 import { foldedFrames, frameCountOf, MEL_BANDS, SAMPLE_RATES_HZ } from './frames.js';
@@ -9,12 +10,6 @@ const SEGMENT_HOP_FRAMES = 4;
 /** The authors' `ms_max_segments` for long files: 120 s. */
 const MAX_SEGMENTS = 3000;
 const DYNAMIC_RANGE_DB = 80;
-
-/** A mono recording, samples in [-1, 1]. */
-export interface NisqaInput {
-  samples: Float32Array;
-  sampleRateHz: number;
-}
 
 /** What NISQA's network sees of a recording. */
 export interface NisqaFeatures {
@@ -30,7 +25,7 @@ export interface NisqaFeatures {
  * @throws UnscorableSample when the recording is empty, shorter than 0.14 s, longer than 120 s, or holds a value that is not a number, or its
  * sample rate is one that no window fits
  */
-export function segmentCountOf({ samples, sampleRateHz }: NisqaInput): number {
+export function segmentCountOf({ samples, sampleRateHz }: MonoRecording): number {
   if (!(sampleRateHz >= SAMPLE_RATES_HZ.min && sampleRateHz <= SAMPLE_RATES_HZ.max)) {
     throw new UnscorableSample(
       `NISQA takes sample rates from ${SAMPLE_RATES_HZ.min} to ${SAMPLE_RATES_HZ.max} Hz, not ${sampleRateHz}`,
@@ -61,7 +56,7 @@ export function segmentCountOf({ samples, sampleRateHz }: NisqaInput): number {
 export async function extractFeatures(
   thread: DeviceThread,
   melSessions: ReadonlyMap<number, number>,
-  recordings: readonly NisqaInput[],
+  recordings: readonly MonoRecording[],
 ): Promise<NisqaFeatures[]> {
   const features = new Array<NisqaFeatures>(recordings.length);
   for (const [sampleRateHz, session] of melSessions) {

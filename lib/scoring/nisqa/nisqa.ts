@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { readWav, toMono } from '../../audio/wav.js';
+import { readWav, toMono, type MonoRecording } from '../../audio/wav.js';
 import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { compiledModule, CpuDevice, defaultThreads, keepPrograms, type Device } from '../../engine/index.js';
@@ -7,7 +7,7 @@ import type { OnNotice } from '../../notice.js';
 import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
 import { UnscorableSample } from '../unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
-import { segmentCountOf, type NisqaInput } from './features.js';
+import { segmentCountOf } from './features.js';
 import { compileMel } from './mel-program.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
 import type { ScoreLoop } from './score-loop.js';
@@ -27,8 +27,6 @@ export interface NisqaScores {
   loud: number;
 }
 
-export type { NisqaInput } from './features.js';
-
 /** NISQA, ready to score. */
 export interface Nisqa {
   /**
@@ -37,7 +35,7 @@ export interface Nisqa {
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<NisqaScores>;
   /** Scores many recordings, several in each run of the network; an UnscorableSample in the place of each that cannot be scored. */
-  scoreBatch(recordings: readonly NisqaInput[]): Promise<(NisqaScores | UnscorableSample)[]>;
+  scoreBatch(recordings: readonly MonoRecording[]): Promise<(NisqaScores | UnscorableSample)[]>;
   /** Scores a WAV file, its channels averaged; errors name the file. */
   scoreFile(path: string): Promise<NisqaScores>;
   /** Frees the network, and the devices that were opened for it. */
@@ -65,6 +63,11 @@ const PLACE: WeightsPlace = {
 const MAX_BATCH_SEGMENTS = 128;
 /** Batches a worker has at once, so that it never waits for the next one's samples. */
 const BATCHES_A_WORKER = 2;
+/**
+ * Sample rates, the first that a worker meets, whose programs it keeps. That of another rate is compiled for the call that has it and freed
+ * after it: a program must stay as long as a call runs it, and calls run side by side.
+ */
+const MOST_RATES = 32;
 
 /** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
 export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Promise<string> {
@@ -78,12 +81,14 @@ export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Pro
  * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
  * @param options.device runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided:
  * its operators are too small to be divided themselves
+ * @param options.onNotice is told of a download, with the licence
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
 export async function loadNisqa(
   weightsPath?: string,
-  { device, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+  options: { device?: Device; onNotice?: OnNotice } = {},
 ): Promise<Nisqa> {
+  const { device, onNotice } = options;
   const path = await findNisqaWeights(weightsPath, onNotice);
   const name = nameWeights(PLACE, path, weightsPath);
   const weights = parseNisqaWeights(await readGivenFile(path, name), name);
@@ -139,32 +144,37 @@ const workerCount = (): number => Math.min(defaultThreads(), availableParallelis
 /** Features and network on one device. */
 interface NisqaWorker {
   /** Of recordings that {@link segmentCountOf} accepts. */
-  score(recordings: readonly NisqaInput[]): Promise<NisqaScores[]>;
+  score(recordings: readonly MonoRecording[]): Promise<NisqaScores[]>;
   dispose(): Promise<void>;
 }
 
 async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promise<NisqaWorker> {
   const network = await device.load(model);
-  /** Compiled for each sample rate when a recording first has it. */
-  const melPrograms = keepPrograms(Infinity);
-  const melSessionOf = async (sampleRateHz: number): Promise<number> => {
-    const program = await melPrograms.get(String(sampleRateHz), () => compileMel(sampleRateHz, device));
-    return program.handle!;
-  };
+  const melPrograms = keepPrograms(MOST_RATES);
+  const keptRates = new Set<number>();
   return {
     async score(recordings) {
-      const melSessions = new Map<number, number>();
-      for (const { sampleRateHz } of recordings)
-        melSessions.set(sampleRateHz, await melSessionOf(sampleRateHz));
-      const loop: ScoreLoop = { network, melSessions, recordings };
-      const scores: NisqaScores[] = [];
-      for await (const values of device.stream<Float32Array>(
-        compiledModule('./score-loop.js', import.meta.url),
-        loop,
-      ))
-        for (let at = 0; at < values.length; at += DIMENSIONS.length)
-          scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
-      return scores;
+      const passingPrograms = keepPrograms(Infinity);
+      try {
+        const melSessions = new Map<number, number>();
+        for (const { sampleRateHz } of recordings) {
+          if (keptRates.size < MOST_RATES) keptRates.add(sampleRateHz);
+          const programs = keptRates.has(sampleRateHz) ? melPrograms : passingPrograms;
+          const compileIt = () => compileMel(sampleRateHz, device);
+          melSessions.set(sampleRateHz, (await programs.get(String(sampleRateHz), compileIt)).handle!);
+        }
+        const loop: ScoreLoop = { network, melSessions, recordings };
+        const scores: NisqaScores[] = [];
+        for await (const values of device.stream<Float32Array>(
+          compiledModule('./score-loop.js', import.meta.url),
+          loop,
+        ))
+          for (let at = 0; at < values.length; at += DIMENSIONS.length)
+            scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
+        return scores;
+      } finally {
+        await passingPrograms.release();
+      }
     },
     dispose: () => releaseAll([() => device.unload(network), () => melPrograms.release()]),
   };
@@ -172,7 +182,7 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promi
 
 /** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */
 function* batches(
-  recordings: readonly NisqaInput[],
+  recordings: readonly MonoRecording[],
   onError: (index: number, error: UnscorableSample) => void,
 ): Generator<number[]> {
   let batch: number[] = [];

@@ -2,8 +2,9 @@
  * Features and network of a batch of recordings. `stream` runs it beside the device, so that only samples and scores go
  * from thread to thread and the caller's stays free.
  */
+import type { MonoRecording } from '../../audio/wav.js';
 import type { DeviceThread } from '../../engine/index.js';
-import { extractFeatures, type NisqaFeatures, type NisqaInput } from './features.js';
+import { extractFeatures, type NisqaFeatures } from './features.js';
 import { MEL_BANDS } from './frames.js';
 
 /** Plain data: what the loop runs on. */
@@ -13,7 +14,7 @@ export interface ScoreLoop {
   /** Of `compileMel`, by sample rate. */
   melSessions: ReadonlyMap<number, number>;
   /** That `segmentCountOf` accepts. */
-  recordings: readonly NisqaInput[];
+  recordings: readonly MonoRecording[];
 }
 
 /** Added to the attention of padding; exp of it is 0. */

@@ -1,13 +1,7 @@
 import type { Data, Layout } from 'plotly.js-dist';
+import type { NamedRecording } from '../../audio/wav.js';
 import { escapeChartText } from '../escape.js';
 import { COLORS, axis, baseLayout, emptyFigure, panelTitle, translucent, type Figure } from '../figure.js';
-
-/** A mono recording with a name. */
-export interface NamedRecording {
-  name: string;
-  samples: Float32Array;
-  sampleRateHz: number;
-}
 
 /** Columns of a panel: more than a screen shows would only make the notebook bigger. */
 const COLUMNS = 400;
