@@ -8,7 +8,7 @@
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
 import { applyEffect, EFFECTS } from '../../lib/audio/effects.js';
 import { melFilterBank } from '../../lib/audio/mel.js';
-import type { FloatTensor } from '../../lib/engine/host-tensor.js';
+import type { DeferredTensor, FloatTensor } from '../../lib/engine/host-tensor.js';
 import type { Codes } from '../../lib/codec/codec.js';
 import { saveSpectralCodec } from '../../lib/codec/spectral/checkpoint.js';
 import { DECODER_DEFAULTS, decoderShapes, logMagnitudes } from '../../lib/codec/spectral/decoder.js';
@@ -16,10 +16,10 @@ import { openEncoder } from '../../lib/codec/spectral/encoder.js';
 import { FEATURES, HOP, SAMPLE_RATE_HZ, SAMPLES_PER_CODE } from '../../lib/codec/spectral/features.js';
 import { sumEntries } from '../../lib/codec/quantizer.js';
 import { BINS, FFT_SIZE, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
-import { gradientOutputs, withGradients } from '../../lib/train/gradient-program.js';
-import { weightSpecs } from '../../lib/policy/resident-weights.js';
-import { openTrainingState } from '../../lib/train/training-state.js';
-import { CpuDevice, compile, tf, type Compiled } from '../../lib/engine/index.js';
+import type { Objective } from '../../lib/train/objective.js';
+import { optimize } from '../../lib/train/optimize.js';
+import { parametersOf } from '../../lib/train/training-state.js';
+import { CpuDevice, tf } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { readCodebooks } from './codebooks-file.js';
 import { forwardBasis, frameBlocks } from './dft-matrix.js';
@@ -62,12 +62,12 @@ interface Recording {
 
 type Batch = Record<'features' | 'blocks', Float32Array>;
 
-/** L1 of log magnitudes, L1 of log mel magnitudes, and half the spectral convergence. */
-function magnitudeLoss(
+/** L1 of log magnitudes, L1 of log mel magnitudes, and the spectral convergence. */
+function magnitudeLosses(
   logPredicted: Tensor,
   target: Tensor,
   melMatrix: Tensor2D,
-): Record<'loss' | 'logL1' | 'melL1' | 'convergence', Tensor> {
+): Record<'logL1' | 'melL1' | 'convergence', Tensor> {
   const predicted = tf.exp(logPredicted);
   const logL1 = meanLogDistance(predicted, target);
   const melL1 = meanLogDistance(
@@ -76,7 +76,7 @@ function magnitudeLoss(
   );
   const norm = (x: Tensor): Tensor => tf.sqrt(tf.sum(tf.square(x)));
   const convergence = tf.div(norm(tf.sub(target, predicted)), norm(target));
-  return { loss: tf.add(tf.add(logL1, melL1), tf.mul(convergence, 0.5)), logL1, melL1, convergence };
+  return { logL1, melL1, convergence };
 }
 
 const meanLogDistance = (a: Tensor, b: Tensor): Tensor =>
@@ -164,31 +164,38 @@ function makeBatch(
   return { features, blocks };
 }
 
-/** Losses and gradients of one batch. */
-function compileStep(weights: Map<string, FloatTensor>): Promise<Compiled> {
-  return compile(
-    withGradients(
-      ({ features, blocks, forward, melMatrix, ...network }) => {
-        const predicted = logMagnitudes(features, network, DECODER_DEFAULTS);
-        const target = magnitudesOf(blocks, forward as Tensor2D);
-        return magnitudeLoss(tf.reshape(predicted, [BATCH * FRAMES, BINS]), target, melMatrix as Tensor2D);
-      },
-      [...weights.keys()],
-    ),
-    {
+interface Losses {
+  loss: number;
+  logL1: number;
+  melL1: number;
+  convergence: number;
+}
+
+/** The decoder network against the spectra of what was spoken; all batches have one shape. */
+const OBJECTIVE: Objective<Batch, object, Losses> = {
+  shape: () => ({}),
+  program: () => ({
+    inputs: {
       features: { shape: [BATCH, SEGMENT, FEATURES], dtype: 'float32' },
       blocks: { shape: [BATCH, FRAMES + 3, HOP], dtype: 'float32' },
-      ...weightSpecs(weights),
     },
-    {
-      device,
-      constants: {
-        forward: { shape: [FFT_SIZE, 2 * BINS], data: forwardBasis() },
-        melMatrix: { shape: [BINS, LOSS_MEL_BANDS], data: lossMelMatrix() },
-      },
+    constants: {
+      forward: { shape: [FFT_SIZE, 2 * BINS], data: forwardBasis() },
+      melMatrix: { shape: [BINS, LOSS_MEL_BANDS], data: lossMelMatrix() },
     },
-  );
-}
+    forward({ features, blocks, forward, melMatrix, ...network }) {
+      const predicted = logMagnitudes(features, network, DECODER_DEFAULTS);
+      const target = magnitudesOf(blocks, forward as Tensor2D);
+      return magnitudeLosses(tf.reshape(predicted, [BATCH * FRAMES, BINS]), target, melMatrix as Tensor2D);
+    },
+    loss: ({ logL1, melL1, convergence }) => tf.add(tf.add(logL1, melL1), tf.mul(convergence, 0.5)),
+  }),
+  collate: (batch) => batch,
+  metrics(_, [{ logL1, melL1, convergence }]) {
+    const parts = { logL1: logL1[0], melL1: melL1[0], convergence: convergence[0] };
+    return { loss: parts.logL1 + parts.melL1 + 0.5 * parts.convergence, ...parts };
+  },
+};
 
 async function train(steps: number, recordingCount: number): Promise<void> {
   const { scale, codebooks } = await readCodebooks();
@@ -198,8 +205,6 @@ async function train(steps: number, recordingCount: number): Promise<void> {
   const average = new Map(
     [...weights].map(([name, tensor]) => [name, { ...tensor, data: tensor.data.slice() }]),
   );
-  const state = await openTrainingState(weights, device, OPTIMIZER);
-  const run = await compileStep(weights);
   const config = {
     ...CONFIG,
     codebooks: codebooks.length,
@@ -208,28 +213,30 @@ async function train(steps: number, recordingCount: number): Promise<void> {
   console.log(`${recordings.length} recordings, ${steps} steps`);
   const started = Date.now();
   let sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
-  for (let step = 1; step <= steps; step++) {
-    const batch = makeBatch(recordings, codebooks, uniform);
-    const losses = await run({ ...state.parameters, ...batch }, gradientOutputs(state.gradients));
-    await state.step(learningRate(step, steps), MAX_GRAD_NORM);
-    for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += losses[name][0];
-    if (step % AVERAGE_EVERY === 0) {
-      const parameters = new Map<string, Float32Array>();
-      await state.download((name, data) => parameters.set(name, data));
-      updateAverage(average, parameters, step);
-    }
-    if (step % 100 === 0) {
-      const means = Object.entries(sums).map(([name, sum]) => `${name} ${(sum / 100).toFixed(4)}`);
-      console.log(
-        `step ${step}: ${means.join(', ')}, ${((Date.now() - started) / step / 1000).toFixed(3)} s a step`,
-      );
-      sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
-    }
-    if (step % 1000 === 0 || step === steps)
-      await saveSpectralCodec(OUTPUT, { config, scale, codebooks, decoder: average });
+  const events = optimize(weights, OBJECTIVE, {
+    device,
+    steps,
+    batches: () => [makeBatch(recordings, codebooks, uniform)],
+    learningRate: (step) => learningRate(step + 1, steps),
+    maxGradNorm: MAX_GRAD_NORM,
+    adamw: OPTIMIZER,
+    async afterStep(step, snapshot) {
+      if (step % AVERAGE_EVERY === 0) await updateAverage(average, parametersOf(snapshot), step);
+      if (step % 1000 === 0 || step === steps)
+        await saveSpectralCodec(OUTPUT, { config, scale, codebooks, decoder: average });
+    },
+  });
+  for await (const event of events) {
+    if (event.type !== 'step') continue;
+    const { step, metrics } = event;
+    for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += metrics[name];
+    if (step % 100 !== 0) continue;
+    const means = Object.entries(sums).map(([name, sum]) => `${name} ${(sum / 100).toFixed(4)}`);
+    console.log(
+      `step ${step}: ${means.join(', ')}, ${((Date.now() - started) / step / 1000).toFixed(3)} s a step`,
+    );
+    sums = { loss: 0, logL1: 0, melL1: 0, convergence: 0 };
   }
-  await run.dispose();
-  await state.release();
 }
 
 /** Linear warm-up, then a cosine down to a twentieth of the peak. */
@@ -239,14 +246,14 @@ function learningRate(step: number, steps: number): number {
 }
 
 /** Early on the average forgets faster, so that the first weights do not stay in it. */
-function updateAverage(
+async function updateAverage(
   average: Map<string, FloatTensor>,
-  weights: Map<string, Float32Array>,
+  weights: ReadonlyMap<string, DeferredTensor>,
   step: number,
-): void {
+): Promise<void> {
   const keep = Math.min(AVERAGE_DECAY, (step + 1) / (step + 10)) ** AVERAGE_EVERY;
   for (const [name, { data }] of average) {
-    const current = weights.get(name)!;
+    const current = (await weights.get(name)!.read()) as Float32Array;
     for (let i = 0; i < current.length; i++) data[i] = keep * data[i] + (1 - keep) * current[i];
   }
 }
