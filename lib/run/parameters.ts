@@ -113,11 +113,11 @@ export type Parameters = z.infer<typeof parametersSchema>;
 const LONGEST_TARGET = 180;
 
 /**
- * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
- * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
- * happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples' likelihood
- * (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md): a least margin keeps the pairs in which one
- * sample is noisy and the other is not.
+ * The settings of each experiment that differ from the defaults. With them the embedded policy learns the experiment in three short
+ * iterations. Pairing half of a prompt's samples with the other half, in large batches, shows what better samples have in common, more than
+ * what one sample happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples'
+ * likelihood (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md), so a least margin keeps the pairs
+ * in which one sample is noisy and the other is not.
  */
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
@@ -150,7 +150,7 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
   },
 };
 
-/** The settings of an experiment with a reward; one of a person's own gets those of even-token. */
+/** The settings of the experiment with a reward; a reward of a person's own has those of even-token. */
 export function presetOf(reward: string): Partial<Parameters> {
   return presets[isBuiltIn(reward) ? reward : 'even-token'];
 }
