@@ -57,7 +57,10 @@ export function hannWindow(size: number): Float64Array {
   return Float64Array.from({ length: size }, (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * i) / size));
 }
 
-/** Where a signal mirrored at its first and last sample (neither is repeated) has its value for an index outside of it. */
+/**
+ * The index inside a signal of the value that an index outside of it has, when the signal is mirrored at its first and last sample (neither
+ * is repeated).
+ */
 export function reflectIndex(index: number, length: number): number {
   if (length === 1) return 0;
   const period = 2 * (length - 1);

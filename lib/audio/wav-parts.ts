@@ -35,8 +35,8 @@ const MAX_CHANNELS = 1024;
 const UNKNOWN_LENGTH = 0x7fff0000;
 
 /**
- * Finds the "fmt " and "data" parts. A length of the sound that a stream's header was left with, or that is more than there is in a
- * file that is whole by its own account, stands for all that follows.
+ * Finds the "fmt " and "data" parts. Where a stream's header never learned the length of the sound, or the length is more than a file holds
+ * that is whole by its own account, everything that follows is sound.
  *
  * @param name stands for the file in error messages
  * @throws Error naming the file when it is not a WAV file, is cut short, or has no such parts

@@ -67,8 +67,8 @@ export interface Proxy {
 }
 
 /**
- * The proxy through which an origin is asked, after HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, lower case first. An entry of NO_PROXY stands
- * for a host and everything below it, perhaps at one port only.
+ * The proxy through which an origin is asked, as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say; their names in lower case come first.
+ * An entry of NO_PROXY stands for a host and everything below it, at one port only if it names one.
  * @throws Error when the variable holds something else than a proxy of HTTP
  */
 export function proxyFor(origin: string): Proxy | undefined {

@@ -11,8 +11,8 @@ export function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Makes a folder and those above it that are missing. Node.js' own `recursive` tries for ever, in a thread that nothing ends, where the system
- * lets nobody make a folder and calls it missing (ENOENT), as below /proc.
+ * Makes a folder and those above it that are missing. Where nobody can make a folder and the system calls it missing (ENOENT), as below
+ * /proc, Node.js' own `recursive` would try for ever, in a thread that nothing ends.
  */
 export async function makeFolder(path: string): Promise<void> {
   try {

@@ -51,12 +51,10 @@ const listingSchema = z.array(
 const ETAG = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
- * A path on this machine for `source`: itself where it exists, else the files of the hub's repository `organisation/name` or
- * `organisation/name@revision`, downloaded where the cache lacks them. Downloads go on where they broke, are checked by their hash, and
- * are told to `onNotice`. Where the hub does not answer, or not as a hub does, what the cache has is used, and that is told too.
- *
- * Environment, as in Python: HF_ENDPOINT (default https://huggingface.co), HF_TOKEN, HF_HOME or HF_HUB_CACHE, HF_HUB_OFFLINE,
- * HF_HUB_DOWNLOAD_TIMEOUT, and the variables of proxies.
+ * Finds a path on this machine for `source`: `source` itself where it exists, else a folder with the files of the hub's repository
+ * `organisation/name` or `organisation/name@revision`, downloaded where the cache lacks them. Downloads go on where they broke and are
+ * checked by their hash; `onNotice` is told of them. Where the hub does not answer, or does not answer as a hub does, the cache's files are
+ * used, and `onNotice` is told of that too.
  *
  * @throws Error in one sentence: no such folder or repository, no permission, a wrong hash, or nothing in the cache while the hub cannot
  * be asked

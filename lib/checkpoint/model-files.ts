@@ -13,8 +13,8 @@ export const TOKENIZER_FILES = [
 const CONFIG_FILES = ['config.json', 'generation_config.json'];
 
 /**
- * Which files of a model are read, by the names of all: configuration, tokenizer and one format of weights; none of a folder that lacks
- * config.json or weights.
+ * Chooses, from the names of all files of a model, those that are read: configuration, tokenizer and one format of weights. It chooses none
+ * where config.json or weights are missing.
  */
 export function chooseModelFiles(names: readonly string[]): string[] {
   const weights = chooseWeightFiles(names);

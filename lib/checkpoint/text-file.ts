@@ -55,8 +55,8 @@ export async function* textChunks(file: string): AsyncGenerator<string> {
 }
 
 /**
- * The lines of a file, as {@link readTextFile} reads it, without what ends them: a line feed, or a carriage return and a line feed. No other
- * character does, U+2028 for one, which JSON allows in a text.
+ * The lines of a file, read as {@link readTextFile} reads it, without what ends them: a line feed, or a carriage return and a line feed.
+ * Nothing else ends a line; U+2028, for example, may stand in a text of JSON.
  *
  * @throws Error, too, when a line has more than 64 Mi characters
  */

@@ -13,9 +13,9 @@ export class Unreachable extends Error {
 }
 
 /**
- * `fetch` as Python's huggingface_hub does it: through the environment's proxies, and giving up where a server says nothing for
- * HF_HUB_DOWNLOAD_TIMEOUT seconds (default 10). A web page is no answer, since no file that is asked for here is one: networks that want a person
- * to sign in send theirs in the place of any file.
+ * Fetches as Python's huggingface_hub does: through the environment's proxies, and gives up where a server says nothing for
+ * HF_HUB_DOWNLOAD_TIMEOUT seconds (default 10). A web page is no answer: no file that is asked for here is one, and networks that want a
+ * person to sign in send theirs in place of any file.
  *
  * @throws Unreachable, or the signal's reason
  */

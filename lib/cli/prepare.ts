@@ -6,16 +6,16 @@ import { sayOnStderr } from './standard-streams.js';
 /** `speech-dpo prepare`: a dataset of a person's own recordings. */
 export function prepareCommand(signal: AbortSignal): Command {
   return new Command('prepare')
-    .description('make a dataset of recordings and instructions, for --data')
-    .requiredOption('--wav <folder>', 'recordings (WAV)')
+    .description('make a dataset for --data of your own recordings and instructions')
+    .requiredOption('--wav <folder>', 'folder that holds the recordings (WAV)')
     .requiredOption(
       '--instructions <file>',
-      'an item a line: recording, instruction and perhaps edited recording, with tabs between',
+      'one item on each line, with tabs between: the recording, the instruction and, if there is one, the edited recording',
     )
-    .option('--output <file>', 'dataset to write, JSON Lines', 'data.jsonl')
+    .option('--output <file>', 'dataset file to write (JSON Lines)', 'data.jsonl')
     .option('--overwrite', 'replace the dataset that is there', false)
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
-    .option('--codec <source>', "codec instead of the model's, folder or hub name")
+    .option('--codec <source>', "codec to use instead of the model's: a folder or a hub name")
     .action(async (options) => {
       const count = await endedBy(signal, prepareDataset({ ...options, signal, onNotice: sayOnStderr }));
       process.stdout.write(`${options.output}: ${count} items\n`);

@@ -19,9 +19,9 @@ export interface CheckpointEvaluation {
   indices: readonly number[];
   /** Samples of each prompt. */
   samplesPerPrompt: number;
-  /** Of the checkpoint; {@link ORIGINAL} for a policy that no run has trained. */
+  /** The iteration that wrote the checkpoint; {@link ORIGINAL} for a policy that no run has trained. */
   iteration: number;
-  /** Of the run that the checkpoint is of; none for a policy that is no run's. */
+  /** The folders of the checkpoint's run; absent for a policy from elsewhere. */
   directories?: RunDirectories;
 }
 
@@ -45,8 +45,8 @@ export async function describeEvaluation(
 }
 
 /**
- * Where an evaluation is written: eval_{iteration}_{samples}.json, the original's name, with the reward's name at the end unless it is mos.
- * Where the file of that name holds another evaluation, or does not say which, the name gets `-2`, `-3`, ...
+ * Names the file of an evaluation: eval_{iteration}_{samples}.json as in the original, with the reward's name at the end unless it is mos.
+ * Where the file of that name holds another evaluation, or does not say which one it holds, the name gets `-2`, `-3`, ...
  *
  * @param description of `describeEvaluation`
  * @returns the name of the file in the output directory that holds this evaluation, or will
@@ -66,7 +66,10 @@ export async function evaluationFileName(
   }
 }
 
-/** Writes `{evaluation, metrics, rewards, dropped}`: what it is, statistics, the reward of each scored sample, why others have none. */
+/**
+ * Writes `{evaluation, metrics, rewards, dropped}`: which evaluation it is, statistics, the reward of each scored sample, and why the
+ * others have none.
+ */
 export async function writeEvaluation(
   path: string,
   description: Record<string, unknown>,

@@ -30,7 +30,7 @@ export type RunEvent =
       run: string;
       outputDirectory: string;
       modelDirectory: string;
-      /** Of a run that goes on: with what, in words. */
+      /** In a run that goes on: what it goes on with, in words. */
       resumed?: string;
     }
   /** Something the run goes on without, as a sentence. */
@@ -58,7 +58,7 @@ export type RunEvent =
       droppedReasons: string[];
       seconds: number;
     }
-  /** What the guards measured of the held-out samples just evaluated; not part of a run without guards. */
+  /** What the guards measured of the held-out samples just evaluated; a run without guards has no such event. */
   | {
       type: 'guarded';
       iteration: number;

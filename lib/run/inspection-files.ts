@@ -7,7 +7,7 @@ import { formatPrompt, formatTokens, type PreferenceRow } from './data-file.js';
 import type { Split } from './events.js';
 
 /**
- * Writes the pairs at which training came to a number that is not finite, for inspection: diverged_iter_k.json in the output directory.
+ * Writes the pairs whose loss or gradient is not finite, for inspection: diverged_iter_k.json in the output directory.
  *
  * @returns the file's path
  */

@@ -1,4 +1,4 @@
-/** One writer: a lock file in a directory names the process that writes the run, or one of its files, there. */
+/** One writer at a time: a lock file in a directory names the process that writes a run there, or one file of it. */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';

@@ -25,13 +25,15 @@ export const parametersSchema = z.strictObject({
   policy: source.describe(
     "checkpoint to start from instead of the model's policy: a folder, for example iter_2/dpo_model, or organisation/name@revision on the hub",
   ),
-  nar: source.describe("non-autoregressive partner instead of the model's, folder or hub name"),
-  codec: source.describe(
-    "codec instead of the model's, folder or hub name, for example facebook/encodec_24khz",
+  nar: source.describe(
+    "partner that writes codebooks 1 and up, instead of the model's: a folder or a hub name",
   ),
-  prompts: source.describe("prompts file instead of the model's own"),
+  codec: source.describe(
+    "codec to use instead of the model's: a folder or a hub name, for example facebook/encodec_24khz",
+  ),
+  prompts: source.describe("prompts file to use instead of the model's own"),
   data: source.describe(
-    'dataset to take prompts from instead: .json, .jsonl or .parquet file, folder of them or hub name; the first items train, the next test',
+    'dataset to take prompts from instead: a .json, .jsonl or .parquet file, a folder of them or a hub name; its first items train, the next ones test',
   ),
   instruction: z.string().min(1).nullable().default(null).describe("replaces every prompt's instruction"),
   trainPrompts: count.default(10).describe('prompts to sample and train on, from the first one on'),
@@ -49,20 +51,22 @@ export const parametersSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'let no pair choose a sample that loses on the second opinion score or on fidelity to the edit',
+      'forbid pairs whose chosen sample loses on the second opinion score or on fidelity to the edit',
     ),
   guard: z
     .boolean()
     .default(false)
     .describe(
-      'measure held-out samples by what the reward does not see: second opinion score, fidelity, ...',
+      'measure on held-out samples what the reward does not see: a second opinion score, fidelity, ...',
     ),
   transcriber: z
     .string()
     .min(1)
     .nullable()
     .default(null)
-    .describe("Whisper model, by name or folder, for the guard's word error rate; else WHISPER_MODEL's"),
+    .describe(
+      "Whisper model, a name or a folder, for the guard's word error rate; without it WHISPER_MODEL names one",
+    ),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
@@ -76,12 +80,17 @@ export const parametersSchema = z.strictObject({
     .enum(['last', 'best', 'all'])
     .default('all')
     .describe('checkpoints that stay on disk: last, best (by held-out reward) or all'),
-  audioPrompts: z.number().int().min(0).default(2).describe('prompts of each split that get WAV files'),
+  audioPrompts: z
+    .number()
+    .int()
+    .min(0)
+    .default(2)
+    .describe('prompts of each split whose samples become WAV files'),
   checkpointMinutes: z
     .number()
     .min(0)
     .default(10)
-    .describe('minutes of training between checkpoints that an interrupted run goes on from'),
+    .describe('minutes of training between the checkpoints that an interrupted run goes on from'),
 
   // DPO training.
   beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),
@@ -105,11 +114,11 @@ export type Parameters = z.infer<typeof parametersSchema>;
 const LONGEST_TARGET = 180;
 
 /**
- * What differs from the defaults in each experiment: settings at which the embedded policy learns it in three short iterations.
- * Half of a prompt's samples against the other half, in large batches, show what better samples have in common over what one sample
- * happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples' likelihood
- * (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md): a least margin keeps the pairs in which one
- * sample is noisy and the other is not.
+ * The settings of each experiment that differ from the defaults. With them the embedded policy learns the experiment in three short
+ * iterations. Pairing half of a prompt's samples with the other half, in large batches, shows what better samples have in common, more than
+ * what one sample happens to be. A weak pull to the reference (small beta) lets the policy move that far; a little of the chosen samples'
+ * likelihood (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md), so a least margin keeps the pairs
+ * in which one sample is noisy and the other is not.
  */
 export const presets: Record<RewardName, Partial<Parameters>> = {
   'even-token': {
@@ -142,7 +151,7 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
   },
 };
 
-/** The settings of an experiment with a reward; one of a person's own gets those of even-token. */
+/** The settings of the experiment with a reward; a reward of a person's own has those of even-token. */
 export function presetOf(reward: string): Partial<Parameters> {
   return presets[isBuiltIn(reward) ? reward : 'even-token'];
 }

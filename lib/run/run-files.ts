@@ -26,9 +26,9 @@ const runRecordSchema = z.strictObject({
   error: z.string().optional(),
   seed: z.number(),
   parameters: parametersSchema,
-  /** What samples are scored by; not of a run that scores none. */
+  /** What samples are scored by; absent in a run that scores none. */
   reward: z.strictObject({ name: z.string(), label: z.string() }).optional(),
-  /** What was given to the run, which needs it again to go on; none is left out. */
+  /** Parts that the caller gave to the run, and must give again to go on with it; absent where there are none. */
   own: z.array(z.enum(ownParts)).optional(),
   /** Of speech-dpo, Node.js and the packages that compute. */
   versions: z.record(z.string(), z.string()),
@@ -92,7 +92,7 @@ export async function cutRecord(
   return { ...record, state: 'running', error: undefined, finishedAt: undefined, timings };
 }
 
-/** What a run's rewards are called on axes. */
+/** The name of a run's rewards on the axes of charts. */
 export function labelOf({ reward, parameters }: RunRecord): string {
   return reward?.label ?? rewardLabel(parameters);
 }

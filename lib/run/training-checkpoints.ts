@@ -1,4 +1,4 @@
-/** Where training within an iteration goes on from: iter_k/training/step_N in a run's model directory. */
+/** The states that an interrupted training goes on from: iter_k/training/step_N in a run's model directory. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove, writeDirectoryAtomic } from '../checkpoint/atomic.js';

@@ -4,7 +4,7 @@ import type { RunEvent } from './events.js';
 export interface WorkClock {
   /** Seconds of work since any point in the past. */
   seconds(): number;
-  /** Passes events on; from one event until the next one is asked for, the clock stands still. */
+  /** Passes events on. From one event until its reader asks for the next, the clock stands still. */
   whileRead(events: AsyncGenerator<RunEvent>): AsyncGenerator<RunEvent>;
 }
 

@@ -17,9 +17,9 @@ export interface Measurement {
 }
 
 /**
- * Scores recordings by one metric after the other and yields what each says. One whose weights, tools or comparison are missing gives the
- * reason in the place of its scores, so that the others are still heard. STOI, which compares signals of one length, gets recording and
- * reference cut to the shorter one's.
+ * Scores recordings by one metric after the other and yields what each says. Where a metric's weights, tools or comparison are missing, the
+ * reason takes the place of its scores, and the other metrics go on. STOI compares signals of one length, so recording and reference are
+ * cut to the shorter one.
  *
  * @param comparison what recordings are compared with, for metrics that compare
  * @param onNotice is told of downloads

@@ -3,9 +3,9 @@ import { canResample } from '../audio/resample.js';
 import { isPlainError } from '../plain-error.js';
 
 /**
- * Thrown where the reason is the sample itself: it is too short, it is silent, nobody speaks in it. Such a sample is left out, with the
- * reason, and the others count. Whatever else a scorer throws is no sample's fault, and stops the work: to go on without the samples at
- * hand would hide it.
+ * Thrown where the reason is the sample itself: it is too short, it is silent, nobody speaks in it. The sample is left out, with the
+ * reason, and the others count. Whatever else a scorer throws is no sample's fault and stops the work, since going on with the other
+ * samples would hide it.
  */
 export class UnscorableSample extends Error {
   override name = 'UnscorableSample';
@@ -17,8 +17,8 @@ export class ScorerFault extends Error {
 }
 
 /**
- * What stops the work when a scorer fails: the message, with the first cause of what was thrown as its own. A plain Error, by which
- * scorers tell what they lack, stays one; anything else (a programming error) becomes a {@link ScorerFault}.
+ * Makes the error that stops the work when a scorer fails, with the first cause of what was thrown as its cause. A plain Error, by which
+ * scorers say what they lack, stays one; anything else (a programming error) becomes a {@link ScorerFault}.
  *
  * @param what was being done: "pesq cannot score a.wav"
  */

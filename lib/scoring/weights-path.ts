@@ -26,8 +26,8 @@ export function cacheFolder(): string {
 }
 
 /**
- * The path of a metric's weights: the one given, else the environment variable's, else the cache's, into which they are downloaded
- * first where they are missing. A download is told to `onNotice`, with the licence.
+ * Finds a metric's weights: at the path given, else at the environment variable's, else in the user's cache. Where the cache lacks them
+ * they are downloaded first, and `onNotice` is told so, with the licence.
  *
  * @throws Error when the path asked for does not exist or is a folder where a file belongs, or the other way round, or the weights cannot be downloaded: it says how else to provide them
  */

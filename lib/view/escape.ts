@@ -11,7 +11,7 @@ export function escapeHtml(text: string): string {
   return showableText(text).replace(/[&<>"']/g, (character) => HTML_ENTITIES[character]);
 }
 
-/** Attribute of an element whose text is shown as it is written where a notebook's viewer takes what stands between dollars for TeX. */
+/** Attribute of an element whose text must show as it is written: a notebook's viewer takes what stands between dollars for TeX. */
 export const NO_TEX = 'class="tex2jax_ignore mathjax_ignore"';
 
 /** A value as a JSON literal that may stand inside a `<script>` element: no "<" is left that could close it or open a comment. */
@@ -19,7 +19,7 @@ export function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }
 
-/** Only these names of characters are known to plotly; it shows others as they are written. */
+/** plotly knows only these names of characters; it shows others as they are written. */
 const CHART_ENTITIES: Record<string, string> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -54,9 +54,9 @@ export function plainChartText(chartText: string): string {
 const DIRECTIONS = { '\u202a\u202b\u202d\u202e': '\u202c', '\u2066\u2067\u2068': '\u2069' };
 
 /**
- * The text without what a page, a picture or a terminal cannot show or takes for a command: control characters (but tabs and line breaks),
- * halves of characters and non-characters become U+FFFD. Directions of writing that it opens are closed at its end, so that what comes
- * after it stays in its order.
+ * The text with U+FFFD in the place of what a page, a picture or a terminal cannot show or takes for a command: control characters (but
+ * tabs and line breaks), halves of characters and non-characters. Directions of writing that it opens are closed at its end, so that what
+ * comes after it stays in its order.
  */
 export function showableText(text: string): string {
   const shown = text.replace(/[^\P{Cc}\t\n\r]|\p{Surrogate}|\ufffe|\uffff/gu, '\ufffd');

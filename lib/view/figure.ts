@@ -75,7 +75,10 @@ export function panelTitle(
   };
 }
 
-/** In the place of a chart for which there is no data: a sentence that says so, without axes, which would pass for an empty result. */
+/**
+ * Stands in the place of a chart that has no data: a sentence that says so. It has no axes, since empty axes would pass for an empty
+ * result.
+ */
 export function emptyFigure(sentence: string): Figure {
   const nothing: Partial<Annotation> = {
     text: escapeChartText(sentence),

@@ -23,7 +23,7 @@ export function metricTable(names: readonly string[], measurements: readonly Mea
   };
 }
 
-/** What was measured in words, as transcripts and their alignments, and what was not measured, with the reason and the remedy. */
+/** Lists what was measured in words (transcripts and their alignments) and what could not be measured, with the reason and the remedy. */
 export function metricNotes(names: readonly string[], measurements: readonly Measurement[]): Table {
   return {
     columns: [{ title: 'metric' }, { title: 'recording' }, { title: '' }],

@@ -34,7 +34,7 @@ export interface ProgressDescription {
   ratePerSecond?: number;
   remainingSeconds?: number;
   fields: ProgressFields;
-  /** The fields as one text, what the job's name and count leave out: "1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
+  /** The fields as one text, without the job's name and count: "1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
   detail: string;
   /** One line: "iteration 0: training 4/9 steps, 1.2/s, 4.2 s left, loss 0.512, reward 2.75". */
   text: string;

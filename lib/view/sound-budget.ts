@@ -12,8 +12,9 @@ export const NO_LIMIT: SoundBudget = { asTheyAre: Infinity, compressed: Infinity
 export type SoundForm = 'as it is' | 'mu-law' | 'left out';
 
 /**
- * In which form each group of sounds goes into a page. Sounds that are in it are all of one form, so that none sounds worse than its
- * neighbour for the page's sake; a group, the sounds that one compares, is in it as a whole or not at all, the first groups first.
+ * Decides in which form a page carries each group of sounds. All sounds inside a page have one form, so that none sounds worse than its
+ * neighbour only to save room. A group holds sounds that one compares: the page carries all of it or nothing of it, and the first groups
+ * come first.
  *
  * @param groupBytes bytes of each group's WAV files of 16 bits
  */

@@ -15,7 +15,7 @@ export interface Table {
 
 const NO_ROWS = 'nothing to show';
 
-/** The table as HTML; every cell is shown as the text it is, one of several lines in columns of characters. */
+/** The table as HTML. Every cell shows exactly its text; a text of several lines keeps its characters in columns. */
 export function htmlTable({ columns, rows }: Table): string {
   // In the cells, since a notebook has no style sheet of its own and aligns everything right.
   const styles = { left: 'text-align:left', right: 'text-align:right;white-space:nowrap' };

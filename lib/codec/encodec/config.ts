@@ -67,9 +67,9 @@ export function samplesPerFrame({ upsampling_ratios: ratios }: EncodecConfig): n
 }
 
 /**
- * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model. There are
- * as many as the last bandwidth pays for at whole bits for a code. transformers 4.44.2 counted 10 bits for a code of any size: where
- * that was fewer, a checkpoint of that time has fewer, and all of them are used.
+ * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model. A model has
+ * as many codebooks as its last bandwidth pays for when a code takes whole bits. transformers 4.44.2 counted 10 bits for a code of any
+ * size; where that gave fewer codebooks, checkpoints of its time have fewer, and all of them are used.
  *
  * @param layers how many the checkpoint has
  * @param name stands for the model in error messages

@@ -10,8 +10,8 @@ const VOICED_NOISE = 0.05;
 const UNVOICED_NOISE = 1;
 
 /**
- * What the vocal folds and noise of speech might have been, for its phase: pulses of unit power at F0 where voiced, white noise
- * elsewhere. The noise is the same for every call. Inputs have one value for each 100 Hz frame, the result HOP samples.
+ * A guess at the pulses of the vocal folds and the noise of speech, from which the phase is found: pulses of unit power at F0 where voiced,
+ * white noise elsewhere. The noise is the same for every call. Inputs have one value for each 100 Hz frame, the result HOP samples.
  */
 export function makeExcitation(f0Hz: Float32Array, voiced: ArrayLike<boolean>): Float32Array {
   const samples = new Float32Array(f0Hz.length * HOP);

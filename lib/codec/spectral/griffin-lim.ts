@@ -13,8 +13,8 @@ const MOMENTUM = 0.9;
 
 /**
  * A signal [160, T + 3] whose spectrum has nearly the given magnitudes, [bins, T] of each parity: the fast Griffin-Lim algorithm
- * (Perraudin, Balazs & Sondergaard 2013) from the phase of the signal `start`. Its momentum is applied to the signal instead of to
- * the spectrum, which is the same, the transform being linear.
+ * (Perraudin, Balazs & Sondergaard 2013) from the phase of the signal `start`. Momentum is applied to the signal instead of to the
+ * spectrum; that is the same, since the transform is linear.
  *
  * @param gain `overlapGain(T)`
  */
