@@ -168,11 +168,13 @@ export interface PartnerNetwork<Config extends ModelConfig = ModelConfig> {
   decode(config: Config, tensors: Tensors, inputs: PartnerInputs): Tensor;
 }
 
+/** Codebooks that the partner reads in order to write one: of the source recording, and of what is written so far. */
 export interface CodebookReading {
   source: number[];
   target: number[];
 }
 
+/** What the partner's decoder reads. */
 export interface PartnerInputs {
   /** [R, T, D], sums of embeddings without positions. */
   tokens: Tensor;

@@ -4,6 +4,7 @@ import { readConfig } from '../checkpoint/config-json.js';
 import type { Architecture, ModelConfig } from './architecture.js';
 import { bart } from './bart/bart.js';
 
+/** What `loadPolicy` and `loadPretrained` know unless they are given others. */
 export const ARCHITECTURES: readonly Architecture[] = [bart];
 
 /**

@@ -14,6 +14,7 @@ import {
 import { attentionMask, padIds, steppedLength } from './padding.js';
 import { openStepMemory } from './step-memory.js';
 
+/** What completions are written in. */
 export interface Vocabulary {
   /** Ids that every completion begins with, unasked. */
   prefix: readonly number[];

@@ -16,6 +16,12 @@ The encoder reads \`<s>\`, the instruction, \`</s>\`, the recording's codes of c
 decoder, started with \`</s><s>\`, writes the edited recording's.
 `;
 
+/**
+ * BART (Lewis et al. 2019) as transformers' `BartForConditionalGeneration` computes it; config.json's model_type is "bart".
+ *
+ *     const config = bart.parseConfig({ model_type: 'bart', vocab_size: 1600, ... }, 'a configuration of mine');
+ *     const weights = bart.initialize(config, 0);
+ */
 export const bart: Architecture<BartConfig> = {
   modelType: 'bart',
   title: 'BART',
