@@ -42,6 +42,12 @@ export default {
       to: { path: '^lib/notebook/' },
     },
     {
+      name: 'one-architecture-is-behind-the-type-of-all',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(policy/(bart/|architectures\\.ts$|index\\.ts$)|verify/)' },
+      to: { path: '^lib/policy/bart/' },
+    },
+    {
       name: 'lib-imports-only-lib',
       severity: 'error',
       from: { path: '^lib/' },
