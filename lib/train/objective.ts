@@ -29,7 +29,9 @@ export interface BatchProgram {
 export interface Objective<Batch, Shape extends object, Metrics extends { loss: number }> {
   /** Names of weights that are not trained. */
   readonly fixed?: readonly string[];
+  /** The sizes that the batch's program is compiled for. */
   shape(batch: Batch): Shape;
+  /** The program of batches of these sizes. */
   program(shape: Shape): BatchProgram;
   /** The arrays of the program's `inputs`. `step`: the batches whose gradients add up to one step, this one among them. */
   collate(batch: Batch, step: readonly Batch[]): Arrays;

@@ -10,6 +10,7 @@ import { compileBatch, gradientOutputs, splitTrained } from './gradient-program.
 import type { Arrays, Objective } from './objective.js';
 import { MOST_PROGRAMS, openTrainingState, type TrainingSnapshot } from './training-state.js';
 
+/** How long, on what, and how fast an objective is trained. */
 export interface OptimizeOptions<Batch> {
   /** Where the weights are trained. */
   device: Device;
