@@ -24,8 +24,13 @@ export function parseJson(text: string, file: string): unknown {
   } catch (error) {
     throw new Error(`${file} is not valid JSON: ${(error as Error).message}.`);
   }
-  if (isDeeper(content, MAX_LEVELS)) throw new Error(`${file} is nested deeper than ${MAX_LEVELS} levels.`);
+  refuseDepth(content, file);
   return content;
+}
+
+/** @throws Error that begins with `what` when a JSON value is nested deeper than 200 levels */
+export function refuseDepth(content: unknown, what: string): void {
+  if (isDeeper(content, MAX_LEVELS)) throw new Error(`${what} is nested deeper than ${MAX_LEVELS} levels.`);
 }
 
 function isDeeper(value: unknown, levels: number): boolean {

@@ -41,8 +41,12 @@ export function evalCommand(signal: AbortSignal): Command {
     .addOption(new Option('--split <name>', 'prompts to sample').choices(['train', 'test']).default('test'))
     .option('--indices <list>', 'which of them, for example 0-9 or 0-4,7', '0-9')
     .option('--samples <number>', 'samples of each prompt', parseNumber, 10)
-    .option('--seed <number>', "default: the run's", parseNumber)
-    .option('--output <folder>', 'for a policy that is no run’s checkpoint: gets output/MMDD-HHMM', '.')
+    .option('--seed <number>', "seed of the sampling; default: the seed of the checkpoint's run", parseNumber)
+    .option(
+      '--output <folder>',
+      'folder in which output/MMDD-HHMM is made where the policy is not a run’s checkpoint',
+      '.',
+    )
     .action(async (checkpoint: string, options: EvaluationOptions) => {
       const { rewardModel, seed, samples, split } = options;
       const indices = parseIndices(options.indices);

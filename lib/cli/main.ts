@@ -68,7 +68,11 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     const command = program
       .command(reward)
       .description(description)
-      .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
+      .option(
+        '--output <folder>',
+        'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made',
+        '.',
+      )
       .action((options: Record<string, unknown> & { output: string }) => {
         const parameters = parametersFromOptions(reward, options);
         return run(runExperiment(parameters, { root: options.output, signal, onNotice: sayOnStderr }), {
@@ -81,9 +85,9 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
 
   const own = program
     .command('run')
-    .description('train the policy by a reward of your own, see docs/rewards.md')
+    .description('train the policy by a reward of your own, see docs/adding-a-reward.md')
     .requiredOption('--reward <source>', OWN_REWARD)
-    .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
+    .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
     .action(async ({ reward: source, ...options }: { reward: string; output: string }) => {
       const reward = await endedBy(signal, loadReward(source));
       const experiment = runExperiment(parametersFromOptions(reward.name, options), {

@@ -24,10 +24,10 @@ const TRAINING = [
 export function trainCommand(signal: AbortSignal): Command {
   const command = new Command('train')
     .description(
-      "train a checkpoint on the pairs of a data_iter_k.json, in a new run; parameters are the pairs' own run's, or the defaults",
+      'train a checkpoint on the pairs of a data_iter_k.json, in a new run; parameters that you do not give come from the run that wrote the pairs, else the defaults are taken',
     )
     .requiredOption('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
-    .option('--output <folder>', 'gets output/MMDD-HHMM and model_output/MMDD-HHMM', '.')
+    .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
     .action(async ({ pairs, output, ...given }: { pairs: string; output: string } & Partial<Parameters>) => {
       const parameters = await trainingParameters(pairs, given);
       await display(trainFrom(pairs, parameters, { root: output, signal, onNotice: sayOnStderr }), signal);

@@ -1,4 +1,4 @@
-/** A reward that a server gives: docs/rewards.md says what is asked and answered. */
+/** A reward that a server gives: docs/adding-a-reward.md says what is asked and answered. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeWav } from '../audio/wav.js';
 import { checkAddress } from '../checkpoint/environment.js';

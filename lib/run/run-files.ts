@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { readJsonFile } from '../checkpoint/json-file.js';
+import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
 import { parseEvent } from './event-schema.js';
@@ -127,7 +127,9 @@ async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
   const lines = text.split('\n').slice(0, -1);
   return lines.map((line, index) => {
     try {
-      return parseEvent(JSON.parse(line));
+      const content: unknown = JSON.parse(line);
+      refuseDepth(content, 'it');
+      return parseEvent(content);
     } catch (error) {
       const reason =
         error instanceof SyntaxError ? 'is not JSON' : `is no event: ${(error as Error).message}`;

@@ -127,6 +127,16 @@ describe('readRun', () => {
     expect((await readRun(directories.modelDirectory)).events).toHaveLength(5);
   });
 
+  it('refuses an event that is nested ever deeper, as every JSON file here', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const path = join(directories.modelDirectory, 'metrics.jsonl');
+    const deep = `{"type":"notice","message":"a","more":${'['.repeat(300)}${']'.repeat(300)}}`;
+    await writeFile(path, `${deep}\n`);
+    await expect(readRun(directories.modelDirectory)).rejects.toThrow(
+      `${path}: line 1 is no event: it is nested deeper than 200 levels.`,
+    );
+  });
+
   it('names the file that a folder lacks', async () => {
     await expect(readRun(directories.outputDirectory)).rejects.toThrow(
       join(directories.modelDirectory, 'run.json'),
