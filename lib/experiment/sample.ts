@@ -36,6 +36,9 @@ export async function* sampleCompletions(
     prompts.map(({ ids }) => ids),
     { samplesPerPrompt, temperature, topK, topP, maxNewTokens, seed, signal: run.signal },
   );
+  const total = prompts.length * samplesPerPrompt;
+  // The first completion may take seconds, of which the policy's programs are compiled in some.
+  yield { type: 'progress', ...progress, done: 0, total };
   for await (const event of events) {
     if (event.type === 'progress') {
       yield { type: 'progress', ...progress, done: event.done, total: event.total };
@@ -47,7 +50,6 @@ export async function* sampleCompletions(
     }
   }
   const written = completions.flat().length;
-  const total = prompts.length * samplesPerPrompt;
   if (written !== total) throw new Error(`the sampler wrote ${written} of ${total} completions`);
   return completions;
 }
