@@ -2,7 +2,7 @@
  * What programs run on. A device compiles them, keeps tensors between runs, and updates parameters where they live; everything above the
  * engine sees this type alone. One file or folder in devices/ makes a device: devices/cpu is ONNX Runtime in a worker thread.
  */
-import type { Value } from './graph.js';
+import { elementCount, type Value } from './graph.js';
 import type { InputSpec, TensorProgram } from './trace.js';
 
 /** Values in ordinary memory. */
@@ -24,10 +24,9 @@ export interface DeviceTensor {
  * @throws RangeError when the part reaches beyond the tensor
  */
 export function partOf(tensor: DeviceTensor, row: number, shape: readonly number[]): DeviceTensor {
-  const size = tensor.shape.reduce((product, each) => product * each, 1);
+  const size = elementCount(tensor.shape);
   const offset = (row * size) / tensor.shape[0];
-  const length = shape.reduce((product, each) => product * each, 1);
-  if (offset + length > size)
+  if (offset + elementCount(shape) > size)
     throw new RangeError(`[${shape.join(', ')}] from row ${row} reaches beyond [${tensor.shape.join(', ')}]`);
   return { ...tensor, start: tensor.start + offset, shape };
 }

@@ -12,6 +12,7 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { EngineError, EngineStopped } from '../../errors.js';
+import { elementCount } from '../../graph.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, MOST_NUMBERS, checkBytes, checkTrainableShapes, paddedBytes } from './limits.js';
 import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
@@ -205,8 +206,7 @@ export class CpuDevice implements Device {
   }
 
   clear({ handle, start, shape }: DeviceTensor): Promise<void> {
-    const length = shape.reduce((product, each) => product * each, 1);
-    return this.call('clear', handle, start * BYTES_OF_FLOAT, length * BYTES_OF_FLOAT);
+    return this.call('clear', handle, start * BYTES_OF_FLOAT, elementCount(shape) * BYTES_OF_FLOAT);
   }
 
   async openOptimizer(shapes: Iterable<readonly [string, readonly number[]]>): Promise<DeviceOptimizer> {
