@@ -1,5 +1,5 @@
 /** What is reported of preference pairs: means of a loss's outputs, in float64. */
-import { evaluateFloat64 } from '../engine/index.js';
+import { traceFloat64, type Float64Formula } from '../engine/index.js';
 import { computeLoss, type PreferenceLoss, type PreferenceTensors } from './preference-loss.js';
 
 /** Metrics of one optimizer step or one evaluation, by TRL's names (TRL docs, DPOTrainer "Logged metrics"). */
@@ -23,24 +23,42 @@ export interface DpoMetrics {
 export type PairNumbers = { readonly [Name in keyof PreferenceTensors]: ArrayLike<number> };
 
 /**
- * The logged metrics, as TRL's get_batch_loss_metrics: means of what the loss gives of each pair; an accuracy is 1 only where the chosen
- * reward is strictly above the rejected one.
+ * Of the numbers of pairs the logged metrics, as TRL's get_batch_loss_metrics: means of what the loss gives of each pair; an accuracy is 1
+ * only where the chosen reward is strictly above the rejected one. The loss's formula is traced once for each number of pairs.
  */
-export function preferenceMetrics(loss: PreferenceLoss, numbers: PairNumbers): DpoMetrics {
-  const pairs = numbers.policy.length / 2;
-  const given = Object.entries(numbers).filter(([, data]) => data !== undefined);
-  const { losses, chosenRewards, rejectedRewards } = evaluateFloat64(
-    (tensors) => ({ ...computeLoss(loss, tensors as unknown as PreferenceTensors) }),
-    Object.fromEntries(given.map(([name, data]) => [name, { shape: [pairs, 2], data }])),
-  );
+export function metricsOfLoss(loss: PreferenceLoss): (numbers: PairNumbers) => DpoMetrics {
+  const formulas = new Map<string, Float64Formula>();
+  const formulaOf = (names: readonly string[], pairs: number): Float64Formula => {
+    const key = [pairs, ...names].join();
+    const formula =
+      formulas.get(key) ??
+      traceFloat64(
+        (tensors) => ({ ...computeLoss(loss, tensors as unknown as PreferenceTensors) }),
+        Object.fromEntries(names.map((name) => [name, [pairs, 2]])),
+      );
+    formulas.set(key, formula);
+    return formula;
+  };
+  return (numbers) => {
+    const pairs = numbers.policy.length / 2;
+    const given = Object.fromEntries(Object.entries(numbers).filter(([, data]) => data !== undefined));
+    return meansOf(formulaOf(Object.keys(given), pairs)(given), numbers.policy, pairs);
+  };
+}
+
+function meansOf(
+  { losses, chosenRewards, rejectedRewards }: Record<string, Float64Array>,
+  logps: ArrayLike<number>,
+  pairs: number,
+): DpoMetrics {
   const sums = { loss: 0, chosen: 0, rejected: 0, accurate: 0, chosenLogps: 0, rejectedLogps: 0 };
   for (let i = 0; i < pairs; i++) {
     sums.loss += losses[i];
     sums.chosen += chosenRewards[i];
     sums.rejected += rejectedRewards[i];
     sums.accurate += chosenRewards[i] > rejectedRewards[i] ? 1 : 0;
-    sums.chosenLogps += numbers.policy[2 * i];
-    sums.rejectedLogps += numbers.policy[2 * i + 1];
+    sums.chosenLogps += logps[2 * i];
+    sums.rejectedLogps += logps[2 * i + 1];
   }
   return {
     loss: sums.loss / pairs,

@@ -9,7 +9,7 @@ import {
   type BatchShape,
   type PreferencePair,
 } from './batch.js';
-import { preferenceMetrics, type DpoMetrics, type PairNumbers } from './metrics.js';
+import { metricsOfLoss, type DpoMetrics, type PairNumbers } from './metrics.js';
 import { pairProgram } from './pair-program.js';
 import type { PreferenceLoss } from './preference-loss.js';
 
@@ -30,6 +30,7 @@ export function preferenceObjective(
   referenceBatches: readonly Pairs[],
 ): PreferenceObjective {
   const rewards = referenceBatches.flat().every((pair) => pair.rewards !== undefined);
+  const measure = metricsOfLoss(loss);
   const reference = new Map<PreferencePair, ArrayLike<number>>();
   const referenceOf = (pairs: Pairs) => ofEachPair(pairs, (pair) => reference.get(pair) ?? []);
   /** What the loss reads beside the policy's log-probabilities. */
@@ -58,7 +59,7 @@ export function preferenceObjective(
     metrics(step, outputs) {
       const pairs = step.flat();
       const numbers: PairNumbers = { policy: logpsOf(outputs), labels: labelCounts(pairs), ...given(pairs) };
-      return withNll(preferenceMetrics(loss, numbers), pairs, rpoAlpha);
+      return withNll(measure(numbers), pairs, rpoAlpha);
     },
     async prepare(forward) {
       if (!loss.needsReference) return;

@@ -48,7 +48,7 @@ export interface PreferenceLoss {
   readonly needsReference: boolean;
   /**
    * TensorFlow.js operators on [B] tensors, differentiable in `policy`; each pair's loss is of that pair alone. Compiled in float32 to
-   * train, evaluated in float64 (`evaluateFloat64`) for the metrics.
+   * train, evaluated in float64 (`traceFloat64`) for the metrics.
    */
   compute(inputs: PreferenceInputs): PreferenceOutputs;
 }

@@ -25,16 +25,21 @@ export function exactScalar(value: number): Tensor {
   return tf.engine().makeTensorFromTensorInfo({ dataId: { name }, shape: [], dtype: 'float32' });
 }
 
+/** A traced formula: its outputs by name, of inputs in row-major order. */
+export type Float64Formula = (
+  inputs: Readonly<Record<string, ArrayLike<number>>>,
+) => Record<string, Float64Array>;
+
 /**
- * The outputs of `program` in float64, by name. Other numbers written into it are float32 constants, as they are in a graph: 0.1 is
- * 0.10000000149. `exactScalar` keeps them whole.
+ * Traces `program` once, to be evaluated in float64 as often as there are inputs of these shapes. Numbers written into it are float32
+ * constants, as they are in a graph: 0.1 is 0.10000000149. `exactScalar` keeps them whole.
  *
- * @throws Error naming an operator that cannot be evaluated, and those that can
+ * @returns a function that throws an Error naming an operator that cannot be evaluated, and those that can
  */
-export function evaluateFloat64(
+export function traceFloat64(
   program: TensorProgram,
-  inputs: Readonly<Record<string, { shape: readonly number[]; data: ArrayLike<number> }>>,
-): Record<string, Float64Array> {
+  shapes: Readonly<Record<string, readonly number[]>>,
+): Float64Formula {
   const exact = new Map<string, number>();
   numbers = exact;
   let graph: Graph;
@@ -42,28 +47,41 @@ export function evaluateFloat64(
     graph = trace(
       program,
       Object.fromEntries(
-        Object.entries(inputs).map(([name, { shape }]) => [name, { shape, dtype: 'float32' as const }]),
+        Object.entries(shapes).map(([name, shape]) => [name, { shape, dtype: 'float32' as const }]),
       ),
     );
   } finally {
     numbers = undefined;
   }
-  const values = new Map<string, Float64Tensor>();
-  for (const [name, { shape, data }] of Object.entries(inputs))
-    values.set(name, { shape, data: Float64Array.from(data) });
-  for (const [name, value] of exact) values.set(name, { shape: [], data: Float64Array.of(value) });
+  const constants = new Map<string, Float64Tensor>();
+  for (const [name, value] of exact) constants.set(name, { shape: [], data: Float64Array.of(value) });
   for (const [name, { shape, data }] of graph.constants)
-    values.set(name, { shape, data: Float64Array.from(data as ArrayLike<number | bigint>, Number) });
-  for (const node of graph.nodes) {
-    const shapes = node.outputs.map((name) => graph.values.get(name)!.shape);
-    const results = evaluate(
-      node,
-      node.inputs.map((name) => values.get(name)!),
-      shapes,
-    );
-    node.outputs.forEach((name, i) => values.set(name, { shape: shapes[i], data: results[i] }));
-  }
-  return Object.fromEntries(graph.outputs.map(({ name }) => [name, values.get(name)!.data]));
+    constants.set(name, { shape, data: Float64Array.from(data as ArrayLike<number | bigint>, Number) });
+  return (inputs) => {
+    const values = new Map(constants);
+    for (const [name, shape] of Object.entries(shapes))
+      values.set(name, { shape, data: Float64Array.from(inputs[name]) });
+    for (const node of graph.nodes) {
+      const outputShapes = node.outputs.map((name) => graph.values.get(name)!.shape);
+      const results = evaluate(
+        node,
+        node.inputs.map((name) => values.get(name)!),
+        outputShapes,
+      );
+      node.outputs.forEach((name, i) => values.set(name, { shape: outputShapes[i], data: results[i] }));
+    }
+    return Object.fromEntries(graph.outputs.map(({ name }) => [name, values.get(name)!.data]));
+  };
+}
+
+/** The outputs of `program` in float64, by name; see {@link traceFloat64}. */
+export function evaluateFloat64(
+  program: TensorProgram,
+  inputs: Readonly<Record<string, { shape: readonly number[]; data: ArrayLike<number> }>>,
+): Record<string, Float64Array> {
+  const given = Object.entries(inputs);
+  const formula = traceFloat64(program, Object.fromEntries(given.map(([name, { shape }]) => [name, shape])));
+  return formula(Object.fromEntries(given.map(([name, { data }]) => [name, data])));
 }
 
 function evaluate(

@@ -24,7 +24,7 @@ export {
 export { closeDevices, CpuDevice } from './devices/cpu/cpu.js';
 export { defaultThreads } from './devices/cpu/threads.js';
 export type { DeferredTensor, FloatTensor, HostTensor, IntegerTensor } from './host-tensor.js';
-export { evaluateFloat64, exactScalar } from './float64.js';
+export { evaluateFloat64, exactScalar, traceFloat64, type Float64Formula } from './float64.js';
 export { gelu, layerNorm, timeMajorMatMul } from './fused.js';
 export { keepPrograms, type KeptPrograms } from './kept-programs.js';
 export { compiledModule } from './compiled-module.js';

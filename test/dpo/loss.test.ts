@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Tensor } from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { preferenceMetrics } from '../../lib/dpo/metrics.js';
+import { metricsOfLoss } from '../../lib/dpo/metrics.js';
 import { chosenNll, weightedLoss } from '../../lib/dpo/pair-program.js';
 import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
 import { compile, tf } from '../../lib/engine/index.js';
@@ -11,9 +11,9 @@ beforeAll(() => tf.setBackend('cpu'));
 
 /** Labels that the sigmoid loss does not look at. */
 const metricsOf = (policy: number[], reference: number[], beta: number) =>
-  preferenceMetrics(sigmoidLoss(beta), { policy, reference, labels: policy });
+  metricsOfLoss(sigmoidLoss(beta))({ policy, reference, labels: policy });
 
-describe('preferenceMetrics', () => {
+describe('metricsOfLoss', () => {
   it("computes TRL's metrics", () => {
     // Rewards: 1 and -0.5; 0.25 and 0.5.
     const policy = [-10, -20, -30, -39];
