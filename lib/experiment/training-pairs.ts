@@ -25,7 +25,8 @@ export function pairOf(
 ): TrainingPair {
   try {
     const [chosen, rejected] = [row.chosen, row.rejected].map((codes) => packCompletion(policy, codes));
-    return { row, ids: { prompt: ids, chosen, rejected }, promptIndex: index };
+    const rewards = { chosen: row.chosenReward, rejected: row.rejectedReward };
+    return { row, ids: { prompt: ids, chosen, rejected, rewards }, promptIndex: index };
   } catch (error) {
     throw new Error(`a pair of prompt ${index}: ${(error as Error).message}`, { cause: error });
   }

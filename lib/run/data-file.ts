@@ -102,6 +102,7 @@ export function packPairs(policy: Policy, rows: readonly PreferenceRow[]): Prefe
         prompt: packPrompt(policy, row.instruction, row.source),
         chosen: packCompletion(policy, row.chosen),
         rejected: packCompletion(policy, row.rejected),
+        rewards: { chosen: row.chosenReward, rejected: row.rejectedReward },
       };
     } catch (error) {
       throw new Error(`pair ${index}: ${(error as Error).message}`, { cause: error });

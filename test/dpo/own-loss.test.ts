@@ -1,6 +1,14 @@
 /** A loss of one's own, by what the package exports alone: hinge-loss.ts is all there is to write. */
-import { expect, it } from 'vitest';
-import { sigmoidLoss, tf, trainDpo, type DpoMetrics, type PreferenceLoss } from '../../lib/index.js';
+import { expect, it, vi } from 'vitest';
+import {
+  sigmoidLoss,
+  tf,
+  trainDpo,
+  type DpoMetrics,
+  type PreferenceLoss,
+  type PreferencePair,
+} from '../../lib/index.js';
+import { device } from '../support/device.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { hingeLoss } from './hinge-loss.js';
 import { OPTIONS, randomPairs } from './random-pairs.js';
@@ -10,10 +18,10 @@ const policy = randomPolicy(8, { initStd: 0.2 });
 const pairs = randomPairs(policy.config, 4);
 const { beta: _, ...options } = { ...OPTIONS, batchSize: 4, shuffle: false, maxGradNorm: 1e9 };
 
-async function train(loss: PreferenceLoss, epochs: number) {
+async function train(loss: PreferenceLoss, epochs: number, on: readonly PreferencePair[] = pairs) {
   const weights = copyWeights(policy.weights);
   const steps: { metrics: DpoMetrics; logps: Float32Array }[] = [];
-  for await (const event of trainDpo({ ...policy, weights }, pairs, { ...options, epochs, loss }))
+  for await (const event of trainDpo({ ...policy, weights }, on, { ...options, epochs, loss }))
     if (event.type === 'step') steps.push(event);
   return steps;
 }
@@ -38,6 +46,42 @@ it('pulls twice as hard as the sigmoid where all margins are 0: its slope is 1 t
   const [hinge] = await train(hingeLoss(BETA), 1);
   const [sigmoid] = await train(sigmoidLoss(BETA), 1);
   expect(hinge.metrics.grad_norm! / sigmoid.metrics.grad_norm!).toBeCloseTo(2, 4);
+});
+
+/**
+ * SimPO (Meng et al. 2024, arXiv:2405.14734): log-probabilities per label, without a reference. Its margin is the difference of the
+ * rewards, as in ODPO (Amini et al. 2024, arXiv:2402.10571).
+ */
+const perLabel: PreferenceLoss = {
+  name: 'per label',
+  needsReference: false,
+  compute({ policy: { chosen, rejected }, labels, rewards }) {
+    const chosenRewards = tf.mul(2, tf.div(chosen, labels.chosen));
+    const rejectedRewards = tf.mul(2, tf.div(rejected, labels.rejected));
+    const margin = tf.sub(rewards.chosen, rewards.rejected);
+    const losses = tf.softplus(tf.sub(tf.add(rejectedRewards, margin), chosenRewards));
+    return { losses, chosenRewards, rejectedRewards };
+  },
+};
+
+it('may read numbers of labels and rewards, and computes no reference that it does not need', async () => {
+  const rewarded = pairs.map((pair, i) => ({ ...pair, rewards: { chosen: i, rejected: i / 2 } }));
+  const compiled = vi.spyOn(device, 'compile');
+  const steps = await train(perLabel, 12, rewarded);
+  // The loss with its gradients; no forward pass.
+  expect(compiled).toHaveBeenCalledTimes(1);
+  compiled.mockRestore();
+  for (const { metrics, logps } of [steps[0], steps.at(-1)!]) {
+    const losses = rewarded.map(({ chosen, rejected, rewards }, i) => {
+      const apart = (2 * logps[2 * i]) / chosen.length - (2 * logps[2 * i + 1]) / rejected.length;
+      return Math.log1p(Math.exp(rewards.chosen - rewards.rejected - apart));
+    });
+    expect(metrics.loss).toBeCloseTo(losses.reduce((sum, loss) => sum + loss) / losses.length, 10);
+  }
+  expect(steps.at(-1)!.metrics.loss).toBeLessThan(0.8 * steps[0].metrics.loss);
+  await expect(train(perLabel, 1)).rejects.toThrow(
+    'the loss "per label" reads rewards: every pair must have them',
+  );
 });
 
 it('is told what it does wrong, in a sentence', async () => {
