@@ -114,6 +114,11 @@ export interface Device extends DeviceThread {
   readonly name: string;
   /** Float32 numbers that one allocation holds at most. */
   readonly mostNumbers: number;
+  /**
+   * Rows by which a cache that grows is fed: 1 where each length is as good as another; more where shapes that return save time, as on a
+   * GPU that replays a recorded run. Rows that hold nothing yet are masked then.
+   */
+  readonly cacheStep: number;
   /** @throws what ONNX Runtime or the device says of a program that it cannot run */
   compile(source: ProgramSource): Promise<DeviceProgram>;
   /**

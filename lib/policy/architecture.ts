@@ -135,9 +135,11 @@ export interface Generation<Config extends ModelConfig = ModelConfig> {
   cacheShapes(config: Config): Record<string, readonly [number, number]>;
   /**
    * Inputs: ids [R] int32, as indices into `vocabulary`; position [1] int32, counted from the first of the completion's ids that is fed
-   * (a row that has ended is fed on while others are open, also beyond its last position); promptMask [P, S]; the context; every cache of `cacheShapes` by its name, [T, R * slots, width] with the earlier positions (an
-   * `InputSpec` with growingAxis 0); cacheBias [1], to be added to the cache's attention scores: ONNX Runtime cannot multiply by an
-   * empty cache, so at position 0 the caches hold one row that does not count, and cacheBias is MASKED.
+   * (a row that has ended is fed on while others are open, also beyond its last position); promptMask [P, S]; the context; every cache of
+   * `cacheShapes` by its name, [T, R * slots, width] with the earlier positions (an `InputSpec` with growingAxis 0); cacheBias [T]
+   * (growingAxis 0; [1] stands for all positions), to be added to the cache's attention scores: MASKED where a position is still empty.
+   * ONNX Runtime cannot multiply by an empty cache, so at position 0 the caches hold one position that does not count; and some devices
+   * are fed caches in steps (`Device.cacheStep`).
    *
    * Outputs: logits [R, vocabulary]; this position's part of each cache, named by `nextOf`, [R * slots, 1, width].
    *

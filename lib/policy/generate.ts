@@ -114,7 +114,7 @@ export function openCompletionWriter(
       prompts: prompts.length,
       samples: samplesPerPrompt,
       promptLength: steppedLength(lengths, PROMPT_STEP, config),
-      completionLength: fed.length + Math.max(...rooms),
+      completionLength: Math.ceil((fed.length + Math.max(...rooms)) / device.cacheStep) * device.cacheStep,
     };
     const promptIds = padIds(prompts, sizes.promptLength, config.pad_token_id);
     const promptMask = attentionMask(prompts, sizes.promptLength);

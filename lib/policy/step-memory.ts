@@ -11,6 +11,8 @@ export interface StepMemory {
   readonly caches: readonly { input: string; output: string; cache: DeviceTensor }[];
   /** [P, S] */
   readonly promptMask: Feed;
+  /** Of the device: caches are fed in whole multiples of so many positions. */
+  readonly cacheStep: number;
 }
 
 export async function openStepMemory(
@@ -34,22 +36,29 @@ export async function openStepMemory(
     context: Object.fromEntries(contexts.map(([name]) => [name, tensors.get(name)!])),
     caches: caches.map(([input]) => ({ input, output: nextOf(input), cache: tensors.get(input)! })),
     promptMask: { data: promptMask, shape: [prompts, promptLength] },
+    cacheStep: device.cacheStep,
   };
   return { memory, release };
 }
 
-/** Inputs of the step at `position`: the cache of all earlier positions, one at least (`Generation.stepProgram` says why). */
+/**
+ * Inputs of the step at `position`: the caches with all earlier positions, and with as many empty ones, masked, as make a multiple of
+ * `cacheStep`; one at least (`Generation.stepProgram` says why).
+ */
 export function stepFeeds(memory: StepMemory, indices: Int32Array, position: number): Record<string, Feed> {
+  const { cacheStep, caches } = memory;
+  const positions = Math.ceil(Math.max(1, position) / cacheStep) * cacheStep;
+  // Where a cache is fed as it is, all of its positions count alike.
+  const bias = new Float32Array(cacheStep === 1 ? 1 : positions).fill(MASKED, position);
   const feeds: Record<string, Feed> = {
     ids: { data: indices, shape: [indices.length] },
     position: { data: Int32Array.of(position), shape: [1] },
-    cacheBias: { data: Float32Array.of(position === 0 ? MASKED : 0), shape: [1] },
+    cacheBias: { data: bias, shape: [bias.length] },
     promptMask: memory.promptMask,
     ...memory.context,
   };
-  for (const { input, cache } of memory.caches) {
-    feeds[input] = partOf(cache, 0, [Math.max(1, position), ...cache.shape.slice(1)]);
-  }
+  for (const { input, cache } of caches)
+    feeds[input] = partOf(cache, 0, [positions, ...cache.shape.slice(1)]);
   return feeds;
 }
 

@@ -15,30 +15,79 @@ export interface Distribution {
   probabilities: Float64Array;
 }
 
-/** Temperature, then top-k, then top-p, in transformers' order. Ties at the top-k border are all kept, as there. */
+/** Memory that one call after the other works in: to allocate it for each of a hundred rows takes longer than to choose. */
+const scratch = (size: number) => ({
+  indices: new Int32Array(size),
+  values: new Float32Array(size),
+  probabilities: new Float64Array(size),
+});
+let memory = scratch(0);
+
+/**
+ * Temperature, then top-k, then top-p, in transformers' order. Ties at the top-k border are all kept, as there.
+ *
+ * @returns views of memory that the next call writes to
+ */
 export function warp(logits: Float32Array, { temperature, topK, topP }: SamplingRules): Distribution {
-  let indices =
-    topK > 0 && topK < logits.length ? atLeast(logits, kthLargest(logits, topK)) : allIndices(logits.length);
-  if (topP >= 1) return { indices, probabilities: softmax(logits, indices, temperature) };
-  indices.sort((a, b) => logits[b] - logits[a] || a - b);
-  const probabilities = softmax(logits, indices, temperature);
-  let kept = 1;
-  for (let mass = probabilities[0]; kept < indices.length && mass < topP; kept++) mass += probabilities[kept];
-  indices = indices.subarray(0, kept);
-  return { indices, probabilities: softmax(logits, indices, temperature) };
+  if (memory.indices.length < logits.length) memory = scratch(logits.length);
+  let count = topK > 0 && topK < logits.length ? keepLargest(logits, topK) : keepAll(logits.length);
+  if (topP < 1) {
+    memory.indices.subarray(0, count).sort((a, b) => logits[b] - logits[a] || a - b);
+    const probabilities = softmax(logits, count, temperature);
+    let kept = 1;
+    for (let mass = probabilities[0]; kept < count && mass < topP; kept++) mass += probabilities[kept];
+    count = kept;
+  }
+  return { indices: memory.indices.subarray(0, count), probabilities: softmax(logits, count, temperature) };
 }
 
-function allIndices(count: number): Int32Array {
-  const indices = new Int32Array(count);
-  for (let i = 0; i < count; i++) indices[i] = i;
-  return indices;
+/** Writes all indices to the memory. @returns how many */
+function keepAll(count: number): number {
+  for (let i = 0; i < count; i++) memory.indices[i] = i;
+  return count;
 }
 
-/** Quickselect (Hoare 1961, algorithm 65): several times faster than sorting a row of a thousand logits. */
-function kthLargest(logits: Float32Array, k: number): number {
-  const values = logits.slice();
+/** Logits that a border is guessed by. */
+const PROBES = 64;
+/** The border that is guessed is to leave more than k logits, or all are ordered. */
+const MARGIN = 1.5;
+
+/**
+ * Writes the indices of the k largest logits, and of all that equal the last of them, in ascending order to the memory. A few logits tell
+ * about where the border is, so that not many more than k have to be ordered (Floyd and Rivest 1975, "Expected time bounds for selection").
+ *
+ * @returns how many
+ */
+function keepLargest(logits: Float32Array, k: number): number {
+  const { indices, values } = memory;
+  const step = Math.max(1, Math.floor(logits.length / PROBES));
+  const probes = Math.ceil(logits.length / step);
+  for (let i = 0; i < probes; i++) values[i] = logits[i * step];
+  const rank = Math.min(probes, Math.ceil((MARGIN * k * probes) / logits.length) + 2);
+  let candidates = keepAtLeast(logits, kthLargest(values, probes, rank));
+  if (candidates < k) candidates = keepAll(logits.length);
+  for (let i = 0; i < candidates; i++) values[i] = logits[indices[i]];
+  const border = kthLargest(values, candidates, k);
+  let kept = 0;
+  for (let i = 0; i < candidates; i++) if (logits[indices[i]] >= border) indices[kept++] = indices[i];
+  return kept;
+}
+
+/** Written without a branch, which would often be mispredicted. */
+function keepAtLeast(logits: Float32Array, border: number): number {
+  const { indices } = memory;
+  let count = 0;
+  for (let i = 0; i < logits.length; i++) {
+    indices[count] = i;
+    count += logits[i] >= border ? 1 : 0;
+  }
+  return count;
+}
+
+/** Of the first `count` values, which it moves about: quickselect (Hoare 1961, algorithm 65). */
+function kthLargest(values: Float32Array, count: number, k: number): number {
   let low = 0;
-  let high = values.length - 1;
+  let high = count - 1;
   while (low < high) {
     const pivot = values[(low + high) >> 1];
     let left = low;
@@ -47,7 +96,9 @@ function kthLargest(logits: Float32Array, k: number): number {
       while (values[left] > pivot) left++;
       while (values[right] < pivot) right--;
       if (left > right) break;
-      [values[left], values[right]] = [values[right], values[left]];
+      const larger = values[right];
+      values[right] = values[left];
+      values[left] = larger;
       left++;
       right--;
     }
@@ -56,13 +107,6 @@ function kthLargest(logits: Float32Array, k: number): number {
     else break;
   }
   return values[k - 1];
-}
-
-function atLeast(logits: Float32Array, threshold: number): Int32Array {
-  const indices = new Int32Array(logits.length);
-  let count = 0;
-  for (let i = 0; i < logits.length; i++) if (logits[i] >= threshold) indices[count++] = i;
-  return indices.subarray(0, count);
 }
 
 /** The index that a uniform number in [0, 1) falls on. */
@@ -82,15 +126,16 @@ export function argMax(logits: Float32Array): number {
   return best;
 }
 
-function softmax(logits: Float32Array, indices: Int32Array, temperature: number): Float64Array {
+/** Of the logits at the first `count` indices of the memory. */
+function softmax(logits: Float32Array, count: number, temperature: number): Float64Array {
+  const { indices, probabilities } = memory;
   let highest = -Infinity;
-  for (let i = 0; i < indices.length; i++) if (logits[indices[i]] > highest) highest = logits[indices[i]];
-  const values = new Float64Array(indices.length);
+  for (let i = 0; i < count; i++) if (logits[indices[i]] > highest) highest = logits[indices[i]];
   let total = 0;
-  for (let i = 0; i < values.length; i++) {
-    values[i] = Math.exp((logits[indices[i]] - highest) / temperature);
-    total += values[i];
+  for (let i = 0; i < count; i++) {
+    probabilities[i] = Math.exp((logits[indices[i]] - highest) / temperature);
+    total += probabilities[i];
   }
-  for (let i = 0; i < values.length; i++) values[i] /= total;
-  return values;
+  for (let i = 0; i < count; i++) probabilities[i] /= total;
+  return probabilities.subarray(0, count);
 }

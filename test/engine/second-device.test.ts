@@ -20,6 +20,7 @@ function recordingDevice(inner: Device, asked: string[]): Device {
   return {
     name: 'recording',
     mostNumbers: inner.mostNumbers,
+    cacheStep: inner.cacheStep,
     compile: (source) => (asked.push('compile'), inner.compile(source)),
     load: (model) => (asked.push('load'), inner.load(model)),
     run: (program, feeds, into) => (asked.push('run'), inner.run(program, feeds, into)),

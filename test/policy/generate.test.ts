@@ -1,5 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import { compile, tf } from '../../lib/engine/index.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compile, CpuDevice, tf, type Device } from '../../lib/engine/index.js';
 import type { BartConfig } from '../../lib/policy/bart/config.js';
 import { decode, encode, logits } from '../../lib/policy/bart/network.js';
 import { seededChoice, type GenerateStep } from '../../lib/policy/decode-loop.js';
@@ -11,6 +11,13 @@ import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
+
+/** A device that wants to be fed caches of few lengths; 10 tokens are no multiple of its step. */
+class SteppedDevice extends CpuDevice {
+  override readonly cacheStep = 4;
+}
+const stepped = new SteppedDevice();
+afterAll(() => stepped.close());
 
 const policy = randomPolicy(5);
 const { config } = policy;
@@ -25,12 +32,13 @@ async function collect(
   model: Policy<BartConfig>,
   of: number[][],
   options: Partial<GenerateOptions & Vocabulary> & Pick<GenerateOptions, 'choose'>,
+  on: Device = device,
 ): Promise<GenerateStep[]> {
   const steps: GenerateStep[] = [];
   const { prefix = [2], allowed = everyId, ...rest } = options;
   // BART itself begins with the first of these.
   expect(prefix[0]).toBe(model.config.decoder_start_token_id);
-  const writer = openCompletionWriter(model, { prefix: prefix.slice(1), allowed }, device);
+  const writer = openCompletionWriter(model, { prefix: prefix.slice(1), allowed }, on);
   const defaults = { samplesPerPrompt: 1, maxNewTokens: 10 };
   for await (const step of writer.generate(of, { ...defaults, ...rest })) steps.push(step);
   await writer.release();
@@ -76,23 +84,25 @@ async function forward(model: Policy<BartConfig>, prompt: number[], ids: number[
 }
 
 describe('generate', () => {
-  it.each([
-    ['one id to start with', { prefix: [2] }, false],
-    ['two ids to start with', { prefix: [2, 0] }, false],
-    ['embeddings scaled by the square root of the width', { prefix: [2] }, true],
-  ])('gives the logits of full forward passes: %s', async (_, { prefix }, scaled) => {
+  it.each<[string, { prefix: number[]; scaled?: boolean; on?: Device }]>([
+    ['one id to start with', { prefix: [2] }],
+    ['two ids to start with', { prefix: [2, 0] }],
+    ['embeddings scaled by the square root of the width', { prefix: [2], scaled: true }],
+    ['caches fed in steps', { prefix: [2, 0], on: stepped }],
+  ])('gives the logits of full forward passes: %s', async (_, { prefix, scaled = false, on = device }) => {
     const model = { ...policy, config: { ...config, scale_embedding: scaled } };
     const samples = 3;
     const seen: Float32Array[][] = prompts.flatMap(() => Array.from({ length: samples }, () => []));
-    const steps = await collect(model, prompts, {
+    const options = {
       samplesPerPrompt: samples,
       prefix,
       // A different walk for every row, never to the end token.
-      choose: (row, scores) => {
+      choose: (row: number, scores: Float32Array) => {
         seen[row].push(scores.slice());
         return 3 + ((row * 7 + seen[row].length * 5) % 27);
       },
-    });
+    };
+    const steps = await collect(model, prompts, options, on);
     const written = completions(steps);
     expect(written).toHaveLength(9);
     for (const [row, ids] of written.entries()) {

@@ -147,7 +147,7 @@ function stepProgram(
     inputs: {
       ids: { shape: [rows], dtype: 'int32' },
       position: { shape: [1], dtype: 'int32' },
-      cacheBias: float(1),
+      cacheBias: { ...float(completionLength), growingAxis: 0 },
       promptMask: float(prompts, promptLength),
       ...Object.fromEntries(
         layersOf(config).flatMap((layer) => [

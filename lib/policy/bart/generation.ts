@@ -107,7 +107,7 @@ function stepProgram(
     inputs: {
       ids: { shape: [rows], dtype: 'int32' },
       position: { shape: [1], dtype: 'int32' },
-      cacheBias: { shape: [1], dtype: 'float32' },
+      cacheBias: { shape: [completionLength], dtype: 'float32', growingAxis: 0 },
       promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
       ...forLayers(config, (layer) => [
         [cachedKey(layer), cache],

@@ -46,6 +46,7 @@ export async function closeDevices(): Promise<void> {
 export class CpuDevice implements Device {
   readonly name = 'cpu';
   readonly mostNumbers = MOST_NUMBERS;
+  readonly cacheStep: number = 1;
   #worker: Worker | undefined;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
