@@ -21,8 +21,9 @@ export {
   type HostArray,
   type ProgramSource,
 } from './device.js';
-export { closeDevices, CpuDevice } from './devices/cpu/cpu.js';
+export { CpuDevice } from './devices/cpu/cpu.js';
 export { defaultThreads } from './devices/cpu/threads.js';
+export { closeDevices } from './devices/thread/thread-device.js';
 export type { DeferredTensor, FloatTensor, HostTensor, IntegerTensor } from './host-tensor.js';
 export { evaluateFloat64, exactScalar, traceFloat64, type Float64Formula } from './float64.js';
 export { gelu, layerNorm, timeMajorMatMul } from './fused.js';

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { CpuDevice } from '../../lib/engine/index.js';
-import { ownMemory } from '../../lib/engine/devices/cpu/owned.js';
+import { ownMemory } from '../../lib/engine/devices/thread/owned.js';
 
 const module = (source: string) => `data:text/javascript,${encodeURIComponent(source)}`;
 

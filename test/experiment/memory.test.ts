@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import type { Request } from '../../lib/engine/devices/cpu/protocol.js';
+import type { Request } from '../../lib/engine/devices/thread/protocol.js';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { rewardOf } from '../../lib/reward/reward.js';

@@ -2,7 +2,7 @@
 import { openParts } from '../../../release.js';
 import type { AdamWUpdate, DeviceMemory, DeviceOptimizer } from '../../device.js';
 import { ADAMW_KERNEL } from './adamw-kernel.js';
-import type { Method, WorkerCalls } from './protocol.js';
+import type { CpuCalls } from './calls.js';
 
 /** What the memory holds, one region after the other. "total": sums of the gradients of a step's micro-batches. */
 export const OPTIMIZER_REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
@@ -16,7 +16,10 @@ export interface CpuMemory<Name extends string> extends DeviceMemory<Name> {
 /** What the optimizer asks of the worker thread. */
 interface CpuThread {
   allocate(shapes: Iterable<readonly [string, readonly number[]]>, what: string): Promise<CpuMemory<string>>;
-  call<M extends Method>(method: M, ...args: Parameters<WorkerCalls[M]>): Promise<ReturnType<WorkerCalls[M]>>;
+  call<M extends keyof CpuCalls>(
+    method: M,
+    ...args: Parameters<CpuCalls[M]>
+  ): Promise<ReturnType<CpuCalls[M]>>;
 }
 
 /** @throws Error in one sentence when the regions do not fit into one memory */

@@ -1,12 +1,11 @@
 /** The CPU device's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
 import { createRequire } from 'node:module';
-import { parentPort } from 'node:worker_threads';
 import type * as OnnxRuntime from 'onnxruntime-node';
-import type { DeviceStream, DeviceTensor, DeviceThread, Feed, HostArray } from '../../device.js';
-import { reportError } from '../../errors.js';
+import type { DeviceTensor, DeviceThread, Feed, HostArray } from '../../device.js';
 import { elementCount } from '../../graph.js';
-import { ownMemory } from './owned.js';
-import type { Method, Reply, Request, WorkerCalls } from './protocol.js';
+import type { Answers } from '../thread/protocol.js';
+import { serve } from '../thread/serve.js';
+import type { CpuCalls } from './calls.js';
 
 const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
 const PAGE = 65_536;
@@ -17,8 +16,6 @@ const sessions = new Map<number, OnnxRuntime.InferenceSession>();
 const memories = new Map<number, WebAssembly.Memory>();
 /** An instance holds its memory: both go together. */
 const instances = new Map<number, { memory: number; instance: WebAssembly.Instance }>();
-/** Streams that somebody reads. */
-const streams = new Set<number>();
 let nextId = 1;
 
 function view({ handle, start, shape, dtype }: DeviceTensor): HostArray {
@@ -51,11 +48,7 @@ const run: DeviceThread['run'] = async (session, feeds, fetches) => {
   );
 };
 
-const calls: {
-  [M in Method]: (
-    ...args: Parameters<WorkerCalls[M]>
-  ) => ReturnType<WorkerCalls[M]> | Promise<ReturnType<WorkerCalls[M]>>;
-} = {
+const answers: Answers<CpuCalls> = {
   async createSession(model, threads) {
     const session = await ort.InferenceSession.create(model, {
       executionProviders: ['cpu'],
@@ -103,40 +96,6 @@ const calls: {
   call(instance, name, args) {
     return (instances.get(instance)!.instance.exports[name] as (...args: number[]) => number)(...args);
   },
-  endStream(id) {
-    streams.delete(id);
-  },
 };
 
-async function stream(id: number, module: string, args: unknown): Promise<void> {
-  streams.add(id);
-  try {
-    const program = (await import(module)) as { stream: DeviceStream };
-    for await (const event of program.stream({ run }, args as never)) {
-      if (!streams.has(id)) return;
-      send({ id, event });
-    }
-  } finally {
-    streams.delete(id);
-  }
-}
-
-/** What lies in resident memory, or in a part of some other buffer, is copied and moves. */
-function send(reply: Reply): void {
-  const { owned, moved } = ownMemory(reply);
-  parentPort!.postMessage(owned, moved);
-}
-
-parentPort!.on('message', async ({ id, method, args }: Request) => {
-  // Here, between two calls into ONNX Runtime.
-  if (method === 'end') process.exit();
-  try {
-    const result =
-      method === 'stream'
-        ? await stream(id, args[0] as string, args[1])
-        : await (calls[method] as (...args: unknown[]) => unknown)(...args);
-    send({ id, result });
-  } catch (error) {
-    send({ id, error: reportError(error) });
-  }
-});
+serve(answers, run);

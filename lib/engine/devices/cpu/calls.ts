@@ -1,9 +1,8 @@
-/** What the main thread and the worker thread of the CPU device say to each other. */
+/** What the main thread may call in the CPU device's worker thread. */
 import type { DeviceTensor, Feed, HostArray } from '../../device.js';
-import type { ReportedError } from '../../errors.js';
 
 /** Every call the worker answers, with the type of its answer. */
-export interface WorkerCalls {
+export interface CpuCalls {
   createSession(model: Uint8Array, threads: number): number;
   releaseSession(session: number): void;
   /** Outputs named in `fetches` are written where they say; the others come back as arrays. */
@@ -22,19 +21,4 @@ export interface WorkerCalls {
   /** Instantiates a WebAssembly module whose imported memory (env.memory) is `memory`. */
   instantiate(memory: number, module: Uint8Array): number;
   call(instance: number, name: string, args: number[]): number;
-  /** Ends the generator of an earlier `stream` request before its next event. */
-  endStream(id: number): void;
 }
-
-export type Method = keyof WorkerCalls;
-export interface Request {
-  id: number;
-  /**
-   * "stream": args are the address of a module and its generator's arguments; answered by events, then a result.
-   * "end": the thread ends, and nothing is answered any more.
-   */
-  method: Method | 'stream' | 'end';
-  args: unknown[];
-}
-export type Reply =
-  { id: number; result: unknown } | { id: number; event: unknown } | { id: number; error: ReportedError };
