@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { setting } from './setting.js';
+import type { Setting } from './setting.js';
 
 export interface Peer {
   /** Package versions by name. */
@@ -16,7 +16,12 @@ export interface Peer {
 const PEERS = fileURLToPath(new URL('../../bench/peers/', import.meta.url));
 
 /** @throws if the program ends before it answers, with what it wrote to standard error */
-export async function openPeer(python: string, script: string, ...args: string[]): Promise<Peer> {
+export async function openPeer(
+  python: string,
+  script: string,
+  setting: Setting,
+  ...args: string[]
+): Promise<Peer> {
   const child = spawn(python, ['-B', PEERS + script, JSON.stringify(setting), ...args]);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   let complaints = '';

@@ -8,12 +8,12 @@ import time
 
 import torch
 import transformers
-from peer import SETTING, answer, create_model, is_asked, random_ids
+from peer import DEVICE, SETTING, answer, create_model, finish, is_asked, random_ids
 
 completions = int(sys.argv[2])
 new_tokens = SETTING["completionLength"]
 model = create_model()
-prompt = torch.tensor([random_ids(SETTING["promptLength"])])
+prompt = torch.tensor([random_ids(SETTING["promptLength"])], device=DEVICE)
 
 
 @torch.inference_mode()
@@ -34,6 +34,7 @@ answer({"transformers": transformers.__version__, "torch": torch.__version__})
 while is_asked():
     start = time.perf_counter()
     ids = generate()
+    finish()
     seconds = time.perf_counter() - start
     assert ids.shape == (completions, new_tokens + 1), ids.shape
     answer({"seconds": seconds})

@@ -18,7 +18,9 @@ SETTING = json.loads(sys.argv[1])
 answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
 sys.stdout = sys.stderr
 
+DEVICE = torch.device(SETTING["device"])
 torch.set_num_threads(SETTING["threads"])
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = SETTING["tf32"]
 torch.manual_seed(0)
 
 
@@ -29,6 +31,12 @@ def answer(content):
 def is_asked():
     """Waits for the next request; false when there will be none."""
     return sys.stdin.readline() != ""
+
+
+def finish():
+    """Waits for what the device still computes."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def create_model():
@@ -43,7 +51,7 @@ def create_model():
         activation_dropout=0.0,
         forced_eos_token_id=None,
     )
-    return transformers.BartForConditionalGeneration(config).eval()
+    return transformers.BartForConditionalGeneration(config).eval().to(DEVICE)
 
 
 def random_ids(length):

@@ -1,0 +1,96 @@
+/** Two sides of a call in turns (A B A B ...), on the same machine in the same minutes, and a table of what was seen. */
+import { cpus, loadavg, totalmem } from 'node:os';
+import type { Peer } from './peer.js';
+
+/** The first calls compile, page in and warm up: not counted. */
+export const WARM_UP = 2;
+/** More than this and other programs shape the figures, PyTorch's first. */
+const IDLE_LOAD = 0.5;
+
+/** A row of the table. */
+export interface Duel {
+  name: string;
+  /** Calls that count. */
+  runs: number;
+  /** Opens what is timed; after the row it is over. */
+  ours: () => () => Promise<void>;
+  /** What does not exist elsewhere has no peer. */
+  peerName?: string;
+  openPeer?: (python: string) => Promise<Peer>;
+  format: (seconds: number) => string;
+}
+
+export const milliseconds = (seconds: number) => `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
+export const tokensPerSecond = (tokens: number) => (seconds: number) =>
+  `${(tokens / seconds).toFixed(0)} tokens/s`;
+
+/** Runs the duels one after the other and gives a Markdown table with the machine below it. Without `python` no row has a peer. */
+export async function fight(
+  duels: readonly Duel[],
+  python: string | undefined,
+  machine = '',
+): Promise<string> {
+  const [load] = loadavg();
+  if (load > IDLE_LOAD)
+    console.log(`The machine is busy (load ${load.toFixed(1)}): these figures are not worth quoting.\n`);
+  const versions: Record<string, string> = {};
+  const rows: string[] = [];
+  for (const duel of duels) {
+    const peer = python === undefined ? undefined : await duel.openPeer?.(python);
+    Object.assign(versions, peer?.versions);
+    const { ours, theirs } = await measure(duel, peer);
+    peer?.close();
+    const columns = [duel.name, summarize(ours, duel.format)];
+    if (peer) {
+      const ratio = (median(theirs) / median(ours)).toFixed(2);
+      columns.push(`${duel.peerName}: ${summarize(theirs, duel.format)}`, ratio);
+    } else if (python) columns.push('-', '-');
+    rows.push(`| ${columns.join(' | ')} |`);
+  }
+  const head = python
+    ? ['| median (fastest to slowest) | speech-dpo | peer | times as fast |', '| --- | --- | --- | --- |']
+    : ['| median (fastest to slowest) | speech-dpo |', '| --- | --- |'];
+  return [
+    ...head,
+    ...rows,
+    '',
+    `${describeMachine(versions, machine)}; load average before ${load.toFixed(2)}`,
+  ].join('\n');
+}
+
+/** Seconds of every counted call, ours and the peer's in turns. */
+async function measure(duel: Duel, peer: Peer | undefined): Promise<{ ours: number[]; theirs: number[] }> {
+  const call = duel.ours();
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  for (let run = 0; run < WARM_UP + duel.runs; run++) {
+    const start = performance.now();
+    await call();
+    ours.push((performance.now() - start) / 1000);
+    if (peer) theirs.push(await peer.time());
+  }
+  return { ours: ours.slice(WARM_UP), theirs: theirs.slice(WARM_UP) };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+}
+
+/** Median with the fastest and the slowest call. */
+function summarize(seconds: readonly number[], format: Duel['format']): string {
+  return `${format(median(seconds))} (${format(Math.min(...seconds))} to ${format(Math.max(...seconds))})`;
+}
+
+function describeMachine(versions: Readonly<Record<string, string>>, machine: string): string {
+  const [{ model }] = cpus();
+  const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
+  const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    new Date().toISOString().slice(0, 10),
+    ...(machine ? [machine] : []),
+    `${model.trim()}, ${cpus().length} cores, ${memory}`,
+    `Node.js ${process.versions.node}`,
+    ...packages,
+  ].join('; ');
+}
