@@ -4,10 +4,10 @@
  *     const f = await compile(({ x, w }) => ({ y: tf.matMul(x, w) }), { x: { shape: [2, 3], dtype: 'float32' }, ... }, { device });
  *     const { y } = await f({ x: new Float32Array(6), w });
  */
-import type { Tensor } from '@tensorflow/tfjs';
 import './kernels/index.js';
 import type { Device, DeviceTensor, Feed, HostArray, ProgramSource } from './device.js';
 import { elementCount, type Graph, type Value } from './graph.js';
+import { hostArray } from './host-array.js';
 import { optimize } from './optimize.js';
 import { dtypeOf } from './to-onnx.js';
 import { trace, type InputSpec, type TensorProgram } from './trace.js';
@@ -100,12 +100,4 @@ function eager(
     });
   };
   return Object.assign(run, { outputs: [], dispose: () => Promise.resolve() });
-}
-
-/** TensorFlow.js casts bool to numbers without converting them: the tensor still holds bytes. */
-function hostArray(tensor: Tensor): HostArray {
-  const data = tensor.dataSync() as HostArray;
-  if (tensor.dtype === 'float32' && !(data instanceof Float32Array)) return Float32Array.from(data);
-  if (tensor.dtype === 'int32' && !(data instanceof Int32Array)) return Int32Array.from(data);
-  return data;
 }

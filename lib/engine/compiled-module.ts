@@ -9,3 +9,16 @@ export function compiledModule(name: string, asking: string): string {
   const folder = asking.endsWith('.ts') ? asking.replace(/\/lib\/(?!.*\/lib\/)/, '/dist/lib/') : asking;
   return new URL(name, folder).href;
 }
+
+/**
+ * The module that an address of `compiledModule` means to the asking module's own thread: where that runs the TypeScript sources, the
+ * source, which shares their TensorFlow.js, and not its compiled double.
+ *
+ * @param address what `compiledModule` returned
+ * @param asking its import.meta.url
+ */
+export function moduleOfThisThread(address: string, asking: string): string {
+  return asking.endsWith('.ts')
+    ? address.replace(/\/dist\/lib\/(.*)\.js$/, '/lib/$1.ts')
+    : address;
+}
