@@ -112,6 +112,8 @@ export type DeviceStream = (thread: DeviceThread, args: never) => AsyncGenerator
 export interface Device extends DeviceThread {
   /** "cpu" */
   readonly name: string;
+  /** What computes, in one phrase for the log and run.json: "the CPU, 2 threads". */
+  readonly description: string;
   /** Float32 numbers that one allocation holds at most. */
   readonly mostNumbers: number;
   /** @throws what ONNX Runtime or the device says of a program that it cannot run */

@@ -1,6 +1,6 @@
 /** Checks this implementation against numbers that transformers and TRL computed. */
 import { join } from 'node:path';
-import { CpuDevice } from '../engine/index.js';
+import { CpuDevice, type Device } from '../engine/index.js';
 import { bart } from '../policy/bart/bart.js';
 import { loadPretrained } from '../policy/pretrained.js';
 import { verifyCodec } from './codec.js';
@@ -16,14 +16,19 @@ export type { VerifyRow } from './rows.js';
  * Compares every quantity of a golden folder: tiny_bart/, forward_f32.json, dpo_f32.json, grads_step0_f32.safetensors, final_f32/,
  * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with. Where noise_f32_vs_f64.json says that the
  * reference's float32 is farther from its float64 than a tolerance, that distance is the tolerance.
+ *
+ * @param options.device what is compared; default: a CPU device of its own
  * @throws if a file is missing or not of that layout
  */
-export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> {
+export async function verify(
+  directory: string,
+  options: { device?: Device } = {},
+): Promise<{ rows: VerifyRow[] }> {
   const model = await loadPretrained(join(directory, 'tiny_bart'), [bart]);
   const forward = await readForwardGolden(directory);
   const dpo = await readDpoGolden(directory);
   const noise = await readNoise(directory);
-  const device = new CpuDevice();
+  const device = options.device ?? new CpuDevice();
   try {
     return {
       rows: [
@@ -37,6 +42,6 @@ export async function verify(directory: string): Promise<{ rows: VerifyRow[] }> 
       ],
     };
   } finally {
-    await device.close();
+    if (!options.device) await device.close();
   }
 }

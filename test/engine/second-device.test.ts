@@ -19,6 +19,7 @@ import { writeTinyModel } from '../support/tiny-model.js';
 function recordingDevice(inner: Device, asked: string[]): Device {
   return {
     name: 'recording',
+    description: 'a double',
     mostNumbers: inner.mostNumbers,
     compile: (source) => (asked.push('compile'), inner.compile(source)),
     load: (model) => (asked.push('load'), inner.load(model)),

@@ -54,6 +54,10 @@ export class CpuDevice implements Device {
   /** @param threads threads for one operator */
   constructor(readonly threads = defaultThreads()) {}
 
+  get description(): string {
+    return `the CPU, ${this.threads} ${this.threads === 1 ? 'thread' : 'threads'}`;
+  }
+
   /** False once the worker is closed or has died: every call is rejected. */
   get isOpen(): boolean {
     return this.#ended === undefined;
