@@ -5,7 +5,17 @@
 export { resolveModelDirectory } from './package-root.js';
 export { resolveSource } from './checkpoint/hub.js';
 export type { HostTensor } from './engine/host-tensor.js';
-export { CpuDevice, partOf, tf, type Device, type DeviceTensor } from './engine/index.js';
+export {
+  chooseDevice,
+  CpuDevice,
+  deviceChoices,
+  partOf,
+  tf,
+  type ChosenDevice,
+  type Device,
+  type DeviceChoice,
+  type DeviceTensor,
+} from './engine/index.js';
 export * from './audio/index.js';
 export * from './codec/index.js';
 export type { DatasetItem } from './data/item.js';

@@ -8,7 +8,7 @@ const { openMetric } = await import('../dist/lib/scoring/metrics.js');
 const names = process.argv.length > 2 ? process.argv.slice(2) : ['nisqa', 'dnsmos'];
 for (const name of names) {
   try {
-    await openMetric(name, {}, (sentence) => console.error(sentence));
+    await openMetric(name, {}, { onNotice: (sentence) => console.error(sentence) });
     console.log(`${name}: ready`);
   } catch (error) {
     console.error(`error: ${error.message}`);

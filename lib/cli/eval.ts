@@ -5,12 +5,13 @@ import { isBuiltIn, rewardNames } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
+import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
 import { display } from './render.js';
 import { sayOnStderr } from './standard-streams.js';
 
-interface EvaluationOptions {
+interface EvaluationOptions extends DeviceOptions {
   reward: string;
   rewardModel: OpinionModel;
   split: 'train' | 'test';
@@ -22,7 +23,7 @@ interface EvaluationOptions {
 
 /** `speech-dpo eval`: scores samples of any checkpoint. */
 export function evalCommand(signal: AbortSignal): Command {
-  return new Command('eval')
+  const command = new Command('eval')
     .description(
       'score samples of a checkpoint; writes what was evaluated, {metrics, rewards} and what was dropped to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with a number where another evaluation has that name',
     )
@@ -60,10 +61,13 @@ export function evalCommand(signal: AbortSignal): Command {
       };
       const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
       const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
       let file = '';
       const evaluating = async function* () {
         file = yield* evaluateCheckpoint(parameters, {
           ...evaluation,
+          ...chosen,
           reward,
           signal,
           onNotice: sayOnStderr,
@@ -72,4 +76,6 @@ export function evalCommand(signal: AbortSignal): Command {
       await display(evaluating(), signal);
       process.stdout.write(`${relative(process.cwd(), file)}\n`);
     });
+  for (const option of deviceOptions()) command.addOption(option);
+  return command;
 }

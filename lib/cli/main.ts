@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { relative } from 'node:path';
 import { Command } from 'commander';
 import { evalCommand } from './eval.js';
+import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
@@ -10,10 +11,11 @@ import { run } from './run.js';
 import { scoreRecordings } from './score.js';
 import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
-import { defaultThreads } from '../engine/index.js';
+import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment } from '../jobs/experiment.js';
+import { runsScorers } from '../jobs/scorers.js';
 import type { RewardName } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
@@ -61,8 +63,11 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .description('Direct Preference Optimization for speech codec language models')
     .exitOverride()
     .showHelpAfterError('(see speech-dpo --help)')
-    // Before anything is loaded: a wrong number of threads is refused.
-    .hook('preAction', () => void defaultThreads());
+    // Before anything is loaded: a wrong number of threads, or a device that is none, is refused.
+    .hook('preAction', () => {
+      defaultThreads();
+      deviceFromEnvironment();
+    });
 
   for (const [reward, description] of Object.entries(EXPERIMENTS) as [RewardName, string][]) {
     const command = program
@@ -73,14 +78,13 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
         'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made',
         '.',
       )
-      .action((options: Record<string, unknown> & { output: string }) => {
+      .action(async (options: Record<string, unknown> & DeviceOptions & { output: string }) => {
         const parameters = parametersFromOptions(reward, options);
-        return run(runExperiment(parameters, { root: options.output, signal, onNotice: sayOnStderr }), {
-          reward,
-          signal,
-        });
+        await using chosen = await openChosen(options, signal);
+        const given = { ...chosen, root: options.output, signal, onNotice: sayOnStderr };
+        await run(runExperiment(parameters, given), { reward, signal });
       });
-    for (const option of parameterOptions(reward)) command.addOption(option);
+    for (const option of [...parameterOptions(reward), ...deviceOptions()]) command.addOption(option);
   }
 
   const own = program
@@ -88,9 +92,12 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .description('train the policy by a reward of your own, see docs/adding-a-reward.md')
     .requiredOption('--reward <source>', OWN_REWARD)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
-    .action(async ({ reward: source, ...options }: { reward: string; output: string }) => {
+    .action(async ({ reward: source, ...options }: { reward: string; output: string } & DeviceOptions) => {
       const reward = await endedBy(signal, loadReward(source));
-      const experiment = runExperiment(parametersFromOptions(reward.name, options), {
+      const parameters = parametersFromOptions(reward.name, { ...options });
+      await using chosen = await openChosen(options, signal);
+      const experiment = runExperiment(parameters, {
+        ...chosen,
         root: options.output,
         reward,
         signal,
@@ -98,22 +105,29 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       });
       await run(experiment, { reward: reward.name, source, signal });
     });
-  for (const option of parameterOptions('own')) own.addOption(option);
+  for (const option of [...parameterOptions('own'), ...deviceOptions()]) own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal)]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
 
+  const [device, tf32] = deviceOptions();
   program
     .command('resume')
     .description('go on with a run that was interrupted, from what is complete on disk')
     .argument('<folder>', 'model_output/MMDD-HHMM or output/MMDD-HHMM')
     .option('--reward <source>', `${OWN_REWARD}; the one that the run began with`)
-    .action(async (folder: string, { reward: source }: { reward?: string }) => {
+    .addOption(device.default(undefined, 'the one in run.json'))
+    .addOption(tf32.default(undefined))
+    .action(async (folder: string, options: { reward?: string } & Partial<DeviceOptions>) => {
+      const { reward: source } = options;
       const { record } = await readRun(folder);
       const reward = source === undefined ? undefined : await endedBy(signal, loadReward(source));
-      const resumed = resumeExperiment(folder, { reward, signal, onNotice: sayOnStderr });
+      const isNamed = options.device !== undefined || options.tf32 !== undefined;
+      const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
+      await using chosen = isNamed ? await openChosen(named, signal) : null;
+      const resumed = resumeExperiment(folder, { ...chosen, reward, signal, onNotice: sayOnStderr });
       await run(resumed, { reward: record.parameters.reward, source, signal });
     });
 
@@ -132,15 +146,17 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
     });
 
-  program
+  const verifying = program
     .command('verify')
     .description('compare this implementation with reference values of transformers and TRL')
     .argument('<folder>', 'reference values with their model')
-    .action(async (folder: string) => {
-      if (!(await endedBy(signal, verifyDirectory(folder)))) onCheckFailed();
+    .action(async (folder: string, options: DeviceOptions) => {
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
+      if (!(await endedBy(signal, verifyDirectory(folder, chosen.device)))) onCheckFailed();
     });
 
-  program
+  const scoring = program
     .command('score')
     .description('score recordings (WAV): quality, intelligibility, level, words')
     .argument('<files...>', 'recordings to score')
@@ -150,11 +166,14 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .option('--json', 'print JSON', false)
     .action(async (files: string[], options) => {
       const { metric: metrics, reference, text, json } = options;
-      const scoring = scoreRecordings(files, { metrics, reference, text, json, signal });
-      if (!(await endedBy(signal, scoring))) onCheckFailed();
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
+      const device = runsScorers(chosen.device) ? chosen.device : undefined;
+      const scored = scoreRecordings(files, { metrics, reference, text, json, device, signal });
+      if (!(await endedBy(signal, scored))) onCheckFailed();
     });
 
-  program
+  const editing = program
     .command('edit')
     .description('edit a recording as an instruction says')
     .requiredOption('--wav <file>', 'recording to edit')
@@ -169,11 +188,16 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .option('--temperature <number>', 'divides the logits; 0 takes the likeliest token', parseNumber, 1)
     .option('--max-new-tokens <number>', 'longest result, in tokens', parseNumber, 300)
     .action(async (options) => {
-      const editing = editRecording({ ...options, signal, onNotice: sayOnStderr });
-      const { sourceSeconds, resultSeconds } = await endedBy(signal, editing);
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
+      const edited = editRecording({ ...options, ...chosen, signal, onNotice: sayOnStderr });
+      const { sourceSeconds, resultSeconds } = await endedBy(signal, edited);
       const durations = `${sourceSeconds.toFixed(2)} s -> ${resultSeconds.toFixed(2)} s`;
       process.stdout.write(`${options.output}: ${durations}\n`);
     });
+
+  for (const command of [verifying, scoring, editing])
+    for (const option of deviceOptions()) command.addOption(option);
 
   // A long list, but one place to find every parameter.
   program.addHelpText('after', () => `\nParameters of even-token:\n${parametersHelp(program)}`);

@@ -1,11 +1,12 @@
 import { Command } from 'commander';
 import { prepareDataset } from '../jobs/prepare-dataset.js';
+import { deviceOptions, openChosen, sayWhere } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo prepare`: a dataset of a person's own recordings. */
 export function prepareCommand(signal: AbortSignal): Command {
-  return new Command('prepare')
+  const command = new Command('prepare')
     .description('make a dataset for --data of your own recordings and instructions')
     .requiredOption('--wav <folder>', 'folder that holds the recordings (WAV)')
     .requiredOption(
@@ -17,7 +18,12 @@ export function prepareCommand(signal: AbortSignal): Command {
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
     .option('--codec <source>', "codec to use instead of the model's: a folder or a hub name")
     .action(async (options) => {
-      const count = await endedBy(signal, prepareDataset({ ...options, signal, onNotice: sayOnStderr }));
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
+      const preparing = prepareDataset({ ...options, ...chosen, signal, onNotice: sayOnStderr });
+      const count = await endedBy(signal, preparing);
       process.stdout.write(`${options.output}: ${count} items\n`);
     });
+  for (const option of deviceOptions()) command.addOption(option);
+  return command;
 }

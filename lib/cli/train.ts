@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { trainFrom, trainingParameters } from '../jobs/train-from.js';
 import type { Parameters } from '../run/parameters.js';
+import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { parameterOptions } from './parameter-options.js';
 import { display } from './render.js';
 import { sayOnStderr } from './standard-streams.js';
@@ -20,6 +21,8 @@ const TRAINING = [
   'validationShare',
 ] as const satisfies (keyof Parameters)[];
 
+type TrainOptions = { pairs: string; output: string } & DeviceOptions & Partial<Parameters>;
+
 /** `speech-dpo train`: continues from any checkpoint on any pairs. */
 export function trainCommand(signal: AbortSignal): Command {
   const command = new Command('train')
@@ -28,14 +31,17 @@ export function trainCommand(signal: AbortSignal): Command {
     )
     .requiredOption('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
-    .action(async ({ pairs, output, ...given }: { pairs: string; output: string } & Partial<Parameters>) => {
+    .action(async ({ pairs, output, device, tf32, ...given }: TrainOptions) => {
       const parameters = await trainingParameters(pairs, given);
-      await display(trainFrom(pairs, parameters, { root: output, signal, onNotice: sayOnStderr }), signal);
+      await using chosen = await openChosen({ device, tf32 }, signal);
+      const options = { ...chosen, root: output, signal, onNotice: sayOnStderr };
+      await display(trainFrom(pairs, parameters, options), signal);
     });
   for (const option of parameterOptions('even-token')) {
     const isWanted = TRAINING.some((name) => name === option.attributeName());
     // Without a default: what is not given comes from the run that made the pairs.
     if (isWanted) command.addOption(option.default(undefined));
   }
+  for (const option of deviceOptions()) command.addOption(option);
   return command;
 }

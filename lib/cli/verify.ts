@@ -1,8 +1,9 @@
+import type { Device } from '../engine/index.js';
 import { verify } from '../verify/verify.js';
 
 /** Compares this implementation with a folder of reference values, prints every difference, and returns whether all pass. */
-export async function verifyDirectory(directory: string): Promise<boolean> {
-  const { rows } = await verify(directory);
+export async function verifyDirectory(directory: string, device?: Device): Promise<boolean> {
+  const { rows } = await verify(directory, { device });
   const width = Math.max(...rows.map(({ quantity }) => quantity.length));
   for (const { quantity, difference, tolerance, pass } of rows) {
     const figures = `${difference.toExponential(2)}  (at most ${Number(tolerance.toPrecision(2)).toExponential()})`;

@@ -18,7 +18,5 @@ export function compiledModule(name: string, asking: string): string {
  * @param asking its import.meta.url
  */
 export function moduleOfThisThread(address: string, asking: string): string {
-  return asking.endsWith('.ts')
-    ? address.replace(/\/dist\/lib\/(.*)\.js$/, '/lib/$1.ts')
-    : address;
+  return asking.endsWith('.ts') ? address.replace(/\/dist\/lib\/(.*)\.js$/, '/lib/$1.ts') : address;
 }

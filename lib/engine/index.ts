@@ -21,6 +21,14 @@ export {
   type HostArray,
   type ProgramSource,
 } from './device.js';
+export {
+  chooseDevice,
+  deviceChoices,
+  deviceFromEnvironment,
+  parseDeviceChoice,
+  type ChosenDevice,
+  type DeviceChoice,
+} from './devices/choose.js';
 export { CpuDevice } from './devices/cpu/cpu.js';
 export { defaultThreads } from './devices/cpu/threads.js';
 export { closeDevices } from './devices/thread/thread-device.js';

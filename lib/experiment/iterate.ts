@@ -5,6 +5,7 @@ import { evaluate } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { keepBatch } from '../run/inspection-files.js';
+import { describeRunDevice } from '../run/run-files.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { ResumePoint } from './resume-point.js';
 import type { Run, TrainingRun } from './run.js';
@@ -25,7 +26,8 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   const startSeconds = clock.seconds();
   if (!resumed) {
     const { name, outputDirectory, modelDirectory } = directories;
-    yield { type: 'started', run: name, outputDirectory, modelDirectory };
+    const device = run.computing && { device: describeRunDevice(run.computing) };
+    yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
     for (const message of run.notices) yield { type: 'notice', message };
   }
   const audio = createAudioExamples(run, resumed && (await readAudioIndex(directories.outputDirectory)));

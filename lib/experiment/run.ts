@@ -7,6 +7,7 @@ import type { Sampler } from '../policy/sample.js';
 import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from '../run/directories.js';
+import type { RunDevice } from '../run/run-files.js';
 import type { Parameters } from '../run/parameters.js';
 import type { WorkClock } from '../run/work-clock.js';
 
@@ -16,6 +17,8 @@ export interface Run {
   directories: RunDirectories;
   /** Where the policy is sampled and trained, and sound is made. */
   device: Device;
+  /** What the log and run.json say of it. */
+  computing?: RunDevice;
   policy: Policy;
   /** Of `policy`. */
   sampler: Sampler;
@@ -35,7 +38,10 @@ export interface Run {
 }
 
 /** What training works on. */
-export type TrainingRun = Pick<Run, 'device' | 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'>;
+export type TrainingRun = Pick<
+  Run,
+  'device' | 'computing' | 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'
+>;
 
 /** How completions are sampled. */
 export type SamplingRules = Pick<Parameters, 'seed' | 'temperature' | 'topK' | 'topP' | 'maxNewTokens'>;

@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
 import { packPrompt } from '../policy/pack.js';
 import { parametersSchema } from '../run/parameters.js';
-import { openDevice, openModel, openPolicy } from './open.js';
+import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import type { ModelSources } from './sources.js';
 import { synthesize } from '../experiment/synthesize.js';
 import { describeIssues } from '../zod-message.js';
@@ -16,7 +16,7 @@ const samplingSchema = parametersSchema
   .extend({ temperature: z.number().min(0) });
 
 /** Which recording is edited how, and by which model. */
-export interface EditOptions extends ModelSources {
+export interface EditOptions extends ModelSources, GivenDevice {
   wav: string;
   instruction: string;
   output: string;
@@ -46,7 +46,7 @@ export async function editRecording(
   await refuseToOverwrite(output, options.overwrite);
   const recording = await readWav(options.wav);
   const policy = await openPolicy(options, { signal, onNotice });
-  await using opened = openDevice();
+  await using opened = openDevice(options);
   await using model = await openModel(policy, options, {
     device: opened.device,
     speaks: true,

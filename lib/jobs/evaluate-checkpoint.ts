@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { evaluateSplit } from '../experiment/evaluate.js';
-import type { Device } from '../engine/index.js';
 import type { Reward } from '../reward/reward.js';
 import { findCheckpoint, isRunCheckpoint } from '../run/checkpoint-path.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
@@ -16,13 +15,13 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
-import { openDevice, openModel, openPolicy } from './open.js';
+import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward } from './scorers.js';
 import type { OnNotice } from '../notice.js';
 
 /** What an evaluation is of, where it goes and how it is ended. */
-export interface EvaluationOptions extends CheckpointEvaluation {
+export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice {
   /** Gets new folders for the result where the policy is no run's. */
   root: string;
   /** In place of the one that the parameters name; the evaluation is written under its name. */
@@ -30,8 +29,6 @@ export interface EvaluationOptions extends CheckpointEvaluation {
   signal?: AbortSignal;
   /** Is told of downloads. */
   onNotice?: OnNotice;
-  /** Where it computes; default: a CPU device of its own. */
-  device?: Device;
 }
 
 /**
@@ -60,10 +57,10 @@ export async function* evaluateCheckpoint(
     const policy = await openPolicy(parameters, { signal, onNotice });
     const counts = promptsUpTo(Math.max(...indices) + 1, split, parameters);
     const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
-    await using scorer = await openReward(parameters, options.reward, onNotice);
-    const speaks = scorer.reward.listens ?? true;
-    await using opened = openDevice(options.device);
+    await using opened = openDevice(options);
     const { device } = opened;
+    await using scorer = await openReward(parameters, options.reward, { device, onNotice });
+    const speaks = scorer.reward.listens ?? true;
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const { outputDirectory } = known ?? (await createRunDirectories(options.root, new Date()));
     path = join(outputDirectory, known?.name ?? (await nameIn(outputDirectory)));

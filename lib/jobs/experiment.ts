@@ -1,4 +1,3 @@
-import type { Device } from '../engine/index.js';
 import type { Codec } from '../codec/codec.js';
 import type { Prompts } from '../data/prompts.js';
 import { iterate } from '../experiment/iterate.js';
@@ -18,19 +17,17 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
-import { openDevice, openModel, openPolicy } from './open.js';
+import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts } from './prompts.js';
 import { openScorers } from './scorers.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
-export interface RunOptions {
+export interface RunOptions extends GivenDevice {
   root: string;
   directories?: RunDirectories;
   signal?: AbortSignal;
   /** Is told what a person should read before the run begins: downloads and licences. */
   onNotice?: OnNotice;
-  /** Where the run computes; default: a CPU device of its own. */
-  device?: Device;
 }
 
 /** What takes the place of what the parameters name. Codec, reward and guards stay open: whoever gives them closes them. */
@@ -85,12 +82,12 @@ export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal'> & Asy
 /** Opens model, prompts, reward and guards of an experiment. */
 export function openExperiment(
   given: Parameters,
-  own: OwnParts & Pick<RunOptions, 'device' | 'signal' | 'onNotice'>,
+  own: OwnParts & GivenDevice & Pick<RunOptions, 'signal' | 'onNotice'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
     const parameters = namedAfter(given, own.reward);
     const { sampler, codec, signal, onNotice } = own;
-    const { device, ...opening } = openDevice(own.device);
+    const { device, computing, ...opening } = openDevice(own);
     opened.push(() => opening[Symbol.asyncDispose]());
     const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
@@ -104,13 +101,14 @@ export function openExperiment(
       onNotice,
     });
     opened.push(() => model[Symbol.asyncDispose]());
-    const scorers = await openScorers(parameters, model.codec, own);
+    const scorers = await openScorers(parameters, model.codec, { ...own, device });
     opened.push(() => scorers[Symbol.asyncDispose]());
     return {
       ...model,
       ...prompts,
       ...scorers,
       device,
+      computing,
       parameters,
       [Symbol.asyncDispose]: () => releaseAll(opened),
     };

@@ -1,7 +1,7 @@
 /** Opens what a job works on: a policy, a model that samples and speaks, prompts. Where something fails on the way, nothing stays open. */
 import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
-import { CpuDevice, type Device } from '../engine/index.js';
+import { CpuDevice, type ChosenDevice, type Device } from '../engine/index.js';
 import { buffersOf } from '../policy/architecture.js';
 import { openPartner, type Partner } from '../policy/partner.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
@@ -10,17 +10,33 @@ import { openSampler, type Sampler } from '../policy/sample.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { splitTrained } from '../train/gradient-program.js';
 import { checkTrainable } from '../train/training-state.js';
+import type { RunDevice } from '../run/run-files.js';
+import { runsScorers } from './scorers.js';
 import { checkSameCodes, findModelPart, type Fetching, type ModelSources } from './sources.js';
+
+/**
+ * Where a job computes: what `chooseDevice` gives, or any device; default: a CPU device of its own. Whoever gives a device closes it; `reason`
+ * and `tf32` are what the log and run.json say of it.
+ */
+export type GivenDevice = Partial<Pick<ChosenDevice, 'device' | 'reason' | 'tf32'>>;
 
 /** A device that is closed when it was opened here, and not when it was given. */
 export interface OpenDevice extends AsyncDisposable {
   device: Device;
+  computing: RunDevice;
 }
 
-/** @param given where to compute; default: a CPU device of its own */
-export function openDevice(given?: Device): OpenDevice {
+export function openDevice({ device: given, reason, tf32 = false }: GivenDevice): OpenDevice {
   const device = given ?? new CpuDevice();
-  return { device, [Symbol.asyncDispose]: async () => (given ? undefined : device.close()) };
+  const computing = computingOn({ device, reason: reason ?? (given ? 'given' : 'none is given'), tf32 });
+  return { device, computing, [Symbol.asyncDispose]: async () => (given ? undefined : device.close()) };
+}
+
+/** What the log and run.json say of a device. */
+export function computingOn({ device, reason, tf32 }: Required<GivenDevice>): RunDevice {
+  const { name, description } = device;
+  const scorers = name === 'cpu' || runsScorers(device) ? undefined : 'the CPU';
+  return { name, description, reason, ...(tf32 && { tf32 }), ...(scorers && { scorers }) };
 }
 
 /** A policy that can be sampled. */

@@ -6,13 +6,13 @@ import { refuseToOverwrite } from '../checkpoint/files.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
-import { CpuDevice } from '../engine/index.js';
 import { openCodec } from '../codec/open.js';
+import { openDevice, type GivenDevice } from './open.js';
 import { findModelPart, type ModelSources } from './sources.js';
 import type { OnNotice } from '../notice.js';
 
 /** Which recordings become a dataset, and by which codec. */
-export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'> {
+export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'>, GivenDevice {
   /** Folder of the recordings. */
   wav: string;
   /** Text file, an item a line: source recording, instruction and, if there is one, edited recording, with tabs between. */
@@ -43,7 +43,8 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
   const { wav, instructions, output, signal, onNotice } = options;
   await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
-  const device = new CpuDevice();
+  await using opened = openDevice(options);
+  const { device } = opened;
   const codec = await openCodec(await findModelPart(options, 'codec', { signal, onNotice }), device);
   try {
     const encode = createEncoder(wav, codec);
@@ -61,7 +62,6 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
     return items.length;
   } finally {
     await codec.dispose();
-    await device.close();
   }
 }
 

@@ -36,7 +36,7 @@ export async function* renderItems(
     test: parameters.testPrompts,
   };
   const { test: prompts } = await openPrompts(policy, parameters, counts, { signal, onNotice });
-  await using opened = openDevice(options.device);
+  await using opened = openDevice(options);
   await using model = await openModel(policy, parameters, {
     device: opened.device,
     speaks: true,

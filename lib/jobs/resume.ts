@@ -1,12 +1,22 @@
+import { chooseDevice, deviceChoices, type DeviceChoice } from '../engine/index.js';
+import { isPlainError } from '../plain-error.js';
 import { loadPretrained } from '../policy/pretrained.js';
 import type { RunEvent } from '../run/events.js';
 import { listOwn, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
+import type { GivenDevice } from './open.js';
 import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
-import { cutRecord, ownParts, readRun, type OwnPart, type RunRecord } from '../run/run-files.js';
+import {
+  cutRecord,
+  describeRunDevice,
+  ownParts,
+  readRun,
+  type OwnPart,
+  type RunRecord,
+} from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 
 /**
@@ -15,12 +25,14 @@ import { createWorkClock } from '../run/work-clock.js';
  * events first; of a finished run only these.
  *
  * @param directory `model_output/{name}` or `output/{name}`
- * @param options what was given to the run when it began has to be given again
- * @throws Error in one sentence when there is no such run, another process is writing it, or what is given is not what it began with
+ * @param options what was given to the run when it began has to be given again. Without a device the run goes on where run.json says that it
+ *   computes; on another one it may come to other numbers
+ * @throws Error in one sentence when there is no such run, another process is writing it, its device cannot be had, or what is given is not
+ *   what it began with
  */
 export async function* resumeExperiment(
   directory: string,
-  options: OwnParts & Pick<RunOptions, 'device' | 'signal' | 'onNotice'> = {},
+  options: OwnParts & GivenDevice & Pick<RunOptions, 'signal' | 'onNotice'> = {},
 ): AsyncGenerator<RunEvent> {
   const { signal } = options;
   const { directories } = await readRun(directory);
@@ -33,7 +45,8 @@ export async function* resumeExperiment(
       return;
     }
     checkOwn(record, options);
-    await using opened = await openExperiment(record.parameters, options);
+    await using chosen = await openRecordedDevice(record, options);
+    await using opened = await openExperiment(record.parameters, { ...options, ...chosen });
     const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
     if (policy) {
       const { weights } = await loadPretrained(policy, [opened.policy.architecture]);
@@ -41,11 +54,49 @@ export async function* resumeExperiment(
     }
     const inputs: Run = { ...opened, directories, clock: createWorkClock(), signal };
     const earlier = await cutRecord(directories, record, kept);
-    if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how };
+    const device = describeRunDevice(opened.computing!);
+    if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
     yield* events.slice(0, kept);
     const going = recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
     yield* inputs.clock.whileRead(going);
   });
+}
+
+/** Closes the device when it was opened here, and not when it was given. */
+type Reopened = GivenDevice & AsyncDisposable;
+
+/** @throws Error in one sentence when the run's device cannot be had, and no other is given */
+async function openRecordedDevice(
+  { run, device: began }: RunRecord,
+  { device, reason, tf32 }: GivenDevice,
+): Promise<Reopened> {
+  const isNamed = deviceChoices.some((choice) => choice === began?.name);
+  const isSame = (description: string) => !began || began.description === description;
+  if (device) {
+    const moved = isSame(device.description) ? '' : `; the run began on ${began!.description}`;
+    return {
+      device,
+      reason: `${reason ?? 'given'}${moved}`,
+      tf32,
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+  if (began && !isNamed)
+    throw new Error(
+      `run ${run} computes on a device of its own, ${began.name}; give it again, as resumeExperiment(directory, { device }), or another one, as speech-dpo resume ... --device cpu`,
+    );
+  try {
+    const choice = (began?.name ?? 'cpu') as DeviceChoice;
+    const chosen = await chooseDevice(choice, { tf32: began?.tf32 });
+    const moved = !isSame(chosen.device.description);
+    return { ...chosen, reason: moved ? `the run began on ${began!.description}` : 'as the run began' };
+  } catch (error) {
+    if (!isPlainError(error)) throw error;
+    throw new Error(
+      `run ${run} computes on ${began!.description}, which cannot be had: ${error.message}; to go on elsewhere, name a device: speech-dpo resume ... --device cpu`,
+      { cause: error },
+    );
+  }
 }
 
 const PART_NAMES: Record<OwnPart, string> = {

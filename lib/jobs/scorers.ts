@@ -3,13 +3,24 @@ import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
-import { openParts, releaseAll } from '../release.js';
+import { openParts, releaseAll, type Release } from '../release.js';
 import { openBuiltIn } from '../reward/built-in.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
 import type { Parameters } from '../run/parameters.js';
+
+/** Whether NISQA and DNSMOS run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */
+export const runsScorers = (device: Device): boolean => device.name === 'cuda';
+
+/** The device of NISQA and DNSMOS; of the CPU it has one thread, beside those that sample and make audio. */
+function openScorersDevice(device: Device | undefined, opened: Release[]): Device {
+  if (device && runsScorers(device)) return device;
+  const own = new CpuDevice(1);
+  opened.push(() => own.close());
+  return own;
+}
 
 /** What samples are scored by. */
 export interface OpenReward extends AsyncDisposable {
@@ -24,38 +35,37 @@ export interface Scorers extends OpenReward {
 }
 
 /**
- * Opens the reward that the parameters name, unless one is given. Opinion scores run in a worker of their own, beside the engine's that samples and makes audio.
+ * Opens the reward that the parameters name, unless one is given.
  *
+ * @param options.device the run's, see {@link runsScorers}
  * @throws Error when the reward's network is not at hand, saying how to provide it
  */
 export function openReward(
   parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
   given?: Reward,
-  onNotice?: OnNotice,
+  { device: runs, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
-    const device = new CpuDevice(1);
-    opened.push(() => device.close());
+    const device = openScorersDevice(runs, opened);
     const reward = given ?? (await openBuiltIn(parameters, device, onNotice));
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
 
 /**
- * Opens the reward and the guards that the parameters name, all opinion scores in one worker.
+ * Opens the reward and the guards that the parameters name, all opinion scores on one device.
  *
  * @param codec gives sources and targets back as it gives back the samples
- * @param own takes the place of what the parameters name
+ * @param own takes the place of what the parameters name; its device is the run's
  * @throws Error as `openReward`; a guard that cannot be had gives a notice instead
  */
 export function openScorers(
   parameters: Parameters,
   codec: Codec,
-  own: { reward?: Reward; guards?: readonly Guard[]; onNotice?: OnNotice } = {},
+  own: { reward?: Reward; guards?: readonly Guard[]; device?: Device; onNotice?: OnNotice } = {},
 ): Promise<Scorers> {
   return openParts(async (opened) => {
-    const device = new CpuDevice(1);
-    opened.push(() => device.close());
+    const device = openScorersDevice(own.device, opened);
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
     const { onNotice } = own;
     const reward = own.reward ?? (await openBuiltIn(parameters, device, onNotice));

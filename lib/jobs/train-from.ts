@@ -8,7 +8,7 @@ import { train } from '../experiment/iterate.js';
 import { whileLocked } from '../run/lock.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
-import { readRecordedParameters } from '../run/run-files.js';
+import { describeRunDevice, readRecordedParameters } from '../run/run-files.js';
 import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
 import { openDevice, openPolicy } from './open.js';
@@ -32,15 +32,15 @@ export async function* trainFrom(
   if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
   const { root, signal, onNotice } = options;
-  await using opened = openDevice(options.device);
-  const { device } = opened;
+  await using opened = openDevice(options);
+  const { device, computing } = opened;
   const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows);
   const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const clock = createWorkClock();
-  const run: TrainingRun = { device, parameters, directories, policy, clock, signal };
+  const run: TrainingRun = { device, computing, parameters, directories, policy, clock, signal };
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
   // were trained on.
   const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false } };
@@ -64,7 +64,8 @@ async function* trainOnce(
 ): AsyncGenerator<RunEvent> {
   const startSeconds = run.clock.seconds();
   const { name, outputDirectory, modelDirectory } = run.directories;
-  yield { type: 'started', run: name, outputDirectory, modelDirectory };
+  const device = run.computing && { device: describeRunDevice(run.computing) };
+  yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
   const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
   yield* train(run, iteration, pairs);

@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../run/directories.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
+import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import type { RewardName } from '../reward/built-in.js';
 import type { Reward } from '../reward/reward.js';
@@ -27,9 +28,10 @@ const TINY = {
  * The run of that name, or the latest one that has pairs and a checkpoint; where there is none, a tiny even-token run is made.
  *
  * @param root folder with output/ and model_output/; default: the project, one folder above the notebooks
+ * @param device where the tiny run computes; default: "auto" as in `chooseDevice`
  * @throws Error when there is no run of that name
  */
-export async function findRun(name: string, root = '..'): Promise<RunDirectories> {
+export async function findRun(name: string, root = '..', device?: DeviceChoice): Promise<RunDirectories> {
   if (name !== '') {
     const run = findRunDirectories(join(root, 'output', name));
     if (!isUsable(run)) throw new Error(`there is no run ${name} with a checkpoint and pairs under ${root}`);
@@ -42,7 +44,7 @@ export async function findRun(name: string, root = '..'): Promise<RunDirectories
   const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
   const latest = changed.indexOf(Math.max(...changed));
   if (latest >= 0) return runs[latest];
-  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), { root });
+  const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), { root, device });
   await run.iterate();
   return findRunDirectories(run.outputDirectory);
 }
@@ -55,12 +57,13 @@ function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean 
 /**
  * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written.
  *
- * @param settings `reward`: a built-in one's name, or one of your own; `indices` as people write them: "0-9"
+ * @param settings `reward`: a built-in one's name, or one of your own; `indices` as people write them: "0-9"; `device`: "auto" unless it is
+ * given, as in `chooseDevice`
  * @returns the evaluation's events
  */
 export async function scoreCheckpoint(
   path: string,
-  settings: { reward: RewardName | Reward; indices: string; samples: number },
+  settings: { reward: RewardName | Reward; indices: string; samples: number; device?: DeviceChoice },
   root = '..',
 ): Promise<RunEvent[]> {
   const { indices, samples } = settings;
@@ -77,7 +80,9 @@ export async function scoreCheckpoint(
   };
   let file = '';
   const evaluating = async function* (signal: AbortSignal) {
-    file = yield* evaluateCheckpoint(parameters, { ...evaluation, signal, onNotice: printNotice });
+    await using chosen = await chooseDevice(settings.device ?? 'auto');
+    const given = { ...evaluation, ...chosen, signal, onNotice: printNotice };
+    file = yield* evaluateCheckpoint(parameters, given);
   };
   const events = await watch(evaluating, 'loading ...');
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);

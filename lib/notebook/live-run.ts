@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment, type OwnParts } from '../jobs/experiment.js';
 import type { Parameters } from '../run/parameters.js';
@@ -28,8 +29,10 @@ export interface LiveRun {
   iterate(): Promise<void>;
 }
 
-/** Parts of your own, and where the run is. */
+/** Parts of your own, where the run is, and where it computes. */
 export interface LiveRunOptions extends OwnParts {
+  /** Default: "auto" as in `chooseDevice`; of a run that goes on, the one that it began on. */
+  device?: DeviceChoice;
   /** Folder with output/ and model_output/; default: the project, one folder above the notebooks. */
   root?: string;
 }
@@ -40,14 +43,17 @@ type Begin = (options: { signal: AbortSignal; onNotice: OnNotice }) => AsyncGene
  * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there.
  *
  * @param options a reward of your own: `openRun(parameters, { reward: rewardOf('short', 'codes', ({ codes }) => -codes.length) })`
- * @throws Error in one sentence for parameters or files that cannot be used
+ * @throws Error in one sentence for parameters, files or a device that cannot be used
  */
 export function openRun(
   parameters: Parameters,
-  { root = '..', ...own }: LiveRunOptions = {},
+  { root = '..', device = 'auto', ...own }: LiveRunOptions = {},
 ): Promise<LiveRun> {
   const label = own.reward?.label ?? rewardLabel(parameters);
-  return follow(parameters, label, own, (options) => runExperiment(parameters, { ...own, ...options, root }));
+  return follow(parameters, label, own, async function* (options) {
+    await using chosen = await chooseDevice(device);
+    yield* runExperiment(parameters, { ...own, ...options, ...chosen, root });
+  });
 }
 
 /**
@@ -60,12 +66,13 @@ export function openRun(
  */
 export async function resumeRun(
   name: string,
-  { root = '..', ...own }: LiveRunOptions = {},
+  { root = '..', device, ...own }: LiveRunOptions = {},
 ): Promise<LiveRun> {
   const { record, directories } = await readRun(join(root, 'model_output', name));
-  return follow(record.parameters, labelOf(record), own, (options) =>
-    resumeExperiment(directories.modelDirectory, { ...own, ...options }),
-  );
+  return follow(record.parameters, labelOf(record), own, async function* (options) {
+    await using chosen = device === undefined ? null : await chooseDevice(device);
+    yield* resumeExperiment(directories.modelDirectory, { ...own, ...options, ...chosen });
+  });
 }
 
 async function follow(parameters: Parameters, label: string, own: OwnParts, begin: Begin): Promise<LiveRun> {

@@ -1,4 +1,6 @@
 import type { NamedRecording } from '../audio/wav.js';
+import { chooseDevice, type DeviceChoice } from '../engine/index.js';
+import { runsScorers } from '../jobs/scorers.js';
 import { measureRecordings, type Measurement } from '../scoring/measure.js';
 import type { Comparison, MetricName } from '../scoring/metrics.js';
 import { NO_TEX } from '../view/escape.js';
@@ -12,13 +14,17 @@ import { htmlBundle, type Html } from './show.js';
  * Measures recordings by one metric after the other and shows a table that fills meanwhile. A metric that cannot be had says why and what
  * would help. The stop button ends it after the metric under way.
  *
- * @param comparison the reference recording or the words, for metrics that compare
+ * @param options the reference recording or the words, for metrics that compare; `device` is where NISQA and DNSMOS run, default "auto" as in
+ * `chooseDevice`, which is the CPU unless it is a GPU by CUDA
  */
 export async function measure(
   recordings: readonly NamedRecording[],
   metrics: readonly MetricName[],
-  comparison: Comparison = {},
+  { device: choice = 'auto', ...comparison }: Comparison & { device?: DeviceChoice } = {},
 ): Promise<Measurement[]> {
+  await using chosen = await chooseDevice(choice);
+  const device = runsScorers(chosen.device) ? chosen.device : undefined;
+  const options = { device, onNotice: printNotice };
   const names = recordings.map(({ name }) => name);
   const signal = notebookKernel().interruptSignal();
   const draw = openDisplayArea();
@@ -29,7 +35,7 @@ export async function measure(
     draw(htmlBundle(measuredHtml(names, measured, bar)));
   };
   redraw();
-  for await (const measurement of measureRecordings(recordings, comparison, metrics, printNotice)) {
+  for await (const measurement of measureRecordings(recordings, comparison, metrics, options)) {
     measured.push(measurement);
     redraw();
     signal.throwIfAborted();

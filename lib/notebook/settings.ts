@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expandPath } from '../checkpoint/environment.js';
+import { deviceChoices, parseDeviceChoice, type DeviceChoice } from '../engine/index.js';
 import { decodeText } from '../checkpoint/text-file.js';
 import { parseParameters, parametersSchema, presets, type Parameters } from '../run/parameters.js';
 import type { RewardName } from '../reward/built-in.js';
@@ -65,20 +66,31 @@ export function chooseSettings<const C extends Choices>(
 }
 
 /**
- * An experiment's parameters for a notebook: the experiment's preset, with the notebook's choices in place of its values.
+ * An experiment's parameters for a notebook: the experiment's preset, with the notebook's choices in place of its values; and where it is
+ * to compute, which is no parameter of a run.
  *
  * @throws Error as {@link chooseSettings} and `parseParameters`
  */
 export function chooseParameters(
   reward: RewardName,
-  choices: { readonly [K in keyof Parameters]?: Parameters[K] | Choice<Parameters[K]> },
+  choices: { readonly [K in keyof Parameters]?: Parameters[K] | Choice<Parameters[K]> } & {
+    readonly device?: DeviceChoice | Choice<DeviceChoice>;
+  },
   environment: NodeJS.ProcessEnv = process.env,
-): { parameters: Parameters; table: Table } {
-  const meanings = Object.fromEntries(
-    Object.entries(parametersSchema.shape).map(([name, schema]) => [name, schema.description]),
-  );
+): { parameters: Parameters; device: DeviceChoice; table: Table } {
+  const meanings = {
+    ...Object.fromEntries(
+      Object.entries(parametersSchema.shape).map(([name, schema]) => [name, schema.description]),
+    ),
+    device: `where to compute: ${deviceChoices.join(', ')}`,
+  };
   const { settings, table } = chooseSettings(choices as Choices, meanings, environment);
-  return { parameters: parseParameters({ ...presets[reward], ...settings, reward }), table };
+  const { device = 'auto', ...given } = settings;
+  return {
+    parameters: parseParameters({ ...presets[reward], ...given, reward }),
+    device: parseDeviceChoice(device, 'the setting device'),
+    table,
+  };
 }
 
 function checkKind(name: string, value: Value, own: Value): Value {

@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { CHECKSUMS_FILE } from '../checkpoint/checksums.js';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import type { Device } from '../engine/index.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
@@ -28,7 +29,13 @@ export interface CheckpointEvaluation {
 /** Everything that an evaluation's numbers depend on, as JSON. */
 export async function describeEvaluation(
   parameters: Parameters,
-  { split, indices, samplesPerPrompt, directories }: Omit<CheckpointEvaluation, 'iteration'>,
+  {
+    split,
+    indices,
+    samplesPerPrompt,
+    directories,
+    device,
+  }: Omit<CheckpointEvaluation, 'iteration'> & { device?: Pick<Device, 'name' | 'description'> },
 ): Promise<Record<string, unknown>> {
   const { reward, rewardModel, policy, data, trainPrompts } = parameters;
   const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
@@ -40,6 +47,8 @@ export async function describeEvaluation(
     ...{ reward, rewardModel: reward === 'mos' ? rewardModel : null },
     ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },
     ...{ model, nar, codec, prompts, instruction, data, trainPrompts: data === null ? null : trainPrompts },
+    // Another device rounds otherwise, and so may sample other tokens.
+    ...(device && device.name !== 'cpu' && { device: device.description }),
     versions: await readVersions(),
   };
 }

@@ -30,6 +30,8 @@ export type RunEvent =
       run: string;
       outputDirectory: string;
       modelDirectory: string;
+      /** Where the run computes, and why there: "the CPU, 2 threads (asked for)". */
+      device?: string;
       /** In a run that goes on: what it goes on with, in words. */
       resumed?: string;
     }

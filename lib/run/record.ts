@@ -6,7 +6,15 @@ import type { RecordedEvent, RunEvent } from './events.js';
 import { createLog, describeEvent, describeParameters } from './log.js';
 import { readVersions } from './versions.js';
 import type { Parameters } from './parameters.js';
-import { LOG_FILE, METRICS_FILE, RUN_FILE, type OwnPart, type RunRecord } from './run-files.js';
+import {
+  describeRunDevice,
+  LOG_FILE,
+  METRICS_FILE,
+  RUN_FILE,
+  type OwnPart,
+  type RunDevice,
+  type RunRecord,
+} from './run-files.js';
 
 /**
  * Passes a run's events on and records them in the model directory: log_training.log, metrics.jsonl and run.json, which tells at the end
@@ -23,12 +31,13 @@ export async function* recordRun(
     reward?: Pick<Reward, 'name' | 'label'>;
     /** What was given to the run. */
     own?: readonly OwnPart[];
+    computing?: RunDevice;
     signal?: AbortSignal;
     resumed?: { record: RunRecord; how: string };
   },
   now: () => Date = () => new Date(),
 ): AsyncGenerator<RunEvent> {
-  const { directories, parameters, reward, own = [], signal, resumed } = run;
+  const { directories, parameters, reward, own = [], computing, signal, resumed } = run;
   const log = createLog(join(directories.modelDirectory, LOG_FILE), now);
   const record: RunRecord = resumed?.record ?? {
     run: directories.name,
@@ -37,13 +46,16 @@ export async function* recordRun(
     parameters,
     ...(reward && { reward: { name: reward.name, label: reward.label } }),
     ...(own.length > 0 && { own: [...own] }),
+    ...(computing && { device: computing }),
     versions: await readVersions(),
     startedAt: now().toISOString(),
     timings: [],
   };
+  if (computing) record.device = computing;
   await writeRecord(directories, record);
   if (resumed) log('INFO', `Resumed ${resumed.how}`);
   else for (const line of describeParameters(directories.name, parameters)) log('INFO', line);
+  if (computing) log('INFO', `Device: ${describeRunDevice(computing)}`);
   let lastIteration = -1;
   try {
     for await (const event of events) {

@@ -19,6 +19,27 @@ export const LOG_FILE = 'log_training.log';
 export const ownParts = ['reward', 'guards', 'sampler', 'codec', 'prompts'] as const;
 export type OwnPart = (typeof ownParts)[number];
 
+const runDeviceSchema = z.strictObject({
+  /** "cpu", "cuda", "webgpu", "tensorflow", or what a device of one's own is called. */
+  name: z.string(),
+  /** "the CPU, 2 threads". */
+  description: z.string(),
+  /** Why it is this one. */
+  reason: z.string(),
+  /** Whether matrix products may be rounded to TF32; absent where not. */
+  tf32: z.boolean().optional(),
+  /** What NISQA and DNSMOS compute on where that is another device. */
+  scorers: z.string().optional(),
+});
+
+/** Where a run computes, and why there. */
+export type RunDevice = z.infer<typeof runDeviceSchema>;
+
+/** In one line: "the CPU, 2 threads (asked for)". */
+export function describeRunDevice({ description, reason, scorers }: RunDevice): string {
+  return `${description} (${reason})${scorers === undefined ? '' : `; NISQA and DNSMOS: ${scorers}`}`;
+}
+
 const runRecordSchema = z.strictObject({
   run: z.string(),
   state: z.enum(['running', 'finished', 'interrupted', 'failed']),
@@ -30,6 +51,8 @@ const runRecordSchema = z.strictObject({
   reward: z.strictObject({ name: z.string(), label: z.string() }).optional(),
   /** Parts that the caller gave to the run, and must give again to go on with it; absent where there are none. */
   own: z.array(z.enum(ownParts)).optional(),
+  /** Where the run computes; absent where nobody said, which is the CPU. */
+  device: runDeviceSchema.optional(),
   /** Of speech-dpo, Node.js and the packages that compute. */
   versions: z.record(z.string(), z.string()),
   /** ISO 8601. */

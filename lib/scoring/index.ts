@@ -6,7 +6,7 @@ export { isSilent, measureLevel, type LevelScores } from './silence.js';
 export { extendedStoi, stoi } from './stoi.js';
 export { measurePesq, type PesqOptions, type PesqScores } from './pesq.js';
 export { scoreFiles, type FileScores, type ScoreFilesOptions } from './score-files.js';
-export { METRIC_NAMES, type MetricName } from './metrics.js';
+export { METRIC_NAMES, type MetricName, type MetricOptions } from './metrics.js';
 export { measureRecordings, type Measurement } from './measure.js';
 export { openOpinionScorer, type OpinionModel, type OpinionScorer } from './opinion.js';
 export { editFidelity, type Fidelity } from './fidelity.js';

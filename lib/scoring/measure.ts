@@ -1,11 +1,11 @@
 import type { MonoRecording } from '../audio/wav.js';
-import type { OnNotice } from '../notice.js';
 import {
   METRIC_NAMES,
   needsReference,
   openMetric,
   type Comparison,
   type MetricName,
+  type MetricOptions,
   type Score,
 } from './metrics.js';
 import type { UnscorableSample } from './unscorable.js';
@@ -22,16 +22,16 @@ export interface Measurement {
  * cut to the shorter one.
  *
  * @param comparison what recordings are compared with, for metrics that compare
- * @param onNotice is told of downloads
+ * @param options where NISQA and DNSMOS run, and who is told of downloads
  */
 export async function* measureRecordings(
   recordings: readonly MonoRecording[],
   comparison: Comparison = {},
   metrics: readonly MetricName[] = METRIC_NAMES,
-  onNotice?: OnNotice,
+  options: MetricOptions = {},
 ): AsyncGenerator<Measurement> {
   for (const metric of metrics) {
-    const scores = await measure(metric, recordings, comparison, onNotice).catch((error: Error) => error);
+    const scores = await measure(metric, recordings, comparison, options).catch((error: Error) => error);
     yield { metric, scores };
   }
 }
@@ -40,27 +40,27 @@ async function measure(
   name: MetricName,
   recordings: readonly MonoRecording[],
   comparison: Comparison,
-  onNotice?: OnNotice,
+  options: MetricOptions,
 ): Promise<(Score | UnscorableSample)[]> {
   const { reference } = comparison;
   if (reference && needsReference(name) && name !== 'pesq') {
     const scores: (Score | UnscorableSample)[] = [];
     for (const recording of recordings) {
       const [cut, cutReference] = toOneLength(recording, reference);
-      scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference }, onNotice)));
+      scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference }, options)));
     }
     return scores;
   }
-  return scoreAll(name, recordings, comparison, onNotice);
+  return scoreAll(name, recordings, comparison, options);
 }
 
 async function scoreAll(
   name: MetricName,
   recordings: readonly MonoRecording[],
   comparison: Comparison,
-  onNotice?: OnNotice,
+  options: MetricOptions,
 ): Promise<(Score | UnscorableSample)[]> {
-  const metric = await openMetric(name, comparison, onNotice);
+  const metric = await openMetric(name, comparison, options);
   try {
     return await metric.score(recordings);
   } finally {

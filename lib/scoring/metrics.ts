@@ -1,4 +1,5 @@
 import type { MonoRecording } from '../audio/wav.js';
+import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { loadDnsmos } from './dnsmos.js';
 import { loadNisqa } from './nisqa/nisqa.js';
@@ -22,20 +23,28 @@ export interface Metric {
   dispose?: () => Promise<void>;
 }
 
+/** How a metric is opened. */
+export interface MetricOptions {
+  /** Runs NISQA and DNSMOS; default: CPU devices of their own. */
+  device?: Device;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
+}
+
 /** Metrics that need nothing but the recording. */
 const ALONE = {
-  nisqa: async (onNotice?: OnNotice): Promise<Metric> => {
-    const { scoreBatch, dispose } = await loadNisqa(undefined, { onNotice });
+  nisqa: async (options: MetricOptions): Promise<Metric> => {
+    const { scoreBatch, dispose } = await loadNisqa(undefined, options);
     return { score: scoreBatch as Metric['score'], dispose };
   },
-  dnsmos: async (onNotice?: OnNotice): Promise<Metric> => {
-    const { score, dispose } = await loadDnsmos(undefined, { onNotice });
+  dnsmos: async (options: MetricOptions): Promise<Metric> => {
+    const { score, dispose } = await loadDnsmos(undefined, options);
     return { score: each(({ samples, sampleRateHz }) => score(samples, sampleRateHz)), dispose };
   },
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),
   }),
-  transcript: async (onNotice?: OnNotice): Promise<Metric> => {
+  transcript: async ({ onNotice }: MetricOptions): Promise<Metric> => {
     const { transcribe, dispose } = await openTranscriber({ onNotice });
     return { score: each(({ samples, sampleRateHz }) => transcribe(samples, sampleRateHz)), dispose };
   },
@@ -95,13 +104,12 @@ export interface Comparison {
 /**
  * Loads what a metric needs.
  *
- * @param onNotice is told of downloads
  * @throws Error when it compares and what with is not given, or its weights or tools are missing
  */
 export async function openMetric(
   name: MetricName,
   { reference, text }: Comparison = {},
-  onNotice?: OnNotice,
+  options: MetricOptions = {},
 ): Promise<Metric> {
   if (needsReference(name)) {
     if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
@@ -109,9 +117,9 @@ export async function openMetric(
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
-    return WORDED[name](text, onNotice);
+    return WORDED[name](text, options.onNotice);
   }
-  return ALONE[name](onNotice);
+  return ALONE[name](options);
 }
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */

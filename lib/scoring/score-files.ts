@@ -1,5 +1,4 @@
 import { readWav, toMono, type MonoRecording } from '../audio/wav.js';
-import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { releaseAll } from '../release.js';
 import {
@@ -9,20 +8,19 @@ import {
   openMetric,
   type Metric,
   type MetricName,
+  type MetricOptions,
   type Score,
 } from './metrics.js';
 import { scorerFailure, UnscorableSample } from './unscorable.js';
 
 /** What files are scored by, and what they are compared with. */
-export interface ScoreFilesOptions {
+export interface ScoreFilesOptions extends MetricOptions {
   metrics: readonly MetricName[];
   /** WAV file that stoi, estoi and pesq compare with. */
   reference?: string;
   /** What is said in the recordings, which wer compares with. */
   text?: string;
   signal?: AbortSignal;
-  /** Is told of downloads. */
-  onNotice?: OnNotice;
 }
 
 /** What is known of one file: each metric's score by its name, and what failed. */
@@ -45,14 +43,14 @@ export async function* scoreFiles(
   files: readonly string[],
   options: ScoreFilesOptions,
 ): AsyncGenerator<[string, FileScores]> {
-  const { signal, onNotice } = options;
+  const { signal, device, onNotice } = options;
   checkMetrics(options);
   const comparison = { reference: await readReference(options), text: options.text };
   const metrics = new Map<MetricName, Metric>();
   try {
     for (const name of options.metrics) {
       signal?.throwIfAborted();
-      metrics.set(name, await openMetric(name, comparison, onNotice));
+      metrics.set(name, await openMetric(name, comparison, { device, onNotice }));
     }
     for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
       const batch = files.slice(start, start + FILES_AT_ONCE);

@@ -17,15 +17,18 @@ export type { VerifyRow } from './rows.js';
  * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with. Where noise_f32_vs_f64.json says that the
  * reference's float32 is farther from its float64 than a tolerance, that distance is the tolerance.
  *
- * @param given where it is computed; default: a CPU device of its own
+ * @param options.device what is compared; default: a CPU device of its own
  * @throws if a file is missing or not of that layout
  */
-export async function verify(directory: string, given?: Device): Promise<{ rows: VerifyRow[] }> {
+export async function verify(
+  directory: string,
+  options: { device?: Device } = {},
+): Promise<{ rows: VerifyRow[] }> {
   const model = await loadPretrained(join(directory, 'tiny_bart'), [bart]);
   const forward = await readForwardGolden(directory);
   const dpo = await readDpoGolden(directory);
   const noise = await readNoise(directory);
-  const device = given ?? new CpuDevice();
+  const device = options.device ?? new CpuDevice();
   try {
     return {
       rows: [
@@ -39,6 +42,6 @@ export async function verify(directory: string, given?: Device): Promise<{ rows:
       ],
     };
   } finally {
-    if (!given) await device.close();
+    if (!options.device) await device.close();
   }
 }

@@ -8,7 +8,12 @@ import { policyName, splitName, type EventOf } from './run-events.js';
 export function eventLine(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'started':
-      return `run ${event.run}${event.resumed === undefined ? '' : ` goes on ${event.resumed}`}\n  data, audio, report: ${event.outputDirectory}\n  log, checkpoints: ${event.modelDirectory}`;
+      return [
+        `run ${event.run}${event.resumed === undefined ? '' : ` goes on ${event.resumed}`}`,
+        `  data, audio, report: ${event.outputDirectory}`,
+        `  log, checkpoints: ${event.modelDirectory}`,
+        ...(event.device === undefined ? [] : [`  device: ${event.device}`]),
+      ].join('\n');
     case 'notice':
       return event.message;
     case 'evaluated': {

@@ -19,7 +19,7 @@ import { writeTinyModel } from '../support/tiny-model.js';
 function recordingDevice(inner: Device, asked: string[]): Device {
   return {
     name: 'recording',
-    description: inner.description,
+    description: 'a double',
     mostNumbers: inner.mostNumbers,
     cacheStep: inner.cacheStep,
     compile: (source) => (asked.push('compile'), inner.compile(source)),

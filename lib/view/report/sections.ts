@@ -1,5 +1,5 @@
 import { parametersSchema } from '../../run/parameters.js';
-import type { RecordedRun } from '../../run/run-files.js';
+import { describeRunDevice, type RecordedRun } from '../../run/run-files.js';
 import {
   WHY_BOTH_MAY_FALL,
   guardCurves,
@@ -170,9 +170,10 @@ function parameterSection({ record }: RecordedRun): Section {
       formatDuration(seconds),
     ]),
   };
+  const machine = record.device ? note(`Computed on ${describeRunDevice(record.device)}.`) : '';
   const html = `${scrolling(parameters)}
-<details><summary>Versions and times</summary>
-<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timings)}</div></div></details>`;
+<details><summary>Machine, versions and times</summary>
+${machine}<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timings)}</div></div></details>`;
   return { id: 'parameters', title: 'Parameters', html };
 }
 
