@@ -55,7 +55,9 @@ export function openHostMemory() {
     sumOfSquares: (numbers, count) =>
       copyFrom(numbers, new Float32Array(count)).reduce((sum, x) => sum + x * x, 0),
     adamw({ parameters, gradients, means, squares, count }, update) {
-      const scalars = Object.fromEntries(Object.entries(update).map(([name, value]) => [name, fround(value)]));
+      const scalars = Object.fromEntries(
+        Object.entries(update).map(([name, value]) => [name, fround(value)]),
+      );
       const { gradientScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, root, epsilon, step } = scalars;
       changing(count, [parameters, gradients, means, squares], (p, g, m, v) => {
         for (let i = 0; i < count; i++) {
