@@ -2,7 +2,7 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import type { Peer } from './peer.js';
 
-/** The first calls compile, page in and warm up: not counted. */
+/** The first calls compile, page in and warm up: unless a duel says otherwise, so many are not counted. */
 export const WARM_UP = 2;
 /** More than this and other programs shape the figures, PyTorch's first. */
 const IDLE_LOAD = 0.5;
@@ -12,6 +12,8 @@ export interface Duel {
   name: string;
   /** Calls that count. */
   runs: number;
+  /** Calls before those; default {@link WARM_UP}. */
+  warmUp?: number;
   /** Opens what is timed; after the row it is over. */
   ours: () => () => Promise<void>;
   /** What does not exist elsewhere has no peer. */
@@ -63,13 +65,14 @@ async function measure(duel: Duel, peer: Peer | undefined): Promise<{ ours: numb
   const call = duel.ours();
   const ours: number[] = [];
   const theirs: number[] = [];
-  for (let run = 0; run < WARM_UP + duel.runs; run++) {
+  const { runs, warmUp = WARM_UP } = duel;
+  for (let run = 0; run < warmUp + runs; run++) {
     const start = performance.now();
     await call();
     ours.push((performance.now() - start) / 1000);
     if (peer) theirs.push(await peer.time());
   }
-  return { ours: ours.slice(WARM_UP), theirs: theirs.slice(WARM_UP) };
+  return { ours: ours.slice(warmUp), theirs: theirs.slice(warmUp) };
 }
 
 function median(values: readonly number[]): number {

@@ -1,6 +1,8 @@
-// `npm run bench`: installs and builds what is missing, then times this project beside its peers. Arguments are passed on.
+// `npm run bench`: installs and builds what is missing, then times this project beside its peers, on the CPU or, with --device, elsewhere.
+// Arguments are passed on.
 import { buildWhereStale, installWhereMissing, runNode } from './setup.mjs';
 
 await installWhereMissing();
 await buildWhereStale();
-process.exitCode = await runNode(['dist/bench/run.js', ...process.argv.slice(2)]);
+const program = process.argv.some((argument) => argument.startsWith('--device')) ? 'gpu.js' : 'run.js';
+process.exitCode = await runNode([`dist/bench/${program}`, ...process.argv.slice(2)]);

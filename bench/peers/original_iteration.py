@@ -1,0 +1,167 @@
+"""Times one DPO iteration on MOS in the way of the original research code: every sample is drawn, completed by the partner, decoded, written
+to a WAV file and scored alone; the best and the worst of a prompt are a pair; DPO takes a step on each; before and after, every prompt is
+evaluated by one sample. By transformers, PyTorch and NISQA's own code, on the setting's device.
+
+argv: the setting; the folder that bench/base-size/make.py wrote; a clone of github.com/gabrielmittag/NISQA; as JSON, the numbers of
+prompts and samples and the longest completion.
+"""
+
+import copy
+import json
+import os
+import sys
+import tempfile
+import time
+import wave
+from pathlib import Path
+
+from peer import DEVICE, SETTING, answer, finish, is_asked
+
+import torch
+import transformers
+
+transformers.utils.logging.set_verbosity_error()
+folder, repository = Path(sys.argv[2]), os.path.abspath(sys.argv[3])
+COUNTS = json.loads(sys.argv[4])
+sys.path.insert(0, repository)
+from nisqa.NISQA_model import nisqaModel  # noqa: E402
+
+TEXT_IDS, CODEBOOKS, CODES = 50265, 8, 1024
+SAMPLE_RATE_HZ = 24_000
+EOS = 2
+
+
+def load(name):
+    model = transformers.BartForConditionalGeneration.from_pretrained(folder / name)
+    # The original trains in evaluation mode's numbers: dropout is what TRL switches off.
+    for module in model.modules():
+        if hasattr(module, "dropout") and isinstance(module.dropout, float):
+            module.dropout = 0.0
+    return model.to(DEVICE)
+
+
+tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "policy")
+policy = load("policy")
+partner = load("nar").eval()
+codec = transformers.EncodecModel.from_pretrained(folder / "tiny_encodec").to(DEVICE).eval()
+items = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
+# The original bans every id that is no code of codebook 0, one word each; generate leaves the end token out of the ban.
+BANNED = [[i] for i in [*range(TEXT_IDS), *range(TEXT_IDS + CODES, policy.config.vocab_size)] if i != EOS]
+scratch = tempfile.TemporaryDirectory()
+
+
+def ids_of(codes, codebook):
+    return [TEXT_IDS + CODES * codebook + code for code in codes]
+
+
+def pack(item, codebook):
+    text = tokenizer(item["instruction"])["input_ids"][1:-1]
+    return torch.tensor([[0, *text, EOS, *ids_of(item["src_encodec"][codebook], codebook), EOS]], device=DEVICE)
+
+
+@torch.inference_mode()
+def draw(item):
+    """Codebook 0 of one sample, as ids."""
+    prompt = pack(item, 0)
+    ids = policy.generate(
+        input_ids=prompt,
+        attention_mask=torch.ones_like(prompt),
+        do_sample=True,
+        top_k=0,
+        num_beams=1,
+        bad_words_ids=BANNED,
+        forced_bos_token_id=None,
+        forced_eos_token_id=None,
+        max_new_tokens=COUNTS["tokens"],
+    )[0, 1:]
+    return [i for i in ids.tolist() if TEXT_IDS <= i < TEXT_IDS + CODES]
+
+
+@torch.inference_mode()
+def complete(item, first):
+    """All codebooks [8][frames]. The partner sees both ways in the original; a causal mask costs as much."""
+    codes = [[i - TEXT_IDS for i in first]]
+    for codebook in range(1, CODEBOOKS):
+        prompt = pack(item, codebook)
+        before = torch.tensor([ids_of(codes[-1], codebook - 1)], device=DEVICE)
+        logits = partner(input_ids=prompt, decoder_input_ids=before, use_cache=False).logits[0]
+        start = TEXT_IDS + CODES * codebook
+        codes.append(logits[:, start : start + CODES].argmax(-1).tolist())
+    return codes
+
+
+@torch.inference_mode()
+def speak(codes, path):
+    samples = codec.decode(torch.tensor([[codes]], device=DEVICE), [None]).audio_values[0, 0].cpu()
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes((samples.clamp(-1, 1) * 32767).short().numpy().tobytes())
+
+
+def mos_of(path):
+    """The original makes NISQA anew for every file."""
+    nisqa = nisqaModel(
+        {
+            "mode": "predict_file",
+            "pretrained_model": os.path.join(repository, "weights", "nisqa.tar"),
+            "deg": str(path),
+            "output_dir": None,
+            "ms_channel": None,
+            "ms_max_segments": 3000,
+        }
+    )
+    return float(nisqa.predict()["mos_pred"].iloc[0])
+
+
+def sample(item):
+    first = draw(item)
+    path = Path(scratch.name) / "example.wav"
+    speak(complete(item, first or [TEXT_IDS]), path)
+    return first, mos_of(path)
+
+
+def log_probs(model, prompt, labels):
+    shifted = model.prepare_decoder_input_ids_from_labels(labels)
+    logits = model(input_ids=prompt, decoder_input_ids=shifted, use_cache=False).logits
+    return logits.log_softmax(-1).gather(2, labels[..., None])[..., 0].sum(-1)
+
+
+def train(pairs):
+    reference = copy.deepcopy(policy).eval().requires_grad_(False)
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=SETTING["learningRate"], weight_decay=0.0)
+    for item, chosen, rejected in pairs:
+        prompt = pack(item, 0)
+        margin = 0
+        for ids, sign in ((chosen, 1), (rejected, -1)):
+            labels = torch.tensor([[0, *ids, EOS]], device=DEVICE)
+            with torch.no_grad():
+                before = log_probs(reference, prompt, labels)
+            margin = margin + sign * (log_probs(policy, prompt, labels) - before)
+        (-torch.nn.functional.logsigmoid(SETTING["beta"] * margin)).mean().backward()
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def iterate():
+    evaluated = items[: COUNTS["prompts"] + 1]
+    for item in evaluated:
+        sample(item)
+    pairs = []
+    for item in items[: COUNTS["prompts"]]:
+        samples = sorted((sample(item) for _ in range(COUNTS["samples"])), key=lambda scored: scored[1])
+        pairs.append((item, samples[-1][0], samples[0][0]))
+    train(pairs)
+    policy.save_pretrained(Path(scratch.name) / "dpo_model")
+    for item in evaluated:
+        sample(item)
+
+
+answer({"transformers": transformers.__version__, "torch": torch.__version__})
+while is_asked():
+    start = time.perf_counter()
+    iterate()
+    finish()
+    answer({"seconds": time.perf_counter() - start})
