@@ -9,7 +9,9 @@ export const whyNoTensorFlow = ((): string | undefined => {
   } catch (error) {
     if (process.env.SPEECH_DPO_REQUIRE_TENSORFLOW === '1') throw error;
     const { message } = error as Error;
-    console.warn(`Skipped: tests on the native TensorFlow (SPEECH_DPO_REQUIRE_TENSORFLOW=1 makes them mandatory): ${message}`);
+    console.warn(
+      `Skipped: tests on the native TensorFlow (SPEECH_DPO_REQUIRE_TENSORFLOW=1 makes them mandatory): ${message}`,
+    );
     return message;
   }
 })();

@@ -93,10 +93,14 @@ describe.each([
     it('are as they were fed, where a program gives its input back', async () => {
       const { tensors, release } = await device.allocate([['kept', [6]]]);
       const kept = tensors.get('kept')!;
-      const run = await compile(({ x, weights }) => ({ y: x, w: weights }), { x: spec([6]) }, {
-        device,
-        constants: { weights: { shape: [6], data: values } },
-      });
+      const run = await compile(
+        ({ x, weights }) => ({ y: x, w: weights }),
+        { x: spec([6]) },
+        {
+          device,
+          constants: { weights: { shape: [6], data: values } },
+        },
+      );
       const data = values.slice();
       await run({ x: data }, { y: kept });
       data.fill(0);
@@ -198,10 +202,14 @@ describe.each([
   it('rejects the calls under way when it is closed, and all later ones, and holds nothing any more', async () => {
     const before = tf.memory().numTensors;
     const closed = await open();
-    const run = await compile(({ x, w }) => ({ y: tf.mul(x, w) }), { x: spec([6]) }, {
-      device: closed,
-      constants: { w: { shape: [6], data: values } },
-    });
+    const run = await compile(
+      ({ x, w }) => ({ y: tf.mul(x, w) }),
+      { x: spec([6]) },
+      {
+        device: closed,
+        constants: { w: { shape: [6], data: values } },
+      },
+    );
     const { tensors, release } = await closed.allocate([['a', [6]]]);
     const optimizer = await closed.openOptimizer([['w', [6]]]);
     await optimizer.accumulate();
