@@ -48,9 +48,8 @@ export function loadAddon(
     );
   const { name, version } = found.load('package.json') as { name: string; version: string };
   const title = `${name} ${version}`;
-  // TensorFlow otherwise writes about itself to stderr, also that it uses oneDNN unless told to.
+  // TensorFlow otherwise writes about the processor to stderr.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   const before = currentBackend();
   try {
     found.load('');
