@@ -6,8 +6,15 @@ import { writeOnnx } from './onnx.js';
 import { optimize } from './optimize.js';
 import { trace, type InputSpec } from './trace.js';
 
-/** Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model. */
-export function toOnnx({ program, inputs, constants }: ProgramSource): {
+/**
+ * Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model.
+ *
+ * @param rewrite makes of the optimized graph one that the device has operators for
+ */
+export function toOnnx(
+  { program, inputs, constants }: ProgramSource,
+  rewrite = (graph: Graph): Graph => graph,
+): {
   model: Uint8Array<ArrayBuffer>;
   outputs: readonly Value[];
   reads: ReadonlySet<string>;
@@ -15,7 +22,8 @@ export function toOnnx({ program, inputs, constants }: ProgramSource): {
   const constantSpecs = Object.fromEntries(
     Object.entries(constants).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
   );
-  const graph = optimize(bindConstants(trace(program, { ...inputs, ...constantSpecs }), constants));
+  const traced = trace(program, { ...inputs, ...constantSpecs });
+  const graph = rewrite(optimize(bindConstants(traced, constants)));
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
   const read = graph.inputs.filter(({ name }) => used.has(name));
