@@ -4,21 +4,17 @@ import type { HostArray, ProgramSource } from './device.js';
 import { DYNAMIC, type Graph, type Value } from './graph.js';
 import { writeOnnx } from './onnx.js';
 import { optimize } from './optimize.js';
-import { orderSums } from './ordered-sums.js';
 import { trace, type InputSpec } from './trace.js';
-
-export interface OnnxOptions {
-  /** Sums are written so that a device which adds in parallel adds them in one order (ordered-sums.ts). Default false. */
-  orderedSums?: boolean;
-}
 
 /**
  * Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model; `operators` are
  * those that it is made of.
+ *
+ * @param rewrite makes of the optimized graph one that suits the device's operators
  */
 export function toOnnx(
   { program, inputs, constants }: ProgramSource,
-  { orderedSums = false }: OnnxOptions = {},
+  rewrite = (graph: Graph): Graph => graph,
 ): {
   model: Uint8Array<ArrayBuffer>;
   outputs: readonly Value[];
@@ -28,8 +24,8 @@ export function toOnnx(
   const constantSpecs = Object.fromEntries(
     Object.entries(constants).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
   );
-  const optimized = optimize(bindConstants(trace(program, { ...inputs, ...constantSpecs }), constants));
-  const graph = orderedSums ? orderSums(optimized) : optimized;
+  const traced = trace(program, { ...inputs, ...constantSpecs });
+  const graph = rewrite(optimize(bindConstants(traced, constants)));
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
   const read = graph.inputs.filter(({ name }) => used.has(name));

@@ -12,6 +12,7 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { EngineError, EngineStopped } from '../../errors.js';
+import { orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { ThreadDevice } from '../thread/thread-device.js';
@@ -91,7 +92,10 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   }
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
-    const { model, outputs, reads, operators } = toOnnx(source, { orderedSums: this.numbers.orderedSums });
+    const { model, outputs, reads, operators } = toOnnx(
+      source,
+      this.numbers.orderedSums ? orderSums : undefined,
+    );
     const grows = Object.values(source.inputs).some(({ growingAxis }) => growingAxis !== undefined);
     const keepsMemory = [...operators].some((operator) => KEEPING_MEMORY.has(operator));
     const kind = {

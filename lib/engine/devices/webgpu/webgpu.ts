@@ -1,6 +1,138 @@
-import type { Device } from '../../device.js';
+/**
+ * A GPU by ONNX Runtime's own WebGPU provider, which onnxruntime-node brings along: Metal on macOS, Direct3D 12 on Windows, Vulkan on Linux.
+ * Experimental, by its makers' words. This is the main thread's side of it.
+ */
+import '../no-telemetry.js';
+import { compiledModule } from '../../compiled-module.js';
+import type {
+  Device,
+  DeviceMemory,
+  DeviceOptimizer,
+  DeviceProgram,
+  DeviceTensor,
+  Feed,
+  HostArray,
+  ProgramSource,
+} from '../../device.js';
+import { elementCount } from '../../graph.js';
+import { toOnnx } from '../../to-onnx.js';
+import { ThreadDevice } from '../thread/thread-device.js';
+import type { WebGpuCalls } from './calls.js';
+import { withoutMissingOperators } from './operators.js';
+import { openWebGpuOptimizer } from './optimizer.js';
 
-/** @throws Error in one sentence: what is missing, and the command that mends it */
-export function openWebGpu(): Promise<Device> {
-  return Promise.reject(new Error('WebGPU cannot be used on this machine'));
+/** Numbers of one buffer: ONNX Runtime binds at most 2 GiB. How much the GPU holds altogether, WebGPU does not tell. */
+const MOST_NUMBERS = 2 ** 29;
+
+/**
+ * Opens the GPU that the system calls the first. One device of this kind is open in a process at a time.
+ *
+ * @throws Error in one sentence where no GPU answers, saying what is missing
+ */
+export async function openWebGpu(): Promise<Device> {
+  const device = new WebGpuDevice();
+  try {
+    await device.call('probe');
+  } catch (error) {
+    await device.close();
+    throw new Error(`no GPU answers by WebGPU: ${WHAT_MENDS[process.platform] ?? WHAT_MENDS.linux}`, {
+      cause: error,
+    });
+  }
+  return device;
+}
+
+const WHAT_MENDS: Partial<Record<NodeJS.Platform, string>> = {
+  linux:
+    "a Vulkan driver is missing; install the graphics card's (NVIDIA's driver brings it; for AMD and Intel, apt install libvulkan1 " +
+    'mesa-vulkan-drivers), or use --device cpu',
+  darwin: 'this Mac offers no Metal device to this process; use --device cpu',
+  win32: 'a driver with Direct3D 12 is missing; install that of the graphics card, or use --device cpu',
+};
+
+class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
+  readonly name = 'webgpu';
+  readonly cacheStep = 1;
+  readonly description = 'a GPU by WebGPU, float32 (experimental)';
+  readonly mostNumbers = MOST_NUMBERS;
+
+  constructor() {
+    super(compiledModule('./worker.js', import.meta.url));
+  }
+
+  async compile(source: ProgramSource): Promise<DeviceProgram> {
+    const { model, outputs, reads } = toOnnx(source, withoutMissingOperators);
+    return { handle: await this.load(model), outputs, reads };
+  }
+
+  load(model: Uint8Array): Promise<number> {
+    const { buffer, byteLength } = model;
+    const moved = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
+    return this.callMoving(moved, 'createSession', model);
+  }
+
+  run(
+    program: number,
+    feeds: Record<string, Feed>,
+    into: Record<string, DeviceTensor>,
+  ): Promise<Record<string, HostArray>> {
+    return this.call('run', program, feeds, into);
+  }
+
+  unload(program: number): Promise<void> {
+    return this.callToFree('releaseSession', program);
+  }
+
+  /** Each tensor has a buffer of its own. */
+  checkAllocation(shapes: Iterable<readonly number[]>, what: string): void {
+    for (const shape of shapes) {
+      const count = elementCount(shape);
+      if (count <= MOST_NUMBERS) continue;
+      const gigabytes = ((4 * count) / 2 ** 30).toFixed(2);
+      throw new Error(
+        `${what} takes a tensor [${shape.join(', ')}] of ${gigabytes} GiB, but a buffer of WebGPU ends at 2 GiB`,
+      );
+    }
+  }
+
+  checkOptimizer(shapes: Iterable<readonly number[]>): void {
+    this.checkAllocation(shapes, 'training this model');
+  }
+
+  async allocate<Name extends string>(
+    shapes: Iterable<readonly [Name, readonly number[]]>,
+    what = 'what is to be kept together',
+  ): Promise<DeviceMemory<Name>> {
+    const named = [...shapes];
+    this.checkAllocation(
+      named.map(([, shape]) => shape),
+      what,
+    );
+    const handles = await this.call(
+      'createBuffers',
+      named.map(([, shape]) => elementCount(shape)),
+    );
+    const tensors = new Map<Name, DeviceTensor>(
+      named.map(([name, shape], i) => [name, { handle: handles[i], start: 0, shape, dtype: 'float32' }]),
+    );
+    return { tensors, release: () => this.callToFree('releaseBuffers', handles) };
+  }
+
+  read(source: DeviceTensor): Promise<HostArray> {
+    return this.call('read', source);
+  }
+
+  write(target: DeviceTensor, data: HostArray): Promise<void> {
+    return this.call('write', target, data);
+  }
+
+  clear(target: DeviceTensor): Promise<void> {
+    return this.call('clear', target);
+  }
+
+  async openOptimizer(shapes: Iterable<readonly [string, readonly number[]]>): Promise<DeviceOptimizer> {
+    const named = [...shapes];
+    this.checkOptimizer(named.map(([, shape]) => shape));
+    return openWebGpuOptimizer(this, named);
+  }
 }
