@@ -61,7 +61,7 @@ it('left to the machine is a GPU by CUDA where one answers, else the CPU, and sa
 
 it('does not take a fault of ours for a machine without a GPU', async () => {
   vi.mocked(openCuda).mockRejectedValue(
-    new EngineError({ name: 'TypeError', message: 'a fault' }, new Error()),
+    new EngineError({ name: 'TypeError', message: 'a fault', stack: '' }, new Error()),
   );
   await expect(chooseDevice('auto')).rejects.toThrow(EngineError);
 });
