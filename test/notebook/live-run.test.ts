@@ -81,6 +81,8 @@ it('goes on where the stop button left it, when the cell is run again', async ()
   expect(evaluated).toEqual(['-1 train', '-1 test', '0 train', '0 test', '1 train', '1 test']);
   const { record } = await readRun(run.modelDirectory);
   expect(record.state).toBe('finished');
+  expect(record.device).toMatchObject({ name: 'cpu', reason: 'as the run began' });
+  await expect(openRun(parameters, { root, device: 'gpu' as 'cpu' })).rejects.toThrow('the device is "gpu"');
 });
 
 it('goes on after a restart of the kernel', async () => {
@@ -92,8 +94,10 @@ it('goes on after a restart of the kernel', async () => {
       () => isSaved(first),
     ),
   ).rejects.toThrow('pressed');
-  const run = await resumeRun(first.name, { root });
+  const run = await resumeRun(first.name, { root, device: 'cpu' });
   await runCell(() => run.iterate());
+  const { device } = (await readRun(run.modelDirectory)).record;
+  expect(device).toMatchObject({ name: 'cpu', reason: 'asked for' });
   expect(run.outputDirectory).toBe(first.outputDirectory);
   expect(run.events.at(-1)!.type).toBe('finished');
   await expect(resumeRun('0101-0000', { root })).rejects.toThrow('0101-0000');

@@ -55,4 +55,21 @@ describe('settings of a notebook', () => {
     });
     expect(() => chooseParameters('length', { epochs: [0, 0, 0] }, {})).toThrow('wrong parameters: epochs');
   });
+
+  it('say where to compute, which is no parameter of a run', () => {
+    const choose = (given = '{}') =>
+      chooseParameters('length', { device: 'auto', epochs: 2 }, { SPEECH_DPO_SETTINGS: given });
+    const { parameters, device, table } = choose();
+    expect(device).toBe('auto');
+    expect(parameters).not.toHaveProperty('device');
+    expect(table.rows[0]).toEqual([
+      ...['device', 'auto', 'auto', 'auto', 'auto'],
+      'where to compute: auto, cpu, cuda, webgpu, tensorflow',
+    ]);
+    expect(choose('{"device": "cuda"}').device).toBe('cuda');
+    expect(chooseParameters('length', {}, {}).device).toBe('auto');
+    expect(() => choose('{"device": "gpu"}')).toThrow(
+      'the setting device is "gpu"; it can be auto, cpu, cuda, webgpu, tensorflow',
+    );
+  });
 });

@@ -1,0 +1,60 @@
+/** Where NISQA and DNSMOS run: with the run on a GPU by CUDA, beside any other device on a CPU thread of their own. */
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { CpuDevice } from '../../lib/engine/index.js';
+import { computingOn } from '../../lib/jobs/open.js';
+import { openReward, runsScorers } from '../../lib/jobs/scorers.js';
+import { describeEvaluation } from '../../lib/run/evaluation-result.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import { describeRunDevice } from '../../lib/run/run-files.js';
+import { doubleDevice } from '../support/double-device.js';
+import { sharedPath } from '../support/shared.js';
+
+const nisqaWeights = sharedPath('nisqa/nisqa.tar');
+const cpu = new CpuDevice(1);
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await cpu.close();
+});
+
+describe('what is said of a device', () => {
+  it('names the scorers where they compute elsewhere', () => {
+    const line = (name: string) =>
+      describeRunDevice(
+        computingOn({
+          device: doubleDevice({ name, description: `a ${name}` }),
+          reason: 'given',
+          tf32: false,
+        }),
+      );
+    expect(line('cuda')).toBe('a cuda (given)');
+    expect(line('cpu')).toBe('a cpu (given)');
+    expect(line('webgpu')).toBe('a webgpu (given); NISQA and DNSMOS: the CPU');
+    expect(line('tensorflow')).toBe('a tensorflow (given); NISQA and DNSMOS: the CPU');
+  });
+
+  it('keeps evaluations on other devices apart from those on the CPU', async () => {
+    const options = { split: 'test', indices: [0], samplesPerPrompt: 2 } as const;
+    const describeOn = (device?: { name: string; description: string }) =>
+      describeEvaluation(parseParameters({}), { ...options, device });
+    expect(await describeOn(cpu)).toEqual(await describeOn());
+    const gpu = await describeOn({ name: 'cuda', description: 'a GPU by CUDA, float32' });
+    expect(gpu).toEqual({ ...(await describeOn()), device: 'a GPU by CUDA, float32' });
+  });
+});
+
+describe.skipIf(!nisqaWeights)('NISQA as a reward', () => {
+  it.each([
+    ['cuda', true],
+    ['webgpu', false],
+  ])('beside %s: on it, %s', async (name, isThere) => {
+    vi.stubEnv('NISQA_WEIGHTS', nisqaWeights);
+    const asked: string[] = [];
+    const device = doubleDevice({ name, description: 'a double' }, asked, cpu);
+    expect(runsScorers(device)).toBe(isThere);
+    const opened = await openReward({ reward: 'mos', rewardModel: 'nisqa' }, undefined, { device });
+    expect(asked.includes('load')).toBe(isThere);
+    await opened[Symbol.asyncDispose]();
+    // It is the run's, which goes on.
+    expect(asked).not.toContain('close');
+  });
+});
