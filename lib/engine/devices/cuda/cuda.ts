@@ -36,7 +36,7 @@ export interface CudaOptions {
  *
  * @throws Error in one sentence that says what is missing (system, driver, GPU, libraries, a version), and what mends it
  */
-export async function openCuda({ tf32 = false, orderedSums = true }: CudaOptions = {}): Promise<CudaDevice> {
+export async function openCuda({ tf32 = false, orderedSums = true }: CudaOptions = {}): Promise<Device> {
   if (process.platform !== 'linux')
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
   const worker = compiledModule('./worker.js', import.meta.url);
