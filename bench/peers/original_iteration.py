@@ -101,7 +101,7 @@ def speak(codes, path):
 
 
 def mos_of(path):
-    """The original makes NISQA anew for every file."""
+    """The original makes NISQA anew for every file; one that is too short has no score."""
     nisqa = nisqaModel(
         {
             "mode": "predict_file",
@@ -112,7 +112,10 @@ def mos_of(path):
             "ms_max_segments": 3000,
         }
     )
-    return float(nisqa.predict()["mos_pred"].iloc[0])
+    try:
+        return float(nisqa.predict()["mos_pred"].iloc[0])
+    except ValueError:
+        return None
 
 
 def sample(item):
@@ -151,8 +154,11 @@ def iterate():
         sample(item)
     pairs = []
     for item in items[: COUNTS["prompts"]]:
-        samples = sorted((sample(item) for _ in range(COUNTS["samples"])), key=lambda scored: scored[1])
-        pairs.append((item, samples[-1][0], samples[0][0]))
+        drawn = [sample(item) for _ in range(COUNTS["samples"])]
+        scored = sorted((each for each in drawn if each[1] is not None), key=lambda each: each[1])
+        if len(scored) >= 2:
+            pairs.append((item, scored[-1][0], scored[0][0]))
+    assert pairs, "no prompt has two samples with a score"
     train(pairs)
     policy.save_pretrained(Path(scratch.name) / "dpo_model")
     for item in evaluated:
