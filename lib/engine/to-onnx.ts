@@ -4,18 +4,32 @@ import type { HostArray, ProgramSource } from './device.js';
 import { DYNAMIC, type Graph, type Value } from './graph.js';
 import { writeOnnx } from './onnx.js';
 import { optimize } from './optimize.js';
+import { orderSums } from './ordered-sums.js';
 import { trace, type InputSpec } from './trace.js';
 
-/** Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model. */
-export function toOnnx({ program, inputs, constants }: ProgramSource): {
+export interface OnnxOptions {
+  /** Sums are written so that a device which adds in parallel adds them in one order (ordered-sums.ts). Default false. */
+  orderedSums?: boolean;
+}
+
+/**
+ * Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model; `operators` are
+ * those that it is made of.
+ */
+export function toOnnx(
+  { program, inputs, constants }: ProgramSource,
+  { orderedSums = false }: OnnxOptions = {},
+): {
   model: Uint8Array<ArrayBuffer>;
   outputs: readonly Value[];
   reads: ReadonlySet<string>;
+  operators: ReadonlySet<string>;
 } {
   const constantSpecs = Object.fromEntries(
     Object.entries(constants).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
   );
-  const graph = optimize(bindConstants(trace(program, { ...inputs, ...constantSpecs }), constants));
+  const optimized = optimize(bindConstants(trace(program, { ...inputs, ...constantSpecs }), constants));
+  const graph = orderedSums ? orderSums(optimized) : optimized;
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
   const read = graph.inputs.filter(({ name }) => used.has(name));
@@ -23,7 +37,12 @@ export function toOnnx({ program, inputs, constants }: ProgramSource): {
     ...graph,
     inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])),
   });
-  return { model, outputs: graph.outputs, reads: new Set(read.map(({ name }) => name)) };
+  return {
+    model,
+    outputs: graph.outputs,
+    reads: new Set(read.map(({ name }) => name)),
+    operators: new Set(graph.nodes.map(({ op }) => op)),
+  };
 }
 
 export const dtypeOf = (data: HostArray): 'float32' | 'int32' =>

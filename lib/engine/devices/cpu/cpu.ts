@@ -12,9 +12,10 @@ import type {
 } from '../../device.js';
 import { elementCount } from '../../graph.js';
 import { toOnnx } from '../../to-onnx.js';
+import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { CpuCalls } from './calls.js';
-import { BYTES_OF_FLOAT, MOST_NUMBERS, checkBytes, checkTrainableShapes, paddedBytes } from './limits.js';
+import { ALIGNMENT, MOST_NUMBERS, bytesOf, checkBytes, checkTrainableShapes } from './limits.js';
 import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
 import { defaultThreads } from './threads.js';
 
@@ -59,7 +60,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   }
 
   checkAllocation(shapes: Iterable<readonly number[]>, what: string): void {
-    checkBytes(what, totalBytes(shapes));
+    checkBytes(what, bytesOf(shapes));
   }
 
   checkOptimizer(shapes: Iterable<readonly number[]>): void {
@@ -71,12 +72,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     shapes: Iterable<readonly [Name, readonly number[]]>,
     what = 'what is to be kept together',
   ): Promise<CpuMemory<Name>> {
-    let byteLength = 0;
-    const places = Array.from(shapes, ([name, shape]) => {
-      const start = byteLength / BYTES_OF_FLOAT;
-      byteLength += paddedBytes(shape);
-      return { name, start, shape };
-    });
+    const { places, byteLength } = sideBySide(shapes, ALIGNMENT);
     checkBytes(what, byteLength);
     const handle = await this.call('createMemory', byteLength);
     const tensors = new Map<Name, DeviceTensor>(
@@ -104,6 +100,3 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     return openCpuOptimizer(this, named);
   }
 }
-
-const totalBytes = (shapes: Iterable<readonly number[]>): number =>
-  [...shapes].reduce((sum, shape) => sum + paddedBytes(shape), 0);

@@ -1,18 +1,17 @@
 /** What the CPU device can hold at once, to be said before work begins. */
 import { elementCount } from '../../graph.js';
+import { BYTES_OF_FLOAT, paddedBytes } from '../side-by-side.js';
 
 /** WebAssembly counts bytes with 32 bits. */
 const MEMORY_BYTES = 2 ** 32;
 /** Tensors start at multiples of this. */
-const ALIGNMENT = 64;
-export const BYTES_OF_FLOAT = 4;
+export const ALIGNMENT = 64;
 /** Float32 numbers that fit into one memory, gaps aside. */
 export const MOST_NUMBERS = MEMORY_BYTES / BYTES_OF_FLOAT;
 
-/** Bytes that a float32 tensor takes, the gap before the next one included. */
-export function paddedBytes(shape: readonly number[]): number {
-  return Math.ceil((elementCount(shape) * BYTES_OF_FLOAT) / ALIGNMENT) * ALIGNMENT;
-}
+/** Bytes that tensors of these shapes take side by side. */
+export const bytesOf = (shapes: Iterable<readonly number[]>): number =>
+  [...shapes].reduce((sum, shape) => sum + paddedBytes(shape, ALIGNMENT), 0);
 
 /** @throws Error that begins with `what` when so many bytes do not fit into one memory */
 export function checkBytes(what: string, bytes: number): void {
@@ -26,7 +25,7 @@ export function checkTrainableShapes(shapes: readonly (readonly number[])[], reg
   const most = MOST_NUMBERS / regions;
   checkBytes(
     `training a model of ${millions(count)} parameters (at most ${millions(most)} can be trained)`,
-    regions * shapes.reduce((sum, shape) => sum + paddedBytes(shape), 0),
+    regions * bytesOf(shapes),
   );
 }
 

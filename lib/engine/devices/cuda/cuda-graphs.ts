@@ -1,0 +1,60 @@
+/**
+ * CUDA graphs of a session (ONNX Runtime's enable_cuda_graph): the launches of a run are captured once and then replayed with a single
+ * launch. A graph knows the addresses that it was captured with, so that each set of addresses and shapes has a graph of its own, named by
+ * the run option gpu_graph_id; runs that are not captured say -1.
+ *
+ * ONNX Runtime's rules, from its sources: the first run with a new id runs three times (twice so that all memory is there, once to capture)
+ * and then replays; a session's graphs belong to the thread that captured them.
+ */
+import { placeOf } from './binding.js';
+import type { Address } from './native.js';
+import type { Runtime } from './runtime.js';
+import { bytesOf, type Placed } from './values.js';
+
+/** Sets of addresses of one session that are captured; a caller that has more has new addresses every time. */
+const MOST_GRAPHS = 8;
+const NOT_CAPTURED = '-1';
+
+type Places = readonly (readonly [string, Placed | undefined])[];
+
+export class CudaGraphs {
+  readonly #options = new Map<string, Address>();
+
+  constructor(readonly runtime: Runtime) {}
+
+  /** Run options for a run on these places. */
+  optionsFor(inputs: Places, outputs: Places): Address {
+    const signature = [...inputs, ...outputs].map(([, tensor]) => tensor && placeOf(tensor)).join(' ');
+    const known = this.#options.get(signature);
+    if (known !== undefined) return known;
+    if (this.#options.size < MOST_GRAPHS && canRunTwice(inputs, outputs))
+      return this.#named(signature, String(this.#options.size + 1));
+    return this.#options.get(NOT_CAPTURED) ?? this.#named(NOT_CAPTURED, NOT_CAPTURED);
+  }
+
+  #named(key: string, id: string): Address {
+    const { api } = this.runtime;
+    const options = api.get('CreateRunOptions');
+    api.call('AddRunConfigEntry', options, 'gpu_graph_id', id);
+    this.#options.set(key, options);
+    return options;
+  }
+
+  release(): void {
+    for (const options of this.#options.values()) this.runtime.api.release('ReleaseRunOptions', options);
+    this.#options.clear();
+  }
+}
+
+/** Whether a second run computes what the first did: none that writes where it reads, such as a running sum. */
+function canRunTwice(inputs: Places, outputs: Places): boolean {
+  const ranges = (places: Places) =>
+    places.flatMap(([, tensor]) =>
+      tensor ? [{ start: tensor.address, end: tensor.address + BigInt(bytesOf(tensor)) }] : [],
+    );
+  const read = ranges(inputs);
+  return (
+    outputs.every(([, tensor]) => tensor !== undefined) &&
+    ranges(outputs).every(({ start, end }) => read.every((range) => end <= range.start || range.end <= start))
+  );
+}

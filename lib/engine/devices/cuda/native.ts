@@ -1,0 +1,86 @@
+/** Shared libraries of the system, and functions in them that are called by their address (koffi). Linux. */
+import koffi from 'koffi';
+
+const RTLD_NOW = 2;
+/** Nothing that a native library has started, such as its threads, ends with a thread of ours: it stays where it is. */
+const RTLD_NODELETE = 0x1000;
+
+/** An address in memory of the process or of the GPU. 0n is none. */
+export type Address = bigint;
+
+/**
+ * koffi closes a library as soon as its own handle is collected, while addresses of functions in it live on: a call would end the process.
+ * Libraries are therefore opened by the system's own dlopen, which never closes them; the C library itself cannot be closed.
+ */
+const libc = koffi.load('libc.so.6');
+const dlopen = libc.func('void *dlopen(const char *path, int flags)') as (
+  path: string,
+  flags: number,
+) => Address | null;
+const dlsym = libc.func('void *dlsym(void *library, const char *name)') as (
+  library: Address | null,
+  name: string,
+) => Address | null;
+const dlerror = libc.func('const char *dlerror()') as () => string | null;
+
+export type NativeFunction = (...args: unknown[]) => unknown;
+
+/** A library that stays open until the process ends. */
+export interface Library {
+  /** @throws Error when the library has no such symbol */
+  addressOf(symbol: string): Address;
+  /** @param result, parameters types by their names in C */
+  functionOf(symbol: string, result: string, parameters: readonly string[]): NativeFunction;
+}
+
+/** @param path a path, or a name that the system looks for (LD_LIBRARY_PATH, the linker's cache) @throws Error with the system's sentence */
+export function openLibrary(path: string): Library {
+  const library = dlopen(path, RTLD_NOW | RTLD_NODELETE);
+  if (!library) throw new Error(dlerror() ?? `${path} cannot be opened`);
+  const addressOf = (symbol: string): Address => {
+    const address = dlsym(library, symbol);
+    if (!address) throw new Error(`${path} has no ${symbol}`);
+    return address;
+  };
+  return {
+    addressOf,
+    functionOf: (symbol, result, parameters) => functionAt(addressOf(symbol), result, parameters),
+  };
+}
+
+/** The function at an address. */
+export function functionAt(address: Address, result: string, parameters: readonly string[]): NativeFunction {
+  const type = koffi.proto(result, [...parameters]);
+  return (...args) => koffi.call(address, type, ...args) as unknown;
+}
+
+/** `count` addresses that lie one after the other. */
+export function addressesAt(address: Address, count: number): Address[] {
+  return koffi.decode(address, koffi.array('void *', count)) as Address[];
+}
+
+/** The text of zero-terminated UTF-8 at an address. */
+export function textAt(address: Address): string {
+  return koffi.decode(address, 'char', -1) as string;
+}
+
+const memcpyAddress = dlsym(null, 'memcpy')!;
+const memcpyIn = functionAt(memcpyAddress, 'void *', ['uint64_t', 'const void *', 'size_t']);
+const memcpyOut = functionAt(memcpyAddress, 'void *', ['void *', 'uint64_t', 'size_t']);
+
+/** Copies bytes of the process's memory that no array of ours stands for. */
+export function copyFrom<Data extends ArrayBufferView>(address: Address, into: Data): Data {
+  memcpyOut(into, address, into.byteLength);
+  return into;
+}
+
+/** Copies an array to an address in the process's memory. */
+export function copyTo(address: Address, data: ArrayBufferView): void {
+  memcpyIn(address, data, data.byteLength);
+}
+
+/** Memory of the process that no garbage collection moves or frees. */
+export const allocateBytes = (byteLength: number): Address => koffi.alloc('uint8_t', byteLength) as Address;
+
+/** Where a function of C leaves an address or a 64-bit number: a parameter of type `void *`. */
+export const result = (): BigUint64Array => new BigUint64Array(1);

@@ -1,0 +1,125 @@
+/** ONNX Runtime as the CUDA device sets it up: one environment, one arena that sessions share, and what a session is opened with. */
+import type { Memory } from './memory.js';
+import type { Address } from './native.js';
+import type { OrtApi } from './ort-api.js';
+
+/** How programs compute. */
+export interface Numbers {
+  /** Matrix products round their factors to 10 bits (NVIDIA's TF32). */
+  tf32: boolean;
+  /** Sums are added in an order that is the same in every run. */
+  orderedSums: boolean;
+}
+
+export interface Runtime extends Numbers {
+  readonly api: OrtApi;
+  readonly memory: Memory;
+  readonly env: Address;
+  /** Memory infos: the device's memory and the process's. */
+  readonly device: Address;
+  readonly host: Address;
+  /** The allocator that frees what ONNX Runtime allocated for us. */
+  readonly allocator: Address;
+}
+
+/** What a session may do. */
+export interface SessionKind {
+  /**
+   * It takes the memory of its intermediate results from the arena that all such sessions share, so that what a training needs is the
+   * memory of its largest program and not of all together. Between two runs nothing may lie there: a session whose operators keep
+   * something (LSTM, convolutions) has an arena of its own.
+   */
+  sharesArena: boolean;
+  /** Its launches may be captured as a CUDA graph. */
+  captures: boolean;
+}
+
+const ERRORS_ONLY = 3;
+const ALL_OPTIMIZATIONS = 99;
+const ARENA_ALLOCATOR = 1;
+const DEVICE_ALLOCATOR = 0;
+const DEFAULT_MEMORY = 0;
+/** ORT's kSameAsRequested: the arena grows by what is asked for, instead of doubling. */
+const SAME_AS_REQUESTED = 1n;
+
+export function openRuntime(api: OrtApi, memory: Memory, numbers: Numbers): Runtime {
+  const env = api.get('CreateEnv', ERRORS_ONLY, 'speech-dpo');
+  api.call('DisableTelemetryEvents', env);
+  const place = memory.provider === 'CUDA' ? 'Cuda' : 'Cpu';
+  const info = (name: string, allocator: number) =>
+    api.get('CreateMemoryInfo', name, allocator, 0, DEFAULT_MEMORY);
+  openArena(api, env, memory, info(place, ARENA_ALLOCATOR));
+  return {
+    ...numbers,
+    api,
+    memory,
+    env,
+    device: info(place, DEVICE_ALLOCATOR),
+    host: info('Cpu', DEVICE_ALLOCATOR),
+    allocator: api.get('GetAllocatorWithDefaultOptions'),
+  };
+}
+
+function openArena(api: OrtApi, env: Address, { provider }: Memory, info: Address): void {
+  const options: Record<string, bigint> = {
+    max_mem: 0n,
+    arena_extend_strategy: SAME_AS_REQUESTED,
+    // A block that is a mebibyte larger than what is asked for is divided.
+    max_dead_bytes_per_chunk: 2n ** 20n,
+  };
+  const keys = Object.keys(options);
+  const arena = api.get('CreateArenaCfgV2', keys, BigUint64Array.from(Object.values(options)), keys.length);
+  try {
+    api.call('CreateAndRegisterAllocatorV2', env, `${provider}ExecutionProvider`, info, arena, [], [], 0);
+  } catch (error) {
+    // The environment is the process's, and so is its arena: an earlier device of this process made it.
+    if (!(error as Error).message.includes('already')) throw error;
+  } finally {
+    api.release('ReleaseArenaCfg', arena);
+  }
+}
+
+/** @throws Error with ONNX Runtime's sentence when it does not take the model */
+export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKind): Address {
+  const { api, env } = runtime;
+  const options = api.get('CreateSessionOptions');
+  try {
+    api.call('SetSessionLogSeverityLevel', options, ERRORS_ONLY);
+    api.call('SetSessionGraphOptimizationLevel', options, ALL_OPTIMIZATIONS);
+    // Else a session would ask the arena for one block as large as all of a run's results together.
+    api.call('DisableMemPattern', options);
+    // Else bias gradients are added in whatever order the GPU's blocks finish.
+    api.call('SetDeterministicCompute', options, runtime.orderedSums);
+    const entries = {
+      // Constants lie outside of the arena.
+      'session.use_device_allocator_for_initializers': '1',
+      ...(kind.sharesArena && { 'session.use_env_allocators': '1' }),
+    };
+    for (const [key, value] of Object.entries(entries))
+      api.call('AddSessionConfigEntry', options, key, value);
+    appendProvider(runtime, options, kind);
+    return api.get('CreateSessionFromArray', env, model, model.byteLength, options);
+  } finally {
+    api.release('ReleaseSessionOptions', options);
+  }
+}
+
+function appendProvider({ api, memory, tf32 }: Runtime, options: Address, { captures }: SessionKind): void {
+  if (memory.provider === 'CPU') return;
+  const provider = api.get('CreateCUDAProviderOptions');
+  const values: Record<string, string> = {
+    device_id: '0',
+    use_tf32: tf32 ? '1' : '0',
+    enable_cuda_graph: captures ? '1' : '0',
+    arena_extend_strategy: 'kSameAsRequested',
+    // EXHAUSTIVE, the default, times algorithms and takes the fastest: another one in another process, with other bits.
+    cudnn_conv_algo_search: 'HEURISTIC',
+  };
+  try {
+    const keys = Object.keys(values);
+    api.call('UpdateCUDAProviderOptions', provider, keys, Object.values(values), keys.length);
+    api.call('SessionOptionsAppendExecutionProvider_CUDA_V2', options, provider);
+  } finally {
+    api.release('ReleaseCUDAProviderOptions', provider);
+  }
+}

@@ -1,0 +1,50 @@
+/** Tensors as ONNX Runtime has them: over memory of ours, and of its own. */
+import type { DType } from '../../graph.js';
+import { elementCount } from '../../graph.js';
+import { copyFrom, type Address } from './native.js';
+import type { Runtime } from './runtime.js';
+
+/** Values of an output in the process's memory. */
+export type HostValues = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+
+/** A tensor at an address of the device. */
+export interface Placed {
+  readonly address: Address;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** onnx/onnx.proto, TensorProto.DataType. */
+const ELEMENT_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const ELEMENT_BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, int64: 8, bool: 1 };
+const ARRAY = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array, bool: Uint8Array } as const;
+
+export const bytesOf = ({ shape, dtype }: Pick<Placed, 'shape' | 'dtype'>): number =>
+  elementCount(shape) * ELEMENT_BYTES[dtype];
+
+export const arrayFor = ({ shape, dtype }: Pick<Placed, 'shape' | 'dtype'>): HostValues =>
+  new ARRAY[dtype](elementCount(shape));
+
+/** A value over a tensor of ours; whoever asks for it releases it. The memory stays ours. */
+export function valueOf({ api, device }: Runtime, tensor: Placed): Address {
+  const { address, shape, dtype } = tensor;
+  const sizes = BigInt64Array.from(shape, BigInt);
+  const place = [address, BigInt(bytesOf(tensor)), sizes, shape.length] as const;
+  return api.get('CreateTensorWithDataAsOrtValue', device, ...place, ELEMENT_TYPE[dtype]);
+}
+
+/** A copy of a value that ONNX Runtime allocated in the process's memory. */
+export function copyOfValue({ api }: Runtime, value: Address): HostValues {
+  const info = api.get('GetTensorTypeAndShape', value);
+  try {
+    const type = Number(api.get('GetTensorElementType', info) & 0xffff_ffffn);
+    const dtype = (Object.keys(ELEMENT_TYPE) as DType[]).find((each) => ELEMENT_TYPE[each] === type);
+    if (!dtype) throw new TypeError(`an output of ONNX element type ${type} cannot be read`);
+    const sizes = new BigInt64Array(Number(api.get('GetDimensionsCount', info)));
+    if (sizes.length > 0) api.call('GetDimensions', info, sizes, sizes.length);
+    const values = arrayFor({ shape: Array.from(sizes, Number), dtype });
+    return values.length === 0 ? values : copyFrom(api.get('GetTensorMutableData', value), values);
+  } finally {
+    api.release('ReleaseTensorTypeAndShapeInfo', info);
+  }
+}

@@ -1,0 +1,1 @@
+export function hashOf(source: string): string;
