@@ -14,13 +14,14 @@
  */
 import { elementCount, type DType, type Graph, type GraphNode } from './graph.js';
 
-/** Replaces scatters that add rows at the first axis. */
+/** Replaces scatters that add rows of float32 at the first axis. Whole numbers are the same in any order. */
 export function orderSums(graph: Graph): Graph {
-  graph.nodes = graph.nodes.flatMap((node) =>
-    node.op === 'ScatterElements' && node.attributes.reduction === 'add' && node.attributes.axis === 0
-      ? ordered(node, graph)
-      : [node],
-  );
+  const addsRows = ({ op, attributes, inputs: [, , updates] }: GraphNode) =>
+    op === 'ScatterElements' &&
+    attributes.reduction === 'add' &&
+    attributes.axis === 0 &&
+    graph.values.get(updates)!.dtype === 'float32';
+  graph.nodes = graph.nodes.flatMap((node) => (addsRows(node) ? ordered(node, graph) : [node]));
   return graph;
 }
 

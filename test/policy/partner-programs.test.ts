@@ -1,8 +1,11 @@
-import { expect, it, vi } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
+import { CpuDevice } from '../../lib/engine/index.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { openPartnerPrograms } from '../../lib/policy/partner-programs.js';
 import { randomPolicy } from '../support/random-policy.js';
-import { device } from '../support/device.js';
+
+const device = new CpuDevice();
+afterAll(() => device.close());
 
 it('holds 32 programs at most, those used last, and none in the end', async () => {
   const [created, called] = [vi.spyOn(device, 'load'), vi.spyOn(device, 'call')];

@@ -7,11 +7,12 @@ const { copyFrom, copyTo } = await import(`${library}native.js`);
 
 const libc = koffi.load('libc.so.6');
 const alignedAlloc = libc.func('void *aligned_alloc(size_t alignment, size_t size)');
+const memset = libc.func('void *memset(uint64_t memory, int value, size_t size)');
 const free = libc.func('void free(void *memory)');
 
 const ALIGNMENT = 256;
 /** As much as this "GPU" has. */
-const TOTAL_BYTES = 2 ** 32;
+const TOTAL_BYTES = 2 ** 31;
 const { fround, sqrt } = Math;
 
 /** Numbers at an address, to be changed and written back. */
@@ -34,7 +35,7 @@ export function openHostMemory() {
       sizes.set(address, size);
       used += size;
       // What was not written must not look like zeros.
-      copyTo(address, new Uint8Array(size).fill(0xff));
+      memset(address, 0xff, size);
       return address;
     },
     free(address) {
@@ -45,7 +46,8 @@ export function openHostMemory() {
     },
     write: (address, data) => copyTo(address, data),
     read: (address, into) => void copyFrom(address, into),
-    clear: (address, byteLength) => copyTo(address, new Uint8Array(byteLength)),
+    copy: (to, from, byteLength) => copyTo(to, copyFrom(from, new Uint8Array(byteLength))),
+    clear: (address, byteLength) => void memset(address, 0, byteLength),
     synchronize() {},
     accumulate(totals, gradients, count) {
       changing(count, [totals, gradients], (total, g) => {

@@ -1,7 +1,7 @@
 /** A session with the places of its inputs and outputs (ONNX Runtime's IoBinding), which stay bound from run to run. */
 import { addressesAt, result, textAt, type Address } from './native.js';
 import type { Runtime } from './runtime.js';
-import { copyOfValue, valueOf, type HostValues, type Placed } from './values.js';
+import { copyOfValue, valueOf, type Placed } from './values.js';
 
 export class Binding {
   readonly inputs: readonly string[];
@@ -61,7 +61,7 @@ export class Binding {
   }
 
   /** Copies of outputs that ONNX Runtime allocated, by name. */
-  readHost(names: ReadonlySet<string>): Record<string, HostValues> {
+  readHost(names: ReadonlySet<string>): Record<string, ReturnType<typeof copyOfValue>> {
     const { api, allocator } = this.runtime;
     const [values, count] = [result(), result()];
     api.call('GetBoundOutputValues', this.#binding, allocator, values, count);

@@ -9,25 +9,27 @@
 import { placeOf } from './binding.js';
 import type { Address } from './native.js';
 import type { Runtime } from './runtime.js';
-import { bytesOf, type Placed } from './values.js';
+import type { Placed } from './values.js';
 
 /** Sets of addresses of one session that are captured; a caller that has more has new addresses every time. */
-const MOST_GRAPHS = 8;
+const MOST_GRAPHS = 32;
 const NOT_CAPTURED = '-1';
-
-type Places = readonly (readonly [string, Placed | undefined])[];
 
 export class CudaGraphs {
   readonly #options = new Map<string, Address>();
 
   constructor(readonly runtime: Runtime) {}
 
-  /** Run options for a run on these places. */
-  optionsFor(inputs: Places, outputs: Places): Address {
-    const signature = [...inputs, ...outputs].map(([, tensor]) => tensor && placeOf(tensor)).join(' ');
-    const known = this.#options.get(signature);
+  /**
+   * Run options for a run that reads and writes these places, which must not overlap.
+   *
+   * @param hasMore outputs that are not on the device: such a run cannot be captured
+   */
+  optionsFor(places: readonly (readonly [string, Placed])[], hasMore: boolean): Address {
+    const signature = places.map(([, tensor]) => placeOf(tensor)).join(' ');
+    const known = hasMore ? undefined : this.#options.get(signature);
     if (known !== undefined) return known;
-    if (this.#options.size < MOST_GRAPHS && canRunTwice(inputs, outputs))
+    if (!hasMore && this.#options.size < MOST_GRAPHS)
       return this.#named(signature, String(this.#options.size + 1));
     return this.#options.get(NOT_CAPTURED) ?? this.#named(NOT_CAPTURED, NOT_CAPTURED);
   }
@@ -44,17 +46,4 @@ export class CudaGraphs {
     for (const options of this.#options.values()) this.runtime.api.release('ReleaseRunOptions', options);
     this.#options.clear();
   }
-}
-
-/** Whether a second run computes what the first did: none that writes where it reads, such as a running sum. */
-function canRunTwice(inputs: Places, outputs: Places): boolean {
-  const ranges = (places: Places) =>
-    places.flatMap(([, tensor]) =>
-      tensor ? [{ start: tensor.address, end: tensor.address + BigInt(bytesOf(tensor)) }] : [],
-    );
-  const read = ranges(inputs);
-  return (
-    outputs.every(([, tensor]) => tensor !== undefined) &&
-    ranges(outputs).every(({ start, end }) => read.every((range) => end <= range.start || range.end <= start))
-  );
 }

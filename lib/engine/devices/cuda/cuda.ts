@@ -12,12 +12,14 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { EngineError, EngineStopped } from '../../errors.js';
+import { elementCount } from '../../graph.js';
 import { orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { CudaCalls } from './calls.js';
-import { ALIGNMENT, bytesOfTensors, checkRoom, checkTrainableRoom } from './limits.js';
+import { DRIVER_LIBRARY, hasDriverLibrary } from './driver-library.js';
+import { ALIGNMENT, bytesOfTensors, checkRoom, checkTrainableRoom, isOutOfMemory } from './limits.js';
 import { OPTIMIZER_REGIONS, openCudaOptimizer } from './optimizer.js';
 import type { Numbers } from './runtime.js';
 
@@ -39,6 +41,10 @@ export interface CudaOptions {
 export async function openCuda({ tf32 = false, orderedSums = true }: CudaOptions = {}): Promise<Device> {
   if (process.platform !== 'linux')
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
+  if (!hasDriverLibrary())
+    throw new Error(
+      `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): npm run gpu says which one CUDA needs, and fetches the rest`,
+    );
   const worker = compiledModule('./worker.js', import.meta.url);
   return openCudaWorker(worker, { tf32, orderedSums });
 }
@@ -58,7 +64,8 @@ export async function openCudaWorker(worker: string, numbers: Numbers): Promise<
 /** One GPU, in a worker thread of its own. A process opens one at a time. */
 export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   readonly name = 'cuda';
-  readonly cacheStep: number = 1;
+  /** A decoder step is captured as a CUDA graph once for every so many positions; the masked rows cost less than a launch. */
+  readonly cacheStep = 64;
   #description = 'CUDA';
   #totalBytes = 0;
   /** Written by the worker. */
@@ -96,18 +103,29 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
       source,
       this.numbers.orderedSums ? orderSums : undefined,
     );
-    const grows = Object.values(source.inputs).some(({ growingAxis }) => growingAxis !== undefined);
+    const inputs = Object.entries(source.inputs);
+    const grows = inputs.some(([, { growingAxis }]) => growingAxis !== undefined);
     const keepsMemory = [...operators].some((operator) => KEEPING_MEMORY.has(operator));
     const kind = {
-      outputs: grows ? null : outputs,
+      outputs,
+      grows,
+      inputBytes: Object.fromEntries(
+        inputs.map(([name, { shape }]) => [name, BYTES_OF_FLOAT * elementCount(shape)]),
+      ),
       sharesArena: !keepsMemory,
-      captures: !keepsMemory && !grows,
+      captures: !keepsMemory,
     };
     return { handle: await this.#load(model, kind), outputs, reads };
   }
 
   load(model: Uint8Array): Promise<number> {
-    return this.#load(model, { outputs: null, sharesArena: false, captures: false });
+    return this.#load(model, {
+      outputs: null,
+      grows: false,
+      inputBytes: {},
+      sharesArena: false,
+      captures: false,
+    });
   }
 
   #load(model: Uint8Array, kind: Parameters<CudaCalls['load']>[1]): Promise<number> {
@@ -192,10 +210,7 @@ const KEEPING_MEMORY = new Set(['Conv', 'ConvTranspose', 'LSTM']);
 
 /** Too little memory is nobody's mistake in this program: it is said as what does not fit. */
 function explain(error: unknown): never {
-  if (
-    error instanceof EngineError &&
-    /OUT_OF_MEMORY|out of memory|Failed to allocate memory/i.test(error.message)
-  )
+  if (error instanceof EngineError && isOutOfMemory(error))
     throw new Error(
       `the GPU's memory is full (${error.message}): smaller batches, shorter completions or fewer samples at once take less`,
       { cause: error },

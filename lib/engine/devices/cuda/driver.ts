@@ -1,5 +1,6 @@
 /** The GPU by NVIDIA's driver API (libcuda.so.1, which is there wherever a GPU works): memory, and the kernels of kernels.cu. */
 import type { AdamWUpdate } from '../../device.js';
+import { DRIVER_LIBRARY } from './driver-library.js';
 import type { Memory, OptimizerRegions } from './memory.js';
 import {
   allocateBytes,
@@ -32,6 +33,7 @@ const FUNCTIONS = {
   cuMemFree_v2: [DEVICE_ADDRESS],
   cuMemcpyHtoD_v2: [DEVICE_ADDRESS, POINTER, 'size_t'],
   cuMemcpyDtoH_v2: [POINTER, DEVICE_ADDRESS, 'size_t'],
+  cuMemcpyDtoD_v2: [DEVICE_ADDRESS, DEVICE_ADDRESS, 'size_t'],
   cuMemsetD32_v2: [DEVICE_ADDRESS, 'uint', 'size_t'],
   cuModuleLoadData: [POINTER, 'const char *'],
   cuModuleUnload: [POINTER],
@@ -58,7 +60,7 @@ export class NoGpu extends Error {}
  * @param path the driver's library
  * @throws NoGpu in one sentence when there is no driver or no GPU
  */
-export function openDriver(path = 'libcuda.so.1'): Memory & { readonly cudaVersion: number } {
+export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersion: number } {
   const call = driverFunctions(path);
   const number = (name: Name, ...args: unknown[]): bigint => {
     const out = result();
@@ -105,6 +107,7 @@ export function openDriver(path = 'libcuda.so.1'): Memory & { readonly cudaVersi
     free: (address) => call('cuMemFree_v2', address),
     write: (address, data) => call('cuMemcpyHtoD_v2', address, data, data.byteLength),
     read: (address, into) => call('cuMemcpyDtoH_v2', into, address, into.byteLength),
+    copy: (to, from, byteLength) => call('cuMemcpyDtoD_v2', to, from, byteLength),
     clear: (address, byteLength) => call('cuMemsetD32_v2', address, 0, byteLength / BYTES_OF_FLOAT),
     synchronize: () => call('cuCtxSynchronize'),
     accumulate: (totals, gradients, count) =>
@@ -165,7 +168,7 @@ function driverFunctions(path: string): (name: Name, ...args: unknown[]) => void
       return openLibrary(path);
     } catch (error) {
       throw new NoGpu(
-        `no NVIDIA driver is installed (${(error as Error).message}): install the driver of the graphics card, then npm run gpu`,
+        `the NVIDIA driver cannot be loaded (${(error as Error).message}): npm run gpu says which one CUDA needs`,
         { cause: error },
       );
     }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { findPackageRoot } from '../../../package-root.js';
 import { NoGpu } from './driver.js';
 import { openLibrary } from './native.js';
 import { openOrtApi, type OrtApi } from './ort-api.js';
@@ -28,13 +28,7 @@ export interface CudaLibraries {
 const NVIDIA = ['cudart', 'cublasLt', 'cublas', 'nvrtc', 'curand', 'cufft', 'cudnn'];
 
 /** Where `npm run gpu` puts them. */
-export const gpuFolder = (): string => join(packageRoot(), '.cache', 'gpu');
-
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
-  return folder;
-}
+export const gpuFolder = (): string => join(findPackageRoot(), '.cache', 'gpu');
 
 const onnxruntimeNode = (): string =>
   dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));

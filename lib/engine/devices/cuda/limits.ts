@@ -31,3 +31,7 @@ export function checkTrainableRoom(
     free,
   );
 }
+
+/** Whether the driver or ONNX Runtime's arena says that there is no more memory. */
+export const isOutOfMemory = ({ message }: Error): boolean =>
+  /OUT_OF_MEMORY|out of memory|Failed to allocate memory/i.test(message);

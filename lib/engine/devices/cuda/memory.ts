@@ -25,6 +25,8 @@ export interface Memory {
   write(address: Address, data: ArrayBufferView): void;
   /** Waits for all that was begun before. */
   read(address: Address, into: ArrayBufferView): void;
+  /** From one place of the device to another. */
+  copy(to: Address, from: Address, byteLength: number): void;
   /** Sets a multiple of 4 bytes to zero. */
   clear(address: Address, byteLength: number): void;
   /** Waits for all that was begun: what works on a stream of its own (a CUDA graph) is not in order with the rest. */

@@ -93,6 +93,8 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
     const entries = {
       // Constants lie outside of the arena.
       'session.use_device_allocator_for_initializers': '1',
+      // It would fuse where a program has no gradients, so that the reference's numbers were not the policy's before its first step.
+      'optimization.disable_specified_optimizers': 'SkipLayerNormFusion',
       ...(kind.sharesArena && { 'session.use_env_allocators': '1' }),
     };
     for (const [key, value] of Object.entries(entries))

@@ -6,6 +6,7 @@ import { serve } from '../thread/serve.js';
 import { Allocations } from './allocations.js';
 import type { CudaCalls } from './calls.js';
 import { NoGpu } from './driver.js';
+import { isOutOfMemory } from './limits.js';
 import type { Memory } from './memory.js';
 import type { OrtApi } from './ort-api.js';
 import { Program } from './program.js';
@@ -43,8 +44,19 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     try {
       return work();
     } finally {
-      const { free, runtime } = device();
-      free[0] = runtime.memory.room().free;
+      const { free, allocations } = device();
+      free[0] = allocations.free;
+    }
+  };
+
+  /** Where the memory is full, what is kept for later is given back, and the work is tried again. */
+  const withRoom = <Result>(work: () => Result): Result => {
+    try {
+      return work();
+    } catch (error) {
+      if (!isOutOfMemory(error as Error)) throw error;
+      device().allocations.dropKept();
+      return work();
     }
   };
 
@@ -64,7 +76,10 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     load: (model, kind) =>
       measured(() => {
         const { runtime, allocations, programs } = device();
-        programs.set(nextProgram, new Program(runtime, allocations, model, kind));
+        programs.set(
+          nextProgram,
+          withRoom(() => new Program(runtime, allocations, model, kind)),
+        );
         return nextProgram++;
       }),
     unload: (handle) =>
@@ -75,10 +90,10 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     run(handle, feeds, into) {
       const { allocations } = device();
       const places = Object.entries(into).map(([name, tensor]) => [name, allocations.place(tensor)] as const);
-      return programOf(handle).run(feeds, Object.fromEntries(places));
+      return withRoom(() => programOf(handle).run(feeds, Object.fromEntries(places)));
     },
     allocate: (byteLength) => measured(() => device().allocations.allocate(byteLength)),
-    free: (handle) => measured(() => device().allocations.free(handle)),
+    free: (handle) => measured(() => device().allocations.release(handle)),
     read(source) {
       const { runtime, allocations } = device();
       const count = elementCount(source.shape);
@@ -124,7 +139,7 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
       if (!opened) return;
       const { runtime, allocations, programs } = opened;
       for (const program of programs.values()) program.release();
-      allocations.release();
+      allocations.releaseAll();
       runtime.memory.close();
     },
   );

@@ -34,7 +34,10 @@ export function valueOf({ api, device }: Runtime, tensor: Placed): Address {
 }
 
 /** A copy of a value that ONNX Runtime allocated in the process's memory. */
-export function copyOfValue({ api }: Runtime, value: Address): HostValues {
+export function copyOfValue(
+  { api }: Runtime,
+  value: Address,
+): { values: HostValues; shape: number[]; dtype: DType } {
   const info = api.get('GetTensorTypeAndShape', value);
   try {
     const type = Number(api.get('GetTensorElementType', info) & 0xffff_ffffn);
@@ -42,8 +45,10 @@ export function copyOfValue({ api }: Runtime, value: Address): HostValues {
     if (!dtype) throw new TypeError(`an output of ONNX element type ${type} cannot be read`);
     const sizes = new BigInt64Array(Number(api.get('GetDimensionsCount', info)));
     if (sizes.length > 0) api.call('GetDimensions', info, sizes, sizes.length);
-    const values = arrayFor({ shape: Array.from(sizes, Number), dtype });
-    return values.length === 0 ? values : copyFrom(api.get('GetTensorMutableData', value), values);
+    const shape = Array.from(sizes, Number);
+    const values = arrayFor({ shape, dtype });
+    if (values.length > 0) copyFrom(api.get('GetTensorMutableData', value), values);
+    return { values, shape, dtype };
   } finally {
     api.release('ReleaseTensorTypeAndShapeInfo', info);
   }

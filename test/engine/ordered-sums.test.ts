@@ -1,0 +1,93 @@
+import type { Tensor } from '@tensorflow/tfjs';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  CpuDevice,
+  tf,
+  type HostArray,
+  type ProgramSource,
+  type TensorProgram,
+} from '../../lib/engine/index.js';
+import { toOnnx } from '../../lib/engine/to-onnx.js';
+import { traceGraph } from '../../lib/engine/compile.js';
+import { orderSums } from '../../lib/engine/ordered-sums.js';
+
+const device = new CpuDevice(1);
+afterAll(() => device.close());
+
+const N = 12;
+const ROWS = 7;
+const WIDTH = 5;
+/** Some ids often, some once, some never. */
+const ids = Int32Array.from({ length: N }, (_, i) => [3, 0, 3, 6, 3, 1][i % 6]);
+const random = (length: number, seed: number) =>
+  Float32Array.from({ length }, (_, i) => Math.sin(1 + 12.9898 * (i + seed)));
+
+/** Outputs of a program with its sums in one order, or as they are. */
+async function outputs(
+  program: TensorProgram,
+  inputs: ProgramSource['inputs'],
+  feeds: Record<string, HostArray>,
+  orderedSums: boolean,
+) {
+  const { model, reads } = toOnnx({ program, inputs, constants: {} }, orderedSums ? orderSums : undefined);
+  const session = await device.load(model);
+  const fed = Object.entries(feeds)
+    .filter(([name]) => reads.has(name))
+    .map(([name, data]) => [name, { data, shape: inputs[name].shape }] as const);
+  const result = await device.run(session, Object.fromEntries(fed), {});
+  await device.unload(session);
+  return result;
+}
+
+const cases: Record<string, [TensorProgram, ProgramSource['inputs'], Record<string, HostArray>]> = {
+  'rows added at ids': [
+    ({ x, at }) => ({ y: tf.unsortedSegmentSum(x, at as never, ROWS) }),
+    { x: { shape: [N, WIDTH], dtype: 'float32' }, at: { shape: [N], dtype: 'int32' } },
+    { x: random(N * WIDTH, 1), at: ids },
+  ],
+  'numbers added at ids': [
+    ({ x, at }) => ({ y: tf.unsortedSegmentSum(x, at as never, ROWS) }),
+    { x: { shape: [N], dtype: 'float32' }, at: { shape: [N], dtype: 'int32' } },
+    { x: random(N, 2), at: ids },
+  ],
+  'matrices added at ids': [
+    ({ x, at }) => ({ y: tf.unsortedSegmentSum(x, at as never, ROWS) }),
+    { x: { shape: [N, 2, 3], dtype: 'float32' }, at: { shape: [N], dtype: 'int32' } },
+    { x: random(N * 6, 3), at: ids },
+  ],
+  'a tied embedding: two lookups and a head, whose gradients are added onto one another': [
+    ({ w, at }) => {
+      const loss = (weights: Tensor) => {
+        const x = tf.add(tf.gather(weights, at), tf.gather(weights, tf.reverse(at, 0)));
+        return tf.sum(tf.square(tf.matMul(x, weights, false, true))).asScalar();
+      };
+      const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => loss(tensors[0]))([w]);
+      return { value, gradient: grads[0] };
+    },
+    { w: { shape: [ROWS, WIDTH], dtype: 'float32' }, at: { shape: [N], dtype: 'int32' } },
+    { w: random(ROWS * WIDTH, 4), at: ids },
+  ],
+};
+
+describe('sums in one order', () => {
+  it.each(Object.entries(cases))('%s: the same numbers', async (_, [program, inputs, feeds]) => {
+    const [expected, actual] = [await outputs(program, inputs, feeds, false), await outputs(program, inputs, feeds, true)]; // prettier-ignore
+    expect(Object.keys(actual)).toEqual(Object.keys(expected));
+    for (const [name, values] of Object.entries(expected))
+      values.forEach((value, i) => expect(actual[name][i] / (value || 1)).toBeCloseTo(value ? 1 : 0, 5));
+  });
+
+  it.each(Object.entries(cases))('%s: nothing adds at the first axis', (_, [program, inputs]) => {
+    const adds = (graph: ReturnType<typeof traceGraph>) =>
+      graph.nodes.filter(({ attributes }) => attributes.reduction === 'add').length;
+    expect(adds(traceGraph(program, inputs))).toBeGreaterThan(0);
+    expect(adds(orderSums(traceGraph(program, inputs)))).toBe(0);
+  });
+
+  it('leaves alone what is the same in any order: whole numbers', () => {
+    const inputs = { x: { shape: [N, 2], dtype: 'int32' }, at: { shape: [N], dtype: 'int32' } } as const;
+    const graph = traceGraph(({ x, at }) => ({ y: tf.unsortedSegmentSum(x, at as never, ROWS) }), inputs);
+    const before = graph.nodes.length;
+    expect(orderSums(graph).nodes).toHaveLength(before);
+  });
+});
