@@ -62,7 +62,7 @@ it.skipIf(process.platform === 'win32')(
     );
     chmodSync(compiler, 0o755);
     const machine = {
-      ...{ platform: 'linux', arch: 'x64', freeBytes: 1e12 },
+      ...{ platform: 'linux', arch: 'x64', freeBytes: 1e12, onNotice: () => undefined },
       environment: {
         PATH: process.env.PATH,
         CXX: compiler,
