@@ -3,8 +3,23 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { findDriver, findLibrary } from './driver.mjs';
-import { fetchLibraries, hasLibraries, librariesBytes, removeLibraries } from './libraries.mjs';
+import { bytesBelow, fetchLibraries, hasLibraries, removeLibraries } from '../wheels.mjs';
 
+/** ONNX Runtime's CUDA provider and what it opens. */
+const LIBRARIES = {
+  folder: '.cache/gpu',
+  requirements: 'requirements-gpu.txt',
+  neededBytes: 3.2e9,
+  title: 'the CUDA libraries',
+  command: 'npm run gpu',
+  /** Shared libraries, and the licences that go with them. Headers, Python modules, TensorRT and what nothing loads are left out. */
+  isKept(path) {
+    if (/^(onnxruntime|[^/]+\.dist-info\/licenses)\/(license|thirdpartynotices)[^/]*$/i.test(path))
+      return true;
+    if (/tensorrt|libnvblas|libcufftw|\.alt\.so/.test(path)) return false;
+    return /^(onnxruntime\/capi|nvidia\/.+\/lib)\/lib[^/]+\.so(\.[\d.]+)?$/.test(path);
+  },
+};
 const OPTIONS = ['--without-driver', '--cuda12', '--remove'];
 /** The first driver of CUDA 13. */
 const CUDA13_DRIVER = 580;
@@ -58,8 +73,8 @@ export function prepareGpu(
 }
 
 function prepareCuda13(root, options) {
-  if (!hasLibraries(root)) fetchLibraries(root, options);
-  return `ONNX Runtime's CUDA provider and the libraries of CUDA 13 are in .cache/gpu (${gigabytes(librariesBytes(root))}).`;
+  if (!hasLibraries(root, LIBRARIES)) fetchLibraries(root, LIBRARIES, options);
+  return `ONNX Runtime's CUDA provider and the libraries of CUDA 13 are in .cache/gpu (${gigabytes(bytesBelow(join(root, LIBRARIES.folder)))}).`;
 }
 
 function prepareCuda12(root, { environment, libraryFolders }) {
@@ -87,7 +102,7 @@ function prepareCuda12(root, { environment, libraryFolders }) {
 
 function removed(root) {
   const beside = CUDA12_FILES.map((name) => join(root, CUDA12_FOLDER, name)).filter(existsSync);
-  const bytes = beside.reduce((sum, path) => sum + statSync(path).size, removeLibraries(root));
+  const bytes = beside.reduce((sum, path) => sum + statSync(path).size, removeLibraries(root, LIBRARIES));
   for (const path of beside) rmSync(path);
   return bytes > 0
     ? `Removed the CUDA libraries (${gigabytes(bytes)}).`

@@ -15,6 +15,13 @@ const FILES = {
     'onnxruntime/LICENSE',
     'onnxruntime/__init__.py',
   ],
+  'tensorflow-cpu': [
+    'tensorflow/libtensorflow_cc.so.2',
+    'tensorflow/libtensorflow_framework.so.2',
+    'tensorflow/include/tensorflow/c/eager/c_api.h',
+    'tensorflow/include/Eigen/Core.h',
+    'tensorflow/python/__init__.py',
+  ],
   default: (name) => [
     `nvidia/cu13/lib/lib${name}.so.13`,
     `nvidia/cu13/include/${name}.h`,

@@ -1,4 +1,10 @@
-// The libraries in .cache/gpu: fetched package by package from PyPI, each checked by hash, cut down to what is loaded.
+// Native libraries from PyPI's wheels: fetched package by package, each checked by hash, cut down to what is loaded. They are described by
+//   folder        where they come to lie, below the project's root
+//   requirements  the file there that names versions and hashes
+//   isKept        says of a file's path whether it is kept
+//   neededBytes   of what is there when all is done, and the largest package on its way there: as a file, unpacked, in its place
+//   title         "the CUDA libraries"
+//   command       what fetches them: "npm run gpu"
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -12,11 +18,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { findPython } from '../lab/python.mjs';
+import { findPython } from './lab/python.mjs';
 
-const REQUIREMENTS = 'requirements-gpu.txt';
-/** What is there when all is done, and the largest package on its way there: as a file, unpacked, in its place. */
-const NEEDED_BYTES = 3.2e9;
 /** Tells what the folder holds, and of which requirements. */
 const RECORD = 'installed.json';
 
@@ -26,45 +29,43 @@ const WHEELS = [
   ...[
     '--platform=manylinux_2_28_x86_64',
     '--platform=manylinux_2_27_x86_64',
+    '--platform=manylinux_2_25_x86_64',
     '--platform=manylinux2014_x86_64',
+    '--platform=manylinux2010_x86_64',
   ],
 ];
 
-/** Shared libraries, and the licences that go with them. Headers, Python modules, TensorRT and what nothing loads are left out. */
-function isKept(path) {
-  if (/^(onnxruntime|[^/]+\.dist-info\/licenses)\/(license|thirdpartynotices)[^/]*$/i.test(path)) return true;
-  if (/tensorrt|libnvblas|libcufftw|\.alt\.so/.test(path)) return false;
-  return /^(onnxruntime\/capi|nvidia\/.+\/lib)\/lib[^/]+\.so(\.[\d.]+)?$/.test(path);
-}
+const partOf = (folder) => `${folder}.part`;
+/** The requirements as they lie beside a fetch that is under way. */
+const NOTED = 'requirements.txt';
 
-const folderOf = (root) => join(root, '.cache', 'gpu');
-const partOf = (root) => join(root, '.cache', 'gpu.part');
-
-/** True where everything of today's requirements lies in .cache/gpu with the sizes it had. */
-export function hasLibraries(root) {
-  const folder = folderOf(root);
+/** True where everything of today's requirements lies in its folder with the sizes it had. */
+export function hasLibraries(root, libraries) {
+  const folder = join(root, libraries.folder);
   const record = join(folder, RECORD);
   if (!existsSync(record)) return false;
   const { requirements, files } = JSON.parse(readFileSync(record, 'utf8'));
   return (
-    requirements === readFileSync(join(root, REQUIREMENTS), 'utf8') &&
+    requirements === readFileSync(join(root, libraries.requirements), 'utf8') &&
     Object.entries(files).every(([path, size]) => sizeOf(join(folder, path)) === size)
   );
 }
 
 /**
- * Fetches the packages of requirements-gpu.txt into .cache/gpu, as `pip install --target` lays them out. Each package is complete or not
+ * Fetches the packages of the requirements into their folder, as `pip install --target` lays them out. Each package is complete or not
  * there: after an interrupt the next call begins with the one that was under way.
  *
  * @throws Error in one sentence where the disk is too small, Python is missing, or pip fails (a wrong hash included)
  */
 export function fetchLibraries(
   root,
+  libraries,
   { environment = process.env, freeBytes = bytesFree(root), onNotice = console.log } = {},
 ) {
-  const part = partOf(root);
-  const requirements = readFileSync(join(root, REQUIREMENTS), 'utf8');
-  const noted = join(part, REQUIREMENTS);
+  const folder = join(root, libraries.folder);
+  const part = partOf(folder);
+  const requirements = readFileSync(join(root, libraries.requirements), 'utf8');
+  const noted = join(part, NOTED);
   if (!existsSync(noted) || readFileSync(noted, 'utf8') !== requirements) {
     rmSync(part, { recursive: true, force: true });
     mkdirSync(join(part, 'done'), { recursive: true });
@@ -72,37 +73,38 @@ export function fetchLibraries(
   }
   const packages = requirements.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const markers = packages.map((line) => join(part, 'done', `${line.split(' ')[0]}.json`));
-  checkDisk(markers.filter(existsSync), freeBytes);
+  checkDisk(libraries, markers.filter(existsSync), freeBytes);
   const tree = join(part, 'tree');
   for (const [index, line] of packages.entries()) {
     if (existsSync(markers[index])) continue;
     onNotice(`fetching ${line.split(' ')[0]} (${index + 1} of ${packages.length})`);
-    const files = fetchPackage(line, part, tree, environment);
+    const files = fetchPackage(line, libraries, part, tree, environment);
     writeFileSync(`${markers[index]}.part`, JSON.stringify(files));
     renameSync(`${markers[index]}.part`, markers[index]);
   }
   const files = Object.assign({}, ...markers.map(readJson));
   writeFileSync(join(tree, RECORD), JSON.stringify({ requirements, files }, null, 2));
-  rmSync(folderOf(root), { recursive: true, force: true });
-  renameSync(tree, folderOf(root));
+  rmSync(folder, { recursive: true, force: true });
+  renameSync(tree, folder);
   rmSync(part, { recursive: true, force: true });
 }
 
-/** Deletes .cache/gpu and whatever an interrupted fetch left; returns the bytes that were there. */
-export function removeLibraries(root) {
-  const folders = [folderOf(root), partOf(root)];
-  const bytes = folders.flatMap((folder) => Object.values(filesBelow(folder))).reduce((a, b) => a + b, 0);
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+/** Deletes the folder and whatever an interrupted fetch left; returns the bytes that were there. */
+export function removeLibraries(root, libraries) {
+  const folder = join(root, libraries.folder);
+  const folders = [folder, partOf(folder)];
+  const bytes = folders.map(bytesBelow).reduce((a, b) => a + b, 0);
+  for (const each of folders) rmSync(each, { recursive: true, force: true });
   return bytes;
 }
 
-/** Bytes of the libraries in .cache/gpu. */
-export function librariesBytes(root) {
-  return Object.values(filesBelow(folderOf(root))).reduce((a, b) => a + b, 0);
+/** Bytes of all files below a folder. */
+export function bytesBelow(folder) {
+  return Object.values(filesBelow(folder)).reduce((a, b) => a + b, 0);
 }
 
 /** Installs one line of the requirements beside the tree, and moves what is kept of it there: path to size. */
-function fetchPackage(line, part, tree, environment) {
+function fetchPackage(line, { isKept, command }, part, tree, environment) {
   const [target, temporary, wanted] = ['package', 'tmp', 'package.txt'].map((name) => join(part, name));
   for (const folder of [target, temporary]) rmSync(folder, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
@@ -122,7 +124,7 @@ function fetchPackage(line, part, tree, environment) {
   });
   if (status !== 0)
     throw new Error(
-      `${line.split(' ')[0]} could not be fetched (pip ${error?.message ?? 'says why above'}): run npm run gpu again to go on from here`,
+      `${line.split(' ')[0]} could not be fetched (pip ${error?.message ?? 'says why above'}): run ${command} again to go on from here`,
     );
   const kept = Object.entries(filesBelow(target)).filter(([path]) => isKept(path));
   for (const [path] of kept) {
@@ -148,13 +150,13 @@ function pythonWithPip(part, environment) {
   return python;
 }
 
-function checkDisk(markers, freeBytes) {
+function checkDisk({ neededBytes, title, command }, markers, freeBytes) {
   const present = markers.flatMap((marker) => Object.values(readJson(marker))).reduce((a, b) => a + b, 0);
-  const needed = NEEDED_BYTES - present;
+  const needed = neededBytes - present;
   if (freeBytes >= needed) return;
   const [lacking, free] = [needed, freeBytes].map((bytes) => `${(bytes / 1e9).toFixed(1)} GB`);
   throw new Error(
-    `fetching the CUDA libraries takes ${lacking} of disk, and ${free} are free: make room and run npm run gpu again`,
+    `fetching ${title} takes ${lacking} of disk, and ${free} are free: make room and run ${command} again`,
   );
 }
 
