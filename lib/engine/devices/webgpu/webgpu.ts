@@ -24,30 +24,39 @@ import { openWebGpuOptimizer } from './optimizer.js';
 /** Numbers of one buffer: ONNX Runtime binds at most 2 GiB. How much the GPU holds altogether, WebGPU does not tell. */
 const MOST_NUMBERS = 2 ** 29;
 
+/** The provider holds one GPU context in a process, and two threads that run on it at once end the process. */
+let current: WebGpuDevice | undefined;
+
 /**
- * Opens the GPU that the system calls the first. One device of this kind is open in a process at a time.
+ * Opens the GPU that the system calls the first.
  *
- * @throws Error in one sentence where no GPU answers, saying what is missing
+ * @throws Error in one sentence where no GPU answers, saying what is missing; or where such a device is open already in this process
  */
 export async function openWebGpu(): Promise<Device> {
-  const device = new WebGpuDevice();
+  if (current?.isOpen)
+    throw new Error(
+      'a WebGPU device is open already, and a process can have one of them: use that one, or close it first',
+    );
+  const previous = current;
+  const device = (current = new WebGpuDevice());
+  await previous?.close();
   try {
     await device.call('probe');
+    return device;
   } catch (error) {
     await device.close();
-    throw new Error(`no GPU answers by WebGPU: ${WHAT_MENDS[process.platform] ?? WHAT_MENDS.linux}`, {
-      cause: error,
-    });
+    if (!/adapter/i.test((error as Error).message)) throw error;
+    const mend = WHAT_MENDS[process.platform] ?? WHAT_MENDS.linux;
+    throw new Error(`no GPU answers by WebGPU: ${mend}`, { cause: error });
   }
-  return device;
 }
 
-const WHAT_MENDS: Partial<Record<NodeJS.Platform, string>> = {
+const WHAT_MENDS: Partial<Record<NodeJS.Platform, string>> & { linux: string } = {
   linux:
-    "a Vulkan driver is missing; install the graphics card's (NVIDIA's driver brings it; for AMD and Intel, apt install libvulkan1 " +
+    "its Vulkan driver is missing: install the graphics card's (NVIDIA's driver brings it; for AMD and Intel: apt install libvulkan1 " +
     'mesa-vulkan-drivers), or use --device cpu',
-  darwin: 'this Mac offers no Metal device to this process; use --device cpu',
-  win32: 'a driver with Direct3D 12 is missing; install that of the graphics card, or use --device cpu',
+  darwin: 'this Mac offers no Metal device to this process, so use --device cpu',
+  win32: 'a driver with Direct3D 12 is missing: install that of the graphics card, or use --device cpu',
 };
 
 class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
@@ -55,6 +64,8 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
   readonly cacheStep = 1;
   readonly description = 'a GPU by WebGPU, float32 (experimental)';
   readonly mostNumbers = MOST_NUMBERS;
+  /** The provider compiles shaders for shapes that it has not met. */
+  readonly cacheStep = 32;
 
   constructor() {
     super(compiledModule('./worker.js', import.meta.url));
