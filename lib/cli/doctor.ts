@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { styleText } from 'node:util';
+import { inspect } from 'node:util';
 import { Command } from 'commander';
 import stringWidth from 'string-width';
 import { findPackageRoot } from '../package-root.js';
@@ -90,8 +90,11 @@ export function formatEnd({ ready, findings }: Pick<DoctorReport, 'ready' | 'fin
   return `Not ready: ${broken.map(({ name }) => name).join(', ')} must work first.`;
 }
 
-const paint = (colour: Parameters<typeof styleText>[0], text: string, { isColoured }: PageStyle) =>
-  isColoured ? styleText(colour, text) : text;
+/** Not `styleText`, which asks standard output whether it is a terminal in some versions of Node.js and not in others. */
+function paint(colour: string, text: string, { isColoured }: PageStyle): string {
+  const [on, off] = inspect.colors[colour]!;
+  return isColoured ? `\u001b[${on}m${text}\u001b[${off}m` : text;
+}
 
 const shorten = (text: string): string => text.replaceAll(homedir(), '~');
 

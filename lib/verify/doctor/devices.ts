@@ -53,6 +53,9 @@ export async function* examineDevices(): AsyncGenerator<Finding> {
     if (name !== 'auto' && name !== 'cpu') yield findingOf(name, await tryDevice(name), expected);
 }
 
+/** Sentences about what is missing name the command that adds it. */
+const COMMAND = /npm ci|npm run [\w-]+|apt install [\w -]+\w/;
+
 const CPU_MATTERS = 'Everything computes on it.';
 const REINSTALL = 'npm ci';
 
@@ -62,7 +65,7 @@ export function findingOf(name: Other, message: SelfTestMessage, expected: Devic
   if (!('numbers' in message)) {
     const [state, found] =
       'missing' in message ? (['missing', message.missing] as const) : (['broken', message.broken] as const);
-    const mend = /npm run [\w-]+(?: -- [\w -]+)?/.exec(found)?.[0];
+    const mend = COMMAND.exec(found)?.[0];
     return { ...finding, state, found, matters: MATTERS[name], ...(mend && { mend }) };
   }
   const { description, seconds, numbers } = message;
