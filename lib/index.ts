@@ -59,3 +59,4 @@ export { editRecording, type EditOptions } from './jobs/edit.js';
 export * from './view/index.js';
 export * from './notebook/index.js';
 export { verify, type VerifyRow } from './verify/verify.js';
+export { doctorSchema, examineMachine, type DoctorReport, type Finding } from './verify/doctor/doctor.js';

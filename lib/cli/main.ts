@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { relative } from 'node:path';
 import { Command } from 'commander';
+import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
@@ -108,7 +109,8 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
   for (const option of [...parameterOptions('own'), ...deviceOptions()]) own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
-  for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal)]) {
+  const doctor = doctorCommand(signal, onCheckFailed);
+  for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal), doctor]) {
     program.addCommand(command.copyInheritedSettings(program));
   }
 

@@ -55,7 +55,8 @@ const NETWORKS = {
   'model_v8.onnx': '9246480c58567bc6affd4200938e77eef49468c8bc7ed3776d109c07456f6e91',
 } as const;
 
-const PLACE: WeightsPlace = {
+/** Where DNSMOS's networks belong. */
+export const DNSMOS_PLACE: WeightsPlace = {
   metric: 'DNSMOS',
   variable: 'DNSMOS_WEIGHTS',
   cached: 'dnsmos_models',
@@ -83,8 +84,8 @@ export async function loadDnsmos(
   options: { device?: Device; onNotice?: OnNotice } = {},
 ): Promise<Dnsmos> {
   const { device, onNotice } = options;
-  const folder = await findWeights(PLACE, weightsFolder, onNotice);
-  const nameOf = (path: string) => nameWeights(PLACE, path, weightsFolder);
+  const folder = await findWeights(DNSMOS_PLACE, weightsFolder, onNotice);
+  const nameOf = (path: string) => nameWeights(DNSMOS_PLACE, path, weightsFolder);
   return openParts((opened) => {
     const own = device ? undefined : new CpuDevice();
     if (own) opened.push(() => own.close());

@@ -18,7 +18,8 @@ export interface PesqOptions {
   python?: string;
 }
 
-const PACKAGES = 'pesq==0.0.4 numpy';
+/** What pip installs for it. */
+export const PESQ_PACKAGES = 'pesq==0.0.4 numpy';
 const PROGRAM = join(findPackageRoot(), 'lib', 'scoring', 'score_pesq.py');
 const MIN_SECONDS = 0.25;
 
@@ -81,7 +82,7 @@ async function askPython(
   } catch (error) {
     const { message } = error as Error;
     const missing = /ModuleNotFoundError: .*|^cannot run .*/m.exec(message)?.[0];
-    const install = `It needs the Python package pesq: ${installCommand(PACKAGES, options.python)}`;
+    const install = `It needs the Python package pesq: ${installCommand(PESQ_PACKAGES, options.python)}`;
     throw new Error(`PESQ fails: ${missing ? `${missing}. ${install}` : message}`, { cause: error });
   }
 }

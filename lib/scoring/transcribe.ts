@@ -16,7 +16,7 @@ import type { OnNotice } from '../notice.js';
 export const DEFAULT_WHISPER = 'onnx-community/whisper-tiny.en';
 
 /** This version, because another brings another onnxruntime-node, and a process can load one of them only. */
-const INSTALL = 'npm install @huggingface/transformers@4.3.1';
+export const INSTALL_TRANSFORMERS = 'npm install @huggingface/transformers@4.3.1';
 
 const SAMPLE_RATE_HZ = 16000;
 /** What Whisper hears at once. Longer recordings go through it in overlapping windows of this length. */
@@ -63,15 +63,13 @@ export interface Transcriber {
  * @throws Error when the package is not installed, or the model is not there, cannot be downloaded or is no Whisper
  */
 export async function openTranscriber(options: TranscriberOptions = {}): Promise<Transcriber> {
-  const asked = options.model || pathFromEnvironment('WHISPER_MODEL') || DEFAULT_WHISPER;
+  const { model: asked, isFolder, isCached, cache } = locateWhisper(options.model);
   const threads = options.threads ?? defaultThreads();
   const { env, pipeline } = await loadTransformers();
-  const isFolder = existsSync(asked);
   if (isFolder) await checkFolder(asked);
-  env.cacheDir = join(pathFromEnvironment('HF_HOME') ?? cacheFolder(), 'transformers.js');
+  env.cacheDir = cache;
   env.fetch = (url, init?: RequestInit) => fetchFromWeb(String(url), { headers: init?.headers });
-  const isHere =
-    isFolder || isOffline() || FILES.every((file) => existsSync(join(env.cacheDir!, asked, file)));
+  const isHere = isFolder || isOffline() || isCached;
   if (!isHere) {
     env.remoteHost = hubEndpoint();
     options.onNotice?.(`Downloading the Whisper model ${asked} to ${env.cacheDir}`);
@@ -95,6 +93,19 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
   };
 }
 
+/** Which Whisper model would be opened, and whether it is on this machine: a folder, or whole in the cache. */
+export function locateWhisper(asked?: string): {
+  model: string;
+  isFolder: boolean;
+  isCached: boolean;
+  cache: string;
+} {
+  const model = asked || pathFromEnvironment('WHISPER_MODEL') || DEFAULT_WHISPER;
+  const cache = join(pathFromEnvironment('HF_HOME') ?? cacheFolder(), 'transformers.js');
+  const isCached = FILES.every((file) => existsSync(join(cache, model, file)));
+  return { model, isFolder: existsSync(model), isCached, cache };
+}
+
 async function transcribe(
   recognizer: AutomaticSpeechRecognitionPipeline,
   samples: Float32Array,
@@ -111,9 +122,12 @@ async function transcribe(
 
 async function loadTransformers(): Promise<typeof import('@huggingface/transformers')> {
   return import('@huggingface/transformers').catch((error: unknown) => {
-    throw new Error(`Transcripts need the package @huggingface/transformers. Install it with: ${INSTALL}`, {
-      cause: error,
-    });
+    throw new Error(
+      `Transcripts need the package @huggingface/transformers. Install it with: ${INSTALL_TRANSFORMERS}`,
+      {
+        cause: error,
+      },
+    );
   });
 }
 

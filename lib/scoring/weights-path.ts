@@ -26,10 +26,33 @@ export function cacheFolder(): string {
 }
 
 /**
- * Finds a metric's weights: at the path given, else at the environment variable's, else in the user's cache. Where the cache lacks them
- * they are downloaded first, and `onNotice` is told so, with the licence.
+ * Where a metric's weights are on this machine: at the path given, else at the environment variable's, else in the user's cache.
  *
- * @throws Error when the path asked for does not exist or is a folder where a file belongs, or the other way round, or the weights cannot be downloaded: it says how else to provide them
+ * @returns `isHere` false where the cache lacks them
+ * @throws Error when the path asked for does not exist or is a folder where a file belongs, or the other way round
+ */
+export function locateWeights(place: WeightsPlace, explicit?: string): { path: string; isHere: boolean } {
+  const { metric, variable, source } = place;
+  const asked = explicit ?? pathFromEnvironment(variable);
+  if (asked) {
+    const where = explicit ? 'the path given' : `the environment variable ${variable}`;
+    const found = statSync(asked, { throwIfNoEntry: false });
+    if (!found) throw new Error(`${metric} weights not found: ${where} is ${asked}, which cannot be read`);
+    const kind = found.isDirectory() ? 'folder' : 'file';
+    if (kind === place.kind) return { path: asked, isHere: true };
+    throw new Error(
+      `${metric} weights not found: ${where} is ${asked}, which is a ${kind}; expected ${source}`,
+    );
+  }
+  const path = join(cacheFolder(), place.cached);
+  return { path, isHere: existsSync(path) };
+}
+
+/**
+ * Finds a metric's weights as {@link locateWeights}. Where the cache lacks them they are downloaded first, and `onNotice` is told so, with
+ * the licence.
+ *
+ * @throws Error as `locateWeights`, or when the weights cannot be downloaded: it says how else to provide them
  */
 export async function findWeights(
   place: WeightsPlace,
@@ -37,19 +60,8 @@ export async function findWeights(
   onNotice?: OnNotice,
 ): Promise<string> {
   const { metric, variable, source, licence } = place;
-  const asked = explicit ?? pathFromEnvironment(variable);
-  if (asked) {
-    const where = explicit ? 'the path given' : `the environment variable ${variable}`;
-    const found = statSync(asked, { throwIfNoEntry: false });
-    if (!found) throw new Error(`${metric} weights not found: ${where} is ${asked}, which cannot be read`);
-    const kind = found.isDirectory() ? 'folder' : 'file';
-    if (kind === place.kind) return asked;
-    throw new Error(
-      `${metric} weights not found: ${where} is ${asked}, which is a ${kind}; expected ${source}`,
-    );
-  }
-  const cached = join(cacheFolder(), place.cached);
-  if (existsSync(cached)) return cached;
+  const { path: cached, isHere } = locateWeights(place, explicit);
+  if (isHere) return cached;
   try {
     if (isOffline()) throw new Error('HF_HUB_OFFLINE is set');
     onNotice?.(`Downloading ${source} to ${cached}. ${licence}`);

@@ -5,7 +5,7 @@ import {
   compile,
   tf,
   type Compiled,
-  type Device,
+  type CompileOptions,
   type DeviceTensor,
   type TensorProgram,
 } from '../engine/index.js';
@@ -62,7 +62,7 @@ export function splitTrained(
 export function compileBatch(
   { inputs, targets = {}, constants = {}, forward, loss }: BatchProgram,
   { trained, fixed }: SplitWeights,
-  { device, backward }: { device: Device; backward: boolean },
+  { device, backward }: { device: CompileOptions['device']; backward: boolean },
 ): Promise<Compiled> {
   const fixedConstants = Object.fromEntries(
     [...fixed].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),

@@ -47,7 +47,8 @@ const AUTHORS =
   'https://raw.githubusercontent.com/gabrielmittag/NISQA/fe84f0f252abec382b24367d5b22498a7ce34dbb/weights';
 const WEIGHTS_SHA256 = '7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c';
 
-const PLACE: WeightsPlace = {
+/** Where NISQA's weights belong. */
+export const NISQA_PLACE: WeightsPlace = {
   metric: 'NISQA',
   variable: 'NISQA_WEIGHTS',
   cached: 'nisqa.tar',
@@ -71,7 +72,7 @@ const MOST_RATES = 32;
 
 /** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
 export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Promise<string> {
-  return findWeights(PLACE, weightsPath, onNotice);
+  return findWeights(NISQA_PLACE, weightsPath, onNotice);
 }
 
 /**
@@ -90,7 +91,7 @@ export async function loadNisqa(
 ): Promise<Nisqa> {
   const { device, onNotice } = options;
   const path = await findNisqaWeights(weightsPath, onNotice);
-  const name = nameWeights(PLACE, path, weightsPath);
+  const name = nameWeights(NISQA_PLACE, path, weightsPath);
   const weights = parseNisqaWeights(await readGivenFile(path, name), name);
   return openParts((opened) => openWorkers(weights, device, opened));
 }

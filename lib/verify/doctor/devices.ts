@@ -1,0 +1,122 @@
+/** The devices, each tried: the CPU in this process, the others in one of their own. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { compiledModule, CpuDevice, deviceChoices, type DeviceChoice } from '../../engine/index.js';
+import type { Finding } from './finding.js';
+import type { SelfTestMessage } from './self-test-process.js';
+import {
+  distanceOf,
+  gradientDistance,
+  isWithinNoise,
+  measureDevice,
+  measureInJavaScript,
+  type DeviceNumbers,
+  type Distance,
+} from './self-test.js';
+
+type Other = Exclude<DeviceChoice, 'auto' | 'cpu'>;
+
+/** The first time CUDA loads its libraries and compiles its kernels takes longest. */
+const PATIENCE_SECONDS = 120;
+
+const MATTERS: Record<Other, string> = {
+  cuda: 'An NVIDIA GPU trains and samples many times as fast as the CPU.',
+  webgpu: 'Experimental: a GPU without CUDA is faster than the CPU with models of base size.',
+  tensorflow: 'Only --device tensorflow needs it.',
+};
+
+/** A finding for each device. */
+export async function* examineDevices(): AsyncGenerator<Finding> {
+  const device = new CpuDevice();
+  let expected: DeviceNumbers;
+  try {
+    const startMs = performance.now();
+    expected = await measureDevice(device);
+    const seconds = (performance.now() - startMs) / 1000;
+    const gradients = gradientDistance(expected.gradients, await measureInJavaScript());
+    const isRight = isWithinNoise({ gradients, logps: 0, sameTokens: true });
+    const distance = `gradients within ${gradients.toExponential(0)} of TensorFlow.js' in JavaScript`;
+    yield {
+      ...{ group: 'devices', name: 'cpu', state: isRight ? 'ok' : 'broken' },
+      found: `${device.description}: ${isRight ? '' : 'it computes other numbers: '}${distance} (${seconds.toFixed(1)} s)`,
+      ...(!isRight && { matters: CPU_MATTERS, mend: REINSTALL }),
+      selfTest: { seconds, gradients: finite(gradients), logps: null, sameTokens: null },
+    };
+  } catch (error) {
+    const found = `${device.description}: ${(error as Error).message}`;
+    yield { group: 'devices', name: 'cpu', state: 'broken', found, matters: CPU_MATTERS, mend: REINSTALL };
+    return;
+  } finally {
+    await device.close();
+  }
+  for (const name of deviceChoices)
+    if (name !== 'auto' && name !== 'cpu') yield findingOf(name, await tryDevice(name), expected);
+}
+
+/** Sentences about what is missing name the command that adds it. */
+const COMMAND = /npm ci|npm run [\w-]+|apt install [\w -]+\w/;
+
+const CPU_MATTERS = 'Everything computes on it.';
+const REINSTALL = 'npm ci';
+
+/** What a self-test says of a device, compared with the CPU's numbers. */
+export function findingOf(name: Other, message: SelfTestMessage, expected: DeviceNumbers): Finding {
+  const finding = { group: 'devices', name } as const;
+  if (!('numbers' in message)) {
+    const [state, found] =
+      'missing' in message ? (['missing', message.missing] as const) : (['broken', message.broken] as const);
+    const mend = COMMAND.exec(found)?.[0];
+    return { ...finding, state, found, matters: MATTERS[name], ...(mend && { mend }) };
+  }
+  const { description, seconds, numbers } = message;
+  const distance = distanceOf(numbers, expected);
+  const isRight = isWithinNoise(distance);
+  return {
+    ...finding,
+    state: isRight ? 'ok' : 'broken',
+    found: `${description}: ${isRight ? '' : 'it computes other numbers than the CPU: '}${describe(distance)} (${seconds.toFixed(1)} s)`,
+    ...(!isRight && { matters: 'What it trains and samples is not to be trusted.' }),
+    selfTest: {
+      ...{ seconds, sameTokens: distance.sameTokens },
+      ...{ gradients: finite(distance.gradients), logps: finite(distance.logps) },
+    },
+  };
+}
+
+function describe({ gradients, sameTokens }: Distance): string {
+  return `gradients within ${gradients.toExponential(0)} of the CPU's, ${sameTokens ? 'the same' : 'other'} tokens`;
+}
+
+/** JSON has no infinity. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+/** Asks a process of its own, which is stopped after {@link PATIENCE_SECONDS}. */
+function tryDevice(name: Other): Promise<SelfTestMessage> {
+  const program = fileURLToPath(compiledModule('./self-test-process.js', import.meta.url));
+  const child = fork(program, [name], {
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    timeout: PATIENCE_SECONDS * 1000,
+    killSignal: 'SIGKILL',
+  });
+  return new Promise((resolve) => {
+    child.on('message', (message) => {
+      resolve(message as SelfTestMessage);
+      child.kill('SIGKILL');
+    });
+    child.on('error', ({ message }) => {
+      resolve({ broken: `its self-test cannot be started: ${message}` });
+    });
+    child.on('exit', (code, signal) => {
+      const how = signal ? `with ${signal}` : `with code ${code}`;
+      const ended = signal === 'SIGKILL' ? `is stopped after ${PATIENCE_SECONDS} s` : `ended ${how}`;
+      const end = () => {
+        resolve({ broken: `its self-test ${ended}` });
+      };
+      // A message may still be on its way.
+      if (child.connected) child.on('disconnect', end);
+      else end();
+    });
+  });
+}

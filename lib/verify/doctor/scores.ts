@@ -1,0 +1,96 @@
+/** What scores speech: NISQA, DNSMOS and Whisper, each tried with a sound of its own where it is at hand. Nothing is downloaded. */
+import { createRequire } from 'node:module';
+import { isPlainError } from '../../plain-error.js';
+import { DNSMOS_PLACE } from '../../scoring/dnsmos.js';
+import { NISQA_PLACE } from '../../scoring/nisqa/nisqa.js';
+import { openOpinionScorer, type OpinionModel } from '../../scoring/opinion.js';
+import { INSTALL_TRANSFORMERS, locateWhisper, openTranscriber } from '../../scoring/transcribe.js';
+import { locateWeights, type WeightsPlace } from '../../scoring/weights-path.js';
+import type { Finding } from './finding.js';
+
+const RATE_HZ = 16_000;
+
+/** A second of a voice-like sound: a buzz of 120 Hz that swells and fades. */
+const buzz = (): Float32Array =>
+  Float32Array.from({ length: RATE_HZ }, (_, i) => {
+    const seconds = i / RATE_HZ;
+    return (((120 * seconds) % 1) - 0.5) * Math.sin(Math.PI * seconds) ** 2;
+  });
+
+export async function* examineScores(): AsyncGenerator<Finding> {
+  yield await examineOpinion('nisqa', NISQA_PLACE, 'The reward of the experiment mos is its opinion.');
+  yield await examineOpinion(
+    'dnsmos',
+    DNSMOS_PLACE,
+    'It guards mos against gaming, and is its other reward.',
+  );
+  yield await examineWhisper();
+}
+
+async function examineOpinion(name: OpinionModel, place: WeightsPlace, matters: string): Promise<Finding> {
+  const finding = { group: 'scores', name: place.metric } as const;
+  const mend = `npm run weights -- ${name}`;
+  try {
+    const { path, isHere } = locateWeights(place);
+    if (!isHere) return { ...finding, state: 'missing', found: `no weights at ${path}`, matters, mend };
+    return { ...finding, state: 'ok', found: `scores with ${path} (${await tryOpinion(name)} s)` };
+  } catch (error) {
+    // What a variable names is nothing that a download would mend.
+    const isNamed = Boolean(process.env[place.variable]);
+    const [found, repair] = [sentenceOf(error), isNamed ? `unset ${place.variable}` : mend];
+    return { ...finding, state: 'broken', found, matters, mend: repair };
+  }
+}
+
+async function examineWhisper(): Promise<Finding> {
+  const finding = { group: 'scores', name: 'Whisper' } as const;
+  const matters = 'Transcripts and word errors come from it.';
+  if (!isInstalled('@huggingface/transformers'))
+    return {
+      ...{ ...finding, state: 'missing', matters, mend: INSTALL_TRANSFORMERS },
+      found: 'the package @huggingface/transformers is not installed',
+    };
+  const { model, isFolder, isCached, cache } = locateWhisper();
+  const mend = 'npm run weights -- transcript';
+  if (!isFolder && !isCached)
+    return { ...finding, state: 'missing', found: `${model} is not in ${cache}`, matters, mend };
+  try {
+    return { ...finding, state: 'ok', found: `hears with ${model} (${await tryWhisper()} s)` };
+  } catch (error) {
+    return { ...finding, state: 'broken', found: sentenceOf(error), matters, mend };
+  }
+}
+
+/** Scores a second of sound. @returns the seconds that took */
+async function tryOpinion(model: OpinionModel): Promise<string> {
+  const startMs = performance.now();
+  const scorer = await openOpinionScorer(model);
+  try {
+    const score = await scorer.score({ samples: buzz(), sampleRateHz: RATE_HZ });
+    if (!Number.isFinite(score)) throw new TypeError(`its score of a sound is ${score}`);
+  } finally {
+    await scorer.dispose();
+  }
+  return secondsSince(startMs);
+}
+
+async function tryWhisper(): Promise<string> {
+  const startMs = performance.now();
+  const { transcribe, dispose } = await openTranscriber();
+  await transcribe(buzz(), RATE_HZ).finally(dispose);
+  return secondsSince(startMs);
+}
+
+const secondsSince = (startMs: number): string => ((performance.now() - startMs) / 1000).toFixed(1);
+
+const sentenceOf = (error: unknown): string =>
+  isPlainError(error) ? error.message : `it fails: ${(error as Error).message}`;
+
+function isInstalled(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
