@@ -3,8 +3,8 @@
  * skipped, and why.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCuda, type CudaDevice } from '../../../lib/engine/devices/cuda/cuda.js';
-import { compile, partOf, tf } from '../../../lib/engine/index.js';
+import { openCuda } from '../../../lib/engine/devices/cuda/cuda.js';
+import { compile, partOf, tf, type Device } from '../../../lib/engine/index.js';
 import { itComputesLikeTheCpu, sample, train } from './like-the-cpu.js';
 
 const missing = await openCuda().then(
@@ -35,7 +35,7 @@ describe.skipIf(missing !== undefined && !isRequired)('on the GPU', () => {
   });
 
   describe('a program', () => {
-    let device: CudaDevice;
+    let device: Device;
     beforeAll(async () => {
       device = await openCuda();
     });
