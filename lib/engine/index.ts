@@ -30,6 +30,7 @@ export {
   type DeviceChoice,
 } from './devices/choose.js';
 export { CpuDevice } from './devices/cpu/cpu.js';
+export { openCuda, type CudaOptions } from './devices/cuda/cuda.js';
 export { defaultThreads } from './devices/cpu/threads.js';
 export { closeDevices } from './devices/thread/thread-device.js';
 export type { DeferredTensor, FloatTensor, HostTensor, IntegerTensor } from './host-tensor.js';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NoGpu, openDriver } from '../../../lib/engine/devices/cuda/driver.js';
 import { hasDriverLibrary } from '../../../lib/engine/devices/cuda/driver-library.js';
 import { isOutOfMemory } from '../../../lib/engine/devices/cuda/limits.js';
@@ -126,7 +126,7 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
   });
 
   describe('that shows no GPU', () => {
-    afterEach(() => delete process.env.FAKE_CUDA);
+    afterEach(() => vi.unstubAllEnvs());
     it.each([
       [
         'no-device',
@@ -134,7 +134,7 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
       ],
       ['hidden', 'the NVIDIA driver shows no GPU: CUDA_VISIBLE_DEVICES, where it is set, must name one'],
     ])('is refused in a sentence: %s', (wrong, sentence) => {
-      process.env.FAKE_CUDA = wrong;
+      vi.stubEnv('FAKE_CUDA', wrong);
       const failure = failureOf(() => openDriver(library));
       expect(failure).toBeInstanceOf(NoGpu);
       expect(failure.message).toBe(sentence);
@@ -153,14 +153,9 @@ describe.skipIf(!canRunHostCuda)('a driver that is not there', () => {
 
   it('is told without loading anything', () => {
     const folder = temporaryFolder();
-    const before = process.env.LD_LIBRARY_PATH;
-    try {
-      writeFileSync(join(folder, 'libcuda.so.1'), '');
-      process.env.LD_LIBRARY_PATH = folder;
-      expect(hasDriverLibrary()).toBe(true);
-    } finally {
-      if (before === undefined) delete process.env.LD_LIBRARY_PATH;
-      else process.env.LD_LIBRARY_PATH = before;
-    }
+    writeFileSync(join(folder, 'libcuda.so.1'), '');
+    vi.stubEnv('LD_LIBRARY_PATH', folder);
+    expect(hasDriverLibrary()).toBe(true);
+    vi.unstubAllEnvs();
   });
 });

@@ -88,9 +88,10 @@ function librariesIn({ folder, deep }: Place): string[] {
  * LD_LIBRARY_PATH, which counts only from the start of a process, need not name them.
  *
  * @param driverVersion of CUDA, that the driver can run: 13.0
+ * @param wanted the version of ONNX Runtime: that of onnxruntime-node
  * @throws NoGpu in one sentence when they do not go together, or cannot be loaded
  */
-export function openCudaLibraries(driverVersion: number): OrtApi {
+export function openCudaLibraries(driverVersion: number, wanted = versionOf(onnxruntimeNode())): OrtApi {
   const { runtime, nvidia } = findCudaLibraries();
   const cudart = nvidia.map((path) => /libcudart\.so\.(\d+)$/.exec(path)?.[1]).find(Boolean);
   if (cudart && Number(cudart) > Math.floor(driverVersion))
@@ -99,7 +100,6 @@ export function openCudaLibraries(driverVersion: number): OrtApi {
     );
   for (const path of nvidia) openOrRefuse(() => openLibrary(path));
   const api = openOrRefuse(() => openOrtApi(runtime));
-  const wanted = versionOf(onnxruntimeNode());
   if (api.version !== wanted)
     throw new NoGpu(
       `${runtime} is ONNX Runtime ${api.version}, but this program was made for ${wanted}: npm run gpu fetches that`,
@@ -126,11 +126,14 @@ function openOrRefuse<Opened>(open: () => Opened): Opened {
     return open();
   } catch (error) {
     throw new NoGpu(
-      `CUDA's libraries cannot be loaded (${(error as Error).message.trim()}): npm run gpu fetches all of them`,
+      `CUDA's libraries cannot be loaded (${reasonOf(error as Error)}): npm run gpu fetches all of them`,
       { cause: error },
     );
   }
 }
+
+/** ONNX Runtime says where in its sources it is before it says what the system's loader said. */
+const reasonOf = ({ message }: Error): string => message.replace(/^[^]*with error: /, '').trim();
 
 const versionOf = (folder: string): string =>
   (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;

@@ -17,6 +17,9 @@ const API_VERSION = 18;
 /** Functions in the part of the table that is read. */
 const TABLE_SIZE = 280;
 
+/** Of ONNX Runtime's logging levels. */
+export const ERRORS_ONLY = 3;
+
 const POINTER = 'void *';
 const TEXT = 'const char *';
 const TEXTS = 'const char **';
@@ -86,6 +89,8 @@ export interface OrtApi {
   release(name: Releasing, handle: Address): void;
   /** "1.30.0" */
   readonly version: string;
+  /** The process's environment, without which the library logs nowhere and fails. */
+  readonly env: Address;
 }
 
 /** The functions of an ONNX Runtime library. */
@@ -116,14 +121,18 @@ export function openOrtApi(path: string): OrtApi {
     releasing.ReleaseStatus(status);
     throw new Error(message);
   };
+  const get: OrtApi['get'] = (name, ...args) => {
+    const out = result();
+    call(name, ...args, out);
+    return out[0];
+  };
+  const env = get('CreateEnv', ERRORS_ONLY, 'speech-dpo');
+  call('DisableTelemetryEvents', env);
   return {
     version,
+    env,
     call,
-    get(name, ...args) {
-      const out = result();
-      call(name, ...args, out);
-      return out[0];
-    },
+    get,
     release: (name, handle) => void releasing[name](handle),
   };
 }

@@ -1,7 +1,7 @@
 /** ONNX Runtime as the CUDA device sets it up: one environment, one arena that sessions share, and what a session is opened with. */
 import type { Memory } from './memory.js';
 import type { Address } from './native.js';
-import type { OrtApi } from './ort-api.js';
+import { ERRORS_ONLY, type OrtApi } from './ort-api.js';
 
 /** How programs compute. */
 export interface Numbers {
@@ -14,7 +14,6 @@ export interface Numbers {
 export interface Runtime extends Numbers {
   readonly api: OrtApi;
   readonly memory: Memory;
-  readonly env: Address;
   /** Memory infos: the device's memory and the process's. */
   readonly device: Address;
   readonly host: Address;
@@ -34,7 +33,6 @@ export interface SessionKind {
   captures: boolean;
 }
 
-const ERRORS_ONLY = 3;
 const ALL_OPTIMIZATIONS = 99;
 const ARENA_ALLOCATOR = 1;
 const DEVICE_ALLOCATOR = 0;
@@ -43,24 +41,21 @@ const DEFAULT_MEMORY = 0;
 const SAME_AS_REQUESTED = 1n;
 
 export function openRuntime(api: OrtApi, memory: Memory, numbers: Numbers): Runtime {
-  const env = api.get('CreateEnv', ERRORS_ONLY, 'speech-dpo');
-  api.call('DisableTelemetryEvents', env);
   const place = memory.provider === 'CUDA' ? 'Cuda' : 'Cpu';
   const info = (name: string, allocator: number) =>
     api.get('CreateMemoryInfo', name, allocator, 0, DEFAULT_MEMORY);
-  openArena(api, env, memory, info(place, ARENA_ALLOCATOR));
+  openArena(api, memory, info(place, ARENA_ALLOCATOR));
   return {
     ...numbers,
     api,
     memory,
-    env,
     device: info(place, DEVICE_ALLOCATOR),
     host: info('Cpu', DEVICE_ALLOCATOR),
     allocator: api.get('GetAllocatorWithDefaultOptions'),
   };
 }
 
-function openArena(api: OrtApi, env: Address, { provider }: Memory, info: Address): void {
+function openArena(api: OrtApi, { provider }: Memory, info: Address): void {
   const options: Record<string, bigint> = {
     max_mem: 0n,
     arena_extend_strategy: SAME_AS_REQUESTED,
@@ -70,7 +65,7 @@ function openArena(api: OrtApi, env: Address, { provider }: Memory, info: Addres
   const keys = Object.keys(options);
   const arena = api.get('CreateArenaCfgV2', keys, BigUint64Array.from(Object.values(options)), keys.length);
   try {
-    api.call('CreateAndRegisterAllocatorV2', env, `${provider}ExecutionProvider`, info, arena, [], [], 0);
+    api.call('CreateAndRegisterAllocatorV2', api.env, `${provider}ExecutionProvider`, info, arena, [], [], 0);
   } catch (error) {
     // The environment is the process's, and so is its arena: an earlier device of this process made it.
     if (!(error as Error).message.includes('already')) throw error;
@@ -81,7 +76,7 @@ function openArena(api: OrtApi, env: Address, { provider }: Memory, info: Addres
 
 /** @throws Error with ONNX Runtime's sentence when it does not take the model */
 export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKind): Address {
-  const { api, env } = runtime;
+  const { api } = runtime;
   const options = api.get('CreateSessionOptions');
   try {
     api.call('SetSessionLogSeverityLevel', options, ERRORS_ONLY);
@@ -100,7 +95,7 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
     for (const [key, value] of Object.entries(entries))
       api.call('AddSessionConfigEntry', options, key, value);
     appendProvider(runtime, options, kind);
-    return api.get('CreateSessionFromArray', env, model, model.byteLength, options);
+    return api.get('CreateSessionFromArray', api.env, model, model.byteLength, options);
   } finally {
     api.release('ReleaseSessionOptions', options);
   }
