@@ -1,5 +1,5 @@
 /** Parameters, gradients and AdamW's moments, a GPU buffer each. */
-import { openParts } from '../../../release.js';
+import { openParts, releaseAll } from '../../../release.js';
 import { compile } from '../../compile.js';
 import type { Device, DeviceOptimizer, DeviceTensor } from '../../device.js';
 import { elementCount } from '../../graph.js';
@@ -59,9 +59,7 @@ export function openWebGpuOptimizer(device: WebGpuThread, shapes: Shapes): Promi
         if (isSummed) for (const total of totals!.values()) await device.clear(total);
         isSummed = false;
       },
-      release: async () => {
-        for (const release of opened.toReversed()) await release();
-      },
+      release: () => releaseAll(opened),
     };
   });
 }
