@@ -57,6 +57,7 @@ const CHECKED = {
   GetBoundOutputValues: [140, POINTER, POINTER, POINTER, POINTER],
   CreateArenaCfgV2: [164, TEXTS, 'const size_t *', 'size_t', POINTER],
   AddRunConfigEntry: [165, POINTER, TEXT, TEXT],
+  UnregisterAllocator: [177, POINTER, POINTER],
   SessionOptionsAppendExecutionProvider_CUDA_V2: [204, POINTER, POINTER],
   CreateCUDAProviderOptions: [205, POINTER],
   UpdateCUDAProviderOptions: [206, POINTER, TEXTS, TEXTS, 'size_t'],

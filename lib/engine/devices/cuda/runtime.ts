@@ -19,6 +19,8 @@ export interface Runtime extends Numbers {
   readonly host: Address;
   /** The allocator that frees what ONNX Runtime allocated for us. */
   readonly allocator: Address;
+  /** Gives the arena's memory back, once all sessions are released. */
+  closeArena(): void;
 }
 
 /** What a session may do. */
@@ -44,7 +46,8 @@ export function openRuntime(api: OrtApi, memory: Memory, numbers: Numbers): Runt
   const place = memory.provider === 'CUDA' ? 'Cuda' : 'Cpu';
   const info = (name: string, allocator: number) =>
     api.get('CreateMemoryInfo', name, allocator, 0, DEFAULT_MEMORY);
-  openArena(api, memory, info(place, ARENA_ALLOCATOR));
+  const arena = info(place, ARENA_ALLOCATOR);
+  openArena(api, memory, arena);
   return {
     ...numbers,
     api,
@@ -52,6 +55,7 @@ export function openRuntime(api: OrtApi, memory: Memory, numbers: Numbers): Runt
     device: info(place, DEVICE_ALLOCATOR),
     host: info('Cpu', DEVICE_ALLOCATOR),
     allocator: api.get('GetAllocatorWithDefaultOptions'),
+    closeArena: () => api.call('UnregisterAllocator', api.env, arena),
   };
 }
 
@@ -67,7 +71,7 @@ function openArena(api: OrtApi, { provider }: Memory, info: Address): void {
   try {
     api.call('CreateAndRegisterAllocatorV2', api.env, `${provider}ExecutionProvider`, info, arena, [], [], 0);
   } catch (error) {
-    // The environment is the process's, and so is its arena: an earlier device of this process made it.
+    // The environment is the process's, and so is its arena: a device of this process that was never closed has left it.
     if (!(error as Error).message.includes('already')) throw error;
   } finally {
     api.release('ReleaseArenaCfg', arena);
@@ -81,6 +85,8 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
   try {
     api.call('SetSessionLogSeverityLevel', options, ERRORS_ONLY);
     api.call('SetSessionGraphOptimizationLevel', options, ALL_OPTIMIZATIONS);
+    // Each session has threads of its own: on the GPU one does for what is left to the CPU.
+    if (runtime.memory.provider === 'CUDA') api.call('SetIntraOpNumThreads', options, 1);
     // Else a session would ask the arena for one block as large as all of a run's results together.
     api.call('DisableMemPattern', options);
     // Else bias gradients are added in whatever order the GPU's blocks finish.

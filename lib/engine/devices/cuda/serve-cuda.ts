@@ -140,6 +140,7 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
       const { runtime, allocations, programs } = opened;
       for (const program of programs.values()) program.release();
       allocations.releaseAll();
+      runtime.closeArena();
       runtime.memory.close();
     },
   );
