@@ -103,8 +103,13 @@ const answers: Answers<WebGpuCalls> = {
   createBuffers: (sizes) =>
     inTurn(async () => {
       const handles: number[] = [];
-      for (const size of sizes) handles.push(await createBuffer(size));
-      return handles;
+      try {
+        for (const size of sizes) handles.push(await createBuffer(size));
+        return handles;
+      } catch (error) {
+        releaseBuffers(handles);
+        throw error;
+      }
     }),
   releaseBuffers: (handles) => inTurn(() => releaseBuffers(handles)),
   read: (source) => inTurn(() => read(source)),
