@@ -68,6 +68,10 @@ describe.skipIf(!found)('tensors', () => {
     expect(await gpu.read(rows)).toEqual(Float32Array.of(0, 0, 0, ...six, 0, 0, 0));
     await run({ x: partOf(rows, 1, [2, 3]), y: six }, { sum: partOf(rows, 2, [2, 3]) });
     expect(await gpu.read(rows)).toEqual(Float32Array.of(0, 0, 0, 1, 2, 3, ...six.map((value) => 2 * value)));
+    await run({ x: six, y: six }, { sum: partOf(rows, 2, [2, 3]), product: partOf(rows, 0, [2, 3]) });
+    expect(await gpu.read(rows)).toEqual(
+      Float32Array.of(...six.map((value) => value ** 2), ...six.map((value) => 2 * value)),
+    );
     await run.dispose();
     await expect(run({ x: six, y: six })).rejects.toThrow('unloaded');
     await release();

@@ -31,21 +31,23 @@ const MODELS = {
   upload: { model: copyModel, resident: true },
   download: { model: copyModel, resident: false },
   part: { model: partModel, resident: true },
-  place: { model: placeModel, resident: false },
   add: { model: addModel, resident: true },
   adamw: { model: adamwModel, resident: true },
 };
-const opened = new Map<string, Promise<OnnxRuntime.InferenceSession>>();
+const opened = new Map<string, OnnxRuntime.InferenceSession>();
+
+async function keptSession(name: string, model: () => Uint8Array, resident: boolean) {
+  const session = opened.get(name) ?? (await openSession(model(), resident));
+  opened.set(name, session);
+  return session;
+}
 
 async function runSmall(
   name: keyof typeof MODELS,
   feeds: Record<string, Tensor>,
-  fetches?: Record<string, Tensor>,
 ): Promise<Record<string, Tensor>> {
   const { model, resident } = MODELS[name];
-  if (!opened.has(name)) opened.set(name, openSession(model(), resident));
-  const session = await opened.get(name)!;
-  return fetches ? session.run(feeds, fetches) : session.run(feeds);
+  return (await keptSession(name, model, resident)).run(feeds);
 }
 
 /** Flat float32 tensors on the GPU, as ONNX Runtime made them: these own their buffers. */
@@ -64,7 +66,11 @@ function replace(handle: number, buffer: Tensor): void {
 }
 
 /** The first elements of a buffer as a tensor of this shape; nothing is copied, and the buffer stays its owner's. */
-function viewOf(buffer: Tensor, shape: readonly number[], dtype: DeviceTensor['dtype'] = 'float32'): Tensor {
+export function viewOf(
+  buffer: Tensor,
+  shape: readonly number[],
+  dtype: DeviceTensor['dtype'] = 'float32',
+): Tensor {
   return ort.Tensor.fromGpuBuffer(buffer.gpuBuffer, { dataType: dtype, dims: [...shape] });
 }
 
@@ -77,6 +83,23 @@ export function hostTensor(data: HostArray, shape: readonly number[]): Tensor {
 const number64 = (value: number): Tensor => new ort.Tensor('int64', BigInt64Array.of(BigInt(value)), [1]);
 const scalar32 = (value: number): Tensor => new ort.Tensor('int32', Int32Array.of(value), []);
 
+/** Buffers that runs wrote into before they were written over parts of others, by size: the next token's are of the same sizes. */
+const spare = new Map<number, Tensor[]>();
+
+export async function takeSpare(size: number): Promise<Tensor> {
+  return spare.get(size)?.pop() ?? zeros(size);
+}
+
+export function returnSpare(buffer: Tensor): void {
+  const { size } = buffer;
+  spare.set(size, [...(spare.get(size) ?? []), buffer]);
+}
+
+function disposeSpares(): void {
+  for (const buffer of [...spare.values()].flat()) buffer.dispose();
+  spare.clear();
+}
+
 /** A buffer of so many zeros, which the caller owns. */
 export async function zeros(size: number): Promise<Tensor> {
   return (await runSmall('zeros', { size: number64(size) })).y;
@@ -87,9 +110,12 @@ export async function createBuffer(size: number): Promise<number> {
   return nextHandle++;
 }
 
-export function releaseBuffer(handle: number): void {
-  buffers.get(handle)?.dispose();
-  buffers.delete(handle);
+export function releaseBuffers(handles: readonly number[]): void {
+  for (const handle of handles) {
+    buffers.get(handle)?.dispose();
+    buffers.delete(handle);
+  }
+  disposeSpares();
 }
 
 export const isWhole = ({ handle, start, shape }: DeviceTensor): boolean =>
@@ -111,13 +137,26 @@ export async function feedOf(tensor: DeviceTensor): Promise<{ fed: Tensor; copy?
 export const placeOf = ({ handle, shape, dtype }: DeviceTensor): Tensor =>
   viewOf(bufferOf(handle), shape, dtype);
 
-/** Writes a flat tensor, on the GPU or in ordinary memory, over a part of a buffer. */
-export async function writePart({ handle, start }: DeviceTensor, part: Tensor): Promise<void> {
-  const x = bufferOf(handle);
-  if (start + part.size > x.size)
-    throw new RangeError(`${part.size} numbers from element ${start} are out of bounds of ${x.size}`);
-  const ends = { start: scalar32(start), end: scalar32(start + part.size) };
-  await runSmall('place', { x, part, ...ends }, { y: viewOf(x, [x.size]) });
+/** Writes flat tensors, on the GPU or in ordinary memory, over parts of buffers. All of them are one run, with few or many. */
+export async function writeParts(parts: readonly { target: DeviceTensor; part: Tensor }[]): Promise<void> {
+  if (parts.length === 0) return;
+  const feeds: Record<string, Tensor> = {};
+  const places: Record<string, Tensor> = {};
+  for (const [i, { target, part }] of parts.entries()) {
+    const { handle, start } = target;
+    const x = bufferOf(handle);
+    const end = start + part.size;
+    if (end > x.size)
+      throw new RangeError(`${part.size} numbers from element ${start} are out of bounds of ${x.size}`);
+    feeds[`x_${i}`] = x;
+    feeds[`part_${i}`] = part;
+    feeds[`start_${i}`] = scalar32(start);
+    feeds[`end_${i}`] = scalar32(end);
+    places[`y_${i}`] = viewOf(x, [x.size]);
+  }
+  const count = parts.length;
+  const session = await keptSession(`place ${count}`, () => placeModel(count), false);
+  await session.run(feeds, places);
 }
 
 /** Lets a tensor have this buffer instead of its own. */
@@ -139,13 +178,13 @@ export async function write(target: DeviceTensor, data: HostArray): Promise<void
   const x = new ort.Tensor('float32', values, [values.length]);
   if (isWhole(target) && values.length === elementCount(target.shape))
     replace(target.handle, (await runSmall('upload', { x })).y);
-  else await writePart(target, x);
+  else await writeParts([{ target, part: x }]);
 }
 
 export async function clear(target: DeviceTensor): Promise<void> {
   const part = await zeros(elementCount(target.shape));
   if (isWhole(target)) return replace(target.handle, part);
-  await writePart(target, part);
+  await writeParts([{ target, part }]);
   part.dispose();
 }
 

@@ -42,20 +42,28 @@ export const partModel = () =>
   );
 
 /**
- * x, part, start and end (int32, no axes) to y, which is x with `part` from start to end. Where y is bound to the buffer of x, only
- * these elements are written.
+ * For each i below `count`: x_i, part_i, start_i and end_i (int32, no axes) to y_i, which is x_i with part_i from start_i to end_i. Where
+ * y_i is bound to the buffer of x_i, only these elements are written.
  */
-export const placeModel = () => {
-  const [start, end] = ['start', 'end'].map((name): Value => ({ name, shape: [], dtype: 'int32' }));
-  return model(
-    [flat('x'), flat('part'), start, end],
-    [
-      node('Range', ['start', 'end', 'step'], ['places']),
-      node('ScatterElements', ['x', 'places', 'part'], ['y']),
-    ],
-    'y',
-    [{ name: 'step', shape: [], dtype: 'int32', data: Int32Array.of(1) }],
-  );
+export const placeModel = (count: number) => {
+  const numbers = [...Array(count).keys()];
+  const whole = (name: string): Value => ({ name, shape: [], dtype: 'int32' });
+  const graph: Graph = {
+    inputs: numbers.flatMap((i) => [
+      flat(`x_${i}`),
+      flat(`part_${i}`),
+      whole(`start_${i}`),
+      whole(`end_${i}`),
+    ]),
+    outputs: numbers.map((i) => flat(`y_${i}`)),
+    nodes: numbers.flatMap((i) => [
+      node('Range', [`start_${i}`, `end_${i}`, 'step'], [`places_${i}`]),
+      node('ScatterElements', [`x_${i}`, `places_${i}`, `part_${i}`], [`y_${i}`]),
+    ]),
+    constants: new Map([['step', { ...whole('step'), data: Int32Array.of(1) }]]),
+    values: new Map(),
+  };
+  return writeOnnx(graph);
 };
 
 /** x and y to their sum. */

@@ -86,7 +86,7 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
     feeds: Record<string, Feed>,
     into: Record<string, DeviceTensor>,
   ): Promise<Record<string, HostArray>> {
-    return this.call('run', program, feeds, into);
+    return this.call('run', program, feeds, into).catch(sayWhatIsFull('what a program computes'));
   }
 
   unload(program: number): Promise<void> {
@@ -118,10 +118,8 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
       named.map(([, shape]) => shape),
       what,
     );
-    const handles = await this.call(
-      'createBuffers',
-      named.map(([, shape]) => elementCount(shape)),
-    );
+    const sizes = named.map(([, shape]) => elementCount(shape));
+    const handles = await this.call('createBuffers', sizes).catch(sayWhatIsFull(what));
     const tensors = new Map<Name, DeviceTensor>(
       named.map(([name, shape], i) => [name, { handle: handles[i], start: 0, shape, dtype: 'float32' }]),
     );
@@ -145,4 +143,15 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
     this.checkOptimizer(named.map(([, shape]) => shape));
     return openWebGpuOptimizer(this, named);
   }
+}
+
+/** WebGPU reports a buffer that could not be made when it is first used. */
+function sayWhatIsFull(what: string): (error: Error) => never {
+  return (error) => {
+    if (!/due to a previous error|OUT_OF_\w*MEMORY|out of memory/i.test(error.message)) throw error;
+    throw new Error(
+      `${what} does not fit into the GPU's memory beside what it holds: take a smaller batch or model, or use --device cpu`,
+      { cause: error },
+    );
+  };
 }

@@ -14,12 +14,14 @@ import {
   hostTensor,
   isWhole,
   openSession,
-  ort,
   placeOf,
   read,
-  releaseBuffer,
+  releaseBuffers,
+  returnSpare,
+  takeSpare,
+  viewOf,
   write,
-  writePart,
+  writeParts,
   zeros,
 } from './buffers.js';
 import type { WebGpuCalls } from './calls.js';
@@ -49,45 +51,39 @@ async function runProgram(
   const session = sessions.get(program);
   if (!session) throw new Error(`there is no program ${program}: it was unloaded`);
   const read = new Set(Object.values(feeds).flatMap((feed) => ('handle' in feed ? [feed.handle] : [])));
-  const passing: OnnxRuntime.Tensor[] = [];
+  const copies: OnnxRuntime.Tensor[] = [];
   try {
     const inputs: Record<string, OnnxRuntime.Tensor> = {};
     for (const [name, feed] of Object.entries(feeds)) {
       const { fed, copy } =
         'data' in feed ? { fed: hostTensor(feed.data, feed.shape), copy: undefined } : await feedOf(feed);
       inputs[name] = fed;
-      if (copy) passing.push(copy);
+      if (copy) copies.push(copy);
     }
     const outputs: Record<string, OnnxRuntime.Tensor | null> = {};
-    const written: { target: DeviceTensor; buffer: OnnxRuntime.Tensor }[] = [];
+    const replaced: { target: DeviceTensor; part: OnnxRuntime.Tensor }[] = [];
+    const parts: typeof replaced = [];
     for (const name of session.outputNames) {
       const target = into[name];
       if (!target) outputs[name] = null;
       else if (isWhole(target) && !read.has(target.handle)) outputs[name] = placeOf(target);
       else {
-        const buffer = await zeros(elementCount(target.shape));
-        written.push({ target, buffer });
-        outputs[name] = ort.Tensor.fromGpuBuffer(buffer.gpuBuffer, {
-          dataType: target.dtype,
-          dims: [...target.shape],
-        });
+        const part = await takeSpare(elementCount(target.shape));
+        (isWhole(target) ? replaced : parts).push({ target, part });
+        outputs[name] = viewOf(part, target.shape, target.dtype);
       }
     }
     const results = await session.run(inputs, outputs);
-    for (const { target, buffer } of written) {
-      if (isWhole(target)) giveBuffer(target, buffer);
-      else {
-        passing.push(buffer);
-        await writePart(target, buffer);
-      }
-    }
+    for (const { target, part } of replaced) giveBuffer(target, part);
+    await writeParts(parts);
+    for (const { part } of parts) returnSpare(part);
     return Object.fromEntries(
       session.outputNames
         .filter((name) => !(name in into))
         .map((name) => [name, results[name].data as HostArray]),
     );
   } finally {
-    for (const tensor of passing) tensor.dispose();
+    for (const copy of copies) copy.dispose();
   }
 }
 
@@ -107,10 +103,15 @@ const answers: Answers<WebGpuCalls> = {
   createBuffers: (sizes) =>
     inTurn(async () => {
       const handles: number[] = [];
-      for (const size of sizes) handles.push(await createBuffer(size));
-      return handles;
+      try {
+        for (const size of sizes) handles.push(await createBuffer(size));
+        return handles;
+      } catch (error) {
+        releaseBuffers(handles);
+        throw error;
+      }
     }),
-  releaseBuffers: (handles) => inTurn(() => handles.forEach(releaseBuffer)),
+  releaseBuffers: (handles) => inTurn(() => releaseBuffers(handles)),
   read: (source) => inTurn(() => read(source)),
   write: (target, data) => inTurn(() => write(target, data)),
   clear: (target) => inTurn(() => clear(target)),
