@@ -5,6 +5,7 @@ import { CpuDevice } from './cpu/cpu.js';
 
 /** What `--device` takes. */
 export const deviceChoices = ['auto', 'cpu', 'cuda', 'webgpu', 'tensorflow'] as const;
+/** A word of {@link deviceChoices}. */
 export type DeviceChoice = (typeof deviceChoices)[number];
 
 /** A device, and why it is this one. Whoever chose it closes it. */

@@ -1,6 +1,7 @@
 /** What `speech-dpo doctor` finds: its JSON, which docs/devices.md describes. */
 import { z } from 'zod';
 
+/** One line of the page. */
 export const findingSchema = z.strictObject({
   /** What it belongs to. */
   group: z.enum(['needed', 'devices', 'scores', 'tools']),
@@ -27,6 +28,7 @@ export const findingSchema = z.strictObject({
     })
     .optional(),
 });
+/** One thing that this machine has, or lacks. */
 export type Finding = z.infer<typeof findingSchema>;
 
 /** What `speech-dpo doctor --json` prints. */
@@ -37,6 +39,7 @@ export const doctorSchema = z.strictObject({
   ready: z.boolean(),
   findings: z.array(findingSchema),
 });
+/** All findings, and whether one can begin. */
 export type DoctorReport = z.infer<typeof doctorSchema>;
 
 /** Whether a run on the embedded model cannot do without it. */
