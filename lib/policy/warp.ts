@@ -1,4 +1,5 @@
 /** Sampling rules on one row of logits, as transformers' logits processors compute them (generation/logits_process.py). */
+import { largestIndices } from './top-k.js';
 
 export interface SamplingRules {
   /** Divides the logits; 0 takes the most likely token instead of sampling. */
@@ -18,7 +19,6 @@ export interface Distribution {
 /** Memory that one call after the other works in: to allocate it for each of a hundred rows takes longer than to choose. */
 const scratch = (size: number) => ({
   indices: new Int32Array(size),
-  values: new Float32Array(size),
   probabilities: new Float64Array(size),
 });
 let memory = scratch(0);
@@ -30,83 +30,22 @@ let memory = scratch(0);
  */
 export function warp(logits: Float32Array, { temperature, topK, topP }: SamplingRules): Distribution {
   if (memory.indices.length < logits.length) memory = scratch(logits.length);
-  let count = topK > 0 && topK < logits.length ? keepLargest(logits, topK) : keepAll(logits.length);
+  let indices = topK > 0 && topK < logits.length ? largestIndices(logits, topK) : allIndices(logits.length);
   if (topP < 1) {
-    memory.indices.subarray(0, count).sort((a, b) => logits[b] - logits[a] || a - b);
-    const probabilities = softmax(logits, count, temperature);
+    indices.sort((a, b) => logits[b] - logits[a] || a - b);
+    const probabilities = softmax(logits, indices, temperature);
     let kept = 1;
-    for (let mass = probabilities[0]; kept < count && mass < topP; kept++) mass += probabilities[kept];
-    count = kept;
+    for (let mass = probabilities[0]; kept < indices.length && mass < topP; kept++)
+      mass += probabilities[kept];
+    indices = indices.subarray(0, kept);
   }
-  return { indices: memory.indices.subarray(0, count), probabilities: softmax(logits, count, temperature) };
+  return { indices, probabilities: softmax(logits, indices, temperature) };
 }
 
-/** Writes all indices to the memory. @returns how many */
-function keepAll(count: number): number {
-  for (let i = 0; i < count; i++) memory.indices[i] = i;
-  return count;
-}
-
-/** Logits that a border is guessed by. */
-const PROBES = 64;
-/** The border that is guessed is to leave more than k logits, or all are ordered. */
-const MARGIN = 1.5;
-
-/**
- * Writes the indices of the k largest logits, and of all that equal the last of them, in ascending order to the memory. A few logits tell
- * about where the border is, so that not many more than k have to be ordered (Floyd and Rivest 1975, "Expected time bounds for selection").
- *
- * @returns how many
- */
-function keepLargest(logits: Float32Array, k: number): number {
-  const { indices, values } = memory;
-  const step = Math.max(1, Math.floor(logits.length / PROBES));
-  const probes = Math.ceil(logits.length / step);
-  for (let i = 0; i < probes; i++) values[i] = logits[i * step];
-  const rank = Math.min(probes, Math.ceil((MARGIN * k * probes) / logits.length) + 2);
-  let candidates = keepAtLeast(logits, kthLargest(values, probes, rank));
-  if (candidates < k) candidates = keepAll(logits.length);
-  for (let i = 0; i < candidates; i++) values[i] = logits[indices[i]];
-  const border = kthLargest(values, candidates, k);
-  let kept = 0;
-  for (let i = 0; i < candidates; i++) if (logits[indices[i]] >= border) indices[kept++] = indices[i];
-  return kept;
-}
-
-/** Written without a branch, which would often be mispredicted. */
-function keepAtLeast(logits: Float32Array, border: number): number {
-  const { indices } = memory;
-  let count = 0;
-  for (let i = 0; i < logits.length; i++) {
-    indices[count] = i;
-    count += logits[i] >= border ? 1 : 0;
-  }
-  return count;
-}
-
-/** Of the first `count` values, which it moves about: quickselect (Hoare 1961, algorithm 65). */
-function kthLargest(values: Float32Array, count: number, k: number): number {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const pivot = values[(low + high) >> 1];
-    let left = low;
-    let right = high;
-    while (left <= right) {
-      while (values[left] > pivot) left++;
-      while (values[right] < pivot) right--;
-      if (left > right) break;
-      const larger = values[right];
-      values[right] = values[left];
-      values[left] = larger;
-      left++;
-      right--;
-    }
-    if (k - 1 <= right) high = right;
-    else if (k - 1 >= left) low = left;
-    else break;
-  }
-  return values[k - 1];
+function allIndices(count: number): Int32Array {
+  const indices = memory.indices.subarray(0, count);
+  for (let i = 0; i < count; i++) indices[i] = i;
+  return indices;
 }
 
 /** The index that a uniform number in [0, 1) falls on. */
@@ -126,16 +65,16 @@ export function argMax(logits: Float32Array): number {
   return best;
 }
 
-/** Of the logits at the first `count` indices of the memory. */
-function softmax(logits: Float32Array, count: number, temperature: number): Float64Array {
-  const { indices, probabilities } = memory;
+function softmax(logits: Float32Array, indices: Int32Array, temperature: number): Float64Array {
+  const probabilities = memory.probabilities.subarray(0, indices.length);
   let highest = -Infinity;
-  for (let i = 0; i < count; i++) if (logits[indices[i]] > highest) highest = logits[indices[i]];
+  for (let i = 0; i < indices.length; i++) if (logits[indices[i]] > highest) highest = logits[indices[i]];
   let total = 0;
-  for (let i = 0; i < count; i++) {
-    probabilities[i] = Math.exp((logits[indices[i]] - highest) / temperature);
-    total += probabilities[i];
+  for (let i = 0; i < indices.length; i++) {
+    const probability = Math.exp((logits[indices[i]] - highest) / temperature);
+    probabilities[i] = probability;
+    total += probability;
   }
-  for (let i = 0; i < count; i++) probabilities[i] /= total;
-  return probabilities.subarray(0, count);
+  for (let i = 0; i < indices.length; i++) probabilities[i] /= total;
+  return probabilities;
 }
