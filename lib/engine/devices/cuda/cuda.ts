@@ -13,7 +13,7 @@ import type {
 } from '../../device.js';
 import { EngineError, EngineStopped } from '../../errors.js';
 import { elementCount } from '../../graph.js';
-import { orderSums } from '../../ordered-sums.js';
+import { hasOrderedSums, orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { ThreadDevice } from '../thread/thread-device.js';
@@ -99,12 +99,15 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   }
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
-    const { model, outputs, reads, operators } = toOnnx(
-      source,
-      this.numbers.orderedSums ? orderSums : undefined,
-    );
     const inputs = Object.entries(source.inputs);
     const grows = inputs.some(([, { growingAxis }]) => growingAxis !== undefined);
+    let hasOrdered = false;
+    const { model, outputs, reads, operators } = toOnnx(source, (graph) => {
+      // Sums are rewritten for the sizes that are traced.
+      const rewritten = this.numbers.orderedSums && !grows ? orderSums(graph) : graph;
+      hasOrdered = hasOrderedSums(rewritten);
+      return rewritten;
+    });
     const keepsMemory = [...operators].some((operator) => KEEPING_MEMORY.has(operator));
     const kind = {
       outputs,
@@ -114,6 +117,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
       ),
       sharesArena: !keepsMemory,
       captures: !keepsMemory,
+      hasOrderedSums: hasOrdered,
     };
     return { handle: await this.#load(model, kind), outputs, reads };
   }
@@ -125,6 +129,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
       inputBytes: {},
       sharesArena: false,
       captures: false,
+      hasOrderedSums: false,
     });
   }
 

@@ -33,6 +33,8 @@ export interface SessionKind {
   sharesArena: boolean;
   /** Its launches may be captured as a CUDA graph. */
   captures: boolean;
+  /** Its sums have an order by themselves (ordered-sums.ts): ONNX Runtime need not be asked for slower ones that have. */
+  hasOrderedSums: boolean;
 }
 
 const ALL_OPTIMIZATIONS = 99;
@@ -89,8 +91,7 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
     if (runtime.memory.provider === 'CUDA') api.call('SetIntraOpNumThreads', options, 1);
     // Else a session would ask the arena for one block as large as all of a run's results together.
     api.call('DisableMemPattern', options);
-    // Else bias gradients are added in whatever order the GPU's blocks finish.
-    api.call('SetDeterministicCompute', options, runtime.orderedSums);
+    api.call('SetDeterministicCompute', options, runtime.orderedSums && !kind.hasOrderedSums);
     const entries = {
       // Constants lie outside of the arena.
       'session.use_device_allocator_for_initializers': '1',
