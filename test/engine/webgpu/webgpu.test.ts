@@ -109,6 +109,34 @@ describe.skipIf(!found)('tensors', () => {
 });
 
 describe.skipIf(!found)('training', () => {
+  it('has the same bits in every run, also where many rows of an embedding are added up', async () => {
+    const [rows, width, count] = [5, 8, 64];
+    const run = await compile(
+      ({ table, ids, dy }) => ({
+        gradient: tf.grad((x) => tf.sum(tf.mul(tf.gather(x, ids), dy)))(table),
+      }),
+      {
+        table: { shape: [rows, width], dtype: 'float32' },
+        ids: { shape: [count], dtype: 'int32' },
+        dy: { shape: [count, width], dtype: 'float32' },
+      },
+      { device: gpu },
+    );
+    const feeds = {
+      table: new Float32Array(rows * width),
+      ids: Int32Array.from({ length: count }, (_, i) => (i * i) % rows),
+      dy: Float32Array.from({ length: count * width }, (_, i) => Math.sin(i) * 10 ** (i % 5)),
+    };
+    const expected = new Float64Array(rows * width);
+    feeds.dy.forEach(
+      (value, i) => (expected[feeds.ids[Math.floor(i / width)] * width + (i % width)] += value),
+    );
+    const { gradient } = await run(feeds);
+    gradient.forEach((value, i) => expect(Math.abs(value - expected[i])).toBeLessThan(0.1));
+    for (let repeat = 0; repeat < 20; repeat++) expect(await run(feeds)).toEqual({ gradient });
+    await run.dispose();
+  });
+
   it('sums, accumulates and takes the steps that the CPU takes', async () => {
     const shapes = [
       ['matrix', [5, 7]],

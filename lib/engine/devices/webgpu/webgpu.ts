@@ -15,6 +15,7 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { elementCount } from '../../graph.js';
+import { orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { WebGpuCalls } from './calls.js';
@@ -71,7 +72,7 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
   }
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
-    const { model, outputs, reads } = toOnnx(source, withoutMissingOperators);
+    const { model, outputs, reads } = toOnnx(source, (graph) => withoutMissingOperators(orderSums(graph)));
     return { handle: await this.load(model), outputs, reads };
   }
 
