@@ -32,6 +32,7 @@ export {
 export { CpuDevice } from './devices/cpu/cpu.js';
 export { openCuda, type CudaOptions } from './devices/cuda/cuda.js';
 export { defaultThreads } from './devices/cpu/threads.js';
+export { openTensorFlow } from './devices/tensorflow/tensorflow.js';
 export { closeDevices } from './devices/thread/thread-device.js';
 export type { DeferredTensor, FloatTensor, HostTensor, IntegerTensor } from './host-tensor.js';
 export { evaluateFloat64, exactScalar, traceFloat64, type Float64Formula } from './float64.js';

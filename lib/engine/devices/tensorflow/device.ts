@@ -254,6 +254,6 @@ function onBackend<Result>(backend: string, work: () => Result): Result {
     return work();
   } finally {
     tf.engine().endScope();
-    void tf.setBackend(before);
+    if (before) void tf.setBackend(before);
   }
 }
