@@ -50,6 +50,7 @@ int cuMemsetD32_v2(uint64_t to, unsigned value, size_t count) {
 static const char *NAMES[] = {"accumulate", "sum_of_squares", "adamw"};
 int cuModuleLoadData(void **module, const char *image) {
   *module = (void *)5;
+  if (is_wrong("old")) return 222;
   return strncmp(image, ".version 8.0\n.target sm_75\n", 26) != 0;
 }
 int cuModuleUnload(void *module) { return (intptr_t)module != 5; }
@@ -98,6 +99,6 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned 
 }
 
 int cuGetErrorName(int code, const char **name) {
-  *name = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 100 ? "CUDA_ERROR_NO_DEVICE" : NULL;
+  *name = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 100 ? "CUDA_ERROR_NO_DEVICE" : code == 222 ? "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" : NULL;
   return *name == NULL;
 }

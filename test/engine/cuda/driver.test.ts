@@ -125,7 +125,7 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
     memory.close();
   });
 
-  describe('that shows no GPU', () => {
+  describe('that has no GPU to compute on', () => {
     afterEach(() => vi.unstubAllEnvs());
     it.each([
       [
@@ -133,6 +133,10 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
         'the NVIDIA driver finds no GPU (cuInit: CUDA_ERROR_NO_DEVICE): nvidia-smi says what it sees',
       ],
       ['hidden', 'the NVIDIA driver shows no GPU: CUDA_VISIBLE_DEVICES, where it is set, must name one'],
+      [
+        'old',
+        'the GPU cannot be used (cuModuleLoadData: CUDA_ERROR_UNSUPPORTED_PTX_VERSION): nvidia-smi says who holds it; it must be of 2018 or later (compute capability 7.5), and its driver one of CUDA 12 or later',
+      ],
     ])('is refused in a sentence: %s', (wrong, sentence) => {
       vi.stubEnv('FAKE_CUDA', wrong);
       const failure = failureOf(() => openDriver(library));

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NoGpu } from '../../../lib/engine/devices/cuda/driver.js';
-import { openCuda } from '../../../lib/engine/devices/cuda/cuda.js';
+import { openCuda, openCudaWorker } from '../../../lib/engine/devices/cuda/cuda.js';
 import { hasDriverLibrary } from '../../../lib/engine/devices/cuda/driver-library.js';
 import { findCudaLibraries, openCudaLibraries } from '../../../lib/engine/devices/cuda/libraries.js';
 import { ORT_LIBRARY, canRunHostCuda } from '../../support/host-cuda.js';
@@ -113,4 +113,13 @@ it.skipIf(hasDriverLibrary())('a machine without a driver is told so, in a plain
       ? 'this machine has no NVIDIA driver (libcuda.so.1): npm run gpu says which one CUDA needs, and fetches the rest'
       : 'CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems',
   );
+});
+
+it('a thread that cannot begin, as without koffi, is told in a plain error', async () => {
+  const worker = `data:text/javascript,${encodeURIComponent("throw new Error('Cannot find package koffi')")}`;
+  const failure = await openCudaWorker(worker, { tf32: false, orderedSums: true }).catch(
+    (error: unknown) => error as Error,
+  );
+  expect((failure as Error).name).toBe('Error');
+  expect((failure as Error).message).toMatch(/Cannot find package koffi\): npm ci installs koffi/);
 });

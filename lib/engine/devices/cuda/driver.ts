@@ -78,9 +78,10 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
   if (Number(number('cuDeviceGetCount')) === 0)
     throw new NoGpu('the NVIDIA driver shows no GPU: CUDA_VISIBLE_DEVICES, where it is set, must name one');
   const device = Number(number('cuDeviceGet', 0));
-  const context = number('cuDevicePrimaryCtxRetain', device);
-  call('cuCtxSetCurrent', context);
-  const module = number('cuModuleLoadData', PTX);
+  const module = orRefuse(() => {
+    call('cuCtxSetCurrent', number('cuDevicePrimaryCtxRetain', device));
+    return number('cuModuleLoadData', PTX);
+  });
   const kernels = new Map(
     ['accumulate', 'sum_of_squares', 'adamw'].map((name) => [
       name,
@@ -125,6 +126,18 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
       call('cuDevicePrimaryCtxRelease_v2', device);
     },
   };
+}
+
+/** A GPU that others have filled, that is older than the kernels, or whose driver is. */
+function orRefuse<Opened>(open: () => Opened): Opened {
+  try {
+    return open();
+  } catch (error) {
+    throw new NoGpu(
+      `the GPU cannot be used (${(error as Error).message}): nvidia-smi says who holds it; it must be of 2018 or later (compute capability 7.5), and its driver one of CUDA 12 or later`,
+      { cause: error },
+    );
+  }
 }
 
 /** In the order in which the kernel takes them. */
