@@ -14,5 +14,6 @@ export const ORT_LIBRARY = join(
 
 const WORKER = new URL('./host-memory-worker.mjs', import.meta.url).href;
 
-export const openHostCuda = (numbers = { tf32: false, orderedSums: true }): Promise<CudaDevice> =>
-  openCudaWorker(WORKER, numbers);
+export const openHostCuda = (
+  options = { tf32: false, orderedSums: true, graphs: true },
+): Promise<CudaDevice> => openCudaWorker(WORKER, options);

@@ -22,10 +22,10 @@ describe.skipIf(missing !== undefined && !isRequired)('on the GPU', () => {
 
   itComputesLikeTheCpu(() => openCuda(), FLOAT32);
 
-  it('the same seed gives the same bits', async () => {
+  it('the same seed gives the same bits, captured as CUDA graphs or not', async () => {
     const runs: unknown[] = [];
-    for (let time = 0; time < 3; time++) {
-      const device = await openCuda();
+    for (const graphs of [true, true, false]) {
+      const device = await openCuda({ graphs });
       const { metrics, weights } = await train(device, { epochs: 4 });
       runs.push([metrics, [...weights], await sample(device)]);
       await device.close();

@@ -117,7 +117,7 @@ it.skipIf(hasDriverLibrary())('a machine without a driver is told so, in a plain
 
 it('a thread that cannot begin, as without koffi, is told in a plain error', async () => {
   const worker = `data:text/javascript,${encodeURIComponent("throw new Error('Cannot find package koffi')")}`;
-  const failure = await openCudaWorker(worker, { tf32: false, orderedSums: true }).catch(
+  const failure = await openCudaWorker(worker, { tf32: false, orderedSums: true, graphs: true }).catch(
     (error: unknown) => error as Error,
   );
   expect((failure as Error).name).toBe('Error');

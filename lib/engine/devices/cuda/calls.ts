@@ -2,7 +2,7 @@
 import type { AdamWUpdate, DeviceTensor, Feed, HostArray } from '../../device.js';
 import type { OptimizerRegions } from './memory.js';
 import type { ProgramKind } from './program.js';
-import type { Numbers } from './runtime.js';
+import type { RuntimeOptions } from './runtime.js';
 
 /** What the device is, once it is open; or why it cannot be had, in one sentence. */
 export type Opened = { name: string; totalBytes: number } | { refused: string };
@@ -12,7 +12,7 @@ export type OptimizerHandles = { [Region in keyof OptimizerRegions]: number };
 
 export interface CudaCalls {
   /** @param free shared by both threads: the first number says how many bytes of the device's memory are free */
-  open(numbers: Numbers, free: Float64Array): Opened;
+  open(options: RuntimeOptions, free: Float64Array): Opened;
   load(model: Uint8Array, kind: ProgramKind): number;
   unload(program: number): void;
   /** As `Device.run`. */

@@ -21,7 +21,7 @@ import type { CudaCalls } from './calls.js';
 import { DRIVER_LIBRARY, hasDriverLibrary } from './driver-library.js';
 import { ALIGNMENT, bytesOfTensors, checkRoom, checkTrainableRoom, isOutOfMemory } from './limits.js';
 import { OPTIMIZER_REGIONS, openCudaOptimizer } from './optimizer.js';
-import type { Numbers } from './runtime.js';
+import type { RuntimeOptions } from './runtime.js';
 
 export interface CudaOptions {
   /** Allows TF32, which rounds the factors of matrix products to 10 bits: faster, and 1e-3 from the CPU's numbers. Default false. */
@@ -31,6 +31,8 @@ export interface CudaOptions {
    * order to the GPU's blocks, which is faster.
    */
   orderedSums?: boolean;
+  /** Launches of a program are captured once and replayed as one. Default true; false launches them one by one, to look for a fault. */
+  graphs?: boolean;
 }
 
 /**
@@ -38,7 +40,11 @@ export interface CudaOptions {
  *
  * @throws Error in one sentence that says what is missing (system, driver, GPU, libraries, a version), and what mends it
  */
-export async function openCuda({ tf32 = false, orderedSums = true }: CudaOptions = {}): Promise<Device> {
+export async function openCuda({
+  tf32 = false,
+  orderedSums = true,
+  graphs = true,
+}: CudaOptions = {}): Promise<Device> {
   if (process.platform !== 'linux')
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
   if (!hasDriverLibrary())
@@ -46,12 +52,12 @@ export async function openCuda({ tf32 = false, orderedSums = true }: CudaOptions
       `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): npm run gpu says which one CUDA needs, and fetches the rest`,
     );
   const worker = compiledModule('./worker.js', import.meta.url);
-  return openCudaWorker(worker, { tf32, orderedSums });
+  return openCudaWorker(worker, { tf32, orderedSums, graphs });
 }
 
 /** @param worker address of a module that calls `serveCuda` */
-export async function openCudaWorker(worker: string, numbers: Numbers): Promise<CudaDevice> {
-  const device = new CudaDevice(worker, numbers);
+export async function openCudaWorker(worker: string, options: RuntimeOptions): Promise<CudaDevice> {
+  const device = new CudaDevice(worker, options);
   try {
     await device.open();
     return device;
@@ -73,19 +79,19 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
 
   constructor(
     worker: string,
-    readonly numbers: Numbers,
+    readonly options: RuntimeOptions,
   ) {
     super(worker);
   }
 
   /** @throws Error in one sentence when there is no GPU to compute on */
   async open(): Promise<void> {
-    const opened = await this.call('open', this.numbers, this.#free).catch((error: unknown) => {
+    const opened = await this.call('open', this.options, this.#free).catch((error: unknown) => {
       if (!(error instanceof EngineStopped)) throw error;
       throw new Error(`the CUDA device's thread ended while it opened (${error.message}): npm ci installs koffi, by which it calls CUDA`, { cause: error }); // prettier-ignore
     });
     if ('refused' in opened) throw new Error(opened.refused);
-    this.#description = `${opened.name} by CUDA, ${this.numbers.tf32 ? 'TF32' : 'float32'}`;
+    this.#description = `${opened.name} by CUDA, ${this.options.tf32 ? 'TF32' : 'float32'}`;
     this.#totalBytes = opened.totalBytes;
   }
 
@@ -104,7 +110,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
     let hasOrdered = false;
     const { model, outputs, reads, operators } = toOnnx(source, (graph) => {
       // Sums are rewritten for the sizes that are traced.
-      const rewritten = this.numbers.orderedSums && !grows ? orderSums(graph) : graph;
+      const rewritten = this.options.orderedSums && !grows ? orderSums(graph) : graph;
       hasOrdered = hasOrderedSums(rewritten);
       return rewritten;
     });
@@ -116,7 +122,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
         inputs.map(([name, { shape }]) => [name, BYTES_OF_FLOAT * elementCount(shape)]),
       ),
       sharesArena: !keepsMemory,
-      captures: !keepsMemory,
+      captures: !keepsMemory && this.options.graphs,
       hasOrderedSums: hasOrdered,
     };
     return { handle: await this.#load(model, kind), outputs, reads };

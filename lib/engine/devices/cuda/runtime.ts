@@ -4,14 +4,16 @@ import type { Address } from './native.js';
 import { ERRORS_ONLY, type OrtApi } from './ort-api.js';
 
 /** How programs compute. */
-export interface Numbers {
+export interface RuntimeOptions {
   /** Matrix products round their factors to 10 bits (NVIDIA's TF32). */
   tf32: boolean;
   /** Sums are added in an order that is the same in every run. */
   orderedSums: boolean;
+  /** Programs whose addresses return are captured as CUDA graphs. */
+  graphs: boolean;
 }
 
-export interface Runtime extends Numbers {
+export interface Runtime extends RuntimeOptions {
   readonly api: OrtApi;
   readonly memory: Memory;
   /** Memory infos: the device's memory and the process's. */
@@ -44,14 +46,14 @@ const DEFAULT_MEMORY = 0;
 /** ORT's kSameAsRequested: the arena grows by what is asked for, instead of doubling. */
 const SAME_AS_REQUESTED = 1n;
 
-export function openRuntime(api: OrtApi, memory: Memory, numbers: Numbers): Runtime {
+export function openRuntime(api: OrtApi, memory: Memory, options: RuntimeOptions): Runtime {
   const place = memory.provider === 'CUDA' ? 'Cuda' : 'Cpu';
   const info = (name: string, allocator: number) =>
     api.get('CreateMemoryInfo', name, allocator, 0, DEFAULT_MEMORY);
   const arena = info(place, ARENA_ALLOCATOR);
   openArena(api, memory, arena);
   return {
-    ...numbers,
+    ...options,
     api,
     memory,
     device: info(place, DEVICE_ALLOCATOR),

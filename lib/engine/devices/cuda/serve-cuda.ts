@@ -61,10 +61,10 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
   };
 
   const answers: Answers<CudaCalls> = {
-    open(numbers, free) {
+    open(options, free) {
       try {
         const { memory, api } = openNative();
-        const runtime = openRuntime(api, memory, numbers);
+        const runtime = openRuntime(api, memory, options);
         opened = { runtime, allocations: new Allocations(memory), programs: new Map(), free };
         const { total } = memory.room();
         return measured(() => ({ name: memory.name, totalBytes: total }));
