@@ -220,6 +220,7 @@ export function trace(program: TensorProgram, inputs: Readonly<Record<string, In
   } finally {
     tf.engine().endScope();
     current = undefined;
-    if (before) void tf.setBackend(before);
+    // Where none was chosen before, the one that is always there: programs that run eagerly must not find this one.
+    void tf.setBackend(before || 'cpu');
   }
 }
