@@ -25,7 +25,7 @@ const { device, golden, ...benchOptions } = options;
 const given = Object.entries(benchOptions).flatMap(([name, value]) => (value ? [`--${name}`, value] : []));
 const rows = [];
 
-await check('device', ['dist/lib/cli.js', 'doctor', '--device', device]);
+await check('doctor', ['dist/lib/cli.js', 'doctor']);
 if (existsSync(golden))
   await check('numbers of transformers and TRL', ['dist/lib/cli.js', 'verify', golden, '--device', device]);
 else
