@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- --device cuda`: speech-dpo and PyTorch in turns on a GPU, each in float32 and with TF32. Prints a Markdown table.
+ * `npm run bench -- --device cuda`: speech-dpo and PyTorch in turns on a GPU, each in float32 and with TF32. Prints a Markdown table. With
+ * `--device tensorflow` or `webgpu` the same rows in float32.
  *
  *     node dist/bench/gpu.js --python python3 --model .cache/bench-base --nisqa .cache/NISQA
  *
@@ -33,7 +34,8 @@ const { values: options } = parseArgs({
   },
 });
 const sizes = options.sizes.split(',') as Size[];
-const onGpu = options.device !== 'cpu';
+/** Peers compute on a GPU beside a device that is one. */
+const onGpu = options.device === 'cuda' || options.device === 'webgpu';
 
 /** One device at a time: a process opens one GPU once. */
 async function rowsWith(tf32: boolean): Promise<string> {
@@ -103,5 +105,5 @@ function wholeIteration(setting: Setting, device: Device): Duel[] {
 }
 
 const tables = [await rowsWith(false)];
-if (onGpu) tables.push(await rowsWith(true));
+if (options.device === 'cuda') tables.push(await rowsWith(true));
 console.log(tables.join('\n\n'));

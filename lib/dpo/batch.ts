@@ -45,10 +45,20 @@ export function checkPairs(pairs: readonly PreferencePair[], { architecture, con
 export function batchShape(pairs: readonly PreferencePair[], config: ModelConfig): BatchShape {
   const prompts = pairs.map(({ prompt }) => prompt.length);
   const completions = pairs.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length]);
+  return shapeOfLengths(pairs.length, Math.max(...prompts), Math.max(...completions), config);
+}
+
+/** The shape of so many pairs whose longest prompt and completion have so many ids. */
+export function shapeOfLengths(
+  pairs: number,
+  prompt: number,
+  completion: number,
+  config: ModelConfig,
+): BatchShape {
   return {
-    pairs: pairs.length,
-    promptLength: steppedLength(prompts, PROMPT_STEP, config),
-    completionLength: steppedLength(completions, COMPLETION_STEP, config),
+    pairs,
+    promptLength: steppedLength([prompt], PROMPT_STEP, config),
+    completionLength: steppedLength([completion], COMPLETION_STEP, config),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Device, DeviceTensor, Feed, HostArray, ProgramSource } from './dev
 import { elementCount, type Graph, type Value } from './graph.js';
 import { hostArray } from './host-array.js';
 import { optimize } from './optimize.js';
+import { peakBytes } from './peak-memory.js';
 import { dtypeOf } from './to-onnx.js';
 import { trace, type InputSpec, type TensorProgram } from './trace.js';
 import { tf } from './tf.js';
@@ -58,6 +59,14 @@ export async function compile(
 /** The optimized graph `compile` would run; for inspection and tests. */
 export function traceGraph(program: TensorProgram, inputs: Readonly<Record<string, InputSpec>>): Graph {
   return optimize(trace(program, inputs));
+}
+
+/** The most bytes that a program's results take at once on the way; see `peakBytes`. */
+export function programBytes({ program, inputs, constants }: ProgramSource): number {
+  const constantSpecs = Object.entries(constants).map(
+    ([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }] as const,
+  );
+  return peakBytes(traceGraph(program, { ...inputs, ...Object.fromEntries(constantSpecs) }));
 }
 
 function checkFeeds(

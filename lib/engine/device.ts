@@ -116,6 +116,8 @@ export interface Device extends DeviceThread {
   readonly description: string;
   /** Float32 numbers that one allocation holds at most. */
   readonly mostNumbers: number;
+  /** Bytes that are free on the device, by what it knows now; Infinity where it does not tell. */
+  readonly freeBytes: number;
   /**
    * Rows by which a cache that grows is fed: 1 where each length is as good as another; more where shapes that return save time, as on a
    * GPU that replays a recorded run. Rows that hold nothing yet are masked then.

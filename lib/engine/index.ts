@@ -6,7 +6,7 @@
  *     const { y } = await f({ x: Float32Array.of(1, 2, 3) });
  *     await device.close();
  */
-export { compile, traceGraph, type Compiled, type CompileOptions } from './compile.js';
+export { compile, programBytes, traceGraph, type Compiled, type CompileOptions } from './compile.js';
 export {
   partOf,
   type AdamWUpdate,

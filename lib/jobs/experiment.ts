@@ -17,7 +17,7 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
-import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
+import { checkTrainingFits, openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts } from './prompts.js';
 import { openScorers } from './scorers.js';
 
@@ -76,6 +76,9 @@ export function namedAfter(parameters: Parameters, reward: Reward | undefined): 
   return reward ? parseParameters({ ...parameters, reward: checkReward(reward).name }) : parameters;
 }
 
+/** `<s>` and `</s>` around a completion. */
+const ENDS = 2;
+
 /** What an experiment works on, apart from where it writes. */
 export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal'> & AsyncDisposable;
 
@@ -92,6 +95,11 @@ export function openExperiment(
     const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
     const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal, onNotice });
+    const longest = {
+      prompt: Math.max(...prompts.train.map(({ ids }) => ids.length)),
+      completion: parameters.maxNewTokens + ENDS,
+    };
+    checkTrainingFits(policy, parameters, longest, device);
     const model = await openModel(policy, parameters, {
       device,
       speaks: true,

@@ -3,6 +3,9 @@ import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
 import { CpuDevice, type ChosenDevice, type Device } from '../engine/index.js';
 import { buffersOf } from '../policy/architecture.js';
+import { sigmoidLoss } from '../dpo/sigmoid-loss.js';
+import { checkStepFits, type Longest } from '../dpo/step-room.js';
+import type { Parameters } from '../run/parameters.js';
 import { openPartner, type Partner } from '../policy/partner.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
 import { checkUploadable } from '../policy/resident-weights.js';
@@ -77,6 +80,23 @@ export async function openPolicy(
   const policy = await loadPolicy(await findModelPart(sources, 'policy', fetching));
   if (trainsOn) checkTrainable(splitTrained(policy.weights, buffersOf(policy)).trained, trainsOn);
   return policy;
+}
+
+/**
+ * Says before anything is sampled that a training's batches do not fit into the device's memory.
+ *
+ * @param longest ids of the longest prompt and completion; no completion is longer than the model's positions allow
+ * @throws Error in one sentence that says what would fit
+ */
+export function checkTrainingFits(
+  policy: Policy,
+  { batchSize, beta, rpoAlpha }: Parameters,
+  { prompt, completion }: Longest,
+  device: Device,
+): void {
+  const positions = policy.architecture.completionPositions(policy.config, prompt);
+  const longest = { prompt, completion: Math.min(completion, positions) };
+  checkStepFits(policy, batchSize, longest, { loss: sigmoidLoss(beta), rpoAlpha }, device);
 }
 
 /**

@@ -11,7 +11,7 @@ import { recordRun } from '../run/record.js';
 import { describeRunDevice, readRecordedParameters } from '../run/run-files.js';
 import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
-import { openDevice, openPolicy } from './open.js';
+import { checkTrainingFits, openDevice, openPolicy } from './open.js';
 import { createWorkClock } from '../run/work-clock.js';
 
 /**
@@ -37,6 +37,12 @@ export async function* trainFrom(
   const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows);
+  const longest = (lengths: number[]) => Math.max(...lengths);
+  const lengths = {
+    prompt: longest(packed.map(({ prompt }) => prompt.length)),
+    completion: longest(packed.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length])),
+  };
+  checkTrainingFits(policy, parameters, lengths, device);
   const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const clock = createWorkClock();

@@ -7,6 +7,7 @@ import {
   type Compiled,
   type CompileOptions,
   type DeviceTensor,
+  type ProgramSource,
   type TensorProgram,
 } from '../engine/index.js';
 import { weightSpecs } from '../policy/resident-weights.js';
@@ -59,20 +60,34 @@ export function splitTrained(
 }
 
 /** A batch's forward pass, which reads `inputs`; with `backward` also `loss` and its gradients (`gradientOutputs`), which read `targets` too. */
-export function compileBatch(
+export function batchSource(
   { inputs, targets = {}, constants = {}, forward, loss }: BatchProgram,
   { trained, fixed }: SplitWeights,
-  { device, backward }: { device: CompileOptions['device']; backward: boolean },
-): Promise<Compiled> {
+  backward: boolean,
+): ProgramSource {
   const fixedConstants = Object.fromEntries(
     [...fixed].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
   );
-  const options = { device, constants: { ...fixedConstants, ...constants } };
   const fed = { ...weightSpecs(trained), ...inputs };
-  if (!backward) return compile(forward, fed, options);
+  const allConstants = { ...fixedConstants, ...constants };
+  if (!backward) return { program: forward, inputs: fed, constants: allConstants };
   const lossOf: Loss = (tensors) => {
     const outputs = forward(tensors);
     return { ...outputs, loss: loss(outputs, tensors) };
   };
-  return compile(withGradients(lossOf, [...trained.keys()]), { ...fed, ...targets }, options);
+  return {
+    program: withGradients(lossOf, [...trained.keys()]),
+    inputs: { ...fed, ...targets },
+    constants: allConstants,
+  };
+}
+
+/** Compiles {@link batchSource}. */
+export function compileBatch(
+  batch: BatchProgram,
+  weights: SplitWeights,
+  { device, backward }: { device: CompileOptions['device']; backward: boolean },
+): Promise<Compiled> {
+  const { program, inputs, constants } = batchSource(batch, weights, backward);
+  return compile(program, inputs, { device, constants });
 }

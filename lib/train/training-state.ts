@@ -46,6 +46,9 @@ export interface TrainingState {
   release(): Promise<void>;
 }
 
+/** What a training holds of each: itself, its gradient, two moments, and the sum of a step's gradients. */
+export const NUMBERS_PER_PARAMETER = 5;
+
 /** @throws Error in one sentence when the device cannot hold a training of these weights, saying how many parameters it can */
 export function checkTrainable(
   weights: ReadonlyMap<string, Pick<HostTensor, 'shape'>>,

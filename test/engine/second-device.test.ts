@@ -21,6 +21,7 @@ function recordingDevice(inner: Device, asked: string[]): Device {
     name: 'recording',
     description: 'a double',
     mostNumbers: inner.mostNumbers,
+    freeBytes: inner.freeBytes,
     cacheStep: inner.cacheStep,
     compile: (source) => (asked.push('compile'), inner.compile(source)),
     load: (model) => (asked.push('load'), inner.load(model)),

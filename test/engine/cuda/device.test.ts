@@ -161,19 +161,6 @@ describe.skipIf(!canRunHostCuda)('the CUDA device', () => {
     expect(() => device.checkOptimizer([[100_000, 1000]])).not.toThrow();
   });
 
-  it('is closed with what it holds, and can be opened again', async () => {
-    const first = await openHostCuda();
-    const { tensors } = await first.allocate([['a', [3]]]);
-    await compileAndRun(first);
-    await first.openOptimizer([['p', [7]]]);
-    await first.close();
-    expect(first.isOpen).toBe(false);
-    await expect(first.read(tensors.get('a')!)).rejects.toThrow('closed');
-    const second = await openHostCuda();
-    expect((await compileAndRun(second))[0]).toBe(14);
-    await second.close();
-  });
-
   it('computes beside the CPU device in one process', async () => {
     const cpu = new CpuDevice(1);
     const x = Float32Array.from({ length: 64 * 64 }, (_, i) => Math.sin(i));
@@ -190,6 +177,22 @@ describe.skipIf(!canRunHostCuda)('the CUDA device', () => {
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
     await cpu.close();
+  });
+
+  // The last one: it closes the device of all the others.
+  it('is one in a process, closed with what it holds, and can be opened again', async () => {
+    await device.close();
+    const first = await openHostCuda();
+    await expect(openHostCuda()).rejects.toThrow('a CUDA device is open already');
+    const { tensors } = await first.allocate([['a', [3]]]);
+    await compileAndRun(first);
+    await first.openOptimizer([['p', [7]]]);
+    await first.close();
+    expect(first.isOpen).toBe(false);
+    await expect(first.read(tensors.get('a')!)).rejects.toThrow('closed');
+    const second = await openHostCuda();
+    expect((await compileAndRun(second))[0]).toBe(14);
+    await second.close();
   });
 });
 

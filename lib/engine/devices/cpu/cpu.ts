@@ -22,6 +22,7 @@ import { defaultThreads } from './threads.js';
 /** ONNX Runtime's CPU kernels and WebAssembly memory in one worker thread, on any machine. */
 export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly name = 'cpu';
+  readonly freeBytes: number = Infinity;
   readonly mostNumbers = MOST_NUMBERS;
   readonly cacheStep: number = 1;
 

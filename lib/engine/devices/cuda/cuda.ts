@@ -38,7 +38,8 @@ export interface CudaOptions {
 /**
  * Opens the GPU: the first that the driver shows (CUDA_VISIBLE_DEVICES chooses).
  *
- * @throws Error in one sentence that says what is missing (system, driver, GPU, libraries, a version), and what mends it
+ * @throws Error in one sentence that says what is missing (system, driver, GPU, libraries, a version), and what mends it; or where such a
+ *   device is open already in this process
  */
 export async function openCuda({
   tf32 = false,
@@ -55,9 +56,21 @@ export async function openCuda({
   return openCudaWorker(worker, { tf32, orderedSums, graphs });
 }
 
-/** @param worker address of a module that calls `serveCuda` */
+/** What launches in one thread may not be beside a capture in another. */
+let current: CudaDevice | undefined;
+
+/**
+ * @param worker address of a module that calls `serveCuda`
+ * @throws Error in one sentence where such a device is open already in this process
+ */
 export async function openCudaWorker(worker: string, options: RuntimeOptions): Promise<CudaDevice> {
-  const device = new CudaDevice(worker, options);
+  if (current?.isOpen)
+    throw new Error(
+      'a CUDA device is open already, and a process can have one of them: use that one, or close it first',
+    );
+  const previous = current;
+  const device = (current = new CudaDevice(worker, options));
+  await previous?.close();
   try {
     await device.open();
     return device;
@@ -102,6 +115,10 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
 
   get mostNumbers(): number {
     return Math.floor(this.#totalBytes / BYTES_OF_FLOAT);
+  }
+
+  get freeBytes(): number {
+    return this.#free[0];
   }
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {

@@ -40,6 +40,7 @@ export interface TensorFlowOptions {
 
 export class TensorFlowDevice implements Device {
   readonly name = 'tensorflow';
+  readonly freeBytes = Infinity;
   readonly cacheStep = 1;
   readonly description: string;
   readonly mostNumbers: number;

@@ -62,6 +62,7 @@ const WHAT_MENDS: Partial<Record<NodeJS.Platform, string>> & { linux: string } =
 
 class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
   readonly name = 'webgpu';
+  readonly freeBytes = Infinity;
   readonly description = 'a GPU by WebGPU, float32 (experimental)';
   readonly mostNumbers = MOST_NUMBERS;
   /** The provider compiles shaders for shapes that it has not met. */

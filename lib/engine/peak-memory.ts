@@ -1,0 +1,41 @@
+/** How much memory a program takes at once for what it computes on the way. */
+import { elementCount, type DType, type Graph } from './graph.js';
+
+const BYTES: Record<DType, number> = { float32: 4, int32: 4, int64: 8, bool: 1 };
+
+/** Operators whose result is their input seen with another shape. */
+const VIEWS = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity']);
+
+/**
+ * The most bytes that the results of a graph's nodes take together when nodes run one after the other and each result is freed after its last
+ * reader; inputs, constants and outputs are not counted. A runtime that computes in place or fuses nodes takes less, one that divides its memory
+ * badly more.
+ */
+export function peakBytes(graph: Graph): number {
+  /** Results that values are views of. */
+  const viewed = new Map<string, string>();
+  const rootOf = (name: string): string => viewed.get(name) ?? name;
+  const lastRead = new Map<string, number>();
+  graph.nodes.forEach(({ op, inputs, outputs }, index) => {
+    if (VIEWS.has(op)) viewed.set(outputs[0], rootOf(inputs[0]));
+    for (const name of inputs) lastRead.set(rootOf(name), index);
+  });
+  const outside = new Set([
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.outputs.map(({ name }) => rootOf(name)),
+    ...graph.constants.keys(),
+  ]);
+  const bytesOf = (name: string): number => {
+    const { shape, dtype } = graph.values.get(name)!;
+    return elementCount(shape) * BYTES[dtype];
+  };
+  let [now, most] = [0, 0];
+  graph.nodes.forEach(({ op, inputs, outputs }, index) => {
+    if (!VIEWS.has(op)) for (const name of outputs) if (!outside.has(name)) now += bytesOf(name);
+    most = Math.max(most, now);
+    const done = new Set([...inputs, ...outputs].map(rootOf));
+    for (const name of done)
+      if (!outside.has(name) && (lastRead.get(name) ?? index) === index) now -= bytesOf(name);
+  });
+  return most;
+}
