@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type * as Atomic from '../../lib/checkpoint/atomic.js';
 import { main } from '../../lib/cli/main.js';
+import type * as Open from '../../lib/jobs/open.js';
 import type { SpeakingModel } from '../../lib/jobs/open.js';
 import type * as Prompts from '../../lib/jobs/prompts.js';
 import { readRun } from '../../lib/run/run-files.js';
@@ -68,8 +69,13 @@ async function forgetFiles(): Promise<void> {
   memory.atomic = await vi.importActual<typeof Atomic>('../../lib/checkpoint/atomic.js');
 }
 
-vi.mock('../../lib/jobs/open.js', () => ({
-  openDevice: () => ({ device: tiny.device, [Symbol.asyncDispose]: () => Promise.resolve() }),
+vi.mock('../../lib/jobs/open.js', async (importOriginal) => ({
+  ...(await importOriginal<typeof Open>()),
+  openDevice: () => ({
+    device: tiny.device,
+    computing: { name: 'cpu', description: 'the CPU, one of the test', reason: 'given' },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }),
   openPolicy: (): Promise<Policy> => Promise.resolve({ ...tiny.policy, weights: new Map(firstWeights) }),
   openModel: (policy: Policy): Promise<SpeakingModel> => {
     const { partner, codec } = tiny;
