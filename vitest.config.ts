@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that watch a clock, a browser, memory, or a process that is killed: nothing runs beside them. */
-const ALONE = [
+/** Files that take minutes come first, side by side: at the end one of them would keep a core waiting. */
+const LONG = [
   'test/notebooks/jupyterlab.test.ts',
-  'test/experiment/memory.test.ts',
+  'test/cases/cases.test.ts',
   'test/cli/kill.test.ts',
   'test/cli/interrupt.test.ts',
 ];
@@ -18,18 +18,18 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // The engine has threads of its own: more files at once would only wait for each other.
-        test: {
-          name: 'side by side',
-          include: ['test/**/*.test.ts'],
-          exclude: ALONE,
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
-        },
+        test: { name: 'long', include: LONG, maxWorkers: 2, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,
-        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        // The engine has threads of its own: more files at once would only wait for each other.
+        test: {
+          name: 'others',
+          include: ['test/**/*.test.ts'],
+          exclude: LONG,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
   },

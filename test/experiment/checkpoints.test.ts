@@ -5,6 +5,7 @@ import { createCheckpointKeeper } from '../../lib/experiment/checkpoints.js';
 import type { Evaluation } from '../../lib/experiment/evaluate.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { Run } from '../../lib/experiment/run.js';
+import { device } from '../support/device.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
 import { randomPolicy } from '../support/random-policy.js';
@@ -27,6 +28,7 @@ function evaluation(reward: number): Evaluation {
 async function keep(parameters: object, rewards: readonly number[]) {
   const modelDirectory = temporaryFolder();
   const run = {
+    device,
     parameters: parseParameters(parameters),
     directories: { name: '0601-1200', modelDirectory, outputDirectory: '' },
     policy: randomPolicy() as Policy,
