@@ -5,6 +5,7 @@ import type { BartConfig } from '../lib/policy/bart/config.js';
 import { LOGITS_BIAS } from '../lib/policy/bart/weights.js';
 import type { Model } from '../lib/policy/architecture.js';
 import { trainDpo, type PreferencePair } from '../lib/dpo/trainer.js';
+import { seededChoice } from '../lib/policy/decode-loop.js';
 import { openCompletionWriter } from '../lib/policy/generate.js';
 import { uniformStream } from '../lib/random.js';
 import type { Setting } from './setting.js';
@@ -47,6 +48,18 @@ export function sampling(setting: Setting, device: Device, completions: number):
     for await (const { ended } of steps) for (const { ids } of ended) tokens += ids.length;
     if (tokens !== completions * completionLength)
       throw new Error(`${tokens} tokens instead of ${completions * completionLength}`);
+  };
+}
+
+/** Chooses a token for each of `rows` rows of random logits: what a step of sampling does between two runs. */
+export function choosing({ topK }: Setting, rows: number): () => Promise<void> {
+  const uniform = uniformStream(1);
+  const logits = Float32Array.from({ length: rows * (CODES + 1) }, () => 10 * uniform());
+  const keys = Array.from({ length: rows }, (_, row) => [0, row]);
+  const choose = seededChoice({ rules: { temperature: 1, topK, topP: 1 }, keys });
+  return async () => {
+    for (let row = 0; row < rows; row++)
+      choose(row, logits.subarray(row * (CODES + 1), (row + 1) * (CODES + 1)));
   };
 }
 

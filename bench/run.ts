@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { CpuDevice } from '../lib/engine/index.js';
 import { decodeSounds, fillCodebooks } from './audio.js';
 import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
-import { dpoSteps, sampling } from './ours.js';
+import { choosing, dpoSteps, sampling } from './ours.js';
 import { openPeer } from './peer.js';
 import { nisqaOfFolder, writeRecordings } from './scoring.js';
 import { small } from './setting.js';
@@ -74,6 +74,13 @@ const duels: Duel[] = [
   },
   samplingDuel(`sampling 10 completions of ${small.completionLength} tokens at once`, 10),
   samplingDuel(`sampling 1 completion of ${small.completionLength} tokens`, 1),
+  {
+    name: 'choosing the tokens of 100 rows, top-k 50',
+    warmUp: 100,
+    runs: 200,
+    ours: () => choosing(small, 100),
+    format: (seconds) => `${(seconds * 1000).toFixed(2)} ms`,
+  },
   audio('audio of 100 samples: the other codebooks', 100, fillCodebooks),
   audio('audio of 100 samples: codec', 100, decodeSounds),
   ...(existsSync(nisqa)

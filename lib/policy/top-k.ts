@@ -3,7 +3,7 @@ import { TOP_K_KERNEL } from './top-k-kernel.js';
 
 interface Exports {
   memory: WebAssembly.Memory;
-  kth_largest(list: number, end: number, k: number): number;
+  border_of(list: number, end: number, k: number, last: number): number;
   at_least(list: number, end: number, border: number, values: number, indices: number): number;
 }
 
@@ -13,6 +13,9 @@ const BYTES = 4;
 const LANES = 4;
 /** Logits that a border is guessed by. */
 const PROBES = 64;
+/** Lowest bit of a number that is looked at: for a guess sign, exponent and seven digits will do. */
+const EXACT = 1;
+const ROUGH = 2 ** 16;
 /** The border that is guessed is to leave more than k logits. */
 const MARGIN = 1.5;
 
@@ -59,16 +62,16 @@ export function largestIndices(logits: Float32Array, k: number): Int32Array {
   if (lists.size < Math.max(padded, PROBES * 2)) lists = listsOf(Math.max(padded, PROBES * 2));
   const { row, candidates, indices, probes } = lists;
   row.set(logits);
-  row.fill(NaN, count, padded);
+  for (let i = count; i < padded; i++) row[i] = NaN;
 
   const step = Math.max(1, Math.floor(count / PROBES));
   const probed = Math.ceil(count / step);
   for (let i = 0; i < probed; i++) probes[i] = logits[i * step];
   const rank = Math.min(probed, Math.ceil((MARGIN * k * probed) / count) + 2);
-  let found = atLeast(kthLargest(probes, probed, rank));
+  let found = atLeast(borderOf(probes, probed, rank, ROUGH));
   if (found < k) found = atLeast(-Infinity);
 
-  const border = kthLargest(candidates, found, Math.min(k, found));
+  const border = borderOf(candidates, found, Math.min(k, found), EXACT);
   let kept = 0;
   for (let i = 0; i < found; i++) {
     indices[kept] = indices[i];
@@ -84,9 +87,9 @@ export function largestIndices(logits: Float32Array, k: number): Int32Array {
   }
 }
 
-/** Of the first `count` numbers of a list of the kernel's. */
-function kthLargest(list: Float32Array, count: number, k: number): number {
+/** What the k largest of the first `count` numbers of a list of the kernel's reach. */
+function borderOf(list: Float32Array, count: number, k: number, last: number): number {
   const padded = Math.ceil(count / LANES) * LANES;
-  list.fill(NaN, count, padded);
-  return kernel.kth_largest(list.byteOffset, list.byteOffset + padded * BYTES, k);
+  for (let i = count; i < padded; i++) list[i] = NaN;
+  return kernel.border_of(list.byteOffset, list.byteOffset + padded * BYTES, k, last);
 }

@@ -10,9 +10,11 @@
       (i32.xor (local.get $key) (i32.const -1))
       (i32.lt_s (local.get $key) (i32.const 0)))))
 
-  ;; The kth largest of a list: its number in the order of float32, bit by bit from the highest, each kept if k numbers are at least as large.
-  (func (export "kth_largest") (param $list i32) (param $end i32) (param $k i32) (result f32)
-    (local $key i32) (local $bit i32) (local $p i32) (local $border v128) (local $found v128)
+  ;; A border that the k largest numbers of a list reach, with those that equal the last of them, and no others. It is found in the order of
+  ;; float32 bit by bit from the highest, each kept if at least k numbers reach it; where exactly k do, that is the border. Down to the bit
+  ;; `last`: 1 is exact, at a higher bit somewhat more numbers may reach the border.
+  (func (export "border_of") (param $list i32) (param $end i32) (param $k i32) (param $last i32) (result f32)
+    (local $key i32) (local $bit i32) (local $count i32) (local $p i32) (local $border v128) (local $found v128)
     (local.set $bit (i32.const 0x80000000))
     (loop $bits
       (local.set $border (f32x4.splat (call $float_of (i32.or (local.get $key) (local.get $bit)))))
@@ -23,14 +25,15 @@
         (local.set $found (i32x4.sub (local.get $found) (f32x4.ge (v128.load (local.get $p)) (local.get $border))))
         (local.set $p (i32.add (local.get $p) (i32.const 16)))
         (br_if $next (i32.lt_u (local.get $p) (local.get $end))))
-      (if (i32.ge_s
-            (i32.add
-              (i32.add (i32x4.extract_lane 0 (local.get $found)) (i32x4.extract_lane 1 (local.get $found)))
-              (i32.add (i32x4.extract_lane 2 (local.get $found)) (i32x4.extract_lane 3 (local.get $found))))
-            (local.get $k))
+      (local.set $count (i32.add
+        (i32.add (i32x4.extract_lane 0 (local.get $found)) (i32x4.extract_lane 1 (local.get $found)))
+        (i32.add (i32x4.extract_lane 2 (local.get $found)) (i32x4.extract_lane 3 (local.get $found)))))
+      (if (i32.eq (local.get $count) (local.get $k))
+        (then (return (f32x4.extract_lane 0 (local.get $border)))))
+      (if (i32.gt_s (local.get $count) (local.get $k))
         (then (local.set $key (i32.or (local.get $key) (local.get $bit)))))
       (local.set $bit (i32.shr_u (local.get $bit) (i32.const 1)))
-      (br_if $bits (local.get $bit)))
+      (br_if $bits (i32.ge_u (local.get $bit) (local.get $last))))
     ;; Below minus infinity there are only NaNs.
     (call $float_of (select (local.get $key) (i32.const 0x007fffff) (i32.gt_u (local.get $key) (i32.const 0x007fffff)))))
 
