@@ -10,7 +10,7 @@ import { elementCount, type Graph, type Value } from './graph.js';
 import { hostArray } from './host-array.js';
 import { optimize } from './optimize.js';
 import { peakBytes } from './peak-memory.js';
-import { dtypeOf } from './to-onnx.js';
+import { dtypeOf, specsOf } from './to-onnx.js';
 import { trace, type InputSpec, type TensorProgram } from './trace.js';
 import { tf } from './tf.js';
 
@@ -63,10 +63,7 @@ export function traceGraph(program: TensorProgram, inputs: Readonly<Record<strin
 
 /** The most bytes that a program's results take at once on the way; see `peakBytes`. */
 export function programBytes({ program, inputs, constants }: ProgramSource): number {
-  const constantSpecs = Object.entries(constants).map(
-    ([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }] as const,
-  );
-  return peakBytes(traceGraph(program, { ...inputs, ...Object.fromEntries(constantSpecs) }));
+  return peakBytes(traceGraph(program, { ...inputs, ...specsOf(constants) }));
 }
 
 function checkFeeds(

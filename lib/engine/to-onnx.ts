@@ -21,10 +21,7 @@ export function toOnnx(
   reads: ReadonlySet<string>;
   operators: ReadonlySet<string>;
 } {
-  const constantSpecs = Object.fromEntries(
-    Object.entries(constants).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
-  );
-  const traced = trace(program, { ...inputs, ...constantSpecs });
+  const traced = trace(program, { ...inputs, ...specsOf(constants) });
   const graph = rewrite(optimize(bindConstants(traced, constants)));
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
@@ -43,6 +40,12 @@ export function toOnnx(
 
 export const dtypeOf = (data: HostArray): 'float32' | 'int32' =>
   data instanceof Float32Array ? 'float32' : 'int32';
+
+/** Constants as the inputs that a program takes them for. */
+export const specsOf = (constants: ProgramSource['constants']): Record<string, InputSpec> =>
+  Object.fromEntries(
+    Object.entries(constants).map(([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }]),
+  );
 
 function bindConstants(graph: Graph, constants: ProgramSource['constants']): Graph {
   for (const [name, { shape, data }] of Object.entries(constants)) {

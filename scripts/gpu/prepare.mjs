@@ -25,14 +25,12 @@ const OPTIONS = ['--without-driver', '--cuda12', '--remove'];
 const CUDA13_DRIVER = 580;
 /** What onnxruntime-node's CUDA 12 build loads from the system. */
 const CUDA12_LIBRARIES = [
-  ...[
-    'libcudart.so.12',
-    'libcublasLt.so.12',
-    'libcublas.so.12',
-    'libcurand.so.10',
-    'libcufft.so.11',
-    'libcudnn.so.9',
-  ],
+  'libcudart.so.12',
+  'libcublasLt.so.12',
+  'libcublas.so.12',
+  'libcurand.so.10',
+  'libcufft.so.11',
+  'libcudnn.so.9',
 ];
 /** Where onnxruntime-node's own installer puts the provider: beside its libonnxruntime. */
 const CUDA12_FOLDER = 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64';

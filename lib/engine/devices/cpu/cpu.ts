@@ -13,6 +13,7 @@ import type {
 import { elementCount } from '../../graph.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
+import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { CpuCalls } from './calls.js';
 import { ALIGNMENT, MOST_NUMBERS, bytesOf, checkBytes, checkTrainableShapes } from './limits.js';
@@ -42,9 +43,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   }
 
   load(model: Uint8Array): Promise<number> {
-    const { buffer, byteLength } = model;
-    const moved = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
-    return this.callMoving(moved, 'createSession', model, this.threads);
+    return this.callMoving(wholeBuffer(model), 'createSession', model, this.threads);
   }
 
   /** Runs a program; see {@link Device.run}. */

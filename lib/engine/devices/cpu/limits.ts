@@ -1,5 +1,6 @@
 /** What the CPU device can hold at once, to be said before work begins. */
 import { elementCount } from '../../graph.js';
+import { gibibytes, trainingOf } from '../amounts.js';
 import { BYTES_OF_FLOAT, paddedBytes } from '../side-by-side.js';
 
 /** WebAssembly counts bytes with 32 bits. */
@@ -16,18 +17,12 @@ export const bytesOf = (shapes: Iterable<readonly number[]>): number =>
 /** @throws Error that begins with `what` when so many bytes do not fit into one memory */
 export function checkBytes(what: string, bytes: number): void {
   if (bytes < MEMORY_BYTES) return;
-  throw new Error(`${what} takes ${gigabytes(bytes)}, but a memory of WebAssembly ends at 4 GiB`);
+  throw new Error(`${what} takes ${gibibytes(bytes)}, but a memory of WebAssembly ends at 4 GiB`);
 }
 
 /** @throws Error when parameters of these shapes, `regions` times, do not fit into one memory */
 export function checkTrainableShapes(shapes: readonly (readonly number[])[], regions: number): void {
   const count = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
   const most = MOST_NUMBERS / regions;
-  checkBytes(
-    `training a model of ${millions(count)} parameters (at most ${millions(most)} can be trained)`,
-    regions * bytesOf(shapes),
-  );
+  checkBytes(trainingOf(count, most), regions * bytesOf(shapes));
 }
-
-const millions = (count: number): string => `${Math.floor(count / 1e6)} million`;
-const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;

@@ -16,6 +16,7 @@ import { elementCount } from '../../graph.js';
 import { hasOrderedSums, orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
+import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { CudaCalls } from './calls.js';
 import { DRIVER_LIBRARY, hasDriverLibrary } from './driver-library.js';
@@ -157,9 +158,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   }
 
   #load(model: Uint8Array, kind: Parameters<CudaCalls['load']>[1]): Promise<number> {
-    const { buffer, byteLength } = model;
-    const moved = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
-    return this.callMoving(moved, 'load', model, kind).catch(explain);
+    return this.callMoving(wholeBuffer(model), 'load', model, kind).catch(explain);
   }
 
   /** Runs a program; see {@link Device.run}. */

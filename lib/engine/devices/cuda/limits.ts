@@ -1,12 +1,10 @@
 /** What the CUDA device can hold at once, to be said before work begins. */
 import { elementCount } from '../../graph.js';
+import { gibibytes, trainingOf } from '../amounts.js';
 import { BYTES_OF_FLOAT, paddedBytes } from '../side-by-side.js';
 
 /** Tensors start at multiples of this; what reads several numbers at once is fastest there. */
 export const ALIGNMENT = 256;
-
-const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-const millions = (count: number): string => `${Math.floor(count / 1e6)} million`;
 
 export const bytesOfTensors = (shapes: readonly (readonly number[])[]): number =>
   shapes.reduce((sum, shape) => sum + paddedBytes(shape, ALIGNMENT), 0);
@@ -25,11 +23,7 @@ export function checkTrainableRoom(
 ): void {
   const count = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
   const most = free / BYTES_OF_FLOAT / regions;
-  checkRoom(
-    `training a model of ${millions(count)} parameters (at most ${millions(most)} can be trained)`,
-    regions * bytesOfTensors(shapes),
-    free,
-  );
+  checkRoom(trainingOf(count, most), regions * bytesOfTensors(shapes), free);
 }
 
 /** Whether the driver or ONNX Runtime's arena says that there is no more memory. */

@@ -1,5 +1,5 @@
 /** Parameters, gradients and AdamW's moments in regions of the GPU's memory, and the kernels that work on them there. */
-import { openParts } from '../../../release.js';
+import { openParts, releaseAll } from '../../../release.js';
 import type { AdamWUpdate, DeviceMemory, DeviceOptimizer } from '../../device.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import type { OptimizerHandles } from './calls.js';
@@ -54,9 +54,7 @@ export function openCudaOptimizer(
         if (source === totals) await thread.zero(totals.handle, count);
         source = gradients;
       },
-      async release() {
-        for (const { release } of regions.values()) await release();
-      },
+      release: () => releaseAll(opened),
     };
   });
 }

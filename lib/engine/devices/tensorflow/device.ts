@@ -20,9 +20,9 @@ import type {
 import { EngineError, EngineStopped, reportError } from '../../errors.js';
 import { hostArray } from '../../host-array.js';
 import { tf } from '../../tf.js';
-import { dtypeOf } from '../../to-onnx.js';
+import { dtypeOf, specsOf } from '../../to-onnx.js';
 import { trace, type TensorProgram } from '../../trace.js';
-import { checkFits } from './limits.js';
+import { checkFits, checkTrainableFits } from './limits.js';
 import { stepAdamW, sumOfSquares } from './optimizer.js';
 import { Residents, zeros } from './residents.js';
 
@@ -60,10 +60,7 @@ export class TensorFlowDevice implements Device {
 
   compile({ program, inputs, constants }: ProgramSource): Promise<DeviceProgram> {
     return this.#call(() => {
-      const constantSpecs = Object.entries(constants).map(
-        ([name, { shape, data }]) => [name, { shape, dtype: dtypeOf(data) }] as const,
-      );
-      const { outputs } = trace(program, { ...inputs, ...Object.fromEntries(constantSpecs) });
+      const { outputs } = trace(program, { ...inputs, ...specsOf(constants) });
       const kept = Object.entries(constants).map(
         ([name, constant]) => [name, tf.keep(tensorOf(constant))] as const,
       );
@@ -118,7 +115,7 @@ export class TensorFlowDevice implements Device {
   }
 
   checkOptimizer(shapes: Iterable<readonly number[]>): void {
-    checkFits('training', shapes, this.mostNumbers, REGIONS);
+    checkTrainableFits(shapes, REGIONS, this.mostNumbers);
   }
 
   async allocate<Name extends string>(

@@ -1,6 +1,7 @@
 /** What fits into a backend's memory. */
 import { totalmem } from 'node:os';
 import { elementCount } from '../../graph.js';
+import { gibibytes, trainingOf } from '../amounts.js';
 
 const BYTES = 4;
 
@@ -12,24 +13,28 @@ export function numbersInMemory(): number {
 
 /**
  * @param what is to be kept: "a copy of the weights"
- * @param times how often tensors of these shapes are kept
- * @throws Error in one sentence when they take more numbers than there is memory for
+ * @throws Error in one sentence when tensors of these shapes take more numbers than there is memory for
  */
-export function checkFits(
-  what: string,
-  shapes: Iterable<readonly number[]>,
-  mostNumbers: number,
-  times = 1,
-): void {
-  const count = [...shapes].reduce((sum, shape) => sum + elementCount(shape), 0);
-  if (count * times <= mostNumbers) return;
-  const [wanted, most] = [times * count, mostNumbers].map((numbers) =>
-    ((numbers * BYTES) / 2 ** 30).toFixed(2),
-  );
-  const parameters = (numbers: number) => `${Math.floor(numbers / 1e6)} million`;
-  const atMost =
-    times > 1
-      ? ` a model of ${parameters(count)} parameters (at most ${parameters(mostNumbers / times)} can be trained)`
-      : '';
-  throw new Error(`${what}${atMost} takes ${wanted} GiB, but there are ${most} GiB of memory`);
+export function checkFits(what: string, shapes: Iterable<readonly number[]>, mostNumbers: number): void {
+  checkNumbers(what, countOf(shapes), mostNumbers);
 }
+
+/** @throws Error in one sentence when parameters of these shapes, `regions` times, take more numbers than there is memory for */
+export function checkTrainableFits(
+  shapes: Iterable<readonly number[]>,
+  regions: number,
+  mostNumbers: number,
+): void {
+  const count = countOf(shapes);
+  checkNumbers(trainingOf(count, mostNumbers / regions), regions * count, mostNumbers);
+}
+
+function checkNumbers(what: string, count: number, most: number): void {
+  if (count <= most) return;
+  throw new Error(
+    `${what} takes ${gibibytes(count * BYTES)}, but there are ${gibibytes(most * BYTES)} of memory`,
+  );
+}
+
+const countOf = (shapes: Iterable<readonly number[]>): number =>
+  [...shapes].reduce((sum, shape) => sum + elementCount(shape), 0);

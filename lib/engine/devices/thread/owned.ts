@@ -20,6 +20,10 @@ export function ownMemory<Message>(message: Message): { owned: Message; moved: A
   return { owned: own(message) as Message, moved };
 }
 
+/** The buffer behind an array that is all of it, to be moved instead of copied; none where the array is a part of it. */
+export const wholeBuffer = ({ buffer, byteLength }: ArrayBufferView): ArrayBuffer[] =>
+  buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
+
 /** Shared memory is not copied by a message. */
 const isPart = ({ buffer, byteLength }: ArrayBufferView): boolean =>
   buffer instanceof ArrayBuffer && byteLength < buffer.byteLength;

@@ -17,6 +17,7 @@ import type {
 import { elementCount } from '../../graph.js';
 import { orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
+import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { WebGpuCalls } from './calls.js';
 import { withoutMissingOperators } from './operators.js';
@@ -82,9 +83,7 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
   }
 
   load(model: Uint8Array): Promise<number> {
-    const { buffer, byteLength } = model;
-    const moved = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];
-    return this.callMoving(moved, 'createSession', model);
+    return this.callMoving(wholeBuffer(model), 'createSession', model);
   }
 
   run(
