@@ -18,13 +18,43 @@ export interface GuardSummary {
   missing: number;
 }
 
+/** A worker, as it stands. */
+export interface WorkerStatus {
+  /** "HOST-PID", or what `speech-dpo worker --name` says. */
+  name: string;
+  /** What it computes on: "the CPU, 2 threads". */
+  device: string;
+  /** `refuses`: it takes no part, `refusal` says why. `gone`: it has said nothing for half a minute, or left. */
+  state: 'preparing' | 'working' | 'idle' | 'refuses' | 'gone';
+  refusal?: string;
+  /** Items whose results came from it, and seconds that it worked on them. */
+  items: number;
+  seconds: number;
+}
+
+/** How the workers of a run stand, and the items that are being farmed out to them. */
+export interface FleetStatus {
+  workers: WorkerStatus[];
+  waiting: number;
+  running: number;
+  /** Tries that failed; an item is tried three times. */
+  failed: number;
+  done: number;
+  total: number;
+  /** Until the items are done, by the rate of the last minute; undefined before there is one. */
+  remainingSeconds?: number;
+  /** A sentence while there is something for a person to mend: no worker, the queue does not answer. */
+  trouble?: string;
+}
+
 /**
  * What `iterate()` yields, in this order: started; notices; evaluated (train, test) and guarded of the original policy; then for each iteration
  * sampled, scored, paired, step and validated, saved, evaluated (train, test), guarded; at the end finished. Progress comes in between.
- * Notebook, command line and report only render these. Files are named relative to the run's directories; seconds are of work, without
+ * A run with workers also tells every second how they stand. Notebook, command line and report only render these. Files are named relative to the run's directories; seconds are of work, without
  * the time that the events' reader takes between them.
  */
 export type RunEvent =
+  | ({ type: 'fleet' } & FleetStatus)
   | {
       type: 'started';
       run: string;
@@ -101,6 +131,6 @@ type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds'> : never;
 
 /**
  * One line of metrics.jsonl: an event without its seconds (run.json has those), so that the same seed writes the same file.
- * Progress is not recorded; what `started` says is in run.json.
+ * Progress and fleet are not recorded; what `started` says is in run.json.
  */
-export type RecordedEvent = WithoutSeconds<Exclude<RunEvent, { type: 'progress' | 'started' }>>;
+export type RecordedEvent = WithoutSeconds<Exclude<RunEvent, { type: 'progress' | 'fleet' | 'started' }>>;

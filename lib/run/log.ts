@@ -40,6 +40,7 @@ export function describeEvent(event: RunEvent): { level: LogLevel; message: stri
     messages.map((message) => ({ level: 'WARNING' as const, message }));
   switch (event.type) {
     case 'progress':
+    case 'fleet':
       return [];
     case 'started':
       return info(`model_output_dir: ${event.modelDirectory}`, `agent_output_dir: ${event.outputDirectory}`);

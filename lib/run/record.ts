@@ -89,7 +89,7 @@ export async function* recordRun(
 }
 
 async function recordEvent(directories: RunDirectories, record: RunRecord, event: RunEvent): Promise<void> {
-  if (event.type === 'progress' || event.type === 'started') return;
+  if (event.type === 'progress' || event.type === 'fleet' || event.type === 'started') return;
   let recorded: RecordedEvent = event;
   if ('seconds' in event) {
     const { seconds, ...rest } = event;

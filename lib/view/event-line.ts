@@ -42,6 +42,7 @@ export function eventLine(event: RunEvent): string | undefined {
     }
     case 'validated':
     case 'progress':
+    case 'fleet':
       return undefined;
     case 'saved':
       return `  saved ${event.directory}`;
