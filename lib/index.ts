@@ -42,7 +42,8 @@ export { packPairs, readDataFile, type PreferenceRow } from './run/data-file.js'
 export { readRun, type RecordedRun, type RunRecord } from './run/run-files.js';
 export { summarize, type Statistics } from './run/statistics.js';
 export { iterate } from './experiment/iterate.js';
-export type { PackedPrompt, Run } from './experiment/run.js';
+export type { Run } from './experiment/run.js';
+export type { PackedPrompt } from './experiment/packed-prompt.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
 export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';

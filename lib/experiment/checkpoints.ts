@@ -11,8 +11,10 @@ import { summarize } from '../run/statistics.js';
 
 const checkpointDirectory = (iteration: number) => join(`iter_${iteration}`, 'dpo_model');
 
+type Saved = Extract<RunEvent, { type: 'saved' }>;
+
 /** Saves the policy as it is after an iteration. */
-export async function saveCheckpoint(run: TrainingRun, iteration: number): Promise<RunEvent> {
+export async function saveCheckpoint(run: TrainingRun, iteration: number): Promise<Saved> {
   const startSeconds = run.clock.seconds();
   const directory = checkpointDirectory(iteration);
   await savePolicy(run.policy, join(run.directories.modelDirectory, directory));

@@ -1,4 +1,6 @@
-import { deriveSeed, sampleCompletions } from './sample.js';
+import { farmOf, type LocalRun } from './answer.js';
+import type { GuardChoice } from './farm.js';
+import { deriveSeed } from './sample.js';
 import type { RunEvent, Split } from '../run/events.js';
 import {
   meanOrNull,
@@ -7,9 +9,8 @@ import {
   warnOfHacking,
   type GuardedEvaluation,
 } from './guard-summary.js';
-import type { PackedPrompt, Run, SamplingRun, ScoringRun } from './run.js';
-import type { Guard } from '../reward/guard.js';
-import { createScoring } from './score.js';
+import type { Run } from './run.js';
+import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
@@ -28,7 +29,7 @@ export async function* evaluate(
 ): AsyncGenerator<RunEvent, Evaluation> {
   const { numEval } = run.parameters;
   const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval);
-  const test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, run.guards);
+  const test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, 'all');
   if (run.guards.length > 0) {
     const now = summarizeEvaluation(test);
     const warnings = warnOfBlindGuards(run.guards, now.guards);
@@ -42,31 +43,19 @@ function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
   return { meanReward: summarize(tally(scored).rewards).mean, guards: summarizeGuards(scored) };
 }
 
-/** Samples and scores prompts of one split, and guards the samples where guards are given. Yields one `evaluated` event. */
+/** Samples and scores prompts of one split. Yields one `evaluated` event. */
 export async function* evaluateSplit(
-  run: SamplingRun & ScoringRun & Pick<Run, 'clock'>,
+  run: LocalRun & Pick<Run, 'farm'>,
   iteration: number,
   split: Split,
   prompts: readonly PackedPrompt[],
   samplesPerPrompt: number,
-  guards: readonly Guard[] = [],
+  guards: GuardChoice = 'none',
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const startSeconds = run.clock.seconds();
-  const scoring = createScoring(run, { split, prompts, guards });
-  let scored: ScoredCompletion[][];
-  try {
-    yield* sampleCompletions(
-      run,
-      prompts,
-      samplesPerPrompt,
-      deriveSeed(run.parameters.seed, iteration, `evaluate-${split}`),
-      { iteration, stage: 'evaluate', split },
-      scoring.add,
-    );
-    scored = yield* scoring.finish({ iteration, split });
-  } finally {
-    await scoring.close();
-  }
+  const seed = deriveSeed(run.parameters.seed, iteration, `evaluate-${split}`);
+  const request = { iteration, stage: 'evaluate', split, prompts, samplesPerPrompt, seed, guards } as const;
+  const { scored } = yield* farmOf(run).answer(request);
   const { rewards, lengths, droppedReasons } = tally(scored);
   yield {
     type: 'evaluated',

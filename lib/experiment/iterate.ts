@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { trainDpo } from '../dpo/trainer.js';
 import { createAudioExamples, readAudioIndex } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
@@ -48,7 +49,9 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
         yield* train(run, iteration, pairs, done?.trainedSteps);
       }
       run.signal?.throwIfAborted();
-      yield await saveCheckpoint(run, iteration);
+      const saved = await saveCheckpoint(run, iteration);
+      run.farm?.policySaved(join(directories.modelDirectory, saved.directory));
+      yield saved;
     }
     await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, original);

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { choosePairs, type PairRules } from '../dpo/pairs.js';
-import { meaningOf, type GuardFigure } from '../reward/guard.js';
-import { deriveSeed, sampleCompletions } from './sample.js';
+import type { GuardFigure } from '../reward/guard.js';
+import { farmOf, isInPairs } from './answer.js';
+import { deriveSeed } from './sample.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { RunEvent } from '../run/events.js';
 import type { Run } from './run.js';
-import { createScoring } from './score.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
@@ -51,32 +51,15 @@ export async function* preparePairs(run: Run, iteration: number): AsyncGenerator
 
 async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const { sampleSize, seed, guardPairs } = run.parameters;
-  const startSeconds = run.clock.seconds();
-  const guards = guardPairs ? run.guards.filter(({ figures }) => figures.some(isInPairs)) : [];
-  const scoring = createScoring(run, { split: 'train', prompts: run.train, guards });
-  let sampledSeconds: number;
-  let scored: ScoredCompletion[][];
-  try {
-    const completions = yield* sampleCompletions(
-      run,
-      run.train,
-      sampleSize,
-      deriveSeed(seed, iteration, 'sample'),
-      { iteration, stage: 'sample' },
-      scoring.add,
-    );
-    sampledSeconds = run.clock.seconds();
-    yield {
-      type: 'sampled',
-      iteration,
-      samples: completions.flat().length,
-      tokens: completions.flat().reduce((tokens, { codes }) => tokens + codes.length, 0),
-      seconds: sampledSeconds - startSeconds,
-    };
-    scored = yield* scoring.finish({ iteration });
-  } finally {
-    await scoring.close();
-  }
+  const { scored, sampledSeconds } = yield* farmOf(run).answer({
+    iteration,
+    stage: 'sample',
+    split: 'train',
+    prompts: run.train,
+    samplesPerPrompt: sampleSize,
+    seed: deriveSeed(seed, iteration, 'sample'),
+    guards: guardPairs ? 'pairs' : 'none',
+  });
   const { rewards, lengths, droppedReasons } = tally(scored);
   yield {
     type: 'scored',
@@ -115,8 +98,6 @@ function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons:
     });
   });
 }
-
-const isInPairs = (figure: GuardFigure) => meaningOf(figure).inPairs === true;
 
 /** The figures that a chosen sample must not lose; for all of them higher is better. */
 function figuresInPairs({ figures }: ScoredCompletion): Record<string, number> {

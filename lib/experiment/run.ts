@@ -1,6 +1,5 @@
 import type { Device } from '../engine/index.js';
 import type { Codec } from '../codec/codec.js';
-import type { DatasetItem } from '../data/item.js';
 import type { Partner } from '../policy/partner.js';
 import type { Policy } from '../policy/policy.js';
 import type { Sampler } from '../policy/sample.js';
@@ -10,6 +9,8 @@ import type { RunDirectories } from '../run/directories.js';
 import type { RunDevice } from '../run/run-files.js';
 import type { Parameters } from '../run/parameters.js';
 import type { WorkClock } from '../run/work-clock.js';
+import type { Farm } from './farm.js';
+import type { PackedPrompt } from './packed-prompt.js';
 
 /** Everything an experiment works on. `iterate()` trains `policy` in place. */
 export interface Run {
@@ -28,6 +29,8 @@ export interface Run {
   reward: Reward;
   /** Measured on held-out prompts beside the reward, and on training prompts where `guardPairs` asks for it. */
   guards: readonly Guard[];
+  /** Who samples and scores; default: this process. */
+  farm?: Farm;
   /** What the run goes on without, a sentence each. */
   notices: string[];
   train: PackedPrompt[];
@@ -54,11 +57,4 @@ export interface SamplingRun extends Pick<Run, 'sampler' | 'signal'> {
 /** What scoring works on; where nothing asks for sound, without partner and codec. */
 export interface ScoringRun extends Pick<Run, 'reward' | 'signal'>, Partial<Pick<Run, 'partner' | 'codec'>> {
   directories: Pick<RunDirectories, 'outputDirectory'>;
-}
-
-/** A prompt, its place in its split and its ids as the policy reads them. */
-export interface PackedPrompt {
-  index: number;
-  item: DatasetItem;
-  ids: number[];
 }

@@ -1,6 +1,7 @@
 import { hash } from '../random.js';
 import type { RunEvent } from '../run/events.js';
-import type { PackedPrompt, SamplingRun } from './run.js';
+import type { SamplingRun } from './run.js';
+import type { PackedPrompt } from './packed-prompt.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
@@ -18,6 +19,7 @@ export interface Completion {
 /**
  * Samples `samplesPerPrompt` completions of every prompt.
  *
+ * @param first numbers of the first prompt and of each prompt's first sample, as in `SamplingOptions`
  * @param onCompletion is told of each completion when it ends, or is cut off, while others are still being sampled
  * @throws Error when the sampler ends before all are written
  * @returns `completions[i][sampleIndex]` of the ith prompt
@@ -29,12 +31,13 @@ export async function* sampleCompletions(
   seed: number,
   progress: Pick<Progress, 'iteration' | 'stage' | 'split'>,
   onCompletion: (completion: Completion) => void = () => undefined,
+  first = { prompt: 0, sample: 0 },
 ): AsyncGenerator<RunEvent, Completion[][]> {
   const { temperature, topK, topP, maxNewTokens } = run.parameters;
   const completions: Completion[][] = prompts.map(() => []);
   const events = run.sampler.sample(
     prompts.map(({ ids }) => ids),
-    { samplesPerPrompt, temperature, topK, topP, maxNewTokens, seed, signal: run.signal },
+    { samplesPerPrompt, temperature, topK, topP, maxNewTokens, seed, first, signal: run.signal },
   );
   const total = prompts.length * samplesPerPrompt;
   // The first completion may take seconds, of which the policy's programs are compiled in some.
@@ -44,7 +47,12 @@ export async function* sampleCompletions(
       yield { type: 'progress', ...progress, done: event.done, total: event.total };
     } else {
       const { promptIndex, sampleIndex, codes, finished } = event;
-      const completion = { prompt: prompts[promptIndex], sampleIndex, codes, finished };
+      const completion = {
+        prompt: prompts[promptIndex],
+        sampleIndex: first.sample + sampleIndex,
+        codes,
+        finished,
+      };
       completions[promptIndex][sampleIndex] = completion;
       onCompletion(completion);
     }

@@ -2,13 +2,12 @@ import { askReward } from '../reward/ask.js';
 import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
 import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from '../reward/reward.js';
 import type { RunEvent, Split } from '../run/events.js';
-import { keepInvalidSamples } from '../run/inspection-files.js';
 import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
-import type { PackedPrompt, ScoringRun } from './run.js';
+import type { ScoringRun } from './run.js';
+import type { PackedPrompt } from './packed-prompt.js';
 import type { Completion } from './sample.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { synthesize } from './synthesize.js';
-import { tally } from './tally.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
@@ -32,9 +31,7 @@ export interface Scoring {
   add(completion: Completion): void;
   /**
    * Waits for all scores: `scored[i][sampleIndex]` of the ith prompt.
-   * @throws Error naming prompt and sample when a scorer fails for a reason that is not the sample's own; with the reasons when none of
-   *   the completions could be scored; naming the first, when a reward is NaN or an infinity: those samples are kept in
-   *   invalid_rewards.json in the output directory
+   * @throws Error naming prompt and sample when a scorer fails for a reason that is not the sample's own
    */
   finish(progress: Pick<Progress, 'iteration' | 'split'>): AsyncGenerator<RunEvent, ScoredCompletion[][]>;
   /** Starts nothing new and waits for what is under way, so that what scoring works with can be closed. */
@@ -50,7 +47,7 @@ interface Heard {
 /**
  * Scores completions of a split's prompts in the order they end. Those that end together have similar lengths, so that making their audio
  * together wastes little on padding. A completion that cannot be scored for a reason of its own is dropped with the reason; whatever else
- * fails, and a score that is no number, stops the run.
+ * fails stops the run.
  */
 export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: Scored): Scoring {
   const scored = new Map(prompts.map((prompt): [PackedPrompt, ScoredCompletion[]] => [prompt, []]));
@@ -121,16 +118,7 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
         throwIfFailed();
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
-      await refuseInvalid(run, split, scored, progress.iteration);
-      const all = [...scored.values()];
-      refuseUnlikeDetails(run.reward, all.flat());
-      const { rewards, lengths, droppedReasons } = tally(all);
-      if (rewards.length === 0) {
-        throw new Error(
-          `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`,
-        );
-      }
-      return all;
+      return [...scored.values()];
     },
     async close() {
       stop.abort();
@@ -212,45 +200,6 @@ async function measureAll(guards: readonly Guard[], sample: Sample): Promise<Gua
     result instanceof UnscorableSample ? [] : Object.entries(result),
   );
   return Object.fromEntries(figures.filter(([, value]) => Number.isFinite(value)));
-}
-
-/** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
-async function refuseInvalid(
-  run: ScoringRun,
-  split: Split,
-  scored: ReadonlyMap<PackedPrompt, ScoredCompletion[]>,
-  iteration: number,
-): Promise<void> {
-  const samples = [...scored].flatMap(([{ index: prompt, item }, completions]) =>
-    completions.flatMap(({ codes, invalid }, sample) =>
-      invalid === undefined ? [] : [{ prompt, sample, item, codes, invalid }],
-    ),
-  );
-  if (samples.length === 0) return;
-  const { name } = run.reward;
-  const file = await keepInvalidSamples(run.directories.outputDirectory, {
-    iteration,
-    split,
-    reward: name,
-    samples,
-  });
-  const [{ prompt, sample, invalid, item }] = samples;
-  const others = samples.length > 1 ? ` (and ${samples.length - 1} more)` : '';
-  throw new Error(
-    `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number: ${invalid}${others}; nothing was saved of it, the samples are in ${file}`,
-  );
-}
-
-/** A data file has the same columns for every pair. */
-function refuseUnlikeDetails({ name }: Reward, completions: readonly ScoredCompletion[]): void {
-  const named = completions.flatMap((completion) =>
-    completion.reward === null ? [] : [Object.keys(completion.details).sort().join(', ') || 'none'],
-  );
-  const other = named.find((names) => names !== named[0]);
-  if (other !== undefined)
-    throw new Error(
-      `the ${name} reward gives some samples the details ${named[0]} and others ${other}; give all of them the same`,
-    );
 }
 
 function speechOf({ partner, codec, signal, reward }: ScoringRun) {

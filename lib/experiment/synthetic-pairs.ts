@@ -1,7 +1,7 @@
 import { uniformStream } from '../random.js';
 import { countEvenTokens } from '../reward/even-token.js';
 import { formatTokens, type PreferenceRow } from '../run/data-file.js';
-import type { PackedPrompt } from './run.js';
+import type { PackedPrompt } from './packed-prompt.js';
 
 const SHORTEST_CHARACTERS = 50;
 const LONGEST_CHARACTERS = 1024;

@@ -1,7 +1,8 @@
 import type { PreferencePair } from '../dpo/trainer.js';
 import { packCompletion } from '../policy/pack.js';
 import { packPairs, type PreferenceRow } from '../run/data-file.js';
-import type { PackedPrompt, Run } from './run.js';
+import type { Run } from './run.js';
+import type { PackedPrompt } from './packed-prompt.js';
 
 /** A preference pair, as it goes from the samples to the data file, to audio and to training. */
 export interface TrainingPair {

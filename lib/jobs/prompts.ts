@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { loadPrompts, type Prompts } from '../data/prompts.js';
-import type { PackedPrompt } from '../experiment/run.js';
+import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { resolveModelDirectory } from '../package-root.js';
 import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';

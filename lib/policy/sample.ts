@@ -10,6 +10,8 @@ export interface SamplingOptions extends SamplingRules {
   seed: number;
   /** Longest completion in codes; a completion that reaches it is marked unfinished. */
   maxNewTokens: number;
+  /** What the first prompt and each prompt's first sample are numbered in their keys; default 0 and 0. */
+  first?: { prompt: number; sample: number };
   signal?: AbortSignal;
 }
 
@@ -46,7 +48,7 @@ export function openSampler(policy: Policy, device: Device): Sampler {
 
   async function* sample(
     prompts: readonly (readonly number[])[],
-    { samplesPerPrompt, seed, maxNewTokens, signal, ...rules }: SamplingOptions,
+    { samplesPerPrompt, seed, maxNewTokens, first: from, signal, ...rules }: SamplingOptions,
   ): AsyncGenerator<SamplingEvent> {
     const total = prompts.length * samplesPerPrompt;
     const promptsAtOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / samplesPerPrompt));
@@ -54,7 +56,11 @@ export function openSampler(policy: Policy, device: Device): Sampler {
     for (let start = 0; start < prompts.length; start += promptsAtOnce) {
       const part = prompts.slice(start, start + promptsAtOnce);
       const keys = part.flatMap((_, i) =>
-        Array.from({ length: samplesPerPrompt }, (_unused, j) => [seed, start + i, j]),
+        Array.from({ length: samplesPerPrompt }, (_unused, j) => [
+          seed,
+          (from?.prompt ?? 0) + start + i,
+          (from?.sample ?? 0) + j,
+        ]),
       );
       const steps = writer.generate(part, {
         samplesPerPrompt,

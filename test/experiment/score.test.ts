@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { createAudioExamples } from '../../lib/experiment/audio-examples.js';
+import { checkScored } from '../../lib/experiment/check-scored.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
 import { recordRun } from '../../lib/run/record.js';
@@ -57,7 +58,10 @@ async function scoreAll(run: Run, completions: number[][][], guards?: Guard[]) {
   const finishing = scoring.finish({ iteration: 0 });
   for (;;) {
     const { done, value } = await finishing.next();
-    if (done) return { scored: value, events };
+    if (done) {
+      await checkScored(run, { iteration: 0, split: 'train', prompts: run.train, scored: value });
+      return { scored: value, events };
+    }
     events.push(value);
   }
 }
