@@ -245,10 +245,17 @@ const REASONS: Record<string, string> = {
   ENOENT: 'there is no such folder, and none can be made',
 };
 
-/** Why the system could not write, as an Error with one sentence whose cause has the code; any other error as it is. */
-export function explainWriteError(error: unknown, folder: string): unknown {
+/**
+ * Why the system could not write, as an Error with one sentence whose cause has the code; any other error as it is.
+ * @param remedy ends the sentence
+ */
+export function explainWriteError(
+  error: unknown,
+  folder: string,
+  remedy = 'choose another with --output',
+): unknown {
   const code = (error as NodeJS.ErrnoException).code;
   const reason = code === undefined ? undefined : (REASONS[code] ?? code);
   if (reason === undefined) return error;
-  return new Error(`cannot write to ${folder}: ${reason}; choose another with --output.`, { cause: error });
+  return new Error(`cannot write to ${folder}: ${reason}; ${remedy}.`, { cause: error });
 }

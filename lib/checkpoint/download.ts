@@ -15,6 +15,11 @@ export interface DownloadOptions {
   /** The same by the name that Git gives the content. */
   gitHash?: string;
   headers?: Readonly<Record<string, string>>;
+  /**
+   * The server belongs to the run (default false): HF_HUB_OFFLINE and the environment's proxies, which are for the world outside, do not
+   * count.
+   */
+  isOwnServer?: boolean;
   /** `totalBytes` is undefined where the server does not tell. */
   onProgress?: (receivedBytes: number, totalBytes: number | undefined) => void;
   signal?: AbortSignal;
@@ -38,10 +43,12 @@ export function isOffline(): boolean {
  * call, if the file's hash is known. Several calls and processes may download the same file: each ends with all of it.
  *
  * @throws Error with the URL when the server has no such file or refuses it, cannot be reached, or sends another file than the hash
- * says, or a web page; when HF_HUB_OFFLINE forbids downloads; when the file cannot be written
+ * says, or a web page; when HF_HUB_OFFLINE forbids downloads; when the file cannot be written. `downloadProblemOf` tells the first three
+ * apart.
  */
 export async function downloadFile(url: string, path: string, options: DownloadOptions = {}): Promise<void> {
-  if (isOffline()) throw new Error(`${url}: not downloaded, because ${OFFLINE} is set`);
+  if (isOffline() && !options.isOwnServer)
+    throw new Error(`${url}: not downloaded, because ${OFFLINE} is set`);
   checkAddress(url, 'the address to download from');
   const target = resolve(path);
   const isCheckable = (options.sha256 ?? options.gitHash) !== undefined;
@@ -55,7 +62,7 @@ export async function downloadFile(url: string, path: string, options: DownloadO
       await rm(part, { force: true });
       // What was taken up may have been damaged, or of another file.
       if (isResumed) return await downloadFile(url, path, options);
-      throw new Error(`${url}: refused: ${wrong}`);
+      throw new Error(`${url}: refused: ${wrong}`, { cause: new OtherContent(wrong) });
     }
     await rename(part, target);
   } catch (error) {
@@ -66,6 +73,27 @@ export async function downloadFile(url: string, path: string, options: DownloadO
   } finally {
     releaseTemporary(part);
   }
+}
+
+class OtherContent extends Error {}
+
+/** The server says no; `status` is HTTP's. */
+class Refusal extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/** What `downloadFile` failed by; undefined where it is not the server's. */
+export function downloadProblemOf({
+  cause,
+}: Error): 'unreachable' | 'other-content' | { status: number } | undefined {
+  if (cause instanceof Unreachable) return 'unreachable';
+  if (cause instanceof OtherContent) return 'other-content';
+  return cause instanceof Refusal ? { status: cause.status } : undefined;
 }
 
 /** Where a call that gives up leaves what has come. */
@@ -115,8 +143,9 @@ async function gitHashOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Where the connection broke, or the server was too busy: worth another try. */
-class Interruption extends Error {}
+/** The connection broke, or the server was too busy: worth another try. */
+const interruption = (message: string, cause?: unknown) =>
+  new Unreachable(message, { cause, isInterruption: true });
 
 async function receiveAll(url: string, part: string, options: DownloadOptions): Promise<void> {
   // What has come stays; flag "a+" would write at the end only.
@@ -129,9 +158,10 @@ async function receiveAll(url: string, part: string, options: DownloadOptions): 
         await receive(url, file, before, options);
         return await file.sync();
       } catch (error) {
-        if (!(error instanceof Interruption)) throw error;
+        if (!(error instanceof Unreachable)) throw error;
         fruitless = (await file.stat()).size > before ? 0 : fruitless + 1;
-        if (fruitless === MAX_FRUITLESS_TRIES) throw new Error(`${url}: ${error.message}`, { cause: error });
+        if (!error.isInterruption || fruitless === MAX_FRUITLESS_TRIES)
+          throw new Error(`${url}: ${error.message}`, { cause: error });
         await sleep(FIRST_PAUSE_MS * 2 ** fruitless, undefined, { signal: options.signal });
       }
     }
@@ -147,15 +177,11 @@ async function receive(
   start: number,
   options: DownloadOptions,
 ): Promise<void> {
-  const { onProgress, signal } = options;
+  const { onProgress, signal, isOwnServer: isDirect } = options;
   const range = start > 0 && { Range: `bytes=${start}-` };
   // Compressed on the way, a part of the file could not be asked for.
   const headers = { 'Accept-Encoding': 'identity', ...options.headers, ...range };
-  const response = await fetchFromWeb(url, { headers, signal }).catch((error: unknown) => {
-    if (!(error instanceof Unreachable)) throw error;
-    if (error.isInterruption) throw new Interruption(error.message, { cause: error });
-    throw new Error(`${url}: ${error.message}`, { cause: error });
-  });
+  const response = await fetchFromWeb(url, { headers, signal, isDirect });
   if (response.status === 416 && start > 0) {
     // What is there is no beginning of this file.
     await response.body?.cancel();
@@ -165,8 +191,8 @@ async function receive(
   if (!response.ok || !response.body) {
     await response.body?.cancel();
     const answer = `the server answers ${response.status} ${response.statusText}`.trim();
-    if (response.status >= 500 || response.status === 429) throw new Interruption(answer);
-    throw new Error(`${url}: ${answer}`);
+    if (response.status >= 500 || response.status === 429) throw interruption(answer);
+    throw new Error(`${url}: ${answer}`, { cause: new Refusal(answer, response.status) });
   }
   // A server may send the whole file whatever part was asked for.
   let at = response.status === 206 ? start : 0;
@@ -190,6 +216,6 @@ async function* uninterrupted(
     for await (const chunk of body) yield chunk;
   } catch (error) {
     signal?.throwIfAborted();
-    throw new Interruption(`the connection broke (${reasonOf(error)})`, { cause: error });
+    throw interruption(`the connection broke (${reasonOf(error)})`, error);
   }
 }

@@ -54,17 +54,23 @@ const indexSchema = z.object({
   weight_map: z.record(z.string(), z.string().regex(/^[^/\\]+$/)),
 });
 
+/**
+ * Which file each tensor of a model in shards is in, by their names.
+ * @throws Error naming the index where it is none
+ */
+export async function readIndex(index: string): Promise<Map<string, string>> {
+  const content = indexSchema.safeParse(await readJsonFile(index));
+  if (content.success) return new Map(Object.entries(content.data.weight_map));
+  throw new Error(`${index}: weight_map must map tensor names to weight files of the same folder.`);
+}
+
 async function readShards(
   directory: string,
   indexName: string,
   read: (path: string) => Promise<Tensors>,
 ): Promise<Tensors> {
   const index = join(directory, indexName);
-  const content = indexSchema.safeParse(await readJsonFile(index));
-  if (!content.success) {
-    throw new Error(`${index}: weight_map must map tensor names to weight files of the same folder.`);
-  }
-  const fileOf = new Map(Object.entries(content.data.weight_map));
+  const fileOf = await readIndex(index);
   const tensors: Tensors = new Map();
   for (const file of new Set(fileOf.values())) {
     for (const [name, tensor] of await read(join(directory, file))) {

@@ -17,20 +17,20 @@ export class Unreachable extends Error {
  * HF_HUB_DOWNLOAD_TIMEOUT seconds (default 10). A web page is no answer: no file that is asked for here is one, and networks that want a
  * person to sign in send theirs in place of any file.
  *
+ * @param init.isDirect through no proxy, whatever the environment says
  * @throws Unreachable, or the signal's reason
  */
 export async function fetchFromWeb(
   url: string,
-  init: { headers?: HeadersInit; signal?: AbortSignal } = {},
+  init: { headers?: HeadersInit; signal?: AbortSignal; isDirect?: boolean } = {},
 ): Promise<Response> {
   const headers: Record<string, string> = {};
   new Headers(init.headers).forEach((value, name) => (headers[name] = value));
-  const answer = await fetch(url, { headers, signal: init.signal, dispatcher: createDispatcher() }).catch(
-    (error: unknown) => {
-      init.signal?.throwIfAborted();
-      throw unreachable(error, url);
-    },
-  );
+  const dispatcher = createDispatcher(init.isDirect);
+  const answer = await fetch(url, { headers, signal: init.signal, dispatcher }).catch((error: unknown) => {
+    init.signal?.throwIfAborted();
+    throw unreachable(error, url, init.isDirect);
+  });
   const { status, statusText } = answer;
   // Of Node.js's own class, by which libraries know an answer.
   const response = new Response(answer.body as BodyInit | null, {
@@ -46,13 +46,13 @@ export async function fetchFromWeb(
 }
 
 /** Made for each request, so that a changed environment counts at once. */
-function createDispatcher(): Agent {
+function createDispatcher(isDirect = false): Agent {
   const timeoutMs = 1000 * patienceSeconds();
   const times = { connectTimeout: timeoutMs, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
   const pool = (origin: string | URL, options: object) => new Pool(origin, { ...options, ...times });
   return new Agent({
     factory(origin, options) {
-      const proxy = proxyFor(String(origin));
+      const proxy = isDirect ? undefined : proxyFor(String(origin));
       if (!proxy) return pool(origin, options);
       const tls = { timeout: timeoutMs };
       return new ProxyAgent({
@@ -69,9 +69,9 @@ function createDispatcher(): Agent {
 }
 
 /** Why a request failed, or reading its answer. */
-export function unreachable(error: unknown, url: string): Unreachable {
+export function unreachable(error: unknown, url: string, isDirect = false): Unreachable {
   const isInterruption = INTERRUPTIONS.includes(causeOf(error).code ?? '');
-  return new Unreachable(`cannot be reached (${reasonOf(error)}${throughProxy(url)})`, {
+  return new Unreachable(`cannot be reached (${reasonOf(error)}${isDirect ? '' : throughProxy(url)})`, {
     cause: error,
     isInterruption,
   });

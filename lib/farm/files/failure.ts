@@ -1,0 +1,38 @@
+/** Why a worker could not get a model's folder, so that it can tell what to do next. */
+import { explainWriteError } from '../../checkpoint/atomic.js';
+
+/**
+ * - `disk`: this machine cannot keep the files; the error's cause has the system's code, ENOSPC where the disk is full
+ * - `unreachable`: the trainer's server does not answer, or there is none
+ * - `withdrawn`: it answers, and does not offer the folder to this worker: the run has gone on or was started anew
+ * - `other-content`: what it sends is not what the hash says
+ */
+export type FetchProblem = 'disk' | 'unreachable' | 'withdrawn' | 'other-content';
+
+/** A plain Error: its sentence is for the person. */
+export function fetchFailure(problem: FetchProblem, sentence: string, cause?: unknown): Error {
+  return Object.assign(new Error(sentence, { cause }), { problem });
+}
+
+/** The problem of an error that `fetchFolder` threw; undefined for any other error. */
+export function fetchProblemOf(error: unknown): FetchProblem | undefined {
+  return error instanceof Error && 'problem' in error ? (error.problem as FetchProblem) : undefined;
+}
+
+/** An error of the disk as a failure; any other as it is. */
+export function explainDisk(error: unknown, folder: string, missingBytes: number): unknown {
+  if (fetchProblemOf(error) !== undefined) return error;
+  const cause = [error, (error as Error).cause].find(isOfSystem);
+  if (cause === undefined) return error;
+  const remedy = `the files that are missing take ${formatMegabytes(missingBytes)}: make room there, or name another folder with XDG_CACHE_HOME`;
+  return fetchFailure('disk', (explainWriteError(cause, folder, remedy) as Error).message, cause);
+}
+
+/** ENOSPC and the like; Node.js' own codes begin with ERR_. */
+function isOfSystem(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && /^E[A-Z\d]+$/.test(String(error.code));
+}
+
+export function formatMegabytes(bytes: number): string {
+  return bytes < 1e6 ? `${bytes} bytes` : `${Math.ceil(bytes / 1e6)} MB`;
+}
