@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
+import type { GivenWorkers } from '../farm/option.js';
 import { isBuiltIn, rewardNames } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { parseIndices } from '../run/checkpoint-path.js';
@@ -10,8 +11,9 @@ import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
 import { display } from './render.js';
 import { sayOnStderr } from './standard-streams.js';
+import { givenWorkers, workersOptions } from './workers-option.js';
 
-interface EvaluationOptions extends DeviceOptions {
+interface EvaluationOptions extends DeviceOptions, GivenWorkers {
   reward: string;
   rewardModel: OpinionModel;
   split: 'train' | 'test';
@@ -68,6 +70,7 @@ export function evalCommand(signal: AbortSignal): Command {
         file = yield* evaluateCheckpoint(parameters, {
           ...evaluation,
           ...chosen,
+          ...givenWorkers(options),
           reward,
           signal,
           onNotice: sayOnStderr,
@@ -76,6 +79,6 @@ export function evalCommand(signal: AbortSignal): Command {
       await display(evaluating(), signal);
       process.stdout.write(`${relative(process.cwd(), file)}\n`);
     });
-  for (const option of deviceOptions()) command.addOption(option);
+  for (const option of [...deviceOptions(), ...workersOptions()]) command.addOption(option);
   return command;
 }

@@ -13,6 +13,7 @@ import { scoreRecordings } from './score.js';
 import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
+import type { GivenWorkers } from '../farm/option.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment } from '../jobs/experiment.js';
@@ -24,6 +25,8 @@ import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
 import { sayOnStderr } from './standard-streams.js';
+import { workerCommand } from './worker.js';
+import { givenWorkers, workersOptions } from './workers-option.js';
 
 const EXPERIMENTS: Record<RewardName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
@@ -32,6 +35,8 @@ const EXPERIMENTS: Record<RewardName, string> = {
 };
 
 const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
+
+type OwnRunOptions = DeviceOptions & GivenWorkers & { reward: string; output: string };
 
 /**
  * Runs one command line.
@@ -79,13 +84,17 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
         'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made',
         '.',
       )
-      .action(async (options: Record<string, unknown> & DeviceOptions & { output: string }) => {
-        const parameters = parametersFromOptions(reward, options);
-        await using chosen = await openChosen(options, signal);
-        const given = { ...chosen, root: options.output, signal, onNotice: sayOnStderr };
-        await run(runExperiment(parameters, given), { reward, signal });
-      });
-    for (const option of [...parameterOptions(reward), ...deviceOptions()]) command.addOption(option);
+      .action(
+        async (options: Record<string, unknown> & DeviceOptions & GivenWorkers & { output: string }) => {
+          const parameters = parametersFromOptions(reward, options);
+          await using chosen = await openChosen(options, signal);
+          const where = { ...chosen, ...givenWorkers(options) };
+          const given = { ...where, root: options.output, signal, onNotice: sayOnStderr };
+          await run(runExperiment(parameters, given), { reward, signal });
+        },
+      );
+    for (const option of [...parameterOptions(reward), ...deviceOptions(), ...workersOptions()])
+      command.addOption(option);
   }
 
   const own = program
@@ -93,12 +102,13 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
     .description('train the policy by a reward of your own, see docs/adding-a-reward.md')
     .requiredOption('--reward <source>', OWN_REWARD)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
-    .action(async ({ reward: source, ...options }: { reward: string; output: string } & DeviceOptions) => {
+    .action(async ({ reward: source, ...options }: OwnRunOptions) => {
       const reward = await endedBy(signal, loadReward(source));
       const parameters = parametersFromOptions(reward.name, { ...options });
       await using chosen = await openChosen(options, signal);
       const experiment = runExperiment(parameters, {
         ...chosen,
+        ...givenWorkers(options),
         root: options.output,
         reward,
         signal,
@@ -106,32 +116,35 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       });
       await run(experiment, { reward: reward.name, source, signal });
     });
-  for (const option of [...parameterOptions('own'), ...deviceOptions()]) own.addOption(option);
+  for (const option of [...parameterOptions('own'), ...deviceOptions(), ...workersOptions()])
+    own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
-  for (const command of [trainCommand(signal), evalCommand(signal), prepareCommand(signal), doctor]) {
-    program.addCommand(command.copyInheritedSettings(program));
-  }
+  const elsewhere = [trainCommand, evalCommand, prepareCommand, workerCommand].map((make) => make(signal));
+  for (const command of [...elsewhere, doctor]) program.addCommand(command.copyInheritedSettings(program));
 
   const [device, tf32] = deviceOptions();
-  program
+  const resuming = program
     .command('resume')
     .description('go on with a run that was interrupted, from what is complete on disk')
     .argument('<folder>', 'model_output/MMDD-HHMM or output/MMDD-HHMM')
     .option('--reward <source>', `${OWN_REWARD}; the one that the run began with`)
     .addOption(device.default(undefined, 'the one in run.json'))
     .addOption(tf32.default(undefined))
-    .action(async (folder: string, options: { reward?: string } & Partial<DeviceOptions>) => {
+    .action(async (folder: string, options: { reward?: string } & Partial<DeviceOptions> & GivenWorkers) => {
       const { reward: source } = options;
       const { record } = await readRun(folder);
       const reward = source === undefined ? undefined : await endedBy(signal, loadReward(source));
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
       const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
       await using chosen = isNamed ? await openChosen(named, signal) : null;
-      const resumed = resumeExperiment(folder, { ...chosen, reward, signal, onNotice: sayOnStderr });
+      const where = { ...chosen, ...givenWorkers(options) };
+      const resumed = resumeExperiment(folder, { ...where, reward, signal, onNotice: sayOnStderr });
       await run(resumed, { reward: record.parameters.reward, source, signal });
     });
+
+  for (const option of workersOptions()) resuming.addOption(option);
 
   program
     .command('report')

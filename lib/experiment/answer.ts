@@ -1,14 +1,14 @@
 /** Sampling and scoring in this process. */
 import { meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { RunEvent } from '../run/events.js';
-import { checkScored } from './check-scored.js';
+import { checkScored, type CheckedRun } from './check-scored.js';
 import type { Farm, GuardChoice, SampleAnswer, SampleRequest } from './farm.js';
 import type { Run, SamplingRun, ScoringRun } from './run.js';
 import { sampleCompletions } from './sample.js';
 import { createScoring } from './score.js';
 
 /** What sampling and scoring in this process work on. */
-export type LocalRun = SamplingRun & ScoringRun & Pick<Run, 'clock'> & Partial<Pick<Run, 'guards'>>;
+export type LocalRun = SamplingRun & ScoringRun & CheckedRun & Pick<Run, 'clock'> & Partial<Pick<Run, 'guards'>>;
 
 /** The run's own farm, or this process: completions are scored while others are still being sampled. */
 export function farmOf(run: LocalRun & Pick<Run, 'farm'>): Farm {

@@ -1,8 +1,8 @@
 /** Scores that a run cannot go on with. */
 import type { Reward } from '../reward/reward.js';
+import type { RunDirectories } from '../run/directories.js';
 import type { Split } from '../run/events.js';
 import { keepInvalidSamples } from '../run/inspection-files.js';
-import type { ScoringRun } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
@@ -15,6 +15,12 @@ export interface Answers {
   scored: readonly ScoredCompletion[][];
 }
 
+/** Where samples with invalid rewards are kept, and whose rewards they are. */
+export interface CheckedRun {
+  directories: Pick<RunDirectories, 'outputDirectory'>;
+  reward: Pick<Reward, 'name'>;
+}
+
 /**
  * Refuses scores that a run cannot go on with.
  *
@@ -22,7 +28,7 @@ export interface Answers {
  *   directory; when some samples have other details than the rest; with the reasons when none of the completions could be scored
  */
 export async function checkScored(
-  run: Pick<ScoringRun, 'directories'> & { reward: Pick<Reward, 'name'> },
+  run: CheckedRun,
   answers: Answers,
 ): Promise<void> {
   await refuseInvalid(run, answers);
@@ -37,7 +43,7 @@ export async function checkScored(
 
 /** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
 async function refuseInvalid(
-  { directories, reward: { name } }: Parameters<typeof checkScored>[0],
+  { directories, reward: { name } }: CheckedRun,
   { iteration, split, prompts, scored }: Answers,
 ): Promise<void> {
   const samples = scored.flatMap((completions, i) =>

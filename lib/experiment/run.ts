@@ -55,6 +55,4 @@ export interface SamplingRun extends Pick<Run, 'sampler' | 'signal'> {
 }
 
 /** What scoring works on; where nothing asks for sound, without partner and codec. */
-export interface ScoringRun extends Pick<Run, 'reward' | 'signal'>, Partial<Pick<Run, 'partner' | 'codec'>> {
-  directories: Pick<RunDirectories, 'outputDirectory'>;
-}
+export type ScoringRun = Pick<Run, 'reward' | 'signal'> & Partial<Pick<Run, 'partner' | 'codec'>>;

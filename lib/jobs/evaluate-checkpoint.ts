@@ -15,13 +15,15 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
+import type { GivenWorkers } from '../farm/option.js';
+import { openFarm, openQueue } from './open-farm.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward } from './scorers.js';
 import type { OnNotice } from '../notice.js';
 
 /** What an evaluation is of, where it goes and how it is ended. */
-export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice {
+export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, GivenWorkers {
   /** Gets new folders for the result where the policy is no run's. */
   root: string;
   /** In place of the one that the parameters name; the evaluation is written under its name. */
@@ -62,6 +64,8 @@ export async function* evaluateCheckpoint(
     await using scorer = await openReward(parameters, options.reward, { device, onNotice });
     const speaks = scorer.reward.listens ?? true;
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
+    const asked = { parameters, device, ...model, reward: scorer.reward };
+    await using queue = await openQueue(asked, options);
     const { outputDirectory } = known ?? (await createRunDirectories(options.root, new Date()));
     path = join(outputDirectory, known?.name ?? (await nameIn(outputDirectory)));
     const clock = createWorkClock();
@@ -74,11 +78,14 @@ export async function* evaluateCheckpoint(
       signal,
     };
     const chosen = indices.map((index) => prompts[index]);
-    const events = evaluateSplit(run, iteration, split, chosen, samplesPerPrompt);
+    await using farm = await openFarm(queue, run, path, policy.directory);
+    const farmed = { ...run, farm: farm?.farm };
+    const events = evaluateSplit(farmed, iteration, split, chosen, samplesPerPrompt);
     for await (const event of clock.whileRead(events)) {
       if (event.type === 'evaluated') await writeEvaluation(path, description, event);
       yield event;
     }
+    farm?.setOver();
   }
 
   async function* evaluateLocked({ outputDirectory }: RunDirectories): AsyncGenerator<RunEvent> {

@@ -17,12 +17,14 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
+import type { GivenWorkers } from '../farm/option.js';
+import { openFarm, openQueue, type OpenQueue } from './open-farm.js';
 import { checkTrainingFits, openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts } from './prompts.js';
 import { openScorers } from './scorers.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
-export interface RunOptions extends GivenDevice {
+export interface RunOptions extends GivenDevice, GivenWorkers {
   root: string;
   directories?: RunDirectories;
   signal?: AbortSignal;
@@ -55,9 +57,17 @@ export async function* runExperiment(
   const { root, signal } = options;
   await using opened = await openExperiment(parameters, options);
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
-  const run: Run = { ...opened, directories, clock: createWorkClock(), signal };
+  const inputs = { ...opened, directories, clock: createWorkClock(), signal };
+  await using farm = await openFarm(
+    opened.queue,
+    inputs,
+    directories.outputDirectory,
+    opened.policy.directory,
+  );
+  const run: Run = { ...inputs, farm: farm?.farm };
   const recording = () => recordRun(iterate(run), { ...run, own: listOwn(options) });
   yield* run.clock.whileRead(whileLocked(directories.modelDirectory, recording));
+  farm?.setOver();
 }
 
 /** Which parts are given. A built-in reward is known by its name. */
@@ -80,12 +90,16 @@ export function namedAfter(parameters: Parameters, reward: Reward | undefined): 
 const ENDS = 2;
 
 /** What an experiment works on, apart from where it writes. */
-export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal'> & AsyncDisposable;
+export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal' | 'farm'> &
+  AsyncDisposable & {
+    /** Where workers are asked for. */
+    queue?: OpenQueue;
+  };
 
 /** Opens model, prompts, reward and guards of an experiment. */
 export function openExperiment(
   given: Parameters,
-  own: OwnParts & GivenDevice & Pick<RunOptions, 'signal' | 'onNotice'>,
+  own: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
     const parameters = namedAfter(given, own.reward);
@@ -111,13 +125,12 @@ export function openExperiment(
     opened.push(() => model[Symbol.asyncDispose]());
     const scorers = await openScorers(parameters, model.codec, { ...own, device });
     opened.push(() => scorers[Symbol.asyncDispose]());
+    const run = { ...model, ...prompts, ...scorers, device, computing, parameters };
+    const queue = await openQueue(run, own);
+    if (queue) opened.push(() => queue[Symbol.asyncDispose]());
     return {
-      ...model,
-      ...prompts,
-      ...scorers,
-      device,
-      computing,
-      parameters,
+      ...run,
+      queue,
       [Symbol.asyncDispose]: () => releaseAll(opened),
     };
   });

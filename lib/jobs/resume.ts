@@ -17,6 +17,8 @@ import {
   type OwnPart,
   type RunRecord,
 } from '../run/run-files.js';
+import type { GivenWorkers } from '../farm/option.js';
+import { openFarm } from './open-farm.js';
 import { createWorkClock } from '../run/work-clock.js';
 
 /**
@@ -32,7 +34,7 @@ import { createWorkClock } from '../run/work-clock.js';
  */
 export async function* resumeExperiment(
   directory: string,
-  options: OwnParts & GivenDevice & Pick<RunOptions, 'signal' | 'onNotice'> = {},
+  options: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'> = {},
 ): AsyncGenerator<RunEvent> {
   const { signal } = options;
   const { directories } = await readRun(directory);
@@ -52,13 +54,21 @@ export async function* resumeExperiment(
       const { weights } = await loadPretrained(policy, [opened.policy.architecture]);
       for (const [name, tensor] of weights) opened.policy.weights.set(name, tensor);
     }
-    const inputs: Run = { ...opened, directories, clock: createWorkClock(), signal };
+    const parts = { ...opened, directories, clock: createWorkClock(), signal };
+    await using farm = await openFarm(
+      opened.queue,
+      parts,
+      outputDirectory,
+      policy ?? opened.policy.directory,
+    );
+    const inputs: Run = { ...parts, farm: farm?.farm };
     const earlier = await cutRecord(directories, record, kept);
     const device = describeRunDevice(opened.computing!);
     if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
     yield* events.slice(0, kept);
     const going = recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
     yield* inputs.clock.whileRead(going);
+    farm?.setOver();
   });
 }
 

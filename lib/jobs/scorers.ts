@@ -1,6 +1,7 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
+import type { GuardName, Terms } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
@@ -85,6 +86,41 @@ export function openScorers(
       guards.push(levelGuard);
     }
     return { reward, guards, notices, ...closing };
+  });
+}
+
+/** Reward and guards by name, as a run tells its workers. */
+export type NamedScorers = Pick<Terms, 'reward' | 'guards' | 'transcriber'>;
+
+/**
+ * Opens a run's reward and guards for a worker: those very ones, in the run's order.
+ *
+ * @param options.reward the run's, where it is a person's own
+ * @throws Error as `openReward`, for what any of them lacks
+ */
+export function openNamedScorers(
+  { reward: named, guards: names, transcriber }: NamedScorers,
+  codec: Codec | undefined,
+  options: { reward?: Reward; device: Device; onNotice?: OnNotice },
+): Promise<Omit<Scorers, 'notices'>> {
+  return openParts(async (opened) => {
+    const device = openScorersDevice(options.device, opened);
+    const { onNotice } = options;
+    const reward =
+      options.reward ??
+      (await openBuiltIn({ reward: named.name, rewardModel: named.rewardModel }, device, onNotice));
+    const open = async (name: GuardName): Promise<Guard> => {
+      if (name === 'level') return levelGuard;
+      if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);
+      if (name === 'fidelity') return fidelityGuard(codec);
+      if (name !== 'wer') return opinionGuard(await openOpinionScorer(name, { device, onNotice }));
+      const { transcribe, dispose } = await openTranscriber({ model: transcriber!, onNotice });
+      opened.push(() => dispose());
+      return wordGuard(transcribe, codec);
+    };
+    const guards: Guard[] = [];
+    for (const name of names) guards.push(await open(name));
+    return { reward, guards, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
 

@@ -1,11 +1,24 @@
 /** A reward of a person's own, from where a command line names it. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { hashFile } from '../checkpoint/atomic.js';
 import { noSuchReward } from './built-in.js';
 import { checkReward } from './check.js';
 import { rewardAt } from './from-address.js';
 import type { Reward } from './reward.js';
+
+/** By the rewards that were loaded: the SHA-256 of the file or of the address. */
+const origins = new WeakMap<Reward, string>();
+
+/**
+ * By what a reward that was loaded is known elsewhere: the SHA-256 of its file, or of its address. What a file imports is not in it. Undefined for a
+ * reward that was made in this process.
+ */
+export function originOf(reward: Reward): string | undefined {
+  return origins.get(reward);
+}
 
 /**
  * Loads a reward.
@@ -15,7 +28,11 @@ import type { Reward } from './reward.js';
  * @throws Error in one sentence when there is none, or it is no reward
  */
 export async function loadReward(source: string): Promise<Reward> {
-  if (/^https?:/i.test(source)) return rewardAt(source);
+  if (/^https?:/i.test(source)) {
+    const reward = await rewardAt(source);
+    origins.set(reward, createHash('sha256').update(source).digest('hex'));
+    return reward;
+  }
   const path = resolve(source);
   if (!existsSync(path)) {
     if (/[/\\]|\.\w+$/.test(source)) throw new Error(`there is no file ${source} to load a reward from.`);
@@ -24,7 +41,9 @@ export async function loadReward(source: string): Promise<Reward> {
   const module = await importModule(path, source);
   if (!('default' in module))
     throw new Error(`${source} has no default export: write "export default" before the reward.`);
-  return checkReward(module.default, `the default export of ${source}`);
+  const reward = checkReward(module.default, `the default export of ${source}`);
+  origins.set(reward, await hashFile(path));
+  return reward;
 }
 
 async function importModule(path: string, source: string): Promise<object> {

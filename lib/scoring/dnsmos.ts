@@ -55,6 +55,9 @@ const NETWORKS = {
   'model_v8.onnx': '9246480c58567bc6affd4200938e77eef49468c8bc7ed3776d109c07456f6e91',
 } as const;
 
+/** The files of its networks. */
+export const DNSMOS_FILES: readonly string[] = Object.keys(NETWORKS);
+
 /** Where DNSMOS's networks belong. */
 export const DNSMOS_PLACE: WeightsPlace = {
   metric: 'DNSMOS',

@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { hashFile } from '../checkpoint/atomic.js';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import type { MonoRecording } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
-import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
-import { loadNisqa } from './nisqa/nisqa.js';
+import { DNSMOS_FILES, DNSMOS_PLACE, DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
+import { findNisqaWeights, loadNisqa } from './nisqa/nisqa.js';
 import { checkRate } from './unscorable.js';
+import { findWeights } from './weights-path.js';
 
 export const opinionModels = ['nisqa', 'dnsmos'] as const;
 
@@ -23,6 +27,19 @@ export interface OpinionScorer {
   score(recording: MonoRecording): Promise<number>;
   /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
+}
+
+/**
+ * By what the weights of a network are known: the SHA-256 of NISQA's file, or over those of DNSMOS's files.
+ *
+ * @throws Error when they are not on this machine
+ */
+export async function hashOpinionWeights(model: OpinionModel): Promise<string> {
+  if (model === 'nisqa') return hashFile(await findNisqaWeights());
+  const folder = await findWeights(DNSMOS_PLACE);
+  const hash = createHash('sha256');
+  for (const name of DNSMOS_FILES) hash.update(await hashFile(join(folder, name)));
+  return hash.digest('hex');
 }
 
 /**

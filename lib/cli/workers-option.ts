@@ -1,0 +1,28 @@
+import { Option } from 'commander';
+import type { GivenWorkers } from '../farm/option.js';
+
+/** Names the queue where the command line does not: a command line with a password in it can be read by everybody on the machine. */
+export const WORKERS_VARIABLE = 'SPEECH_DPO_WORKERS';
+
+/** `--workers`, `--allow-mixed` and `--serve-at`, which every command has that samples and scores. */
+export function workersOptions(): Option[] {
+  return [
+    new Option(
+      '--workers <address>',
+      'have workers sample and score: the address of their queue, redis://HOST:PORT, rediss://... or postgres://..., see docs/scale-out.md',
+    ).env(WORKERS_VARIABLE),
+    new Option(
+      '--allow-mixed',
+      'let workers on other kinds of devices take part: numbers then depend on who did what',
+    ).default(false, 'off'),
+    new Option(
+      '--serve-at <host:port>',
+      'address of this machine at which workers fetch models; default: one that only this machine reaches',
+    ),
+  ];
+}
+
+/** What commander parses of {@link workersOptions}, as the library takes it. */
+export function givenWorkers({ workers, allowMixed, serveAt }: GivenWorkers): GivenWorkers {
+  return workers ? { workers, allowMixed, serveAt } : {};
+}

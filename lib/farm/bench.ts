@@ -1,0 +1,144 @@
+/**
+ * The process that computes for a worker. ONNX Runtime blocks the thread it computes on, and may crash or hang: the process that holds the
+ * queue's locks never computes, and ends this one where an item takes too long.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import type { OnNotice } from '../notice.js';
+import { reportSchema, type Fault, type Order, type Report } from './bench-protocol.js';
+import type { Offer, WorkerTraits } from './terms.js';
+
+/** An item, or a run, cannot be done on this worker. */
+export class BenchFault extends Error {
+  override name = 'BenchFault';
+
+  constructor(
+    readonly fault: Fault,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface Bench {
+  readonly device: string;
+  readonly traits: WorkerTraits;
+  /**
+   * Opens what a run needs; what was open for another is closed.
+   * @throws BenchFault saying why it cannot be had
+   */
+  open(run: string, offer: Offer): Promise<void>;
+  /**
+   * Does an item of the run that is open, one at a time.
+   * @returns its result and the seconds it took
+   * @throws BenchFault
+   */
+  do(id: string, data: unknown): Promise<{ result: unknown; seconds: number }>;
+  close(): Promise<void>;
+}
+
+export interface BenchOptions {
+  /** The module that computes, and its arguments. */
+  module: string;
+  args: readonly string[];
+  env: NodeJS.ProcessEnv;
+  /** After so long an item has hung. */
+  itemMs: number;
+  onNotice?: OnNotice;
+}
+
+/** How long the process may take to end when asked. */
+const PATIENCE_MS = 5000;
+
+type ReportOf<T extends Report['type']> = Extract<Report, { type: T }>;
+
+/**
+ * Starts the process and waits until it has its device.
+ *
+ * @throws Error in one sentence when it ends before, with what it said
+ */
+export async function openBench(options: BenchOptions): Promise<Bench> {
+  const { module, args, env, itemMs, onNotice } = options;
+  let current: { child: ChildProcess; ready: ReportOf<'ready'> } | undefined;
+  /** What the process is asked for, one thing at a time. */
+  let asked: { settle: (report: Report) => void; fail: (error: Error) => void } | undefined;
+
+  function start(): Promise<ReportOf<'ready'>> {
+    // Its words belong to this process's own, and Ctrl-C to this process alone.
+    const child = fork(module, args, { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+    return new Promise((resolve, reject) => {
+      child.on('message', (message) => {
+        const report = reportSchema.parse(message);
+        if (report.type === 'notice') onNotice?.(report.message);
+        else if (report.type === 'ready') {
+          current = { child, ready: report };
+          resolve(report);
+        } else asked?.settle(report);
+      });
+      child.on('error', reject);
+      child.on('exit', (code, signal) => {
+        if (current?.child === child) current = undefined;
+        const how = signal === null ? `code ${code}` : signal;
+        const error = new BenchFault('item', `the process that computes ended with ${how}`);
+        reject(error);
+        asked?.fail(error);
+      });
+    });
+  }
+
+  async function ask(order: Order, limitMs: number): Promise<Report> {
+    if (!current) await start();
+    const { child } = current!;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<Report>((settle, fail) => {
+        asked = { settle, fail };
+        timer = setTimeout(() => {
+          child.kill('SIGKILL');
+          fail(new BenchFault('item', `it took longer than ${Math.round(limitMs / 1000)} seconds`));
+        }, limitMs);
+        child.send(order, (error) => {
+          if (error) fail(new BenchFault('item', 'the process that computes has ended'));
+        });
+      });
+    } finally {
+      clearTimeout(timer);
+      asked = undefined;
+    }
+  }
+
+  /** Runs that are open now, as a new process has to open them again. */
+  let opened: { run: string; offer: Offer } | undefined;
+  async function openRun(run: string, offer: Offer): Promise<void> {
+    opened = undefined;
+    // Models may have to come through a slow network first.
+    const report = await ask({ type: 'open', run, offer }, 6 * itemMs);
+    if (report.type === 'refused') throw new BenchFault(report.fault, report.reason);
+    opened = { run, offer };
+  }
+
+  const { device, ...traits } = await start();
+  return {
+    device,
+    traits,
+    open: openRun,
+    async do(id, data) {
+      if (!current && opened) {
+        await start();
+        await openRun(opened.run, opened.offer);
+      }
+      const report = await ask({ type: 'item', id, data }, itemMs);
+      if (report.type === 'failed') throw new BenchFault(report.fault, report.reason);
+      const { result, seconds } = report as ReportOf<'result'>;
+      return { result, seconds };
+    },
+    async close() {
+      const { child } = current ?? {};
+      if (!child) return;
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.disconnect();
+      const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** A farm whose items are done by workers. */
+import type { Farm, SampleAnswer, SampleRequest } from '../experiment/farm.js';
+import { progressOf, sampledEvent } from '../experiment/answer.js';
+import { checkScored, type CheckedRun } from '../experiment/check-scored.js';
+import type { ScoredCompletion } from '../experiment/scored-completion.js';
+import type { RunEvent } from '../run/events.js';
+import type { WorkClock } from '../run/work-clock.js';
+import type { Dispatcher } from './dispatch.js';
+import { describeFolder, type FolderManifest } from './files/manifest.js';
+import { cutRequest, hashOf, parseResult } from './item.js';
+import type { Terms } from './terms.js';
+
+export interface QueueFarmOptions {
+  dispatcher: Dispatcher;
+  terms: Terms;
+  /** The folder that the run's policy was read from, or saved to last. */
+  policy: string;
+  /** Is told of each policy before its items are given out, and of the one that it follows. */
+  onPolicy: (policy: FolderManifest, before: FolderManifest | undefined) => void;
+}
+
+export function createQueueFarm(
+  run: CheckedRun & { clock: WorkClock },
+  { dispatcher, terms, policy, onPolicy }: QueueFarmOptions,
+): Farm {
+  let folder = policy;
+  let offered: FolderManifest | undefined;
+  // Whoever is refused may still be there when the terms are met: items depend on what is computed, not on who may.
+  const { computes: _, ...decisive } = terms;
+  const hash = hashOf(decisive);
+
+  async function* answer(request: SampleRequest): AsyncGenerator<RunEvent, SampleAnswer> {
+    const { iteration, stage, split, prompts, samplesPerPrompt } = request;
+    const startSeconds = run.clock.seconds();
+    const manifest = await describeFolder(folder);
+    if (manifest.hash !== offered?.hash) {
+      onPolicy(manifest, offered);
+      offered = manifest;
+    }
+    const items = cutRequest(request, manifest, hash);
+    const scored: ScoredCompletion[][] = prompts.map(() => []);
+    const total = prompts.length * samplesPerPrompt;
+    let done = 0;
+    const progress = progressOf(request);
+    yield { type: 'progress', ...progress, done, total };
+    for await (const event of dispatcher.gather(items)) {
+      if (event.type === 'fleet') {
+        yield { type: 'fleet', ...event.status };
+        continue;
+      }
+      const { position, first, samples } = items[event.index].data;
+      for (const [i, completion] of parseResult(event.result, samples).entries())
+        scored[position][first + i] = completion;
+      done += samples;
+      yield { type: 'progress', ...progress, done, total };
+    }
+    const sampledSeconds = run.clock.seconds();
+    if (stage === 'sample') yield sampledEvent(iteration, scored.flat(), sampledSeconds - startSeconds);
+    await checkScored(run, { iteration, split, prompts, scored });
+    return { scored, sampledSeconds };
+  }
+
+  return {
+    answer,
+    policySaved: (directory) => {
+      folder = directory;
+    },
+  };
+}

@@ -1,0 +1,174 @@
+/** A worker: looks for a run that it fits, does the run's items one after the other, and says how it stands. */
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Worker } from 'bullmq';
+import type { OnNotice } from '../notice.js';
+import { BenchFault, type Bench } from './bench.js';
+import { ITEM_TRIES, queueName, type Envelope } from './dispatch.js';
+import { announce, findPresent, listPresent, type RunRecord, type WorkerRecord } from './presence.js';
+import type { QueueConnection } from './queue.js';
+import { offerSchema, refusalOf, type Offer } from './terms.js';
+import { TIMING, type Timing } from './timing.js';
+
+export interface WorkOptions {
+  name?: string;
+  /** Each does one item at a time. */
+  benches: readonly Bench[];
+  signal: AbortSignal;
+  /** Is told what a person should know: runs that begin and end, refusals, and why. */
+  onNotice?: OnNotice;
+  timing?: Partial<Timing>;
+}
+
+/** A run that could not be opened, or whose files could not be had, is tried again after so long. */
+const AGAIN_MS = 15_000;
+/** How often a lost item is looked for, in a lock's time. */
+const LOOKS_IN_A_LOCK = 3;
+
+/**
+ * Works until the signal comes. Then it ends its items first, which takes seconds; whoever has no time kills it, and other workers do them.
+ *
+ * @throws Error in one sentence when the worker's disk is full; the item goes back to the queue
+ */
+export async function work(connection: QueueConnection, options: WorkOptions): Promise<void> {
+  const { benches, signal, onNotice } = options;
+  const { lockMs, lookMs } = { ...TIMING, ...options.timing };
+  const [{ device, traits }] = benches;
+  const host = hostname();
+  const name = options.name ?? `${host}-${process.pid}`;
+  const record: WorkerRecord = {
+    kind: 'worker',
+    ...{
+      name,
+      host,
+      pid: process.pid,
+      device,
+      computes: traits.computes,
+      version: traits.versions['speech-dpo'],
+    },
+    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
+  };
+  const announcement = await announce(connection, 'workers', name, record);
+  const tell = (changes: Partial<WorkerRecord>) => announcement.update(Object.assign(record, changes));
+  /** Why runs are refused, and until when without another look. */
+  const refused = new Map<string, { reason: string; untilMs: number }>();
+  let disk: Error | undefined;
+
+  function refuse(run: RunRecord, reason: string, forMs: number): void {
+    if (refused.get(run.id)?.reason !== reason) onNotice?.(`takes no part in ${run.title}: ${reason}`);
+    refused.set(run.id, { reason, untilMs: performance.now() + forMs });
+  }
+
+  /** The first run that this worker fits, by age. */
+  async function findRun(): Promise<{ run: RunRecord; offer: Offer } | undefined> {
+    const present = await listPresent(connection, 'runs');
+    const runs = present.filter(({ ended }) => !ended);
+    for (const id of refused.keys()) if (!runs.some((run) => run.id === id)) refused.delete(id);
+    let found: { run: RunRecord; offer: Offer } | undefined;
+    for (const run of runs) {
+      const offer = offerSchema.safeParse(run.terms);
+      const reason = offer.success
+        ? refusalOf(offer.data.terms, traits)
+        : 'its terms cannot be read: it is of another version of speech-dpo; install the same on both';
+      if (reason !== undefined) refuse(run, reason, Infinity);
+      const until = refused.get(run.id)?.untilMs ?? 0;
+      if (!found && offer.success && reason === undefined && until < performance.now())
+        found = { run, offer: offer.data };
+    }
+    const refusals = runs.flatMap(({ id, title }) => {
+      const reason = refused.get(id)?.reason;
+      return reason === undefined ? [] : [{ run: id, title, reason }];
+    });
+    await tell({
+      state: found ? 'preparing' : refusals.length > 0 ? 'refuses' : 'idle',
+      run: found?.run.id,
+      refusals,
+    });
+    return found;
+  }
+
+  async function workFor({ run, offer }: { run: RunRecord; offer: Offer }): Promise<void> {
+    try {
+      await Promise.all(benches.map((bench) => bench.open(run.id, offer)));
+    } catch (error) {
+      if (!(error instanceof BenchFault)) throw error;
+      if (error.fault === 'disk') throw diskFull(error);
+      refuse(run, error.message, AGAIN_MS);
+      return;
+    }
+    refused.delete(run.id);
+    onNotice?.(`works for ${run.title}`);
+    const { WaitingError } = connection.bullmq;
+    const free = [...benches];
+    let lastMs = performance.now();
+    const worker: Worker = connection.worker(
+      queueName(run.id),
+      async (job, token) => {
+        const bench = free.pop()!;
+        await tell({ state: 'working' });
+        try {
+          const { result, seconds } = await bench.do(job.id!, job.data);
+          Object.assign(record, { items: record.items + 1, seconds: record.seconds + seconds });
+          return { worker: name, seconds, result } satisfies Envelope;
+        } catch (error) {
+          if (!(error instanceof BenchFault)) throw error;
+          if (error.fault === 'item') throw new Error(error.message, { cause: error });
+          // Not the item's fault: another worker may do it.
+          if (error.fault === 'disk') disk = diskFull(error);
+          else refuse(run, error.message, AGAIN_MS);
+          await job.moveToWait(token);
+          throw new WaitingError();
+        } finally {
+          free.push(bench);
+          lastMs = performance.now();
+          if (free.length === benches.length) await tell({ state: 'idle' });
+        }
+      },
+      {
+        name,
+        concurrency: benches.length,
+        lockDuration: lockMs,
+        stalledInterval: Math.round(lockMs / LOOKS_IN_A_LOCK),
+        maxStalledCount: ITEM_TRIES,
+      },
+    );
+    await tell({ state: 'idle' });
+    try {
+      while (!signal.aborted && !disk && !refused.has(run.id)) {
+        await sleep(lookMs, undefined, { signal }).catch(() => undefined);
+        const isIdle = performance.now() - lastMs > 5 * lookMs && free.length === benches.length;
+        const now = await findPresent(connection, 'runs', run.id);
+        if (!now || now.ended || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
+        // Another run may have work while this one trains.
+        if (isIdle && (await isWantedElsewhere(run.id))) break;
+      }
+    } finally {
+      await worker.close();
+    }
+    if (disk) throw disk;
+    onNotice?.(`leaves ${run.title}`);
+  }
+
+  async function isWantedElsewhere(run: string): Promise<boolean> {
+    const present = await listPresent(connection, 'runs');
+    return present.some(
+      (other) =>
+        other.id !== run && !other.ended && (other.counts?.waiting ?? 0) > 0 && !refused.has(other.id),
+    );
+  }
+
+  try {
+    while (!signal.aborted) {
+      const found = await findRun();
+      if (found) await workFor(found);
+      else await sleep(2 * lookMs, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    await announcement.leave();
+  }
+}
+
+/** As the command line knows a full disk, by the system's code. */
+function diskFull({ message }: BenchFault): Error {
+  return new Error(message, { cause: Object.assign(new Error('no space left'), { code: 'ENOSPC' }) });
+}

@@ -1,0 +1,144 @@
+/** Opens the farm of a run whose samples workers draw and score. */
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import { relative, resolve } from 'node:path';
+import type { CheckedRun } from '../experiment/check-scored.js';
+import type { Run } from '../experiment/run.js';
+import { openDispatcher } from '../farm/dispatch.js';
+import { describeFolder, type FolderManifest } from '../farm/files/manifest.js';
+import { parseServeAt } from '../farm/files/serve-at.js';
+import { serveFiles } from '../farm/files/server.js';
+import type { GivenWorkers } from '../farm/option.js';
+import { announce, type RunRecord } from '../farm/presence.js';
+import { connectQueue, type QueueConnection } from '../farm/queue.js';
+import { createQueueFarm } from '../farm/queue-farm.js';
+import { comparableVersions, kindOf, nameOfGuard, type Offer, type Terms } from '../farm/terms.js';
+import type { OnNotice } from '../notice.js';
+import { openParts, releaseAll } from '../release.js';
+import { isBuiltIn } from '../reward/built-in.js';
+import { originOf } from '../reward/load.js';
+import { hashOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import { pathFromEnvironment } from '../checkpoint/environment.js';
+import { findModelPart } from './sources.js';
+
+/** What workers are told of. */
+type Farmed = Pick<Run, 'parameters' | 'device' | 'reward'> & Partial<Pick<Run, 'partner' | 'guards'>>;
+
+/** The queue of a run, and what its workers must be. */
+export interface OpenQueue extends AsyncDisposable {
+  connection: QueueConnection;
+  terms: Terms;
+  given: GivenWorkers;
+}
+
+/**
+ * Connects with the queue and says what workers must be, before anything is written.
+ *
+ * @returns undefined where no workers are asked for
+ * @throws Error in one sentence when the queue cannot be had, or what is given to the run cannot reach workers
+ */
+export async function openQueue(
+  run: Farmed,
+  given: GivenWorkers & {
+    sampler?: unknown;
+    codec?: unknown;
+    guards?: unknown;
+    onNotice?: OnNotice;
+    signal?: AbortSignal;
+  },
+): Promise<OpenQueue | undefined> {
+  const { workers } = given;
+  if (workers === undefined) return undefined;
+  return openParts(async (opened) => {
+    for (const part of ['sampler', 'codec', 'guards'] as const)
+      if (given[part] !== undefined)
+        throw new Error(
+          `a ${part} of one's own cannot be sent to workers: run without --workers, or without it`,
+        );
+    const terms = await termsOf(run, given);
+    const connection = await connectQueue(workers, { onNotice: given.onNotice });
+    opened.push(() => connection.close());
+    return { connection, terms, given, [Symbol.asyncDispose]: () => releaseAll(opened) };
+  });
+}
+
+async function termsOf(
+  { parameters, device, reward, partner, guards = [] }: Farmed,
+  { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
+): Promise<Terms> {
+  const { temperature, topK, topP, maxNewTokens, rewardModel, transcriber } = parameters;
+  const isOwn = !isBuiltIn(reward.name);
+  const sha256 = isOwn ? originOf(reward) : undefined;
+  if (isOwn && sha256 === undefined)
+    throw new Error(
+      `the reward ${reward.name} is an object of this process, which cannot be sent to workers: put it into a file, load it by loadReward('./${reward.name}.mjs'), and start each worker with --reward and that file`,
+    );
+  const folder = async (part: 'nar' | 'codec') =>
+    describeFolder(await findModelPart(parameters, part, { signal, onNotice }));
+  const names = guards.map((guard) => nameOfGuard(guard)!);
+  const scoring = opinionModels.filter(
+    (model) => names.includes(model) || (reward.name === 'mos' && rewardModel === model),
+  );
+  const hashes = await Promise.all(
+    scoring.map(async (model) => [model, await hashOpinionWeights(model)] as const),
+  );
+  return {
+    versions: await comparableVersions(),
+    computes: allowMixed ? null : await kindOf(device),
+    rules: { temperature, topK, topP, maxNewTokens },
+    speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
+    reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
+    guards: names,
+    transcriber: names.includes('wer') ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null) : null,
+    scorers: Object.fromEntries(hashes),
+  };
+}
+
+/** Whether the run is over is said when it ends. */
+export interface OpenFarm extends AsyncDisposable {
+  farm: NonNullable<Run['farm']>;
+  /** Results that are in the queue are of no more use. */
+  setOver(): void;
+}
+
+/**
+ * Announces work, serves its models and farms its samples out.
+ *
+ * @param place what is written, a folder or a file: by it a run is known again when it is resumed
+ * @param policy the folder that the policy was read from, or saved to last
+ * @returns undefined where no workers are asked for
+ */
+export async function openFarm(
+  queue: OpenQueue | undefined,
+  run: CheckedRun & Pick<Run, 'clock' | 'signal'>,
+  place: string,
+  policy: string,
+): Promise<OpenFarm | undefined> {
+  if (!queue) return undefined;
+  const { connection, terms, given } = queue;
+  return openParts(async (opened) => {
+    const path = resolve(place);
+    const id = createHash('sha256').update(`${hostname()}\n${path}`).digest('hex').slice(0, 16);
+    let isOver = false;
+    const server = await serveFiles(given.serveAt === undefined ? {} : parseServeAt(given.serveAt));
+    opened.push(() => server.close());
+    if (terms.speech) for (const part of Object.values(terms.speech)) server.offer(part);
+    const dispatcher = await openDispatcher(connection, { id, signal: run.signal });
+    opened.push(() => dispatcher.close(isOver));
+    const title = `${relative(process.cwd(), path)} on ${hostname()}`;
+    const files = { address: server.address, token: server.token };
+    const record: RunRecord = { kind: 'run', id, title, terms: { terms, files } satisfies Offer };
+    const announcement = await announce(connection, 'runs', id, record);
+    opened.push(() => announcement.leave());
+    const onPolicy = (policy: FolderManifest, before?: FolderManifest) => {
+      if (before) server.withdraw(before.hash);
+      server.offer(policy);
+    };
+    const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy });
+    return {
+      farm,
+      setOver: () => void (isOver = true),
+      [Symbol.asyncDispose]: () => releaseAll(opened),
+    };
+  });
+}

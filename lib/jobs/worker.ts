@@ -1,0 +1,70 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { compiledModule, defaultThreads, type DeviceChoice } from '../engine/index.js';
+import { openBench } from '../farm/bench.js';
+import { connectQueue } from '../farm/queue.js';
+import { TIMING } from '../farm/timing.js';
+import { work } from '../farm/work.js';
+import type { OnNotice } from '../notice.js';
+import { openAtOnce, openParts, releaseAll } from '../release.js';
+import type { BenchArguments } from './bench-process.js';
+
+export interface WorkerOptions {
+  /** Of the queue: redis://HOST:PORT, rediss://..., postgres://... */
+  address: string;
+  /** Where to compute; default "auto", as in `chooseDevice`. */
+  device?: DeviceChoice;
+  tf32?: boolean;
+  /** Items at once, each in a process with a share of the threads; default 1. */
+  concurrency?: number;
+  /** Files and addresses of rewards that runs may be scored by. */
+  rewards?: readonly string[];
+  /** What it is called; default "HOST-PID". */
+  name?: string;
+  /** How long it may be silent before its items go to others; default 30. */
+  lockSeconds?: number;
+  /** Ends it, after the items that it has. */
+  signal: AbortSignal;
+  /** Is told what a person should know. */
+  onNotice?: OnNotice;
+}
+
+/**
+ * Samples and scores for runs that are started with `workers` on the same queue, until its signal comes.
+ *
+ * @throws Error in one sentence when the queue, the device or a reward cannot be had, or the disk is full
+ */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { address, device = 'auto', tf32 = false, concurrency = 1, rewards = [], lockSeconds } = options;
+  const { name, signal, onNotice } = options;
+  await openParts(async (opened) => {
+    const connection = await connectQueue(address, { onNotice });
+    opened.push(() => connection.close());
+    const args: BenchArguments = { device, tf32, rewards };
+    const bench = {
+      module: fileURLToPath(compiledModule('./bench-process.js', import.meta.url)),
+      args: [JSON.stringify(args)],
+      env: {
+        ...process.env,
+        ...(concurrency > 1 && { SPEECH_DPO_THREADS: String(shareOfThreads(concurrency)) }),
+      },
+      itemMs: TIMING.itemMs,
+      onNotice,
+    };
+    const benches = await openAtOnce(
+      Array.from({ length: concurrency }, () => openBench(bench)),
+      (each) => each.close(),
+    );
+    opened.push(...benches.map((each) => () => each.close()));
+    onNotice?.(`works on ${benches[0].device}, for runs at ${connection.address}`);
+    const timing = lockSeconds === undefined ? {} : { lockMs: 1000 * lockSeconds };
+    try {
+      await work(connection, { name, benches, signal, onNotice, timing });
+    } finally {
+      await releaseAll(opened);
+    }
+  });
+}
+
+const shareOfThreads = (concurrency: number): number =>
+  Math.max(1, Math.floor(Math.min(defaultThreads(), availableParallelism()) / concurrency));
