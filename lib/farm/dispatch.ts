@@ -100,7 +100,7 @@ export async function openDispatcher(
     let done = 0;
     let failedTries = 0;
     let failure: Error | undefined;
-    let wake = () => undefined as void;
+    let wake: () => void = () => undefined;
 
     const settle = (jobId: string, value: unknown) => {
       const id = jobId.replace(AGAIN, '');
@@ -235,7 +235,7 @@ export async function openDispatcher(
           looking = look()
             .then(() => void (answeredMs = performance.now()))
             .catch((error: unknown) => {
-              if (!connection.isLost(error)) failure ??= error as Error;
+              if (!connection.isAway(error)) failure ??= error as Error;
             })
             .finally(() => {
               looking = undefined;

@@ -1,58 +1,71 @@
-/** The queue that a run and its workers meet in: BullMQ on Redis or on PostgreSQL. */
+/** The queue that a run and its workers meet in: BullMQ on Redis or on PostgreSQL. Its packages are loaded only where a queue is named. */
 import type { Processor, Queue, QueueEvents, QueueOptions, Worker, WorkerOptions } from 'bullmq';
-import { withoutPassword } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
+import { loadPackage, PATIENCE_MS, type Options } from './backend.js';
+import { connectPostgres } from './postgres.js';
+import { connectRedis } from './redis.js';
 
-type Options<T> = Omit<T, 'connection'>;
-
+/** A server that answers. It may go away and come back: the connection mends itself, and what is asked meanwhile waits. */
 export interface QueueConnection {
   /** Without a password. */
   readonly address: string;
-  /** The package, which is loaded only where a queue is asked for. */
   readonly bullmq: typeof import('bullmq');
-  /** One for each name, which is closed with the connection. */
+  /** One for each name. */
   queue(name: string, options?: Options<QueueOptions>): Queue;
   events(name: string): QueueEvents;
   worker(name: string, processor: Processor, options: Options<WorkerOptions>): Worker;
-  /** Whether an error says that the server is away, for a while perhaps. */
-  isLost(error: unknown): boolean;
+  /** Whether an error says that the server is away, perhaps for a while. */
+  isAway(error: unknown): boolean;
+  /** Closes everything that was opened through it, also while the server is away. */
   close(): Promise<void>;
 }
 
-/** @throws Error in one sentence when the packages are missing or the server cannot be used */
+/**
+ * Connects with the server of a queue and makes sure that it can be used.
+ *
+ * @param address redis://HOST:PORT, rediss://... (TLS), postgres://... or postgresql://...; user, password and database as usual
+ * @param options.onNotice is told what may lose items
+ * @throws Error in one sentence, without the password, when a package is missing or the server cannot be used
+ */
 export async function connectQueue(
   address: string,
-  _: { onNotice?: OnNotice } = {},
+  { onNotice }: { onNotice?: OnNotice } = {},
 ): Promise<QueueConnection> {
-  const bullmq = await import('bullmq');
-  const { Redis } = await import('ioredis');
-  const shared = new Redis(address, { maxRetriesPerRequest: null });
-  shared.on('error', () => undefined);
-  await shared.ping();
+  const scheme = /^(\w+):\/\/[^/]/.exec(address)?.[1].toLowerCase();
+  const isRedis = scheme === 'redis' || scheme === 'rediss';
+  if (!isRedis && scheme !== 'postgres' && scheme !== 'postgresql')
+    throw new Error(
+      `"${scheme ? `${scheme}://...` : address}" is no address of a queue: write redis://HOST:PORT, rediss://HOST:PORT or postgres://USER@HOST:PORT/DATABASE`,
+    );
+  if (!URL.canParse(address))
+    throw new Error(
+      `the address of the queue cannot be read: write ${scheme}://USER:PASSWORD@HOST:PORT, and %40 for an @ in a password`,
+    );
+  const bullmq = await loadPackage(() => import('bullmq'), isRedis);
+  const backend = await (isRedis ? connectRedis : connectPostgres)(address, bullmq, onNotice);
   const queues = new Map<string, Queue>();
-  const open: { close(): Promise<void> }[] = [];
-  const keep = <T extends { close(): Promise<void>; on(event: 'error', listener: () => void): unknown }>(
-    each: T,
-  ): T => {
-    each.on('error', () => undefined);
-    open.push(each);
+  const opened: { close(): Promise<void> }[] = [];
+  // It connects again by itself; without a listener its errors would end the process.
+  const keep = <T extends Queue | QueueEvents | Worker>(each: T): T => {
+    (each as Queue).on('error', () => undefined);
+    opened.push(each);
     return each;
   };
   return {
-    address: withoutPassword(address),
+    address: backend.address,
     bullmq,
-    queue(name, options) {
-      const queue = queues.get(name) ?? keep(new bullmq.Queue(name, { ...options, connection: shared }));
+    queue(name, options = {}) {
+      const queue = queues.get(name) ?? keep(backend.queue(name, options));
       queues.set(name, queue);
       return queue;
     },
-    events: (name) => keep(new bullmq.QueueEvents(name, { connection: shared })),
-    worker: (name, processor, options) =>
-      keep(new bullmq.Worker(name, processor, { ...options, connection: shared })),
-    isLost: () => true,
+    events: (name) => keep(backend.events(name)),
+    worker: (name, processor, options) => keep(backend.worker(name, processor, options)),
+    isAway: (error) => backend.isAway(error),
     async close() {
-      await Promise.all(open.map((each) => each.close().catch(() => undefined)));
-      shared.disconnect();
+      const closing = Promise.all(opened.map((each) => each.close().catch(() => undefined)));
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
+      await backend.close();
     },
   };
 }

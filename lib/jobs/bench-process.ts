@@ -46,7 +46,8 @@ interface OpenRun extends AsyncDisposable {
   speech?: { partner: Partner; codec: Codec };
 }
 
-const say = (report: Report) => process.send!(report);
+// A worker that has gone is not told.
+const say = (report: Report) => process.send!(report, undefined, undefined, () => undefined);
 const onNotice = (message: string) => say({ type: 'notice', message });
 const { device: choice, tf32, rewards: sources } = JSON.parse(process.argv[2]) as BenchArguments;
 

@@ -1,0 +1,67 @@
+import { withoutPassword } from '../checkpoint/environment.js';
+import type { OnNotice } from '../notice.js';
+import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
+
+/** For what a process asks, and one more that listens for each part that waits: a server has a hundred connections, unless told otherwise. */
+const CONNECTIONS = 4;
+
+/** Codes of SQL (classes 08, 53, 57) and of the system for a server that is away, full, or ending. */
+const AWAY = /^(08|53|57P)|^E[A-Z]/;
+
+/**
+ * A queue's backend on PostgreSQL, 13 or newer. Makes its tables where they are missing, in the schema `bullmq`.
+ *
+ * @throws Error in one sentence when it cannot be used
+ */
+export async function connectPostgres(
+  address: string,
+  bullmq: typeof import('bullmq'),
+  onNotice?: OnNotice,
+): Promise<Backend> {
+  void onNotice;
+  const { default: pg } = await loadPackage(() => import('pg'), false);
+  const shown = withoutPassword(address);
+  const pool = new pg.Pool({
+    connectionString: address,
+    max: CONNECTIONS,
+    connectionTimeoutMillis: PATIENCE_MS,
+    keepAlive: true,
+  });
+  pool.on('error', () => undefined);
+  try {
+    const client = await pool.connect();
+    try {
+      // Under a lock of the database: many may come at once.
+      await bullmq.runMigrations(client);
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    await pool.end();
+    throw new Error(`the queue at ${shown} cannot be used: ${explain(error)}`, { cause: error });
+  }
+  const factory = bullmq.createPostgresBackend;
+  const connection = pool as never;
+  return {
+    address: shown,
+    queue: (name, options) => new bullmq.Queue(name, { ...options, connection }, factory as never),
+    events: (name) => new bullmq.QueueEvents(name, { connection }, factory as never),
+    worker: (name, processor, options) =>
+      new bullmq.Worker(name, processor, { ...options, connection }, factory as never),
+    isAway: (error) =>
+      AWAY.test((error as NodeJS.ErrnoException).code ?? '') ||
+      /terminated|timeout|ended/i.test((error as Error).message),
+    close: async () => {
+      await Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
+    },
+  };
+}
+
+function explain(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (code === '28P01' || code === '28000' || /password must be a string/.test(message))
+    return `the user or the password is wrong (${message})`;
+  if (code === '3D000') return `${message}: create it with createdb`;
+  if (code === '42501') return `its user may not make tables (${message})`;
+  return explainConnection(code, message, false);
+}

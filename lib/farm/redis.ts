@@ -1,0 +1,94 @@
+import type { Redis, RedisOptions } from 'ioredis';
+import { withoutPassword } from '../checkpoint/environment.js';
+import type { OnNotice } from '../notice.js';
+import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
+
+/** What BullMQ asks for. */
+const OLDEST = [6, 2] as const;
+/** Between two tries to reach a server that went away, at most. */
+const LONGEST_PAUSE_MS = 2000;
+
+/** Of a server that is starting, ending, or being replaced. */
+const AWAY = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/;
+
+/**
+ * A queue's backend on Redis, or Valkey.
+ *
+ * @throws Error in one sentence when it cannot be used
+ */
+export async function connectRedis(
+  address: string,
+  bullmq: typeof import('bullmq'),
+  onNotice?: OnNotice,
+): Promise<Backend> {
+  const { Redis } = await loadPackage(() => import('ioredis'), true);
+  const shown = withoutPassword(address);
+  await check(Redis, address, shown, onNotice);
+  const connection = new Redis(address, {
+    // A command waits for a server that is away.
+    maxRetriesPerRequest: null,
+    retryStrategy: (times) => Math.min(100 * times, LONGEST_PAUSE_MS),
+  });
+  connection.on('error', () => undefined);
+  const base = { connection, skipVersionCheck: true };
+  return {
+    address: shown,
+    queue: (name, options) => new bullmq.Queue(name, { ...options, ...base }),
+    events: (name) => new bullmq.QueueEvents(name, base),
+    worker: (name, processor, options) => new bullmq.Worker(name, processor, { ...options, ...base }),
+    isAway: (error) => (error as Error).name !== 'ReplyError' || AWAY.test((error as Error).message),
+    close: async () => {
+      connection.disconnect();
+    },
+  };
+}
+
+/** Asks a server once, without trying again. */
+async function check(
+  Client: typeof Redis,
+  address: string,
+  shown: string,
+  onNotice?: OnNotice,
+): Promise<void> {
+  const options: RedisOptions = {
+    lazyConnect: true,
+    connectTimeout: PATIENCE_MS,
+    commandTimeout: PATIENCE_MS,
+    retryStrategy: () => null,
+    enableOfflineQueue: false,
+  };
+  const client = new Client(address, options);
+  let reason: unknown;
+  client.on('error', (error) => (reason ??= error));
+  try {
+    await client.connect();
+    const info = await client.info();
+    const valueOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
+    const version = valueOf('redis_version') ?? '0';
+    const [major, minor] = version.split('.').map(Number);
+    if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
+      throw new Error(`it is Redis ${version}, and BullMQ needs ${OLDEST.join('.')} or newer`);
+    if (valueOf('role') === 'slave')
+      throw new Error('it is a replica, which cannot be written to: name its primary');
+    const policy = valueOf('maxmemory_policy');
+    if (policy !== undefined && policy !== 'noeviction')
+      onNotice?.(
+        `Redis at ${shown} throws data away when its memory is full (maxmemory-policy ${policy}): set it to noeviction, or items may be lost and done again.`,
+      );
+  } catch (error) {
+    throw new Error(`the queue at ${shown} cannot be used: ${explain(reason ?? error, address)}`, {
+      cause: error,
+    });
+  } finally {
+    client.disconnect();
+  }
+}
+
+function explain(error: unknown, address: string): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (/^(WRONGPASS|ERR invalid password)/.test(message)) return 'the password, or the user, is wrong';
+  if (/^(NOAUTH|ERR AUTH)/.test(message) || /NOAUTH/.test(message))
+    return 'it asks for a password: write redis://:PASSWORD@HOST:PORT';
+  if (/^NOPERM/.test(message)) return `its user may not do what a queue needs (${message})`;
+  return explainConnection(code, message, /^rediss:/i.test(address));
+}
