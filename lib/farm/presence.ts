@@ -56,11 +56,14 @@ const GONE_MS = 30_000;
 /** Records of whoever left without a word are removed after so long. */
 const FORGOTTEN_MS = 24 * 3_600_000;
 
+/** How long a server may take to hear a goodbye. */
+const LEAVING_MS = 2000;
+
 const savedSchema = z.strictObject({ seenAtMs: z.number(), record: z.unknown() });
 
 export interface Announcement<D extends Directory> {
-  /** Says at once what has changed. */
-  update(record: RecordOf<D>): Promise<void>;
+  /** Says what has changed, without waiting until it is heard. */
+  update(record: RecordOf<D>): void;
   /** Takes the record away. */
   leave(): Promise<void>;
 }
@@ -84,24 +87,39 @@ export async function announce<D extends Directory>(
     // Delayed for years, so that it is nobody's to do.
     else await queue.add(directory, data, { jobId: jobId(id), delay: 100 * 365 * 24 * 3_600_000 });
   };
-  let saving = Promise.resolve();
-  const saveInTurn = () => (saving = saving.catch(() => undefined).then(save));
-  await saveInTurn();
-  const timer = setInterval(() => {
-    // While the server is away nothing is said.
-    saveInTurn().catch(() => undefined);
-  }, BEAT_MS).unref();
+  await save();
+  let saving: Promise<void> | undefined;
+  let isStale = false;
+  // While the server is away nothing is said; what was true last is said when it is back.
+  const say = (): void => {
+    if (saving) {
+      isStale = true;
+      return;
+    }
+    saving = save()
+      .catch(() => undefined)
+      .finally(() => {
+        saving = undefined;
+        if (isStale) say();
+      });
+    isStale = false;
+  };
+  const timer = setInterval(say, BEAT_MS).unref();
   return {
-    async update(next) {
+    update(next) {
       record = next;
-      await saveInTurn();
+      say();
     },
     async leave() {
       clearInterval(timer);
-      await saving.catch(() => undefined);
+      isStale = false;
+      const leaving = async () => {
+        await saving;
+        await queue.remove(jobId(id));
+      };
       await Promise.race([
-        queue.remove(jobId(id)).catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, 2000).unref()),
+        leaving().catch(() => undefined),
+        new Promise((resolve) => setTimeout(resolve, LEAVING_MS).unref()),
       ]);
     },
   };

@@ -79,7 +79,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
       const reason = refused.get(id)?.reason;
       return reason === undefined ? [] : [{ run: id, title, reason }];
     });
-    await tell({
+    tell({
       state: found ? 'preparing' : refusals.length > 0 ? 'refuses' : 'idle',
       run: found?.run.id,
       refusals,
@@ -105,7 +105,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
       queueName(run.id),
       async (job, token) => {
         const bench = free.pop()!;
-        await tell({ state: 'working' });
+        tell({ state: 'working' });
         try {
           const { result, seconds } = await bench.do(job.id!, job.data);
           Object.assign(record, { items: record.items + 1, seconds: record.seconds + seconds });
@@ -121,7 +121,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         } finally {
           free.push(bench);
           lastMs = performance.now();
-          if (free.length === benches.length) await tell({ state: 'idle' });
+          if (free.length === benches.length) tell({ state: 'idle' });
         }
       },
       {
@@ -132,7 +132,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         maxStalledCount: ITEM_TRIES,
       },
     );
-    await tell({ state: 'idle' });
+    tell({ state: 'idle' });
     try {
       while (!signal.aborted && !disk && !refused.has(run.id)) {
         await sleep(lookMs, undefined, { signal }).catch(() => undefined);
