@@ -8,7 +8,11 @@ import { sampleCompletions } from './sample.js';
 import { createScoring } from './score.js';
 
 /** What sampling and scoring in this process work on. */
-export type LocalRun = SamplingRun & ScoringRun & CheckedRun & Pick<Run, 'clock'> & Partial<Pick<Run, 'guards'>>;
+export type LocalRun = SamplingRun &
+  ScoringRun &
+  CheckedRun &
+  Pick<Run, 'clock'> &
+  Partial<Pick<Run, 'guards'>>;
 
 /** The run's own farm, or this process: completions are scored while others are still being sampled. */
 export function farmOf(run: LocalRun & Pick<Run, 'farm'>): Farm {

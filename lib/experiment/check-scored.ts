@@ -27,10 +27,7 @@ export interface CheckedRun {
  * @throws Error naming the first, when a reward is NaN or an infinity: those samples are kept in invalid_rewards.json in the output
  *   directory; when some samples have other details than the rest; with the reasons when none of the completions could be scored
  */
-export async function checkScored(
-  run: CheckedRun,
-  answers: Answers,
-): Promise<void> {
+export async function checkScored(run: CheckedRun, answers: Answers): Promise<void> {
   await refuseInvalid(run, answers);
   const { scored } = answers;
   refuseUnlikeDetails(run.reward, scored.flat());

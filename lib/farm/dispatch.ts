@@ -2,22 +2,13 @@
  * The trainer's side of the queue: hands items out and takes their results in, whatever becomes of workers, of the queue's server and of
  * messages on the way. A result is a pure function of its item's id, so that an item may be done twice without harm.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { JobsOptions } from 'bullmq';
-import { z } from 'zod';
 import type { FleetStatus } from '../run/events.js';
+import { createBatch, ITEM_TRIES, type Batch, type Dispatch } from './batch.js';
 import { createFleet } from './fleet.js';
 import { listPresent } from './presence.js';
 import type { QueueConnection } from './queue.js';
 import { TIMING, type Timing } from './timing.js';
-
-/** An item as the queue sees it. */
-export interface Dispatch {
-  id: string;
-  /** Names it in messages. */
-  title: string;
-  data: object;
-}
 
 export type Dispatched =
   /** The result of `items[index]`. */
@@ -28,7 +19,7 @@ export interface Dispatcher {
    * Gives items to the workers; each result comes once, in any order, and about every second how the workers stand. Results that are in
    * the queue already, as after a trainer was killed, are taken from there.
    *
-   * @throws Error naming an item that failed three times, or that came back twice and not the same; when the queue is silent for too
+   * @throws Error naming an item that failed three times, or workers that gave different results for one; when the queue is silent for too
    *   long; the signal's reason
    */
   gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched>;
@@ -36,24 +27,15 @@ export interface Dispatcher {
   close(isOver: boolean): Promise<void>;
 }
 
-/** What a worker gives back. */
-export const envelopeSchema = z.strictObject({
-  worker: z.string(),
-  seconds: z.number(),
-  result: z.unknown(),
-});
-export type Envelope = z.infer<typeof envelopeSchema>;
-
-/** Tries of an item in all. */
-export const ITEM_TRIES = 3;
-
 /** Items in the queue at once: what waits there takes the server's memory. */
 const WINDOW = 2000;
 const ADDED_AT_ONCE = 200;
-/** An item that takes so many times as long as others is given to a second worker, when none waits any more; and how long at least. */
-const STRAGGLER_TIMES = 3;
-const STRAGGLER_SECONDS = 5;
-const AGAIN = /-again-\d+$/;
+/** Jobs that are removed in one call. */
+const CLEANED_AT_ONCE = 1000;
+/** So many looks without an answer, and the server is said to be away. */
+const SILENT_LOOKS = 10;
+/** How long a server may take to let a run go. */
+const LEAVING_MS = 5000;
 
 /** Results are kept for a day, for a run that is resumed. */
 const JOB_OPTIONS: JobsOptions = {
@@ -64,13 +46,6 @@ const JOB_OPTIONS: JobsOptions = {
 
 /** The queue of a run. */
 export const queueName = (run: string): string => `speech-dpo-${run}`;
-
-interface Pending {
-  index: number;
-  startedMs?: number;
-  /** How often it was given out beside the first time. */
-  again: number;
-}
 
 /**
  * Opens the queue of a run.
@@ -86,214 +61,185 @@ export async function openDispatcher(
   const queue = connection.queue(queueName(run.id), { defaultJobOptions: JOB_OPTIONS });
   const events = connection.events(queueName(run.id));
   const fleet = createFleet(run.id);
+  const clean = async (state: 'failed' | 'completed') => {
+    while ((await queue.clean(0, CLEANED_AT_ONCE, state)).length > 0);
+  };
   await queue.waitUntilReady();
   await events.waitUntilReady();
   // What failed before the run was resumed is tried anew.
-  while ((await queue.clean(0, 1000, 'failed')).length > 0);
+  await clean('failed');
 
-  async function* gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched> {
-    const pending = new Map<string, Pending>();
-    const twice = new Map<string, Envelope>();
-    const arrived: { index: number; result: unknown }[] = [];
-    const durations: number[] = [];
-    let given = 0;
-    let done = 0;
-    let failedTries = 0;
-    let failure: Error | undefined;
-    let wake: () => void = () => undefined;
+  /** Keeps the queue filled, finds what no message told of, and says how all stands. */
+  async function look(batch: Batch, isQuiet: boolean): Promise<FleetStatus> {
+    while (batch.left > 0 && batch.out.size < WINDOW) {
+      const part = batch.take(Math.min(ADDED_AT_ONCE, WINDOW - batch.out.size));
+      await queue.addBulk(part.map(({ id, data }) => ({ name: 'item', data, opts: { jobId: id } })));
+    }
+    const counts = await queue.getJobCounts('wait', 'active', 'delayed');
+    const inQueue = counts.wait + counts.active + counts.delayed;
+    if (inQueue < batch.out.size && isQuiet) await sweep(batch);
+    if (batch.left === 0 && counts.wait === 0)
+      for (const { job, item } of batch.stragglers()) await queue.add('item', item.data, { jobId: job });
+    fleet.see(await listPresent(connection, 'workers'));
+    const { durations, left, failedTries } = batch;
+    const total = durations.length + batch.out.size + left;
+    return {
+      workers: fleet.workers(),
+      waiting: counts.wait + counts.delayed + left,
+      running: counts.active,
+      failed: failedTries,
+      done: durations.length,
+      total,
+      remainingSeconds: fleet.remainingSeconds(total - durations.length),
+    };
+  }
 
-    const settle = (jobId: string, value: unknown) => {
-      const id = jobId.replace(AGAIN, '');
-      const before = twice.get(id);
-      const entry = pending.get(id);
-      if (!entry && !before) return;
-      const envelope = envelopeSchema.safeParse(value);
-      if (!envelope.success) {
-        failure ??= new Error(`a worker answers item ${id} with what is no answer`);
-      } else if (before && !isDeepStrictEqual(before.result, envelope.data.result)) {
-        const workers = `${before.worker} and ${envelope.data.worker}`;
-        failure ??= new Error(
-          `the workers ${workers} gave different results for the same samples: they do not compute the same bits, so the run would depend on who is faster; use machines of one kind`,
-        );
-      } else if (entry) {
-        const { worker, seconds, result } = envelope.data;
-        if (entry.again > 0) twice.set(id, envelope.data);
-        pending.delete(id);
-        fleet.count(worker, seconds);
-        durations.push(seconds);
-        arrived.push({ index: entry.index, result });
-      }
-      wake();
-    };
-    const fail = (jobId: string, reason: string) => {
-      const entry = pending.get(jobId.replace(AGAIN, ''));
-      if (!entry) return;
-      const why = reason.includes('stalled more than')
-        ? 'each time the worker that had it died, or lost the queue'
-        : `the last time: ${reason}`;
-      failure ??= new Error(
-        `${items[entry.index].title} failed ${ITEM_TRIES} times on workers, ${why}; the run stops and can be resumed`,
-      );
-      wake();
-    };
+  /** Results of before, results whose message was lost, and items that the server lost. */
+  async function sweep(batch: Batch): Promise<void> {
+    for (const id of [...batch.out.keys()]) {
+      const state = await queue.getJobState(id);
+      if (!batch.out.has(id)) continue;
+      const job = state === 'completed' || state === 'failed' ? await queue.getJob(id) : undefined;
+      if (state === 'completed') batch.cameBack(id, job?.returnvalue);
+      else if (state === 'failed') batch.failed(id, job?.failedReason ?? '');
+      else if (state === 'unknown') await queue.add('item', batch.itemOf(id).data, { jobId: id });
+    }
+  }
+
+  /** Tells the batch what the queue tells; ends that when called. */
+  function listen(batch: Batch, onNews: () => void): () => void {
     const handlers = {
       completed: ({ jobId, returnvalue }: { jobId: string; returnvalue: unknown }) => {
-        settle(jobId, returnvalue);
+        for (const job of batch.cameBack(jobId, returnvalue))
+          // One that a worker has in hand stays, and is not waited for.
+          queue.remove(job).catch(() => undefined);
+        onNews();
       },
       failed: ({ jobId, failedReason }: { jobId: string; failedReason: string }) => {
-        fail(jobId, failedReason);
+        batch.failed(jobId, failedReason);
+        onNews();
       },
       active: ({ jobId }: { jobId: string }) => {
-        const entry = pending.get(jobId.replace(AGAIN, ''));
-        if (entry) entry.startedMs = performance.now();
+        batch.started(jobId);
       },
-      delayed: () => void (failedTries += 1),
-      stalled: () => void (failedTries += 1),
+      delayed: () => {
+        batch.triedInVain();
+      },
+      stalled: () => {
+        batch.triedInVain();
+      },
     };
-    const onAbort = () => {
-      wake();
+    const entries = Object.entries(handlers) as ['completed', (typeof handlers)['completed']][];
+    for (const [name, handler] of entries) events.on(name, handler as never);
+    return () => {
+      for (const [name, handler] of entries) events.off(name, handler as never);
+    };
+  }
+
+  async function* gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched> {
+    const batch = createBatch(items);
+    const bell = createBell();
+    const silence = listen(batch, bell.ring);
+    signal?.addEventListener('abort', bell.ring, { once: true });
+    let status: FleetStatus | undefined;
+    let looking = false;
+    let failure: unknown;
+    let [lookedMs, answeredMs, shownMs] = [-Infinity, performance.now(), -Infinity];
+    let cameBefore = -1;
+
+    const startLook = () => {
+      looking = true;
+      lookedMs = performance.now();
+      const came = batch.durations.length;
+      look(batch, came === cameBefore)
+        .then(
+          (seen) => {
+            status = seen;
+            answeredMs = performance.now();
+          },
+          (error: unknown) => {
+            if (!connection.isAway(error)) failure = error;
+          },
+        )
+        .finally(() => {
+          looking = false;
+          bell.ring();
+        });
+      cameBefore = came;
     };
 
-    async function giveOut(): Promise<void> {
-      while (given < items.length && pending.size < WINDOW) {
-        const part = items.slice(given, given + Math.min(ADDED_AT_ONCE, WINDOW - pending.size));
-        const first = given;
-        // Before they are in the queue: a result may come at once.
-        for (const [i, { id }] of part.entries()) pending.set(id, { index: first + i, again: 0 });
-        given += part.length;
-        await queue.addBulk(part.map(({ id, data }) => ({ name: 'item', data, opts: { jobId: id } })));
-      }
-    }
-
-    /** What no message told of: results of before, items that the server lost. */
-    async function sweep(): Promise<void> {
-      for (const [id, { index }] of [...pending]) {
-        const state = await queue.getJobState(id);
-        if (!pending.has(id)) continue;
-        if (state === 'completed') settle(id, (await queue.getJob(id))?.returnvalue);
-        else if (state === 'failed') fail(id, (await queue.getJob(id))?.failedReason ?? '');
-        else if (state === 'unknown') await queue.add('item', items[index].data, { jobId: id });
-      }
-    }
-
-    async function giveStragglersOutAgain(): Promise<void> {
-      if (durations.length === 0) return;
-      const usual = durations.toSorted((a, b) => a - b)[Math.floor(durations.length / 2)];
-      const limitMs = 1000 * Math.max(STRAGGLER_SECONDS, STRAGGLER_TIMES * usual);
-      for (const [id, entry] of pending) {
-        if (entry.startedMs === undefined || performance.now() - entry.startedMs < limitMs) continue;
-        entry.again += 1;
-        entry.startedMs = undefined;
-        await queue.add('item', items[entry.index].data, { jobId: `${id}-again-${entry.again}` });
-      }
-    }
-
-    let status: FleetStatus = {
-      workers: [],
-      waiting: items.length,
-      running: 0,
-      failed: 0,
-      done: 0,
-      total: items.length,
-    };
-    let isFresh = false;
-    let settledAtLastLook = -1;
-    async function look(): Promise<void> {
-      await giveOut();
-      const counts = await queue.getJobCounts('wait', 'active', 'delayed');
-      const inQueue = Object.values(counts).reduce((total, count) => total + count, 0);
-      const isQuiet = durations.length === settledAtLastLook;
-      settledAtLastLook = durations.length;
-      if (inQueue < pending.size && isQuiet) await sweep();
-      if (given === items.length && counts.wait === 0) await giveStragglersOutAgain();
-      fleet.see(await listPresent(connection, 'workers'));
-      status = {
-        workers: fleet.workers(),
-        waiting: counts.wait + counts.delayed + items.length - given,
-        running: counts.active,
-        failed: failedTries,
-        done: durations.length,
-        total: items.length,
-        remainingSeconds: fleet.remainingSeconds(items.length - durations.length),
-      };
-      isFresh = true;
-    }
-
-    for (const [name, handler] of Object.entries(handlers)) events.on(name as 'completed', handler as never);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    let looking: Promise<void> | undefined;
-    let lookedMs = -Infinity;
-    let answeredMs = performance.now();
-    let shownMs = -Infinity;
     try {
-      while (done < items.length) {
+      for (let done = 0; done < items.length;) {
         signal?.throwIfAborted();
-        const isDue = performance.now() - lookedMs >= lookMs;
-        const isLow = given < items.length && pending.size < WINDOW / 2;
-        if (!looking && (isDue || isLow)) {
-          lookedMs = performance.now();
-          looking = look()
-            .then(() => void (answeredMs = performance.now()))
-            .catch((error: unknown) => {
-              if (!connection.isAway(error)) failure ??= error as Error;
-            })
-            .finally(() => {
-              looking = undefined;
-              wake();
-            });
-        }
-        if (arrived.length === 0 && !failure) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-            setTimeout(resolve, Math.max(1, lookedMs + lookMs - performance.now()));
-          });
-        }
-        if (failure) throw failure;
-        for (const { index, result } of arrived.splice(0)) {
+        const nowMs = performance.now();
+        const isLow = batch.left > 0 && batch.out.size < WINDOW / 2;
+        if (!looking && (nowMs - lookedMs >= lookMs || isLow)) startLook();
+        const arrivals = batch.arrivals();
+        for (const { index, envelope } of arrivals) {
           done += 1;
-          yield { type: 'result', index, result };
+          fleet.count(envelope.worker, envelope.seconds);
+          yield { type: 'result', index, result: envelope.result };
         }
-        const silentMs = performance.now() - answeredMs;
+        if (batch.failure ?? failure) throw (batch.failure ?? failure) as Error;
+        const silentMs = nowMs - answeredMs;
         if (silentMs > silenceMs)
           throw new Error(
             `the queue at ${connection.address} has not answered for ${Math.round(silenceMs / 60_000)} minutes; the run stops and can be resumed`,
           );
-        const isSilent = silentMs > 10 * lookMs;
-        if (!isFresh && !(isSilent && performance.now() - shownMs > lookMs)) continue;
-        isFresh = false;
-        shownMs = performance.now();
-        const trouble = isSilent
-          ? `the queue at ${connection.address} does not answer`
-          : whatIsMissing(status);
-        yield { type: 'fleet', status: { ...status, ...(trouble && { trouble }) } };
+        const isAway = silentMs > SILENT_LOOKS * lookMs;
+        if (status && (isAway || shownMs < answeredMs) && nowMs - shownMs >= lookMs / 2) {
+          shownMs = nowMs;
+          yield { type: 'fleet', status: { ...status, ...troubleOf(status, isAway) } };
+        }
+        if (arrivals.length === 0 && done < items.length) await bell.wait(lookMs);
       }
     } finally {
-      for (const [name, handler] of Object.entries(handlers))
-        events.off(name as 'completed', handler as never);
-      signal?.removeEventListener('abort', onAbort);
-      await looking?.catch(() => undefined);
+      silence();
+      signal?.removeEventListener('abort', bell.ring);
     }
-    // The run has them.
-    while ((await queue.clean(0, 1000, 'completed')).length > 0);
+    // The run has them; where the server is away, they age.
+    clean('completed').catch(() => undefined);
   }
 
-  /** Nobody works. */
-  function whatIsMissing({ workers }: FleetStatus): string | undefined {
-    if (workers.some(({ state }) => state !== 'refuses' && state !== 'gone')) return undefined;
+  /** What a person has to mend. */
+  function troubleOf({ workers }: FleetStatus, isAway: boolean): Pick<FleetStatus, 'trouble'> {
+    if (isAway) return { trouble: `the queue at ${connection.address} does not answer` };
+    if (workers.some(({ state }) => state !== 'refuses' && state !== 'gone')) return {};
     const refusing = workers.filter(({ state }) => state === 'refuses').length;
     const refused = refusing > 0 ? `; ${refusing} refused` : '';
-    return `no worker takes part${refused}: start one with "speech-dpo worker ${connection.address}" on any machine`;
+    return {
+      trouble: `no worker takes part${refused}: start one with "speech-dpo worker ${connection.address}" on any machine`,
+    };
   }
 
   return {
     gather,
     async close(isOver) {
-      const leaving = isOver ? queue.obliterate({ force: true }) : queue.drain(true);
+      const leaving = async () => {
+        await (isOver ? queue.obliterate({ force: true }) : queue.drain(true));
+        await events.close();
+      };
       await Promise.race([
-        leaving.catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, 5000).unref()),
+        leaving().catch(() => undefined),
+        new Promise((resolve) => setTimeout(resolve, LEAVING_MS).unref()),
       ]);
-      await events.close();
+    },
+  };
+}
+
+/** Wakes whoever waits. */
+function createBell() {
+  let rung: (() => void) | undefined;
+  return {
+    ring: () => rung?.(),
+    /** Until the bell rings, or so long. */
+    async wait(longestMs: number): Promise<void> {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        rung = resolve;
+        timer = setTimeout(resolve, longestMs);
+      });
+      clearTimeout(timer);
     },
   };
 }

@@ -5,7 +5,14 @@ import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import type { MonoRecording } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
-import { DNSMOS_FILES, DNSMOS_PLACE, DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
+import {
+  DNSMOS_FILES,
+  DNSMOS_PLACE,
+  DNSMOS_RATE_HZ,
+  loadDnsmos,
+  repeatTo,
+  WINDOW_SAMPLES,
+} from './dnsmos.js';
 import { findNisqaWeights, loadNisqa } from './nisqa/nisqa.js';
 import { checkRate } from './unscorable.js';
 import { findWeights } from './weights-path.js';
