@@ -72,7 +72,6 @@ export async function fetchFolder(manifest: FolderManifest, options: FetchOption
       }
     }
     await touch(folder);
-    await prune(dirname(folder), keep);
     return folder;
   } catch (error) {
     signal?.throwIfAborted();
