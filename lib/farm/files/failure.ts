@@ -19,13 +19,30 @@ export function fetchProblemOf(error: unknown): FetchProblem | undefined {
   return error instanceof Error && 'problem' in error ? (error.problem as FetchProblem) : undefined;
 }
 
-/** An error of the disk as a failure; any other as it is. */
+const REMEDY = 'make room there, or name another folder with XDG_CACHE_HOME';
+
+/**
+ * An error of the disk as a failure; any other as it is.
+ * @param missingBytes what is still to be written
+ */
 export function explainDisk(error: unknown, folder: string, missingBytes: number): unknown {
   if (fetchProblemOf(error) !== undefined) return error;
   const cause = [error, (error as Error).cause].find(isOfSystem);
   if (cause === undefined) return error;
-  const remedy = `the files that are missing take ${formatMegabytes(missingBytes)}: make room there, or name another folder with XDG_CACHE_HOME`;
-  return fetchFailure('disk', (explainWriteError(cause, folder, remedy) as Error).message, cause);
+  const needed = `the files that are missing take ${formatMegabytes(missingBytes)}`;
+  const { message } = explainWriteError(cause, folder, `${needed}: ${REMEDY}`) as Error;
+  return fetchFailure('disk', message, cause);
+}
+
+/** What `requireSpace` throws, as a failure. */
+export function explainNoSpace({ message, cause }: Error): Error {
+  return fetchFailure('disk', message.replace(/\.$/, `; ${REMEDY}.`), cause);
+}
+
+/** Whether a failure is that of a full disk, or of a full quota. */
+export function isFull(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return fetchProblemOf(error) === 'disk' && ['ENOSPC', 'EDQUOT'].includes(code ?? '');
 }
 
 /** ENOSPC and the like; Node.js' own codes begin with ERR_. */

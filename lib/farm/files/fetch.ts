@@ -19,7 +19,7 @@ import {
   touch,
 } from './cache.js';
 import { claim } from './claim.js';
-import { explainDisk, fetchFailure, formatMegabytes } from './failure.js';
+import { explainDisk, explainNoSpace, fetchFailure, formatMegabytes, isFull } from './failure.js';
 import { contentOf, rememberContent, sizeOf } from './hashes.js';
 import type { FolderManifest, ManifestFile } from './manifest.js';
 
@@ -72,11 +72,14 @@ export async function fetchFolder(manifest: FolderManifest, options: FetchOption
       }
     }
     await touch(folder);
-    await prune(dirname(folder), keep);
     return folder;
   } catch (error) {
     signal?.throwIfAborted();
-    throw explainDisk(error, dirname(folder), missingBytes);
+    const failure = explainDisk(error, dirname(folder), missingBytes);
+    // What has come fills the disk, for others too.
+    if (isFull(failure))
+      await rm(incomingOf(folder), { recursive: true, force: true }).catch(() => undefined);
+    throw failure;
   }
 }
 
@@ -108,7 +111,9 @@ async function assemble(
   const bytes = missing.reduce((sum, file) => sum + file.bytes, 0);
   onMissing(bytes);
   if (missing.length > 0) {
-    await requireSpace(dirname(folder), bytes);
+    await requireSpace(dirname(folder), bytes).catch((error: Error) => {
+      throw explainNoSpace(error);
+    });
     const from = requireServer(server, manifest);
     onNotice?.(`Downloading the ${kind} (${formatMegabytes(bytes)}) from ${from.address}`);
     for (const file of missing) await download(file, join(incoming, file.sha256), from, manifest, signal);

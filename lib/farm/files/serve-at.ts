@@ -31,6 +31,20 @@ export function parseServeAt(text: string): ServeAt {
 /** As it stands in an address. */
 export const formatHost = (host: string): string => (isIP(host) === 6 ? `[${host}]` : host);
 
+/**
+ * Makes sure that a name does not mean this machine alone, as that of a Debian machine does to itself (127.0.1.1).
+ *
+ * @param bound the address at which the server listens by that name
+ * @throws Error in one sentence
+ */
+export function refuseLoopbackName({ host }: Pick<ServeAt, 'host'>, bound: string): void {
+  const isMeant = isIP(host) !== 0 || /(^|\.)localhost$/i.test(host);
+  if (isMeant || !/^(127\.|::1$|::ffff:127\.)/.test(bound)) return;
+  throw new Error(
+    `models cannot be served at ${host}: this machine takes that name for ${bound}, which no other machine reaches; write its address in the network with --serve-at.`,
+  );
+}
+
 /** Why a server cannot listen there, as an Error with one sentence; any other error as it is. */
 export function explainListenError(error: unknown, { host, port }: ServeAt): unknown {
   const at = `${formatHost(host)}:${port}`;

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { FolderManifest, ManifestFile } from './manifest.js';
-import { explainListenError, formatHost, type ServeAt } from './serve-at.js';
+import { explainListenError, formatHost, refuseLoopbackName, type ServeAt } from './serve-at.js';
 
 export interface FileServer {
   /** Where workers ask, without a slash at the end. */
@@ -46,16 +46,24 @@ export async function serveFiles({
   await once(server, 'listening').catch((error: unknown) => {
     throw explainListenError(error, { host, port });
   });
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  const bound = server.address() as AddressInfo;
+  try {
+    refuseLoopbackName({ host }, bound.address);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
-    address: `http://${formatHost(host)}:${(server.address() as AddressInfo).port}`,
+    address: `http://${formatHost(host)}:${bound.port}`,
     token,
     offer: (manifest) => void offered.set(manifest.hash, manifest),
     withdraw: (hash) => void offered.delete(hash),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close,
   };
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parseServeAt } from '../../../lib/farm/files/serve-at.js';
+import { parseServeAt, refuseLoopbackName } from '../../../lib/farm/files/serve-at.js';
 import { serveFiles } from '../../../lib/farm/files/server.js';
 import { modelFolder, serveFolders, WEIGHTS_BYTES } from './model-folder.js';
 
@@ -191,5 +191,25 @@ describe('parseServeAt', () => {
     expect(() => parseServeAt(text)).toThrow(
       /workers cannot ask .*: write the address by which they reach this machine/,
     );
+  });
+});
+
+describe('refuseLoopbackName', () => {
+  it.each([
+    ['trainer', '127.0.1.1'],
+    ['trainer.cluster.local', '::1'],
+  ])('refuses the name %s that means %s', (host, bound) => {
+    expect(() => refuseLoopbackName({ host }, bound)).toThrow(
+      `models cannot be served at ${host}: this machine takes that name for ${bound}, which no other machine reaches`,
+    );
+  });
+
+  it.each([
+    ['trainer', '10.0.0.5'],
+    ['localhost', '127.0.0.1'],
+    ['127.0.0.1', '127.0.0.1'],
+    ['::1', '::1'],
+  ])('takes %s that means %s', (host, bound) => {
+    expect(() => refuseLoopbackName({ host }, bound)).not.toThrow();
   });
 });
