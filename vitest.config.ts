@@ -6,6 +6,7 @@ const LONG = [
   'test/cases/cases.test.ts',
   'test/cli/kill.test.ts',
   'test/cli/interrupt.test.ts',
+  'test/farm/run.test.ts',
 ];
 
 export default defineConfig({

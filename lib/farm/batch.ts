@@ -18,8 +18,13 @@ export const envelopeSchema = z.strictObject({
 });
 export type Envelope = z.infer<typeof envelopeSchema>;
 
-/** Tries of an item in all. */
+/** Tries of an item in all, where what computes it fails. */
 export const ITEM_TRIES = 3;
+/**
+ * How often an item may be lost with its worker. What computes runs in a process of its own, whose end is a failed try: a worker that is lost was
+ * killed, or its machine was, and the item is hardly to blame.
+ */
+export const LOST_TRIES = 10;
 
 /** An item that takes so many times as long as others do is a straggler, and how long it takes at least, in seconds. */
 const STRAGGLER_TIMES = 3;
@@ -128,12 +133,10 @@ export function createBatch(
     failed(job, reason) {
       const id = job.replace(AGAIN, '');
       if (!out.has(id)) return;
-      const why = reason.includes('stalled more than')
-        ? 'each time the worker that had it died, or lost the queue'
-        : `the last time: ${reason}`;
-      failure ??= new Error(
-        `${itemOf(id).title} failed ${ITEM_TRIES} times on workers, ${why}; the run stops and can be resumed`,
-      );
+      const what = reason.includes('stalled more than')
+        ? `were lost ${LOST_TRIES} times with the workers that had them`
+        : `failed ${ITEM_TRIES} times on workers, the last time: ${reason}`;
+      failure ??= new Error(`${itemOf(id).title} ${what}; the run stops and can be resumed`);
     },
     arrivals() {
       const results = arrived;

@@ -26,6 +26,8 @@ export async function connectPostgres(
     max: CONNECTIONS,
     connectionTimeoutMillis: PATIENCE_MS,
     keepAlive: true,
+    // BullMQ's functions are called without it.
+    options: `-c search_path=${bullmq.DEFAULT_SCHEMA}`,
   });
   pool.on('error', () => undefined);
   try {

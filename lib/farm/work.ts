@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'bullmq';
 import type { OnNotice } from '../notice.js';
 import { BenchFault, type Bench } from './bench.js';
-import { ITEM_TRIES, type Envelope } from './batch.js';
+import { LOST_TRIES, type Envelope } from './batch.js';
 import { queueName } from './dispatch.js';
 import { announce, findPresent, listPresent, type RunRecord, type WorkerRecord } from './presence.js';
 import type { QueueConnection } from './queue.js';
@@ -130,7 +130,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         concurrency: benches.length,
         lockDuration: lockMs,
         stalledInterval: Math.round(lockMs / LOOKS_IN_A_LOCK),
-        maxStalledCount: ITEM_TRIES,
+        maxStalledCount: LOST_TRIES - 1,
       },
     );
     tell({ state: 'idle' });
