@@ -1,5 +1,4 @@
 /** The books of a batch of items: which are out, which have come back, and what is wrong. It asks nobody and waits for nothing. */
-import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 
 /** An item as the queue sees it. */
@@ -14,7 +13,8 @@ export interface Dispatch {
 export const envelopeSchema = z.strictObject({
   worker: z.string(),
   seconds: z.number(),
-  result: z.unknown(),
+  /** JSON as text: PostgreSQL would sort the names in it, and data files have them in the order of the reward. */
+  result: z.string(),
 });
 export type Envelope = z.infer<typeof envelopeSchema>;
 
@@ -117,7 +117,7 @@ export function createBatch(
       const { data: envelope } = envelopeSchema.safeParse(value);
       if (!envelope) {
         failure ??= new Error(`a worker answers item ${id} with what is no answer: it is of another version`);
-      } else if (before && !isDeepStrictEqual(before.result, envelope.result)) {
+      } else if (before && before.result !== envelope.result) {
         failure ??= new Error(
           `the workers ${before.worker} and ${envelope.worker} gave different results for the same samples: they do not compute the same bits, so that the run would depend on who is faster; use machines of one kind`,
         );

@@ -25,7 +25,7 @@ export const reportSchema = z.discriminatedUnion('type', [
   /** What was asked cannot be opened, for a reason that a person can mend; nothing is open. */
   z.strictObject({ type: z.literal('refused'), run: z.string(), fault: z.enum(faults), reason: z.string() }),
   z.strictObject({ type: z.literal('opened'), run: z.string() }),
-  z.strictObject({ type: z.literal('result'), id: z.string(), seconds: z.number(), result: z.unknown() }),
+  z.strictObject({ type: z.literal('result'), id: z.string(), seconds: z.number(), result: z.string() }),
   z.strictObject({ type: z.literal('failed'), id: z.string(), fault: z.enum(faults), reason: z.string() }),
   z.strictObject({ type: z.literal('notice'), message: z.string() }),
 ]);

@@ -29,10 +29,10 @@ export interface Bench {
   open(run: string, offer: Offer): Promise<void>;
   /**
    * Does an item of the run that is open, one at a time.
-   * @returns its result and the seconds it took
+   * @returns its result as JSON, and the seconds it took
    * @throws BenchFault
    */
-  do(id: string, data: unknown): Promise<{ result: unknown; seconds: number }>;
+  do(id: string, data: unknown): Promise<{ result: string; seconds: number }>;
   close(): Promise<void>;
 }
 

@@ -12,7 +12,7 @@ import { TIMING, type Timing } from './timing.js';
 
 export type Dispatched =
   /** The result of `items[index]`. */
-  { type: 'result'; index: number; result: unknown } | { type: 'fleet'; status: FleetStatus };
+  { type: 'result'; index: number; result: string } | { type: 'fleet'; status: FleetStatus };
 
 export interface Dispatcher {
   /**

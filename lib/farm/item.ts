@@ -119,17 +119,15 @@ const resultSchema = z.array(
   ]),
 );
 
-export type ItemResult = z.infer<typeof resultSchema>;
-
-export function resultOf(scored: readonly ScoredCompletion[]): ItemResult {
-  return scored.map(
-    (completion) => ({ ...completion, codes: codesToText(completion.codes) }) as ItemResult[number],
-  );
+/** The answer to an item as JSON. */
+export function resultToText(scored: readonly ScoredCompletion[]): string {
+  const result = scored.map((completion) => ({ ...completion, codes: codesToText(completion.codes) }));
+  return JSON.stringify(result);
 }
 
 /** @throws Error saying what is wrong with a worker's answer to an item of that many samples */
-export function parseResult(value: unknown, samples: number): ScoredCompletion[] {
-  const result = resultSchema.safeParse(value);
+export function resultFromText(text: string, samples: number): ScoredCompletion[] {
+  const result = resultSchema.safeParse(JSON.parse(text));
   if (!result.success)
     throw new Error(`a worker answers otherwise than with scores: ${describeIssues(result.error)}`);
   if (result.data.length !== samples)

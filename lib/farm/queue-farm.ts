@@ -7,7 +7,7 @@ import type { RunEvent } from '../run/events.js';
 import type { WorkClock } from '../run/work-clock.js';
 import type { Dispatcher } from './dispatch.js';
 import { describeFolder, type FolderManifest } from './files/manifest.js';
-import { cutRequest, hashOf, parseResult } from './item.js';
+import { cutRequest, hashOf, resultFromText } from './item.js';
 import type { Terms } from './terms.js';
 
 export interface QueueFarmOptions {
@@ -49,7 +49,7 @@ export function createQueueFarm(
         continue;
       }
       const { position, first, samples } = items[event.index].data;
-      for (const [i, completion] of parseResult(event.result, samples).entries())
+      for (const [i, completion] of resultFromText(event.result, samples).entries())
         scored[position][first + i] = completion;
       done += samples;
       yield { type: 'progress', ...progress, done, total };

@@ -12,7 +12,7 @@ import type { Fault, Order, Report } from '../farm/bench-protocol.js';
 import { fetchProblemOf } from '../farm/files/failure.js';
 import { fetchFolder } from '../farm/files/fetch.js';
 import type { FolderManifest } from '../farm/files/manifest.js';
-import { parseItem, promptFromText, resultOf, type ItemData, type ItemResult } from '../farm/item.js';
+import { parseItem, promptFromText, resultToText, type ItemData } from '../farm/item.js';
 import { comparableVersions, kindOf, type Offer } from '../farm/terms.js';
 import type { DatasetItem } from '../data/item.js';
 import { isPlainError } from '../plain-error.js';
@@ -174,14 +174,7 @@ function keepPrompt(prompt: ItemData['prompt']): DatasetItem {
   return kept;
 }
 
-async function doItem({
-  prompt: sent,
-  split,
-  index,
-  position,
-  first,
-  ...asked
-}: ItemData): Promise<ItemResult> {
+async function doItem({ prompt: sent, split, index, position, first, ...asked }: ItemData): Promise<string> {
   if (!run) throw new TypeError('an item came before its run was opened');
   const { offer, scorers, speech } = run;
   const { policy, sampler } = await openPolicy(asked.policy, offer);
@@ -203,7 +196,7 @@ async function doItem({
     const finishing = scoring.finish(progress);
     for (;;) {
       const { done, value } = await finishing.next();
-      if (done) return resultOf(value[0].slice(first));
+      if (done) return resultToText(value[0].slice(first));
     }
   } finally {
     await scoring.close();
