@@ -26,6 +26,7 @@ import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
 import { sayOnStderr } from './standard-streams.js';
 import { workerCommand } from './worker.js';
+import { workersCommand } from './workers.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 
 const EXPERIMENTS: Record<RewardName, string> = {
@@ -121,7 +122,9 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
-  const elsewhere = [trainCommand, evalCommand, prepareCommand, workerCommand].map((make) => make(signal));
+  const elsewhere = [trainCommand, evalCommand, prepareCommand, workerCommand, workersCommand].map((make) =>
+    make(signal),
+  );
   for (const command of [...elsewhere, doctor]) program.addCommand(command.copyInheritedSettings(program));
 
   const [device, tf32] = deviceOptions();

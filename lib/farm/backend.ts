@@ -35,7 +35,9 @@ export async function loadPackage<T>(load: () => Promise<T>, isRedis: boolean): 
 export function explainConnection(code: string, message: string, isTls: boolean): string {
   if (code === 'ECONNREFUSED') return 'connection refused: no server listens there';
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'no such host, or no network';
-  if (code === 'ETIMEDOUT' || /timed? ?out/i.test(message)) return 'it does not answer';
+  if (code === 'ETIMEDOUT' || /timed? ?out/i.test(message))
+    // Redis without TLS waits for more of what it takes for a command.
+    return `it does not answer${isTls ? ', perhaps because it does not speak TLS: try redis:// in place of rediss://' : ''}`;
   if (isTls && /(wrong version number|packet length|EPROTO)/i.test(`${code} ${message}`))
     return 'it does not speak TLS: write redis:// in place of rediss://';
   if (/certificate|self.signed/i.test(message))

@@ -30,6 +30,8 @@ export async function connectPostgres(
     options: `-c search_path=${bullmq.DEFAULT_SCHEMA}`,
   });
   pool.on('error', () => undefined);
+  // The pool listens to those that nobody uses; a server that ends while one is in use would end this process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   try {
     const client = await pool.connect();
     try {

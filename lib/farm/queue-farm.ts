@@ -8,6 +8,7 @@ import type { WorkClock } from '../run/work-clock.js';
 import type { Dispatcher } from './dispatch.js';
 import { describeFolder, type FolderManifest } from './files/manifest.js';
 import { cutRequest, hashOf, resultFromText } from './item.js';
+import type { RunRecord } from './presence.js';
 import type { Terms } from './terms.js';
 
 export interface QueueFarmOptions {
@@ -17,11 +18,13 @@ export interface QueueFarmOptions {
   policy: string;
   /** Is told of each policy before its items are given out, and of the one that it follows. */
   onPolicy: (policy: FolderManifest, before: FolderManifest | undefined) => void;
+  /** Is told how many items of a request wait, are in hand, and are done. */
+  onCounts: (counts: NonNullable<RunRecord['counts']>) => void;
 }
 
 export function createQueueFarm(
   run: CheckedRun & { clock: WorkClock },
-  { dispatcher, terms, policy, onPolicy }: QueueFarmOptions,
+  { dispatcher, terms, policy, onPolicy, onCounts }: QueueFarmOptions,
 ): Farm {
   let folder = policy;
   let offered: FolderManifest | undefined;
@@ -45,6 +48,8 @@ export function createQueueFarm(
     yield { type: 'progress', ...progress, done, total };
     for await (const event of dispatcher.gather(items)) {
       if (event.type === 'fleet') {
+        const { waiting, running, done, total } = event.status;
+        onCounts({ waiting, running, done, total });
         yield { type: 'fleet', ...event.status };
         continue;
       }
@@ -54,6 +59,7 @@ export function createQueueFarm(
       done += samples;
       yield { type: 'progress', ...progress, done, total };
     }
+    onCounts({ waiting: 0, running: 0, done: items.length, total: items.length });
     const sampledSeconds = run.clock.seconds();
     if (stage === 'sample') yield sampledEvent(iteration, scored.flat(), sampledSeconds - startSeconds);
     await checkScored(run, { iteration, split, prompts, scored });

@@ -8,8 +8,9 @@ const OLDEST = [6, 2] as const;
 /** Between two tries to reach a server that went away, at most. */
 const LONGEST_PAUSE_MS = 2000;
 
-/** Of a server that is starting, ending, or being replaced. */
-const AWAY = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/;
+/** Of a server that is starting, ending, or being replaced; of the system; and of ioredis, whose connection is lost. */
+const AWAY =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|^(Connection is closed|Command (timed out|aborted)|Stream isn't writeable)|\bE(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|NOTFOUND|AI_AGAIN)\b/;
 
 /**
  * A queue's backend on Redis, or Valkey.
@@ -36,7 +37,10 @@ export async function connectRedis(
     queue: (name, options) => new bullmq.Queue(name, { ...options, ...base }),
     events: (name) => new bullmq.QueueEvents(name, base),
     worker: (name, processor, options) => new bullmq.Worker(name, processor, { ...options, ...base }),
-    isAway: (error) => (error as Error).name !== 'ReplyError' || AWAY.test((error as Error).message),
+    isAway: (error) => {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      return AWAY.test(message) || AWAY.test(code);
+    },
     close: async () => {
       connection.disconnect();
     },

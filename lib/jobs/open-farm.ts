@@ -134,7 +134,10 @@ export async function openFarm(
       if (before) server.withdraw(before.hash);
       server.offer(policy);
     };
-    const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy });
+    const onCounts = (counts: RunRecord['counts']) => {
+      announcement.update({ ...record, counts });
+    };
+    const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy, onCounts });
     return {
       farm,
       setOver: () => void (isOver = true),

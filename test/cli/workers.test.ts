@@ -1,0 +1,105 @@
+/** `speech-dpo workers` on a real server. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { main } from '../../lib/cli/main.js';
+import { formatPresent, type Present } from '../../lib/cli/workers.js';
+import { announce, type RunRecord, type WorkerRecord } from '../../lib/farm/presence.js';
+import { connectQueue } from '../../lib/farm/queue.js';
+import { hasRedis, startRedis } from '../support/queue-servers.js';
+
+const WORKER: WorkerRecord = {
+  ...{ kind: 'worker', name: 'node-3', host: 'there', pid: 7, version: '0.1.0', device: 'the CPU, 1 thread' },
+  ...{ computes: 'cpu', state: 'working', run: 'abc', refusals: [], items: 30, seconds: 60 },
+  startedAt: '2024-06-01T12:00:00Z',
+};
+const RUN: RunRecord = {
+  ...{ kind: 'run', id: 'abc', title: 'output/0601-1200 on here', terms: { files: { token: 'hunter2' } } },
+  counts: { waiting: 1200, running: 3, done: 5, total: 1208 },
+};
+
+let printed = '';
+let complained = '';
+beforeEach(() => {
+  [printed, complained] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    complained += String(text);
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+const run = (...args: string[]) => main(args, new AbortController().signal);
+
+it('is a table of workers, of refusals, and of runs', () => {
+  const refusing: WorkerRecord = {
+    ...{ ...WORKER, name: 'gpu', state: 'refuses', run: undefined, items: 0, seconds: 0 },
+    refusals: [{ run: 'abc', title: RUN.title, reason: 'it computes on cuda' }],
+  };
+  const { terms: _, ...shown } = RUN;
+  const present: Present = {
+    address: 'redis://there:6379',
+    workers: [
+      { ...WORKER, seenSecondsAgo: 1.25 },
+      { ...refusing, seenSecondsAgo: 12 },
+    ],
+    runs: [{ ...shown, seenSecondsAgo: 2 }],
+  };
+  expect(formatPresent(present)).toBe(
+    `worker  host   device             version  state    run                       items  items/s  last seen
+------  -----  -----------------  -------  -------  ------------------------  -----  -------  ---------
+node-3  there  the CPU, 1 thread  0.1.0    working  output/0601-1200 on here     30     0.50  1.3 s ago
+gpu     there  the CPU, 1 thread  0.1.0    refuses  -                             0        -   12 s ago
+
+gpu takes no part in output/0601-1200 on here: it computes on cuda
+
+run                       waiting  running  done     of
+------------------------  -------  -------  ----  -----
+output/0601-1200 on here    1,200        3     5  1,208`,
+  );
+});
+
+it('wants an address of a queue', async () => {
+  vi.stubEnv('SPEECH_DPO_WORKERS', '');
+  expect(await run('workers')).toBe(2);
+  expect(complained).toBe('error: no queue is named: give its address, or set SPEECH_DPO_WORKERS\n');
+});
+
+describe.skipIf(!hasRedis())('on Redis', () => {
+  it('says how to begin, and lists who is there without what is secret', async () => {
+    const { port } = await startRedis({ config: ['--requirepass', 'correct'] });
+    const address = `redis://:correct@127.0.0.1:${port}`;
+    vi.stubEnv('SPEECH_DPO_WORKERS', address);
+    expect(await run('workers'), complained).toBe(0);
+    expect(printed).toBe(
+      `No worker is there: start one with "speech-dpo worker redis://…@127.0.0.1:${port}" on any machine.\n\n` +
+        'No run asks for workers: start one with --workers and this address.\n',
+    );
+    const connection = await connectQueue(address);
+    try {
+      await announce(connection, 'workers', WORKER.name, WORKER);
+      await announce(connection, 'runs', RUN.id, RUN);
+      printed = '';
+      expect(await run('workers')).toBe(0);
+      expect(printed).toMatch(/^node-3 .* working .* output\/0601-1200 on here +30 +0\.50 /m);
+      expect(printed).toMatch(/^output\/0601-1200 on here +1,200 +3 +5 +1,208$/m);
+      printed = '';
+      expect(await run('workers', address, '--json')).toBe(0);
+      const { terms: _, ...shown } = RUN;
+      const seenSecondsAgo = expect.any(Number) as number;
+      expect(JSON.parse(printed)).toEqual({
+        address: `redis://…@127.0.0.1:${port}`,
+        workers: [{ ...WORKER, seenSecondsAgo }],
+        runs: [{ ...shown, seenSecondsAgo }],
+      });
+      expect(complained).toBe('');
+    } finally {
+      await connection.close();
+    }
+  });
+});

@@ -1,0 +1,152 @@
+/** Who is there, on real servers. */
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { announce, findPresent, listPresent, type WorkerRecord } from '../../lib/farm/presence.js';
+import { connectQueue } from '../../lib/farm/queue.js';
+import {
+  hasPostgres,
+  hasRedis,
+  startPostgres,
+  startRedis,
+  type QueueServer,
+} from '../support/queue-servers.js';
+
+const worker = (name: string): WorkerRecord => ({
+  ...{ kind: 'worker', name, host: 'there', pid: 7, version: '0.1.0', device: 'the CPU, 1 thread' },
+  ...{
+    computes: 'cpu',
+    state: 'idle',
+    refusals: [],
+    items: 0,
+    seconds: 0,
+    startedAt: '2024-06-01T12:00:00Z',
+  },
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function behaves(start: () => Promise<QueueServer>): void {
+  let server: QueueServer;
+  beforeAll(async () => {
+    server = await start();
+  });
+
+  it('tells of those who are there, what they said last, and not of those who left', async () => {
+    const connection = await connectQueue(server.url);
+    const others = await connectQueue(server.url);
+    try {
+      const first = await announce(connection, 'workers', 'host:1', worker('host:1'));
+      const second = await announce(connection, 'workers', '2', worker('2'));
+      first.update({ ...worker('host:1'), items: 3 });
+      await vi.waitFor(
+        async () => {
+          const present = await listPresent(others, 'workers');
+          expect(present.map(({ name, items }) => [name, items])).toEqual([
+            ['host:1', 3],
+            ['2', 0],
+          ]);
+        },
+        { timeout: 20_000 },
+      );
+      expect(await findPresent(others, 'workers', 'host:1')).toMatchObject({ name: 'host:1', items: 3 });
+      expect(await listPresent(others, 'runs')).toEqual([]);
+      await first.leave();
+      expect(await findPresent(others, 'workers', 'host:1')).toBeUndefined();
+      expect(await listPresent(others, 'workers')).toMatchObject([{ name: '2' }]);
+      await second.leave();
+      expect(await listPresent(others, 'workers')).toEqual([]);
+    } finally {
+      await connection.close();
+      await others.close();
+    }
+  });
+
+  it('holds who is silent for half a minute for gone, and forgets it after a day', async () => {
+    const connection = await connectQueue(server.url);
+    try {
+      const said = Date.now();
+      const announcement = await announce(connection, 'workers', 'silent', worker('silent'));
+      // From here on it says nothing.
+      const clock = vi.spyOn(Date, 'now');
+      const queue = connection.queue('speech-dpo-workers');
+      const job = await queue.getJob('at-silent');
+      expect(job!.data).toMatchObject({ record: { name: 'silent' } });
+      const seenAtMs = (job!.data as { seenAtMs: number }).seenAtMs;
+      expect(seenAtMs).toBeGreaterThanOrEqual(said);
+      const presentAfter = async (ms: number) => {
+        clock.mockReturnValue(seenAtMs + ms);
+        return [await listPresent(connection, 'workers'), await findPresent(connection, 'workers', 'silent')];
+      };
+      expect(await presentAfter(29_000)).toMatchObject([
+        [{ name: 'silent', seenSecondsAgo: 29 }],
+        { name: 'silent' },
+      ]);
+      expect(await presentAfter(31_000)).toEqual([[], undefined]);
+      expect(await queue.getJob('at-silent')).toBeDefined();
+      expect(await presentAfter(25 * 3_600_000)).toEqual([[], undefined]);
+      expect(await queue.getJob('at-silent')).toBeUndefined();
+      clock.mockRestore();
+      await announcement.leave();
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it('does not show what another version says otherwise', async () => {
+    const connection = await connectQueue(server.url);
+    try {
+      const record = { ...worker('other'), mood: 'good' } as WorkerRecord;
+      const announcement = await announce(connection, 'workers', 'other', record);
+      expect(await listPresent(connection, 'workers')).toEqual([]);
+      await announcement.leave();
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it('makes a record anew that the server lost', async () => {
+    const connection = await connectQueue(server.url);
+    try {
+      const announcement = await announce(connection, 'workers', 'lost', worker('lost'));
+      const queue = connection.queue('speech-dpo-workers');
+      await queue.obliterate({ force: true });
+      expect(await listPresent(connection, 'workers')).toEqual([]);
+      announcement.update({ ...worker('lost'), items: 1 });
+      await vi.waitFor(
+        async () => {
+          expect(await listPresent(connection, 'workers')).toMatchObject([{ name: 'lost', items: 1 }]);
+        },
+        { timeout: 20_000 },
+      );
+      await announcement.leave();
+    } finally {
+      await connection.close();
+    }
+  });
+}
+
+describe.skipIf(!hasRedis())('presence on Redis', () => {
+  behaves(startRedis);
+
+  it('survives a server that comes back empty', async () => {
+    const server = await startRedis();
+    const connection = await connectQueue(server.url);
+    try {
+      const announcement = await announce(connection, 'workers', 'stays', worker('stays'));
+      await server.kill();
+      announcement.update({ ...worker('stays'), items: 2 });
+      await server.start();
+      await vi.waitFor(
+        async () => {
+          expect(await listPresent(connection, 'workers')).toMatchObject([{ name: 'stays', items: 2 }]);
+        },
+        { timeout: 30_000 },
+      );
+      await announcement.leave();
+    } finally {
+      await connection.close();
+    }
+  });
+});
+describe.skipIf(!hasPostgres())('presence on PostgreSQL', () => behaves(startPostgres));

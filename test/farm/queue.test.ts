@@ -1,0 +1,207 @@
+/** A queue's connection on real servers: what keeps it from being used is told in a sentence, and it outlives a restart of its server. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { explainConnection } from '../../lib/farm/backend.js';
+import { connectQueue } from '../../lib/farm/queue.js';
+import { findPackageRoot } from '../../lib/package-root.js';
+import {
+  freePort,
+  hasPostgres,
+  hasRedis,
+  startPostgres,
+  startRedis,
+  type QueueServer,
+} from '../support/queue-servers.js';
+
+/** Why an address cannot be used, in one sentence without its password. */
+async function refusalOf(address: string): Promise<string> {
+  const error = await connectQueue(address).then(
+    async (connection) => {
+      await connection.close();
+      throw new Error(`${address} can be used`);
+    },
+    (reason: unknown) => reason as Error,
+  );
+  expect(error.constructor).toBe(Error);
+  expect(error.message).not.toMatch(/hunter2|\n/);
+  return error.message;
+}
+
+describe('an address', () => {
+  it.each(['http://127.0.0.1:6379', 'localhost:6379', 'redis://', ''])(
+    'such as "%s" is none of a queue',
+    async (address) => {
+      expect(await refusalOf(address)).toMatch(/is no address of a queue: write redis:\/\/HOST:PORT/);
+    },
+  );
+
+  it('of another kind is not shown with its password', async () => {
+    expect(await refusalOf('amqp://me:hunter2@host')).toContain('"amqp://..." is no address of a queue');
+  });
+
+  it('that cannot be read says how a password is written', async () => {
+    expect(await refusalOf('redis://me:hunter2@host:port:6379')).toContain('%40 for an @ in a password');
+  });
+
+  it.each(['redis', 'postgres'])('of %s where nothing listens, or of no host', async (scheme) => {
+    const port = await freePort();
+    expect(await refusalOf(`${scheme}://me:hunter2@127.0.0.1:${port}`)).toBe(
+      `the queue at ${scheme}://…@127.0.0.1:${port} cannot be used: connection refused: no server listens there`,
+    );
+    expect(await refusalOf(`${scheme}://me:hunter2@no-such-host.invalid:${port}`)).toContain(
+      'cannot be used: no such host, or no network',
+    );
+  });
+
+  it.each(['redis', 'postgres'])('of %s whose server hangs up', async (scheme) => {
+    const server = createServer((socket) => socket.once('data', () => socket.destroy()));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      expect(await refusalOf(`${scheme}://127.0.0.1:${port}`)).toContain('it closes the connection');
+    } finally {
+      server.close();
+    }
+  });
+});
+
+it('a server that has no TLS is told apart where it can be', () => {
+  expect(explainConnection('EPROTO', 'wrong version number', true)).toBe(
+    'it does not speak TLS: write redis:// in place of rediss://',
+  );
+  expect(explainConnection('ETIMEDOUT', 'connect ETIMEDOUT', true)).toContain('perhaps because it does not');
+  expect(explainConnection('ETIMEDOUT', 'connect ETIMEDOUT', false)).toBe('it does not answer');
+});
+
+const PROCESS = `
+const { connectQueue } = await import(process.argv[1]);
+const connection = await connectQueue(process.argv[2]);
+const worker = connection.worker('closing', async () => undefined, {});
+const queue = connection.queue('closing');
+connection.events('closing');
+await Promise.all([worker.waitUntilReady(), queue.waitUntilReady()]);
+console.log('ready');
+await new Promise((resolve) => process.stdin.once('data', resolve));
+process.stdin.destroy();
+await connection.close();
+console.log('closed');
+`;
+
+/** What both kinds of servers have in common. */
+function behaves(start: () => Promise<QueueServer>): void {
+  let server: QueueServer;
+  beforeAll(async () => {
+    server = await start();
+  });
+
+  it('keeps a job over a crash of the server, and the worker comes back by itself', async () => {
+    const connection = await connectQueue(server.url);
+    try {
+      const queue = connection.queue('restart');
+      const events = connection.events('restart');
+      await events.waitUntilReady();
+      const job = await queue.add('item', { number: 20 }, { jobId: 'first' });
+      const worker = connection.worker(
+        'restart',
+        (each) => Promise.resolve((each.data as { number: number }).number + 1),
+        { autorun: false },
+      );
+      await worker.waitUntilReady();
+      await server.kill();
+      await server.start();
+      const done = new Promise<unknown>((resolve) => {
+        worker.on('completed', (_, result) => {
+          resolve(result);
+        });
+      });
+      void worker.run();
+      expect(await done).toBe(21);
+      expect(await job.getState()).toBe('completed');
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it('knows an error that says the server is away', async () => {
+    const connection = await connectQueue(server.url);
+    expect(connection.isAway(new TypeError('x is not a function'))).toBe(false);
+    const lost = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+    expect(connection.isAway(lost)).toBe(true);
+    await connection.close();
+  });
+
+  it.each(['there', 'away'])('closes while the server is %s, and its process ends', async (place) => {
+    const module = join(findPackageRoot(), 'dist/lib/farm/queue.js');
+    const child = spawn(process.execPath, ['--input-type=module', '-e', PROCESS, module, server.url]);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const ended = once(child, 'close');
+    try {
+      await Promise.race([once(child.stdout, 'data'), ended]);
+      if (place === 'away') await server.kill();
+      child.stdin.write('close\n');
+      await ended;
+      expect(said).toBe('ready\nclosed\n');
+      expect(child.exitCode).toBe(0);
+    } finally {
+      child.kill('SIGKILL');
+      if (place === 'away') await server.start();
+    }
+  });
+
+  it('can be opened by several at once', async () => {
+    const connections = await Promise.all(Array.from({ length: 5 }, () => connectQueue(server.url)));
+    await Promise.all(connections.map((connection) => connection.close()));
+  });
+}
+
+describe.skipIf(!hasRedis())('Redis', () => {
+  describe('as a queue', () => behaves(() => startRedis({ keeps: true })));
+
+  it('that asks for a password says so, and whether it is wrong', async () => {
+    const { port } = await startRedis({ config: ['--requirepass', 'correct'] });
+    expect(await refusalOf(`redis://127.0.0.1:${port}`)).toBe(
+      `the queue at redis://127.0.0.1:${port} cannot be used: it asks for a password: write redis://:PASSWORD@HOST:PORT`,
+    );
+    for (const user of ['', 'somebody'])
+      expect(await refusalOf(`redis://${user}:hunter2@127.0.0.1:${port}`)).toBe(
+        `the queue at redis://…@127.0.0.1:${port} cannot be used: the password, or the user, is wrong`,
+      );
+    const connection = await connectQueue(`redis://:correct@127.0.0.1:${port}`);
+    expect(connection.address).toBe(`redis://…@127.0.0.1:${port}`);
+    await connection.close();
+  });
+
+  it('as a replica, or that throws data away', async () => {
+    const primary = await startRedis();
+    const replica = await startRedis({ config: ['--maxmemory-policy', 'allkeys-lru'] });
+    const notices: string[] = [];
+    const connection = await connectQueue(replica.url, { onNotice: (notice) => notices.push(notice) });
+    await connection.close();
+    expect(notices).toEqual([expect.stringContaining('maxmemory-policy allkeys-lru): set it to noeviction')]);
+
+    const { Redis } = await import('ioredis');
+    const client = new Redis(replica.url);
+    await client.replicaof('127.0.0.1', primary.port);
+    client.disconnect();
+    expect(await refusalOf(replica.url)).toContain('it is a replica, which cannot be written to');
+  });
+});
+
+describe.skipIf(!hasPostgres())('PostgreSQL', () => {
+  describe('as a queue', () => behaves(startPostgres));
+
+  it('without the user or the database', async () => {
+    const { port } = await startPostgres();
+    expect(await refusalOf(`postgres://nobody:hunter2@127.0.0.1:${port}/postgres`)).toContain(
+      'the user or the password is wrong',
+    );
+    expect(await refusalOf(`postgres://postgres@127.0.0.1:${port}/nowhere`)).toContain(
+      'create it with createdb',
+    );
+  });
+});
