@@ -77,12 +77,15 @@ async function measure(workers: number, count: number): Promise<void> {
     const terms: Offer['terms'] = {
       versions,
       computes,
-      rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
-      speech: null,
-      reward: { name: 'mos', rewardModel: 'nisqa' },
-      guards: [],
-      transcriber: null,
       scorers: {},
+      work: {
+        kind: 'samples',
+        rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
+        speech: null,
+        reward: { name: 'mos', rewardModel: 'nisqa' },
+        guards: [],
+        transcriber: null,
+      },
     };
     const record = { kind: 'run', id: run, title: 'a simulated run', terms: { terms, files: null } } as const;
     const announcement = await announce(connection, 'runs', run, record);

@@ -17,7 +17,6 @@ import type { GivenWorkers } from '../farm/option.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment } from '../jobs/experiment.js';
-import { runsScorers } from '../jobs/scorers.js';
 import type { RewardName } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
@@ -186,8 +185,8 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       const { metric: metrics, reference, text, json } = options;
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);
-      const device = runsScorers(chosen.device) ? chosen.device : undefined;
-      const scored = scoreRecordings(files, { metrics, reference, text, json, device, signal });
+      const where = { device: chosen.device, ...givenWorkers(options) };
+      const scored = scoreRecordings(files, { metrics, reference, text, json, signal, ...where });
       if (!(await endedBy(signal, scored))) onCheckFailed();
     });
 
@@ -214,6 +213,7 @@ function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command 
       process.stdout.write(`${options.output}: ${durations}\n`);
     });
 
+  for (const option of workersOptions()) scoring.addOption(option);
   for (const command of [verifying, scoring, editing])
     for (const option of deviceOptions()) command.addOption(option);
 

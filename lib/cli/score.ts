@@ -1,3 +1,8 @@
+import type { Device } from '../engine/index.js';
+import type { GivenWorkers } from '../farm/option.js';
+import { scoreOnWorkers } from '../jobs/score-on-workers.js';
+import { runsScorers } from '../jobs/scorers.js';
+import type { FleetStatus } from '../run/events.js';
 import type { MetricName, Score } from '../scoring/metrics.js';
 import { scoreFiles, type FileScores, type ScoreFilesOptions } from '../scoring/score-files.js';
 import { showableText } from '../view/escape.js';
@@ -6,7 +11,9 @@ import { textTable } from '../view/table.js';
 import { createBar } from './bar.js';
 import { sayOnStderr } from './standard-streams.js';
 
-export interface ScoreCommandOptions extends ScoreFilesOptions {
+export interface ScoreCommandOptions extends Omit<ScoreFilesOptions, 'device'>, GivenWorkers {
+  /** Where to compute, or of which kind workers must be. */
+  device: Device;
   /** Print JSON for programs instead of a table for people. */
   json: boolean;
 }
@@ -32,7 +39,7 @@ export async function scoreRecordings(
   };
   showProgress();
   try {
-    for await (const [file, scores] of scoreFiles(files, { ...options, onNotice: sayOnStderr })) {
+    for await (const [file, scores] of scoreSomewhere(files, options)) {
       results.set(file, scores);
       showProgress();
     }
@@ -45,6 +52,28 @@ export async function scoreRecordings(
     bar?.stop();
   }
   return printScores(results, options);
+}
+
+/** On workers where they are asked for; what they lack is said once, for a person to mend. */
+function scoreSomewhere(
+  files: readonly string[],
+  options: ScoreCommandOptions,
+): AsyncGenerator<[string, FileScores]> {
+  const { workers, device, ...others } = options;
+  const given = { ...others, onNotice: sayOnStderr };
+  if (workers === undefined)
+    return scoreFiles(files, { ...given, device: runsScorers(device) ? device : undefined });
+  const said = new Set<string>();
+  const onFleet = ({ trouble, workers: fleet }: FleetStatus) => {
+    const refusals = fleet.flatMap(({ name, refusal }) =>
+      refusal === undefined ? [] : `${name}: ${refusal}`,
+    );
+    for (const sentence of [...refusals, ...(trouble === undefined ? [] : [trouble])]) {
+      if (!said.has(sentence)) sayOnStderr(sentence);
+      said.add(sentence);
+    }
+  };
+  return scoreOnWorkers(files, { ...given, workers, device, onFleet });
 }
 
 /** @returns whether every file could be scored by every metric */

@@ -28,9 +28,7 @@ export function createQueueFarm(
 ): Farm {
   let folder = policy;
   let offered: FolderManifest | undefined;
-  // Whoever is refused may still be there when the terms are met: items depend on what is computed, not on who may.
-  const { computes: _, ...decisive } = terms;
-  const hash = hashOf(decisive);
+  const hash = hashOf(terms);
 
   async function* answer(request: SampleRequest): AsyncGenerator<RunEvent, SampleAnswer> {
     const { iteration, stage, split, prompts, samplesPerPrompt } = request;

@@ -5,7 +5,9 @@ import type { Device } from '../engine/index.js';
 import type { Guard } from '../reward/guard.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { readVersions } from '../run/versions.js';
+import { METRIC_NAMES, type MetricName } from '../scoring/metrics.js';
 import { folderManifestSchema } from './files/manifest.js';
+import { recordingSchema } from './files/recordings.js';
 
 /** Guards by what they measure, in the order of the run's. */
 export const guardNames = [...opinionModels, 'fidelity', 'wer', 'level'] as const;
@@ -18,11 +20,9 @@ export function nameOfGuard({ figures: [first] }: Pick<Guard, 'figures'>): Guard
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-export const termsSchema = z.strictObject({
-  /** Of speech-dpo, of Node.js by its major, and of the packages that compute. */
-  versions: z.record(z.string(), z.string()),
-  /** The kind of device, see {@link kindOf}; null: any. */
-  computes: z.string().nullable(),
+/** Samples of a policy are drawn, made audible, scored and guarded. */
+const samplesSchema = z.strictObject({
+  kind: z.literal('samples'),
   rules: z.strictObject({
     temperature: z.number(),
     topK: z.number(),
@@ -39,11 +39,30 @@ export const termsSchema = z.strictObject({
   }),
   guards: z.array(z.enum(guardNames)),
   transcriber: z.string().nullable(),
+});
+export type SamplesWork = z.infer<typeof samplesSchema>;
+
+/** Recordings are scored. */
+const recordingsSchema = z.strictObject({
+  kind: z.literal('recordings'),
+  metrics: z.array(z.enum(METRIC_NAMES as [MetricName, ...MetricName[]])).min(1),
+  reference: recordingSchema.nullable(),
+  text: z.string().nullable(),
+});
+export type RecordingsWork = z.infer<typeof recordingsSchema>;
+
+export const termsSchema = z.strictObject({
+  /** Of speech-dpo, of Node.js by its major, and of the packages that compute. */
+  versions: z.record(z.string(), z.string()),
+  /** The kind of device, see {@link kindOf}; null: any. */
+  computes: z.string().nullable(),
   /** SHA-256 of the weights that score, by network. */
   scorers: z.record(z.string(), sha256),
+  work: z.discriminatedUnion('kind', [samplesSchema, recordingsSchema]),
 });
 
 export type Terms = z.infer<typeof termsSchema>;
+export type SamplesTerms = Terms & { work: SamplesWork };
 
 /** Where a run's files are served, and the token that opens them. */
 export const fileServerSchema = z.strictObject({ address: z.string(), token: z.string() });
@@ -70,9 +89,9 @@ export function refusalOf(terms: Terms, { versions, computes, rewards }: WorkerT
     return `the run is of ${other} ${terms.versions[other] ?? '(none)'}, this worker of ${versions[other] ?? '(none)'}: install the same on both`;
   if (terms.computes !== null && terms.computes !== computes)
     return `the run computes on ${terms.computes}, this worker on ${computes}, which gives other bits: start the run with --allow-mixed if that may be`;
-  const { name, sha256: wanted } = terms.reward;
-  if (wanted !== undefined && !rewards.includes(wanted))
-    return `the run is scored by the reward ${name} (SHA-256 ${wanted.slice(0, 12)}...), which this worker does not have: start it with --reward and the same file or address`;
+  const reward = terms.work.kind === 'samples' ? terms.work.reward : undefined;
+  if (reward?.sha256 !== undefined && !rewards.includes(reward.sha256))
+    return `the run is scored by the reward ${reward.name} (SHA-256 ${reward.sha256.slice(0, 12)}...), which this worker does not have: start it with --reward and the same file or address`;
   return undefined;
 }
 

@@ -1,18 +1,12 @@
 /** Opens the farm of a run whose samples workers draw and score. */
-import { createHash } from 'node:crypto';
-import { hostname } from 'node:os';
-import { relative, resolve } from 'node:path';
 import type { CheckedRun } from '../experiment/check-scored.js';
 import type { Run } from '../experiment/run.js';
-import { openDispatcher } from '../farm/dispatch.js';
 import { describeFolder, type FolderManifest } from '../farm/files/manifest.js';
-import { parseServeAt } from '../farm/files/serve-at.js';
-import { serveFiles } from '../farm/files/server.js';
+import { offerWork } from '../farm/offer-work.js';
 import type { GivenWorkers } from '../farm/option.js';
-import { announce, type RunRecord } from '../farm/presence.js';
 import { connectQueue, type QueueConnection } from '../farm/queue.js';
 import { createQueueFarm } from '../farm/queue-farm.js';
-import { comparableVersions, kindOf, nameOfGuard, type Offer, type Terms } from '../farm/terms.js';
+import { comparableVersions, kindOf, nameOfGuard, type SamplesTerms } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import { isBuiltIn } from '../reward/built-in.js';
@@ -27,7 +21,7 @@ type Farmed = Pick<Run, 'parameters' | 'device' | 'reward'> & Partial<Pick<Run, 
 /** The queue of a run, and what its workers must be. */
 export interface OpenQueue extends AsyncDisposable {
   connection: QueueConnection;
-  terms: Terms;
+  terms: SamplesTerms;
   given: GivenWorkers;
 }
 
@@ -65,7 +59,7 @@ export async function openQueue(
 async function termsOf(
   { parameters, device, reward, partner, guards = [] }: Farmed,
   { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
-): Promise<Terms> {
+): Promise<SamplesTerms> {
   const { temperature, topK, topP, maxNewTokens, rewardModel, transcriber } = parameters;
   const isOwn = !isBuiltIn(reward.name);
   const sha256 = isOwn ? originOf(reward) : undefined;
@@ -85,12 +79,17 @@ async function termsOf(
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    rules: { temperature, topK, topP, maxNewTokens },
-    speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
-    reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
-    guards: names,
-    transcriber: names.includes('wer') ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null) : null,
     scorers: Object.fromEntries(hashes),
+    work: {
+      kind: 'samples',
+      rules: { temperature, topK, topP, maxNewTokens },
+      speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
+      reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
+      guards: names,
+      transcriber: names.includes('wer')
+        ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null)
+        : null,
+    },
   };
 }
 
@@ -116,32 +115,17 @@ export async function openFarm(
 ): Promise<OpenFarm | undefined> {
   if (!queue) return undefined;
   const { connection, terms, given } = queue;
-  return openParts(async (opened) => {
-    const path = resolve(place);
-    const id = createHash('sha256').update(`${hostname()}\n${path}`).digest('hex').slice(0, 16);
-    let isOver = false;
-    const server = await serveFiles(given.serveAt === undefined ? {} : parseServeAt(given.serveAt));
-    opened.push(() => server.close());
-    if (terms.speech) for (const part of Object.values(terms.speech)) server.offer(part);
-    const dispatcher = await openDispatcher(connection, { id, signal: run.signal });
-    opened.push(() => dispatcher.close(isOver));
-    const title = `${relative(process.cwd(), path)} on ${hostname()}`;
-    const files = { address: server.address, token: server.token };
-    const record: RunRecord = { kind: 'run', id, title, terms: { terms, files } satisfies Offer };
-    const announcement = await announce(connection, 'runs', id, record);
-    opened.push(() => announcement.leave());
-    const onPolicy = (policy: FolderManifest, before?: FolderManifest) => {
-      if (before) server.withdraw(before.hash);
-      server.offer(policy);
-    };
-    const onCounts = (counts: RunRecord['counts']) => {
-      announcement.update({ ...record, counts });
-    };
-    const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy, onCounts });
-    return {
-      farm,
-      setOver: () => void (isOver = true),
-      [Symbol.asyncDispose]: () => releaseAll(opened),
-    };
-  });
+  const work = await offerWork(connection, { terms, place, serveAt: given.serveAt, signal: run.signal });
+  const { dispatcher, server } = work;
+  for (const part of Object.values(terms.work.speech ?? {})) server.offer(part);
+  const onPolicy = (policy: FolderManifest, before?: FolderManifest) => {
+    if (before) server.withdraw(before.hash);
+    server.offer(policy);
+  };
+  const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy, onCounts: work.tell });
+  return {
+    farm,
+    setOver: work.setOver,
+    [Symbol.asyncDispose]: () => work[Symbol.asyncDispose](),
+  };
 }

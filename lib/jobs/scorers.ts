@@ -1,7 +1,7 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
-import type { GuardName, Terms } from '../farm/terms.js';
+import type { GuardName, SamplesWork } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
@@ -90,7 +90,7 @@ export function openScorers(
 }
 
 /** Reward and guards by name, as a run tells its workers. */
-export type NamedScorers = Pick<Terms, 'reward' | 'guards' | 'transcriber'>;
+export type NamedScorers = Pick<SamplesWork, 'reward' | 'guards' | 'transcriber'>;
 
 /**
  * Opens a run's reward and guards for a worker: those very ones, in the run's order.

@@ -1,6 +1,6 @@
 import { readWav, toMono, type MonoRecording } from '../audio/wav.js';
 import { isPlainError } from '../plain-error.js';
-import { releaseAll } from '../release.js';
+import { openParts, releaseAll } from '../release.js';
 import {
   METRIC_NAMES,
   needsReference,
@@ -30,7 +30,16 @@ export type FileScores = Partial<Record<MetricName, Score>> & {
 };
 
 /** Files whose sound is in memory at once. */
-const FILES_AT_ONCE = 64;
+export const FILES_AT_ONCE = 64;
+
+/** Metrics that are open. */
+export interface FileScorer extends AsyncDisposable {
+  /**
+   * Scores WAV files, at most {@link FILES_AT_ONCE}. A file that cannot be scored does not stop the others.
+   * @throws Error when a metric or the machine fails for a reason that is no file's
+   */
+  score(files: readonly string[]): Promise<FileScores[]>;
+}
 
 /**
  * Scores WAV files, their channels averaged, and yields each with its name, in order. A file that cannot be scored does not stop the
@@ -43,17 +52,33 @@ export async function* scoreFiles(
   files: readonly string[],
   options: ScoreFilesOptions,
 ): AsyncGenerator<[string, FileScores]> {
+  await using scorer = await openFileScorer(options);
+  for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
+    const batch = files.slice(start, start + FILES_AT_ONCE);
+    const scores = await scorer.score(batch);
+    for (const [i, file] of batch.entries()) yield [file, scores[i]];
+  }
+}
+
+/**
+ * Opens metrics for files that come in batches.
+ *
+ * @throws Error when no metric or an unknown one is asked for, a metric compares and what with is missing or cannot be read, or a
+ * metric's weights or tools are missing
+ */
+export async function openFileScorer(options: ScoreFilesOptions): Promise<FileScorer> {
   const { signal, device, onNotice } = options;
   checkMetrics(options);
   const comparison = { reference: await readReference(options), text: options.text };
   const metrics = new Map<MetricName, Metric>();
-  try {
+  return openParts(async (opened) => {
     for (const name of options.metrics) {
       signal?.throwIfAborted();
-      metrics.set(name, await openMetric(name, comparison, { device, onNotice }));
+      const metric = await openMetric(name, comparison, { device, onNotice });
+      opened.push(() => metric.dispose?.());
+      metrics.set(name, metric);
     }
-    for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
-      const batch = files.slice(start, start + FILES_AT_ONCE);
+    async function score(batch: readonly string[]): Promise<FileScores[]> {
       const recordings = await Promise.all(batch.map(readMono));
       const readable = recordings.filter((recording) => !(recording instanceof Error)) as MonoRecording[];
       const columns: [MetricName, (Score | UnscorableSample)[]][] = [];
@@ -64,18 +89,18 @@ export async function* scoreFiles(
         });
         columns.push([name, scores]);
       }
-      for (const [i, file] of batch.entries()) {
+      return batch.map((file, i) => {
         const recording = recordings[i];
-        if (recording instanceof Error) yield [file, { error: recording.message }];
-        else yield [file, joinScores(file, columns, readable.indexOf(recording))];
-      }
+        if (recording instanceof Error) return { error: recording.message };
+        return joinScores(file, columns, readable.indexOf(recording));
+      });
     }
-  } finally {
-    await releaseAll([...metrics.values()].map((metric) => () => metric.dispose?.()));
-  }
+    return { score, [Symbol.asyncDispose]: () => releaseAll(opened) };
+  });
 }
 
-function checkMetrics({ metrics, reference, text }: ScoreFilesOptions): void {
+/** @throws Error in one sentence when no metric or an unknown one is asked for, or one compares and what with is missing */
+export function checkMetrics({ metrics, reference, text }: ScoreFilesOptions): void {
   const unknown = metrics.find((name) => !METRIC_NAMES.includes(name));
   if (unknown !== undefined || metrics.length === 0)
     throw new Error(`There is no metric "${unknown ?? ''}"; known are ${METRIC_NAMES.join(', ')}`);

@@ -114,9 +114,9 @@ async function assemble(
     await requireSpace(dirname(folder), bytes).catch((error: Error) => {
       throw explainNoSpace(error);
     });
-    const from = requireServer(server, manifest);
-    onNotice?.(`Downloading the ${kind} (${formatMegabytes(bytes)}) from ${from.address}`);
-    for (const file of missing) await download(file, join(incoming, file.sha256), from, manifest, signal);
+    if (server) onNotice?.(`Downloading the ${kind} (${formatMegabytes(bytes)}) from ${server.address}`);
+    for (const file of missing)
+      await download(file, join(incoming, file.sha256), server, manifest.path, signal);
   }
   await writeDirectoryAtomic(folder, async (temporary) => {
     for (const { name, sha256 } of manifest.files)
@@ -148,26 +148,30 @@ async function takeFromCache(cache: string, incoming: string, file: ManifestFile
   );
 }
 
-type Server = NonNullable<FetchOptions['server']>;
+export type Server = NonNullable<FetchOptions['server']>;
 
 const REMEDY =
   'start the run with --serve-at ADDRESS:PORT, or put its folder where this worker sees it under the same path';
 
-function requireServer(server: Server | undefined, { path }: FolderManifest): Server {
-  if (server) return server;
-  throw fetchFailure(
-    'unreachable',
-    `${path} is not on this machine, and the run serves no files: ${REMEDY}.`,
-  );
-}
-
-async function download(
+/**
+ * Downloads a file that the trainer has in the folder `path`.
+ *
+ * @throws Error as `fetchFolder`
+ */
+export async function download(
   { name, bytes, sha256 }: ManifestFile,
   target: string,
-  { address, token }: Server,
-  { path }: FolderManifest,
+  server: Server | undefined,
+  path: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  if (!server) {
+    throw fetchFailure(
+      'unreachable',
+      `${path} is not on this machine, and the run serves no files: ${REMEDY}.`,
+    );
+  }
+  const { address, token } = server;
   const headers = { Authorization: `Bearer ${token}` };
   try {
     await downloadFile(`${address}/files/${sha256}`, target, { sha256, headers, isOwnServer: true, signal });

@@ -1,0 +1,46 @@
+/** Recordings that workers score: single files, by hash. */
+import { basename, dirname, join, posix, resolve, win32 } from 'node:path';
+import { z } from 'zod';
+import { makeFolder } from '../../checkpoint/files.js';
+import { download, type Server } from './fetch.js';
+import { contentOf, sizeOf } from './hashes.js';
+import type { FileServer } from './server.js';
+
+export const recordingSchema = z.strictObject({
+  /** On the machine that has it. */
+  path: z
+    .string()
+    .max(4096)
+    .refine((path) => posix.isAbsolute(path) || win32.isAbsolute(path), 'must be an absolute path'),
+  bytes: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+export type RecordingFile = z.infer<typeof recordingSchema>;
+
+/** @throws Error when it is no file that can be read */
+export async function describeRecording(file: string): Promise<RecordingFile> {
+  const path = resolve(file);
+  return { path, ...(await contentOf(path)) };
+}
+
+/** Serves a recording from now on. */
+export function offerRecording(server: FileServer, { path, bytes, sha256 }: RecordingFile): void {
+  server.offer({ hash: sha256, path: dirname(path), files: [{ name: basename(path), bytes, sha256 }] });
+}
+
+/**
+ * Where a worker finds a recording: at the same path, where this machine sees the same file there, else downloaded into a folder.
+ *
+ * @throws Error as `fetchFolder`
+ */
+export async function fetchRecording(
+  { path, bytes, sha256 }: RecordingFile,
+  { server, folder, signal }: { server?: Server; folder: string; signal?: AbortSignal },
+): Promise<string> {
+  if ((await sizeOf(path)) === bytes && (await contentOf(path)).sha256 === sha256) return path;
+  await makeFolder(folder);
+  const target = join(folder, `${sha256}.wav`);
+  await download({ name: basename(path), bytes, sha256 }, target, server, dirname(path), signal);
+  return target;
+}

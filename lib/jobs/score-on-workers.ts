@@ -1,0 +1,114 @@
+import { readWav } from '../audio/wav.js';
+import type { Device } from '../engine/index.js';
+import { describeRecording, offerRecording, type RecordingFile } from '../farm/files/recordings.js';
+import { hashOf } from '../farm/item.js';
+import { offerWork } from '../farm/offer-work.js';
+import type { GivenWorkers } from '../farm/option.js';
+import { connectQueue } from '../farm/queue.js';
+import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
+import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
+import type { FleetStatus } from '../run/events.js';
+import { needsReference, needsText } from '../scoring/metrics.js';
+import { hashOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import {
+  checkMetrics,
+  FILES_AT_ONCE,
+  type FileScores,
+  type ScoreFilesOptions,
+} from '../scoring/score-files.js';
+
+export interface ScoreOnWorkersOptions extends Omit<ScoreFilesOptions, 'device'>, GivenWorkers {
+  workers: string;
+  /** Workers compute on a device of its kind, which is not used itself. */
+  device: Device;
+  /** Is told about every second how the workers stand. */
+  onFleet?: (status: FleetStatus) => void;
+}
+
+/**
+ * Scores WAV files as `scoreFiles`, on workers: they read the files from the same paths where they see them there, else from this process.
+ *
+ * @throws Error as `scoreFiles`, and in one sentence when the queue cannot be used or an item fails three times
+ */
+export async function* scoreOnWorkers(
+  files: readonly string[],
+  options: ScoreOnWorkersOptions,
+): AsyncGenerator<[string, FileScores]> {
+  const { workers, metrics, reference, text, device, allowMixed, serveAt, signal, onNotice, onFleet } =
+    options;
+  checkMetrics(options);
+  const compared =
+    reference !== undefined && metrics.some(needsReference) ? await describeRecording(reference) : null;
+  const used = opinionModels.filter((model) => metrics.includes(model));
+  const terms: Terms = {
+    versions: await comparableVersions(),
+    computes: allowMixed ? null : await kindOf(device),
+    scorers: Object.fromEntries(
+      await Promise.all(used.map(async (model) => [model, await hashOpinionWeights(model)] as const)),
+    ),
+    work: {
+      kind: 'recordings',
+      metrics: [...metrics],
+      reference: compared,
+      text: metrics.some(needsText) ? (text ?? null) : null,
+    },
+  };
+  const described = await Promise.all(files.map(describe));
+  await using connection = disposable(await connectQueue(workers, { onNotice }));
+  const place = `recordings scored by process ${process.pid}`;
+  await using offered = await offerWork(connection, { terms, place, serveAt, signal });
+  const { server, dispatcher, tell } = offered;
+  if (compared) offerRecording(server, compared);
+  const readable = described.filter((each): each is RecordingFile => 'sha256' in each);
+  const batches = Array.from({ length: Math.ceil(readable.length / FILES_AT_ONCE) }, (_, i) =>
+    readable.slice(i * FILES_AT_ONCE, (i + 1) * FILES_AT_ONCE),
+  );
+  const hash = hashOf(terms);
+  const items = batches.map((batch) => recordingsItem(batch, server, hash));
+  const scored = new Map<RecordingFile, FileScores>();
+  let told = 0;
+  /** Files are told in their order, as soon as those before them are scored. */
+  function* known(): Generator<[string, FileScores]> {
+    for (; told < files.length; told++) {
+      const each = described[told];
+      const scores = 'sha256' in each ? scored.get(each) : each;
+      if (!scores) return;
+      yield [files[told], named(scores, each, files[told])];
+    }
+  }
+  yield* known();
+  for await (const event of dispatcher.gather(items)) {
+    if (event.type === 'fleet') {
+      const { waiting, running, done, total } = event.status;
+      tell({ waiting, running, done, total });
+      onFleet?.(event.status);
+      continue;
+    }
+    const batch = batches[event.index];
+    for (const [i, scores] of scoresFromText(event.result, batch.length).entries())
+      scored.set(batch[i], scores);
+    yield* known();
+  }
+  offered.setOver();
+}
+
+/** A file that cannot be read is told as `scoreFiles` tells it. */
+async function describe(file: string): Promise<RecordingFile | FileScores> {
+  return describeRecording(file).catch(async (error: Error) => {
+    const reason = await readWav(file).then(
+      () => error,
+      (problem: Error) => problem,
+    );
+    return { error: reason.message };
+  });
+}
+
+/** Errors name a file as it was given. */
+function named(scores: FileScores, each: RecordingFile | FileScores, file: string): FileScores {
+  if (scores.error === undefined || !('sha256' in each)) return scores;
+  return { ...scores, error: scores.error.replaceAll((each as RecordingFile).path, file) };
+}
+
+function disposable<T extends { close(): Promise<void> }>(each: T): T & AsyncDisposable {
+  return Object.assign(each, { [Symbol.asyncDispose]: () => each.close() });
+}
