@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { createFleet } from '../../lib/farm/fleet.js';
+import type { WorkerRecord } from '../../lib/farm/presence.js';
+import {
+  comparableVersions,
+  guardNames,
+  kindOf,
+  nameOfGuard,
+  refusalOf,
+  termsSchema,
+  type Terms,
+  type WorkerTraits,
+} from '../../lib/farm/terms.js';
+import { levelGuard } from '../../lib/reward/guard.js';
+
+const versions = { 'speech-dpo': '1.0.0', 'Node.js': '20' };
+const terms: Terms = {
+  versions,
+  computes: 'CPU x64 avx2',
+  scorers: {},
+  work: {
+    kind: 'samples',
+    rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 10 },
+    speech: null,
+    reward: { name: 'restless', rewardModel: 'nisqa', sha256: 'c'.repeat(64) },
+    guards: [],
+    transcriber: null,
+  },
+};
+const worker: WorkerTraits = { versions, computes: 'CPU x64 avx2', rewards: ['c'.repeat(64)] };
+
+describe('a worker', () => {
+  it('that is as the run wants it takes part', () => {
+    expect(termsSchema.parse(JSON.parse(JSON.stringify(terms)))).toEqual(terms);
+    expect(refusalOf(terms, worker)).toBeUndefined();
+  });
+
+  it.each<[string, Partial<WorkerTraits>, RegExp]>([
+    [
+      'of another version',
+      { versions: { ...versions, 'speech-dpo': '2.0.0' } },
+      /speech-dpo 1\.0\.0, this worker of 2\.0\.0: install the same/,
+    ],
+    [
+      'of another Node.js',
+      { versions: { ...versions, 'Node.js': '22' } },
+      /of Node\.js 20, this worker of 22/,
+    ],
+    ['without a package', { versions: { 'speech-dpo': '1.0.0' } }, /of Node\.js 20, this worker of \(none\)/],
+    [
+      'on another device',
+      { computes: 'cuda, NVIDIA H100' },
+      /on CPU x64 avx2, this worker on cuda, NVIDIA H100.*--allow-mixed/,
+    ],
+    [
+      'without the reward',
+      { rewards: [] },
+      /the reward restless \(SHA-256 cccccccccccc\.\.\.\).*start it with --reward/,
+    ],
+  ])('%s is refused, and told why', (_, changes, reason) => {
+    expect(refusalOf(terms, { ...worker, ...changes })).toMatch(reason);
+  });
+
+  it('on another device takes part where that is allowed', () => {
+    expect(refusalOf({ ...terms, computes: null }, { ...worker, computes: 'other' })).toBeUndefined();
+  });
+});
+
+describe('what bits depend on', () => {
+  it('is the kind of device: of a CPU its architecture and vectors, not its threads', async () => {
+    const kind = await kindOf({ name: 'cpu', description: 'the CPU, 2 threads' });
+    expect(kind).toBe(await kindOf({ name: 'cpu', description: 'the CPU, 64 threads' }));
+    expect(kind).toContain(process.arch);
+    expect(await kindOf({ name: 'cuda', description: 'NVIDIA H100 by CUDA' })).toBe(
+      'cuda, NVIDIA H100 by CUDA',
+    );
+  });
+
+  it('is the major version of Node.js, and every package that computes', async () => {
+    const comparable = await comparableVersions();
+    expect(comparable['Node.js']).toBe(process.versions.node.split('.')[0]);
+    expect(comparable['onnxruntime-node']).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+});
+
+it('guards are known by what they measure first', () => {
+  expect(nameOfGuard(levelGuard)).toBe('level');
+  for (const name of guardNames) if (name !== 'level') expect(nameOfGuard({ figures: [name] })).toBe(name);
+  expect(nameOfGuard({ figures: ['clipping'] })).toBeUndefined();
+});
+
+describe('a fleet', () => {
+  const record = (name: string, changes: Partial<WorkerRecord> = {}): WorkerRecord => ({
+    ...{ kind: 'worker', name, host: 'h', pid: 1, version: '1', device: 'the CPU', computes: 'CPU' },
+    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: '' },
+    ...changes,
+  });
+
+  it('is of those who work for the run, refuse it, or did so', () => {
+    const fleet = createFleet('run');
+    const refusals = [{ run: 'run', title: 't', reason: 'another version' }];
+    fleet.see([
+      record('a', { run: 'run', state: 'working' }),
+      record('b', { run: 'other', state: 'working' }),
+      record('c', { state: 'refuses', refusals }),
+    ]);
+    fleet.count('a', 2);
+    fleet.count('a', 3);
+    expect(fleet.workers()).toEqual([
+      { name: 'a', device: 'the CPU', state: 'working', items: 2, seconds: 5 },
+      { name: 'c', device: 'the CPU', state: 'refuses', refusal: 'another version', items: 0, seconds: 0 },
+    ]);
+    fleet.see([record('c', { state: 'refuses', refusals })]);
+    expect(fleet.workers().map(({ name, state, items }) => [name, state, items])).toEqual([
+      ['a', 'gone', 2],
+      ['c', 'refuses', 0],
+    ]);
+  });
+
+  it('is as fast as in the last minute', () => {
+    let ms = 0;
+    const fleet = createFleet('run', () => ms);
+    expect(fleet.remainingSeconds(10)).toBeUndefined();
+    for (let i = 0; i < 20; i++) fleet.count('a', 1);
+    ms = 10_000;
+    expect(fleet.remainingSeconds(10)).toBeCloseTo(5);
+    ms = 75_000;
+    expect(fleet.remainingSeconds(10), 'nothing came for a minute').toBeUndefined();
+    fleet.count('a', 1);
+    expect(fleet.remainingSeconds(1)).toBeCloseTo(60);
+  });
+});
