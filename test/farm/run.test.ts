@@ -2,13 +2,15 @@
  * Runs whose samples workers draw and score, by the real command line, on real servers of queues, with processes and servers that are
  * killed: they come to the bytes of a run in one process. KILLS=200 npx vitest run test/farm/run.test.ts takes that many moments.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findPackageRoot } from '../../lib/package-root.js';
 import { uniformStream } from '../../lib/random.js';
-import { installProgram, start, type Started } from '../support/farm-processes.js';
+import { installProgram, startProgram, type Started } from '../support/farm-processes.js';
 import { findRun, readRunFiles } from '../support/interrupted-run.js';
 import {
   hasPostgres,
@@ -22,7 +24,7 @@ import { sharedPath } from '../support/shared.js';
 const KILLS = Number(process.env.KILLS ?? 20);
 const SMALL = '--seed 7 --epochs 1 --audio-prompts 1'.split(' ');
 const EVEN = [
-  ...'even-token --iterations 2 --train-prompts 4 --test-prompts 3 --num-eval 3 --sample-size 10'.split(' '),
+  ...'even-token --iterations 2 --train-prompts 3 --test-prompts 2 --num-eval 2 --sample-size 6'.split(' '),
   ...SMALL,
 ];
 const MOS = [
@@ -41,11 +43,21 @@ const running = new Set<Started>();
 const undisturbed = new Map<string, Map<string, string>>();
 
 /** A process that does not outlive this file. */
-function begin(args: readonly string[], program = cli, env: NodeJS.ProcessEnv = {}): Started {
-  const started = start(program, args, { ...environment, ...env });
+function begin(args: readonly string[], program = cli): Started {
+  return keep(startProgram(process.execPath, [program, ...args], environment));
+}
+
+function keep(started: Started): Started {
   running.add(started);
   void started.ended.then(() => running.delete(started));
   return started;
+}
+
+/** Whether this user may have mounts of its own. */
+function canMount(): boolean {
+  if (spawnSync('unshare', ['-m', 'true']).status === 0) return true;
+  console.warn('Skipped: a worker in a place of its own needs unshare -m, which this user may not use.');
+  return false;
 }
 
 let outputs = 0;
@@ -135,6 +147,63 @@ describe.skipIf(!hasRedis())('a run with three workers on Redis', () => {
       }
     });
   });
+
+  it('also where workers hang, lose their items and answer late', async () => {
+    await withWorkers(redis, async (workers) => {
+      const output = newOutput();
+      const run = beginRun(EVEN, redis, output);
+      while (!run.said.includes('log, checkpoints')) await sleep(20);
+      for (const { child } of workers.slice(0, 2)) {
+        await Promise.race([sleep(400), run.ended]);
+        child.kill('SIGSTOP');
+      }
+      // Longer than their hold of an item.
+      await Promise.race([sleep(5000), run.ended]);
+      for (const { child } of workers) child.kill('SIGCONT');
+      await expectSame(run, output, EVEN);
+    });
+  });
+
+  it.skipIf(!canMount())(
+    'by a worker elsewhere, which fetches the models; one with a full disk says so and leaves',
+    async () => {
+      const model = join(folder, 'hidden');
+      cpSync(join(findPackageRoot(), 'models', 'default'), model, { recursive: true });
+      // In a place of its own a worker does not see the trainer's model, and has a disk of its own.
+      const elsewhere = (name: string, megabytes: number): Started => {
+        const cache = join(folder, `cache-${name}`);
+        const script = `mkdir -p ${cache} && mount -t tmpfs tmpfs ${model} && mount -t tmpfs -o size=${megabytes}m tmpfs ${cache} && exec "$@"`;
+        const command = [
+          '-m',
+          'sh',
+          '-c',
+          script,
+          'sh',
+          process.execPath,
+          cli,
+          'worker',
+          redis.url,
+          '--name',
+          name,
+        ];
+        return keep(startProgram('unshare', command, { ...environment, XDG_CACHE_HOME: cache }));
+      };
+      const output = newOutput();
+      const full = elsewhere('full', 1);
+      const run = beginRun([...EVEN, '--model', model], redis, output);
+      const { code, said } = await full.ended;
+      expect(said).toMatch(
+        /error: the disk is nearly full: saving to \S+ takes \d+ MB, \d+ MB are free; make room there/,
+      );
+      expect(code).toBe(74);
+      const roomy = elsewhere('roomy', 500);
+      await expectSame(run, output, EVEN);
+      expect(roomy.said).toMatch(/Downloading the policy \(\d+ MB\) from http:\/\/127/);
+      expect(roomy.said + run.said, 'the token is told to nobody').not.toMatch(/[0-9a-f]{64}/);
+      roomy.child.kill('SIGTERM');
+      await roomy.ended;
+    },
+  );
 
   it.each([
     ['with what it held', true],

@@ -26,8 +26,8 @@ export interface Started {
 }
 
 /** Starts a program with one thread. */
-export function start(cli: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, [cli, ...args], {
+export function startProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SPEECH_DPO_THREADS: '1', ...env },
   });
