@@ -31,6 +31,14 @@ export async function connectRedis(
     retryStrategy: (times) => Math.min(100 * times, LONGEST_PAUSE_MS),
   });
   connection.on('error', () => undefined);
+  // BullMQ has connections of its own beside it, which would try for ever to reach a server that is away when they are closed.
+  const connections: Redis[] = [connection];
+  const duplicate = connection.duplicate.bind(connection);
+  connection.duplicate = (override) => {
+    const another = duplicate(override);
+    connections.push(another);
+    return another;
+  };
   const base = { connection, skipVersionCheck: true };
   return {
     address: shown,
@@ -42,7 +50,11 @@ export async function connectRedis(
       return AWAY.test(message) || AWAY.test(code);
     },
     close: async () => {
-      connection.disconnect();
+      for (const each of connections) {
+        each.disconnect();
+        // BullMQ tries again for ever what fails for a lost connection, and gives up at any other error.
+        each.sendCommand = () => Promise.reject(new Error('the queue was left'));
+      }
     },
   };
 }
