@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
-import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment, type OwnParts } from '../jobs/experiment.js';
 import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
@@ -118,7 +118,7 @@ async function follow(parameters: Parameters, label: string, own: OwnParts, begi
           break;
         }
         if (event.type === 'started') started = event;
-        if (event.type !== 'progress') events.push(event);
+        if (!isPassing(event)) events.push(event);
         area.show(event);
         if (until(event)) break;
       }
