@@ -128,6 +128,7 @@ export async function openFarm(
   const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy, onCounts: work.tell });
   return {
     farm,
+    workers: { address: connection.address, mixed: given.allowMixed ?? false },
     setOver: work.setOver,
     [Symbol.asyncDispose]: () => work[Symbol.asyncDispose](),
   };
