@@ -106,7 +106,9 @@ export function chooseParameters(
 }
 
 function checkKind(name: string, value: Value, own: Value): Value {
-  if (own === null || typeof value === typeof own) return value;
+  // Without workers is a choice as well where the environment names some.
+  const mayBeNone = own === null || (name === 'workers' && value === null);
+  if (mayBeNone || typeof value === typeof own) return value;
   throw new Error(`${SETTINGS_VARIABLE}: ${name} is ${JSON.stringify(value)}, and has to be a ${typeof own}`);
 }
 
