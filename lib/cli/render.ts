@@ -1,5 +1,7 @@
 import type { RunEvent } from '../run/events.js';
+import { showableText } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
+import { createFleetNews } from '../view/fleet.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import { createBar } from './bar.js';
 import { endedBeforeStartBy } from './interrupt.js';
@@ -12,24 +14,41 @@ export interface Display {
 }
 
 export function createDisplay(stream: NodeJS.WriteStream): Display {
-  const printLine = (event: RunEvent) => {
-    const line = eventLine(event);
-    if (line) stream.write(line + '\n');
+  const fleetNews = createFleetNews();
+  const print = (text: string) => stream.write(text + '\n');
+  /** What an event leaves behind; of workers, what a person should know. */
+  const textOf = (event: RunEvent): string | undefined => {
+    if (event.type !== 'fleet') return eventLine(event);
+    const news = fleetNews(event, performance.now() / 1000);
+    return news.length > 0 ? showableText(news.join('\n')) : undefined;
   };
-  if (!stream.isTTY) return { show: printLine, stop: () => undefined };
+  if (!stream.isTTY)
+    return {
+      show(event) {
+        const text = textOf(event);
+        if (text) print(text);
+      },
+      stop: () => undefined,
+    };
 
   const bar = createBar(stream);
   let state: ProgressState | undefined;
+  const showBar = () => {
+    if (!state) return;
+    const { job, done, total } = state;
+    bar.show({ job, done, total, fields: describeProgress(state).fields });
+  };
   return {
     show(event) {
       state = advanceProgress(state, event, performance.now() / 1000);
-      if (state && (event.type === 'progress' || event.type === 'step')) {
-        const { job, done, total } = state;
-        bar.show({ job, done, total, fields: describeProgress(state).fields });
+      if (event.type === 'progress' || event.type === 'step') showBar();
+      const text = textOf(event);
+      if (text) {
+        bar.stop();
+        print(text);
       }
-      if (!eventLine(event)) return;
-      bar.stop();
-      printLine(event);
+      // The job goes on.
+      if (event.type === 'fleet') showBar();
     },
     stop: bar.stop,
   };

@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import type { RunEvent } from '../run/events.js';
+import { isPassing, type RunEvent } from '../run/events.js';
 import { writeReport } from '../view/report.js';
 import { formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';
@@ -21,7 +21,7 @@ export async function run(
   try {
     for await (const event of endedBeforeStartBy(signal, experiment)) {
       display.show(event);
-      if (event.type !== 'progress') events.push(event);
+      if (!isPassing(event)) events.push(event);
       if (event.type === 'started') started = event;
     }
   } catch (error) {

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
+import { WORKERS_VARIABLE } from '../farm/option.js';
 import { runWorker } from '../jobs/worker.js';
 import { deviceOptions, type DeviceOptions } from './device-option.js';
 import { parseNumber } from './parameter-options.js';
 import { sayOnStderr } from './standard-streams.js';
-import { WORKERS_VARIABLE } from './workers-option.js';
 
 interface WorkerCommandOptions extends DeviceOptions {
   concurrency: number;

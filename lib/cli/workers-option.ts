@@ -1,8 +1,5 @@
 import { Option } from 'commander';
-import type { GivenWorkers } from '../farm/option.js';
-
-/** Names the queue where the command line does not: a command line with a password in it can be read by everybody on the machine. */
-export const WORKERS_VARIABLE = 'SPEECH_DPO_WORKERS';
+import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
 
 /** `--workers`, `--allow-mixed` and `--serve-at`, which every command has that samples and scores. */
 export function workersOptions(): Option[] {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { WORKERS_VARIABLE } from '../farm/option.js';
 import { listPresent, type RunRecord, type WorkerRecord } from '../farm/presence.js';
 import { connectQueue } from '../farm/queue.js';
 import { showableText } from '../view/escape.js';
@@ -6,7 +7,6 @@ import { formatDuration, formatNumber } from '../view/format.js';
 import { textTable } from '../view/table.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';
-import { WORKERS_VARIABLE } from './workers-option.js';
 
 type Seen<T> = T & { seenSecondsAgo: number };
 

@@ -11,7 +11,7 @@ const HUB_NAME = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[\w./-]+)?$/;
 
 /** Text of the card of iteration `iteration`: how to open it, where it comes from, rewards before and after, every parameter. */
 export async function describeCheckpoint(
-  run: Pick<Run, 'parameters' | 'directories' | 'device' | 'policy' | 'reward'>,
+  run: Pick<Run, 'parameters' | 'directories' | 'device' | 'policy' | 'reward' | 'farm'>,
   iteration: number,
   original: Evaluation,
   trained: Evaluation,
@@ -62,7 +62,7 @@ ${Object.entries(parameters)
   .map(([name, value]) => `| ${name} | ${markdown(JSON.stringify(value)).replaceAll('|', '\\|')} |`)
   .join('\n')}
 
-Versions: ${versions.join(', ')}. Trained on ${markdown(run.device.description)}.
+Versions: ${versions.join(', ')}. Trained on ${markdown(run.device.description)}.${run.farm ? ' Workers sampled and scored: run.json names them.' : ''}
 `;
 }
 

@@ -193,6 +193,10 @@ export async function openDispatcher(
         }
         if (arrivals.length === 0 && done < items.length) await bell.wait(lookMs);
       }
+      // Who did the last ones.
+      const counts = { waiting: 0, running: 0, failed: batch.failedTries, done: items.length };
+      if (items.length > 0)
+        yield { type: 'fleet', status: { workers: fleet.workers(), ...counts, total: items.length } };
     } finally {
       silence();
       signal?.removeEventListener('abort', bell.ring);

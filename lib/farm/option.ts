@@ -1,3 +1,6 @@
+/** Names the queue where the command line or a notebook does not: a command line with a password in it can be read by everybody on the machine. */
+export const WORKERS_VARIABLE = 'SPEECH_DPO_WORKERS';
+
 /** The option that has a run's samples drawn and scored by workers. */
 export interface GivenWorkers {
   /** Address of a queue, redis://HOST:PORT, rediss://... or postgres://...; default: this process does everything. */

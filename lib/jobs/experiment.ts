@@ -65,7 +65,7 @@ export async function* runExperiment(
     opened.policy.directory,
   );
   const run: Run = { ...inputs, farm: farm?.farm };
-  const recording = () => recordRun(iterate(run), { ...run, own: listOwn(options) });
+  const recording = () => recordRun(iterate(run), { ...run, own: listOwn(options), workers: farm?.workers });
   yield* run.clock.whileRead(whileLocked(directories.modelDirectory, recording));
   farm?.setOver();
 }

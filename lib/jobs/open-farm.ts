@@ -9,6 +9,7 @@ import { createQueueFarm } from '../farm/queue-farm.js';
 import { comparableVersions, kindOf, nameOfGuard, type SamplesTerms } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
+import type { RunWorkers } from '../run/run-files.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { originOf } from '../reward/load.js';
 import { hashOpinionWeights, opinionModels } from '../scoring/opinion.js';
@@ -96,6 +97,8 @@ async function termsOf(
 /** Whether the run is over is said when it ends. */
 export interface OpenFarm extends AsyncDisposable {
   farm: NonNullable<Run['farm']>;
+  /** What run.json says of the workers' queue. */
+  workers: Pick<RunWorkers, 'address' | 'mixed'>;
   /** Results that are in the queue are of no more use. */
   setOver(): void;
 }
@@ -125,6 +128,7 @@ export async function openFarm(
   const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy, onCounts: work.tell });
   return {
     farm,
+    workers: { address: connection.address, mixed: given.allowMixed ?? false },
     setOver: work.setOver,
     [Symbol.asyncDispose]: () => work[Symbol.asyncDispose](),
   };

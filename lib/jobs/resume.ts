@@ -66,7 +66,8 @@ export async function* resumeExperiment(
     const device = describeRunDevice(opened.computing!);
     if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
     yield* events.slice(0, kept);
-    const going = recordRun(iterate(inputs, point), { ...inputs, resumed: { record: earlier, how } });
+    const resumed = { record: earlier, how };
+    const going = recordRun(iterate(inputs, point), { ...inputs, workers: farm?.workers, resumed });
     yield* inputs.clock.whileRead(going);
     farm?.setOver();
   });

@@ -9,7 +9,7 @@ import { ORIGINAL, type RunEvent } from '../run/events.js';
 import type { RewardName } from '../reward/built-in.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters, presets } from '../run/parameters.js';
-import { openRun } from './live-run.js';
+import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
 import { watch } from './watch.js';
 import { printNotice } from './notebook-kernel.js';
 
@@ -58,15 +58,18 @@ function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean 
  * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written.
  *
  * @param settings `reward`: a built-in one's name, or one of your own; `indices` as people write them: "0-9"; `device`: "auto" unless it is
- * given, as in `chooseDevice`
+ * given, as in `chooseDevice`; `workers`, `allowMixed` and `serveAt` as in `openRun`
  * @returns the evaluation's events
  */
 export async function scoreCheckpoint(
   path: string,
-  settings: { reward: RewardName | Reward; indices: string; samples: number; device?: DeviceChoice },
+  settings: { reward: RewardName | Reward; indices: string; samples: number; device?: DeviceChoice } & Pick<
+    LiveRunOptions,
+    'workers' | 'allowMixed' | 'serveAt'
+  >,
   root = '..',
 ): Promise<RunEvent[]> {
-  const { indices, samples } = settings;
+  const { indices, samples, workers, allowMixed, serveAt } = settings;
   const reward = typeof settings.reward === 'string' ? undefined : settings.reward;
   const name = typeof settings.reward === 'string' ? settings.reward : settings.reward.name;
   const { parameters, ...checkpoint } = await checkpointParameters(path, { reward: name });
@@ -77,6 +80,7 @@ export async function scoreCheckpoint(
     samplesPerPrompt: samples,
     root,
     reward,
+    ...workersFor({ workers, allowMixed, serveAt }),
   };
   let file = '';
   const evaluating = async function* (signal: AbortSignal) {

@@ -1,15 +1,19 @@
-import type { RunEvent } from '../run/events.js';
+import type { FleetStatus, RunEvent } from '../run/events.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
-import { formatCount } from '../view/format.js';
+import { fleetLine, fleetTable, fleetTrouble } from '../view/fleet.js';
+import { formatCount, formatNumber } from '../view/format.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import { openDisplayArea } from './notebook-kernel.js';
+import { htmlTable } from '../view/table.js';
 import { htmlBundle } from './show.js';
 
 /** Between two pictures of one area; a page that is redrawn more often only gets slow. */
 const REDRAW_MS = 120;
 /** Lines of finished jobs that an area keeps: what was long ago is in the run's log. */
 const KEPT_LINES = 10;
+/** Workers that an area shows one by one. */
+const SHOWN_WORKERS = 10;
 
 /** A place below the cell that shows where a run stands: the job with its bar, rate, remaining time, loss and reward, and what is done. */
 export interface LiveArea {
@@ -75,8 +79,25 @@ function liveHtml(area: {
     shown.length > 0
       ? `<pre style="margin:6px 0 0 0;line-height:1.45;font-size:90%;opacity:0.85">${escapeHtml(shown.join('\n'))}</pre>`
       : '';
-  const text = [...shown, ...(state ? [describeProgress(state).text] : [])].join('\n') || title;
-  return { html: `<div ${NO_TEX} style="min-height:3em">${head}${done}</div>`, text };
+  const fleet = state?.fleet;
+  const under = state ? [describeProgress(state).text, ...(fleet ? fleetLines(fleet) : [])] : [];
+  const text = [...shown, ...under].join('\n') || title;
+  const workers = fleet ? fleetHtml(fleet) : '';
+  return { html: `<div ${NO_TEX} style="min-height:3em">${head}${workers}${done}</div>`, text };
+}
+
+function fleetLines(fleet: FleetStatus): string[] {
+  return [fleetLine(fleet), ...fleetTrouble(fleet)];
+}
+
+/** How the workers stand, and the first of them as a small table. */
+function fleetHtml(fleet: FleetStatus): string {
+  const { columns, rows } = fleetTable(fleet);
+  const more = rows.length - SHOWN_WORKERS;
+  const lines = fleetLines(fleet).map((line) => `<div style="opacity:0.75">${escapeHtml(line)}</div>`);
+  const table = rows.length > 0 ? htmlTable({ columns, rows: rows.slice(0, SHOWN_WORKERS) }) : '';
+  const rest = more > 0 ? `<div style="opacity:0.75">and ${formatNumber(more, 0)} more</div>` : '';
+  return `<div style="margin:6px 0 0 0;font-size:90%">${lines.join('')}${table}${rest}</div>`;
 }
 
 /** A job with its bar, as one line. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
-import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
+import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment, type OwnParts } from '../jobs/experiment.js';
 import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
@@ -29,13 +30,24 @@ export interface LiveRun {
   iterate(): Promise<void>;
 }
 
-/** Parts of your own, where the run is, and where it computes. */
-export interface LiveRunOptions extends OwnParts {
+/** Parts of your own, where the run is, where it computes, and who samples and scores. */
+export interface LiveRunOptions extends OwnParts, Omit<GivenWorkers, 'workers'> {
   /** Default: "auto" as in `chooseDevice`; of a run that goes on, the one that it began on. */
   device?: DeviceChoice;
   /** Folder with output/ and model_output/; default: the project, one folder above the notebooks. */
   root?: string;
+  /** Address of the queue whose workers sample and score; null: this process does; default: SPEECH_DPO_WORKERS, else this process. */
+  workers?: string | null;
 }
+
+/** The workers that a notebook asks for, by an option or by SPEECH_DPO_WORKERS. */
+export function workersFor({ workers, ...others }: NotebookWorkers): GivenWorkers {
+  const address = workers === undefined ? process.env[WORKERS_VARIABLE] : workers;
+  return address ? { ...others, workers: address } : {};
+}
+
+type NotebookWorkers = Omit<GivenWorkers, 'workers'> & Pick<LiveRunOptions, 'workers'>;
+type Given = OwnParts & GivenWorkers;
 
 type Begin = (options: { signal: AbortSignal; onNotice: OnNotice }) => AsyncGenerator<RunEvent>;
 
@@ -47,8 +59,9 @@ type Begin = (options: { signal: AbortSignal; onNotice: OnNotice }) => AsyncGene
  */
 export function openRun(
   parameters: Parameters,
-  { root = '..', device = 'auto', ...own }: LiveRunOptions = {},
+  { root = '..', device = 'auto', workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
 ): Promise<LiveRun> {
+  const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
   const label = own.reward?.label ?? rewardLabel(parameters);
   return follow(parameters, label, own, async function* (options) {
     await using chosen = await chooseDevice(device);
@@ -66,8 +79,9 @@ export function openRun(
  */
 export async function resumeRun(
   name: string,
-  { root = '..', device, ...own }: LiveRunOptions = {},
+  { root = '..', device, workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
 ): Promise<LiveRun> {
+  const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
   const { record, directories } = await readRun(join(root, 'model_output', name));
   return follow(record.parameters, labelOf(record), own, async function* (options) {
     await using chosen = device === undefined ? null : await chooseDevice(device);
@@ -75,7 +89,7 @@ export async function resumeRun(
   });
 }
 
-async function follow(parameters: Parameters, label: string, own: OwnParts, begin: Begin): Promise<LiveRun> {
+async function follow(parameters: Parameters, label: string, own: Given, begin: Begin): Promise<LiveRun> {
   const events: RunEvent[] = [];
   let started: EventOf<'started'> | undefined;
   let current: { stream: AsyncGenerator<RunEvent>; stop: AbortController } | undefined = open(begin);
@@ -118,7 +132,7 @@ async function follow(parameters: Parameters, label: string, own: OwnParts, begi
           break;
         }
         if (event.type === 'started') started = event;
-        if (event.type !== 'progress') events.push(event);
+        if (!isPassing(event)) events.push(event);
         area.show(event);
         if (until(event)) break;
       }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expandPath } from '../checkpoint/environment.js';
 import { deviceChoices, parseDeviceChoice, type DeviceChoice } from '../engine/index.js';
+import { WORKERS_VARIABLE } from '../farm/option.js';
 import { decodeText } from '../checkpoint/text-file.js';
 import { parseParameters, parametersSchema, presets, type Parameters } from '../run/parameters.js';
 import type { RewardName } from '../reward/built-in.js';
@@ -57,8 +58,7 @@ export function chooseSettings<const C extends Choices>(
     ],
     rows: rows.map(({ name, values, value }) => [
       name,
-      showValue(value),
-      ...values.map(showValue),
+      ...[value, ...values].map((each) => showValue(name === 'workers' ? hidePassword(each) : each)),
       ...(hasMeanings ? [meanings[name] ?? ''] : []),
     ]),
   };
@@ -67,26 +67,38 @@ export function chooseSettings<const C extends Choices>(
 
 /**
  * An experiment's parameters for a notebook: the experiment's preset, with the notebook's choices in place of its values; and where it is
- * to compute, which is no parameter of a run.
+ * to compute and which workers sample and score, which are no parameters of a run.
  *
+ * @returns `workers`: the address of their queue, by the setting or by SPEECH_DPO_WORKERS; null: this process samples and scores. The table
+ * shows it without its password.
  * @throws Error as {@link chooseSettings} and `parseParameters`
  */
 export function chooseParameters(
   reward: RewardName,
   choices: { readonly [K in keyof Parameters]?: Parameters[K] | Choice<Parameters[K]> } & {
     readonly device?: DeviceChoice | Choice<DeviceChoice>;
+    readonly workers?: string | null | Choice<string | null>;
   },
   environment: NodeJS.ProcessEnv = process.env,
-): { parameters: Parameters; device: DeviceChoice; table: Table } {
+): { parameters: Parameters; device: DeviceChoice; workers: string | null; table: Table } {
   const meanings = {
     ...Object.fromEntries(
       Object.entries(parametersSchema.shape).map(([name, schema]) => [name, schema.description]),
     ),
     device: `where to compute: ${deviceChoices.join(', ')}`,
+    workers: 'address of the queue whose workers sample and score; -: this process does',
   };
-  const { settings, table } = chooseSettings(choices as Choices, meanings, environment);
-  const { device = 'auto', ...given } = settings;
+  const fromEnvironment = environment[WORKERS_VARIABLE] || null;
+  const withDefault =
+    'workers' in choices
+      ? { ...choices, workers: valuesOf(choices.workers ?? null).map((each) => each ?? fromEnvironment) }
+      : choices;
+  const { settings, table } = chooseSettings(withDefault as Choices, meanings, environment);
+  const { device = 'auto', workers = fromEnvironment, ...given } = settings;
+  if (workers !== null && typeof workers !== 'string')
+    throw new Error('the setting workers has to be the address of a queue, or null');
   return {
+    workers,
     parameters: parseParameters({ ...presets[reward], ...given, reward }),
     device: parseDeviceChoice(device, 'the setting device'),
     table,
@@ -94,7 +106,9 @@ export function chooseParameters(
 }
 
 function checkKind(name: string, value: Value, own: Value): Value {
-  if (own === null || typeof value === typeof own) return value;
+  // Without workers is a choice as well where the environment names some.
+  const mayBeNone = own === null || (name === 'workers' && value === null);
+  if (mayBeNone || typeof value === typeof own) return value;
   throw new Error(`${SETTINGS_VARIABLE}: ${name} is ${JSON.stringify(value)}, and has to be a ${typeof own}`);
 }
 
@@ -115,6 +129,11 @@ function readGiven(text: string | undefined): Record<string, Value> {
   } catch (error) {
     throw new Error(`${SETTINGS_VARIABLE}: not JSON (${(error as Error).message})`);
   }
+}
+
+/** Up to the last @: a password that is written wrongly may hold any character. */
+function hidePassword(value: Value): Value {
+  return typeof value === 'string' ? value.replace(/\/\/.*@/s, '//…@') : value;
 }
 
 function valuesOf(choice: Value | Choice<Value>): Choice<Value> {

@@ -1,4 +1,4 @@
-import type { RunEvent } from '../run/events.js';
+import { isPassing, type RunEvent } from '../run/events.js';
 import { notebookKernel } from './notebook-kernel.js';
 import { openLiveArea } from './live-area.js';
 
@@ -18,7 +18,7 @@ export async function watch(
   try {
     for await (const event of start(signal)) {
       area.show(event);
-      if (event.type !== 'progress') events.push(event);
+      if (!isPassing(event)) events.push(event);
     }
     area.end(events.length === 0 ? 'done' : undefined);
     return events;

@@ -127,6 +127,13 @@ export type RunEvent =
   | { type: 'saved'; iteration: number; directory: string; seconds: number }
   | { type: 'finished'; seconds: number };
 
+/** How things stand for a moment: of no more use once the next has come, and kept nowhere. */
+type PassingEvent = Extract<RunEvent, { type: 'progress' | 'fleet' }>;
+
+export function isPassing(event: RunEvent): event is PassingEvent {
+  return event.type === 'progress' || event.type === 'fleet';
+}
+
 type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds'> : never;
 
 /**

@@ -2,7 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format } from 'date-fns';
 import { explainWriteError } from '../checkpoint/atomic.js';
-import { ORIGINAL, type RunEvent, type Split } from './events.js';
+import { ORIGINAL, type FleetStatus, type RunEvent, type Split } from './events.js';
+import { describeJoined, describeLeft, describeRefused, fleetChanges, onOneLine } from './fleet-changes.js';
 import type { Parameters } from './parameters.js';
 
 export type LogLevel = 'INFO' | 'WARNING' | 'ERROR';
@@ -33,8 +34,31 @@ export function describeParameters(runName: string, parameters: Parameters): str
   return ['Parameters:', ...lines, `timestep: ${runName}`];
 }
 
-/** What is logged of an event, in the original's words; nothing of progress. */
-export function describeEvent(event: RunEvent): { level: LogLevel; message: string }[] {
+export interface LogMessage {
+  level: LogLevel;
+  message: string;
+}
+
+/** What is logged of a run's workers: each one's joining, leaving and refusing, and what is wrong, once each. */
+export function createFleetLog(): (status: FleetStatus) => LogMessage[] {
+  let before: FleetStatus | undefined;
+  return (status) => {
+    const { joined, left, refused, trouble, isMended } = fleetChanges(before, status);
+    before = status;
+    const info = (message: string): LogMessage => ({ level: 'INFO', message });
+    const warning = (message: string): LogMessage => ({ level: 'WARNING', message });
+    return [
+      ...joined.map((worker) => info(describeJoined(worker))),
+      ...left.map((worker) => warning(describeLeft(worker))),
+      ...refused.map((worker) => warning(describeRefused(worker))),
+      ...(trouble === undefined ? [] : [warning(onOneLine(trouble))]),
+      ...(isMended ? [info('workers go on')] : []),
+    ];
+  };
+}
+
+/** What is logged of an event, in the original's words; nothing of progress, and of workers only what {@link createFleetLog} says. */
+export function describeEvent(event: RunEvent): LogMessage[] {
   const info = (...messages: string[]) => messages.map((message) => ({ level: 'INFO' as const, message }));
   const warning = (...messages: string[]) =>
     messages.map((message) => ({ level: 'WARNING' as const, message }));

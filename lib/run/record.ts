@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { appendLine, writeFileAtomic } from '../checkpoint/atomic.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
-import type { RecordedEvent, RunEvent } from './events.js';
-import { createLog, describeEvent, describeParameters } from './log.js';
+import { isPassing, type RecordedEvent, type RunEvent, type WorkerStatus } from './events.js';
+import { createFleetLog, createLog, describeEvent, describeParameters } from './log.js';
 import { readVersions } from './versions.js';
 import type { Parameters } from './parameters.js';
 import {
@@ -14,6 +14,7 @@ import {
   type OwnPart,
   type RunDevice,
   type RunRecord,
+  type RunWorkers,
 } from './run-files.js';
 
 /**
@@ -32,12 +33,14 @@ export async function* recordRun(
     /** What was given to the run. */
     own?: readonly OwnPart[];
     computing?: RunDevice;
+    /** The queue whose workers sample and score, where there is one. */
+    workers?: Pick<RunWorkers, 'address' | 'mixed'>;
     signal?: AbortSignal;
     resumed?: { record: RunRecord; how: string };
   },
   now: () => Date = () => new Date(),
 ): AsyncGenerator<RunEvent> {
-  const { directories, parameters, reward, own = [], computing, signal, resumed } = run;
+  const { directories, parameters, reward, own = [], computing, workers, signal, resumed } = run;
   const log = createLog(join(directories.modelDirectory, LOG_FILE), now);
   const record: RunRecord = resumed?.record ?? {
     run: directories.name,
@@ -52,10 +55,19 @@ export async function* recordRun(
     timings: [],
   };
   if (computing) record.device = computing;
+  const earlier = record.workers;
+  if (workers)
+    record.workers = {
+      ...workers,
+      mixed: workers.mixed || (earlier?.mixed ?? false),
+      fleet: earlier?.fleet ?? [],
+    };
+  const describeFleet = createFleetLog();
   await writeRecord(directories, record);
   if (resumed) log('INFO', `Resumed ${resumed.how}`);
   else for (const line of describeParameters(directories.name, parameters)) log('INFO', line);
   if (computing) log('INFO', `Device: ${describeRunDevice(computing)}`);
+  if (workers) log('INFO', `Workers: ${workers.address}${workers.mixed ? ', of any kind of device' : ''}`);
   let lastIteration = -1;
   try {
     for await (const event of events) {
@@ -64,6 +76,10 @@ export async function* recordRun(
         log('INFO', `-----------Starting iteration ${lastIteration}-----------`);
       }
       for (const { level, message } of describeEvent(event)) log(level, message);
+      if (event.type === 'fleet') {
+        for (const { level, message } of describeFleet(event)) log(level, message);
+        if (record.workers) record.workers.fleet = joinFleets(earlier?.fleet ?? [], event.workers);
+      }
       await recordEvent(directories, record, event);
       yield event;
     }
@@ -88,8 +104,23 @@ export async function* recordRun(
   }
 }
 
+/** What workers did in a run's earlier sessions and in this one, by their names; those without a result are left out. */
+function joinFleets(earlier: RunWorkers['fleet'], workers: readonly WorkerStatus[]): RunWorkers['fleet'] {
+  const fleet = new Map(earlier.map((worker) => [worker.name, worker]));
+  for (const { name, device, items, seconds } of workers.filter((worker) => worker.items > 0)) {
+    const before = fleet.get(name);
+    fleet.set(name, {
+      name,
+      device: device || (before?.device ?? ''),
+      items: items + (before?.items ?? 0),
+      seconds: seconds + (before?.seconds ?? 0),
+    });
+  }
+  return [...fleet.values()];
+}
+
 async function recordEvent(directories: RunDirectories, record: RunRecord, event: RunEvent): Promise<void> {
-  if (event.type === 'progress' || event.type === 'fleet' || event.type === 'started') return;
+  if (isPassing(event) || event.type === 'started') return;
   let recorded: RecordedEvent = event;
   if ('seconds' in event) {
     const { seconds, ...rest } = event;

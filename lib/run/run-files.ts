@@ -40,6 +40,26 @@ export function describeRunDevice({ description, reason, scorers }: RunDevice): 
   return `${description} (${reason})${scorers === undefined ? '' : `; NISQA and DNSMOS: ${scorers}`}`;
 }
 
+const runWorkersSchema = z.strictObject({
+  /** Of their queue, without its password. */
+  address: z.string(),
+  /** Whether workers on different kinds of devices were allowed: the run's numbers then depend on who did what. */
+  mixed: z.boolean(),
+  /** Everybody whose results the run used: items, and seconds of work on them, over all of the run's sessions. */
+  fleet: z.array(
+    z.strictObject({
+      name: z.string(),
+      /** Empty where the run never met the worker, only its results. */
+      device: z.string(),
+      items: z.number(),
+      seconds: z.number(),
+    }),
+  ),
+});
+
+/** Who sampled and scored in place of the run's own process. */
+export type RunWorkers = z.infer<typeof runWorkersSchema>;
+
 const runRecordSchema = z.strictObject({
   run: z.string(),
   state: z.enum(['running', 'finished', 'interrupted', 'failed']),
@@ -53,6 +73,8 @@ const runRecordSchema = z.strictObject({
   own: z.array(z.enum(ownParts)).optional(),
   /** Where the run computes; absent where nobody said, which is the CPU. */
   device: runDeviceSchema.optional(),
+  /** Who sampled and scored; absent where the run's own process did. */
+  workers: runWorkersSchema.optional(),
   /** Of speech-dpo, Node.js and the packages that compute. */
   versions: z.record(z.string(), z.string()),
   /** ISO 8601. */

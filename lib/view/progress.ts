@@ -1,4 +1,5 @@
-import type { RunEvent } from '../run/events.js';
+import type { FleetStatus, RunEvent } from '../run/events.js';
+import { countWorkers } from './fleet.js';
 import { formatDuration, formatNumber } from './format.js';
 import { policyName, splitName } from './run-events.js';
 
@@ -17,6 +18,8 @@ export interface ProgressState {
   loss?: number;
   /** Mean of the last evaluation or of the last samples. */
   reward?: number;
+  /** The workers, while they do this job. */
+  fleet?: FleetStatus;
 }
 
 /** Figures of a job as people read them; what is not known is absent. */
@@ -25,6 +28,8 @@ export interface ProgressFields {
   rate?: string;
   /** "4.2 s left". */
   remaining?: string;
+  /** "3 workers". */
+  workers?: string;
   loss?: string;
   reward?: string;
 }
@@ -82,10 +87,16 @@ export function advanceProgress(
       );
       return { ...next, loss: event.metrics.loss };
     }
+    case 'fleet': {
+      const { type: _, ...fleet } = event;
+      return state && { ...state, nowSeconds, fleet };
+    }
+    case 'sampled':
+      return state && { ...state, nowSeconds, fleet: undefined };
     case 'evaluated':
-      return state && { ...state, nowSeconds, reward: event.statistics.mean };
+      return state && { ...state, nowSeconds, reward: event.statistics.mean, fleet: undefined };
     case 'scored':
-      return state && { ...state, nowSeconds, reward: event.averageReward };
+      return state && { ...state, nowSeconds, reward: event.averageReward, fleet: undefined };
     default:
       return state && { ...state, nowSeconds };
   }
@@ -97,22 +108,25 @@ function advanceJob(
   job: Pick<ProgressState, 'job' | 'stage' | 'done' | 'total'>,
   nowSeconds: number,
 ): ProgressState {
-  const startedSeconds = state?.job === job.job ? state.startedSeconds : (state?.nowSeconds ?? nowSeconds);
-  return { ...state, ...job, startedSeconds, nowSeconds };
+  const goesOn = state?.job === job.job;
+  const startedSeconds = goesOn ? state.startedSeconds : (state?.nowSeconds ?? nowSeconds);
+  return { ...state, ...job, startedSeconds, nowSeconds, ...(!goesOn && { fleet: undefined }) };
 }
 
 /** Rate, remaining time and one line of text for a progress area. */
 export function describeProgress(state: ProgressState): ProgressDescription {
-  const { job, stage, done, total, loss, reward } = state;
+  const { job, stage, done, total, loss, reward, fleet } = state;
   const seconds = state.nowSeconds - state.startedSeconds;
   const ratePerSecond = done > 0 && seconds > 0 ? done / seconds : undefined;
-  const remainingSeconds = ratePerSecond && (total - done) / ratePerSecond;
+  // Workers come and go: what they did in the last minute says more than what they did since the beginning.
+  const remainingSeconds = fleet?.remainingSeconds ?? (ratePerSecond && (total - done) / ratePerSecond);
   const fields: ProgressFields = {
     ...(ratePerSecond !== undefined && {
       rate: `${formatNumber(ratePerSecond, ratePerSecond < 10 ? 1 : 0)}/s`,
     }),
     ...(remainingSeconds !== undefined &&
       done < total && { remaining: `${formatDuration(remainingSeconds)} left` }),
+    ...(fleet && { workers: countWorkers(fleet) }),
     ...(loss !== undefined && { loss: `loss ${formatNumber(loss, 3)}` }),
     ...(reward !== undefined && { reward: `reward ${formatNumber(reward)}` }),
   };

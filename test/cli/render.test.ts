@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
-import { expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createDisplay } from '../../lib/cli/render.js';
-import type { RunEvent } from '../../lib/run/events.js';
+import type { FleetStatus, RunEvent } from '../../lib/run/events.js';
 import { summarize } from '../../lib/run/statistics.js';
 
 const metrics = {
@@ -115,4 +115,56 @@ it.each([40, 80, 120, 200])('shows whole figures in a terminal of %i columns', (
 
 it('takes a terminal that does not tell its width for one of 80 columns', () => {
   for (const screen of screensOf(show(true, 0), 1000)) expect(screen.length).toBeLessThanOrEqual(80);
+});
+
+describe('workers', () => {
+  const fleet = (given: Partial<FleetStatus> = {}): RunEvent => ({
+    ...{ type: 'fleet', waiting: 5, running: 1, failed: 0, done: 2, total: 8 },
+    workers: [
+      { name: 'node\x1b[31m', device: 'the CPU', state: 'working', items: 2, seconds: 4 },
+      { name: 'gpu', device: 'CUDA', state: 'refuses', refusal: 'it computes on cuda', items: 0, seconds: 0 },
+    ],
+    ...given,
+  });
+  const sampling: RunEvent = { type: 'progress', iteration: 0, stage: 'sample', done: 1, total: 8 };
+
+  /** What is written of an event every second. */
+  function showEach(isTTY: boolean, shown: readonly RunEvent[]): string {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const stream = Object.assign(new PassThrough(), { isTTY, columns: 120 });
+      const display = createDisplay(stream as unknown as NodeJS.WriteStream);
+      for (const event of shown) {
+        display.show(event);
+        vi.advanceTimersByTime(1000);
+      }
+      display.stop();
+      return String(stream.read());
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  it('are told of only when something changes, where there is no terminal', () => {
+    const minute = Array.from({ length: 60 }, () => fleet());
+    expect(showEach(false, [sampling, ...minute, ...minute.map(() => fleet({ trouble: 'no answer' }))])).toBe(
+      [
+        'worker node\ufffd[31m takes part, on the CPU',
+        'worker gpu takes no part: it computes on cuda',
+        'no answer',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('stand in the bar while they work', () => {
+    const working = fleet({ remainingSeconds: 90 });
+    const text = showEach(true, [sampling, ...Array.from({ length: 5 }, () => working)]);
+    const shown = screensOf(text, 120).find((screen) => screen.includes('worker'));
+    expect(shown).toMatch(/^iteration 0: sampling .* 1\/8 .*1 min 30 s left, 1 worker$/);
+    expect(text).toContain('worker gpu takes no part: it computes on cuda\n');
+    const training = showEach(true, [sampling, working, events[5]]);
+    expect(screensOf(training, 120).filter((screen) => /training.*1\/2/.test(screen))).not.toEqual([]);
+    expect(screensOf(training, 120).filter((screen) => /training.*worker/.test(screen))).toEqual([]);
+  });
 });

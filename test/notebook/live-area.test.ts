@@ -79,3 +79,35 @@ it('watch passes the stop button on and tells that it was pressed', async () => 
   await expect(watch(work)).rejects.toThrow('pressed');
   expect(shown.at(-1)!.bundle['text/plain']).toContain('stopped');
 });
+
+it('shows the workers under the bar while they work, the first ten one by one', () => {
+  vi.useFakeTimers();
+  const workers = Array.from({ length: 200 }, (_, i) => ({
+    ...{ name: `${HOSTILE_INSTRUCTION} ${i}.`, device: HOSTILE_INSTRUCTION, state: 'working' as const },
+    ...{ items: i, seconds: 10 },
+  }));
+  const counts = { waiting: 41, running: 3, failed: 0, done: 12, total: 56, remainingSeconds: 38 };
+  const area = openLiveArea('starting');
+  vi.advanceTimersByTime(500);
+  area.show(progress(250));
+  vi.advanceTimersByTime(500);
+  area.show({ type: 'fleet', workers, ...counts, trouble: HOSTILE_INSTRUCTION });
+  vi.advanceTimersByTime(500);
+  const { 'text/html': html, 'text/plain': text } = shown.at(-1)!.bundle;
+  expect(html).toContain('and 190 more');
+  expect((html as string).match(/<tr>/g)).toHaveLength(11);
+  expect(html).not.toMatch(/<script|<b>bolder/);
+  expect(text).toContain('200 workers: 41 items waiting, 3 running, 12 of 56 done, 1.2 items/s, 38 s left');
+  expect(text).not.toContain(' 3.');
+  area.end();
+  expect(shown.at(-1)!.bundle['text/html']).not.toContain('<table');
+});
+
+it('keeps no event that only says how things stand', async () => {
+  async function* work(): AsyncGenerator<RunEvent> {
+    yield progress(1);
+    yield { type: 'fleet', workers: [], waiting: 0, running: 0, failed: 0, done: 0, total: 1 };
+    yield { type: 'saved', iteration: 0, directory: 'iter_0', seconds: 1 };
+  }
+  expect((await watch(work)).map(({ type }) => type)).toEqual(['saved']);
+});

@@ -72,4 +72,24 @@ describe('settings of a notebook', () => {
       'the setting device is "gpu"; it can be auto, cpu, cuda, webgpu, tensorflow',
     );
   });
+
+  it('say who samples and scores, and show no password', () => {
+    const choose = (
+      environment: NodeJS.ProcessEnv,
+      choices: { workers?: string | null } = { workers: null },
+    ) => chooseParameters('length', choices, environment);
+    const SPEECH_DPO_WORKERS = 'redis://:p@ss/w@there:6379';
+    expect(choose({}).workers).toBeNull();
+    expect(choose({ SPEECH_DPO_WORKERS }).workers).toBe(SPEECH_DPO_WORKERS);
+    expect(choose({ SPEECH_DPO_WORKERS }, {}).workers).toBe(SPEECH_DPO_WORKERS);
+    expect(choose({ SPEECH_DPO_WORKERS }).table.rows[0].slice(0, 3)).toEqual([
+      ...['workers', 'redis://…@there:6379', 'redis://…@there:6379'],
+    ]);
+    expect(choose({ SPEECH_DPO_WORKERS, SPEECH_DPO_SETTINGS: '{"workers": null}' }).workers).toBeNull();
+    expect(choose({ SPEECH_DPO_SETTINGS: '{"workers": "redis://a"}' }).workers).toBe('redis://a');
+    expect(() => choose({ SPEECH_DPO_SETTINGS: '{"workers": 3}' })).toThrow(
+      'has to be the address of a queue',
+    );
+    expect(choose({}).parameters).not.toHaveProperty('workers');
+  });
 });

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
-import type { RunEvent } from '../../lib/run/events.js';
+import type { FleetStatus, RunEvent, WorkerStatus } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { recordRun } from '../../lib/run/record.js';
-import { readRun } from '../../lib/run/run-files.js';
+import { readRun, type RunRecord } from '../../lib/run/run-files.js';
 import { summarize } from '../../lib/run/statistics.js';
 
 const now = () => new Date(2024, 5, 1, 12, 0, 0, 123);
@@ -141,5 +141,69 @@ describe('readRun', () => {
     await expect(readRun(directories.outputDirectory)).rejects.toThrow(
       join(directories.modelDirectory, 'run.json'),
     );
+  });
+});
+
+describe('workers', () => {
+  const address = 'redis://there:6379';
+  const fleet = (items: number, others: WorkerStatus[] = []): RunEvent => ({
+    ...{ type: 'fleet', waiting: 1, running: 1, failed: 0, done: items, total: 9 },
+    workers: [{ name: 'a\nb', device: 'the CPU', state: 'working', items, seconds: 2 * items }, ...others],
+  });
+  async function* follow(given: RunEvent[]): AsyncGenerator<RunEvent> {
+    yield* given;
+  }
+  const record = (given: RunEvent[], mixed = false, resumed?: { record: RunRecord; how: string }) =>
+    drain(recordRun(follow(given), { directories, parameters, workers: { address, mixed }, resumed }, now));
+
+  it('stand in run.json with what they did, added up where a run goes on', async () => {
+    const gone: WorkerStatus = { name: 'c', device: '', state: 'gone', items: 1, seconds: 1 };
+    const refusing: WorkerStatus = { ...gone, name: 'd', state: 'refuses', refusal: 'no', items: 0 };
+    await record([fleet(1), fleet(4, [gone, refusing]), events.at(-1)!]);
+    const first = (await readRun(directories.outputDirectory)).record;
+    expect(first.workers).toEqual({
+      ...{ address, mixed: false },
+      fleet: [
+        { name: 'a\nb', device: 'the CPU', items: 4, seconds: 8 },
+        { name: 'c', device: '', items: 1, seconds: 1 },
+      ],
+    });
+    await record([fleet(2), fleet(3)], true, { record: first, how: 'from iteration 0' });
+    const { workers } = (await readRun(directories.outputDirectory)).record;
+    expect(workers).toMatchObject({ mixed: true, fleet: [{ items: 7, seconds: 14 }, { items: 1 }] });
+    expect(await read('metrics.jsonl')).not.toContain('fleet');
+  });
+
+  it('are no part of a run without them', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    expect(JSON.parse(await read('run.json'))).not.toHaveProperty('workers');
+  });
+
+  it('are logged once when they join, refuse or leave, and so is what is wrong', async () => {
+    const refusing: WorkerStatus = {
+      ...{
+        name: 'd',
+        device: 'CUDA',
+        state: 'refuses',
+        refusal: 'it computes on cuda',
+        items: 0,
+        seconds: 0,
+      },
+    };
+    const [working] = (fleet(2) as FleetStatus).workers;
+    const away: RunEvent = { ...(fleet(2) as FleetStatus), type: 'fleet', trouble: 'no worker takes part' };
+    away.workers = [{ ...working, state: 'gone' }, refusing];
+    await record([fleet(1, [refusing]), fleet(2, [refusing]), away, away, fleet(2, [refusing])]);
+    const log = (await read('log_training.log')).trimEnd().split('\n');
+    const start = log.findIndex((line) => line.includes('Workers: '));
+    expect(log.slice(start).map((line) => line.slice('2024-06-01 12:00:00,123 - '.length))).toEqual([
+      `INFO - Workers: ${address}`,
+      'INFO - worker a\ufffdb takes part, on the CPU',
+      'WARNING - worker d takes no part: it computes on cuda',
+      'WARNING - worker a\ufffdb is gone after 2 items',
+      'WARNING - no worker takes part',
+      'INFO - worker a\ufffdb takes part, on the CPU',
+      'INFO - workers go on',
+    ]);
   });
 });

@@ -192,3 +192,29 @@ describe('a folder that is no run', () => {
     await expect(writeReport(outputDirectory)).rejects.toThrow(basename(modelDirectory));
   });
 });
+
+describe('the section of workers', () => {
+  const device = { name: 'cpu', description: 'the CPU, 2 threads', reason: 'asked for' };
+  const fleet = [
+    { name: '<b>node</b>', device: '', items: 250, seconds: 500 },
+    { name: 'node-2', device: 'the CPU, 1 thread', items: 750, seconds: 500 },
+  ];
+
+  it('says who did what, and whether kinds of devices were mixed', async () => {
+    const workers = { address: 'redis://there:6379', mixed: false, fleet };
+    const html = await makeReport({ record: { workers, device } });
+    expect(html).not.toContain('<b>node');
+    const text = visibleText(html);
+    expect(text).toContain(
+      "2 workers at redis://there:6379 sampled and scored; this run's own process trained on the CPU, 2 threads. All of them computed on the same kind of device",
+    );
+    expect(text).toContain('node-2 the CPU, 1 thread 750 1.5 75.0 %');
+    expect(text).toContain('not known 250 0.50 25.0 %');
+    const mixed = await makeReport({ record: { workers: { ...workers, mixed: true } } });
+    expect(visibleText(mixed)).toContain('Workers on different kinds of devices were allowed');
+  });
+
+  it('is not there for a run that did everything itself', async () => {
+    expect(await makeReport()).not.toContain('id="workers"');
+  });
+});

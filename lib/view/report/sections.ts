@@ -19,6 +19,7 @@ import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js
 import type { AudioSections } from './audio-section.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
 import { htmlTable, type Table } from '../table.js';
+import { workersHtml } from './workers-section.js';
 
 export interface ReportContent {
   run: RecordedRun;
@@ -68,6 +69,7 @@ export function reportSections(content: ReportContent, figures: Figures): Sectio
     trainingSection(figures),
     sampleSection(figures),
     ...audioSections(content),
+    ...workerSections(run),
     parameterSection(run),
   ];
 }
@@ -141,6 +143,11 @@ function audioSections({ audio }: ReportContent): Section[] {
     { id: 'listen', title: 'Listen: held-out prompts', html: scale + notes + (audio.comparison || none) },
     { id: 'pairs', title: 'Listen: preference pairs', html: audio.pairs || none },
   ];
+}
+
+/** Nothing for a run that did everything itself. */
+function workerSections({ record: { workers, device } }: RecordedRun): Section[] {
+  return workers ? [{ id: 'workers', title: 'Workers', html: workersHtml(workers, device) }] : [];
 }
 
 function parameterSection({ record }: RecordedRun): Section {
