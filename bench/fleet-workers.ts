@@ -29,11 +29,11 @@ const bench: Bench = {
   close: async () => undefined,
 };
 
-const never = new AbortController().signal;
 await Promise.all(
   Array.from({ length: workers }, async (_, i) => {
     // Each has connections of its own, as on a machine of its own.
     const connection = await connectQueue(address);
-    await work(connection, { name: `simulated-${first + i}`, benches: [bench], signal: never });
+    const { signal } = new AbortController();
+    await work(connection, { name: `simulated-${first + i}`, benches: [bench], signal });
   }),
 );
