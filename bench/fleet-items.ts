@@ -1,23 +1,33 @@
-/** What trainer and workers of the simulated fleet agree on. */
+/** What the trainer and the workers of the simulated fleet agree on. */
 import { createHash } from 'node:crypto';
-import type { WorkerTraits } from '../lib/farm/terms.js';
+import { opinionModels } from '../lib/scoring/opinion.js';
+import { comparableVersions, type WorkerTraits } from '../lib/farm/terms.js';
+import { uniformStream } from '../lib/random.js';
 
+/** What a process of simulated workers is started with, as JSON in its first argument. */
 export interface FleetArguments {
-  url: string;
-  /** The number of this process's first worker, and how many it has. */
+  address: string;
+  /** The number of its first worker, and how many it has. */
   first: number;
   workers: number;
-  /** What an item takes. */
+  /** An item takes so long on average. */
   meanSeconds: number;
 }
 
-export const FLEET_TRAITS: WorkerTraits = {
-  versions: { 'speech-dpo': 'simulated' },
-  computes: 'simulated',
-  rewards: [],
-};
+const SEED = 1;
 
-/** Seconds that an item takes: half to one and a half times the mean, the same whoever does it. */
-export function secondsOf(id: string, meanSeconds: number): number {
-  return meanSeconds * (0.5 + createHash('sha256').update(id).digest().readUInt32LE() / 2 ** 32);
-}
+/** Seconds of the item of a prompt, the same whoever does it: half to one and a half times the mean, as the lengths of samples differ. */
+export const secondsOf = (position: number, meanSeconds: number): number =>
+  meanSeconds * (0.5 + uniformStream(SEED, position)());
+
+/** Of workers whose device is none, so that no worker that computes takes part. */
+export const fleetTraits = async (): Promise<WorkerTraits> => ({
+  versions: await comparableVersions(),
+  computes: 'nothing, in a simulated fleet',
+  rewards: [],
+});
+
+/** As long as the real ones. */
+export const fleetScorers = Object.fromEntries(
+  opinionModels.map((model) => [model, createHash('sha256').update(model).digest('hex')]),
+);

@@ -1,8 +1,10 @@
 /**
- * `npm run bench -- --fleet`: a fleet of workers that sleep as long as real items take, on a real Redis, with real items and results, and
- * speech-dpo's own dispatcher and worker loop. Tells how much of the ideal throughput is reached, and what the trainer's process takes.
+ * `npm run bench -- --fleet`: a run's trainer and its workers on a real Redis, with real items and results, where each worker sleeps as long
+ * as a real one computes. Prints a Markdown table: how much of the ideal throughput is reached, and what the trainer's process takes.
+ *
+ *     npm run bench -- --fleet --workers 1,5,20,50,100,200 --items 60
  */
-import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,150 +14,184 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import { loadPrompts } from '../lib/data/prompts.js';
-import { openDispatcher } from '../lib/farm/dispatch.js';
+import type { SampleRequest } from '../lib/experiment/farm.js';
 import { describeFolder } from '../lib/farm/files/manifest.js';
-import { cutRequest, hashOf } from '../lib/farm/item.js';
-import { announce, listPresent } from '../lib/farm/presence.js';
+import { cutRequest } from '../lib/farm/item.js';
+import { listPresent } from '../lib/farm/presence.js';
 import { connectQueue } from '../lib/farm/queue.js';
-import type { Offer } from '../lib/farm/terms.js';
+import type { Terms } from '../lib/farm/terms.js';
+import { openFarm } from '../lib/jobs/open-farm.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadPolicy } from '../lib/policy/policy.js';
-import { FLEET_TRAITS, secondsOf, type FleetArguments } from './fleet-items.js';
+import { createWorkClock } from '../lib/run/work-clock.js';
+import { fleetScorers, fleetTraits, secondsOf, type FleetArguments } from './fleet-items.js';
 
 const { values } = parseArgs({
   options: {
     fleet: { type: 'boolean' },
     workers: { type: 'string', default: '200' },
-    items: { type: 'string', default: '20000' },
-    /** Of an item: ten samples of a mos run with guards, on two cores. */
+    /** Of each worker, on average. */
+    items: { type: 'string', default: '100' },
+    /** Of an item, on average: ten samples of `mos` with its guards. */
     seconds: { type: 'string', default: '2.5' },
   },
 });
-const MOST_IN_A_PROCESS = 50;
+const [itemsEach, meanSeconds] = [Number(values.items), Number(values.seconds)];
 const SAMPLES = 10;
+const WORKERS_IN_A_PROCESS = 50;
+const PATIENCE_SECONDS = 60;
 
-const workerCounts = values.workers.split(',').map(Number);
-const meanSeconds = Number(values.seconds);
-for (const [i, workers] of workerCounts.entries()) {
-  const counts = values.items.split(',').map(Number);
-  await measure(workers, counts[Math.min(i, counts.length - 1)]);
+if (spawnSync('redis-server', ['--version']).status !== 0) {
+  console.error(
+    'error: the fleet needs a Redis server, which is not installed: apt-get install redis-server',
+  );
+  process.exit(2);
 }
+const model = join(findPackageRoot(), 'models', 'default');
+const policy = join(model, 'policy');
+const { train } = await loadPrompts(join(model, 'prompts.json'), (await loadPolicy(policy)).tokenizer);
 
-async function measure(workers: number, count: number): Promise<void> {
+const columns = [
+  'workers',
+  'items',
+  'ideal',
+  'took',
+  'of the ideal',
+  "trainer's share of a core",
+  "Redis's share of a core",
+  "Redis's memory",
+];
+console.log(`| ${columns.join(' | ')} |\n|${columns.map(() => ' --- |').join('')}`);
+for (const workers of values.workers.split(',').map(Number)) console.log(await measure(workers));
+const manifest = await describeFolder(policy);
+const sizes = cutRequest(requestOf(train.length), manifest, '').map(
+  ({ data }) => JSON.stringify(data).length,
+);
+console.log(
+  `\nAn item takes ${meanSeconds} s on average, and is ${Math.round(mean(sizes))} bytes of JSON on average.`,
+);
+
+/** @returns a row of the table */
+async function measure(workers: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'speech-dpo-fleet-'));
   const port = await freePort();
-  const redis = spawn('redis-server', ['--port', `${port}`, '--dir', folder, '--save', ''], {
-    stdio: 'ignore',
-  });
-  redis.on('error', () => {
-    console.error(
-      'error: a fleet needs a Redis server, and redis-server is not installed: apt-get install redis-server',
-    );
-    process.exit(2);
-  });
-  const children: ChildProcess[] = [];
+  const address = `redis://127.0.0.1:${port}`;
+  const children: ChildProcess[] = [
+    spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', ''], {
+      stdio: 'ignore',
+    }),
+  ];
   try {
-    const url = `redis://127.0.0.1:${port}`;
-    await sleep(500);
-    const connection = await connectQueue(url);
-    const client = new Redis(url);
-    const run = hashOf([workers, count]);
-    const items = await makeItems(count);
-    const ideal = items.reduce((sum, { id }) => sum + secondsOf(id, meanSeconds), 0) / workers;
-    for (let first = 0; first < workers; first += MOST_IN_A_PROCESS) {
+    const connection = await patiently('Redis does not start', () =>
+      connectQueue(address).catch(() => undefined),
+    );
+    const queue = {
+      connection,
+      terms: await terms(),
+      given: {},
+      [Symbol.asyncDispose]: () => connection.close(),
+    };
+    const run = {
+      directories: { outputDirectory: folder },
+      reward: { name: 'mos' },
+      clock: createWorkClock(),
+    };
+    await using _ = queue;
+    await using opened = await openFarm(queue, run, folder, policy);
+    for (let first = 0; first < workers; first += WORKERS_IN_A_PROCESS) {
       const part: FleetArguments = {
-        url,
+        address,
         first,
-        workers: Math.min(MOST_IN_A_PROCESS, workers - first),
+        workers: Math.min(WORKERS_IN_A_PROCESS, workers - first),
         meanSeconds,
       };
-      children.push(
-        fork(fileURLToPath(new URL('./fleet-workers.js', import.meta.url)), [JSON.stringify(part)]),
-      );
+      const module = fileURLToPath(new URL('./fleet-workers.js', import.meta.url));
+      children.push(fork(module, [JSON.stringify(part)]));
     }
-    const { versions, computes } = FLEET_TRAITS;
-    const terms: Offer['terms'] = {
-      versions,
-      computes,
-      scorers: {},
-      work: {
-        kind: 'samples',
-        rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
-        speech: null,
-        reward: { name: 'mos', rewardModel: 'nisqa' },
-        guards: [],
-        transcriber: null,
-      },
-    };
-    const record = { kind: 'run', id: run, title: 'a simulated run', terms: { terms, files: null } } as const;
-    const announcement = await announce(connection, 'runs', run, record);
-    const isAttached = async () =>
-      (await listPresent(connection, 'workers')).filter((each) => each.run === run).length === workers;
-    while (!(await isAttached())) await sleep(500);
-    const dispatcher = await openDispatcher(connection, { id: run });
+    await patiently('the workers do not start', async () => {
+      const present = await listPresent(connection, 'workers');
+      return present.filter((worker) => worker.run !== undefined).length === workers || undefined;
+    });
+    const count = workers * itemsEach;
+    const request = requestOf(count);
+    const ideal = request.prompts.reduce((sum, _prompt, i) => sum + secondsOf(i, meanSeconds), 0) / workers;
 
-    const startCpu = process.cpuUsage();
-    const startMs = performance.now();
-    let peakBytes = 0;
-    let resultBytes = 0;
-    let shownMs = 0;
-    for await (const event of dispatcher.gather(items)) {
-      if (event.type === 'result') resultBytes += event.result.length;
-      else if (performance.now() - shownMs > 10_000) {
-        shownMs = performance.now();
-        peakBytes = Math.max(peakBytes, await usedMemory(client));
-        const { done, total, running } = event.status;
-        if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${total} items, ${running} running `);
-      }
-    }
-    const seconds = (performance.now() - startMs) / 1000;
-    const { user, system } = process.cpuUsage(startCpu);
-    const share = (part: number) => `${(100 * part).toFixed(1)} %`;
-    console.log(
-      [
-        `${workers} workers, ${count} items of ${meanSeconds} s: ${seconds.toFixed(1)} s, ideal ${ideal.toFixed(1)} s`,
-        `${share(ideal / seconds)} of the ideal throughput`,
-        `trainer ${share((user + system) / 1e6 / seconds)} of a core`,
-        `item ${Math.round(JSON.stringify(items[0].data).length / 100) / 10} kB, result ${(resultBytes / count / 1000).toFixed(1)} kB`,
-        `Redis ${Math.round(peakBytes / 1e6)} MB`,
-      ].join('; '),
-    );
-    await announcement.leave();
-    await dispatcher.close(true);
-    await connection.close();
-    client.disconnect();
+    const redisBefore = await infoOf(address);
+    const cpuBefore = process.cpuUsage();
+    const started = performance.now();
+    for await (const event of opened!.farm.answer(request))
+      if (event.type === 'fleet' && process.stderr.isTTY)
+        process.stderr.write(`\r${event.done} of ${event.total} items, ${event.running} running \r`);
+    const seconds = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    const redis = await infoOf(address);
+    opened!.setOver();
+    const cells = [
+      workers,
+      count,
+      `${ideal.toFixed(1)} s`,
+      `${seconds.toFixed(1)} s`,
+      percent(ideal / seconds),
+      percent((user + system) / 1e6 / seconds),
+      percent((redis.cpuSeconds - redisBefore.cpuSeconds) / seconds),
+      `${Math.round(redis.peakBytes / 1e6)} MB`,
+    ];
+    return `| ${cells.join(' | ')} |`;
   } finally {
-    for (const child of children) child.kill('SIGKILL');
-    redis.kill();
+    for (const child of children.toReversed()) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Items of the embedded model's prompts, each as often as it takes. */
-async function makeItems(count: number) {
-  const model = join(findPackageRoot(), 'models', 'default');
-  const { tokenizer } = await loadPolicy(join(model, 'policy'));
-  const { train } = await loadPrompts(join(model, 'prompts.json'), tokenizer);
-  const policy = await describeFolder(join(model, 'policy'));
-  const prompts = Array.from({ length: count }, (_, index) => ({
-    index,
-    item: train[index % train.length],
-    ids: [],
-  }));
-  const request = {
-    iteration: 0,
-    stage: 'sample',
-    split: 'train',
-    samplesPerPrompt: SAMPLES,
-    seed: 1,
-    guards: 'all',
-    prompts,
-  } as const;
-  return cutRequest(request, policy, 'simulated');
+/** What a `mos` run with its guards asks of workers. */
+async function terms(): Promise<Terms> {
+  const { versions, computes } = await fleetTraits();
+  const [partner, codec] = await Promise.all(
+    ['nar', 'codec'].map((part) => describeFolder(join(model, part))),
+  );
+  return {
+    versions,
+    computes,
+    rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
+    speech: { partner, codec },
+    reward: { name: 'mos', rewardModel: 'nisqa' },
+    guards: ['dnsmos', 'fidelity', 'level'],
+    transcriber: null,
+    scorers: fleetScorers,
+  };
 }
 
-async function usedMemory(redis: Redis): Promise<number> {
-  return Number(/^used_memory:(\d+)/m.exec(await redis.info())?.[1] ?? 0);
+/** Ten samples of each of so many prompts: the embedded ones, each as often as it takes. */
+function requestOf(count: number): SampleRequest {
+  const prompts = Array.from({ length: count }, (_, i) => ({
+    index: i % train.length,
+    item: train[i % train.length],
+    ids: [],
+  }));
+  return {
+    ...{ iteration: 0, stage: 'sample', split: 'train', samplesPerPrompt: SAMPLES, seed: 1, guards: 'all' },
+    prompts,
+  };
+}
+
+async function infoOf(address: string): Promise<{ peakBytes: number; cpuSeconds: number }> {
+  const client = new Redis(address);
+  const info = await client.info();
+  client.disconnect();
+  const valueOf = (name: string) => Number(new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)![1]);
+  return {
+    peakBytes: valueOf('used_memory_peak'),
+    cpuSeconds: valueOf('used_cpu_sys') + valueOf('used_cpu_user'),
+  };
+}
+
+async function patiently<T>(complaint: string, ask: () => Promise<T | undefined>): Promise<T> {
+  for (let tries = 0; tries < 2 * PATIENCE_SECONDS; tries++) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await sleep(500);
+  }
+  throw new Error(`${complaint} within ${PATIENCE_SECONDS} seconds`);
 }
 
 async function freePort(): Promise<number> {
@@ -164,4 +200,12 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   return port;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }

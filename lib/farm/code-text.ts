@@ -16,7 +16,9 @@ export function codesToText(codes: readonly number[]): string {
 
 export function codesFromText(text: string): number[] {
   const bytes = Buffer.from(text, 'base64');
-  return Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16LE(2 * i));
+  const codes = new Array<number>(bytes.length / 2);
+  for (let i = 0; i < codes.length; i++) codes[i] = bytes[2 * i] | (bytes[2 * i + 1] << 8);
+  return codes;
 }
 
 /** What `codesToText` writes. */
