@@ -19,7 +19,7 @@ import { describeFolder } from '../lib/farm/files/manifest.js';
 import { cutRequest } from '../lib/farm/item.js';
 import { listPresent } from '../lib/farm/presence.js';
 import { connectQueue } from '../lib/farm/queue.js';
-import type { Terms } from '../lib/farm/terms.js';
+import type { SamplesTerms } from '../lib/farm/terms.js';
 import { openFarm } from '../lib/jobs/open-farm.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadPolicy } from '../lib/policy/policy.js';
@@ -144,7 +144,7 @@ async function measure(workers: number): Promise<string> {
 }
 
 /** What a `mos` run with its guards asks of workers. */
-async function terms(): Promise<Terms> {
+async function terms(): Promise<SamplesTerms> {
   const { versions, computes } = await fleetTraits();
   const [partner, codec] = await Promise.all(
     ['nar', 'codec'].map((part) => describeFolder(join(model, part))),
@@ -152,12 +152,15 @@ async function terms(): Promise<Terms> {
   return {
     versions,
     computes,
-    rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
-    speech: { partner, codec },
-    reward: { name: 'mos', rewardModel: 'nisqa' },
-    guards: ['dnsmos', 'fidelity', 'level'],
-    transcriber: null,
     scorers: fleetScorers,
+    work: {
+      kind: 'samples',
+      rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
+      speech: { partner, codec },
+      reward: { name: 'mos', rewardModel: 'nisqa' },
+      guards: ['dnsmos', 'fidelity', 'level'],
+      transcriber: null,
+    },
   };
 }
 
