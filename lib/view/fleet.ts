@@ -13,6 +13,8 @@ import type { Table } from './table.js';
 
 /** Names in a sentence before "and 197 more". */
 const NAMES = 3;
+/** The device of a worker of which only results came. */
+export const UNMET = 'not known';
 /** What changes is told when no more has changed back for so long. */
 const SETTLE_SECONDS = 3;
 /** Between two tellings; while there is always more to tell, it doubles up to the longest. */
@@ -61,7 +63,7 @@ export function fleetTable({ workers }: FleetStatus): Table {
       .toSorted((a, b) => ORDER[a.state] - ORDER[b.state])
       .map((worker) => [
         worker.name,
-        worker.device,
+        worker.device || UNMET,
         worker.state,
         formatNumber(worker.items, 0),
         workerRate(worker),

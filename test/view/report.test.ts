@@ -206,7 +206,7 @@ describe('the section of workers', () => {
     expect(html).not.toContain('<b>node');
     const text = visibleText(html);
     expect(text).toContain(
-      "2 workers at redis://there:6379 sampled and scored; this run's own process trained on the CPU, 2 threads. All of them computed on the same kind of device",
+      '2 workers at redis://there:6379 sampled and scored; the run’s own process trained on the CPU, 2 threads. All computed on one kind of device.',
     );
     expect(text).toContain('node-2 the CPU, 1 thread 750 1.5 75.0 %');
     expect(text).toContain('not known 250 0.50 25.0 %');

@@ -1,6 +1,6 @@
 import type { RunRecord, RunWorkers } from '../../run/run-files.js';
 import { escapeHtml } from '../escape.js';
-import { workerRate } from '../fleet.js';
+import { UNMET, workerRate } from '../fleet.js';
 import { formatCount, formatNumber } from '../format.js';
 import { htmlTable, type Table } from '../table.js';
 
@@ -13,8 +13,8 @@ export function workersHtml(workers: RunWorkers, device: RunRecord['device']): s
 function describeWorkers({ address, mixed, fleet }: RunWorkers, device: RunRecord['device']): string {
   const kinds = mixed
     ? 'Workers on different kinds of devices were allowed: the numbers depend on who did what.'
-    : 'All of them computed on the same kind of device as this process.';
-  const trained = `this run's own process trained${device ? ` on ${device.description}` : ''}`;
+    : 'All computed on one kind of device.';
+  const trained = `the run’s own process trained${device ? ` on ${device.description}` : ''}`;
   if (fleet.length === 0) return `No worker at ${address} has done an item; ${trained}.`;
   return `${formatCount(fleet.length, 'worker')} at ${address} sampled and scored; ${trained}. ${kinds}`;
 }
@@ -31,7 +31,7 @@ function workersTable({ fleet }: RunWorkers): Table {
       .toSorted((a, b) => b.items - a.items)
       .map((worker) => [
         worker.name,
-        worker.device || 'not known',
+        worker.device || UNMET,
         formatNumber(worker.items, 0),
         workerRate(worker),
         `${formatNumber((100 * worker.items) / total, 1)} %`,
