@@ -100,7 +100,7 @@ function readVariable(name: string): { variable: string; value: string } | undef
 
 /** An address as it may be shown. */
 export function withoutPassword(address: string): string {
-  return address.replace(/\/\/[^/]*@/, '//…@');
+  return address.replace(/\/\/[^/]*@/, '//…@').replace(/([?&]\w*password=)[^&#]*/gi, '$1…');
 }
 
 /** How long a server may say nothing: HF_HUB_DOWNLOAD_TIMEOUT, in seconds, else 10. */

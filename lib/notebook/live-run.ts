@@ -140,11 +140,11 @@ async function follow(parameters: Parameters, label: string, own: Given, begin: 
     } catch (error) {
       current = undefined;
       const how = stop.signal.aborted ? 'stopped' : 'failed';
-      area.end(
-        started
-          ? `${how}; to go on: this cell again, or resumeRun('${started.run}'${own.reward ? ', { reward }' : ''})`
-          : how,
-      );
+      // What the environment names is named again.
+      const isGivenWorkers = own.workers !== undefined && own.workers !== process.env[WORKERS_VARIABLE];
+      const given = [...(own.reward ? ['reward'] : []), ...(isGivenWorkers ? ['workers'] : [])];
+      const options = given.length > 0 ? `, { ${given.join(', ')} }` : '';
+      area.end(started ? `${how}; to go on: this cell again, or resumeRun('${started.run}'${options})` : how);
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { expandPath } from '../checkpoint/environment.js';
+import { expandPath, withoutPassword } from '../checkpoint/environment.js';
 import { deviceChoices, parseDeviceChoice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE } from '../farm/option.js';
 import { decodeText } from '../checkpoint/text-file.js';
@@ -133,7 +133,7 @@ function readGiven(text: string | undefined): Record<string, Value> {
 
 /** Up to the last @: a password that is written wrongly may hold any character. */
 function hidePassword(value: Value): Value {
-  return typeof value === 'string' ? value.replace(/\/\/.*@/s, '//…@') : value;
+  return typeof value === 'string' ? withoutPassword(value.replace(/\/\/.*@/s, '//…@')) : value;
 }
 
 function valuesOf(choice: Value | Choice<Value>): Choice<Value> {

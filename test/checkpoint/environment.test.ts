@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { expandPath, hubCache, hubEndpoint, proxyFor } from '../../lib/checkpoint/environment.js';
+import {
+  expandPath,
+  hubCache,
+  hubEndpoint,
+  proxyFor,
+  withoutPassword,
+} from '../../lib/checkpoint/environment.js';
 import { findPython } from '../../lib/scoring/python.js';
 import { findWeights } from '../../lib/scoring/weights-path.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -137,4 +143,14 @@ describe('proxies', () => {
       'ALL_PROXY is "socks5://…@p:1"; a proxy is http://host:port',
     );
   });
+});
+
+it.each([
+  ['redis://:secret@host:6379/2', 'redis://…@host:6379/2'],
+  ['postgres://me:se@cret@host/db', 'postgres://…@host/db'],
+  ['postgres://host/db?user=me&password=secret#x', 'postgres://host/db?user=me&password=…#x'],
+  ['redis://host?sentinelPassword=secret&db=1', 'redis://host?sentinelPassword=…&db=1'],
+  ['redis://host:6379', 'redis://host:6379'],
+])('an address is shown without its password: %s', (address, shown) => {
+  expect(withoutPassword(address)).toBe(shown);
 });

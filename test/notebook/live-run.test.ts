@@ -6,6 +6,7 @@ import { readRun } from '../../lib/run/run-files.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
 import { openRun, resumeRun, type LiveRun } from '../../lib/notebook/live-run.js';
+import { scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
 const root = mkdtempSync(join(tmpdir(), 'speech-dpo-live-run-'));
@@ -101,6 +102,35 @@ it('goes on after a restart of the kernel', async () => {
   expect(run.outputDirectory).toBe(first.outputDirectory);
   expect(run.events.at(-1)!.type).toBe('finished');
   await expect(resumeRun('0101-0000', { root })).rejects.toThrow('0101-0000');
+});
+
+it('asks for the workers that it is given, or else that the environment names', async () => {
+  const isNone = (address: string) => `"${address}" is no address of a queue`;
+  button = new AbortController();
+  vi.stubEnv('SPEECH_DPO_WORKERS', 'of-environment');
+  try {
+    await expect(openRun(parameters, { root, workers: 'given' })).rejects.toThrow(isNone('given'));
+    await expect(openRun(parameters, { root })).rejects.toThrow(isNone('of-environment'));
+    const run = await openRun(parameters, { root, workers: null });
+    await expect(
+      runCell(
+        () => run.iterate(),
+        () => isSaved(run),
+      ),
+    ).rejects.toThrow('pressed');
+    await expect(resumeRun(run.name, { root })).rejects.toThrow(isNone('of-environment'));
+    button = new AbortController();
+    const scoring = { reward: 'even-token', indices: '0', samples: 1 } as const;
+    const checkpoint = join(run.modelDirectory, 'iter_0');
+    await expect(scoreCheckpoint(checkpoint, scoring, root)).rejects.toThrow(isNone('of-environment'));
+    await expect(scoreCheckpoint(checkpoint, { ...scoring, workers: 'given' }, root)).rejects.toThrow(
+      isNone('given'),
+    );
+    expect(await scoreCheckpoint(checkpoint, { ...scoring, workers: null }, root)).not.toEqual([]);
+    expect((await readRun(run.modelDirectory)).record).not.toHaveProperty('workers');
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 it('counts the time that is worked, not the hours between two cells', async () => {

@@ -90,6 +90,9 @@ describe('settings of a notebook', () => {
     expect(() => choose({ SPEECH_DPO_SETTINGS: '{"workers": 3}' })).toThrow(
       'has to be the address of a queue',
     );
+    const inQuery = { SPEECH_DPO_WORKERS: 'postgres://there/db?user=me&password=s3cret' };
+    expect(choose(inQuery).workers).toBe(inQuery.SPEECH_DPO_WORKERS);
+    expect(JSON.stringify(choose(inQuery).table)).not.toContain('s3cret');
     expect(choose({}).parameters).not.toHaveProperty('workers');
   });
 });
