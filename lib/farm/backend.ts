@@ -12,7 +12,8 @@ export interface Backend {
   events(name: string): QueueEvents;
   worker(name: string, processor: Processor, options: Options<WorkerOptions>): Worker;
   isAway(error: unknown): boolean;
-  close(): Promise<void>;
+  /** @param parts ends when all parts are closed; a server that is away, or takes too long, is not waited for */
+  close(parts: Promise<unknown>): Promise<void>;
 }
 
 /** How long a server may take to answer at first, or to say goodbye. */

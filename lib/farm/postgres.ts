@@ -55,8 +55,10 @@ export async function connectPostgres(
     isAway: (error) =>
       AWAY.test((error as NodeJS.ErrnoException).code ?? '') ||
       /terminated|timeout|ended/i.test((error as Error).message),
-    close: async () => {
-      await Promise.race([pool.end(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
+    close: async (parts) => {
+      const patience = () => new Promise((resolve) => setTimeout(resolve, PATIENCE_MS / 2).unref());
+      await Promise.race([parts, patience()]);
+      await Promise.race([pool.end(), patience()]);
     },
   };
 }

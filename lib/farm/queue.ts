@@ -1,7 +1,7 @@
 /** The queue that a run and its workers meet in: BullMQ on Redis or on PostgreSQL. Its packages are loaded only where a queue is named. */
 import type { Processor, Queue, QueueEvents, QueueOptions, Worker, WorkerOptions } from 'bullmq';
 import type { OnNotice } from '../notice.js';
-import { loadPackage, PATIENCE_MS, type Options } from './backend.js';
+import { loadPackage, type Options } from './backend.js';
 import { connectPostgres } from './postgres.js';
 import { connectRedis } from './redis.js';
 
@@ -63,9 +63,7 @@ export async function connectQueue(
     worker: (name, processor, options) => keep(backend.worker(name, processor, options)),
     isAway: (error) => backend.isAway(error),
     async close() {
-      const closing = Promise.all(opened.map((each) => each.close().catch(() => undefined)));
-      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
-      await backend.close();
+      await backend.close(Promise.all(opened.map((each) => each.close().catch(() => undefined))));
     },
   };
 }

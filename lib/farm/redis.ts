@@ -49,7 +49,12 @@ export async function connectRedis(
       const { code = '', message } = error as NodeJS.ErrnoException;
       return AWAY.test(message) || AWAY.test(code);
     },
-    close: async () => {
+    close: async (parts) => {
+      const isLost = new Promise((resolve) => {
+        if (connection.status === 'ready') connection.once('close', resolve);
+        else resolve(undefined);
+      });
+      await Promise.race([parts, isLost, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
       for (const each of connections) {
         each.disconnect();
         // BullMQ tries again for ever what fails for a lost connection, and gives up at any other error.

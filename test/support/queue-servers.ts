@@ -7,6 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll } from 'vitest';
 
+/** What ends with the file. Said here, since a hook that a test or another hook asks for is never called. */
+const ends: (() => Promise<void>)[] = [];
+afterAll(async () => {
+  await Promise.all(ends.map((end) => end()));
+});
+
 export interface QueueServer {
   url: string;
   port: number;
@@ -113,11 +119,11 @@ async function serve(
       }
     },
   };
-  await server.start();
-  afterAll(async () => {
+  ends.push(async () => {
     await server.kill();
     rmSync(folder, { recursive: true, force: true });
   });
+  await server.start();
   return server;
 }
 
