@@ -1,7 +1,10 @@
 /** What the trainer and the workers of the simulated fleet agree on. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { opinionModels } from '../lib/scoring/opinion.js';
 import { comparableVersions, type WorkerTraits } from '../lib/farm/terms.js';
+import { findPackageRoot } from '../lib/package-root.js';
 import { uniformStream } from '../lib/random.js';
 
 /** What a process of simulated workers is started with, as JSON in its first argument. */
@@ -26,6 +29,11 @@ export const fleetTraits = async (): Promise<WorkerTraits> => ({
   computes: 'nothing, in a simulated fleet',
   rewards: [],
 });
+
+/** What a real worker answered to ten samples of a held-out prompt, in a run of `mos` with its guards. */
+export const recordedResult = JSON.stringify(
+  JSON.parse(readFileSync(join(findPackageRoot(), 'bench', 'fleet-result.json'), 'utf8')),
+);
 
 /** As long as the real ones. */
 export const fleetScorers = Object.fromEntries(

@@ -1,21 +1,13 @@
 /** A process of the simulated fleet's workers: speech-dpo's own loop, with a bench that sleeps as long as a real one computes. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../lib/farm/bench.js';
 import { parseItem } from '../lib/farm/item.js';
 import { connectQueue } from '../lib/farm/queue.js';
 import { work } from '../lib/farm/work.js';
-import { findPackageRoot } from '../lib/package-root.js';
-import { fleetTraits, secondsOf, type FleetArguments } from './fleet-items.js';
+import { fleetTraits, recordedResult, secondsOf, type FleetArguments } from './fleet-items.js';
 
 const { address, first, workers, meanSeconds } = JSON.parse(process.argv[2]) as FleetArguments;
 process.on('disconnect', () => process.exit());
-
-/** What a real worker answered. */
-const recorded = JSON.stringify(
-  JSON.parse(readFileSync(join(findPackageRoot(), 'bench', 'fleet-result.json'), 'utf8')),
-);
 
 const bench: Bench = {
   device: 'no device: it sleeps',
@@ -24,7 +16,7 @@ const bench: Bench = {
   async do(_, data) {
     const seconds = secondsOf(parseItem(data).position, meanSeconds);
     await sleep(1000 * seconds);
-    return { result: recorded, seconds };
+    return { result: recordedResult, seconds };
   },
   close: async () => undefined,
 };

@@ -20,11 +20,11 @@ import { cutRequest } from '../lib/farm/item.js';
 import { listPresent } from '../lib/farm/presence.js';
 import { connectQueue } from '../lib/farm/queue.js';
 import type { SamplesTerms } from '../lib/farm/terms.js';
-import { openFarm } from '../lib/jobs/open-farm.js';
+import { openFarm, type OpenQueue } from '../lib/jobs/open-farm.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadPolicy } from '../lib/policy/policy.js';
 import { createWorkClock } from '../lib/run/work-clock.js';
-import { fleetScorers, fleetTraits, secondsOf, type FleetArguments } from './fleet-items.js';
+import { fleetScorers, fleetTraits, recordedResult, secondsOf, type FleetArguments } from './fleet-items.js';
 
 const { values } = parseArgs({
   options: {
@@ -60,15 +60,14 @@ const columns = [
   "trainer's share of a core",
   "Redis's share of a core",
   "Redis's memory",
+  'traffic of an item',
 ];
 console.log(`| ${columns.join(' | ')} |\n|${columns.map(() => ' --- |').join('')}`);
 for (const workers of values.workers.split(',').map(Number)) console.log(await measure(workers));
-const manifest = await describeFolder(policy);
-const sizes = cutRequest(requestOf(train.length), manifest, '').map(
-  ({ data }) => JSON.stringify(data).length,
-);
+const items = cutRequest(requestOf(train.length), await describeFolder(policy), '');
+const itemBytes = items.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0) / items.length;
 console.log(
-  `\nAn item takes ${meanSeconds} s on average, and is ${Math.round(mean(sizes))} bytes of JSON on average.`,
+  `\nOn average an item takes ${meanSeconds} s and has ${Math.round(itemBytes)} bytes; its result has ${recordedResult.length}.`,
 );
 
 /** @returns a row of the table */
@@ -85,7 +84,7 @@ async function measure(workers: number): Promise<string> {
     const connection = await patiently('Redis does not start', () =>
       connectQueue(address).catch(() => undefined),
     );
-    const queue = {
+    await using queue: OpenQueue = {
       connection,
       terms: await terms(),
       given: {},
@@ -96,7 +95,6 @@ async function measure(workers: number): Promise<string> {
       reward: { name: 'mos' },
       clock: createWorkClock(),
     };
-    await using _ = queue;
     await using opened = await openFarm(queue, run, folder, policy);
     for (let first = 0; first < workers; first += WORKERS_IN_A_PROCESS) {
       const part: FleetArguments = {
@@ -135,6 +133,7 @@ async function measure(workers: number): Promise<string> {
       percent((user + system) / 1e6 / seconds),
       percent((redis.cpuSeconds - redisBefore.cpuSeconds) / seconds),
       `${Math.round(redis.peakBytes / 1e6)} MB`,
+      `${((redis.trafficBytes - redisBefore.trafficBytes) / count / 1000).toFixed(1)} kB`,
     ];
     return `| ${cells.join(' | ')} |`;
   } finally {
@@ -177,7 +176,10 @@ function requestOf(count: number): SampleRequest {
   };
 }
 
-async function infoOf(address: string): Promise<{ peakBytes: number; cpuSeconds: number }> {
+/** Traffic is what comes in and what goes out. */
+async function infoOf(
+  address: string,
+): Promise<{ peakBytes: number; cpuSeconds: number; trafficBytes: number }> {
   const client = new Redis(address);
   const info = await client.info();
   client.disconnect();
@@ -185,6 +187,7 @@ async function infoOf(address: string): Promise<{ peakBytes: number; cpuSeconds:
   return {
     peakBytes: valueOf('used_memory_peak'),
     cpuSeconds: valueOf('used_cpu_sys') + valueOf('used_cpu_user'),
+    trafficBytes: valueOf('total_net_input_bytes') + valueOf('total_net_output_bytes'),
   };
 }
 
@@ -207,8 +210,4 @@ async function freePort(): Promise<number> {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
-}
-
-function mean(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }

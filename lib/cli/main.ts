@@ -64,7 +64,8 @@ function expandHome(arg: string): string {
   );
 }
 
-function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command {
+/** The commands and options that there are. */
+export function createProgram(signal: AbortSignal, onCheckFailed: () => void): Command {
   const program = new Command('speech-dpo')
     .description('Direct Preference Optimization for speech codec language models')
     .exitOverride()

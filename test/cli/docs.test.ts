@@ -1,0 +1,92 @@
+/** What documentation and manifests tell people to type, and to set, is there. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { createProgram } from '../../lib/cli/main.js';
+
+const MANIFESTS = join('docs', 'scale-out');
+const pages = ['README.md', ...readdirSync('docs').map((name) => join('docs', name))].filter((path) =>
+  path.endsWith('.md'),
+);
+const manifests = readdirSync(MANIFESTS).map((name) => join(MANIFESTS, name));
+
+const COMMAND = /^(?:npx |exec srun (?:--\S+ )*)?speech-dpo (.*)$/;
+
+/** Command lines within blocks of a page, or of a script, joined where they are continued. */
+function commandLines(path: string): string[] {
+  const text = readFileSync(path, 'utf8').replaceAll(/\\\n\s*/g, '');
+  const blocks = path.endsWith('.md')
+    ? [...text.matchAll(/^```\w*\n(.*?)^```/gms)].map(([, block]) => block)
+    : [text];
+  const indented = path.endsWith('.md') ? (text.match(/^ {4}\S.*$/gm) ?? []) : [];
+  return [...blocks.join('\n').split('\n'), ...indented].flatMap((line) => {
+    const command = COMMAND.exec(line.trim())?.[1];
+    return command === undefined ? [] : [command.replace(/(^|\s)#.*$/, '').trim()];
+  });
+}
+
+/** As a shell, without expansion. */
+const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c);
+
+function check(line: string): void {
+  const [name, ...args] = wordsOf(line);
+  const program = createProgram(new AbortController().signal, () => undefined);
+  const command = program.commands.find((each) => each.name() === name) as Command;
+  expect(command, `speech-dpo ${name} is a command`).toBeDefined();
+  const { operands, unknown } = command.exitOverride().parseOptions(args);
+  expect(unknown, 'options are known').toEqual([]);
+  const places = command.registeredArguments;
+  expect(operands.length).toBeGreaterThanOrEqual(places.filter(({ required }) => required).length);
+  if (!places.at(-1)?.variadic) expect(operands.length).toBeLessThanOrEqual(places.length);
+  for (const option of command.options)
+    if (option.mandatory) expect(command.getOptionValue(option.attributeName()), option.long).toBeDefined();
+}
+
+const all = [...pages, ...manifests].flatMap((path) =>
+  commandLines(path).map((line): [string, string] => [line, path]),
+);
+
+it('there are command lines on pages and in manifests', () => {
+  expect(all.length).toBeGreaterThan(25);
+  expect(all.map(([line]) => line)).toContain('worker --name "$SLURMD_NODENAME-$SLURM_JOB_ID"');
+});
+
+it.each(all)('speech-dpo %s (%s)', (line) => {
+  check(line);
+});
+
+it('a command line that is wrong is found', () => {
+  for (const wrong of ['wroker', 'worker --wrong', 'worker a b', 'resume', 'run --iterations 3'])
+    expect(() => check(wrong), wrong).toThrow();
+});
+
+describe('manifests', () => {
+  it.each(manifests.filter((path) => path.endsWith('.sbatch')))('%s is a script', (path) => {
+    const { status, stderr } = spawnSync('bash', ['-n', path], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  });
+
+  it('the container of workers.yaml runs a command that there is', () => {
+    const [, args] = /^ +args: \[(.*)\]$/m.exec(readFileSync(join(MANIFESTS, 'workers.yaml'), 'utf8'))!;
+    check(args.replaceAll(',', ''));
+  });
+
+  it('variables that they set are read', () => {
+    const set = manifests.flatMap((path) =>
+      [...readFileSync(path, 'utf8').matchAll(/\b(SPEECH_DPO_\w+|XDG_\w+|[A-Z]+_WEIGHTS)\b/g)].map(
+        ([name]) => name,
+      ),
+    );
+    const sources = readdirSync('lib', { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => readFileSync(join('lib', path), 'utf8'))
+      .join('\n');
+    expect(new Set(set).size).toBeGreaterThanOrEqual(3);
+    for (const name of new Set(set))
+      expect(sources.includes(`'${name}'`) || sources.includes(`env.${name}`), name).toBe(true);
+  });
+});
