@@ -1,5 +1,5 @@
 /** A queue's connection on real servers: what keeps it from being used is told in a sentence, and it outlives a restart of its server. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -76,6 +76,33 @@ it('a server that has no TLS is told apart where it can be', () => {
   expect(explainConnection('ETIMEDOUT', 'connect ETIMEDOUT', false)).toBe('it does not answer');
 });
 
+/** Node.js without a package. */
+const WITHOUT = `
+import { register } from 'node:module';
+const hooks = \`export const resolve = (name, context, next) => {
+  if (name !== '\${process.argv[1]}') return next(name, context);
+  throw Object.assign(new Error('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' });
+}\`;
+register('data:text/javascript,' + encodeURIComponent(hooks));
+const { connectQueue } = await import(process.argv[2]);
+await connectQueue(process.argv[3]).catch(({ message }) => console.log(message));
+`;
+
+it.each([
+  ['bullmq', 'redis', 'bullmq@6 ioredis@5'],
+  ['ioredis', 'redis', 'bullmq@6 ioredis@5'],
+  ['bullmq', 'postgres', 'bullmq@6 pg@8'],
+  ['pg', 'postgres', 'bullmq@6 pg@8'],
+])('without the package %s a queue on %s names the command that installs it', (name, scheme, packages) => {
+  const args = [name, queueModule(), `${scheme}://me:hunter2@127.0.0.1:1`];
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', WITHOUT, ...args], {
+    encoding: 'utf8',
+  });
+  expect(stdout, stderr).toBe(`workers need packages that are not installed: npm install ${packages}\n`);
+});
+
+const queueModule = () => join(findPackageRoot(), 'dist/lib/farm/queue.js');
+
 const PROCESS = `
 const { connectQueue } = await import(process.argv[1]);
 const connection = await connectQueue(process.argv[2]);
@@ -134,8 +161,8 @@ function behaves(start: () => Promise<QueueServer>): void {
   });
 
   it.each(['there', 'away'])('closes while the server is %s, and its process ends', async (place) => {
-    const module = join(findPackageRoot(), 'dist/lib/farm/queue.js');
-    const child = spawn(process.execPath, ['--input-type=module', '-e', PROCESS, module, server.url]);
+    const args = ['--input-type=module', '-e', PROCESS, queueModule(), server.url];
+    const child = spawn(process.execPath, args);
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -194,6 +221,17 @@ describe.skipIf(!hasRedis())('Redis', () => {
 
 describe.skipIf(!hasPostgres())('PostgreSQL', () => {
   describe('as a queue', () => behaves(startPostgres));
+
+  it('that asks for a password says so, and that it is wrong', async () => {
+    const { port } = await startPostgres({ password: 'correct' });
+    for (const user of ['postgres', 'postgres:hunter2', 'nobody:hunter2'])
+      expect(await refusalOf(`postgres://${user}@127.0.0.1:${port}/postgres`)).toContain(
+        'cannot be used: the user or the password is wrong',
+      );
+    const connection = await connectQueue(`postgres://postgres:correct@127.0.0.1:${port}/postgres`);
+    expect(connection.address).toBe(`postgres://…@127.0.0.1:${port}/postgres`);
+    await connection.close();
+  });
 
   it('without the user or the database', async () => {
     const { port } = await startPostgres();

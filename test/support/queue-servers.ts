@@ -1,6 +1,6 @@
 /** Real servers of queues, on free ports and in temporary folders, which end with the tests of the file that asked for them. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -61,8 +61,11 @@ const POSTGRES = '/usr/lib/postgresql';
 function postgresFolder(): string | undefined {
   const found = spawnSync('pg_ctl', ['--version']).status === 0 ? '' : undefined;
   try {
-    const [version] = readdirSync(POSTGRES).toSorted((a, b) => Number(b) - Number(a));
-    return version === undefined ? found : join(POSTGRES, version, 'bin');
+    const folders = readdirSync(POSTGRES)
+      .toSorted((a, b) => Number(b) - Number(a))
+      .map((version) => join(POSTGRES, version, 'bin'));
+    // Where only its client is installed there is no server.
+    return folders.find((folder) => existsSync(join(folder, 'initdb'))) ?? found;
   } catch {
     return found;
   }
@@ -70,8 +73,12 @@ function postgresFolder(): string | undefined {
 
 export const hasPostgres = (): boolean => isInstalled('postgresql', postgresFolder() !== undefined);
 
-/** PostgreSQL runs for no root user: there it runs as the user that its package makes. */
-export async function startPostgres(): Promise<QueueServer> {
+/**
+ * PostgreSQL runs for no root user: there it runs as the user that its package makes.
+ *
+ * @param password of its user `postgres`; without one it asks for none
+ */
+export async function startPostgres({ password = '' } = {}): Promise<QueueServer> {
   const folder = mkdtempSync(join(tmpdir(), 'speech-dpo-postgres-'));
   const port = await freePort();
   const bin = postgresFolder()!;
@@ -84,7 +91,10 @@ export async function startPostgres(): Promise<QueueServer> {
   };
   if (asUser.length > 0) spawnSync('chown', ['postgres', folder]);
   else chmodSync(folder, 0o700);
-  const init = run('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync']);
+  const secret = join(folder, 'password');
+  if (password) writeFileSync(secret, password);
+  const access = password ? ['-A', 'scram-sha-256', '--pwfile', secret] : ['-A', 'trust'];
+  const init = run('initdb', ['-D', data, '-U', 'postgres', '--no-sync', ...access]);
   const made = spawnSync(init.command, init.rest, { encoding: 'utf8', cwd: folder });
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`);
   const server = run('postgres', ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder, '-F']);
