@@ -27,12 +27,14 @@ const EVEN = [
   ...'even-token --iterations 2 --train-prompts 3 --test-prompts 2 --num-eval 2 --sample-size 6'.split(' '),
   ...SMALL,
 ];
-const MOS = [
-  ...'mos --iterations 1 --train-prompts 2 --test-prompts 2 --num-eval 2 --sample-size 6 --min-margin 0.1'.split(
+/** With its guards, which need DNSMOS's weights, and without. */
+const GUARDED = [
+  ...'mos --iterations 1 --train-prompts 2 --test-prompts 1 --num-eval 2 --sample-size 4 --min-margin 0'.split(
     ' ',
   ),
   ...SMALL,
 ];
+const MOS = [...GUARDED, '--no-guard'];
 
 const weights = process.env.NISQA_WEIGHTS ?? sharedPath('nisqa/nisqa.tar');
 const environment = weights ? { NISQA_WEIGHTS: weights } : {};
@@ -65,7 +67,7 @@ const newOutput = () => join(folder, `output-${outputs++}`);
 
 /** The files of the run in one process. */
 async function alone(args: readonly string[]): Promise<Map<string, string>> {
-  const name = args[0];
+  const name = args.join(' ');
   if (!undisturbed.has(name)) {
     const output = newOutput();
     const { code, said } = await begin([...args, '--output', output]).ended;
@@ -122,7 +124,8 @@ describe.skipIf(!hasRedis())('a run with three workers on Redis', () => {
     redis = await startRedis();
   });
 
-  it.each(experiments)('comes to the bytes of one process: %s', async (_, args) => {
+  const guarded: typeof experiments = weights ? [['mos with its guards', GUARDED]] : [];
+  it.each([...experiments, ...guarded])('comes to the bytes of one process: %s', async (_, args) => {
     const output = newOutput();
     await withWorkers(redis, () => expectSame(beginRun(args, redis, output), output, args));
   });
