@@ -15,6 +15,7 @@ import {
   startRedis,
   type QueueServer,
 } from '../support/queue-servers.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 /** Why an address cannot be used, in one sentence without its password. */
 async function refusalOf(address: string): Promise<string> {
@@ -102,6 +103,20 @@ it.each([
 });
 
 const queueModule = () => join(findPackageRoot(), 'dist/lib/farm/queue.js');
+
+const CONNECTS = `
+const { connectQueue } = await import(process.argv[1]);
+const connection = await connectQueue(process.argv[2]);
+console.log(connection.address);
+await connection.close();
+`;
+
+/** What makes a certificate. */
+function hasOpenssl(): boolean {
+  if (spawnSync('openssl', ['version']).status === 0) return true;
+  console.warn('Skipped: openssl is not installed, and the test of Redis with TLS needs it.');
+  return false;
+}
 
 const PROCESS = `
 const { connectQueue } = await import(process.argv[1]);
@@ -201,6 +216,36 @@ describe.skipIf(!hasRedis())('Redis', () => {
     const connection = await connectQueue(`redis://:correct@127.0.0.1:${port}`);
     expect(connection.address).toBe(`redis://…@127.0.0.1:${port}`);
     await connection.close();
+  });
+
+  it.skipIf(!hasOpenssl())('with TLS, whose certificate must be trusted', async () => {
+    const folder = temporaryFolder();
+    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+    const made = spawnSync('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+      ...['-keyout', key, '-out', certificate, '-days', '2', '-subj', '/CN=localhost'],
+    ]);
+    expect(made.status, made.stderr.toString()).toBe(0);
+    const port = await freePort();
+    await startRedis({
+      config: [
+        ...['--tls-port', `${port}`, '--tls-cert-file', certificate, '--tls-key-file', key],
+        ...['--tls-ca-cert-file', certificate, '--tls-auth-clients', 'no'],
+      ],
+    });
+    expect(await refusalOf(`redis://me:hunter2@127.0.0.1:${port}`)).toContain(
+      'perhaps because it expects TLS',
+    );
+    const address = `rediss://localhost:${port}`;
+    expect(await refusalOf(address)).toMatch(
+      /certificate is not trusted .*; NODE_EXTRA_CA_CERTS names a file/,
+    );
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', CONNECTS, queueModule(), address],
+      { encoding: 'utf8', env: { ...process.env, NODE_EXTRA_CA_CERTS: certificate } },
+    );
+    expect(stdout, stderr).toBe(`${address}\n`);
   });
 
   it('as a replica, or that throws data away', async () => {
