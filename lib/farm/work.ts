@@ -23,6 +23,9 @@ export interface WorkOptions {
 
 /** A run that could not be opened, or whose files could not be had, is tried again after so long. */
 const AGAIN_MS = 15_000;
+/** How long the server may take to let an idle worker go, and how often it is looked whether it has. */
+const LEAVING_MS = 5000;
+const LEAVING_STEP_MS = 100;
 /** How often a lost item is looked for, in a lock's time. */
 const LOOKS_IN_A_LOCK = 3;
 
@@ -54,6 +57,12 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   /** Why runs are refused, and until when without another look. */
   const refused = new Map<string, { reason: string; untilMs: number }>();
   let disk: Error | undefined;
+  const stopped = new Promise<undefined>((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    if (signal.aborted) resolve(undefined);
+  });
+  /** What the server answers; undefined where the signal comes before, as while the server is away. */
+  const ask = <T>(answer: Promise<T>): Promise<T | undefined> => Promise.race([answer, stopped]);
 
   function refuse(run: RunRecord, reason: string, forMs: number): void {
     if (refused.get(run.id)?.reason !== reason) onNotice?.(`takes no part in ${run.title}: ${reason}`);
@@ -62,7 +71,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
 
   /** The first run that this worker fits, by age. */
   async function findRun(): Promise<{ run: RunRecord; offer: Offer } | undefined> {
-    const present = await listPresent(connection, 'runs');
+    const present = (await ask(listPresent(connection, 'runs'))) ?? [];
     const runs = present.filter(({ ended }) => !ended);
     for (const id of refused.keys()) if (!runs.some((run) => run.id === id)) refused.delete(id);
     let found: { run: RunRecord; offer: Offer } | undefined;
@@ -138,20 +147,33 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
       while (!signal.aborted && !disk && !refused.has(run.id)) {
         await sleep(lookMs, undefined, { signal }).catch(() => undefined);
         const isIdle = performance.now() - lastMs > 5 * lookMs && free.length === benches.length;
-        const now = await findPresent(connection, 'runs', run.id);
+        const now = await ask(findPresent(connection, 'runs', run.id));
         if (!now || now.ended || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
         // Another run may have work while this one trains.
         if (isIdle && (await isWantedElsewhere(run.id))) break;
       }
     } finally {
-      await worker.close();
+      await leave(worker, free);
     }
     if (disk) throw disk;
     onNotice?.(`leaves ${run.title}`);
   }
 
+  /** Items in hand end first; a server that is away is not waited for. */
+  async function leave(worker: Worker, free: readonly Bench[]): Promise<void> {
+    let isClosed = false;
+    const closing = worker
+      .close()
+      .catch(() => undefined)
+      .finally(() => (isClosed = true));
+    for (let waitedMs = 0; !isClosed && waitedMs < LEAVING_MS; waitedMs += LEAVING_STEP_MS) {
+      await Promise.race([closing, sleep(LEAVING_STEP_MS)]);
+      if (free.length < benches.length) waitedMs = 0;
+    }
+  }
+
   async function isWantedElsewhere(run: string): Promise<boolean> {
-    const present = await listPresent(connection, 'runs');
+    const present = (await ask(listPresent(connection, 'runs'))) ?? [];
     return present.some(
       (other) =>
         other.id !== run && !other.ended && (other.counts?.waiting ?? 0) > 0 && !refused.has(other.id),
