@@ -64,6 +64,14 @@ export async function connectQueue(
     isAway: (error) => backend.isAway(error),
     async close() {
       await backend.close(Promise.all(opened.map((each) => each.close().catch(() => undefined))));
+      for (const each of opened) stopTimers(each);
     },
   };
+}
+
+/** A worker that could not say goodbye has timers left, which would keep its process alive; BullMQ offers no other way to end them. */
+function stopTimers(part: object): void {
+  const worker = part as { stalledCheckStopper?: () => void; lockManager?: { close(): Promise<void> } };
+  worker.stalledCheckStopper?.();
+  void worker.lockManager?.close();
 }
