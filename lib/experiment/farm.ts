@@ -19,6 +19,7 @@ export interface SampleRequest {
 /** No guards, all of the run, or those whose figures count in Pareto pairs. */
 export type GuardChoice = 'none' | 'all' | 'pairs';
 
+/** What comes back. */
 export interface SampleAnswer {
   /** `scored[i][sampleIndex]` of the ith prompt. */
   scored: ScoredCompletion[][];

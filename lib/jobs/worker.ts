@@ -9,6 +9,7 @@ import type { OnNotice } from '../notice.js';
 import { openAtOnce, openParts, releaseAll } from '../release.js';
 import type { BenchArguments } from './bench-process.js';
 
+/** What a worker is started with. */
 export interface WorkerOptions {
   /** Of the queue: redis://HOST:PORT, rediss://..., postgres://... */
   address: string;

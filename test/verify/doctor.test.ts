@@ -7,6 +7,7 @@ import { examineDevices, findingOf } from '../../lib/verify/doctor/devices.js';
 import { findingSchema, type Finding } from '../../lib/verify/doctor/finding.js';
 import { examineDisk, nodeFinding } from '../../lib/verify/doctor/needed.js';
 import { examineScores } from '../../lib/verify/doctor/scores.js';
+import { examineQueue } from '../../lib/verify/doctor/tools.js';
 import {
   distanceOf,
   gradientDistance,
@@ -26,6 +27,18 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 afterAll(() => cpu.close());
+
+it('the packages of a queue are there, or named with the command that brings them', async () => {
+  expect(await examineQueue()).toMatchObject({
+    state: 'ok',
+    found: 'BullMQ for Redis (ioredis) and PostgreSQL (pg)',
+  });
+  vi.doMock('bullmq', () => {
+    throw new Error('not installed');
+  });
+  expect(await examineQueue()).toMatchObject({ state: 'missing', mend: 'npm install bullmq@6 ioredis@5' });
+  vi.doUnmock('bullmq');
+});
 
 const collect = async (findings: AsyncIterable<Finding>) => {
   const all: Finding[] = [];

@@ -1,4 +1,4 @@
-/** Programs beside Node.js: Python with pesq, JupyterLab, Chromium. */
+/** What is beside Node.js and this package: Python with pesq, JupyterLab, Chromium, the packages of a queue. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { findPackageRoot } from '../../package-root.js';
@@ -12,6 +12,7 @@ export async function* examineTools(): AsyncGenerator<Finding> {
   if (python.state === 'ok') yield await examinePesq();
   yield await examineJupyter();
   yield examineChromium();
+  yield await examineQueue();
 }
 
 async function examinePython(): Promise<Finding> {
@@ -68,6 +69,29 @@ function examineChromium(): Finding {
   return {
     ...{ ...finding, state: 'missing', found: `it is not at ${path}`, ...installs('chromium') },
     matters: 'Only the test that runs the notebooks in a browser needs it; CHROMIUM names another path.',
+  };
+}
+
+/** Whether this machine can have workers, or be one; a server is asked by those who name it. */
+export async function examineQueue(): Promise<Finding> {
+  const finding = { group: 'tools', name: 'queue' } as const;
+  const has = (load: Promise<unknown>) =>
+    load.then(
+      () => true,
+      () => false,
+    );
+  const [queue, redis, postgres] = await Promise.all([
+    has(import('bullmq')),
+    has(import('ioredis')),
+    has(import('pg')),
+  ]);
+  const servers = [...(redis ? ['Redis (ioredis)'] : []), ...(postgres ? ['PostgreSQL (pg)'] : [])];
+  if (queue && servers.length > 0)
+    return { ...finding, state: 'ok', found: `BullMQ for ${servers.join(' and ')}` };
+  return {
+    ...{ ...finding, state: 'missing', found: 'the packages bullmq and ioredis, or pg, are not installed' },
+    matters: 'Workers on other machines need them: --workers and speech-dpo worker.',
+    mend: 'npm install bullmq@6 ioredis@5',
   };
 }
 
