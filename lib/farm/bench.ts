@@ -106,14 +106,16 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     }
   }
 
-  /** Runs that are open now, as a new process has to open them again. */
-  let opened: { run: string; offer: Offer } | undefined;
+  /** What was opened last: a new process has to open it again. */
+  let wanted: { run: string; offer: Offer } | undefined;
+  let isOpen = false;
   async function openRun(run: string, offer: Offer): Promise<void> {
-    opened = undefined;
+    wanted = { run, offer };
+    isOpen = false;
     // Models may have to come through a slow network first.
     const report = await ask({ type: 'open', run, offer }, 6 * itemMs);
     if (report.type === 'refused') throw new BenchFault(report.fault, report.reason);
-    opened = { run, offer };
+    isOpen = true;
   }
 
   const { device, ...traits } = await start();
@@ -122,10 +124,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     traits,
     open: openRun,
     async do(id, data) {
-      if (!current && opened) {
-        await start();
-        await openRun(opened.run, opened.offer);
-      }
+      if (wanted && !(current && isOpen)) await openRun(wanted.run, wanted.offer);
       const report = await ask({ type: 'item', id, data }, itemMs);
       if (report.type === 'failed') throw new BenchFault(report.fault, report.reason);
       const { result, seconds } = report as ReportOf<'result'>;

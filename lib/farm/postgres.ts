@@ -6,7 +6,7 @@ import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './bac
 const CONNECTIONS = 4;
 
 /** Codes of SQL (classes 08, 53, 57) and of the system for a server that is away, full, or ending. */
-const AWAY = /^(08|53|57P)|^E[A-Z]/;
+const AWAY = /^(08|53|57P)|^E(?!RR_)[A-Z]/;
 
 /**
  * A queue's backend on PostgreSQL, 13 or newer. Makes its tables where they are missing, in the schema `bullmq`.

@@ -57,22 +57,34 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   /** Why runs are refused, and until when without another look. */
   const refused = new Map<string, { reason: string; untilMs: number }>();
   let disk: Error | undefined;
-  const stopped = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-    if (signal.aborted) resolve(undefined);
-  });
-  /** What the server answers; undefined where the signal comes before, as while the server is away. */
-  const ask = <T>(answer: Promise<T>): Promise<T | undefined> => Promise.race([answer, stopped]);
 
   function refuse(run: RunRecord, reason: string, forMs: number): void {
     if (refused.get(run.id)?.reason !== reason) onNotice?.(`takes no part in ${run.title}: ${reason}`);
     refused.set(run.id, { reason, untilMs: performance.now() + forMs });
   }
 
-  /** The first run that this worker fits, by age. */
+  /** What the queue's server answers, which is asked again while it is away; undefined once the signal comes. */
+  async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
+    while (!signal.aborted) {
+      try {
+        return await untilAborted(signal, question());
+      } catch (error) {
+        if (!connection.isAway(error)) throw error;
+        await sleep(lookMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  /** Runs that take results, by age. */
+  async function listRuns(): Promise<RunRecord[]> {
+    const present = await ask(() => listPresent(connection, 'runs'));
+    return (present ?? []).filter(({ ended }) => !ended);
+  }
+
+  /** The first run that this worker fits. */
   async function findRun(): Promise<{ run: RunRecord; offer: Offer } | undefined> {
-    const present = (await ask(listPresent(connection, 'runs'))) ?? [];
-    const runs = present.filter(({ ended }) => !ended);
+    const runs = await listRuns();
     for (const id of refused.keys()) if (!runs.some((run) => run.id === id)) refused.delete(id);
     let found: { run: RunRecord; offer: Offer } | undefined;
     for (const run of runs) {
@@ -111,14 +123,23 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     const { WaitingError } = connection.bullmq;
     const free = [...benches];
     let lastMs = performance.now();
+    async function doItem(id: string, data: unknown): Promise<{ result: string; seconds: number }> {
+      const bench = free.pop()!;
+      tell({ state: 'working' });
+      try {
+        return await bench.do(id, data);
+      } finally {
+        free.push(bench);
+        lastMs = performance.now();
+        if (free.length === benches.length) tell({ state: 'idle' });
+      }
+    }
     const worker: Worker = connection.worker(
       queueName(run.id),
       async (job, token) => {
-        const bench = free.pop()!;
-        tell({ state: 'working' });
         try {
-          const { result, seconds } = await bench.do(job.id!, job.data);
-          Object.assign(record, { items: record.items + 1, seconds: record.seconds + seconds });
+          const { result, seconds } = await doItem(job.id!, job.data);
+          tell({ items: record.items + 1, seconds: record.seconds + seconds });
           return { worker: name, seconds, result } satisfies Envelope;
         } catch (error) {
           if (!(error instanceof BenchFault)) throw error;
@@ -128,10 +149,6 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
           else refuse(run, error.message, AGAIN_MS);
           await job.moveToWait(token);
           throw new WaitingError();
-        } finally {
-          free.push(bench);
-          lastMs = performance.now();
-          if (free.length === benches.length) tell({ state: 'idle' });
         }
       },
       {
@@ -147,7 +164,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
       while (!signal.aborted && !disk && !refused.has(run.id)) {
         await sleep(lookMs, undefined, { signal }).catch(() => undefined);
         const isIdle = performance.now() - lastMs > 5 * lookMs && free.length === benches.length;
-        const now = await ask(findPresent(connection, 'runs', run.id));
+        const now = await ask(() => findPresent(connection, 'runs', run.id));
         if (!now || now.ended || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
         // Another run may have work while this one trains.
         if (isIdle && (await isWantedElsewhere(run.id))) break;
@@ -173,11 +190,8 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   }
 
   async function isWantedElsewhere(run: string): Promise<boolean> {
-    const present = (await ask(listPresent(connection, 'runs'))) ?? [];
-    return present.some(
-      (other) =>
-        other.id !== run && !other.ended && (other.counts?.waiting ?? 0) > 0 && !refused.has(other.id),
-    );
+    const runs = await listRuns();
+    return runs.some(({ id, counts }) => id !== run && (counts?.waiting ?? 0) > 0 && !refused.has(id));
   }
 
   try {
@@ -189,6 +203,19 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   } finally {
     await announcement.leave();
   }
+}
+
+/** What is answered; undefined where the signal comes before. */
+function untilAborted<T>(signal: AbortSignal, answer: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      resolve(undefined);
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    answer.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', leave);
+    });
+  });
 }
 
 /** As the command line knows a full disk, by the system's code. */

@@ -1,0 +1,322 @@
+/** A worker's loop on real servers, with benches in this process in place of those that compute. */
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Dispatch } from '../../lib/farm/batch.js';
+import { BenchFault, type Bench } from '../../lib/farm/bench.js';
+import { openDispatcher, type Dispatcher } from '../../lib/farm/dispatch.js';
+import { announce, listPresent, type Announcement } from '../../lib/farm/presence.js';
+import { connectQueue, type QueueConnection } from '../../lib/farm/queue.js';
+import type { Offer, WorkerTraits } from '../../lib/farm/terms.js';
+import { work } from '../../lib/farm/work.js';
+import {
+  hasPostgres,
+  hasRedis,
+  startPostgres,
+  startRedis,
+  type QueueServer,
+} from '../support/queue-servers.js';
+
+const timing = { lookMs: 50, lockMs: 1000 };
+const versions = { 'speech-dpo': '1.0.0', 'Node.js': '20' };
+const traits: WorkerTraits = { versions, computes: 'CPU x64', rewards: [] };
+const offer: Offer = {
+  terms: {
+    versions,
+    computes: 'CPU x64',
+    scorers: {},
+    work: {
+      kind: 'samples',
+      rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 10 },
+      speech: null,
+      reward: { name: 'even-token', rewardModel: 'nisqa' },
+      guards: [],
+      transcriber: null,
+    },
+  },
+  files: null,
+};
+
+const createItems = (count: number): Dispatch[] =>
+  Array.from({ length: count }, (_, number) => ({
+    id: `i-${number}`,
+    title: `samples of prompt ${number}`,
+    data: { number },
+  }));
+
+type Does = (number: number) => string | Promise<string>;
+const doAtOnce: Does = (number) => `[${number}]`;
+
+function createBench(does: Does, open: Bench['open'] = () => Promise.resolve()): Bench {
+  return {
+    device: 'the CPU, 1 thread',
+    traits,
+    open,
+    do: async (_, data) => ({ result: await does((data as { number: number }).number), seconds: 0.01 }),
+    close: () => Promise.resolve(),
+  };
+}
+
+function createGate() {
+  let open!: () => void;
+  const isOpen = new Promise<void>((resolve) => (open = resolve));
+  return { open, isOpen };
+}
+
+let ends: (() => Promise<unknown>)[];
+let runs = 0;
+
+beforeEach(() => {
+  ends = [];
+});
+afterEach(async () => {
+  for (const end of ends.toReversed()) await end();
+});
+
+/** What both kinds of servers have in common. */
+function behaves(start: () => Promise<QueueServer>): void {
+  let server: QueueServer;
+  beforeAll(async () => {
+    server = await start();
+  });
+
+  async function connect(): Promise<QueueConnection> {
+    const connection = await connectQueue(server.url);
+    ends.push(() => connection.close());
+    return connection;
+  }
+
+  async function offerRun(terms: unknown = offer): Promise<{
+    id: string;
+    dispatcher: Dispatcher;
+    announcement: Announcement<'runs'>;
+    say: (waiting: number) => void;
+  }> {
+    const connection = await connect();
+    const id = `run-${runs++}`;
+    const dispatcher = await openDispatcher(connection, { id, timing });
+    const record = { kind: 'run', id, title: `${id} on here`, terms } as const;
+    const announcement = await announce(connection, 'runs', id, record);
+    ends.push(() => announcement.leave());
+    const say = (waiting: number) => {
+      announcement.update({ ...record, counts: { waiting, running: 0, done: 0, total: waiting } });
+    };
+    return { id, dispatcher, announcement, say };
+  }
+
+  /** A worker with a connection of its own, which ends with the test. */
+  async function startWorker(name: string, benches: Bench[]) {
+    const connection = await connect();
+    const controller = new AbortController();
+    const notices: string[] = [];
+    const { signal } = controller;
+    const ended = work(connection, { name, benches, signal, timing, onNotice: (said) => notices.push(said) });
+    ended.catch(() => undefined);
+    const leave = () => {
+      controller.abort();
+      return ended;
+    };
+    ends.push(() => leave().catch(() => undefined));
+    return { notices, ended, leave };
+  }
+
+  async function gather(dispatcher: Dispatcher, count: number) {
+    const results: string[] = [];
+    let failed = 0;
+    for await (const event of dispatcher.gather(createItems(count)))
+      if (event.type === 'fleet') failed = event.status.failed;
+      else results[event.index] = event.result;
+    expect(results).toEqual(createItems(count).map((_, number) => `[${number}]`));
+    return { failed };
+  }
+
+  it('does the items of a run, each of its benches one at a time, and goes', async () => {
+    const { dispatcher, announcement } = await offerRun();
+    let [most, busy] = [0, 0];
+    const benches = [0, 1].map(() => {
+      let isBusy = false;
+      return createBench(async (number) => {
+        expect(isBusy).toBe(false);
+        isBusy = true;
+        most = Math.max(most, ++busy);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        busy -= 1;
+        isBusy = false;
+        return doAtOnce(number);
+      });
+    });
+    const worker = await startWorker('a', benches);
+    expect(await gather(dispatcher, 30)).toEqual({ failed: 0 });
+    expect(most).toBe(2);
+    const observer = await connect();
+    await vi.waitFor(
+      async () => expect(await listPresent(observer, 'workers')).toMatchObject([{ name: 'a', items: 30 }]),
+      { timeout: 20_000 },
+    );
+    await announcement.leave();
+    await vi.waitFor(() => expect(worker.notices).toHaveLength(2), { timeout: 20_000 });
+    expect(worker.notices).toEqual([
+      expect.stringContaining('works for run-'),
+      expect.stringContaining('leaves run-'),
+    ]);
+    await worker.leave();
+    expect(await listPresent(observer, 'workers')).toEqual([]);
+  });
+
+  it('ends the item that it has in hand before it goes', async () => {
+    const { dispatcher } = await offerRun();
+    const [taken, done] = [createGate(), createGate()];
+    const worker = await startWorker('a', [
+      createBench(async (number) => {
+        taken.open();
+        await done.isOpen;
+        return doAtOnce(number);
+      }),
+    ]);
+    const gathering = gather(dispatcher, 1);
+    await taken.isOpen;
+    const left = worker.leave();
+    done.open();
+    await left;
+    expect(await gathering).toEqual({ failed: 0 });
+  });
+
+  it('gives an item back that its disk is too full for, and stops with a sentence', async () => {
+    const { dispatcher } = await offerRun();
+    const worker = await startWorker('full', [
+      createBench(() => {
+        throw new BenchFault('disk', 'the disk is full: make room there');
+      }),
+    ]);
+    const gathering = gather(dispatcher, 3);
+    const error = await worker.ended.then(
+      () => undefined,
+      (reason: unknown) => reason as Error,
+    );
+    expect(error?.message).toBe('the disk is full: make room there');
+    expect(error?.cause).toMatchObject({ code: 'ENOSPC' });
+    await startWorker('roomy', [createBench(doAtOnce)]);
+    expect(await gathering, 'no try was in vain').toEqual({ failed: 0 });
+  });
+
+  it('leaves a run whose files it cannot have, and says so; another does the items', async () => {
+    const { id, dispatcher } = await offerRun();
+    const lacks = () => Promise.reject(new BenchFault('files', 'the codec cannot be had'));
+    const apart = await startWorker('apart', [createBench(doAtOnce, lacks)]);
+    const late = await startWorker('late', [
+      createBench(() => {
+        throw new BenchFault('files', 'the policy cannot be had');
+      }),
+    ]);
+    const gathering = gather(dispatcher, 3);
+    await vi.waitFor(() => expect(late.notices.join()).toContain('leaves'), { timeout: 20_000 });
+    expect(apart.notices).toEqual([`takes no part in ${id} on here: the codec cannot be had`]);
+    expect(late.notices).toContain(`takes no part in ${id} on here: the policy cannot be had`);
+    const observer = await connect();
+    await vi.waitFor(
+      async () => {
+        const present = await listPresent(observer, 'workers');
+        expect(present.map(({ state, refusals: [refusal] }) => [state, refusal?.run])).toEqual([
+          ['refuses', id],
+          ['refuses', id],
+        ]);
+      },
+      { timeout: 20_000 },
+    );
+    await startWorker('b', [createBench(doAtOnce)]);
+    expect(await gathering).toEqual({ failed: 0 });
+  });
+
+  it('tells a failed item’s reason', async () => {
+    const { dispatcher } = await offerRun();
+    await startWorker('a', [
+      createBench(() => {
+        throw new BenchFault('item', 'it took longer than 600 seconds');
+      }),
+    ]);
+    await expect(gather(dispatcher, 1)).rejects.toThrow('the last time: it took longer than 600 seconds');
+  });
+
+  it('takes no part in a run that it does not fit, and in one that does', async () => {
+    const other = { ...offer, terms: { ...offer.terms, versions: { ...versions, 'speech-dpo': '2.0.0' } } };
+    const [unfit, unreadable] = [await offerRun(other), await offerRun({ strange: true })];
+    const { dispatcher } = await offerRun();
+    const opened: string[] = [];
+    const worker = await startWorker('a', [
+      createBench(doAtOnce, async (run) => {
+        opened.push(run);
+        return Promise.resolve();
+      }),
+    ]);
+    await gather(dispatcher, 3);
+    expect(opened).toHaveLength(1);
+    expect(worker.notices.slice(0, 2)).toEqual([
+      expect.stringMatching(
+        new RegExp(
+          `takes no part in ${unfit.id} on here: the run is of speech-dpo 2.0.0, this worker of 1.0.0`,
+        ),
+      ),
+      expect.stringMatching(
+        new RegExp(`takes no part in ${unreadable.id} on here: its terms cannot be read`),
+      ),
+    ]);
+  });
+
+  it('goes to where work waits while its run has none', async () => {
+    const [first, second] = [await offerRun(), await offerRun()];
+    const opened: string[] = [];
+    await startWorker('a', [
+      createBench(doAtOnce, async (run) => {
+        opened.push(run);
+        return Promise.resolve();
+      }),
+    ]);
+    await gather(first.dispatcher, 3);
+    first.say(0);
+    const gathering = gather(second.dispatcher, 3);
+    second.say(3);
+    await gathering;
+    expect(opened).toContain(second.id);
+  });
+
+  it('works on where its server was away', async () => {
+    const { dispatcher } = await offerRun();
+    const worker = await startWorker('a', [createBench(doAtOnce)]);
+    await gather(dispatcher, 3);
+    await server.kill();
+    // Some looks that nobody answers.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await server.start();
+    await dispatcher.close(true);
+    const again = await offerRun();
+    await gather(again.dispatcher, 3);
+    await worker.leave();
+  });
+
+  it.each(['is idle', 'has an item in hand', 'looks for a run'])(
+    'goes where its server is away, while it %s',
+    async (what) => {
+      const run = what === 'looks for a run' ? undefined : await offerRun();
+      const [taken, done] = [createGate(), createGate()];
+      const worker = await startWorker('a', [
+        createBench(async (number) => {
+          taken.open();
+          if (what === 'has an item in hand') await done.isOpen;
+          return doAtOnce(number);
+        }),
+      ]);
+      const gathering = run && gather(run.dispatcher, 1);
+      gathering?.catch(() => undefined);
+      if (run) await taken.isOpen;
+      if (what === 'is idle') await gathering;
+      await server.kill();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const left = worker.leave();
+      done.open();
+      await left;
+      await server.start();
+      await run?.announcement.leave();
+    },
+  );
+}
+
+describe.skipIf(!hasRedis())('a worker on Redis', () => behaves(startRedis));
+describe.skipIf(!hasPostgres())('a worker on PostgreSQL', () => behaves(startPostgres));
