@@ -7,7 +7,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { findPackageRoot } from '../../lib/package-root.js';
 import { uniformStream } from '../../lib/random.js';
 import { installProgram, startProgram, type Started } from '../support/farm-processes.js';
@@ -81,14 +81,21 @@ let names = 0;
 const beginWorker = ({ url }: QueueServer) =>
   begin(['worker', url, '--name', `worker-${names++}`, '--lock-seconds', '3']);
 
-async function withWorkers(server: QueueServer, work: (workers: Started[]) => Promise<void>): Promise<void> {
-  const workers = [0, 1, 2].map(() => beginWorker(server));
-  try {
-    await work(workers);
-  } finally {
+/** Three workers that stay from test to test; those that were killed are replaced. */
+function openFleet(server: () => QueueServer) {
+  const workers: Started[] = [];
+  const replace = (index: number) => (workers[index] = beginWorker(server()));
+  beforeEach(() => {
+    for (const index of [0, 1, 2]) {
+      const { exitCode, signalCode } = workers[index]?.child ?? { exitCode: 0 };
+      if (exitCode !== null || signalCode !== null) replace(index);
+    }
+  });
+  afterAll(async () => {
     for (const { child } of workers) child.kill('SIGKILL');
     await Promise.all(workers.map(({ ended }) => ended));
-  }
+  });
+  return { workers, replace };
 }
 
 const beginRun = (args: readonly string[], { url }: QueueServer, output: string) =>
@@ -118,53 +125,25 @@ const experiments: [string, string[]][] = [
   ...(weights ? [['mos', MOS] as [string, string[]]] : []),
 ];
 
-describe.skipIf(!hasRedis())('a run with three workers on Redis', () => {
+describe.skipIf(!hasRedis())('a run with workers on Redis', () => {
   let redis: QueueServer;
   beforeAll(async () => {
-    redis = await startRedis();
+    redis = await startRedis({ keeps: true });
   });
 
-  const guarded: typeof experiments = weights ? [['mos with its guards', GUARDED]] : [];
-  it.each([...experiments, ...guarded])('comes to the bytes of one process: %s', async (_, args) => {
-    const output = newOutput();
-    await withWorkers(redis, () => expectSame(beginRun(args, redis, output), output, args));
-  });
-
-  it.each(experiments)(`also where workers are killed at ${KILLS} random moments: %s`, async (name, args) => {
-    const uniform = uniformStream(17, name.length);
-    await withWorkers(redis, async (workers) => {
-      for (let kills = 0; kills < KILLS;) {
-        const output = newOutput();
-        const run = beginRun(args, redis, output);
-        let isOver = false;
-        void run.ended.then(() => (isOver = true));
-        while (!isOver && kills < KILLS) {
-          await Promise.race([sleep(200 + 1500 * uniform()), run.ended]);
-          if (isOver || !run.said.includes('log, checkpoints')) continue;
-          const victim = Math.floor(workers.length * uniform());
-          workers[victim].child.kill('SIGKILL');
-          workers[victim] = beginWorker(redis);
-          kills += 1;
-        }
-        await expectSame(run, output, args);
-      }
-    });
-  });
-
-  it('also where workers hang, lose their items and answer late', async () => {
-    await withWorkers(redis, async (workers) => {
-      const output = newOutput();
-      const run = beginRun(EVEN, redis, output);
-      while (!run.said.includes('log, checkpoints')) await sleep(20);
-      for (const { child } of workers.slice(0, 2)) {
-        await Promise.race([sleep(400), run.ended]);
-        child.kill('SIGSTOP');
-      }
-      // Longer than their hold of an item.
-      await Promise.race([sleep(5000), run.ended]);
-      for (const { child } of workers) child.kill('SIGCONT');
-      await expectSame(run, output, EVEN);
-    });
+  it('refuses by name a worker of another version, which says why', async () => {
+    const other = installProgram(join(folder, 'other'), '9.9.9');
+    const stranger = begin(['worker', redis.url, '--name', 'stranger'], other);
+    const run = beginRun(EVEN, redis, newOutput());
+    while (!run.said.includes('no worker takes part; 1 refused') && run.child.exitCode === null)
+      await sleep(50);
+    const reason = /the run is of speech-dpo \S+, this worker of 9\.9\.9: install the same on both/;
+    expect(stranger.said).toMatch(new RegExp(`takes no part in \\S+ on \\S+: ${reason.source}`));
+    expect(run.said).toMatch(new RegExp(`worker stranger takes no part: ${reason.source}`));
+    run.child.kill('SIGINT');
+    expect((await run.ended).code).toBe(130);
+    stranger.child.kill('SIGTERM');
+    expect((await stranger.ended).code).toBe(0);
   });
 
   it.skipIf(!canMount())(
@@ -176,20 +155,13 @@ describe.skipIf(!hasRedis())('a run with three workers on Redis', () => {
       const elsewhere = (name: string, megabytes: number): Started => {
         const cache = join(folder, `cache-${name}`);
         const script = `mkdir -p ${cache} && mount -t tmpfs tmpfs ${model} && mount -t tmpfs -o size=${megabytes}m tmpfs ${cache} && exec "$@"`;
-        const command = [
-          '-m',
-          'sh',
-          '-c',
-          script,
-          'sh',
-          process.execPath,
-          cli,
-          'worker',
-          redis.url,
-          '--name',
-          name,
-        ];
-        return keep(startProgram('unshare', command, { ...environment, XDG_CACHE_HOME: cache }));
+        const worker = [process.execPath, cli, 'worker', redis.url, '--name', name];
+        return keep(
+          startProgram('unshare', ['-m', 'sh', '-c', script, 'sh', ...worker], {
+            ...environment,
+            XDG_CACHE_HOME: cache,
+          }),
+        );
       };
       const output = newOutput();
       const full = elsewhere('full', 1);
@@ -208,28 +180,67 @@ describe.skipIf(!hasRedis())('a run with three workers on Redis', () => {
     },
   );
 
-  it.each([
-    ['with what it held', true],
-    ['without it', false],
-  ])('also where Redis is killed in the middle and comes back %s', async (_, keeps) => {
-    const server = await startRedis({ keeps });
-    await withWorkers(server, async () => {
+  describe('three of them', () => {
+    const { workers, replace } = openFleet(() => redis);
+
+    const guarded: typeof experiments = weights ? [['mos with its guards', GUARDED]] : [];
+    it.each([...experiments, ...guarded])('comes to the bytes of one process: %s', async (_, args) => {
       const output = newOutput();
-      const run = beginRun(EVEN, server, output);
-      for (const mark of ['original policy, training', 'sampled']) {
-        while (!run.said.includes(mark) && run.child.exitCode === null) await sleep(20);
-        await sleep(700);
-        await server.kill();
-        await sleep(500);
-        await server.start();
+      await expectSame(beginRun(args, redis, output), output, args);
+    });
+
+    it.each(experiments)(`also where they are killed at ${KILLS} random moments: %s`, async (name, args) => {
+      const uniform = uniformStream(17, name.length);
+      for (let kills = 0; kills < KILLS;) {
+        const output = newOutput();
+        const run = beginRun(args, redis, output);
+        let isOver = false;
+        void run.ended.then(() => (isOver = true));
+        while (!isOver && kills < KILLS) {
+          await Promise.race([sleep(200 + 1500 * uniform()), run.ended]);
+          if (isOver || !run.said.includes('log, checkpoints')) continue;
+          const victim = Math.floor(workers.length * uniform());
+          workers[victim].child.kill('SIGKILL');
+          replace(victim);
+          kills += 1;
+        }
+        await expectSame(run, output, args);
       }
+    });
+
+    it('also where they hang, lose their items and answer late', async () => {
+      const output = newOutput();
+      const run = beginRun(EVEN, redis, output);
+      while (!run.said.includes('log, checkpoints')) await sleep(20);
+      for (const { child } of workers.slice(0, 2)) {
+        await Promise.race([sleep(400), run.ended]);
+        child.kill('SIGSTOP');
+      }
+      // Longer than their hold of an item.
+      await Promise.race([sleep(5000), run.ended]);
+      for (const { child } of workers) child.kill('SIGCONT');
       await expectSame(run, output, EVEN);
     });
-  });
 
-  it.each(experiments)('also where its trainer is killed and resumed: %s', async (_, args) => {
-    const uniform = uniformStream(23);
-    await withWorkers(redis, async () => {
+    it.each(['with what it held', 'without it'])(
+      'also where Redis is killed in the middle and comes back %s',
+      async (how) => {
+        const output = newOutput();
+        const run = beginRun(EVEN, redis, output);
+        for (const mark of ['original policy, training', 'sampled']) {
+          while (!run.said.includes(mark) && run.child.exitCode === null) await sleep(20);
+          await sleep(700);
+          await redis.kill();
+          if (how === 'without it') redis.forget();
+          await sleep(500);
+          await redis.start();
+        }
+        await expectSame(run, output, EVEN);
+      },
+    );
+
+    it.each(experiments)('also where the trainer is killed and resumed: %s', async (_, args) => {
+      const uniform = uniformStream(23);
       const output = newOutput();
       let run = beginRun(args, redis, output);
       while (findRun(output) === undefined) await sleep(20);
@@ -243,26 +254,17 @@ describe.skipIf(!hasRedis())('a run with three workers on Redis', () => {
       await expectSame(run, output, args);
     });
   });
-
-  it('refuses by name a worker of another version, which says why', async () => {
-    const other = installProgram(join(folder, 'other'), '9.9.9');
-    const output = newOutput();
-    const stranger = begin(['worker', redis.url, '--name', 'stranger'], other);
-    const run = beginRun(EVEN, redis, output);
-    while (!stranger.said.includes('takes no part') && run.child.exitCode === null) await sleep(50);
-    expect(stranger.said).toMatch(
-      /takes no part in \S+ on \S+: the run is of speech-dpo \S+, this worker of 9\.9\.9: install the same on both/,
-    );
-    await withWorkers(redis, () => expectSame(run, output, EVEN));
-    stranger.child.kill('SIGTERM');
-    expect((await stranger.ended).code).toBe(0);
-  });
 });
 
-describe.skipIf(!hasPostgres())('a run with a worker on PostgreSQL', () => {
+describe.skipIf(!hasPostgres())('a run with workers on PostgreSQL', () => {
+  let postgres: QueueServer;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  openFleet(() => postgres);
+
   it('comes to the bytes of one process', async () => {
-    const postgres = await startPostgres();
     const output = newOutput();
-    await withWorkers(postgres, () => expectSame(beginRun(EVEN, postgres, output), output, EVEN));
+    await expectSame(beginRun(EVEN, postgres, output), output, EVEN);
   });
 });

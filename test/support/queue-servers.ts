@@ -20,6 +20,8 @@ export interface QueueServer {
   kill(): Promise<void>;
   /** On the same port, with what it had on its disk. */
   start(): Promise<void>;
+  /** Removes what is on its disk. */
+  forget(): void;
 }
 
 export async function freePort(): Promise<number> {
@@ -118,6 +120,9 @@ async function serve(
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');
       await ended;
+    },
+    forget() {
+      for (const entry of readdirSync(folder)) rmSync(join(folder, entry), { recursive: true });
     },
     async start() {
       child = launch();
