@@ -52,17 +52,6 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     },
     ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
   };
-  const announcement = await announce(connection, 'workers', name, record);
-  const tell = (changes: Partial<WorkerRecord>) => announcement.update(Object.assign(record, changes));
-  /** Why runs are refused, and until when without another look. */
-  const refused = new Map<string, { reason: string; untilMs: number }>();
-  let disk: Error | undefined;
-
-  function refuse(run: RunRecord, reason: string, forMs: number): void {
-    if (refused.get(run.id)?.reason !== reason) onNotice?.(`takes no part in ${run.title}: ${reason}`);
-    refused.set(run.id, { reason, untilMs: performance.now() + forMs });
-  }
-
   /** What the queue's server answers, which is asked again while it is away; undefined once the signal comes. */
   async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
     while (!signal.aborted) {
@@ -76,17 +65,29 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     return undefined;
   }
 
+  const announcement = await ask(() => announce(connection, 'workers', name, record));
+  if (!announcement) return;
+  const tell = (changes: Partial<WorkerRecord>) => announcement.update(Object.assign(record, changes));
+  /** Why runs are refused, and until when without another look. */
+  const refused = new Map<string, { reason: string; untilMs: number }>();
+  let disk: Error | undefined;
+
+  function refuse(run: RunRecord, reason: string, forMs: number): void {
+    if (refused.get(run.id)?.reason !== reason) onNotice?.(`takes no part in ${run.title}: ${reason}`);
+    refused.set(run.id, { reason, untilMs: performance.now() + forMs });
+  }
+
   /** Runs that take results, by age. */
   async function listRuns(): Promise<RunRecord[]> {
     const present = await ask(() => listPresent(connection, 'runs'));
     return (present ?? []).filter(({ ended }) => !ended);
   }
 
-  /** The first run that this worker fits. */
+  /** The oldest run that this worker fits and that has work for it; where none has, the oldest that it fits. */
   async function findRun(): Promise<{ run: RunRecord; offer: Offer } | undefined> {
     const runs = await listRuns();
     for (const id of refused.keys()) if (!runs.some((run) => run.id === id)) refused.delete(id);
-    let found: { run: RunRecord; offer: Offer } | undefined;
+    const fitting: { run: RunRecord; offer: Offer }[] = [];
     for (const run of runs) {
       const offer = offerSchema.safeParse(run.terms);
       const reason = offer.success
@@ -94,9 +95,10 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         : 'its terms cannot be read: it is of another version of speech-dpo; install the same on both';
       if (reason !== undefined) refuse(run, reason, Infinity);
       const until = refused.get(run.id)?.untilMs ?? 0;
-      if (!found && offer.success && reason === undefined && until < performance.now())
-        found = { run, offer: offer.data };
+      if (offer.success && reason === undefined && until < performance.now())
+        fitting.push({ run, offer: offer.data });
     }
+    const found = fitting.find(({ run }) => hasWork(run)) ?? fitting.at(0);
     const refusals = runs.flatMap(({ id, title }) => {
       const reason = refused.get(id)?.reason;
       return reason === undefined ? [] : [{ run: id, title, reason }];
@@ -157,6 +159,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         lockDuration: lockMs,
         stalledInterval: Math.round(lockMs / LOOKS_IN_A_LOCK),
         maxStalledCount: LOST_TRIES - 1,
+        runRetryDelay: lookMs,
       },
     );
     tell({ state: 'idle' });
@@ -191,7 +194,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
 
   async function isWantedElsewhere(run: string): Promise<boolean> {
     const runs = await listRuns();
-    return runs.some(({ id, counts }) => id !== run && (counts?.waiting ?? 0) > 0 && !refused.has(id));
+    return runs.some((other) => other.id !== run && hasWork(other) && !refused.has(other.id));
   }
 
   try {
@@ -204,6 +207,8 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     await announcement.leave();
   }
 }
+
+const hasWork = ({ counts }: RunRecord): boolean => (counts?.waiting ?? 0) > 0;
 
 /** What is answered; undefined where the signal comes before. */
 function untilAborted<T>(signal: AbortSignal, answer: Promise<T>): Promise<T | undefined> {
