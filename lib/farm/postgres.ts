@@ -1,3 +1,4 @@
+import type { Client, PoolClient } from 'pg';
 import { withoutPassword } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
 import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
@@ -31,7 +32,14 @@ export async function connectPostgres(
   });
   pool.on('error', () => undefined);
   // The pool listens to those that nobody uses; a server that ends while one is in use would end this process.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const clients = new Set<PoolClient>();
+  let isClosed = false;
+  pool.on('connect', (client) => {
+    client.on('error', () => undefined);
+    clients.add(client);
+    if (isClosed) void end(client);
+  });
+  pool.on('remove', (client) => clients.delete(client));
   try {
     const client = await pool.connect();
     try {
@@ -58,10 +66,15 @@ export async function connectPostgres(
     close: async (parts) => {
       const patience = () => new Promise((resolve) => setTimeout(resolve, PATIENCE_MS / 2).unref());
       await Promise.race([parts, patience()]);
-      await Promise.race([pool.end(), patience()]);
+      isClosed = true;
+      pool.end().catch(() => undefined);
+      // What listens may take one while it is being closed, and would never give it back.
+      await Promise.race([Promise.all([...clients].map(end)), patience()]);
     },
   };
 }
+
+const end = (client: PoolClient): Promise<void> => (client as unknown as Client).end().catch(() => undefined);
 
 function explain(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException;

@@ -120,11 +120,21 @@ function hasOpenssl(): boolean {
 
 const PROCESS = `
 const { connectQueue } = await import(process.argv[1]);
-const connection = await connectQueue(process.argv[2]);
-const worker = connection.worker('closing', async () => undefined, {});
-const queue = connection.queue('closing');
-connection.events('closing');
-await Promise.all([worker.waitUntilReady(), queue.waitUntilReady()]);
+async function open() {
+  const connection = await connectQueue(process.argv[2]);
+  const worker = connection.worker('closing', async () => undefined, {});
+  const queue = connection.queue('closing');
+  connection.events('closing');
+  await Promise.all([worker.waitUntilReady(), queue.waitUntilReady()]);
+  return connection;
+}
+// Closed in the middle of what its parts begin with.
+for (let ms = 0; ms < 20; ms += 2) {
+  const connection = await open();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  await connection.close();
+}
+const connection = await open();
 console.log('ready');
 await new Promise((resolve) => process.stdin.once('data', resolve));
 process.stdin.destroy();
