@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { explainConnection } from '../../lib/farm/backend.js';
 import { connectQueue } from '../../lib/farm/queue.js';
 import { findPackageRoot } from '../../lib/package-root.js';
@@ -188,6 +188,7 @@ function behaves(start: () => Promise<QueueServer>): void {
   it.each(['there', 'away'])('closes while the server is %s, and its process ends', async (place) => {
     const args = ['--input-type=module', '-e', PROCESS, queueModule(), server.url];
     const child = spawn(process.execPath, args);
+    onTestFinished(() => void child.kill('SIGKILL'));
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
@@ -200,7 +201,6 @@ function behaves(start: () => Promise<QueueServer>): void {
       expect(said).toBe('ready\nclosed\n');
       expect(child.exitCode).toBe(0);
     } finally {
-      child.kill('SIGKILL');
       if (place === 'away') await server.start();
     }
   });
