@@ -183,8 +183,11 @@ describe.skipIf(!hasRedis())('a run with workers on Redis', () => {
   describe('three of them', () => {
     const { workers, replace } = openFleet(() => redis);
 
-    const guarded: typeof experiments = weights ? [['mos with its guards', GUARDED]] : [];
-    it.each([...experiments, ...guarded])('comes to the bytes of one process: %s', async (_, args) => {
+    const plain: typeof experiments = [
+      ['even-token', EVEN],
+      ...(weights ? [['mos with its guards', GUARDED] as [string, string[]]] : []),
+    ];
+    it.each(plain)('comes to the bytes of one process: %s', async (_, args) => {
       const output = newOutput();
       await expectSame(beginRun(args, redis, output), output, args);
     });
