@@ -8,7 +8,7 @@ import { createBatch, ITEM_TRIES, type Batch, type Dispatch } from './batch.js';
 import { createFleet } from './fleet.js';
 import { listPresent } from './presence.js';
 import type { QueueConnection } from './queue.js';
-import { TIMING, type Timing } from './timing.js';
+import { patience, TIMING, type Timing } from './timing.js';
 
 export type Dispatched =
   /** The result of `items[index]`. */
@@ -223,10 +223,7 @@ export async function openDispatcher(
         await (isOver ? queue.obliterate({ force: true }) : queue.drain(true));
         await events.close();
       };
-      await Promise.race([
-        leaving().catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, LEAVING_MS).unref()),
-      ]);
+      await Promise.race([leaving().catch(() => undefined), patience(LEAVING_MS)]);
     },
   };
 }

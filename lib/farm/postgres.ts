@@ -2,6 +2,7 @@ import type { Client, PoolClient } from 'pg';
 import { withoutPassword } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
 import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
+import { patience } from './timing.js';
 
 /** For what a process asks, and one more that listens for each part that waits: a server has a hundred connections, unless told otherwise. */
 const CONNECTIONS = 4;
@@ -64,12 +65,11 @@ export async function connectPostgres(
       AWAY.test((error as NodeJS.ErrnoException).code ?? '') ||
       /terminated|timeout|ended/i.test((error as Error).message),
     close: async (parts) => {
-      const patience = () => new Promise((resolve) => setTimeout(resolve, PATIENCE_MS / 2).unref());
-      await Promise.race([parts, patience()]);
+      await Promise.race([parts, patience(PATIENCE_MS / 2)]);
       isClosed = true;
       pool.end().catch(() => undefined);
       // What listens may take one while it is being closed, and would never give it back.
-      await Promise.race([Promise.all([...clients].map(end)), patience()]);
+      await Promise.race([Promise.all([...clients].map(end)), patience(PATIENCE_MS / 2)]);
     },
   };
 }

@@ -5,6 +5,7 @@
 import type { Queue } from 'bullmq';
 import { z } from 'zod';
 import type { QueueConnection } from './queue.js';
+import { patience } from './timing.js';
 
 const count = z.number().int().min(0);
 
@@ -117,10 +118,7 @@ export async function announce<D extends Directory>(
         await saving;
         await queue.remove(jobId(id));
       };
-      await Promise.race([
-        leaving().catch(() => undefined),
-        new Promise((resolve) => setTimeout(resolve, LEAVING_MS).unref()),
-      ]);
+      await Promise.race([leaving().catch(() => undefined), patience(LEAVING_MS)]);
     },
   };
 }

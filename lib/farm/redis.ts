@@ -2,6 +2,7 @@ import type { Redis, RedisOptions } from 'ioredis';
 import { withoutPassword } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
 import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
+import { patience } from './timing.js';
 
 /** What BullMQ asks for. */
 const OLDEST = [6, 2] as const;
@@ -54,7 +55,7 @@ export async function connectRedis(
         if (connection.status === 'ready') connection.once('close', resolve);
         else resolve(undefined);
       });
-      await Promise.race([parts, isLost, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS).unref())]);
+      await Promise.race([parts, isLost, patience(PATIENCE_MS)]);
       for (const each of connections) {
         each.disconnect();
         // BullMQ tries again for ever what fails for a lost connection, and gives up at any other error.

@@ -6,7 +6,7 @@ import type { Guard } from '../reward/guard.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { readVersions } from '../run/versions.js';
 import { METRIC_NAMES, type MetricName } from '../scoring/metrics.js';
-import { folderManifestSchema } from './files/manifest.js';
+import { folderManifestSchema, sha256Schema } from './files/manifest.js';
 import { recordingSchema } from './files/recordings.js';
 
 /** Guards by what they measure, in the order of the run's. */
@@ -17,8 +17,6 @@ export type GuardName = (typeof guardNames)[number];
 export function nameOfGuard({ figures: [first] }: Pick<Guard, 'figures'>): GuardName | undefined {
   return first === 'silence' ? 'level' : guardNames.find((name) => name === first);
 }
-
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Samples of a policy are drawn, made audible, scored and guarded. */
 const samplesSchema = z.strictObject({
@@ -35,7 +33,7 @@ const samplesSchema = z.strictObject({
     name: z.string(),
     rewardModel: z.enum(opinionModels),
     /** Of a reward of a person's own: of its file, or of its address. */
-    sha256: sha256.optional(),
+    sha256: sha256Schema.optional(),
   }),
   guards: z.array(z.enum(guardNames)),
   transcriber: z.string().nullable(),
@@ -57,7 +55,7 @@ export const termsSchema = z.strictObject({
   /** The kind of device, see {@link kindOf}; null: any. */
   computes: z.string().nullable(),
   /** SHA-256 of the weights that score, by network. */
-  scorers: z.record(z.string(), sha256),
+  scorers: z.record(z.string(), sha256Schema),
   work: z.discriminatedUnion('kind', [samplesSchema, recordingsSchema]),
 });
 

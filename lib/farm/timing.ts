@@ -1,3 +1,9 @@
+/** So many milliseconds, for which nothing is kept alive: what a server may take to hear a goodbye. */
+export const patience = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+
 /** How long who waits for whom. */
 export interface Timing {
   /** A worker that has not renewed its hold of an item for so long has lost it. */

@@ -12,7 +12,7 @@ import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { originOf } from '../reward/load.js';
-import { hashOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import { findModelPart } from './sources.js';
 
@@ -74,13 +74,10 @@ async function termsOf(
   const scoring = opinionModels.filter(
     (model) => names.includes(model) || (reward.name === 'mos' && rewardModel === model),
   );
-  const hashes = await Promise.all(
-    scoring.map(async (model) => [model, await hashOpinionWeights(model)] as const),
-  );
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: Object.fromEntries(hashes),
+    scorers: await hashesOfOpinionWeights(scoring),
     work: {
       kind: 'samples',
       rules: { temperature, topK, topP, maxNewTokens },

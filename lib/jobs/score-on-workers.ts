@@ -9,7 +9,7 @@ import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
 import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
 import type { FleetStatus } from '../run/events.js';
 import { needsReference, needsText } from '../scoring/metrics.js';
-import { hashOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
 import {
   checkMetrics,
   FILES_AT_ONCE,
@@ -43,9 +43,7 @@ export async function* scoreOnWorkers(
   const terms: Terms = {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: Object.fromEntries(
-      await Promise.all(used.map(async (model) => [model, await hashOpinionWeights(model)] as const)),
-    ),
+    scorers: await hashesOfOpinionWeights(used),
     work: {
       kind: 'recordings',
       metrics: [...metrics],

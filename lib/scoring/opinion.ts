@@ -49,6 +49,15 @@ export async function hashOpinionWeights(model: OpinionModel): Promise<string> {
   return hash.digest('hex');
 }
 
+/** {@link hashOpinionWeights} of several networks, by network. */
+export async function hashesOfOpinionWeights(
+  models: readonly OpinionModel[],
+): Promise<Partial<Record<OpinionModel, string>>> {
+  return Object.fromEntries(
+    await Promise.all(models.map(async (model) => [model, await hashOpinionWeights(model)] as const)),
+  );
+}
+
 /**
  * Opens NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
  *

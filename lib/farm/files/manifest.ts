@@ -12,7 +12,14 @@ const MOST_FILES = 256;
 
 const NAME = /^\w[\w.-]{0,127}$/;
 
-const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal');
+/** As hashes come from elsewhere. */
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal');
+
+/** A path on the machine that has what it names, whichever system that runs. */
+export const absolutePathSchema = z
+  .string()
+  .max(4096)
+  .refine((path) => posix.isAbsolute(path) || win32.isAbsolute(path), 'must be an absolute path');
 
 const fileSchema = z.strictObject({
   name: z.string().regex(NAME, 'must be a plain file name of letters, digits, ".", "-" and "_"'),
@@ -24,10 +31,7 @@ const fileSchema = z.strictObject({
 export const folderManifestSchema = z
   .strictObject({
     hash: sha256Schema,
-    path: z
-      .string()
-      .max(4096)
-      .refine((path) => posix.isAbsolute(path) || win32.isAbsolute(path), 'must be an absolute path'),
+    path: absolutePathSchema,
     files: z.array(fileSchema).min(1).max(MOST_FILES),
   })
   .refine(({ files }) => new Set(files.map(({ name }) => name.toLowerCase())).size === files.length, {

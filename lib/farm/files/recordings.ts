@@ -1,19 +1,17 @@
 /** Recordings that workers score: single files, by hash. */
-import { basename, dirname, join, posix, resolve, win32 } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { makeFolder } from '../../checkpoint/files.js';
 import { download, type Server } from './fetch.js';
 import { contentOf, sizeOf } from './hashes.js';
+import { absolutePathSchema, sha256Schema } from './manifest.js';
 import type { FileServer } from './server.js';
 
 export const recordingSchema = z.strictObject({
   /** On the machine that has it. */
-  path: z
-    .string()
-    .max(4096)
-    .refine((path) => posix.isAbsolute(path) || win32.isAbsolute(path), 'must be an absolute path'),
+  path: absolutePathSchema,
   bytes: z.int().min(0),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: sha256Schema,
 });
 
 export type RecordingFile = z.infer<typeof recordingSchema>;
