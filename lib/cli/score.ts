@@ -6,6 +6,7 @@ import type { FleetStatus } from '../run/events.js';
 import type { MetricName, Score } from '../scoring/metrics.js';
 import { scoreFiles, type FileScores, type ScoreFilesOptions } from '../scoring/score-files.js';
 import { showableText } from '../view/escape.js';
+import { fleetTrouble } from '../view/fleet.js';
 import { formatDuration, formatNumber } from '../view/format.js';
 import { textTable } from '../view/table.js';
 import { createBar } from './bar.js';
@@ -64,11 +65,8 @@ function scoreSomewhere(
   if (workers === undefined)
     return scoreFiles(files, { ...given, device: runsScorers(device) ? device : undefined });
   const said = new Set<string>();
-  const onFleet = ({ trouble, workers: fleet }: FleetStatus) => {
-    const refusals = fleet.flatMap(({ name, refusal }) =>
-      refusal === undefined ? [] : `${name}: ${refusal}`,
-    );
-    for (const sentence of [...refusals, ...(trouble === undefined ? [] : [trouble])]) {
+  const onFleet = (status: FleetStatus) => {
+    for (const sentence of fleetTrouble(status)) {
       if (!said.has(sentence)) sayOnStderr(sentence);
       said.add(sentence);
     }
