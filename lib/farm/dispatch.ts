@@ -180,7 +180,11 @@ export async function openDispatcher(
           fleet.count(envelope.worker, envelope.seconds);
           yield { type: 'result', index, result: envelope.result };
         }
-        if (batch.failure ?? failure) throw (batch.failure ?? failure) as Error;
+        if (batch.failure ?? failure) {
+          // What led to it has come since the last look.
+          if (status) yield { type: 'fleet', status: { ...status, failed: batch.failedTries } };
+          throw (batch.failure ?? failure) as Error;
+        }
         const silentMs = nowMs - answeredMs;
         if (silentMs > silenceMs)
           throw new Error(
