@@ -8,7 +8,7 @@ export {
   type PreferenceLoss,
   type PreferenceOutputs,
 } from './preference-loss.js';
-export { sigmoidLoss } from './sigmoid-loss.js';
+export { sigmoidLoss } from './losses/margin.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './trainer.js';
 export { linearDecay, optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
 export type { Arrays, BatchProgram, Objective } from '../train/objective.js';

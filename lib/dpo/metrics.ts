@@ -1,32 +1,23 @@
 /** What is reported of preference pairs: means of a loss's outputs, in float64. */
 import { traceFloat64, type Float64Formula } from '../engine/index.js';
-import { computeLoss, type PreferenceLoss, type PreferenceTensors } from './preference-loss.js';
+import type { DpoMetrics } from './logged-metrics.js';
+import {
+  computeLoss,
+  joined,
+  type LossNumbers,
+  type PairNumbers,
+  type PreferenceLoss,
+  type PreferenceTensors,
+} from './preference-loss.js';
 
-/** Metrics of one optimizer step or one evaluation, by TRL's names (TRL docs, DPOTrainer "Logged metrics"). */
-export interface DpoMetrics {
-  loss: number;
-  'rewards/chosen': number;
-  'rewards/rejected': number;
-  'rewards/margins': number;
-  'rewards/accuracies': number;
-  'logps/chosen': number;
-  'logps/rejected': number;
-  /** Negative log-likelihood of the chosen labels, a mean; only with rpoAlpha, whose share of `loss` it is. */
-  nll_loss?: number;
-  /** L2 norm of all gradients before clipping; absent in evaluation. */
-  grad_norm?: number;
-  /** Learning rate this step used; absent in evaluation. */
-  learning_rate?: number;
-}
-
-/** Numbers of pairs, laid out [pair][chosen, rejected]. */
-export type PairNumbers = { readonly [Name in keyof PreferenceTensors]: ArrayLike<number> };
+export type { DpoMetrics } from './logged-metrics.js';
 
 /**
- * Of the numbers of pairs the logged metrics, as TRL's get_batch_loss_metrics: means of what the loss gives of each pair; an accuracy is 1
- * only where the chosen reward is strictly above the rejected one. The loss's formula is traced once for each number of pairs.
+ * Of the numbers of each batch's pairs the logged metrics of all of them: the loss's own, or as TRL's get_batch_loss_metrics means of what the
+ * loss gives of each pair; an accuracy is 1 only where the chosen reward is strictly above the rejected one. The loss's formula is traced once
+ * for each number of pairs.
  */
-export function metricsOfLoss(loss: PreferenceLoss): (numbers: PairNumbers) => DpoMetrics {
+export function metricsOfLoss(loss: PreferenceLoss): (batches: readonly PairNumbers[]) => DpoMetrics {
   const formulas = new Map<string, Float64Formula>();
   const formulaOf = (names: readonly string[], pairs: number): Float64Formula => {
     const key = [pairs, ...names].join();
@@ -39,18 +30,30 @@ export function metricsOfLoss(loss: PreferenceLoss): (numbers: PairNumbers) => D
     formulas.set(key, formula);
     return formula;
   };
-  return (numbers) => {
-    const pairs = numbers.policy.length / 2;
+  const outputsOf = (numbers: PairNumbers) => {
     const given = Object.fromEntries(Object.entries(numbers).filter(([, data]) => data !== undefined));
-    return meansOf(formulaOf(Object.keys(given), pairs)(given), numbers.policy, pairs);
+    return formulaOf(Object.keys(given), numbers.policy.length / 2)(given);
+  };
+  return (batches) => {
+    const outputs = batches.map(outputsOf);
+    const all = (name: string) => outputs.flatMap((output) => [...output[name]]);
+    const numbers: LossNumbers = {
+      losses: all('losses'),
+      chosenRewards: all('chosenRewards'),
+      rejectedRewards: all('rejectedRewards'),
+    };
+    if (loss.metrics) return loss.metrics(numbers, batches);
+    return withNll(meansOf(numbers, joined(batches, 'policy')), batches, loss.sftWeight ?? 0);
   };
 }
 
+type PairMeans = DpoMetrics & { 'logps/chosen': number };
+
 function meansOf(
-  { losses, chosenRewards, rejectedRewards }: Record<string, Float64Array>,
-  logps: ArrayLike<number>,
-  pairs: number,
-): DpoMetrics {
+  { losses, chosenRewards, rejectedRewards }: LossNumbers,
+  logps: readonly number[],
+): PairMeans {
+  const pairs = losses.length;
   const sums = { loss: 0, chosen: 0, rejected: 0, accurate: 0, chosenLogps: 0, rejectedLogps: 0 };
   for (let i = 0; i < pairs; i++) {
     sums.loss += losses[i];
@@ -69,4 +72,13 @@ function meansOf(
     'logps/chosen': sums.chosenLogps / pairs,
     'logps/rejected': sums.rejectedLogps / pairs,
   };
+}
+
+/** Adds the negative log-likelihood of the chosen completions over their labels, all pairs together. */
+function withNll(metrics: PairMeans, batches: readonly PairNumbers[], weight: number): DpoMetrics {
+  if (weight === 0) return metrics;
+  const counts = joined(batches, 'labels').filter((_, i) => i % 2 === 0);
+  const labels = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  const nll = -metrics['logps/chosen'] / labels;
+  return { ...metrics, loss: metrics.loss + weight * nll, nll_loss: nll };
 }

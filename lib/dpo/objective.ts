@@ -1,4 +1,4 @@
-/** Training on preference pairs as an objective: any preference loss, with RPO's term beside it. */
+/** Training on preference pairs as an objective, by any preference loss. */
 import { buffersOf, type Model } from '../policy/architecture.js';
 import type { Arrays, Objective } from '../train/objective.js';
 import {
@@ -9,9 +9,10 @@ import {
   type BatchShape,
   type PreferencePair,
 } from './batch.js';
-import { metricsOfLoss, type DpoMetrics, type PairNumbers } from './metrics.js';
+import { metricsOfLoss, type DpoMetrics } from './metrics.js';
 import { pairProgram } from './pair-program.js';
-import type { PreferenceLoss } from './preference-loss.js';
+import type { PairNumbers, PreferenceLoss } from './preference-loss.js';
+import type { ReferenceLogps } from './reference.js';
 
 type Pairs = readonly PreferencePair[];
 
@@ -20,19 +21,16 @@ export interface PreferenceObjective extends Objective<Pairs, BatchShape, DpoMet
   referenceOf(pairs: Pairs): Float32Array;
 }
 
-/**
- * The reference is the policy before the first step: its log-probabilities of `referenceBatches` are computed once, by `prepare`.
- */
+/** @param reference of all pairs that are trained on or validated with; asked where the loss needs one */
 export function preferenceObjective(
   policy: Model,
   loss: PreferenceLoss,
-  rpoAlpha: number,
-  referenceBatches: readonly Pairs[],
+  reference: ReferenceLogps,
+  { rewards }: { rewards: boolean },
 ): PreferenceObjective {
-  const rewards = referenceBatches.flat().every((pair) => pair.rewards !== undefined);
   const measure = metricsOfLoss(loss);
-  const reference = new Map<PreferencePair, ArrayLike<number>>();
-  const referenceOf = (pairs: Pairs) => ofEachPair(pairs, (pair) => reference.get(pair) ?? []);
+  const referenceOf = (pairs: Pairs) =>
+    ofEachPair(pairs, (pair) => (loss.needsReference ? reference.of(pair) : []));
   /** What the loss reads beside the policy's log-probabilities. */
   const given = (pairs: Pairs) => ({
     ...(loss.needsReference ? { reference: referenceOf(pairs) } : {}),
@@ -44,30 +42,33 @@ export function preferenceObjective(
     fixed: buffersOf(policy),
     referenceOf,
     shape: (pairs) => batchShape(pairs, policy.config),
-    program: (shape) => pairProgram(policy, shape, { loss, rpoAlpha, rewards }),
+    program: (shape) => pairProgram(policy, shape, { loss, rewards }),
     collate: (pairs) => collatePairs(pairs, batchShape(pairs, policy.config), policy),
     targets(pairs, step) {
       const pairsOfStep = step.flat();
+      const isMixed = (loss.sftWeight ?? 0) !== 0;
       return {
         ...given(pairs),
         labelCounts: labelCounts(pairs),
         // Means are over the step, so that its micro-batches add up to one batch.
         pairWeights: new Float32Array(pairs.length).fill(1 / pairsOfStep.length),
-        ...(rpoAlpha === 0 ? {} : { chosenLabels: Float32Array.of(chosenLabelsOf(pairsOfStep)) }),
+        ...(isMixed && { chosenLabels: Float32Array.of(chosenLabelsOf(pairsOfStep)) }),
       };
     },
     metrics(step, outputs) {
-      const pairs = step.flat();
-      const numbers: PairNumbers = { policy: logpsOf(outputs), labels: labelCounts(pairs), ...given(pairs) };
-      return withNll(measure(numbers), pairs, rpoAlpha);
+      const numbersOf = (pairs: Pairs, i: number): PairNumbers => ({
+        policy: logpsOf([outputs[i]]),
+        labels: labelCounts(pairs),
+        ...given(pairs),
+      });
+      return measure(step.map(numbersOf));
     },
     async prepare(forward) {
-      if (!loss.needsReference) return;
-      for (const batch of referenceBatches) {
-        const { logps } = await forward(batch);
-        batch.forEach((pair, i) => reference.set(pair, logps.slice(2 * i, 2 * i + 2)));
-      }
+      if (loss.needsReference) await reference.prepare(forward);
     },
+    stepped: (step, read) => reference.stepped(step, read),
+    snapshot: () => reference.weights(),
+    restore: async (weights) => (weights.size > 0 ? reference.restore(weights) : undefined),
   };
 }
 
@@ -79,12 +80,4 @@ export function logpsOf(outputs: readonly Arrays[]): Float32Array {
 /** Labels of the chosen completions. */
 function chosenLabelsOf(pairs: Pairs): number {
   return pairs.reduce((sum, { chosen }) => sum + chosen.length, 0);
-}
-
-/** Adds RPO's term: log-probabilities of the chosen completions over their labels, all pairs together. */
-function withNll(metrics: DpoMetrics, pairs: Pairs, rpoAlpha: number): DpoMetrics {
-  if (rpoAlpha === 0) return metrics;
-  const labels = chosenLabelsOf(pairs) / pairs.length;
-  const nll = -metrics['logps/chosen'] / labels;
-  return { ...metrics, loss: metrics.loss + rpoAlpha * nll, nll_loss: nll };
 }

@@ -29,8 +29,7 @@ export function weightedLoss(loss: PreferenceLoss, tensors: PreferenceTensors, w
 }
 
 /**
- * Negative log-likelihood of the chosen completions over a number of labels: the term that RPO adds (Pang et al. 2024,
- * arXiv:2404.19733; TRL's rpo_alpha). It holds the likelihood of chosen completions up, which DPO alone lets fall.
+ * Negative log-likelihood of the chosen completions over a number of labels: the loss of supervised training on them (`sftLoss`).
  * @param policy log-probabilities [B, 2]
  * @param weights [B]; pairs of weight 0, which only fill the batch, do not count
  * @param chosenLabels a scalar: labels of all chosen completions that the loss is a mean over
@@ -42,48 +41,58 @@ export function chosenNll(policy: Tensor, weights: Tensor, chosenLabels: Tensor)
 
 export interface PairObjective {
   loss: PreferenceLoss;
-  /** Weight of `chosenNll` beside the loss; default 0. */
-  rpoAlpha?: number;
   /** Whether pairs have `rewards`; default false. */
   rewards?: boolean;
 }
 
+/** `logps` [B, 2] of `collatePairs` arrays. */
+export function pairForward(
+  network: Network,
+  shape: BatchShape,
+): Pick<BatchProgram, 'inputs' | 'constants' | 'forward'> {
+  const { pairs, completionLength } = shape;
+  const rows = 2 * pairs;
+  const { inputs, constants } = network.architecture.batchInputs(network.config, sizesOf(shape));
+  return {
+    inputs: {
+      ...inputs,
+      labels: { shape: [rows * completionLength], dtype: 'int32' },
+      labelMask: { shape: [rows, completionLength], dtype: 'float32' },
+    },
+    constants,
+    forward: (tensors) => ({ logps: pairLogProbs(network, tensors) }),
+  };
+}
+
 /**
- * `logps` [B, 2] of `collatePairs` arrays; the loss of them and of `labelCounts` [B, 2], with `reference` [B, 2] and `rewards` [B, 2] where
- * there are any, is weighted by `pairWeights` [B]. With `rpoAlpha` the mean of `chosenNll` is over `chosenLabels` [].
+ * `pairForward`, and the loss of its `logps` and of `labelCounts` [B, 2], with `reference` [B, 2] and `rewards` [B, 2] where there are any,
+ * weighted by `pairWeights` [B]. Where the loss has an `sftWeight` the mean of `chosenNll` is over `chosenLabels` [].
  */
 export function pairProgram(
   network: Network,
   shape: BatchShape,
-  { loss, rpoAlpha = 0, rewards = false }: PairObjective,
+  { loss, rewards = false }: PairObjective,
 ): BatchProgram {
-  const { pairs, completionLength } = shape;
-  const rows = 2 * pairs;
-  const batch = network.architecture.batchInputs(network.config, sizesOf(shape));
+  const { pairs } = shape;
+  const { sftWeight = 0 } = loss;
   const ofBothCompletions: InputSpec = { shape: [pairs, 2], dtype: 'float32' };
   return {
-    inputs: {
-      ...batch.inputs,
-      labels: { shape: [rows * completionLength], dtype: 'int32' },
-      labelMask: { shape: [rows, completionLength], dtype: 'float32' },
-    },
+    ...pairForward(network, shape),
     targets: {
       labelCounts: ofBothCompletions,
       ...(loss.needsReference ? { reference: ofBothCompletions } : {}),
       ...(rewards ? { rewards: ofBothCompletions } : {}),
       pairWeights: { shape: [pairs], dtype: 'float32' },
-      ...(rpoAlpha === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
+      ...(sftWeight === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
     },
-    constants: batch.constants,
-    forward: (tensors) => ({ logps: pairLogProbs(network, tensors) }),
     loss({ logps }, { reference, rewards, labelCounts, pairWeights, chosenLabels }) {
       const mean = weightedLoss(
         loss,
         { policy: logps, reference, rewards, labels: labelCounts },
         pairWeights,
       );
-      if (rpoAlpha === 0) return mean;
-      return tf.add(mean, tf.mul(chosenNll(logps, pairWeights, chosenLabels), rpoAlpha));
+      if (sftWeight === 0) return mean;
+      return tf.add(mean, tf.mul(chosenNll(logps, pairWeights, chosenLabels), sftWeight));
     },
   };
 }

@@ -1,6 +1,7 @@
 /** What a preference loss is: a formula of log-probabilities, written once for the graph that trains and for the metrics. */
 import type { Tensor } from '@tensorflow/tfjs';
 import { exactScalar, tf } from '../engine/index.js';
+import type { DpoMetrics } from './logged-metrics.js';
 
 /** A number of each of B pairs' two completions: [B] and [B]. */
 export interface OfBoth {
@@ -47,10 +48,19 @@ export interface PreferenceLoss {
   /** False spares the pass that computes the reference's log-probabilities. */
   readonly needsReference: boolean;
   /**
-   * TensorFlow.js operators on [B] tensors, differentiable in `policy`; each pair's loss is of that pair alone. Compiled in float32 to
-   * train, evaluated in float64 (`traceFloat64`) for the metrics.
+   * Weight of the chosen completions' negative log-likelihood, a mean over the labels of a step (`sftLoss`), beside the mean of `compute`'s
+   * losses; default 0.
+   */
+  readonly sftWeight?: number;
+  /** Of samples that stand alone, each judged desirable or not (`ktoLoss`), in place of pairs. */
+  readonly isUnpaired?: true;
+  /**
+   * TensorFlow.js operators on [B] tensors, differentiable in `policy`. B are the pairs of one batch: where a step has several, a loss that
+   * compares pairs with each other sees those of a batch. Compiled in float32 to train, evaluated in float64 (`traceFloat64`) for the metrics.
    */
   compute(inputs: PreferenceInputs): PreferenceOutputs;
+  /** In place of the usual means: of what `compute` gives of all pairs of a step, and of what it was given. */
+  metrics?(outputs: LossNumbers, batches: readonly PairNumbers[]): DpoMetrics;
 }
 
 /**
@@ -72,6 +82,17 @@ export function implicitRewards(
 export type PreferenceTensors = Readonly<
   { policy: Tensor; labels: Tensor } & Partial<Record<'reference' | 'rewards', Tensor>>
 >;
+
+/** Numbers of a batch's pairs, laid out [pair][chosen, rejected]. */
+export type PairNumbers = { readonly [Name in keyof PreferenceTensors]: ArrayLike<number> };
+
+/** What a loss gives of each pair, of all batches together. */
+export type LossNumbers = Readonly<Record<keyof PreferenceOutputs, readonly number[]>>;
+
+/** Numbers of all batches' pairs, one after the other. */
+export function joined(batches: readonly PairNumbers[], name: 'policy' | 'labels' | 'rewards'): number[] {
+  return batches.flatMap((batch) => Array.from(batch[name] ?? []));
+}
 
 /**
  * `loss` of [B, 2] tensors.

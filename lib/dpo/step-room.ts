@@ -31,8 +31,10 @@ export function checkStepFits(
   const split = splitTrained(policy.weights, buffersOf(policy));
   const parameters = [...split.trained.values()].reduce((sum, { data }) => sum + data.length, 0);
   const held = NUMBERS_PER_PARAMETER * BYTES_OF_FLOAT * parameters;
+  // Either side of a pair is computed with another completion.
+  const computed = objective.loss.isUnpaired ? 2 : 1;
   const bytesOf = (pairs: number): number => {
-    const shape = shapeOfLengths(pairs, longest.prompt, longest.completion, policy.config);
+    const shape = shapeOfLengths(computed * pairs, longest.prompt, longest.completion, policy.config);
     return held + programBytes(batchSource(pairProgram(policy, shape, objective), split, true));
   };
   const bytes = bytesOf(batchSize);

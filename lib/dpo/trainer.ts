@@ -3,8 +3,8 @@
  * DPOTrainer: sigmoid loss, or another `PreferenceLoss`, on summed log-probabilities, AdamW, global-norm clipping, linear decay of the
  * learning rate to 0; RPO's term (`rpoAlpha`) is added as TRL has added it since 0.12.
  *
- * The reference is the policy as it is when training starts; its log-probabilities are computed once, before the first step.
- * Not supported: dropout (TRL's disable_dropout intends the same), label smoothing, warm-up.
+ * The reference is the policy as it is when training starts, or another `Reference`; its log-probabilities are computed once, before the first
+ * step. Not supported: dropout (TRL's disable_dropout intends the same).
  */
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
@@ -15,10 +15,17 @@ import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
 import { logpsOf, preferenceObjective } from './objective.js';
 import type { PreferenceLoss } from './preference-loss.js';
-import { sigmoidLoss } from './sigmoid-loss.js';
+import { createReference, type Reference } from './reference.js';
+import { unpair, withMismatched, type UnpairedSample } from './unpaired.js';
+import { sigmoidLoss } from './losses/margin.js';
+import { mixedLoss, sftLoss } from './losses/mixed.js';
 
 export type { PreferencePair } from './batch.js';
+export type { UnpairedSample } from './unpaired.js';
 export type { TrainingSnapshot } from '../train/training-state.js';
+
+/** What is learned from. */
+export type Example = PreferencePair | UnpairedSample;
 
 /** How a policy is trained on preference pairs. */
 export interface DpoOptions {
@@ -28,8 +35,10 @@ export interface DpoOptions {
   beta?: number;
   /** Default: `sigmoidLoss(beta)`. */
   loss?: PreferenceLoss;
-  /** Weight of the chosen completions' negative log-likelihood, a mean over the step's labels (`chosenNll`); default 0. */
+  /** Weight of the chosen completions' negative log-likelihood beside the loss (`sftLoss`); default 0. */
   rpoAlpha?: number;
+  /** What implicit rewards are measured against; default "start". */
+  reference?: Reference;
   /** Of the first step; decays linearly to 0. */
   learningRate: number;
   epochs: number;
@@ -76,40 +85,54 @@ export type DpoEvent =
 
 /**
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
+ *
+ * @param examples pairs; for a loss of single samples (`ktoLoss`) also `UnpairedSample`s, and either side of a pair counts as one
  * @throws if both `beta` and `loss` are given, a pair is longer than the model's positions, a loss or gradient is not finite (naming the
  * step, after `diverged`), or on abort
  */
 export async function* trainDpo(
   policy: Model,
-  pairs: readonly PreferencePair[],
+  examples: readonly Example[],
   options: DpoOptions,
 ): AsyncGenerator<DpoEvent> {
-  if (pairs.length === 0) throw new Error('there are no preference pairs to train on');
-  checkPairs(pairs, policy);
-  const { batchSize, gradientAccumulationSteps, epochs, seed } = options;
-  const { train, validation } = splitPairs(pairs, options);
-  const referenceBatches = chunks([...train, ...validation], batchSize);
+  if (examples.length === 0) throw new Error('there are no preference pairs to train on');
+  const { batchSize, gradientAccumulationSteps, epochs, seed, device, signal } = options;
   const loss = chooseLoss(options);
-  const objective = preferenceObjective(policy, loss, options.rpoAlpha ?? 0, referenceBatches);
+  const pairsOf = pairsOfExamples(examples, loss);
+  const pairs = examples.flatMap(pairsOf);
+  checkPairs(pairs, policy);
+  const { train, validation } = splitExamples(examples, options);
+  /** Batches of so many examples, as the pairs that are computed. */
+  const batchesOf = (some: readonly Example[]) =>
+    chunks(some, batchSize).map((batch) => batch.flatMap(pairsOf));
+  const reference = createReference(
+    policy,
+    options.reference ?? 'start',
+    batchesOf([...train, ...validation]),
+    {
+      device,
+      signal,
+    },
+  );
+  const rewards = pairs.every((pair) => pair.rewards !== undefined);
+  const objective = preferenceObjective(policy, loss, reference, { rewards });
 
   const stepsOfEpochs = Array.from({ length: epochs }, (_, epoch) => {
     const order = options.shuffle === false ? train : shuffled(train, seed, epoch);
-    return chunks(chunks(order, batchSize), gradientAccumulationSteps);
+    return chunks(batchesOf(order), gradientAccumulationSteps);
   });
   const batchesOfSteps = stepsOfEpochs.flat();
   const steps = batchesOfSteps.length;
   const stepsPerEpoch = steps / epochs;
   const events = optimize(policy.weights, objective, {
-    device: options.device,
+    device,
     steps,
     batches: (step) => batchesOfSteps[step],
     learningRate: linearDecay(options.learningRate, { steps }),
     maxGradNorm: options.maxGradNorm,
     validation:
-      validation.length === 0
-        ? undefined
-        : { batches: chunks(validation, batchSize), everySteps: stepsPerEpoch },
-    signal: options.signal,
+      validation.length === 0 ? undefined : { batches: batchesOf(validation), everySteps: stepsPerEpoch },
+    signal,
     resumeFrom: options.resumeFrom,
     afterStep: options.afterStep,
   });
@@ -129,7 +152,7 @@ export async function* trainDpo(
         epoch,
         step,
         reason: event.reason,
-        pairs: diverging.map((pair) => pairs.indexOf(pair)),
+        pairs: diverging.map((pair) => examples.findIndex((example) => pairsOf(example).includes(pair))),
         logps: [...logpsOf(event.outputs)],
         referenceLogps: [...objective.referenceOf(diverging)],
       };
@@ -137,21 +160,48 @@ export async function* trainDpo(
   }
 }
 
-function chooseLoss({ loss, beta }: DpoOptions): PreferenceLoss {
+function chooseLoss({ loss, beta, rpoAlpha = 0 }: DpoOptions): PreferenceLoss {
   if (loss && beta !== undefined)
     throw new Error(
       `beta is the sigmoid loss's; the loss "${loss.name}" must be given its own when it is made`,
     );
-  return loss ?? sigmoidLoss(beta ?? 0.1);
+  const scale = beta ?? 0.1;
+  const chosen = loss ?? sigmoidLoss(scale);
+  if (rpoAlpha === 0) return chosen;
+  return mixedLoss([
+    [chosen, 1],
+    [sftLoss(scale), rpoAlpha],
+  ]);
 }
 
-/** Validation pairs are the first ones of a seeded shuffle, never all; a single pair serves as both, as the original doubles it. */
-function splitPairs(pairs: readonly PreferencePair[], { validationShare, seed }: DpoOptions) {
-  if (validationShare === 0) return { train: pairs, validation: [] };
-  if (pairs.length === 1) return { train: pairs, validation: pairs };
-  const share = Math.min(Math.ceil(pairs.length * validationShare), pairs.length - 1);
-  const held = new Set(shuffled(pairs, seed, -1).slice(0, share));
-  return { train: pairs.filter((pair) => !held.has(pair)), validation: [...held] };
+/** What of an example is computed together: a pair, or a sample with the completion that it is compared with. */
+function pairsOfExamples(
+  examples: readonly Example[],
+  loss: PreferenceLoss,
+): (example: Example) => readonly PreferencePair[] {
+  if (!loss.isUnpaired) {
+    const alone = examples.findIndex((example) => !('chosen' in example));
+    if (alone >= 0)
+      throw new Error(
+        `the loss "${loss.name}" compares two completions of a prompt, and example ${alone} is a single sample; the loss kto takes those`,
+      );
+    return (example) => [example as PreferencePair];
+  }
+  const samples = examples.map((example) => ('chosen' in example ? unpair([example]) : [example]));
+  const mismatched = withMismatched(samples.flat());
+  const found = new Map(
+    examples.map((example, index) => [example, mismatched.splice(0, samples[index].length)]),
+  );
+  return (example) => found.get(example)!;
+}
+
+/** Validation examples are the first ones of a seeded shuffle, never all; a single one serves as both, as the original doubles it. */
+function splitExamples(examples: readonly Example[], { validationShare, seed }: DpoOptions) {
+  if (validationShare === 0) return { train: examples, validation: [] };
+  if (examples.length === 1) return { train: examples, validation: examples };
+  const share = Math.min(Math.ceil(examples.length * validationShare), examples.length - 1);
+  const held = new Set(shuffled(examples, seed, -1).slice(0, share));
+  return { train: examples.filter((example) => !held.has(example)), validation: [...held] };
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

@@ -1,4 +1,7 @@
 import { join } from 'node:path';
+import { loadPretrained } from '../policy/pretrained.js';
+import { namedLoss } from '../dpo/losses/named.js';
+import type { Reference } from '../dpo/reference.js';
 import { trainDpo } from '../dpo/trainer.js';
 import { createAudioExamples, readAudioIndex } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
@@ -75,15 +78,15 @@ export async function* train(
   pairs: readonly TrainingPair[],
   trainedSteps?: number,
 ): AsyncGenerator<RunEvent> {
-  const { beta, rpoAlpha, learningRate, epochs, batchSize } = run.parameters;
+  const { learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
   const isDue = createTimer(run.parameters.checkpointMinutes);
   const ids = pairs.map((pair) => pair.ids);
   const events = trainDpo(run.policy, ids, {
     device: run.device,
-    beta,
-    rpoAlpha,
+    loss: namedLoss(run.parameters),
+    reference: await openReference(run, iteration),
     learningRate,
     epochs,
     batchSize,
@@ -110,6 +113,15 @@ export async function* train(
       throw new Error(`${event.reason}; nothing of it was saved, the pairs that gave it are in ${file}`);
     }
   }
+}
+
+/** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */
+async function openReference({ parameters, policy }: TrainingRun, iteration: number): Promise<Reference> {
+  const { reference, referenceSteps, referenceMixup } = parameters;
+  if (reference === 'moving') return { everySteps: referenceSteps, mixup: referenceMixup };
+  if (reference === 'none') return 'none';
+  if (reference === 'start' || iteration === 0) return 'start';
+  return loadPretrained(policy.directory, [policy.architecture]);
 }
 
 /** Whether that many minutes have gone since it last said so. */

@@ -3,7 +3,7 @@ import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
 import { CpuDevice, type ChosenDevice, type Device } from '../engine/index.js';
 import { buffersOf } from '../policy/architecture.js';
-import { sigmoidLoss } from '../dpo/sigmoid-loss.js';
+import { namedLoss } from '../dpo/losses/named.js';
 import { checkStepFits, type Longest } from '../dpo/step-room.js';
 import type { Parameters } from '../run/parameters.js';
 import { openPartner, type Partner } from '../policy/partner.js';
@@ -90,13 +90,13 @@ export async function openPolicy(
  */
 export function checkTrainingFits(
   policy: Policy,
-  { batchSize, beta, rpoAlpha }: Parameters,
+  parameters: Parameters,
   { prompt, completion }: Longest,
   device: Device,
 ): void {
   const positions = policy.architecture.completionPositions(policy.config, prompt);
   const longest = { prompt, completion: Math.min(completion, positions) };
-  checkStepFits(policy, batchSize, longest, { loss: sigmoidLoss(beta), rpoAlpha }, device);
+  checkStepFits(policy, parameters.batchSize, longest, { loss: namedLoss(parameters) }, device);
 }
 
 /**

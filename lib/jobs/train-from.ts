@@ -28,6 +28,10 @@ export async function* trainFrom(
   parameters: Parameters,
   options: RunOptions,
 ): AsyncGenerator<RunEvent> {
+  if (parameters.reference === 'first')
+    throw new Error(
+      'the reference "first" is the policy that a run began with, and this training begins with the one it is given: --reference start',
+    );
   const rows = await readDataFile(dataFile);
   if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);

@@ -25,13 +25,14 @@ const statistics = z.object({
 
 const metrics: z.ZodType<DpoMetrics> = z.object({
   loss: z.number(),
-  'rewards/chosen': z.number(),
-  'rewards/rejected': z.number(),
-  'rewards/margins': z.number(),
-  'rewards/accuracies': z.number(),
-  'logps/chosen': z.number(),
-  'logps/rejected': z.number(),
+  'rewards/chosen': z.number().optional(),
+  'rewards/rejected': z.number().optional(),
+  'rewards/margins': z.number().optional(),
+  'rewards/accuracies': z.number().optional(),
+  'logps/chosen': z.number().optional(),
+  'logps/rejected': z.number().optional(),
   nll_loss: z.number().optional(),
+  kl: z.number().optional(),
   grad_norm: z.number().optional(),
   learning_rate: z.number().optional(),
 });

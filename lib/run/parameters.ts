@@ -1,8 +1,12 @@
 import { z } from 'zod';
+import { lossNames, namedLoss } from '../dpo/losses/named.js';
 import { isBuiltIn, type RewardName } from '../reward/built-in.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { describeIssues } from '../zod-message.js';
+
+/** What implicit rewards are measured against. */
+export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
 
 const count = z.number().int().min(1);
 const source = z.string().min(1).nullable().default(null);
@@ -93,12 +97,53 @@ export const parametersSchema = z.strictObject({
     .describe('minutes of training between the checkpoints that an interrupted run goes on from'),
 
   // DPO training.
+  loss: z
+    .string()
+    .min(1)
+    .default('sigmoid')
+    .describe(`what pairs are trained by: ${lossNames.join(', ')}; several with commas are added up`),
+  lossWeights: source.describe('how much each of several losses counts, with commas: 1,0.2; none: 1 each'),
   beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),
   rpoAlpha: z
     .number()
     .min(0)
     .default(0)
-    .describe("weight of the chosen samples' negative log-likelihood (RPO); 0 is plain DPO"),
+    .describe(
+      "weight of the chosen samples' negative log-likelihood (RPO), which is the loss sft; 0 is plain DPO",
+    ),
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .lt(0.5)
+    .default(0)
+    .describe('share of pairs taken to be the wrong way round, by sigmoid, robust, exo_pair and aot'),
+  simpoGamma: z.number().min(0).default(0.5).describe('simpo only: margin that chosen samples should have'),
+  rewardScale: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('rpo only: what the difference in reward within a pair is multiplied by'),
+  desirableWeight: z.number().positive().default(1).describe('kto only: how much desirable samples count'),
+  undesirableWeight: z
+    .number()
+    .positive()
+    .default(1)
+    .describe('kto only: how much undesirable samples count'),
+  reference: z
+    .enum(referenceNames)
+    .default('start')
+    .describe(
+      "policy that training is pulled to: the iteration's at its start, the run's first, none, or one that is moving after the policy (TR-DPO)",
+    ),
+  referenceSteps: count
+    .default(64)
+    .describe('moving reference only: optimizer steps between its updates (TR-DPO)'),
+  referenceMixup: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.6)
+    .describe('moving reference only: share of the policy in its weights after an update'),
   learningRate: z.number().positive().default(2e-5).describe('of AdamW, decays linearly to 0'),
   epochs: count.default(3).describe('passes over the pairs in each iteration'),
   batchSize: count.default(4).describe('pairs per forward and backward pass'),
@@ -171,6 +216,11 @@ export function parseParameters(input: unknown): Parameters {
   }
   if (result.data.prompts !== null && result.data.data !== null) {
     throw new Error('wrong parameters: prompts and data both say which prompts to use; give one of them');
+  }
+  try {
+    namedLoss(result.data);
+  } catch (error) {
+    throw new Error(`wrong parameters: ${(error as Error).message}`, { cause: error });
   }
   return result.data;
 }

@@ -1,5 +1,6 @@
 /** What a training is told of a method: everything else, from batches to snapshots, is `optimize`'s. */
 import type { Tensor } from '@tensorflow/tfjs';
+import type { HostTensor } from '../engine/host-tensor.js';
 import type { CompileOptions, HostArray, InputSpec } from '../engine/index.js';
 
 /** Arrays by the name of an input or output. */
@@ -44,4 +45,10 @@ export interface Objective<Batch, Shape extends object, Metrics extends { loss: 
   metrics(step: readonly Batch[], outputs: readonly Arrays[]): Metrics;
   /** Runs before the first step, also of a training that is resumed, with the weights as they were given. */
   prepare?(forward: (batch: Batch) => Promise<Arrays>): Promise<void>;
+  /** Runs after each step, with how many were taken; `read` gives copies of the trained weights. */
+  stepped?(step: number, read: () => Promise<Map<string, Float32Array>>): Promise<void>;
+  /** Tensors of its own that a training is resumed from, by name, as they are after `stepped`. */
+  snapshot?(): ReadonlyMap<string, HostTensor>;
+  /** What `snapshot` gave, before the first step of a training that is resumed. */
+  restore?(tensors: ReadonlyMap<string, HostTensor>): Promise<void>;
 }

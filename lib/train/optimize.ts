@@ -8,7 +8,13 @@ import { releaseAll } from '../release.js';
 import type { AdamWOptions } from './adamw.js';
 import { compileBatch, gradientOutputs, splitTrained } from './gradient-program.js';
 import type { Arrays, Objective } from './objective.js';
-import { MOST_PROGRAMS, openTrainingState, type TrainingSnapshot } from './training-state.js';
+import {
+  MOST_PROGRAMS,
+  objectiveOf,
+  openTrainingState,
+  withObjective,
+  type TrainingSnapshot,
+} from './training-state.js';
 
 /** How long, on what, and how fast an objective is trained. */
 export interface OptimizeOptions<Batch> {
@@ -86,12 +92,20 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
     const arrays = { ...objective.collate(batch, all), ...objective.targets?.(batch, all) };
     return run({ ...state.parameters, ...arrays }, gradientOutputs(state.gradients));
   };
+  const readTrained = async () => {
+    const read = new Map<string, Float32Array>();
+    await state.download((name, data) => read.set(name, data));
+    return read;
+  };
   try {
     await objective.prepare?.((batch) => {
       signal?.throwIfAborted();
       return forward(batch, [batch]);
     });
-    if (resumeFrom) await state.restore(resumeFrom);
+    if (resumeFrom) {
+      await state.restore(resumeFrom);
+      await objective.restore?.(await objectiveOf(resumeFrom));
+    }
     const first = resumeFrom?.steps ?? 0;
     for (let step = first; step <= options.steps; step++) {
       if (validation && step > 0 && step % validation.everySteps === 0) {
@@ -124,8 +138,12 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
         yield { type: 'diverged', step: step + 1, reason, batches, outputs };
         throw new Error(reason);
       }
+      await objective.stepped?.(step + 1, readTrained);
       yield { type: 'step', step: step + 1, metrics, gradNorm, learningRate, batches, outputs };
-      await options.afterStep?.(step + 1, state.snapshot());
+      await options.afterStep?.(
+        step + 1,
+        withObjective(state.snapshot(), objective.snapshot?.() ?? new Map()),
+      );
     }
     await state.download((name, data) => {
       weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });

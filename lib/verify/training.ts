@@ -6,7 +6,7 @@ import { readSafetensors } from '../checkpoint/safetensors.js';
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../dpo/batch.js';
 import { compileBatch, gradientOf, splitTrained } from '../train/gradient-program.js';
 import { pairProgram } from '../dpo/pair-program.js';
-import { sigmoidLoss } from '../dpo/sigmoid-loss.js';
+import { sigmoidLoss } from '../dpo/losses/margin.js';
 import { trainDpo } from '../dpo/trainer.js';
 import { buffersOf } from '../policy/architecture.js';
 import type { Bart } from './forward.js';
@@ -137,7 +137,7 @@ export async function verifySteps(
     );
     actual.losses.push(metrics.loss);
     expected.losses.push(step.loss);
-    actual.rewards.push(metrics['rewards/chosen'], metrics['rewards/rejected']);
+    actual.rewards.push(metrics['rewards/chosen']!, metrics['rewards/rejected']!);
     expected.rewards.push(mean(step.chosen_rewards), mean(step.rejected_rewards));
     actual.norms.push(metrics.grad_norm!);
     expected.norms.push(step.grad_norm_before_clip);

@@ -37,8 +37,9 @@ export function eventLine(event: RunEvent): string | undefined {
     }
     case 'step': {
       if (event.step < event.steps) return undefined;
-      const margin = formatNumber(event.metrics['rewards/margins'], 3);
-      return `  trained ${formatCount(event.steps, 'step')}, loss ${formatNumber(event.metrics.loss, 4)}, margin ${margin}`;
+      const { loss, 'rewards/margins': margin } = event.metrics;
+      const ofMargin = margin === undefined ? '' : `, margin ${formatNumber(margin, 3)}`;
+      return `  trained ${formatCount(event.steps, 'step')}, loss ${formatNumber(loss, 4)}${ofMargin}`;
     }
     case 'validated':
     case 'progress':

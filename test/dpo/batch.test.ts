@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { batchShape, collatePairs, type BatchShape, type PreferencePair } from '../../lib/dpo/batch.js';
 import { compileBatch, splitTrained } from '../../lib/train/gradient-program.js';
 import { pairProgram } from '../../lib/dpo/pair-program.js';
-import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
+import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { buffersOf } from '../../lib/policy/architecture.js';
 import { MASKED } from '../../lib/policy/padding.js';
 import { randomPolicy } from '../support/random-policy.js';

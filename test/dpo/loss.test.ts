@@ -3,7 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { metricsOfLoss } from '../../lib/dpo/metrics.js';
 import { chosenNll, weightedLoss } from '../../lib/dpo/pair-program.js';
-import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
+import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { compile, tf } from '../../lib/engine/index.js';
 import { device } from '../support/device.js';
 
@@ -11,7 +11,7 @@ beforeAll(() => tf.setBackend('cpu'));
 
 /** Labels that the sigmoid loss does not look at. */
 const metricsOf = (policy: number[], reference: number[], beta: number) =>
-  metricsOfLoss(sigmoidLoss(beta))({ policy, reference, labels: policy });
+  metricsOfLoss(sigmoidLoss(beta))([{ policy, reference, labels: policy }]);
 
 describe('metricsOfLoss', () => {
   it("computes TRL's metrics", () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { checkStepFits } from '../../lib/dpo/step-room.js';
-import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
+import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { randomPolicy } from '../support/random-policy.js';
 
 const policy = randomPolicy(4);

@@ -3,7 +3,7 @@ import type { DeferredTensor, FloatTensor, HostTensor } from '../../lib/engine/h
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../../lib/dpo/batch.js';
 import { compileBatch, gradientOf, splitTrained } from '../../lib/train/gradient-program.js';
 import { pairProgram } from '../../lib/dpo/pair-program.js';
-import { sigmoidLoss } from '../../lib/dpo/sigmoid-loss.js';
+import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { buffersOf } from '../../lib/policy/architecture.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -61,7 +61,7 @@ describe('training', () => {
     const rpo = await train(pairs, { ...options, rpoAlpha: 2 });
     const tokens = pairs.reduce((sum, { chosen }) => sum + chosen.length, 0) / pairs.length;
     for (const { metrics } of rpo.steps) {
-      expect(metrics.nll_loss! * tokens).toBeCloseTo(-metrics['logps/chosen'], 3);
+      expect(metrics.nll_loss! * tokens).toBeCloseTo(-metrics['logps/chosen']!, 3);
       const margins = metrics.loss - 2 * metrics.nll_loss!;
       expect(margins).toBeGreaterThan(0);
       expect(margins).toBeLessThan(1);
@@ -70,7 +70,7 @@ describe('training', () => {
     expect(rpo.steps[0].metrics.loss - 2 * rpo.steps[0].metrics.nll_loss!).toBeCloseTo(Math.LN2, 5);
     // The chosen completions gain likelihood that plain DPO does not give them.
     const gained = (steps: Step[]) =>
-      steps.at(-1)!.metrics['logps/chosen'] - steps[0].metrics['logps/chosen'];
+      steps.at(-1)!.metrics['logps/chosen']! - steps[0].metrics['logps/chosen']!;
     expect(gained(rpo.steps)).toBeGreaterThan(gained(plain.steps) + 1);
   });
 
@@ -175,7 +175,7 @@ describe('validation', () => {
       [1, 18],
     ]);
     const trained = new Set(steps.map(({ logps }) => logps[0]));
-    const held = validated[0].metrics['logps/chosen'];
+    const held = validated[0].metrics['logps/chosen']!;
     expect(trained.size).toBe(9);
     for (const value of trained) expect(Math.abs(value - held)).toBeGreaterThan(1e-3);
     const all = await train(ten, { ...frozen, validationShare: 0 });

@@ -146,7 +146,7 @@ it('is trained: DPO raises the margin', async () => {
     seed: 1,
   });
   for await (const event of training)
-    if (event.type === 'step') margins.push(event.metrics['rewards/margins']);
+    if (event.type === 'step') margins.push(event.metrics['rewards/margins']!);
   expect(margins[0]).toBeCloseTo(0, 5);
   expect(margins.at(-1)!).toBeGreaterThan(0.5);
   expect(trained.weights.get('tokens')).not.toEqual(policy.weights.get('tokens'));

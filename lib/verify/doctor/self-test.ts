@@ -3,7 +3,7 @@ import { tf, type CompileOptions, type Device } from '../../engine/index.js';
 import type { HostTensor } from '../../engine/host-tensor.js';
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../../dpo/batch.js';
 import { pairProgram } from '../../dpo/pair-program.js';
-import { sigmoidLoss } from '../../dpo/sigmoid-loss.js';
+import { sigmoidLoss } from '../../dpo/losses/margin.js';
 import { trainDpo } from '../../dpo/trainer.js';
 import { buffersOf } from '../../policy/architecture.js';
 import { bart } from '../../policy/bart/bart.js';

@@ -1,0 +1,48 @@
+/** Alignment by optimal transport: not pairs are compared, but the distributions that a batch's pairs are drawn from. */
+import type { Tensor } from '@tensorflow/tfjs';
+import { exactScalar, tf } from '../../engine/index.js';
+import { implicitRewards, type PreferenceLoss } from '../preference-loss.js';
+
+/**
+ * AOT for pairs (Melnyk et al. 2024, arXiv:2406.05882; TRL "aot"): log (chosen / rejected) under the policy, sorted over the batch, should lie
+ * above the same under the reference, sorted: DPO's sigmoid loss of beta times the difference of the two, place by place.
+ *
+ * @param labelSmoothing as `sigmoidLoss`'s
+ */
+export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
+  return {
+    name: 'aot',
+    needsReference: true,
+    compute(inputs) {
+      const { policy, reference } = inputs;
+      const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
+      const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
+      const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
+      const losses = tf.add(
+        tf.mul(tf.softplus(tf.neg(margins)), exactScalar(1 - labelSmoothing)),
+        tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+      );
+      return { losses, ...implicitRewards(inputs, beta) };
+    },
+  };
+}
+
+/** Numbers [B] in ascending order, as a product with the permutation that sorts them: differentiable as torch.sort is. */
+function sorted(values: Tensor): Tensor {
+  const [count] = values.shape;
+  const column = tf.reshape(values, [count, 1]);
+  const row = tf.reshape(values, [1, count]);
+  const indices = Float32Array.from({ length: count }, (_, i) => i);
+  const earlier = tf.tensor2d(
+    Float32Array.from({ length: count * count }, (_, i) => Number(i % count < Math.floor(i / count))),
+    [count, count],
+  );
+  // Of equal numbers the first one comes first.
+  const before = tf.add(
+    tf.cast(tf.less(row, column), 'float32'),
+    tf.mul(tf.cast(tf.equal(row, column), 'float32'), earlier),
+  );
+  const places = tf.reshape(tf.sum(before, 1), [1, count]);
+  const permutation = tf.cast(tf.equal(places, tf.tensor2d(indices, [count, 1])), 'float32');
+  return tf.sum(tf.mul(permutation, row), 1);
+}

@@ -1,0 +1,78 @@
+/** KTO: samples that are desirable or not, each on its own. */
+import type { Tensor } from '@tensorflow/tfjs';
+import { exactScalar, tf } from '../../engine/index.js';
+import type { DpoMetrics } from '../logged-metrics.js';
+import { implicitRewards, joined, type PreferenceLoss } from '../preference-loss.js';
+
+export interface KtoOptions {
+  beta: number;
+  /** How much desirable and undesirable samples count; 1. The paper keeps their sums over the data between 1 : 1 and 4 : 3. */
+  desirableWeight?: number;
+  undesirableWeight?: number;
+}
+
+/**
+ * KTO (Ethayarajh et al. 2024, arXiv:2402.01306, eq. 7; TRL's KTOTrainer): 1 - sigmoid(r - z) of a desirable sample's implicit reward r,
+ * 1 - sigmoid(z - r) of an undesirable one's. z is beta times how far the policy is from the reference, at least 0, a mean over the batch of
+ * log (policy / reference) of completions of other prompts; no gradient goes through it.
+ *
+ * Its pairs are those of `withMismatched`: "chosen" is the sample, "rejected" the completion of another prompt, and `rewards.chosen` is 1 of a
+ * desirable sample, 0 of another.
+ */
+export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions): PreferenceLoss {
+  return {
+    name: 'kto',
+    needsReference: true,
+    isUnpaired: true,
+    compute(inputs) {
+      const { chosenRewards, rejectedRewards } = implicitRewards(inputs, beta);
+      const desirable = inputs.rewards.chosen;
+      const undesirable = tf.sub(1, desirable);
+      const divergence = tf.relu(tf.mean(withoutGradient(rejectedRewards)));
+      const above = tf.sub(chosenRewards, divergence);
+      const towards = tf.mul(above, tf.sub(desirable, undesirable));
+      const weights = tf.add(
+        tf.mul(desirable, exactScalar(desirableWeight)),
+        tf.mul(undesirable, exactScalar(undesirableWeight)),
+      );
+      return { losses: tf.mul(weights, tf.sub(1, tf.sigmoid(towards))), chosenRewards, rejectedRewards };
+    },
+    metrics({ losses, chosenRewards, rejectedRewards }, batches): DpoMetrics {
+      const isDesirable = joined(batches, 'rewards').filter((_, i) => i % 2 === 0);
+      const logps = joined(batches, 'policy').filter((_, i) => i % 2 === 0);
+      const ofKind = (numbers: readonly number[], kind: number) =>
+        meanOf(numbers.filter((_, i) => isDesirable[i] === kind));
+      const [chosen, rejected] = [ofKind(chosenRewards, 1), ofKind(chosenRewards, 0)];
+      const sizes = batches.map(({ policy }) => policy.length / 2);
+      const starts = sizes.map((_, batch) => sizes.slice(0, batch).reduce((sum, size) => sum + size, 0));
+      const divergences = sizes.map((size, batch) =>
+        Math.max(0, meanOf(rejectedRewards.slice(starts[batch], starts[batch] + size))! / beta),
+      );
+      const metrics = {
+        loss: meanOf(losses)!,
+        'rewards/chosen': chosen,
+        'rewards/rejected': rejected,
+        'rewards/margins': chosen === undefined || rejected === undefined ? undefined : chosen - rejected,
+        'logps/chosen': ofKind(logps, 1),
+        'logps/rejected': ofKind(logps, 0),
+        kl: meanOf(divergences),
+      };
+      return Object.fromEntries(
+        Object.entries(metrics).filter(([, value]) => value !== undefined),
+      ) as unknown as DpoMetrics;
+    },
+  };
+}
+
+/** Its value, as a number that depends on nothing. */
+function withoutGradient(x: Tensor): Tensor {
+  const operator = tf.customGrad((...args) => ({
+    value: tf.clone(args[0] as Tensor),
+    gradFunc: (dy: Tensor) => tf.zerosLike(dy),
+  }));
+  return operator(x);
+}
+
+function meanOf(numbers: readonly number[]): number | undefined {
+  return numbers.length === 0 ? undefined : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+}

@@ -1,0 +1,89 @@
+/** Losses of a pair's margin m: how far the implicit reward of the chosen completion is above that of the rejected one. */
+import type { Tensor } from '@tensorflow/tfjs';
+import { exactScalar, tf } from '../../engine/index.js';
+import { implicitRewards, type PreferenceInputs, type PreferenceLoss } from '../preference-loss.js';
+
+/** -log sigmoid(x), without overflow for large |x|. */
+export const negativeLogSigmoid = (x: Tensor): Tensor => tf.softplus(tf.neg(x));
+
+/**
+ * Rafailov et al. 2023, eq. 7 (TRL loss_type "sigmoid"): -log sigmoid(m).
+ *
+ * @param beta how far the policy may leave the reference
+ * @param labelSmoothing share of pairs that are taken to be the wrong way round (conservative DPO, Mitchell 2023; TRL up to 0.29); 0
+ */
+export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
+  return lossOfMargins('sigmoid', beta, (margins) => {
+    const losses = negativeLogSigmoid(margins);
+    if (labelSmoothing === 0) return losses;
+    return tf.add(
+      tf.mul(losses, exactScalar(1 - labelSmoothing)),
+      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+    );
+  });
+}
+
+/**
+ * Robust DPO (Chowdhury et al. 2024, arXiv:2403.00409; TRL "robust"): unbiased where a share of pairs is the wrong way round,
+ * ((1 - e) softplus(-m) - e softplus(m)) / (1 - 2 e).
+ *
+ * @param labelSmoothing that share e, below 0.5
+ */
+export function robustLoss(beta: number, labelSmoothing: number): PreferenceLoss {
+  return lossOfMargins('robust', beta, (margins) => {
+    const clean = tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing));
+    const flipped = tf.mul(tf.softplus(margins), exactScalar(labelSmoothing));
+    return tf.div(tf.sub(clean, flipped), exactScalar(1 - 2 * labelSmoothing));
+  });
+}
+
+/** SLiC's hinge (Zhao et al. 2023, arXiv:2305.10425; TRL "hinge"): max(0, 1 - m). */
+export function hingeLoss(beta: number): PreferenceLoss {
+  return lossOfMargins('hinge', beta, (margins) => tf.relu(tf.sub(1, margins)));
+}
+
+/**
+ * EXO for pairs (Ji et al. 2024, arXiv:2402.00856, eq. 16; TRL "exo_pair"): the divergence KL(p || q) of the policy's preference
+ * p = (sigmoid(m), sigmoid(-m)) from q = (1 - e, e).
+ *
+ * @param labelSmoothing e, above 0; TRL's default is 0.001
+ */
+export function exoPairLoss(beta: number, labelSmoothing: number): PreferenceLoss {
+  const divergence = (margins: Tensor, share: number) =>
+    tf.mul(tf.sigmoid(margins), tf.neg(tf.add(negativeLogSigmoid(margins), exactScalar(Math.log(share)))));
+  return lossOfMargins('exo_pair', beta, (margins) =>
+    tf.add(divergence(margins, 1 - labelSmoothing), divergence(tf.neg(margins), labelSmoothing)),
+  );
+}
+
+/**
+ * Reward-aware preference optimization (Nvidia 2024, arXiv:2406.11704, section 3.3.2; NeMo's "rpo"): the divergence KL(q || p) of the
+ * policy's preference p = (sigmoid(m), sigmoid(-m)) from q, the same of the real difference of rewards. Pairs that hardly differ pull less.
+ *
+ * @param rewardScale what the difference of rewards is multiplied by
+ */
+export function rewardGapLoss(beta: number, rewardScale: number): PreferenceLoss {
+  const divergence = (gap: Tensor, margins: Tensor) =>
+    tf.mul(tf.sigmoid(gap), tf.sub(negativeLogSigmoid(margins), negativeLogSigmoid(gap)));
+  return lossOfMargins('rpo', beta, (margins, { rewards }) => {
+    const gap = tf.mul(tf.sub(rewards.chosen, rewards.rejected), exactScalar(rewardScale));
+    return tf.add(divergence(gap, margins), divergence(tf.neg(gap), tf.neg(margins)));
+  });
+}
+
+/** @param compute losses [B] of margins [B] */
+function lossOfMargins(
+  name: string,
+  beta: number,
+  compute: (margins: Tensor, inputs: PreferenceInputs) => Tensor,
+): PreferenceLoss {
+  return {
+    name,
+    needsReference: true,
+    compute(inputs) {
+      const rewards = implicitRewards(inputs, beta);
+      const margins = tf.sub(rewards.chosenRewards, rewards.rejectedRewards);
+      return { losses: compute(margins, inputs), ...rewards };
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** Several losses at once, and the likelihood of chosen completions as one of them. */
+import { exactScalar, tf } from '../../engine/index.js';
+import { type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.js';
+
+/**
+ * Supervised training on chosen completions (TRL "sft"): their negative log-likelihood, a mean over all labels of a step. Beside another loss
+ * it is what RPO adds (Pang et al. 2024, arXiv:2404.19733): it holds the likelihood of chosen completions up, which DPO alone lets fall.
+ *
+ * @param beta scales the implicit rewards that are reported, beta * log policy
+ */
+export function sftLoss(beta: number): PreferenceLoss {
+  return {
+    name: 'sft',
+    needsReference: false,
+    sftWeight: 1,
+    compute({ policy }) {
+      const [chosenRewards, rejectedRewards] = [policy.chosen, policy.rejected].map((logps) =>
+        tf.mul(logps, exactScalar(beta)),
+      );
+      return { losses: tf.zerosLike(policy.chosen), chosenRewards, rejectedRewards };
+    },
+  };
+}
+
+/** A loss, and how much it counts. */
+export type WeightedLoss = readonly [loss: PreferenceLoss, weight: number];
+
+/**
+ * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards are those of the first that is not
+ * `sftLoss`.
+ */
+export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
+  const [[first, weight]] = parts;
+  if (parts.length === 1 && weight === 1) return first;
+  const compared = parts.filter(([loss]) => loss.name !== 'sft');
+  const counted = compared.length > 0 ? compared : parts;
+  return {
+    name: parts.map(([loss, each]) => (each === 1 ? loss.name : `${each} ${loss.name}`)).join(' + '),
+    needsReference: parts.some(([loss]) => loss.needsReference),
+    sftWeight: parts.reduce((sum, [loss, each]) => sum + each * (loss.sftWeight ?? 0), 0),
+    compute(inputs) {
+      const outputs = counted.map(([loss, each]): PreferenceOutputs => {
+        const { losses, ...rewards } = loss.compute(inputs);
+        return { losses: each === 1 ? losses : tf.mul(losses, exactScalar(each)), ...rewards };
+      });
+      const losses = outputs.map((output) => output.losses).reduce((sum, each) => tf.add(sum, each));
+      return { ...outputs[0], losses };
+    },
+  };
+}

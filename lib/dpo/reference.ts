@@ -1,0 +1,90 @@
+/** What implicit rewards are measured against: the log-probabilities of pairs under a reference. */
+import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
+import type { Device } from '../engine/index.js';
+import type { Model } from '../policy/architecture.js';
+import type { Arrays } from '../train/objective.js';
+import type { PreferencePair } from './batch.js';
+import { pairLogps, type PairLogps } from './pair-logps.js';
+
+type Batches = readonly (readonly PreferencePair[])[];
+
+/** TR-DPO (Gorbatovski et al. 2024, arXiv:2404.09656; TRL's sync_ref_model): the reference follows the policy. */
+export interface MovingReference {
+  /** Optimizer steps after which the reference is updated, again and again; TRL's ref_model_sync_steps, 512 there. */
+  everySteps: number;
+  /** Share of the policy in the reference's new weights, above 0; 1 puts the policy in its place. TRL's ref_model_mixup_alpha, 0.6 there. */
+  mixup: number;
+}
+
+/**
+ * `start`: the policy before the first step. `none`: no reference, its log-probabilities count as 0 (TRL's reference_free). A model: that one,
+ * for example the policy that a run of several iterations began with.
+ */
+export type Reference = 'start' | 'none' | Model | MovingReference;
+
+/** The reference of one training. */
+export interface ReferenceLogps {
+  /** Of chosen and rejected. */
+  of(pair: PreferencePair): ArrayLike<number>;
+  /** Before the first step. */
+  prepare(forward: (batch: readonly PreferencePair[]) => Promise<Arrays>): Promise<void>;
+  /** After each step: `read` gives copies of the trained weights. */
+  stepped(step: number, read: () => Promise<Map<string, Float32Array>>): Promise<void>;
+  /** The weights of a reference that moves, by name; to resume from. */
+  weights(): ReadonlyMap<string, HostTensor>;
+  restore(weights: ReadonlyMap<string, HostTensor>): Promise<void>;
+}
+
+/**
+ * @param batches all pairs that are trained on or validated with, as they are computed together
+ * @param where what a reference that is not the policy itself is computed on
+ */
+export function createReference(
+  policy: Model,
+  reference: Reference,
+  batches: Batches,
+  where: { device: Device; signal?: AbortSignal },
+): ReferenceLogps {
+  const isMoving = typeof reference === 'object' && 'everySteps' in reference;
+  let logps: PairLogps = new Map();
+  let weights: ReadonlyMap<string, HostTensor> = isMoving ? policy.weights : new Map();
+
+  async function setWeights(changed: ReadonlyMap<string, HostTensor>): Promise<void> {
+    weights = changed;
+    logps = await pairLogps({ ...policy, weights: new Map(weights) as Model['weights'] }, batches, where);
+  }
+
+  return {
+    of: (pair) => (reference === 'none' ? [0, 0] : (logps.get(pair) ?? [])),
+    async prepare(forward) {
+      if (reference === 'none') return;
+      if (typeof reference === 'object' && !isMoving) {
+        logps = await pairLogps(reference as Model, batches, where);
+        return;
+      }
+      for (const batch of batches) {
+        const given = (await forward(batch)).logps;
+        batch.forEach((pair, i) => logps.set(pair, given.slice(2 * i, 2 * i + 2)));
+      }
+    },
+    async stepped(step, read) {
+      if (!isMoving) return;
+      const { everySteps, mixup } = reference as MovingReference;
+      if (step % everySteps !== 0) return;
+      const trained = await read();
+      await setWeights(
+        new Map([...weights].map(([name, tensor]) => [name, mix(tensor, trained.get(name), mixup)])),
+      );
+    },
+    weights: () => weights,
+    restore: setWeights,
+  };
+}
+
+/** mixup * policy + (1 - mixup) * reference, in float32; weights that are not trained stay. */
+function mix(reference: HostTensor, trained: Float32Array | undefined, mixup: number): HostTensor {
+  if (!trained) return reference;
+  const { shape, data } = reference as FloatTensor;
+  const mixed = trained.map((value, i) => Math.fround(mixup * value + (1 - mixup) * data[i]));
+  return { shape, dtype: 'float32', data: mixed };
+}

@@ -1,0 +1,41 @@
+/** Samples that stand alone, each judged desirable or not: what KTO is trained on. */
+import type { PreferencePair } from './batch.js';
+
+/** Packed token ids of one completion of a prompt. */
+export interface UnpairedSample {
+  prompt: number[];
+  completion: number[];
+  desirable: boolean;
+}
+
+/** Either side of pairs on its own (TRL's unpair_preference_dataset): chosen completions are desirable, rejected ones are not. */
+export function unpair(pairs: readonly PreferencePair[]): UnpairedSample[] {
+  return pairs.flatMap(({ prompt, chosen, rejected }) => [
+    { prompt, completion: chosen, desirable: true },
+    { prompt, completion: rejected, desirable: false },
+  ]);
+}
+
+/**
+ * Samples as `ktoLoss` reads them: with each the completion of another prompt, the next one that there is, by which it estimates how far the
+ * policy is from the reference.
+ *
+ * @throws Error where all samples are of one prompt
+ */
+export function withMismatched(samples: readonly UnpairedSample[]): PreferencePair[] {
+  const prompts = samples.map(({ prompt }) => prompt.join());
+  return samples.map(({ prompt, completion, desirable }, index) => {
+    const other = samples.findIndex((_, i) => prompts[(index + 1 + i) % samples.length] !== prompts[index]);
+    if (other < 0)
+      throw new Error(
+        'kto compares with completions of other prompts, and all samples are of one prompt: give it samples of two prompts at least',
+      );
+    const mismatched = samples[(index + 1 + other) % samples.length].completion;
+    return {
+      prompt,
+      chosen: completion,
+      rejected: mismatched,
+      rewards: { chosen: Number(desirable), rejected: 0 },
+    };
+  });
+}
