@@ -85,14 +85,17 @@ export function pairProgram(
       pairWeights: { shape: [pairs], dtype: 'float32' },
       ...(sftWeight === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
     },
-    loss({ logps }, { reference, rewards, labelCounts, pairWeights, chosenLabels }) {
-      const mean = weightedLoss(
-        loss,
-        { policy: logps, reference, rewards, labels: labelCounts },
-        pairWeights,
-      );
-      if (sftWeight === 0) return mean;
-      return tf.add(mean, tf.mul(chosenNll(logps, pairWeights, chosenLabels), sftWeight));
-    },
+    loss: ({ logps }, tensors) => pairLoss(loss, { ...tensors, logps }),
   };
+}
+
+/** What a step minimizes: a scalar of the arrays of `pairProgram`'s targets and of `logps` [B, 2]. */
+export function pairLoss(
+  loss: PreferenceLoss,
+  { logps, reference, rewards, labelCounts, pairWeights, chosenLabels }: Tensors,
+): Tensor {
+  const { sftWeight = 0 } = loss;
+  const mean = weightedLoss(loss, { policy: logps, reference, rewards, labels: labelCounts }, pairWeights);
+  if (sftWeight === 0) return mean;
+  return tf.add(mean, tf.mul(chosenNll(logps, pairWeights, chosenLabels), sftWeight));
 }

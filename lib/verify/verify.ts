@@ -1,11 +1,13 @@
 /** Checks this implementation against numbers that transformers and TRL computed. */
 import { join } from 'node:path';
+import { exists } from '../checkpoint/files.js';
 import { CpuDevice, type Device } from '../engine/index.js';
 import { bart } from '../policy/bart/bart.js';
 import { loadPretrained } from '../policy/pretrained.js';
 import { verifyCodec } from './codec.js';
 import { verifyForward, verifyGreedy, verifyPartner } from './forward.js';
 import { readCodecGolden, readDpoGolden, readForwardGolden, readNarGolden } from './golden.js';
+import { readLossesGoldens, verifyLosses } from './losses.js';
 import { readNoise } from './noise.js';
 import type { VerifyRow } from './rows.js';
 import { verifyFinalWeights, verifyGradients, verifySteps } from './training.js';
@@ -14,8 +16,9 @@ export type { VerifyRow } from './rows.js';
 
 /**
  * Compares every quantity of a golden folder: tiny_bart/, forward_f32.json, dpo_f32.json, grads_step0_f32.safetensors, final_f32/,
- * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with. Where noise_f32_vs_f64.json says that the
- * reference's float32 is farther from its float64 than a tolerance, that distance is the tolerance.
+ * nar.json, tiny_encodec/ and encodec.json, whatever weights and seeds they were made with, and losses_trl_VERSION.json; a folder of
+ * the last alone will do. Where noise_f32_vs_f64.json says that the reference's float32 is farther from its float64 than a tolerance, that
+ * distance is the tolerance.
  *
  * @param options.device what is compared; default: a CPU device of its own
  * @throws if a file is missing or not of that layout
@@ -24,24 +27,41 @@ export async function verify(
   directory: string,
   options: { device?: Device } = {},
 ): Promise<{ rows: VerifyRow[] }> {
-  const model = await loadPretrained(join(directory, 'tiny_bart'), [bart]);
-  const forward = await readForwardGolden(directory);
-  const dpo = await readDpoGolden(directory);
-  const noise = await readNoise(directory);
+  const losses = await readLossesGoldens(directory);
+  const isWhole = losses.length === 0 || (await exists(join(directory, 'tiny_bart')));
+  const golden = isWhole ? await readModelGoldens(directory) : undefined;
   const device = options.device ?? new CpuDevice();
   try {
-    return {
-      rows: [
-        ...(await verifyForward(model, forward, device, noise)),
-        await verifyGreedy(model, forward, device),
-        await verifyPartner(model, await readNarGolden(directory), device, noise),
-        await verifyGradients(model, dpo, directory, device, noise),
-        ...(await verifySteps(model, dpo, device, noise)),
-        await verifyFinalWeights(model, directory, noise),
-        ...(await verifyCodec(directory, await readCodecGolden(directory), device)),
-      ],
-    };
+    const rows = golden ? await verifyModel(golden, directory, device) : [];
+    for (const each of losses) rows.push(...(await verifyLosses(each, device)));
+    return { rows };
   } finally {
     if (!options.device) await device.close();
   }
+}
+
+async function readModelGoldens(directory: string) {
+  return {
+    model: await loadPretrained(join(directory, 'tiny_bart'), [bart]),
+    forward: await readForwardGolden(directory),
+    dpo: await readDpoGolden(directory),
+    nar: await readNarGolden(directory),
+    noise: await readNoise(directory),
+  };
+}
+
+async function verifyModel(
+  { model, forward, dpo, nar, noise }: Awaited<ReturnType<typeof readModelGoldens>>,
+  directory: string,
+  device: Device,
+): Promise<VerifyRow[]> {
+  return [
+    ...(await verifyForward(model, forward, device, noise)),
+    await verifyGreedy(model, forward, device),
+    await verifyPartner(model, nar, device, noise),
+    await verifyGradients(model, dpo, directory, device, noise),
+    ...(await verifySteps(model, dpo, device, noise)),
+    await verifyFinalWeights(model, directory, noise),
+    ...(await verifyCodec(directory, await readCodecGolden(directory), device)),
+  ];
 }

@@ -8,7 +8,8 @@ With the packages of scripts/reference/requirements.txt (TRL 0.9.6) it makes the
 smoothing, which later versions ignore.
 
 TRL's own functions compute everything; only the network in front of them is replaced by numbers. Log-probabilities of tokens are
-multiples of 1/64, so that their sums are exact in float32. `noise` is the largest difference between TRL's float32 and its float64.
+multiples of 1/64, so that their sums are exact in float32. `noise` is the largest difference between TRL's float32 and its float64
+in 64 batches; the numbers are those of the first, in float64.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import torch
 import trl
 from trl import DPOTrainer
 
-PAIRS, MOST_LABELS = 16, 24
+PAIRS, MOST_LABELS, BATCHES = 16, 24, 64
 BETA, LABEL_SMOOTHING, SIMPO_GAMMA = 0.1, 0.1, 0.5
 MIXTURES = [(["sigmoid", "sft"], [1.0, 0.2]), (["sigmoid", "bco_pair", "sft"], [0.8, 0.2, 1.0])]
 LOSSES = ["sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "apo_zero", "apo_down", "sft",
@@ -161,7 +162,7 @@ def compute(function, mask, policy, reference, dtype):
 
 def in_pairs(values):
     chosen, rejected = values.chunk(2)
-    return torch.stack([chosen, rejected], 1).tolist()
+    return torch.stack([chosen, rejected], 1)
 
 
 def main():
@@ -169,19 +170,27 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    counts, mask, policy, reference = random_numbers(torch.Generator().manual_seed(options.seed))
+    generator = torch.Generator().manual_seed(options.seed)
+    batches = [random_numbers(generator) for _ in range(BATCHES)]
+    counts, _, policy, reference = batches[0]
     entries = []
     for name, settings, function in cases():
-        loss, gradient, metrics = compute(function, mask, policy, reference, torch.float32)
-        exact, exact_gradient, _ = compute(function, mask, policy, reference, torch.float64)
-        noise = (torch.tensor(gradient, dtype=torch.float64) - torch.tensor(exact_gradient, dtype=torch.float64)).abs().max().item()
-        entries.append({"loss": name, "settings": settings, "value": loss, "gradient": gradient, "metrics": metrics,
-                        "float64": {"value": exact, "gradient": exact_gradient},
-                        "noise": {"value": abs(loss - exact), "gradient": noise}})
-    result = {"trl": trl.__version__, "policy": in_pairs(policy.sum(1)), "reference": in_pairs(reference.sum(1)), "labels": in_pairs(counts),
+        noise = {"value": 0.0, "gradient": 0.0}
+        for _, *numbers in batches:
+            loss, gradient, _ = compute(function, *numbers, torch.float32)
+            exact, exact_gradient, _ = compute(function, *numbers, torch.float64)
+            noise = {"value": max(noise["value"], abs(loss - exact)),
+                     "gradient": max(noise["gradient"], (gradient.double() - exact_gradient).abs().max().item())}
+        exact, exact_gradient, metrics = compute(function, *batches[0][1:], torch.float64)
+        # TRL measures the rewards of every loss against a reference; sft needs none.
+        logged = {} if name == "sft" else {"metrics": metrics}
+        entries.append({"loss": name, "settings": settings, "noise": noise,
+                        "float64": {"value": exact, "gradient": exact_gradient.tolist(), **logged}})
+    result = {"trl": trl.__version__, "policy": in_pairs(policy.sum(1)).tolist(),
+              "reference": in_pairs(reference.sum(1)).tolist(), "labels": in_pairs(counts).tolist(),
               "losses": entries}
     path = options.folder / f"losses_trl_{trl.__version__}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    path.write_text(json.dumps(result) + "\n")
     print(path)
 
 

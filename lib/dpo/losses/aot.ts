@@ -27,8 +27,21 @@ export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   };
 }
 
-/** Numbers [B] in ascending order, as a product with the permutation that sorts them: differentiable as torch.sort is. */
+/** Numbers [B] in ascending order, differentiable as torch.sort is: each gradient goes where its number came from. */
 function sorted(values: Tensor): Tensor {
+  const operator = tf.customGrad((...args) => {
+    const permutation = sortingPermutation(args[0] as Tensor);
+    const row = tf.reshape(args[0] as Tensor, [1, -1]);
+    return {
+      value: tf.sum(tf.mul(permutation, row), 1),
+      gradFunc: (dy: Tensor) => tf.sum(tf.mul(permutation, tf.reshape(dy, [-1, 1])), 0),
+    };
+  });
+  return operator(values);
+}
+
+/** [B, B], 1 at [place, index] where that number comes in ascending order; of equal numbers the first one comes first. */
+function sortingPermutation(values: Tensor): Tensor {
   const [count] = values.shape;
   const column = tf.reshape(values, [count, 1]);
   const row = tf.reshape(values, [1, count]);
@@ -37,12 +50,10 @@ function sorted(values: Tensor): Tensor {
     Float32Array.from({ length: count * count }, (_, i) => Number(i % count < Math.floor(i / count))),
     [count, count],
   );
-  // Of equal numbers the first one comes first.
   const before = tf.add(
     tf.cast(tf.less(row, column), 'float32'),
     tf.mul(tf.cast(tf.equal(row, column), 'float32'), earlier),
   );
   const places = tf.reshape(tf.sum(before, 1), [1, count]);
-  const permutation = tf.cast(tf.equal(places, tf.tensor2d(indices, [count, 1])), 'float32');
-  return tf.sum(tf.mul(permutation, row), 1);
+  return tf.cast(tf.equal(places, tf.tensor2d(indices, [count, 1])), 'float32');
 }

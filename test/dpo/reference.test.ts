@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { ktoLoss } from '../../lib/dpo/losses/kto.js';
+import { simpoLoss } from '../../lib/dpo/losses/per-label.js';
+import { trainDpo, type DpoOptions, type Example, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
+import { unpair } from '../../lib/dpo/unpaired.js';
+import { pairLogps } from '../../lib/dpo/pair-logps.js';
+import type { DeferredTensor } from '../../lib/engine/host-tensor.js';
+import { device } from '../support/device.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
+import { OPTIONS, randomPairs } from './random-pairs.js';
+
+const policy = randomPolicy(8, { initStd: 0.2 });
+const pairs = randomPairs(policy.config, 4);
+const BETA = 0.5;
+const base: DpoOptions = { ...OPTIONS, beta: BETA, batchSize: 2, shuffle: false, maxGradNorm: 1, epochs: 3 };
+
+async function train(options: Partial<DpoOptions> = {}, examples: readonly Example[] = pairs) {
+  const weights = copyWeights(policy.weights);
+  const steps = [];
+  const snapshots: TrainingSnapshot[] = [];
+  const keep = async (_: number, { steps: taken, tensors }: TrainingSnapshot) => {
+    const read = await Promise.all(
+      [...tensors].map(async ([name, tensor]): Promise<[string, DeferredTensor]> => {
+        const data = (await tensor.read()).slice();
+        return [name, { ...tensor, read: async () => data }];
+      }),
+    );
+    snapshots.push({ steps: taken, tensors: new Map(read) });
+  };
+  for await (const event of trainDpo({ ...policy, weights }, examples, {
+    ...base,
+    afterStep: keep,
+    ...options,
+  }))
+    if (event.type === 'step') steps.push(event);
+  return { weights, steps, snapshots };
+}
+
+/** Mean margin of a step's pairs, by plain numbers. */
+const marginOf = (logps: ArrayLike<number>, reference: ArrayLike<number>) => {
+  const margins = [0, 1].map(
+    (i) => BETA * (logps[2 * i] - reference[2 * i] - (logps[2 * i + 1] - reference[2 * i + 1])),
+  );
+  return (margins[0] + margins[1]) / 2;
+};
+
+describe('the reference', () => {
+  it('none counts as log-probabilities of 0', async () => {
+    const { steps } = await train({ reference: 'none' });
+    for (const { metrics, logps } of steps)
+      expect(metrics['rewards/margins']).toBeCloseTo(marginOf(logps, [0, 0, 0, 0]), 4);
+  });
+
+  it('may be another policy', async () => {
+    const other = randomPolicy(9, { initStd: 0.2 });
+    const { steps } = await train({ reference: other });
+    const logps = await pairLogps(other, [pairs.slice(0, 2), pairs.slice(2)], { device });
+    const reference = pairs.slice(0, 2).flatMap((pair) => Array.from(logps.get(pair)!));
+    expect(steps[0].metrics['rewards/margins']).toBeCloseTo(marginOf(steps[0].logps, reference), 4);
+    expect(Math.abs(steps[0].metrics['rewards/margins']!)).toBeGreaterThan(0.01);
+  });
+
+  it('is the policy itself where it is given as another one', async () => {
+    const itself = await train({ reference: { ...policy, weights: copyWeights(policy.weights) } });
+    const { steps } = await train();
+    itself.steps.forEach(({ metrics }, i) => expect(metrics.loss).toBeCloseTo(steps[i].metrics.loss, 5));
+  });
+
+  it('that moves is the policy of the last update where all of it is taken', async () => {
+    const { steps } = await train({ reference: { everySteps: 2, mixup: 1 } });
+    const still = await train();
+    expect(steps.slice(0, 2).map(({ metrics }) => metrics)).toEqual(
+      still.steps.slice(0, 2).map(({ metrics }) => metrics),
+    );
+    // After two steps the policy is its own reference: there is no margin, and the loss is ln 2 again.
+    for (const step of [2, 4]) {
+      expect(steps[step].metrics['rewards/margins']).toBeCloseTo(0, 4);
+      expect(steps[step].metrics.loss).toBeCloseTo(Math.LN2, 4);
+      expect(Math.abs(still.steps[step].metrics['rewards/margins']!)).toBeGreaterThan(1e-3);
+    }
+  });
+
+  it('that moves by a share is the mean of the weights', async () => {
+    const { steps, snapshots } = await train({ reference: { everySteps: 2, mixup: 0.25 } });
+    const { tensors } = snapshots[1];
+    const name = [...policy.weights.keys()].find((each) => each.endsWith('fc1.weight'))!;
+    const [start, trained, reference] = await Promise.all([
+      policy.weights.get(name)!.data,
+      tensors.get(`parameter/${name}`)!.read(),
+      tensors.get(`objective/${name}`)!.read(),
+    ]);
+    reference.forEach((value, i) =>
+      expect(Number(value)).toBeCloseTo(0.25 * Number(trained[i]) + 0.75 * start[i], 7),
+    );
+    expect(steps[2].metrics['rewards/margins']).not.toBeCloseTo(0, 4);
+  });
+
+  it('that moves goes on where a training is resumed, to the bit', async () => {
+    const options = { reference: { everySteps: 2, mixup: 0.25 }, epochs: 3 };
+    const whole = await train(options);
+    for (const taken of [2, 3]) {
+      const resumed = await train({ ...options, resumeFrom: whole.snapshots[taken - 1] });
+      expect(resumed.steps.map(({ metrics }) => metrics)).toEqual(
+        whole.steps.slice(taken).map(({ metrics }) => metrics),
+      );
+      for (const [name, { data }] of whole.weights) expect(resumed.weights.get(name)!.data).toEqual(data);
+    }
+  });
+});
+
+describe('single samples', () => {
+  const kto = { beta: undefined, loss: ktoLoss({ beta: BETA }) };
+
+  it('are learned by kto: desirable ones become likelier, others less likely', async () => {
+    const { steps } = await train({ ...kto, epochs: 15, learningRate: 1e-3 });
+    const [first, last] = [steps.at(-2)!.metrics, steps.at(-1)!.metrics];
+    expect(steps[0].metrics).toMatchObject({ loss: 0.5, kl: 0 });
+    for (const metrics of [first, last]) {
+      expect(metrics.loss).toBeLessThan(0.4);
+      expect(metrics['rewards/chosen']).toBeGreaterThan(0);
+      expect(metrics['rewards/rejected']).toBeLessThan(0);
+    }
+  });
+
+  it('alone are what both sides of pairs are', async () => {
+    const fromPairs = await train(kto);
+    const fromSamples = await train({ ...kto, batchSize: 4 }, unpair(pairs));
+    expect(fromSamples.steps.map(({ metrics }) => metrics)).toEqual(
+      fromPairs.steps.map(({ metrics }) => metrics),
+    );
+  });
+
+  it('of one prompt, or for a loss of pairs, are refused in a sentence', async () => {
+    await expect(train(kto, pairs.slice(0, 1))).rejects.toThrow('all samples are of one prompt');
+    const simpo = { beta: undefined, loss: simpoLoss(2, 0.5) };
+    await expect(train(simpo, unpair(pairs))).rejects.toThrow(
+      'the loss "simpo" compares two completions of a prompt, and example 0 is a single sample; the loss kto takes those',
+    );
+  });
+});
