@@ -8,7 +8,15 @@ export {
   type PreferenceLoss,
   type PreferenceOutputs,
 } from './preference-loss.js';
-export { sigmoidLoss } from './losses/margin.js';
-export { trainDpo, type DpoEvent, type DpoOptions, type PreferencePair } from './trainer.js';
+export { aotLoss } from './losses/aot.js';
+export { apoDownLoss, apoZeroLoss, bcoPairLoss, ncaPairLoss, sppoHardLoss } from './losses/each-side.js';
+export { ktoLoss, type KtoOptions } from './losses/kto.js';
+export { exoPairLoss, hingeLoss, rewardGapLoss, robustLoss, sigmoidLoss } from './losses/margin.js';
+export { mixedLoss, sftLoss, type WeightedLoss } from './losses/mixed.js';
+export { lossNames, namedLoss, type LossName, type LossSettings } from './losses/named.js';
+export { ipoLoss, sigmoidNormLoss, simpoLoss } from './losses/per-label.js';
+export type { MovingReference, Reference } from './reference.js';
+export { unpair, type UnpairedSample } from './unpaired.js';
+export { trainDpo, type DpoEvent, type DpoOptions, type Example, type PreferencePair } from './trainer.js';
 export { linearDecay, optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
 export type { Arrays, BatchProgram, Objective } from '../train/objective.js';

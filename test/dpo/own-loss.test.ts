@@ -1,4 +1,4 @@
-/** A loss of one's own, by what the package exports alone: hinge-loss.ts is all there is to write. */
+/** A loss of one's own, by what the package exports alone: exponential-loss.ts is all there is to write. */
 import { expect, it, vi } from 'vitest';
 import {
   sigmoidLoss,
@@ -10,7 +10,7 @@ import {
 } from '../../lib/index.js';
 import { device } from '../support/device.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
-import { hingeLoss } from './hinge-loss.js';
+import { exponentialLoss } from './exponential-loss.js';
 import { OPTIONS, randomPairs } from './random-pairs.js';
 
 const BETA = 0.5;
@@ -27,14 +27,14 @@ async function train(loss: PreferenceLoss, epochs: number, on: readonly Preferen
 }
 
 it('is trained on, and its metrics are means of what it says', async () => {
-  const steps = await train(hingeLoss(BETA), 12);
+  const steps = await train(exponentialLoss(BETA), 12);
   // Before the first step the policy is the reference.
   const reference = steps[0].logps;
   for (const { metrics, logps } of steps) {
     const rewards = [...logps].map((value, i) => BETA * (value - reference[i]));
     const margins = pairs.map((__, i) => rewards[2 * i] - rewards[2 * i + 1]);
     const mean = (values: number[]) => values.reduce((sum, value) => sum + value) / values.length;
-    expect(metrics.loss).toBeCloseTo(mean(margins.map((margin) => Math.max(0, 1 - margin))), 5);
+    expect(metrics.loss).toBeCloseTo(mean(margins.map((margin) => Math.exp(-margin))), 5);
     expect(metrics['rewards/margins']).toBeCloseTo(mean(margins), 5);
   }
   expect(steps[0].metrics.loss).toBeCloseTo(1, 5);
@@ -43,9 +43,9 @@ it('is trained on, and its metrics are means of what it says', async () => {
 });
 
 it('pulls twice as hard as the sigmoid where all margins are 0: its slope is 1 there, the sigmoid’s 1/2', async () => {
-  const [hinge] = await train(hingeLoss(BETA), 1);
+  const [exponential] = await train(exponentialLoss(BETA), 1);
   const [sigmoid] = await train(sigmoidLoss(BETA), 1);
-  expect(hinge.metrics.grad_norm! / sigmoid.metrics.grad_norm!).toBeCloseTo(2, 4);
+  expect(exponential.metrics.grad_norm! / sigmoid.metrics.grad_norm!).toBeCloseTo(2, 4);
 });
 
 /**
@@ -86,15 +86,15 @@ it('may read numbers of labels and rewards, and computes no reference that it do
 
 it('is told what it does wrong, in a sentence', async () => {
   const scalar: PreferenceLoss = {
-    ...hingeLoss(BETA),
+    ...exponentialLoss(BETA),
     name: 'mine',
     compute(inputs) {
-      const outputs = hingeLoss(BETA).compute(inputs);
+      const outputs = exponentialLoss(BETA).compute(inputs);
       return { ...outputs, losses: tf.mean(outputs.losses) };
     },
   };
   await expect(train(scalar, 1)).rejects.toThrow('the loss "mine" must give losses of shape [4], not []');
-  const forgetful = { ...hingeLoss(BETA), name: 'mine', needsReference: false };
+  const forgetful = { ...exponentialLoss(BETA), name: 'mine', needsReference: false };
   await expect(train(forgetful, 1)).rejects.toThrow(
     'the loss "mine" reads the reference: it must say needsReference: true',
   );
