@@ -10,6 +10,7 @@ import { parameterOptions, parametersFromOptions, parseList, parseNumber } from 
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
+import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
@@ -122,9 +123,14 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
-  const elsewhere = [trainCommand, evalCommand, prepareCommand, workerCommand, workersCommand].map((make) =>
-    make(signal),
-  );
+  const elsewhere = [
+    tensorboardCommand,
+    trainCommand,
+    evalCommand,
+    prepareCommand,
+    workerCommand,
+    workersCommand,
+  ].map((make) => make(signal));
   for (const command of [...elsewhere, doctor]) program.addCommand(command.copyInheritedSettings(program));
 
   const [device, tf32] = deviceOptions();
