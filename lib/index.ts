@@ -56,6 +56,13 @@ export {
   evaluateCheckpoint,
   type EvaluationOptions,
 } from './jobs/evaluate-checkpoint.js';
+export {
+  logProbabilities,
+  type CompletionReport,
+  type LogProbability,
+  type LogProbabilityOptions,
+  type LogProbabilityReport,
+} from './jobs/log-probs.js';
 export { renderItems, type RenderedItem } from './jobs/render-items.js';
 export { resumeExperiment } from './jobs/resume.js';
 export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';

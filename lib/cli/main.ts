@@ -6,6 +6,7 @@ import { evalCommand } from './eval.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
+import { logpsCommand } from './logps.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
@@ -125,6 +126,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
   const doctor = doctorCommand(signal, onCheckFailed);
   const elsewhere = [
     tensorboardCommand,
+    logpsCommand,
     trainCommand,
     evalCommand,
     prepareCommand,
