@@ -48,6 +48,7 @@ export type { PackedPrompt } from './experiment/packed-prompt.js';
 export type { ScoredCompletion } from './experiment/scored-completion.js';
 export type { GivenWorkers } from './farm/option.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
+export { writeTensorBoard } from './tensorboard/tensorboard.js';
 export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';
 export {
@@ -55,6 +56,13 @@ export {
   evaluateCheckpoint,
   type EvaluationOptions,
 } from './jobs/evaluate-checkpoint.js';
+export {
+  logProbabilities,
+  type CompletionReport,
+  type LogProbability,
+  type LogProbabilityOptions,
+  type LogProbabilityReport,
+} from './jobs/log-probs.js';
 export { renderItems, type RenderedItem } from './jobs/render-items.js';
 export { resumeExperiment } from './jobs/resume.js';
 export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';

@@ -6,10 +6,12 @@ import { evalCommand } from './eval.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
+import { logpsCommand } from './logps.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
+import { tensorboardCommand } from './tensorboard.js';
 import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
@@ -122,9 +124,15 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
-  const elsewhere = [trainCommand, evalCommand, prepareCommand, workerCommand, workersCommand].map((make) =>
-    make(signal),
-  );
+  const elsewhere = [
+    tensorboardCommand,
+    logpsCommand,
+    trainCommand,
+    evalCommand,
+    prepareCommand,
+    workerCommand,
+    workersCommand,
+  ].map((make) => make(signal));
   for (const command of [...elsewhere, doctor]) program.addCommand(command.copyInheritedSettings(program));
 
   const [device, tf32] = deviceOptions();

@@ -29,6 +29,7 @@ const TRAINING = [
   'gradientAccumulationSteps',
   'maxGradNorm',
   'validationShare',
+  'tensorboard',
 ] as const satisfies (keyof Parameters)[];
 
 type TrainOptions = { pairs: string; output: string } & DeviceOptions & Partial<Parameters>;

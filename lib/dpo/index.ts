@@ -1,5 +1,10 @@
 /** `speech-dpo/dpo`: preference pairs, losses, the trainer, and the loop beneath it, which trains any objective. */
 export { choosePair, choosePairs, type PairRules } from './pairs.js';
+export {
+  completionLogProbs,
+  type CompletionLogProbs,
+  type PromptedCompletion,
+} from './completion-log-probs.js';
 export type { DpoMetrics } from './metrics.js';
 export {
   implicitRewards,

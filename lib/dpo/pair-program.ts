@@ -2,9 +2,9 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf, type InputSpec } from '../engine/index.js';
 import type { Tensors } from '../policy/architecture.js';
-import { labelLogProbs } from '../policy/log-probs.js';
 import type { BatchProgram } from '../train/objective.js';
 import { sizesOf, type BatchShape, type Network } from './batch.js';
+import { maskedLabelLogProbs } from './completion-log-probs.js';
 import { computeLoss, ofBoth, type PreferenceLoss, type PreferenceTensors } from './preference-loss.js';
 
 /**
@@ -12,12 +12,9 @@ import { computeLoss, ofBoth, type PreferenceLoss, type PreferenceTensors } from
  *
  * @param tensors weights, and the arrays of `collatePairs` for B pairs
  */
-function pairLogProbs({ architecture, config }: Network, tensors: Tensors): Tensor {
-  const hidden = architecture.hiddenStates(config, tensors);
-  const [rows, length, width] = hidden.shape as [number, number, number];
-  const scores = architecture.logits(tensors, tf.reshape(hidden, [rows * length, width]));
-  const logps = tf.reshape(labelLogProbs(scores, tensors.labels), [rows, length]);
-  return tf.reshape(tf.sum(tf.mul(logps, tensors.labelMask), 1), [rows / 2, 2]);
+function pairLogProbs(network: Network, tensors: Tensors): Tensor {
+  const sums = tf.sum(maskedLabelLogProbs(network, tensors), 1);
+  return tf.reshape(sums, [sums.shape[0]! / 2, 2]);
 }
 
 /**

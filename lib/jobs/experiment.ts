@@ -17,6 +17,7 @@ import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
+import { withTensorBoard } from '../tensorboard/tensorboard.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue, type OpenQueue } from './open-farm.js';
 import { checkTrainingFits, openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
@@ -65,7 +66,10 @@ export async function* runExperiment(
     opened.policy.directory,
   );
   const run: Run = { ...inputs, farm: farm?.farm };
-  const recording = () => recordRun(iterate(run), { ...run, own: listOwn(options), workers: farm?.workers });
+  const recording = () => {
+    const events = withTensorBoard(iterate(run), run);
+    return recordRun(events, { ...run, own: listOwn(options), workers: farm?.workers });
+  };
   yield* run.clock.whileRead(whileLocked(directories.modelDirectory, recording));
   farm?.setOver();
 }

@@ -20,6 +20,7 @@ import {
 import type { GivenWorkers } from '../farm/option.js';
 import { openFarm } from './open-farm.js';
 import { createWorkClock } from '../run/work-clock.js';
+import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
 /**
  * Goes on with a run that was interrupted, killed or failed, from what is complete on disk. On the same machine its files come out as
@@ -66,9 +67,11 @@ export async function* resumeExperiment(
     const device = describeRunDevice(opened.computing!);
     if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
     yield* events.slice(0, kept);
+    const before = { events: events.slice(0, kept), startedAt: record.startedAt };
+    const going = withTensorBoard(iterate(inputs, point), inputs, before);
     const resumed = { record: earlier, how };
-    const going = recordRun(iterate(inputs, point), { ...inputs, workers: farm?.workers, resumed });
-    yield* inputs.clock.whileRead(going);
+    const recorded = recordRun(going, { ...inputs, workers: farm?.workers, resumed });
+    yield* inputs.clock.whileRead(recorded);
     farm?.setOver();
   });
 }

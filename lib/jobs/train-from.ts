@@ -13,6 +13,7 @@ import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
 import { checkTrainingFits, openDevice, openPolicy } from './open.js';
 import { createWorkClock } from '../run/work-clock.js';
+import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
 /**
  * Trains a checkpoint on the preference pairs of any data_iter_k.json, in a run of its own: the pairs are written there too, and the
@@ -54,9 +55,8 @@ export async function* trainFrom(
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
   // were trained on.
   const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false } };
-  yield* clock.whileRead(
-    whileLocked(directories.modelDirectory, () => recordRun(trainOnce(run, iteration, pairs), recorded)),
-  );
+  const recording = () => recordRun(withTensorBoard(trainOnce(run, iteration, pairs), run), recorded);
+  yield* clock.whileRead(whileLocked(directories.modelDirectory, recording));
 }
 
 /**

@@ -95,6 +95,10 @@ export const parametersSchema = z.strictObject({
     .min(0)
     .default(10)
     .describe('minutes of training between the checkpoints that an interrupted run goes on from'),
+  tensorboard: z
+    .boolean()
+    .default(false)
+    .describe('write TensorBoard event files to output/MMDD-HHMM/tensorboard as the run goes'),
 
   // DPO training.
   loss: z

@@ -1,0 +1,20 @@
+import { relative } from 'node:path';
+import { Command } from 'commander';
+import { writeTensorBoard } from '../tensorboard/tensorboard.js';
+import { showableText } from '../view/escape.js';
+import { endedBy } from './interrupt.js';
+import { sayOnStderr } from './standard-streams.js';
+
+/** `speech-dpo tensorboard`: TensorBoard's files of a run that is over. */
+export function tensorboardCommand(signal: AbortSignal): Command {
+  return new Command('tensorboard')
+    .description(
+      'write TensorBoard event files of a run that is not under way: its metrics, tables of pairs and sound',
+    )
+    .argument('<folder>', 'output/MMDD-HHMM or model_output/MMDD-HHMM')
+    .action(async (folder: string) => {
+      const { folder: written, problems } = await endedBy(signal, writeTensorBoard(folder));
+      for (const problem of problems) sayOnStderr(`left out: ${showableText(problem)}`);
+      process.stdout.write(`to look at it: tensorboard --logdir ${relative(process.cwd(), written)}\n`);
+    });
+}

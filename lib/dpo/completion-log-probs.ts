@@ -1,0 +1,135 @@
+/** Log-probabilities of given completions: what preference training is made of, for those who want to see it. */
+import type { Tensor } from '@tensorflow/tfjs';
+import { compile, tf, type Compiled, type Device } from '../engine/index.js';
+import type { BatchSizes, Model, Tensors } from '../policy/architecture.js';
+import { labelLogProbs } from '../policy/log-probs.js';
+import { lengthMask, padIds } from '../policy/padding.js';
+import { uploadWeights, weightSpecs } from '../policy/resident-weights.js';
+import { releaseAll, type Release } from '../release.js';
+import type { Arrays } from '../train/objective.js';
+import { shapeOfLengths, type Network } from './batch.js';
+
+/**
+ * Log-probability of each label of a batch, 0 where a row is filled up: [R, T].
+ *
+ * @param tensors weights, the architecture's arrays of R rows of T positions, `labels` [R * T] and `labelMask` [R, T]
+ */
+export function maskedLabelLogProbs({ architecture, config }: Network, tensors: Tensors): Tensor {
+  const hidden = architecture.hiddenStates(config, tensors);
+  const [rows, length, width] = hidden.shape as [number, number, number];
+  const scores = architecture.logits(tensors, tf.reshape(hidden, [rows * length, width]));
+  const logps = tf.reshape(labelLogProbs(scores, tensors.labels), [rows, length]);
+  return tf.mul(logps, tensors.labelMask);
+}
+
+/** Packed token ids: a prompt as the policy reads it (`packPrompt`), a completion as labels (`packCompletion`: `<s>` ... `</s>`). */
+export interface PromptedCompletion {
+  prompt: readonly number[];
+  completion: readonly number[];
+}
+
+/** Natural logarithms of a completion's probabilities under a policy, given its prompt. */
+export interface CompletionLogProbs {
+  /** Of the whole completion: the sum over its labels in float32, as training takes it. */
+  sum: number;
+  /** Of each label, given those before it; `<s>` and `</s>` are among them. */
+  perLabel: Float32Array;
+}
+
+/**
+ * Log-probabilities of completions under a policy as it is, by the program whose sums `trainDpo` trains on: teacher forcing, one softmax
+ * over the whole vocabulary, temperature 1, no dropout.
+ *
+ * @param options.batchSize completions at once, 8 by default; it changes speed and memory, and the results by float32 rounding at most
+ * @returns in the order of `items`
+ * @throws Error naming the item that has more ids than the model has positions, or none; the signal's reason when aborted
+ */
+export async function completionLogProbs(
+  policy: Model,
+  items: readonly PromptedCompletion[],
+  { device, batchSize = 8, signal }: { device: Device; batchSize?: number; signal?: AbortSignal },
+): Promise<CompletionLogProbs[]> {
+  checkLengths(policy, items);
+  const results: CompletionLogProbs[] = [];
+  // By length, so that little of a batch is filling, and neighbours share a program.
+  const order = [...items.keys()].sort((a, b) => items[a].completion.length - items[b].completion.length);
+  const opened: Release[] = [];
+  try {
+    const weights = await uploadWeights(policy.weights, device);
+    opened.push(() => weights.release());
+    let compiled: { key: string; run: Compiled } | undefined;
+    opened.push(async () => compiled?.run.dispose());
+    for (let start = 0; start < order.length; start += batchSize) {
+      signal?.throwIfAborted();
+      const batch = order.slice(start, start + batchSize);
+      const rows = batch.map((index) => items[index]);
+      const sizes = sizesOf(policy, rows);
+      const key = JSON.stringify(sizes);
+      if (compiled?.key !== key) {
+        await compiled?.run.dispose();
+        compiled = undefined;
+        compiled = { key, run: await compileLogProbs(policy, sizes, device) };
+      }
+      const { sums, logps } = await compiled.run({ ...weights.tensors, ...collate(policy, sizes, rows) });
+      for (const [row, index] of batch.entries()) {
+        const from = row * sizes.completionLength;
+        const perLabel = (logps as Float32Array).slice(from, from + items[index].completion.length);
+        results[index] = { sum: sums[row], perLabel };
+      }
+    }
+    return results;
+  } finally {
+    await releaseAll(opened);
+  }
+}
+
+function checkLengths({ architecture, config }: Network, items: readonly PromptedCompletion[]): void {
+  for (const [index, { prompt, completion }] of items.entries()) {
+    const positions = {
+      prompt: config.max_position_embeddings,
+      completion: architecture.completionPositions(config, prompt.length),
+    };
+    for (const [part, ids] of Object.entries({ prompt, completion })) {
+      const most = positions[part as keyof typeof positions];
+      if (ids.length === 0 || ids.length > most)
+        throw new Error(`item ${index}: the ${part} has ${ids.length} ids; the model takes 1 to ${most}`);
+    }
+  }
+}
+
+function sizesOf({ config }: Network, rows: readonly PromptedCompletion[]): BatchSizes {
+  const longest = (part: keyof PromptedCompletion) => Math.max(...rows.map((row) => row[part].length));
+  const shape = shapeOfLengths(rows.length, longest('prompt'), longest('completion'), config);
+  const { promptLength, completionLength } = shape;
+  return { prompts: rows.length, samples: 1, promptLength, completionLength };
+}
+
+/** `logps` [R, T] and their `sums` [R]; weights are fed, as in training, which keeps the arithmetic the same. */
+function compileLogProbs(policy: Model, sizes: BatchSizes, device: Device): Promise<Compiled> {
+  const { prompts: rows, completionLength } = sizes;
+  const { inputs, constants } = policy.architecture.batchInputs(policy.config, sizes);
+  const program = (tensors: Record<string, Tensor>) => {
+    const logps = maskedLabelLogProbs(policy, tensors);
+    return { logps, sums: tf.sum(logps, 1) };
+  };
+  const labelled = {
+    labels: { shape: [rows * completionLength], dtype: 'int32' },
+    labelMask: { shape: [rows, completionLength], dtype: 'float32' },
+  } as const;
+  const fed = { ...weightSpecs(policy.weights), ...inputs, ...labelled };
+  return compile(program, fed, { device, constants });
+}
+
+function collate(
+  { architecture, config }: Network,
+  sizes: BatchSizes,
+  rows: readonly PromptedCompletion[],
+): Arrays {
+  const prompts = rows.map(({ prompt }) => prompt);
+  const completions = rows.map(({ completion }) => completion);
+  return {
+    ...architecture.collate(config, sizes, prompts, completions),
+    labels: padIds(completions, sizes.completionLength, config.pad_token_id),
+    labelMask: lengthMask(completions, sizes.completionLength, 1, 0),
+  };
+}

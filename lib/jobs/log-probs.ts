@@ -1,0 +1,199 @@
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
+import { jsonRows } from '../data/json-rows.js';
+import { completionLogProbs, type CompletionLogProbs } from '../dpo/completion-log-probs.js';
+import type { OnNotice } from '../notice.js';
+import { packCompletion, packPrompt } from '../policy/pack.js';
+import type { Policy } from '../policy/policy.js';
+import { findCheckpoint, isRunCheckpoint } from '../run/checkpoint-path.js';
+import { parseTokens, readDataFile } from '../run/data-file.js';
+import { readRecordedParameters } from '../run/run-files.js';
+import { describeIssues } from '../zod-message.js';
+import { openDevice, openPolicy, type GivenDevice } from './open.js';
+
+export interface LogProbabilityOptions extends GivenDevice {
+  /** Preference pairs: a data_iter_k.json. Either this or `completions`. */
+  pairs?: string;
+  /** JSON or JSON Lines of {instruction, source, completion}: codes of codebook 0, as a list or as `v_tok_12v_tok_7`. */
+  completions?: string;
+  /** Model folder whose policy it is where `policy` is not given; default: the embedded one. */
+  model?: string;
+  /** A checkpoint: a run's iter_k, a folder or a hub name. */
+  policy?: string;
+  /** A checkpoint to compare with: gives implicit rewards. */
+  reference?: string;
+  /** Factor of implicit rewards; default: that of the run that wrote the file, else 0.1. */
+  beta?: number;
+  /** Completions at once; default 8. */
+  batchSize?: number;
+  signal?: AbortSignal;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
+}
+
+/** Natural logarithms, over all labels of a completion, `<s>` and `</s>` among them. */
+export interface LogProbability {
+  sum: number;
+  /** Of a label. */
+  mean: number;
+  perLabel: number[];
+}
+
+export interface CompletionReport extends LogProbability {
+  instruction: string;
+  /** Of a preference pair: its place in the file, and which of the two it is. */
+  pair?: number;
+  role?: 'chosen' | 'rejected';
+  labels: number;
+  /** What the labels are: `<s>`, `v_tok_12`, ..., `</s>`. */
+  tokens: string[];
+  reference?: LogProbability;
+  /** beta * (sum - reference.sum), DPO's implicit reward. */
+  reward?: number;
+}
+
+export interface LogProbabilityReport {
+  policy: string;
+  reference?: string;
+  beta?: number;
+  completions: CompletionReport[];
+  /** Of preference pairs: means by the names that metrics.jsonl has. */
+  means?: Record<string, number>;
+}
+
+/**
+ * Log-probabilities of given completions under a checkpoint, and where a reference is given DPO's implicit rewards
+ * (Rafailov et al. 2023, arXiv:2305.18290): the numbers of training, see `completionLogProbs`. Of a run's data_iter_k.json, its checkpoint
+ * k - 1 and beta these are what metrics.jsonl has of the first step's pairs.
+ *
+ * @throws Error in one sentence for a file, checkpoint or item that cannot be used
+ */
+export async function logProbabilities(options: LogProbabilityOptions): Promise<LogProbabilityReport> {
+  const { signal, onNotice, batchSize, model = 'default' } = options;
+  checkNumbers(options);
+  const { items, file } = await readItemsOf(options);
+  await using opened = openDevice(options);
+  const computed = async (source?: string) => {
+    const policy = source === undefined || !isRunCheckpoint(source) ? source : findCheckpoint(source).policy;
+    const loaded = await openPolicy({ model, policy }, { signal, onNotice });
+    const { device } = opened;
+    return completionLogProbs(loaded, packItems(loaded, items, file), { device, batchSize, signal });
+  };
+  const ofPolicy = await computed(options.policy);
+  const ofReference = options.reference === undefined ? undefined : await computed(options.reference);
+  const beta = ofReference && (options.beta ?? (await recordedBeta(file)) ?? 0.1);
+  const completions = items.map(({ instruction, pair, role, completion }, index): CompletionReport => {
+    const policy = logProbabilityOf(ofPolicy[index]);
+    const reference = ofReference && logProbabilityOf(ofReference[index]);
+    return {
+      instruction,
+      ...(role && { pair, role }),
+      labels: policy.perLabel.length,
+      ...policy,
+      tokens: ['<s>', ...completion.map((code) => `v_tok_${code}`), '</s>'],
+      ...(reference && { reference, reward: beta! * (policy.sum - reference.sum) }),
+    };
+  });
+  return {
+    policy: options.policy ?? `${model} (its own policy)`,
+    ...(options.reference !== undefined && { reference: options.reference, beta }),
+    completions,
+    ...(options.pairs !== undefined && { means: meansOfPairs(completions) }),
+  };
+}
+
+function checkNumbers({ batchSize, beta, reference }: LogProbabilityOptions): void {
+  if (batchSize !== undefined && !(Number.isSafeInteger(batchSize) && batchSize > 0))
+    throw new Error(`the batch size must be a whole number from 1 on, not ${batchSize}`);
+  if (beta === undefined) return;
+  if (!(beta > 0)) throw new Error(`beta must be above 0, not ${beta}`);
+  if (reference === undefined) throw new Error('beta belongs to implicit rewards: give a reference too');
+}
+
+interface Item {
+  instruction: string;
+  source: number[];
+  completion: number[];
+  pair?: number;
+  role?: 'chosen' | 'rejected';
+}
+
+const codes = z.union([z.array(z.number().int().min(0)), z.string()], {
+  error: 'must be codes, as [12, 7] or "v_tok_12v_tok_7"',
+});
+const itemSchema = z.strictObject({
+  instruction: z.string().refine(isWholeText, HALF_CHARACTER),
+  source: codes,
+  completion: codes,
+});
+
+async function readItemsOf({
+  pairs,
+  completions,
+}: LogProbabilityOptions): Promise<{ items: Item[]; file: string }> {
+  if ((pairs === undefined) === (completions === undefined))
+    throw new Error('give either pairs (a data_iter_k.json) or completions (JSON or JSON Lines)');
+  const file = (pairs ?? completions)!;
+  const items: Item[] = [];
+  if (pairs !== undefined) {
+    for (const [pair, { instruction, source, chosen, rejected }] of (await readDataFile(pairs)).entries())
+      items.push(
+        { instruction, source, completion: chosen, pair, role: 'chosen' },
+        { instruction, source, completion: rejected, pair, role: 'rejected' },
+      );
+  } else for await (const row of jsonRows(file)) items.push(parseItem(row, `${file}: item ${items.length}`));
+  if (items.length === 0) throw new Error(`${file} holds no completions`);
+  return { items, file };
+}
+
+function parseItem(row: unknown, where: string): Item {
+  const result = itemSchema.safeParse(row);
+  if (!result.success) throw new Error(`${where}: ${describeIssues(result.error)}`);
+  const { instruction, source, completion } = result.data;
+  const parsed = (value: number[] | string) => (typeof value === 'string' ? parseTokens(value) : value);
+  try {
+    return { instruction, source: parsed(source), completion: parsed(completion) };
+  } catch (error) {
+    throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function packItems(policy: Policy, items: readonly Item[], file: string) {
+  return items.map(({ instruction, source, completion, pair }, index) => {
+    try {
+      return {
+        prompt: packPrompt(policy, instruction, source),
+        completion: packCompletion(policy, completion),
+      };
+    } catch (error) {
+      const where = pair === undefined ? `item ${index}` : `pair ${pair}`;
+      throw new Error(`${file}: ${where}: ${(error as Error).message}`, { cause: error });
+    }
+  });
+}
+
+async function recordedBeta(file: string): Promise<number | undefined> {
+  return (await readRecordedParameters(dirname(file))).beta;
+}
+
+function logProbabilityOf({ sum, perLabel }: CompletionLogProbs): LogProbability {
+  return { sum, mean: sum / perLabel.length, perLabel: [...perLabel] };
+}
+
+function meansOfPairs(completions: readonly CompletionReport[]): Record<string, number> {
+  const means: Record<string, number> = {};
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [chosen, rejected] = (['chosen', 'rejected'] as const).map((wanted) =>
+    completions.filter(({ role }) => role === wanted),
+  );
+  means['logps/chosen'] = mean(chosen.map(({ sum }) => sum));
+  means['logps/rejected'] = mean(rejected.map(({ sum }) => sum));
+  if (chosen[0].reward === undefined) return means;
+  const [better, worse] = [chosen, rejected].map((side) => side.map(({ reward }) => reward!));
+  means['rewards/chosen'] = mean(better);
+  means['rewards/rejected'] = mean(worse);
+  means['rewards/margins'] = mean(better.map((reward, pair) => reward - worse[pair]));
+  means['rewards/accuracies'] = mean(better.map((reward, pair) => (reward > worse[pair] ? 1 : 0)));
+  return means;
+}
