@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import { isPassing, type RunEvent } from '../run/events.js';
 import { writeReport } from '../view/report.js';
-import { formatBeforeAfter } from './before-after.js';
+import { describeHeldOutChange, formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';
 import { createDisplay } from './render.js';
 
@@ -35,7 +35,7 @@ export async function run(
   } finally {
     display.stop();
   }
-  process.stdout.write(`\n${formatBeforeAfter(events, reward)}\n\n`);
+  process.stdout.write(`\n${formatBeforeAfter(events, reward)}\n\n${describeHeldOutChange(events)}\n\n`);
   const report = await writeReport(started!.outputDirectory);
   process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
 }

@@ -15,6 +15,8 @@ export { audioPlayer } from './audio-player.js';
 export { spectrogramDataUri } from './spectrogram.js';
 export { guardTable } from './guard-table.js';
 export { beforeAfterTable, evaluationTable } from './evaluation-table.js';
+export { changeTable, rewardChangeTable } from './change-table.js';
+export { PAIRED_NOTE } from './paired-change.js';
 export { htmlTable, textTable, type Table } from './table.js';
 export { advanceProgress, describeProgress, type ProgressState } from './progress.js';
 export { writeReport } from './report.js';

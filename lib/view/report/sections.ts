@@ -9,12 +9,14 @@ import {
   rewardDistribution,
   trainingCurves,
 } from '../charts.js';
+import { changeTable, rewardChangeTable } from '../change-table.js';
 import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlaceholder } from '../figure-html.js';
 import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
 import { formatDuration } from '../format.js';
+import { PAIRED_NOTE } from '../paired-change.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
@@ -97,9 +99,11 @@ function charts(figures: Figures, names: FigureName[], otherwise: string): strin
 
 function rewardSection({ events }: RecordedRun, figures: Figures): Section {
   const tables = (['test', 'train'] as const).map(
-    (split) => `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}`,
+    (split) =>
+      `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}${scrolling(rewardChangeTable(events, split))}`,
   );
   const details = `${scrolling(beforeAfterTable(events))}
+${scrolling(changeTable(events))}${note(PAIRED_NOTE)}
 <details><summary>Statistics of every evaluation</summary>${tables.join('')}</details>`;
   const html = charts(figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
   return { id: 'reward', title: 'Reward', html };
