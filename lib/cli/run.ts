@@ -5,15 +5,19 @@ import { describeHeldOutChange, formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';
 import { createDisplay } from './render.js';
 
-/**
- * Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report.
- *
- * @param options.reward its name
- * @param options.source where a reward of a person's own comes from, for the command that goes on
- */
+/** What a run is shown with. */
+export interface Shown {
+  /** Its reward's name. */
+  reward: string;
+  /** Where a reward of a person's own comes from, for the command that goes on. */
+  source?: string;
+  signal: AbortSignal;
+}
+
+/** Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report. */
 export async function run(
   experiment: AsyncGenerator<RunEvent>,
-  { reward, source, signal }: { reward: string; source?: string; signal: AbortSignal },
+  { reward, source, signal }: Shown,
 ): Promise<void> {
   const display = createDisplay(process.stdout);
   const events: RunEvent[] = [];

@@ -15,12 +15,13 @@ import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlaceholder } from '../figure-html.js';
 import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
-import { formatDuration } from '../format.js';
+import { formatDuration, formatValue } from '../format.js';
 import { PAIRED_NOTE } from '../paired-change.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
 import { htmlTable, type Table } from '../table.js';
+import { note, scrolling } from './parts.js';
 import { workersHtml } from './workers-section.js';
 
 export interface ReportContent {
@@ -159,7 +160,7 @@ function parameterSection({ record }: RecordedRun): Section {
     columns: [{ title: 'parameter' }, { title: 'value' }, { title: 'meaning' }],
     rows: Object.entries(record.parameters).map(([name, value]) => [
       name,
-      showValue(value),
+      formatValue(value),
       parametersSchema.shape[name as keyof typeof parametersSchema.shape].description ?? '',
     ]),
   };
@@ -186,19 +187,4 @@ function parameterSection({ record }: RecordedRun): Section {
 <details><summary>Machine, versions and times</summary>
 ${machine}<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timings)}</div></div></details>`;
   return { id: 'parameters', title: 'Parameters', html };
-}
-
-function note(text: string): string {
-  return `<p class="note">${escapeHtml(text)}</p>`;
-}
-
-function scrolling(table: Table): string {
-  return `<div class="scroll">${htmlTable(table)}</div>`;
-}
-
-function showValue(value: string | number | boolean | null): string {
-  if (value === null) return 'none';
-  return typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3
-    ? value.toExponential()
-    : String(value);
 }
