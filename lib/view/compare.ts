@@ -22,7 +22,7 @@ export async function writeComparison(
 ): Promise<ComparedRun[]> {
   const runs = await readComparedRuns(directories);
   const prompts = await loadComparedPrompts(runs, options.allAudio ? NO_LIMIT : PAGE_BUDGET);
-  const command = `speech-dpo compare --all-audio ${directories.join(' ')}`;
+  const command = `speech-dpo compare --all-audio ${directories.join(' ')} --output ${path}`;
   await writeFileAtomic(path, await comparisonPage(runs, prompts, { path: resolve(path), command }));
   return runs;
 }

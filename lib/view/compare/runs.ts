@@ -51,6 +51,7 @@ export async function readComparedRuns(directories: readonly string[]): Promise<
 /** The parameters whose values are not the same in all runs. */
 export function differingParameters(runs: readonly Pick<RecordedRun, 'record'>[]): (keyof Parameters)[] {
   const [first, ...others] = runs.map(({ record }) => record.parameters);
+  if (first === undefined) return [];
   const names = Object.keys(first) as (keyof Parameters)[];
   return names.filter((name) => others.some((other) => !isDeepStrictEqual(other[name], first[name])));
 }
