@@ -83,7 +83,7 @@ function changeSentence(original: Evaluation, trained: Evaluation): string {
     ...(effectSize === undefined ? [] : [`effect size d_z ${effectSize.toFixed(2)}`]),
     `win rate ${(100 * winRate).toFixed(0)} %, ties counted half`,
   ];
-  return `\nMean reward of ${n} test prompts, this one less the start: ${change.toFixed(3)}; ${parts.join('; ')}.\n`;
+  return `\nMean reward of ${n} test prompt${n === 1 ? '' : 's'}, this one less the start: ${change.toFixed(3)}; ${parts.join('; ')}.\n`;
 }
 
 function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluation): string {

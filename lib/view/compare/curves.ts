@@ -108,7 +108,11 @@ function stepFigure(
     .map((run) => ({ run, timeline: stepTimeline(run.events) }))
     .filter(({ timeline }) => timeline.length > 0);
   const panels = metrics.map(({ metric, title, axisTitle }): Panel => {
-    const curves = trained.map(({ run, timeline }) => ({
+    // Not every loss has every metric.
+    const measured = trained.filter(({ timeline }) =>
+      timeline.some(({ train }) => train.some(({ metrics: values }) => values[metric] !== undefined)),
+    );
+    const curves = measured.map(({ run, timeline }) => ({
       run,
       ...smoothedTrainLine(timeline, metric),
       behind: trainLine(timeline, metric),
