@@ -105,7 +105,7 @@ function promptsHtml(blocks: readonly TitledClip[][]): Html {
     text: blocks
       .map(
         (block) =>
-          `${block[0].clip.example.instruction}: ${block.map(({ clip }) => clip.example.file).join(', ')}`,
+          `${block[0].clip.example.instruction}: ${block.map(({ clip, title, folder }) => (title ? join(folder, clip.example.file) : clip.example.file)).join(', ')}`,
       )
       .join('\n'),
   };
