@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `speech-dpo even-token | length | mos | resume DIR | report DIR | verify DIR | score FILES | edit`; `speech-dpo --help` lists all options. */
+/** The command line: `speech-dpo even-token | length | mos | resume DIR | report DIR | compare DIRS | verify DIR | score FILES | edit`; `speech-dpo --help` lists all options. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { main } from './cli/main.js';
 import { leaveTerminalAtExit, watchStandardStreams } from './cli/standard-streams.js';

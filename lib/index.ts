@@ -40,6 +40,9 @@ export { recordRun } from './run/record.js';
 export { ORIGINAL, type FleetStatus, type RunEvent, type Split, type WorkerStatus } from './run/events.js';
 export { packPairs, readDataFile, type PreferenceRow } from './run/data-file.js';
 export { readRun, type RecordedRun, type RunRecord } from './run/run-files.js';
+export { bootstrapMean, pairedBootstrap, type Interval } from './run/bootstrap.js';
+export { comparePairs, type PairedComparison } from './run/paired-comparison.js';
+export { studentInterval } from './run/student-t.js';
 export { summarize, type Statistics } from './run/statistics.js';
 export { iterate } from './experiment/iterate.js';
 export type { Run } from './experiment/run.js';
@@ -50,6 +53,7 @@ export type { GivenWorkers } from './farm/option.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
 export { writeTensorBoard } from './tensorboard/tensorboard.js';
 export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
+export { runSeeds, type SeedRun } from './jobs/run-seeds.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';
 export {
   checkpointParameters,

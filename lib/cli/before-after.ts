@@ -1,8 +1,8 @@
-import type { Interval } from '../run/bootstrap.js';
 import type { RunEvent } from '../run/events.js';
+import { comparePairs } from '../run/paired-comparison.js';
 import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
-import { formatChange, formatNumber } from '../view/format.js';
+import { formatNumber } from '../view/format.js';
 import {
   changeOfMeans,
   formatFigure,
@@ -10,6 +10,7 @@ import {
   guardChanges,
   type GuardChange,
 } from '../view/guard-table.js';
+import { describePaired, formatWithInterval } from '../view/paired-change.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
 import { textTable } from '../view/table.js';
 
@@ -38,10 +39,9 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string): 
     'mean reward',
     formatNumber(before.statistics.mean),
     formatNumber(after.statistics.mean),
-    formatInterval(
+    formatWithInterval(
       after.statistics.mean - before.statistics.mean,
       changeOfMeans(before.promptMeans, after.promptMeans),
-      formatChange,
     ),
   ];
   return textTable({
@@ -64,17 +64,17 @@ function formatGuard({ figure, before, after, interval }: GuardChange): string[]
     meaningOf(figure).label,
     formatFigure(figure, before),
     formatFigure(figure, after),
-    formatInterval(after - before, interval, (change) => formatFigureChange(figure, change)),
+    formatWithInterval(after - before, interval, (change) => formatFigureChange(figure, change)),
   ];
 }
 
-/** "+0.42 (+0.21 to +0.60)". */
-function formatInterval(
-  change: number,
-  interval: Interval | undefined,
-  format: (change: number) => string,
-): string {
-  return interval
-    ? `${format(change)} (${format(interval.low)} to ${format(interval.high)})`
-    : format(change);
+/** Sample size, win rate and effect size of the change in held-out reward, as a sentence; empty where there is nothing to compare yet. */
+export function describeHeldOutChange(events: readonly RunEvent[]): string {
+  const { before, after } = beforeAndAfter(events, 'test');
+  const comparison = before && after && comparePairs(before.promptMeans, after.promptMeans);
+  if (!comparison) return '';
+  const intervals = comparison.interval
+    ? 'Intervals are of a paired bootstrap over prompts.'
+    : 'There are too few prompts for an interval.';
+  return `Held-out reward of ${describePaired(comparison)}. ${intervals}`;
 }

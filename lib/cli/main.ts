@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { relative } from 'node:path';
 import { Command } from 'commander';
+import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
@@ -9,19 +10,21 @@ import { endedBy } from './interrupt.js';
 import { logpsCommand } from './logps.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
-import { run } from './run.js';
+import { run, type Shown } from './run.js';
 import { scoreRecordings } from './score.js';
 import { tensorboardCommand } from './tensorboard.js';
+import { runEachSeed, seedsOption } from './seeds.js';
 import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
-import { runExperiment } from '../jobs/experiment.js';
+import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
 import type { RewardName } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
+import type { Parameters } from '../run/parameters.js';
 import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
@@ -38,7 +41,8 @@ const EXPERIMENTS: Record<RewardName, string> = {
 
 const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
 
-type OwnRunOptions = DeviceOptions & GivenWorkers & { reward: string; output: string };
+type ExperimentOptions = DeviceOptions & GivenWorkers & { output: string; seeds?: number[] };
+type OwnRunOptions = ExperimentOptions & { reward: string };
 
 /**
  * Runs one command line.
@@ -87,16 +91,19 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
         'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made',
         '.',
       )
-      .action(
-        async (options: Record<string, unknown> & DeviceOptions & GivenWorkers & { output: string }) => {
-          const parameters = parametersFromOptions(reward, options);
-          await using chosen = await openChosen(options, signal);
-          const where = { ...chosen, ...givenWorkers(options) };
-          const given = { ...where, root: options.output, signal, onNotice: sayOnStderr };
-          await run(runExperiment(parameters, given), { reward, signal });
-        },
-      );
-    for (const option of [...parameterOptions(reward), ...deviceOptions(), ...workersOptions()])
+      .action(async (options: Record<string, unknown> & ExperimentOptions) => {
+        const parameters = parametersFromOptions(reward, options);
+        await using chosen = await openChosen(options, signal);
+        const where = { ...chosen, ...givenWorkers(options) };
+        const given = { ...where, root: options.output, signal, onNotice: sayOnStderr };
+        await runOneOrMore(parameters, options.seeds, given, { reward, signal });
+      });
+    for (const option of [
+      ...parameterOptions(reward),
+      seedsOption(),
+      ...deviceOptions(),
+      ...workersOptions(),
+    ])
       command.addOption(option);
   }
 
@@ -109,17 +116,11 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
       const reward = await endedBy(signal, loadReward(source));
       const parameters = parametersFromOptions(reward.name, { ...options });
       await using chosen = await openChosen(options, signal);
-      const experiment = runExperiment(parameters, {
-        ...chosen,
-        ...givenWorkers(options),
-        root: options.output,
-        reward,
-        signal,
-        onNotice: sayOnStderr,
-      });
-      await run(experiment, { reward: reward.name, source, signal });
+      const where = { ...chosen, ...givenWorkers(options) };
+      const given = { ...where, root: options.output, reward, signal, onNotice: sayOnStderr };
+      await runOneOrMore(parameters, options.seeds, given, { reward: reward.name, source, signal });
     });
-  for (const option of [...parameterOptions('own'), ...deviceOptions(), ...workersOptions()])
+  for (const option of [...parameterOptions('own'), seedsOption(), ...deviceOptions(), ...workersOptions()])
     own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
@@ -132,6 +133,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     prepareCommand,
     workerCommand,
     workersCommand,
+    compareCommand,
   ].map((make) => make(signal));
   for (const command of [...elsewhere, doctor]) program.addCommand(command.copyInheritedSettings(program));
 
@@ -229,6 +231,16 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
   // A long list, but one place to find every parameter.
   program.addHelpText('after', () => `\nParameters of even-token:\n${parametersHelp(program)}`);
   return program;
+}
+
+async function runOneOrMore(
+  parameters: Parameters,
+  seeds: readonly number[] | undefined,
+  options: RunOptions & OwnParts,
+  shown: Shown,
+): Promise<void> {
+  if (seeds) await runEachSeed(parameters, seeds, options, shown);
+  else await run(runExperiment(parameters, options), shown);
 }
 
 function parametersHelp(program: Command): string {

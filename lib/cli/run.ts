@@ -1,19 +1,23 @@
 import { relative } from 'node:path';
 import { isPassing, type RunEvent } from '../run/events.js';
 import { writeReport } from '../view/report.js';
-import { formatBeforeAfter } from './before-after.js';
+import { describeHeldOutChange, formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';
 import { createDisplay } from './render.js';
 
-/**
- * Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report.
- *
- * @param options.reward its name
- * @param options.source where a reward of a person's own comes from, for the command that goes on
- */
+/** What a run is shown with. */
+export interface Shown {
+  /** Its reward's name. */
+  reward: string;
+  /** Where a reward of a person's own comes from, for the command that goes on. */
+  source?: string;
+  signal: AbortSignal;
+}
+
+/** Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report. */
 export async function run(
   experiment: AsyncGenerator<RunEvent>,
-  { reward, source, signal }: { reward: string; source?: string; signal: AbortSignal },
+  { reward, source, signal }: Shown,
 ): Promise<void> {
   const display = createDisplay(process.stdout);
   const events: RunEvent[] = [];
@@ -35,7 +39,7 @@ export async function run(
   } finally {
     display.stop();
   }
-  process.stdout.write(`\n${formatBeforeAfter(events, reward)}\n\n`);
+  process.stdout.write(`\n${formatBeforeAfter(events, reward)}\n\n${describeHeldOutChange(events)}\n\n`);
   const report = await writeReport(started!.outputDirectory);
   process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
 }

@@ -3,6 +3,8 @@ import type { Evaluation } from './evaluate.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { readVersions } from '../run/versions.js';
 import type { Run } from './run.js';
+import { comparePairs } from '../run/paired-comparison.js';
+import { meanOrNull } from './guard-summary.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
 
@@ -51,7 +53,7 @@ ${rewardRow('at the start', 'train', original)}
 ${rewardRow('at the start', 'test', original)}
 ${rewardRow('this one', 'train', trained)}
 ${rewardRow('this one', 'test', trained)}
-
+${changeSentence(original, trained)}
 A reward can be gained in ways it does not see: listen to samples.
 
 ## Parameters
@@ -64,6 +66,24 @@ ${Object.entries(parameters)
 
 Versions: ${versions.join(', ')}. Trained on ${markdown(run.device.description)}.${run.farm ? ' Workers sampled and scored: run.json names them.' : ''}
 `;
+}
+
+/** How the reward of held-out prompts changed, paired by prompt. */
+function changeSentence(original: Evaluation, trained: Evaluation): string {
+  const promptMeans = ({ test }: Evaluation) => test.map((samples) => meanOrNull(tally([samples]).rewards));
+  const comparison = comparePairs(promptMeans(original), promptMeans(trained));
+  if (!comparison) return '';
+  const { n, change, interval, effectSize, winRate } = comparison;
+  const parts = [
+    ...(interval
+      ? [
+          `95 % interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)} (paired bootstrap over prompts)`,
+        ]
+      : []),
+    ...(effectSize === undefined ? [] : [`effect size d_z ${effectSize.toFixed(2)}`]),
+    `win rate ${(100 * winRate).toFixed(0)} %, ties counted half`,
+  ];
+  return `\nMean reward of ${n} test prompt${n === 1 ? '' : 's'}, this one less the start: ${change.toFixed(3)}; ${parts.join('; ')}.\n`;
 }
 
 function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluation): string {

@@ -11,6 +11,8 @@ import {
   type Clip,
   type ClipOrProblem,
 } from '../view/clips.js';
+import type { ComparedRun } from '../view/compare/runs.js';
+import { loadComparedPrompts } from '../view/compare/sound.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
 import { formatNumber } from '../view/format.js';
 import { NO_LIMIT, planSounds, type SoundBudget, type SoundForm } from '../view/sound-budget.js';
@@ -61,24 +63,64 @@ export async function listen(outputDirectory: string, choice: ClipChoice): Promi
     throw new Error(
       `${outputDirectory} has no such clips: raise audioPrompts, or wait for the run to write them`,
     );
-  const blocks = clipsByPrompt(clips, split);
-  const forms = clips.map((clip) => ('form' in clip ? clip.form : undefined));
-  const folder = join(...resolve(outputDirectory).split(sep).slice(-2));
+  const folder = shortFolder(outputDirectory);
+  return promptsHtml(clipsByPrompt(clips, split).map((block) => block.map((clip) => ({ clip, folder }))));
+}
+
+/**
+ * Players of the same held-out prompts by several runs, side by side: what {@link listen} shows of one run.
+ *
+ * @param prompts how many, from the first one on
+ * @throws Error when the runs have no clips of the same prompts
+ */
+export async function listenToRuns(
+  runs: readonly ComparedRun[],
+  { prompts, embed }: { prompts?: number } & Embedding = {},
+): Promise<Html> {
+  const compared = await loadComparedPrompts(runs, embed === 'all' ? NO_LIMIT : BUDGET, prompts);
+  if (compared.length === 0)
+    throw new Error('these runs have no clips of the same held-out prompts: raise audioPrompts');
+  return promptsHtml(
+    compared.map(({ clips }) =>
+      clips.map(({ clip, title, outputDirectory }) => ({
+        clip,
+        title,
+        folder: shortFolder(outputDirectory),
+      })),
+    ),
+  );
+}
+
+interface TitledClip {
+  clip: ClipOrProblem;
+  /** Default: the clip's role. */
+  title?: string;
+  folder: string;
+}
+
+function promptsHtml(blocks: readonly TitledClip[][]): Html {
+  const forms = blocks.flat().map(({ clip }) => ('form' in clip ? clip.form : undefined));
   return {
-    html: `<div ${NO_TEX}>${noteHtml(forms)}${blocks.map((block) => promptHtml(block, folder)).join('')}</div>`,
+    html: `<div ${NO_TEX}>${noteHtml(forms)}${blocks.map(promptHtml).join('')}</div>`,
     text: blocks
       .map(
-        (block) => `${block[0].example.instruction}: ${block.map(({ example }) => example.file).join(', ')}`,
+        (block) =>
+          `${block[0].clip.example.instruction}: ${block.map(({ clip, title, folder }) => (title ? join(folder, clip.example.file) : clip.example.file)).join(', ')}`,
       )
       .join('\n'),
   };
 }
 
-function promptHtml(clips: readonly ClipOrProblem[], folder: string): string {
-  const longest = longestSeconds(clips);
-  const { prompt, instruction } = clips[0].example;
+function promptHtml(clips: readonly TitledClip[]): string {
+  const longest = longestSeconds(clips.map(({ clip }) => clip));
+  const { prompt, instruction } = clips[0].clip.example;
   const heading = `<div style="margin:10px 0 4px 0">Prompt ${prompt}: <b>${escapeHtml(instruction)}</b></div>`;
-  return `<div>${heading}${clips.map((clip) => clipHtml(clip, longest, folder)).join('')}</div>`;
+  return `<div>${heading}${clips.map(({ clip, title, folder }) => clipHtml(clip, longest, folder, title)).join('')}</div>`;
+}
+
+/** "output/0601-1200". */
+function shortFolder(outputDirectory: string): string {
+  return join(...resolve(outputDirectory).split(sep).slice(-2));
 }
 
 const CARD_WIDTH = 212;
@@ -126,10 +168,10 @@ export function players(recordings: readonly NamedRecording[], { embed }: Embedd
   };
 }
 
-function clipHtml(clip: ClipOrProblem, longest: number, folder: string): string {
+function clipHtml(clip: ClipOrProblem, longest: number, folder: string, title?: string): string {
   const { role, iteration, reward } = clip.example;
   const heading = [
-    `<b>${ROLE_NAMES[role]}</b>`,
+    `<b>${escapeHtml(title ?? ROLE_NAMES[role])}</b>`,
     ...(iteration === undefined ? [] : [`iteration ${iteration}`]),
     ...(reward === undefined ? [] : [`reward ${formatNumber(reward)}`]),
   ];

@@ -43,18 +43,35 @@ export async function loadClips(
 ): Promise<ClipOrProblem[]> {
   const { examples } = await readAudioIndex(outputDirectory);
   const groups = groupByPrompt(examples.filter(wanted));
+  const placed = groups.map((group) => group.map((example) => ({ outputDirectory, example })));
+  return (await loadClipGroups(placed, budget)).flat();
+}
+
+/**
+ * Clips of any runs, in groups that one compares.
+ *
+ * @param budget for the sound of all of them; a group's clips are inside as a whole or not at all, the first groups first
+ */
+export async function loadClipGroups(
+  groups: readonly (readonly { outputDirectory: string; example: AudioExample }[])[],
+  budget: SoundBudget,
+): Promise<ClipOrProblem[][]> {
   const located = await Promise.all(
-    groups.map((group) => Promise.all(group.map((example) => locateClip(outputDirectory, example)))),
+    groups.map((group) =>
+      Promise.all(group.map(({ outputDirectory, example }) => locateClip(outputDirectory, example))),
+    ),
   );
   const forms = planSounds(
     located.map((group) => group.reduce((total, clip) => total + ('bytes' in clip ? clip.bytes : 0), 0)),
     budget,
   );
-  const clips: ClipOrProblem[] = [];
+  const loaded: ClipOrProblem[][] = [];
   for (const [i, group] of located.entries()) {
+    const clips: ClipOrProblem[] = [];
     for (const clip of group) clips.push('path' in clip ? await makeClip(clip, forms[i]) : clip);
+    loaded.push(clips);
   }
-  return clips;
+  return loaded;
 }
 
 /** The examples of each prompt, in the prompts' order; held-out prompts, which tell what was learned, first. */

@@ -21,6 +21,9 @@ export const COLORS = {
   axis: '#c3c9d0',
 } as const;
 
+/** Of runs side by side, from the same palette. */
+export const RUN_COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#4d4d4d'];
+
 const FONT_FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 /** `#rrggbb` made see-through: `opacity` from 0 to 1. */

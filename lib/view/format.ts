@@ -30,3 +30,13 @@ export function formatDuration(seconds: number): string {
   const minutes = Math.round(seconds / 60);
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
+
+/** A parameter's value as people read it. */
+export function formatValue(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  return typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3
+    ? value.toExponential()
+    : typeof value === 'object'
+      ? JSON.stringify(value)
+      : String(value);
+}

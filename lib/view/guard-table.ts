@@ -1,6 +1,7 @@
-import { pairedBootstrap, type Interval } from '../run/bootstrap.js';
+import type { Interval } from '../run/bootstrap.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import type { GuardSummary } from '../run/events.js';
+import { comparePairs } from '../run/paired-comparison.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { formatChange, formatNumber } from './format.js';
 import { eventsOf, policyName } from './run-events.js';
@@ -69,21 +70,10 @@ export function guardChanges(events: readonly RunEvent[]): GuardChange[] {
   });
 }
 
-/** Resamples of fewer prompts are too alike for an interval to mean much. */
-const FEWEST_PROMPTS = 5;
-
 /** The paired bootstrap over prompts that have both means; undefined for fewer than 5 of them. */
 export function changeOfMeans(
   before: GuardSummary['promptMeans'],
   after: GuardSummary['promptMeans'],
 ): Interval | undefined {
-  const pairs = before.flatMap((mean, prompt) => {
-    const then = after[prompt];
-    return mean === null || then === null ? [] : [[mean, then]];
-  });
-  if (pairs.length < FEWEST_PROMPTS) return undefined;
-  return pairedBootstrap(
-    pairs.map(([mean]) => mean),
-    pairs.map(([, then]) => then),
-  );
+  return comparePairs(before, after)?.interval;
 }

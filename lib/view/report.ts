@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { labelOf, readRun, type RecordedRun } from '../run/run-files.js';
+import { labelOf } from '../run/run-files.js';
+import { openRecordedRun } from './recorded-run.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
-import { NO_LIMIT, type SoundBudget } from './sound-budget.js';
-
-/** 13 minutes at 16 kHz as they are, 26 in 8 bits: browsers open such a page at once. */
-const BUDGET: SoundBudget = { asTheyAre: 24 * 2 ** 20, compressed: 24 * 2 ** 20 };
+import { NO_LIMIT, PAGE_BUDGET } from './sound-budget.js';
 
 /**
  * Writes a run's report.html into its output directory: summary, charts, players with spectrograms and parameters in
@@ -18,9 +16,9 @@ const BUDGET: SoundBudget = { asTheyAre: 24 * 2 ** 20, compressed: 24 * 2 ** 20 
  * @throws Error in one sentence when the folder is no run's or the report cannot be written
  */
 export async function writeReport(directory: string, options: { allAudio?: boolean } = {}): Promise<string> {
-  const run = await openRun(directory);
+  const run = await openRecordedRun(directory);
   const { outputDirectory } = run.directories;
-  const audio = await audioSections(outputDirectory, options.allAudio ? NO_LIMIT : BUDGET).catch(
+  const audio = await audioSections(outputDirectory, options.allAudio ? NO_LIMIT : PAGE_BUDGET).catch(
     (error: Error) => ({
       problem: `There is no audio to listen to: ${error.message}`,
     }),
@@ -28,15 +26,4 @@ export async function writeReport(directory: string, options: { allAudio?: boole
   const path = join(outputDirectory, 'report.html');
   await writeFileAtomic(path, await reportPage({ run, rewardLabel: labelOf(run.record), audio }));
   return path;
-}
-
-async function openRun(directory: string): Promise<RecordedRun> {
-  try {
-    return await readRun(directory);
-  } catch (error) {
-    const reason = (error as Error).message;
-    throw new Error(`${directory} is not the folder of a run (output/NAME or model_output/NAME): ${reason}`, {
-      cause: error,
-    });
-  }
 }

@@ -11,9 +11,14 @@ import { evenTokenReward } from '../../lib/reward/even-token.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-/** Of one prompt with two samples in each split. */
-function evaluation(reward: number): Evaluation {
-  const samples = [reward - 1, reward + 1].map((value) => ({
+/** Of so many prompts with two samples in each split, a tenth more reward for each prompt after the first. */
+function evaluation(reward: number, prompts = 1): Evaluation {
+  const scored = Array.from({ length: prompts }, (_, prompt) => twoSamples(reward * (1 + prompt / 10)));
+  return { train: scored, test: scored };
+}
+
+function twoSamples(reward: number): Evaluation['test'][number] {
+  return [reward - 1, reward + 1].map((value) => ({
     codes: [1],
     reward: value,
     rank: value,
@@ -21,11 +26,10 @@ function evaluation(reward: number): Evaluation {
     details: {},
     figures: {},
   }));
-  return { train: [samples], test: [samples] };
 }
 
 /** The iterations whose checkpoints are left after evaluations with these held-out rewards, and the run's folder. */
-async function keep(parameters: object, rewards: readonly number[]) {
+async function keep(parameters: object, rewards: readonly number[], prompts = 1) {
   const modelDirectory = temporaryFolder();
   const run = {
     device,
@@ -34,10 +38,10 @@ async function keep(parameters: object, rewards: readonly number[]) {
     policy: randomPolicy() as Policy,
     reward: evenTokenReward,
   } as Partial<Run> as Run;
-  const keeper = createCheckpointKeeper(run, evaluation(2));
+  const keeper = createCheckpointKeeper(run, evaluation(2, prompts));
   for (const [iteration, reward] of rewards.entries()) {
     mkdirSync(join(modelDirectory, `iter_${iteration}`, 'dpo_model'), { recursive: true });
-    await keeper.add(iteration, evaluation(reward));
+    await keeper.add(iteration, evaluation(reward, prompts));
     expect(existsSync(join(modelDirectory, `iter_${iteration}`))).toBe(true);
   }
   await keeper.finish();
@@ -60,8 +64,8 @@ describe('keepCheckpoints', () => {
 });
 
 describe('the model card', () => {
-  const cardOf = async (parameters: object) => {
-    const { modelDirectory } = await keep(parameters, [3]);
+  const cardOf = async (parameters: object, prompts?: number) => {
+    const { modelDirectory } = await keep(parameters, [3], prompts);
     return readFileSync(join(modelDirectory, 'iter_0', 'dpo_model', 'README.md'), 'utf8');
   };
 
@@ -74,6 +78,16 @@ describe('the model card', () => {
     expect(card).toContain('| instruction | "a \\| b" |');
     expect(card).toContain('| seed | 42 |');
     expect(card).toMatch(/Versions: speech-dpo \d/);
+  });
+
+  it('tells how held-out prompts changed: n, interval where there are enough, effect size, win rate', async () => {
+    expect(await cardOf({})).toContain(
+      'Mean reward of 1 test prompt, this one less the start: 1.000; win rate 100 %, ties counted half.',
+    );
+    // By 1, 1.1, ..., 1.5: mean 1.25, standard deviation √.035.
+    expect(await cardOf({}, 6)).toMatch(
+      /Mean reward of 6 test prompts, this one less the start: 1\.250; 95 % interval 1\.1\d\d to 1\.3\d\d \(paired bootstrap over prompts\); effect size d_z 6\.68; win rate 100 %/,
+    );
   });
 
   it('names no base model that is not on a hub', async () => {

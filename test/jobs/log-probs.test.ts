@@ -52,7 +52,7 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
   const { means, completions } = await logProbabilities({ pairs, policy, device });
   expect(completions.length).toBeGreaterThanOrEqual(4);
   for (const name of ['logps/chosen', 'logps/rejected'] as const)
-    expect(Math.abs(means![name] - steps[0].metrics[name]), name).toBeLessThan(NOISE);
+    expect(Math.abs(means![name] - steps[0].metrics[name]!), name).toBeLessThan(NOISE);
   for (const { sum, mean, perLabel, tokens, labels } of completions) {
     expect([perLabel.length, tokens.length]).toEqual([labels, labels]);
     expect(Math.abs(perLabel.reduce((total, each) => total + each, 0) - sum)).toBeLessThan(NOISE);

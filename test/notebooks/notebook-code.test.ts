@@ -1,10 +1,17 @@
 import { expect, it } from 'vitest';
 import { checkTypes, notebookCells } from './notebook-code.js';
 
-const NAMES = ['dpo_even_token', 'dpo_length', 'dpo_mos', 'quick_train_eval', 'test_audio_metrics'];
+const NAMES = [
+  'compare_runs',
+  'dpo_even_token',
+  'dpo_length',
+  'dpo_mos',
+  'quick_train_eval',
+  'test_audio_metrics',
+];
 const notebooks = notebookCells();
 
-it('there are five notebooks, of few lines a cell', () => {
+it('there are six notebooks, of few lines a cell', () => {
   expect([...notebooks.keys()].sort()).toEqual(NAMES.map((name) => `${name}.ipynb`));
   for (const [name, cells] of notebooks) {
     for (const cell of cells) expect(cell.split('\n').length, `${name}: ${cell}`).toBeLessThanOrEqual(17);

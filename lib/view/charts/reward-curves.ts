@@ -114,7 +114,7 @@ function splitTraces(evaluations: Evaluation[], xaxis: 'x' | 'x2', yaxis: 'y' | 
 }
 
 /** At most a dozen labels, the original policy's always among them. */
-function iterationTicks(iterations: number[]): {
+export function iterationTicks(iterations: number[]): {
   tickvals: number[];
   ticktext: string[];
   range: [number, number];

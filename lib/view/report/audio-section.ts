@@ -21,9 +21,18 @@ export interface AudioSections {
 export async function audioSections(outputDirectory: string, budget: SoundBudget): Promise<AudioSections> {
   const clips = await loadClips(outputDirectory, budget);
   const blocksOf = (split: AudioExample['split']) => clipsByPrompt(clips, split).map(promptBlock).join('\n');
-  const forms = new Set(clips.map((clip) => ('form' in clip ? clip.form : undefined)));
   const command = `speech-dpo report --all-audio output/${basename(outputDirectory)}`;
-  const notes = [
+  return { comparison: blocksOf('test'), pairs: blocksOf('train'), notes: soundNotes(clips, command) };
+}
+
+/**
+ * What a listener has to know of how clips are in a page.
+ *
+ * @param command puts all of them in as they are
+ */
+export function soundNotes(clips: readonly ClipOrProblem[], command: string): string[] {
+  const forms = new Set(clips.map((clip) => ('form' in clip ? clip.form : undefined)));
+  return [
     ...(forms.has('mu-law')
       ? [`The sound is coded in 8 bits here, with a faint hiss of its own; "${command}" puts it in as it is.`]
       : []),
@@ -34,27 +43,48 @@ export async function audioSections(outputDirectory: string, budget: SoundBudget
         ]
       : []),
   ];
-  return { comparison: blocksOf('test'), pairs: blocksOf('train'), notes };
 }
 
 /** One prompt: its instruction and all its clips, their spectrograms on one time scale. */
 function promptBlock(clips: ClipOrProblem[]): string {
   const longest = longestSeconds(clips);
   const { prompt, instruction } = clips[0].example;
-  return `<section class="prompt"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
-<div class="clips">${clips.map((clip) => clipCard(clip, longest)).join('\n')}</div></section>`;
+  return promptSection(
+    prompt,
+    instruction,
+    clips.map((clip) => {
+      const { role, iteration, file } = clip.example;
+      const title = `<b class="${role}">${ROLE_NAMES[role]}</b>${iteration === undefined ? '' : ` iteration ${iteration}`}`;
+      return clipCard(clip, { title, longest, file });
+    }),
+  );
 }
 
-function clipCard(clip: ClipOrProblem, longest: number): string {
-  const { role, iteration, reward } = clip.example;
-  const title = `<b class="${role}">${ROLE_NAMES[role]}</b>${iteration === undefined ? '' : ` iteration ${iteration}`}`;
+/** The cards of a prompt under its instruction. */
+export function promptSection(prompt: number, instruction: string, cards: readonly string[]): string {
+  return `<section class="prompt"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
+<div class="clips">${cards.join('\n')}</div></section>`;
+}
+
+/**
+ * A clip's player and spectrogram.
+ *
+ * @param place.title HTML
+ * @param place.longest seconds that the width of a card stands for
+ * @param place.file where the clip's file is, from the page's folder
+ */
+export function clipCard(
+  clip: ClipOrProblem,
+  { title, longest, file }: { title: string; longest: number; file: string },
+): string {
+  const { reward } = clip.example;
   const score = reward === undefined ? '' : `<span>reward ${formatNumber(reward)}</span>`;
   const head = `<header><span>${title}</span>${score}</header>`;
   if ('problem' in clip)
     return `<article>${head}<p class="problem">${escapeHtml(clip.problem)}</p></article>`;
   const share = ((100 * clip.durationSeconds) / longest).toFixed(1);
   const seconds = `${clip.durationSeconds.toFixed(2)} s`;
-  return `<article>${head}<div class="spectrogram"><img style="width:${share}%" src="${clip.spectrogram}" alt="spectrogram, ${seconds}"><span>${seconds}</span></div>${clip.player ?? linked(clip.example.file)}</article>`;
+  return `<article>${head}<div class="spectrogram"><img style="width:${share}%" src="${clip.spectrogram}" alt="spectrogram, ${seconds}"><span>${seconds}</span></div>${clip.player ?? linked(file)}</article>`;
 }
 
 function linked(file: string): string {

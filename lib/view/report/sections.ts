@@ -9,16 +9,19 @@ import {
   rewardDistribution,
   trainingCurves,
 } from '../charts.js';
+import { changeTable, rewardChangeTable } from '../change-table.js';
 import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlaceholder } from '../figure-html.js';
 import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
-import { formatDuration } from '../format.js';
+import { formatDuration, formatValue } from '../format.js';
+import { PAIRED_NOTE } from '../paired-change.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
 import { htmlTable, type Table } from '../table.js';
+import { note, scrolling } from './parts.js';
 import { workersHtml } from './workers-section.js';
 
 export interface ReportContent {
@@ -97,9 +100,11 @@ function charts(figures: Figures, names: FigureName[], otherwise: string): strin
 
 function rewardSection({ events }: RecordedRun, figures: Figures): Section {
   const tables = (['test', 'train'] as const).map(
-    (split) => `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}`,
+    (split) =>
+      `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}${scrolling(rewardChangeTable(events, split))}`,
   );
   const details = `${scrolling(beforeAfterTable(events))}
+${scrolling(changeTable(events))}${note(PAIRED_NOTE)}
 <details><summary>Statistics of every evaluation</summary>${tables.join('')}</details>`;
   const html = charts(figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
   return { id: 'reward', title: 'Reward', html };
@@ -155,7 +160,7 @@ function parameterSection({ record }: RecordedRun): Section {
     columns: [{ title: 'parameter' }, { title: 'value' }, { title: 'meaning' }],
     rows: Object.entries(record.parameters).map(([name, value]) => [
       name,
-      showValue(value),
+      formatValue(value),
       parametersSchema.shape[name as keyof typeof parametersSchema.shape].description ?? '',
     ]),
   };
@@ -182,19 +187,4 @@ function parameterSection({ record }: RecordedRun): Section {
 <details><summary>Machine, versions and times</summary>
 ${machine}<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timings)}</div></div></details>`;
   return { id: 'parameters', title: 'Parameters', html };
-}
-
-function note(text: string): string {
-  return `<p class="note">${escapeHtml(text)}</p>`;
-}
-
-function scrolling(table: Table): string {
-  return `<div class="scroll">${htmlTable(table)}</div>`;
-}
-
-function showValue(value: string | number | boolean | null): string {
-  if (value === null) return 'none';
-  return typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3
-    ? value.toExponential()
-    : String(value);
 }

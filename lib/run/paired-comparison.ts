@@ -1,0 +1,61 @@
+import { pairedBootstrap, type Interval } from './bootstrap.js';
+
+/** What a paired comparison says: how the second of two values, of the same prompt, differs from the first. */
+export interface PairedComparison {
+  /** Prompts that have both values: the sample size of everything below. */
+  n: number;
+  /** Mean of the differences, second less first. */
+  change: number;
+  /** 95 % interval of the mean difference over prompts; absent for fewer than 5 of them, whose resamples are too alike. */
+  interval?: Interval;
+  /**
+   * Cohen's d of paired samples, d_z: the mean difference over the differences' standard deviation (n − 1). Absent where all differences are
+   * equal.
+   */
+  effectSize?: number;
+  /** Share of prompts whose second value is better, and half of those whose values are equal. */
+  winRate: number;
+}
+
+/** Resamples of fewer prompts are too alike for an interval to mean much. */
+const FEWEST_PROMPTS = 5;
+
+/**
+ * Compares two lists of values of the same prompts in the same order: mean difference with the interval of a paired bootstrap over prompts,
+ * effect size (J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988, section 2.3.5; named d_z by D. Lakens, "Calculating
+ * and reporting effect sizes", 2013) and win rate with ties.
+ *
+ * @param first,second null where a prompt has no value; such a prompt is left out. Where one list is longer, what the other lacks is left out.
+ * @param better which values win
+ * @returns undefined when no prompt has both values
+ */
+export function comparePairs(
+  first: readonly (number | null)[],
+  second: readonly (number | null)[],
+  better: 'higher' | 'lower' = 'higher',
+): PairedComparison | undefined {
+  const pairs = first.flatMap((value, prompt): [number, number][] => {
+    const other = second[prompt] ?? null;
+    return value === null || other === null ? [] : [[value, other]];
+  });
+  const n = pairs.length;
+  if (n === 0) return undefined;
+  const differences = pairs.map(([a, b]) => b - a);
+  const change = differences.reduce((total, difference) => total + difference, 0) / n;
+  const squares = differences.reduce((total, difference) => total + (difference - change) ** 2, 0);
+  const isVaried = differences.some((difference) => difference !== differences[0]);
+  const sign = better === 'higher' ? 1 : -1;
+  const points = differences.map((difference) => (1 + Math.sign(sign * difference)) / 2);
+  return {
+    n,
+    change,
+    ...(n >= FEWEST_PROMPTS && {
+      interval: pairedBootstrap(
+        pairs.map(([a]) => a),
+        pairs.map(([, b]) => b),
+      ),
+    }),
+    ...(isVaried && { effectSize: change / Math.sqrt(squares / (n - 1)) }),
+    winRate: points.reduce((total, point) => total + point, 0) / n,
+  };
+}

@@ -1,0 +1,264 @@
+/** Curves of several runs over one axis. Runs that differ in their seed alone have one colour where there are other runs beside them. */
+import type { Data, Layout } from 'plotly.js-dist';
+import { bootstrapMean } from '../../run/bootstrap.js';
+import { ORIGINAL } from '../../run/events.js';
+import { meaningOf } from '../../reward/guard.js';
+import type { DpoMetrics } from '../../dpo/metrics.js';
+import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
+import { iterationTicks } from '../charts/reward-curves.js';
+import { escapeChartText } from '../escape.js';
+import {
+  NOT_EVALUATED,
+  NOT_TRAINED,
+  RUN_COLORS,
+  axis,
+  baseLayout,
+  emptyFigure,
+  panelTitle,
+  translucent,
+  type Figure,
+} from '../figure.js';
+import { guardsOf } from '../guard-table.js';
+import { eventsOf, evaluationsOf } from '../run-events.js';
+import type { ComparedRun } from './runs.js';
+import { groupBySeed } from './seeds.js';
+
+interface Panel {
+  title: string;
+  xAxis: NonNullable<Layout['xaxis']>;
+  yAxis: NonNullable<Layout['yaxis']>;
+  curves: (Curve & { run: ComparedRun })[];
+}
+
+interface Curve {
+  x: (number | null)[];
+  y: (number | null)[];
+  /** The band around it. */
+  low?: number[];
+  high?: number[];
+  /** What it smooths, drawn faintly. */
+  behind?: { x: (number | null)[]; y: (number | null)[] };
+}
+
+/** Mean held-out reward after every iteration with its 95 % interval over prompts; a panel for each kind of reward. */
+export function comparedRewards(runs: readonly ComparedRun[]): Figure {
+  const evaluated = runs.filter(({ events }) => evaluationsOf(events, 'test').length > 0);
+  const labels = [...new Set(evaluated.map(({ rewardLabel }) => rewardLabel))];
+  const panels = labels.map((rewardLabel): Panel => {
+    const own = evaluated.filter((run) => run.rewardLabel === rewardLabel);
+    const curves = own.map((run) => {
+      const evaluations = evaluationsOf(run.events, 'test');
+      const x = evaluations.map(({ iteration }) => iteration);
+      const y = evaluations.map(({ statistics }) => statistics.mean);
+      return { run, x, y, ...bandOverPrompts(y, evaluations) };
+    });
+    return { title: 'held-out prompts', xAxis: iterationAxis(curves), yAxis: axis(rewardLabel), curves };
+  });
+  return panelFigure(runs, panels, 400, NOT_EVALUATED);
+}
+
+/** Mean of every guard figure that has a limit, on held-out prompts after every iteration, with its 95 % interval over prompts. */
+export function comparedGuards(runs: readonly ComparedRun[]): Figure {
+  const figures = [...new Set(runs.flatMap(({ events }) => guardsOf(events)))].filter(
+    (figure) => meaningOf(figure).limit !== undefined,
+  );
+  const panels = figures.map((figure): Panel => {
+    const { label, unit } = meaningOf(figure);
+    const scale = unit === 'percent' ? 100 : 1;
+    const curves = runs.flatMap((run) => {
+      const measured = eventsOf(run.events, 'guarded').flatMap(({ iteration, guards }) => {
+        const summary = guards.find((guard) => guard.figure === figure);
+        if (!summary) return [];
+        const promptMeans = summary.promptMeans.map((mean) => (mean === null ? null : mean * scale));
+        return [{ iteration, mean: summary.mean * scale, promptMeans }];
+      });
+      if (measured.length === 0) return [];
+      const y = measured.map(({ mean }) => mean);
+      return [{ run, x: measured.map(({ iteration }) => iteration), y, ...bandOverPrompts(y, measured) }];
+    });
+    const title = label + (scale === 100 ? ' (%)' : '');
+    return { title, xAxis: iterationAxis(curves), yAxis: axis(''), curves };
+  });
+  return panelFigure(runs, panels, 340, 'Nothing to show: these runs have no measurements of their guards.');
+}
+
+/** DPO loss, margin and share of pairs ranked right by optimizer step: the running mean, and each step faintly. */
+export function comparedTraining(runs: readonly ComparedRun[]): Figure {
+  return stepFigure(runs, [
+    { metric: 'loss', title: 'loss on training pairs', axisTitle: 'loss (nats)' },
+    { metric: 'rewards/margins', title: 'margin, chosen − rejected', axisTitle: 'margin (β × nats)' },
+    { metric: 'rewards/accuracies', title: 'pairs ranked right', axisTitle: 'share of pairs' },
+  ]);
+}
+
+/** Log-probabilities of chosen and of rejected completions under the policy by optimizer step. */
+export function comparedLogProbabilities(runs: readonly ComparedRun[]): Figure {
+  const axisTitle = 'log-probability (nats)';
+  return stepFigure(runs, [
+    { metric: 'logps/chosen', title: 'chosen completions', axisTitle },
+    { metric: 'logps/rejected', title: 'rejected completions', axisTitle },
+  ]);
+}
+
+function stepFigure(
+  runs: readonly ComparedRun[],
+  metrics: { metric: keyof DpoMetrics; title: string; axisTitle: string }[],
+): Figure {
+  const trained = runs
+    .map((run) => ({ run, timeline: stepTimeline(run.events) }))
+    .filter(({ timeline }) => timeline.length > 0);
+  const panels = metrics.map(({ metric, title, axisTitle }): Panel => {
+    // Not every loss has every metric.
+    const measured = trained.filter(({ timeline }) =>
+      timeline.some(({ train }) => train.some(({ metrics: values }) => values[metric] !== undefined)),
+    );
+    const curves = measured.map(({ run, timeline }) => ({
+      run,
+      ...smoothedTrainLine(timeline, metric),
+      behind: trainLine(timeline, metric),
+    }));
+    const last = Math.max(...trained.map(({ timeline }) => timeline.at(-1)!.end));
+    const xAxis = { ...axis('optimizer step'), showgrid: false, ...(last < 10 && { dtick: 1 }) };
+    return { title, xAxis, yAxis: axis(axisTitle), curves };
+  });
+  return panelFigure(runs, trained.length > 0 ? panels : [], 380, NOT_TRAINED);
+}
+
+/** Resamples of fewer prompts are too alike. */
+const FEWEST_PROMPTS = 5;
+
+/** The interval of the mean over prompts, around the curve; none where an evaluation has too few. */
+function bandOverPrompts(
+  center: readonly number[],
+  evaluations: readonly { promptMeans: readonly (number | null)[] }[],
+): Pick<Curve, 'low' | 'high'> {
+  const means = evaluations.map(({ promptMeans }) => promptMeans.filter((mean) => mean !== null));
+  if (means.some(({ length }) => length < FEWEST_PROMPTS)) return {};
+  const intervals = means.map((values) => bootstrapMean(values));
+  // Prompts with fewer samples that have a reward weigh less in the mean over samples: the band goes with the curve.
+  return {
+    low: intervals.map(({ mean, low }, i) => center[i] + low - mean),
+    high: intervals.map(({ mean, high }, i) => center[i] + high - mean),
+  };
+}
+
+function iterationAxis(curves: readonly Curve[]): NonNullable<Layout['xaxis']> {
+  const iterations = curves.flatMap(({ x }) => x.map((value) => value ?? ORIGINAL));
+  return { ...axis('policy after iteration'), ...iterationTicks(iterations), showgrid: false };
+}
+
+const GAP = 0.08;
+const DASHES = ['solid', 'dash', 'dot'] as const;
+
+function panelFigure(
+  runs: readonly ComparedRun[],
+  panels: readonly Panel[],
+  heightPixels: number,
+  otherwise: string,
+): Figure {
+  if (panels.length === 0) return emptyFigure(otherwise);
+  const styles = styleRuns(runs);
+  const named = new Set<ComparedRun>();
+  const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
+  const data: Data[] = [];
+  panels.forEach(({ title, xAxis, yAxis, curves }, i) => {
+    const suffix = i === 0 ? '' : String(i + 1);
+    const width = (1 - GAP * (panels.length - 1)) / panels.length;
+    const start = i * (width + GAP);
+    const domain: [number, number] = [start, Math.min(1, start + width)];
+    Object.assign(layout, {
+      [`xaxis${suffix}`]: { ...xAxis, domain, anchor: `y${suffix}` },
+      [`yaxis${suffix}`]: { ...yAxis, anchor: `x${suffix}` },
+    });
+    layout.annotations!.push(panelTitle(title, domain));
+    const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}` };
+    // Bands and what is smoothed lie below all lines.
+    for (const curve of curves) data.push(...underlay(curve, styles.get(curve.run)!, place));
+    for (const curve of curves) {
+      data.push(line(curve, styles.get(curve.run)!, place, !named.has(curve.run)));
+      named.add(curve.run);
+    }
+  });
+  return { data, layout };
+}
+
+interface Style {
+  color: string;
+  dash: (typeof DASHES)[number];
+}
+
+function styleRuns(runs: readonly ComparedRun[]): Map<ComparedRun, Style> {
+  const groups = groupBySeed(runs);
+  const isGrouped = groups.length > 1 && groups.length < runs.length;
+  const places = isGrouped
+    ? groups.flatMap((group, color) => group.map((run, dash) => ({ run, color, dash })))
+    : runs.map((run, i) => ({ run, color: i, dash: Math.floor(i / RUN_COLORS.length) }));
+  return new Map(
+    places.map(({ run, color, dash }) => [
+      run,
+      { color: RUN_COLORS[color % RUN_COLORS.length], dash: DASHES[dash % DASHES.length] },
+    ]),
+  );
+}
+
+type Place = { xaxis: string; yaxis: string };
+
+function underlay(
+  { run, x, low, high, behind }: Panel['curves'][number],
+  style: Style,
+  place: Place,
+): Data[] {
+  const common = {
+    ...place,
+    type: 'scatter',
+    mode: 'lines',
+    showlegend: false,
+    hoverinfo: 'skip',
+    legendgroup: run.label,
+  };
+  const bare = { ...common, x, line: { width: 0 } };
+  return [
+    ...(low && high
+      ? [
+          { ...bare, y: high },
+          { ...bare, y: low, fill: 'tonexty', fillcolor: translucent(style.color, 0.14) },
+        ]
+      : []),
+    ...(behind
+      ? [
+          {
+            ...common,
+            ...behind,
+            connectgaps: false,
+            line: { color: translucent(style.color, 0.25), width: 1 },
+          },
+        ]
+      : []),
+  ] as Data[];
+}
+
+/** Lines of at most so many points show each. */
+const SHOWN_AS_POINTS = 40;
+
+function line(
+  { run, x, y }: Panel['curves'][number],
+  { color, dash }: Style,
+  place: Place,
+  showlegend: boolean,
+): Data {
+  const name = escapeChartText(run.label);
+  return {
+    ...place,
+    type: 'scatter',
+    mode: x.length > SHOWN_AS_POINTS ? 'lines' : 'lines+markers',
+    name,
+    legendgroup: run.label,
+    showlegend,
+    connectgaps: false,
+    x,
+    y,
+    line: { color, width: 2.2, ...(dash !== 'solid' && { dash }) },
+    marker: { color, size: 6 },
+    hovertemplate: `${name}: %{y:.4g}<extra></extra>`,
+  } as Data;
+}

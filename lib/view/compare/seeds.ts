@@ -1,0 +1,113 @@
+/** Runs that differ in their seed alone are samples of one experiment. */
+import type { Interval } from '../../run/bootstrap.js';
+import { comparePairs } from '../../run/paired-comparison.js';
+import { labelOf, type RecordedRun } from '../../run/run-files.js';
+import { studentInterval } from '../../run/student-t.js';
+import { formatChange, formatNumber, formatValue } from '../format.js';
+import { formatWithInterval } from '../paired-change.js';
+import { beforeAndAfter } from '../run-events.js';
+import type { Table } from '../table.js';
+import { differingParameters } from './runs.js';
+
+/** One experiment with several seeds: mean held-out reward before and after, with Student's 95 % interval over seeds. */
+export interface OverSeeds<R extends RecordedRun = RecordedRun> {
+  /** One run for each seed; their number is the sample size. */
+  runs: R[];
+  before: Interval;
+  after: Interval;
+  /** Of after less before, within each seed. */
+  change: Interval;
+}
+
+/** Groups of runs that have the same parameters but for the seed. */
+export function groupBySeed<R extends RecordedRun>(runs: readonly R[]): R[][] {
+  const groups = new Map<string, R[]>();
+  for (const run of runs) {
+    const { seed: _, ...settings } = run.record.parameters;
+    const key = JSON.stringify([settings, labelOf(run.record)]);
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+}
+
+/**
+ * What each experiment of which there are two seeds or more came to. Runs without an evaluated policy, and a seed's second run, do not
+ * count.
+ */
+export function overSeeds<R extends RecordedRun>(runs: readonly R[]): OverSeeds<R>[] {
+  return groupBySeed(runs).flatMap((group) => {
+    const seeds = group.map(({ record }) => record.seed);
+    const results = group.flatMap((run, i) => {
+      const { before, after } = beforeAndAfter(run.events, 'test');
+      if (!before || !after || seeds.indexOf(seeds[i]) < i) return [];
+      return [{ run, before: before.statistics.mean, after: after.statistics.mean }];
+    });
+    if (results.length < 2) return [];
+    return [
+      {
+        runs: results.map(({ run }) => run),
+        before: studentInterval(results.map(({ before }) => before)),
+        after: studentInterval(results.map(({ after }) => after)),
+        change: studentInterval(results.map(({ before, after }) => after - before)),
+      },
+    ];
+  });
+}
+
+export const SEEDS_NOTE =
+  'In a seed’s row: CI by a paired bootstrap over prompts. In the row of all seeds: the mean over seeds with Student’s 95 % interval, n = ' +
+  'number of seeds. An interval over prompts says what other prompts would change, one over seeds what another training would.';
+
+/** Held-out reward of every seed and over seeds; a block for each experiment of which there are two seeds or more. */
+export function seedTable(runs: readonly RecordedRun[]): Table {
+  const groups = overSeeds(runs);
+  const differing = differingParameters(groups.map(({ runs: [run] }) => run)).filter(
+    (name) => name !== 'seed',
+  );
+  const right = (title: string) => ({ title, align: 'right' as const });
+  return {
+    columns: [
+      ...(differing.length > 0 ? [{ title: differing.join(', ') }] : []),
+      { title: 'seed' },
+      { title: 'run' },
+      ...['before', 'after', 'change (95 % CI)', 'n'].map(right),
+    ],
+    rows: groups.flatMap((group) => {
+      const { parameters } = group.runs[0].record;
+      const settings =
+        differing.length > 0 ? [differing.map((name) => formatValue(parameters[name])).join(', ')] : [];
+      return [
+        ...group.runs.map(({ record, events }) => [
+          ...settings,
+          ...seedCells(record.seed, record.run, events),
+        ]),
+        [...settings, ...allSeedsCells(group)],
+      ];
+    }),
+  };
+}
+
+function seedCells(seed: number, run: string, events: RecordedRun['events']): string[] {
+  const { before, after } = beforeAndAfter(events, 'test');
+  const [from, to] = [before!, after!];
+  const comparison = comparePairs(from.promptMeans, to.promptMeans);
+  return [
+    String(seed),
+    run,
+    formatNumber(from.statistics.mean),
+    formatNumber(to.statistics.mean),
+    formatWithInterval(to.statistics.mean - from.statistics.mean, comparison?.interval),
+    `${comparison?.n ?? 0} prompts`,
+  ];
+}
+
+function allSeedsCells({ runs, before, after, change }: OverSeeds): string[] {
+  return [
+    'all',
+    '',
+    formatWithInterval(before.mean, before, formatNumber),
+    formatWithInterval(after.mean, after, formatNumber),
+    formatWithInterval(change.mean, change, formatChange),
+    `${runs.length} seeds`,
+  ];
+}

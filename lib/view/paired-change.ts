@@ -1,0 +1,56 @@
+import type { PairedComparison } from '../run/paired-comparison.js';
+import { formatChange, formatCount, formatNumber } from './format.js';
+import type { Column } from './table.js';
+
+type FormatChange = (change: number) => string;
+
+/** What the columns of {@link pairedCells} mean, for a caption. */
+export const PAIRED_NOTE =
+  'CI: percentiles 2.5 and 97.5 of a paired bootstrap over prompts, where there are 5 or more. d_z: Cohen’s d of paired samples, the mean ' +
+  'difference over the standard deviation of the differences. Win rate: share of prompts that got better, and half of those that stayed equal.';
+
+/** "+0.42 (+0.21 to +0.60)"; the change alone where there is no interval. */
+export function formatWithInterval(
+  change: number,
+  interval: PairedComparison['interval'],
+  format: FormatChange = formatChange,
+): string {
+  return interval
+    ? `${format(change)} (${format(interval.low)} to ${format(interval.high)})`
+    : format(change);
+}
+
+const right = (title: string): Column => ({ title, align: 'right' });
+
+/** Titles of {@link pairedCells}. */
+export const PAIRED_COLUMNS = [
+  right('change (95 % CI)'),
+  right('n prompts'),
+  right('d_z'),
+  right('win rate'),
+];
+
+/** Change with interval, n, effect size and win rate; blank where nothing could be compared. */
+export function pairedCells(
+  comparison: PairedComparison | undefined,
+  format: FormatChange = formatChange,
+): string[] {
+  if (!comparison) return PAIRED_COLUMNS.map(() => '');
+  const { n, change, interval, effectSize, winRate } = comparison;
+  return [
+    formatWithInterval(change, interval, format),
+    String(n),
+    effectSize === undefined ? '-' : formatNumber(effectSize),
+    formatShare(winRate),
+  ];
+}
+
+/** "10 prompts: win rate 95 % (ties count half), effect size d_z = 1.32". */
+export function describePaired({ n, effectSize, winRate }: PairedComparison): string {
+  const size = effectSize === undefined ? '' : `, effect size d_z = ${formatNumber(effectSize)}`;
+  return `${formatCount(n, 'prompt')}: win rate ${formatShare(winRate)} (ties count half)${size}`;
+}
+
+function formatShare(share: number): string {
+  return `${formatNumber(100 * share, 0)} %`;
+}

@@ -1,0 +1,15 @@
+/** Small parts that the sections of pages are made of. */
+import { escapeHtml } from '../escape.js';
+import { htmlTable, type Table } from '../table.js';
+
+export function note(text: string): string {
+  return `<p class="note">${escapeHtml(text)}</p>`;
+}
+
+export function warning(text: string): string {
+  return `<p class="warning">${escapeHtml(text)}</p>`;
+}
+
+export function scrolling(table: Table): string {
+  return `<div class="scroll">${htmlTable(table)}</div>`;
+}
