@@ -7,6 +7,7 @@ import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './devic
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
+import { mergeCommand } from './merge.js';
 import { prepareCommand } from './prepare.js';
 import { run } from './run.js';
 import { scoreRecordings } from './score.js';
@@ -122,9 +123,14 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
-  const elsewhere = [trainCommand, evalCommand, prepareCommand, workerCommand, workersCommand].map((make) =>
-    make(signal),
-  );
+  const elsewhere = [
+    trainCommand,
+    mergeCommand,
+    evalCommand,
+    prepareCommand,
+    workerCommand,
+    workersCommand,
+  ].map((make) => make(signal));
   for (const command of [...elsewhere, doctor]) program.addCommand(command.copyInheritedSettings(program));
 
   const [device, tf32] = deviceOptions();

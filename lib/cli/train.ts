@@ -29,6 +29,9 @@ const TRAINING = [
   'gradientAccumulationSteps',
   'maxGradNorm',
   'validationShare',
+  'loraRank',
+  'loraAlpha',
+  'loraTargets',
 ] as const satisfies (keyof Parameters)[];
 
 type TrainOptions = { pairs: string; output: string } & DeviceOptions & Partial<Parameters>;

@@ -19,7 +19,12 @@ import { adapterShapes, adapterWeights, withAdapter } from './lora.js';
 /** What PEFT puts before the names of a network's layers. */
 const PREFIX = 'base_model.model.';
 
-const none = z.union([z.null(), z.array(z.never()).max(0), z.strictObject({})], 'only null is computed here');
+const none = z
+  .unknown()
+  .refine(
+    (value) => value == null || (typeof value === 'object' && Object.keys(value).length === 0),
+    'only null is computed here',
+  );
 const off = z.literal(false, 'only false is computed here').optional();
 
 /** adapter_config.json of PEFT's `LoraConfig`. What would make another network of it must be off. */
@@ -71,7 +76,7 @@ async function readAdapterConfig(directory: string): Promise<Adapter> {
     );
   const { revision } = parsed.data;
   const isVersion = revision != null && !name.includes('@') && !(await exists(name));
-  return { rank: r, alpha, targets: [...targets].sort(), base: isVersion ? `${name}@${revision}` : name };
+  return { rank: r, alpha, targets, base: isVersion ? `${name}@${revision}` : name };
 }
 
 /**

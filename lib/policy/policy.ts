@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { exists } from '../checkpoint/files.js';
 import { resolveModelPart } from '../package-root.js';
-import { findBase, isAdapterFolder, writeAdapter, type BaseOptions } from './adapter-folder.js';
+import { findBase, isAdapterFolder, readAdapter, writeAdapter, type BaseOptions } from './adapter-folder.js';
 import type { Architecture, Model, ModelConfig } from './architecture.js';
 import { loadPretrained, savePretrained } from './pretrained.js';
 import { loadTokenizer, type SpeechTokenizer } from './tokenizer.js';
@@ -64,6 +64,18 @@ export async function savePolicy(policy: Policy, directory: string): Promise<voi
     dtype: 'float32',
     copyTokenizerFrom,
   });
+}
+
+/**
+ * Gives a policy the weights of a checkpoint that was saved of it.
+ *
+ * @throws as `loadPretrained` does
+ */
+export async function restorePolicy(policy: Policy, directory: string): Promise<void> {
+  const { weights } = policy.adapter
+    ? await readAdapter(directory, policy)
+    : await loadPretrained(directory, [policy.architecture]);
+  for (const [name, tensor] of weights) policy.weights.set(name, tensor);
 }
 
 function positiveInteger(value: unknown, otherwise: number): number {
