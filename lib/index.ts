@@ -70,6 +70,7 @@ export {
 export { renderItems, type RenderedItem } from './jobs/render-items.js';
 export { resumeExperiment } from './jobs/resume.js';
 export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';
+export { mergeCheckpoint, type MergeOptions, type MergeResult } from './jobs/merge.js';
 export { editRecording, type EditOptions } from './jobs/edit.js';
 export { runWorker, type WorkerOptions } from './jobs/worker.js';
 export { scoreOnWorkers, type ScoreOnWorkersOptions } from './jobs/score-on-workers.js';

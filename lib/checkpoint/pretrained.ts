@@ -15,12 +15,14 @@ export interface WeightRules {
   shapes: ReadonlyMap<string, readonly number[]>;
   /** The network's name, for messages: "BART" */
   title: string;
+  /** The file that asks for these shapes, for messages; default config.json. */
+  config?: string;
 }
 
 type Tensors = ReadonlyMap<string, HostTensor>;
 
 const MODEL_FILES =
-  /^SHA256SUMS$|^README\.md$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$/;
+  /^SHA256SUMS$|^README\.md$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$|^adapter_config\.json$|^adapter_model\.safetensors$/;
 
 /**
  * The weights of a Hugging Face folder, as safetensors or pytorch_model.bin, whole or in shards.
@@ -60,27 +62,44 @@ export async function writePretrained(
   },
 ): Promise<void> {
   const { dtype = 'float32' } = options;
-  await refuseForeignFiles(directory);
   const weights = selectWeights(options.weights, options.rules, directory);
   // transformers reads torch_dtype up to 4.55, and dtype, where there is one, from then on.
   const config = { ...options.config, dtype, torch_dtype: dtype };
   const generationConfig = options.generationConfig ?? defaultGenerationConfig(config);
+  await writeModelFolder(directory, options.copyTokenizerFrom, async (temporary, checksums) => {
+    for (const [name, content] of [
+      ['config.json', configJson(config, floatsOf(options.config))],
+      ['generation_config.json', configJson(generationConfig)],
+    ] as const) {
+      checksums.set(name, await writeFileAtomic(join(temporary, name), content));
+    }
+    const file = 'model.safetensors';
+    // transformers refuses a file without this format entry.
+    const metadata = { format: 'pt' };
+    checksums.set(file, await writeSafetensors(join(temporary, file), weights, { dtype, metadata }));
+  });
+}
+
+/**
+ * Writes a folder with a manifest (SHA256SUMS), complete or not at all.
+ *
+ * @param copyTokenizerFrom a folder whose tokenizer files come along
+ * @param write writes the other files, and sets their SHA-256 by name
+ * @throws as `writePretrained` does
+ */
+export async function writeModelFolder(
+  directory: string,
+  copyTokenizerFrom: string | undefined,
+  write: (temporary: string, checksums: Map<string, string>) => Promise<void>,
+): Promise<void> {
+  await refuseForeignFiles(directory);
   await writeDirectoryAtomic(
     directory,
     async (temporary) => {
       const checksums = new Map<string, string>();
-      for (const [name, content] of [
-        ['config.json', configJson(config, floatsOf(options.config))],
-        ['generation_config.json', configJson(generationConfig)],
-      ] as const) {
-        checksums.set(name, await writeFileAtomic(join(temporary, name), content));
-      }
-      const file = 'model.safetensors';
-      // transformers refuses a file without this format entry.
-      const metadata = { format: 'pt' };
-      checksums.set(file, await writeSafetensors(join(temporary, file), weights, { dtype, metadata }));
-      if (options.copyTokenizerFrom !== undefined) {
-        for (const [name, checksum] of await copyTokenizer(options.copyTokenizerFrom, temporary))
+      await write(temporary, checksums);
+      if (copyTokenizerFrom !== undefined) {
+        for (const [name, checksum] of await copyTokenizer(copyTokenizerFrom, temporary))
           checksums.set(name, checksum);
       }
       await writeChecksums(temporary, checksums);
@@ -114,10 +133,10 @@ export async function copyTokenizer(from: string, to: string): Promise<Map<strin
   return checksums;
 }
 
-/** The tensors of `shapes`, in order; the error names the first that is missing, unexpected, misshapen or not finite. */
-function selectWeights(
+/** The tensors of `shapes`, in order. @throws Error naming the first that is missing, unexpected, misshapen or not finite */
+export function selectWeights(
   tensors: Tensors,
-  { shapes, title }: WeightRules,
+  { shapes, title, config = 'config.json' }: WeightRules,
   directory: string,
 ): Map<string, FloatTensor> {
   const unexpected = [...tensors.keys()].filter((name) => !shapes.has(name));
@@ -130,7 +149,7 @@ function selectWeights(
       throw new Error(`${directory}: tensor "${name}" holds integers instead of floats.`);
     if (String(tensor.shape) !== String(shape)) {
       throw new Error(
-        `${directory}: tensor "${name}" has shape [${tensor.shape.join(', ')}], config.json asks for [${shape.join(', ')}].`,
+        `${directory}: tensor "${name}" has shape [${tensor.shape.join(', ')}], ${config} asks for [${shape.join(', ')}].`,
       );
     }
     const wrong = tensor.data.findIndex((value) => !Number.isFinite(value));
@@ -141,7 +160,7 @@ function selectWeights(
   if (unexpected.length > 0) {
     const others = unexpected.length > 1 ? ` and ${unexpected.length - 1} more` : '';
     throw new Error(
-      `${directory}: tensor "${unexpected[0]}"${others} is not part of the ${title} that config.json describes.`,
+      `${directory}: tensor "${unexpected[0]}"${others} is not part of the ${title} that ${config} describes.`,
     );
   }
   return weights;

@@ -9,28 +9,35 @@ import { asStateDict, readTorchFile } from './torch-file.js';
 type Tensors = Map<string, HostTensor>;
 
 /** What weights may be stored in, the preferred first; `index` lists the shards of a file that was too large for one. */
-const FORMATS = [
-  { file: 'model.safetensors', index: 'model.safetensors.index.json', read: readSafetensors },
-  { file: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', read: readStateDict },
+const formatsOf = (safetensors: string, torch: string) => [
+  { file: safetensors, index: `${safetensors}.index.json`, read: readSafetensors },
+  { file: torch, index: `${torch}.index.json`, read: readStateDict },
 ];
+
+const MODEL_FORMATS = formatsOf('model.safetensors', 'pytorch_model.bin');
+
+/** What PEFT stores an adapter in. */
+export const ADAPTER_FORMATS = formatsOf('adapter_model.safetensors', 'adapter_model.bin');
 
 /**
  * All tensors of a Hugging Face folder: model.safetensors or pytorch_model.bin, whole or in shards. float16 and bfloat16 are widened
  * to float32.
  *
+ * @param formats default: those of a whole network
  * @throws one sentence naming the file that is missing or damaged
  */
-export async function readTensorFiles(directory: string): Promise<Tensors> {
-  for (const { file, index, read } of FORMATS) {
+export async function readTensorFiles(directory: string, formats = MODEL_FORMATS): Promise<Tensors> {
+  for (const { file, index, read } of formats) {
     if (await exists(join(directory, file))) return read(join(directory, file));
     if (await exists(join(directory, index))) return readShards(directory, index, read);
   }
-  throw new Error(`${directory} has no weights: neither model.safetensors nor pytorch_model.bin.`);
+  const files = formats.map(({ file }) => file).join(' nor ');
+  throw new Error(`${directory} has no weights: neither ${files}.`);
 }
 
 /** The weight files of a folder, given the names of all its files: those that `readTensorFiles` would read. */
-export function chooseWeightFiles(names: readonly string[]): string[] {
-  for (const { file, index } of FORMATS) {
+export function chooseWeightFiles(names: readonly string[], formats = MODEL_FORMATS): string[] {
+  for (const { file, index } of formats) {
     if (names.includes(file)) return [file];
     if (!names.includes(index)) continue;
     const [stem, extension] = splitName(file);

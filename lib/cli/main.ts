@@ -9,6 +9,7 @@ import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
 import { logpsCommand } from './logps.js';
 import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
+import { mergeCommand } from './merge.js';
 import { prepareCommand } from './prepare.js';
 import { run, type Shown } from './run.js';
 import { scoreRecordings } from './score.js';
@@ -126,9 +127,10 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
   const elsewhere = [
-    tensorboardCommand,
-    logpsCommand,
     trainCommand,
+    mergeCommand,
+    logpsCommand,
+    tensorboardCommand,
     evalCommand,
     prepareCommand,
     workerCommand,

@@ -30,6 +30,9 @@ const TRAINING = [
   'maxGradNorm',
   'validationShare',
   'tensorboard',
+  'loraRank',
+  'loraAlpha',
+  'loraTargets',
 ] as const satisfies (keyof Parameters)[];
 
 type TrainOptions = { pairs: string; output: string } & DeviceOptions & Partial<Parameters>;

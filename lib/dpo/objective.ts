@@ -1,5 +1,6 @@
 /** Training on preference pairs as an objective, by any preference loss. */
 import { buffersOf, type Model } from '../policy/architecture.js';
+import { frozenOf } from '../policy/lora.js';
 import type { Arrays, Objective } from '../train/objective.js';
 import {
   batchShape,
@@ -40,6 +41,7 @@ export function preferenceObjective(
   });
   return {
     fixed: buffersOf(policy),
+    frozen: frozenOf(policy),
     referenceOf,
     shape: (pairs) => batchShape(pairs, policy.config),
     program: (shape) => pairProgram(policy, shape, { loss, rewards }),

@@ -1,4 +1,5 @@
 /** The README.md of a trained checkpoint, as model cards on a hub are laid out. */
+import type { Adapter } from '../policy/architecture.js';
 import type { Evaluation } from './evaluate.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { readVersions } from '../run/versions.js';
@@ -20,7 +21,7 @@ export async function describeCheckpoint(
 ): Promise<string> {
   const { parameters, directories } = run;
   const { policy, model, reward } = parameters;
-  const { architecture } = run.policy;
+  const { architecture, adapter } = run.policy;
   const rewarded = isBuiltIn(reward) ? reward : `${reward} (${markdown(run.reward.label)})`;
   const versions = Object.entries(await readVersions()).map(([name, version]) => `${name} ${version}`);
   const start =
@@ -31,7 +32,7 @@ export async function describeCheckpoint(
       : markdown(policy);
   const isOnHub = policy !== null && HUB_NAME.test(policy) && !policy.includes('dpo_model');
   return `---
-library_name: transformers
+library_name: ${adapter ? 'peft' : 'transformers'}
 tags: [speech-editing, dpo, ${architecture.modelType}]
 ${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
 
@@ -40,7 +41,7 @@ ${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
 A speech codec language model, trained by speech-dpo with Direct Preference Optimization on its own best and worst samples. Reward:
 ${rewarded}.
 
-${architecture.usage ? `${architecture.usage}\n` : ''}## Where it comes from
+${adapter ? `${describeAdapter(adapter)}\n` : ''}${architecture.usage ? `${architecture.usage}\n` : ''}## Where it comes from
 
 Started from ${start}. Iterations 0 to ${iteration} of run ${directories.name} trained it, each on the pairs in data_iter_k.json of that run,
 with the model at the iteration's start as reference.
@@ -84,6 +85,24 @@ function changeSentence(original: Evaluation, trained: Evaluation): string {
     `win rate ${(100 * winRate).toFixed(0)} %, ties counted half`,
   ];
   return `\nMean reward of ${n} test prompt${n === 1 ? '' : 's'}, this one less the start: ${change.toFixed(3)}; ${parts.join('; ')}.\n`;
+}
+
+/** How an adapter is opened: what the architecture says of a checkpoint's use holds once it is merged. */
+function describeAdapter({ rank, alpha, targets, base }: Adapter): string {
+  const of =
+    base === 'default' ? 'the policy embedded in speech-dpo (models/default/policy)' : markdown(base);
+  return `This is a LoRA adapter (rank ${rank}, alpha ${alpha}, of ${markdown(targets.join(', '))}) as PEFT saves it, and no whole model: it needs
+${of}. Every command of speech-dpo opens it as it is. PEFT puts it on that model:
+
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(base, "dpo_model")
+
+A whole model of it, in the folder merged, is made by
+
+    npx speech-dpo merge dpo_model --output merged
+
+and opened, in place of dpo_model, as follows.
+`;
 }
 
 function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluation): string {

@@ -27,6 +27,8 @@ const samplesSchema = z.strictObject({
     topP: z.number(),
     maxNewTokens: z.number().int(),
   }),
+  /** What the policies are adapters of, where they are adapters. */
+  base: folderManifestSchema.optional(),
   /** What makes completions audible; null where nothing listens. */
   speech: z.strictObject({ partner: folderManifestSchema, codec: folderManifestSchema }).nullable(),
   reward: z.strictObject({

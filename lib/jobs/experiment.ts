@@ -20,7 +20,8 @@ import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue, type OpenQueue } from './open-farm.js';
-import { checkTrainingFits, openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
+import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './open.js';
+import { openPolicyToTrain } from './policy-to-train.js';
 import { openPrompts } from './prompts.js';
 import { openScorers } from './scorers.js';
 
@@ -110,7 +111,7 @@ export function openExperiment(
     const { sampler, codec, signal, onNotice } = own;
     const { device, computing, ...opening } = openDevice(own);
     opened.push(() => opening[Symbol.asyncDispose]());
-    const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
+    const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
     const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal, onNotice });
     const longest = {

@@ -14,10 +14,12 @@ import { isBuiltIn } from '../reward/built-in.js';
 import { originOf } from '../reward/load.js';
 import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
+import { isAdapterFolder } from '../policy/adapter-folder.js';
 import { findModelPart } from './sources.js';
 
 /** What workers are told of. */
-type Farmed = Pick<Run, 'parameters' | 'device' | 'reward'> & Partial<Pick<Run, 'partner' | 'guards'>>;
+type Farmed = Pick<Run, 'parameters' | 'device' | 'reward' | 'policy'> &
+  Partial<Pick<Run, 'partner' | 'guards'>>;
 
 /** The queue of a run, and what its workers must be. */
 export interface OpenQueue extends AsyncDisposable {
@@ -58,7 +60,7 @@ export async function openQueue(
 }
 
 async function termsOf(
-  { parameters, device, reward, partner, guards = [] }: Farmed,
+  { parameters, device, reward, policy, partner, guards = [] }: Farmed,
   { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<SamplesTerms> {
   const { temperature, topK, topP, maxNewTokens, rewardModel, transcriber } = parameters;
@@ -68,8 +70,14 @@ async function termsOf(
     throw new Error(
       `the reward ${reward.name} is an object of this process, which cannot be sent to workers: put it into a file, load it by loadReward('./${reward.name}.mjs'), and start each worker with --reward and that file`,
     );
-  const folder = async (part: 'nar' | 'codec') =>
-    describeFolder(await findModelPart(parameters, part, { signal, onNotice }));
+  const folder = async (part: 'nar' | 'codec') => {
+    const path = await findModelPart(parameters, part, { signal, onNotice });
+    if (await isAdapterFolder(path))
+      throw new Error(
+        `${path} is an adapter, which workers take of a policy alone: merge it first, as speech-dpo merge ${path} --output FOLDER, and give FOLDER as --nar`,
+      );
+    return describeFolder(path);
+  };
   const names = guards.map((guard) => nameOfGuard(guard)!);
   const scoring = opinionModels.filter(
     (model) => names.includes(model) || (reward.name === 'mos' && rewardModel === model),
@@ -81,6 +89,7 @@ async function termsOf(
     work: {
       kind: 'samples',
       rules: { temperature, topK, topP, maxNewTokens },
+      ...(policy.baseDirectory !== undefined && { base: await describeFolder(policy.baseDirectory) }),
       speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
       reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
       guards: names,
@@ -117,9 +126,10 @@ export async function openFarm(
   const { connection, terms, given } = queue;
   const work = await offerWork(connection, { terms, place, serveAt: given.serveAt, signal: run.signal });
   const { dispatcher, server } = work;
-  for (const part of Object.values(terms.work.speech ?? {})) server.offer(part);
+  const { base, speech } = terms.work;
+  for (const part of [...Object.values(speech ?? {}), ...(base ? [base] : [])]) server.offer(part);
   const onPolicy = (policy: FolderManifest, before?: FolderManifest) => {
-    if (before) server.withdraw(before.hash);
+    if (before && before.hash !== base?.hash) server.withdraw(before.hash);
     server.offer(policy);
   };
   const farm = createQueueFarm(run, { dispatcher, terms, policy, onPolicy, onCounts: work.tell });

@@ -2,17 +2,15 @@
 import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
 import { CpuDevice, type ChosenDevice, type Device } from '../engine/index.js';
-import { buffersOf } from '../policy/architecture.js';
 import { namedLoss } from '../dpo/losses/named.js';
 import { checkStepFits, type Longest } from '../dpo/step-room.js';
 import type { Parameters } from '../run/parameters.js';
+import { mergeAdapter } from '../policy/lora.js';
 import { openPartner, type Partner } from '../policy/partner.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
 import { checkUploadable } from '../policy/resident-weights.js';
 import { openSampler, type Sampler } from '../policy/sample.js';
 import { openParts, releaseAll, type Release } from '../release.js';
-import { splitTrained } from '../train/gradient-program.js';
-import { checkTrainable } from '../train/training-state.js';
 import type { RunDevice } from '../run/run-files.js';
 import { runsScorers } from './scorers.js';
 import { checkSameCodes, findModelPart, type Fetching, type ModelSources } from './sources.js';
@@ -70,16 +68,10 @@ export interface ModelOptions extends Fetching {
 /**
  * Reads the policy that the sources name.
  *
- * @param options.trainsOn a device that has to hold its training, which takes five times the memory of sampling it
- * @throws Error in one sentence for a policy that is not there or cannot be used, or is too large to train
+ * @throws Error in one sentence for a policy that is not there or cannot be used
  */
-export async function openPolicy(
-  sources: ModelSources,
-  { trainsOn, ...fetching }: { trainsOn?: Device } & Fetching = {},
-): Promise<Policy> {
-  const policy = await loadPolicy(await findModelPart(sources, 'policy', fetching));
-  if (trainsOn) checkTrainable(splitTrained(policy.weights, buffersOf(policy)).trained, trainsOn);
-  return policy;
+export async function openPolicy(sources: ModelSources, fetching: Fetching = {}): Promise<Policy> {
+  return loadPolicy(await findModelPart(sources, 'policy', fetching), undefined, fetching);
 }
 
 /**
@@ -135,7 +127,9 @@ async function openSpeech(
 ): Promise<Pick<SpeakingModel, 'partner' | 'codec'>> {
   const { device, signal, onNotice } = options;
   const fetching = { signal, onNotice };
-  const partnerModel = await loadPolicy(await findModelPart(sources, 'nar', fetching));
+  const partnerModel = mergeAdapter(
+    await loadPolicy(await findModelPart(sources, 'nar', fetching), undefined, fetching),
+  );
   checkUploadable(partnerModel.weights, device);
   const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
   if (!options.codec) opened.push(() => codec.dispose());

@@ -1,6 +1,6 @@
 import { chooseDevice, deviceChoices, type DeviceChoice } from '../engine/index.js';
 import { isPlainError } from '../plain-error.js';
-import { loadPretrained } from '../policy/pretrained.js';
+import { restorePolicy } from '../policy/policy.js';
 import type { RunEvent } from '../run/events.js';
 import { listOwn, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
 import type { GivenDevice } from './open.js';
@@ -51,10 +51,7 @@ export async function* resumeExperiment(
     await using chosen = await openRecordedDevice(record, options);
     await using opened = await openExperiment(record.parameters, { ...options, ...chosen });
     const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
-    if (policy) {
-      const { weights } = await loadPretrained(policy, [opened.policy.architecture]);
-      for (const [name, tensor] of weights) opened.policy.weights.set(name, tensor);
-    }
+    if (policy) await restorePolicy(opened.policy, policy);
     const parts = { ...opened, directories, clock: createWorkClock(), signal };
     await using farm = await openFarm(
       opened.queue,

@@ -12,7 +12,9 @@ import type { FolderManifest } from '../farm/files/manifest.js';
 import { parseItem, promptFromText, resultToText, type ItemData } from '../farm/item.js';
 import type { SamplesWork } from '../farm/terms.js';
 import { packPrompt } from '../policy/pack.js';
+import { mergeAdapter } from '../policy/lora.js';
 import { openPartner, type Partner } from '../policy/partner.js';
+import { isAdapterFolder } from '../policy/adapter-folder.js';
 import { loadPolicy, type Policy } from '../policy/policy.js';
 import { openSampler, type Sampler } from '../policy/sample.js';
 import { openParts, releaseAll } from '../release.js';
@@ -37,7 +39,7 @@ export function openSamplesWork(
   return openParts(async (opened) => {
     let speech: { partner: Partner; codec: Codec } | undefined;
     if (work.speech) {
-      const partnerModel = await loadPolicy(await fetch(work.speech.partner, 'partner'));
+      const partnerModel = mergeAdapter(await loadPolicy(await fetch(work.speech.partner, 'partner')));
       const codec = await openCodec(await fetch(work.speech.codec, 'codec'), device);
       opened.push(() => codec.dispose());
       const partner = openPartner(partnerModel, device);
@@ -59,7 +61,9 @@ export function openSamplesWork(
       const folder = await fetch(manifest, 'policy', KEPT_POLICIES);
       await sampled?.sampler.release();
       sampled = undefined;
-      const policy = await loadPolicy(folder);
+      const isAdapter = work.base && (await isAdapterFolder(folder));
+      const base = isAdapter ? await fetch(work.base!, 'base') : undefined;
+      const policy = await loadPolicy(folder, undefined, { base });
       return (sampled = { hash: manifest.hash, policy, sampler: openSampler(policy, device) });
     }
 

@@ -11,7 +11,8 @@ import { recordRun } from '../run/record.js';
 import { describeRunDevice, readRecordedParameters } from '../run/run-files.js';
 import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
-import { checkTrainingFits, openDevice, openPolicy } from './open.js';
+import { checkTrainingFits, openDevice } from './open.js';
+import { openPolicyToTrain } from './policy-to-train.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
@@ -39,7 +40,7 @@ export async function* trainFrom(
   const { root, signal, onNotice } = options;
   await using opened = openDevice(options);
   const { device, computing } = opened;
-  const policy = await openPolicy(parameters, { trainsOn: device, signal, onNotice });
+  const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows);
   const longest = (lengths: number[]) => Math.max(...lengths);

@@ -35,13 +35,30 @@ export type HostWeights = ReadonlyMap<string, FloatTensor>;
 export interface Model<Config extends ModelConfig = ModelConfig> {
   readonly architecture: Architecture<Config>;
   readonly config: Config;
-  /** float32, by the names of `Architecture.weightShapes`. Training replaces the entries. */
+  /** float32, by the names of `Architecture.weightShapes`, and an adapter's (lora.ts). Training replaces the entries. */
   readonly weights: Map<string, FloatTensor>;
+  /** The low-rank adapter that the weights hold beside the network's own; it alone is trained then. */
+  readonly adapter?: Adapter;
 }
 
-/** Names of the weights that are not trained. */
+/** A low-rank adapter (lora.ts), by PEFT's terms. */
+export interface Adapter {
+  /** PEFT's `r`. */
+  readonly rank: number;
+  /** PEFT's `lora_alpha`: the adapter's term is multiplied by alpha / rank. */
+  readonly alpha: number;
+  /** PEFT's `target_modules`: ends of the names of the layers that it is on. */
+  readonly targets: readonly string[];
+  /** What it is an adapter of: a folder, a hub's organisation/name@revision, or "default" for the embedded policy. */
+  readonly base: string;
+}
+
+/** The scalar alpha / rank, among the weights of a model that has an adapter. */
+export const LORA_SCALING = 'lora_scaling';
+
+/** Names of the weights that are never trained. */
 export function buffersOf({ architecture, weights }: Pick<Model, 'architecture' | 'weights'>): string[] {
-  return [...weights.keys()].filter((name) => !architecture.isTrained(name));
+  return [...weights.keys()].filter((name) => name === LORA_SCALING || !architecture.isTrained(name));
 }
 
 /** Sizes that a program is compiled for. */
@@ -92,6 +109,8 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   initialize(config: Config, seed: number): Map<string, FloatTensor>;
   /** False for a buffer, which is saved with the weights but never trained. */
   isTrained(name: string): boolean;
+  /** Which linear layers, by the last part of their names, may carry a low-rank adapter, and PEFT's task_type. Default: none may. */
+  readonly adaptable?: { readonly layers: readonly string[]; readonly taskType: string };
 
   /** Positions that a completion may take behind a prompt of `promptLength` ids. */
   completionPositions(config: Config, promptLength: number): number;

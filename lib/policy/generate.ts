@@ -11,6 +11,7 @@ import {
   type GenerateStep,
   type SeededSampling,
 } from './decode-loop.js';
+import { mergedWeights } from './lora.js';
 import { attentionMask, padIds, steppedLength } from './padding.js';
 import { openStepMemory } from './step-memory.js';
 
@@ -83,11 +84,12 @@ export function openCompletionWriter(
     await release();
     const compileSource = ({ program, inputs, constants }: ProgramSource) =>
       compile(program, inputs, { device, constants });
+    const merged = mergedWeights(model);
     // Together: one is traced here while the worker prepares the other.
     const [prompt, step] = await openAtOnce(
       [
-        compileSource(generation.promptProgram(config, weights, sizes)),
-        compileSource(generation.stepProgram(config, weights, sizes, vocabulary)),
+        compileSource(generation.promptProgram(config, merged, sizes)),
+        compileSource(generation.stepProgram(config, merged, sizes, vocabulary)),
       ],
       (program) => program.dispose(),
     );

@@ -4,6 +4,7 @@
  */
 export { loadPolicy, savePolicy, type Policy } from './policy.js';
 export { loadPretrained, savePretrained } from './pretrained.js';
+export { addAdapter, mergeAdapter, mergedWeights } from './lora.js';
 export type { SpeechTokenizer } from './tokenizer.js';
 export { packCompletion, packPrompt } from './pack.js';
 export { openSampler, type Sampler, type SamplingEvent, type SamplingOptions } from './sample.js';
@@ -11,6 +12,7 @@ export { openPartner, type PartnerItem, type Partner } from './partner.js';
 
 export {
   nextOf,
+  type Adapter,
   type Architecture,
   type BatchSizes,
   type CodebookReading,

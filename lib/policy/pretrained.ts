@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { exists } from '../checkpoint/files.js';
 import { readWeights, writePretrained, type FolderOptions } from '../checkpoint/pretrained.js';
 import type { HostTensor } from '../engine/host-tensor.js';
+import { findBase, isAdapterFolder, readAdapter, type BaseOptions } from './adapter-folder.js';
 import type { Architecture, Model, ModelConfig } from './architecture.js';
 import { ARCHITECTURES, readModelConfig } from './architectures.js';
 
 /**
- * Reads a Hugging Face folder: config.json and the weights, as safetensors or pytorch_model.bin, whole or in shards.
+ * Reads a Hugging Face folder: config.json and the weights, as safetensors or pytorch_model.bin, whole or in shards; or PEFT's folder of an
+ * adapter, with the model that it names.
  *
  * @param known the architectures it may be of
  * @throws one sentence naming the file and tensor when anything is missing, unexpected, of another shape or not finite.
@@ -15,10 +17,15 @@ import { ARCHITECTURES, readModelConfig } from './architectures.js';
 export async function loadPretrained<Config extends ModelConfig = ModelConfig>(
   directory: string,
   known: readonly Architecture<Config>[] = ARCHITECTURES as readonly Architecture<Config>[],
+  options: BaseOptions = {},
 ): Promise<Model<Config>> {
   if (!(await exists(directory))) {
     const titles = known.map(({ title }) => title).join(' or ');
     throw new Error(`${directory} does not exist: give the folder of a ${titles} checkpoint.`);
+  }
+  if (await isAdapterFolder(directory)) {
+    const base = await loadPretrained(await findBase(directory, options), known);
+    return readAdapter(directory, base);
   }
   const { architecture, config } = await readModelConfig(join(directory, 'config.json'), known);
   const weights = await readWeights(

@@ -154,10 +154,36 @@ export const parametersSchema = z.strictObject({
   gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
   maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
   validationShare: z.number().min(0).lt(1).default(0.1).describe('share of pairs kept for validation'),
+
+  // Adapters.
+  loraRank: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('trains low-rank adapters (LoRA) of this rank in place of all weights; 0 trains all weights'),
+  loraAlpha: z
+    .number()
+    .positive()
+    .default(8)
+    .describe("LoRA's alpha: an adapter's term is multiplied by alpha / rank"),
+  loraTargets: z
+    .string()
+    .refine((text) => parseTargets(text).length > 0, 'names no layer')
+    .default('q_proj,k_proj,v_proj,out_proj,fc1,fc2')
+    .describe(
+      "linear layers that get an adapter, by the ends of their names, with commas between (PEFT's target_modules)",
+    ),
 });
 
 /** All parameters of a run, checked and complete; {@link parseParameters} makes them of those that are given. */
 export type Parameters = z.infer<typeof parametersSchema>;
+
+/** The names in `loraTargets`, each once. */
+export function parseTargets(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  return [...new Set(names.filter((name) => name !== ''))];
+}
 
 /** Codes: no edit that the embedded policy has learned is longer than 169. */
 const LONGEST_TARGET = 180;

@@ -42,33 +42,42 @@ export function gradientOutputs(
   return Object.fromEntries(Object.entries(gradients).map(([name, place]) => [gradientOf(name), place]));
 }
 
-/** Weights that are fed to a program, because an optimizer changes them, and those that it holds as constants. */
+/** Weights that an optimizer changes, those that every program reads where they lie, and those that a program holds as constants. */
 export interface SplitWeights {
   trained: ReadonlyMap<string, HostTensor>;
+  frozen: ReadonlyMap<string, HostTensor>;
   fixed: ReadonlyMap<string, HostTensor>;
 }
 
-/** @param fixed names of the weights that are not trained: a model's are its `buffersOf` */
+/**
+ * @param fixed names of the constants: a model's are its `buffersOf`
+ * @param frozen names of those that are read where they lie: a model's are its `frozenOf`
+ */
 export function splitTrained(
   weights: ReadonlyMap<string, HostTensor>,
   fixed: readonly string[],
+  frozen: readonly string[] = [],
 ): SplitWeights {
+  const constants = new Set(fixed);
+  const resident = new Set(frozen);
+  const where = (is: (name: string) => boolean) => new Map([...weights].filter(([name]) => is(name)));
   return {
-    trained: new Map([...weights].filter(([name]) => !fixed.includes(name))),
-    fixed: new Map([...weights].filter(([name]) => fixed.includes(name))),
+    trained: where((name) => !constants.has(name) && !resident.has(name)),
+    frozen: where((name) => resident.has(name)),
+    fixed: where((name) => constants.has(name)),
   };
 }
 
 /** A batch's forward pass, which reads `inputs`; with `backward` also `loss` and its gradients (`gradientOutputs`), which read `targets` too. */
 export function batchSource(
   { inputs, targets = {}, constants = {}, forward, loss }: BatchProgram,
-  { trained, fixed }: SplitWeights,
+  { trained, frozen, fixed }: SplitWeights,
   backward: boolean,
 ): ProgramSource {
   const fixedConstants = Object.fromEntries(
     [...fixed].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
   );
-  const fed = { ...weightSpecs(trained), ...inputs };
+  const fed = { ...weightSpecs(trained), ...weightSpecs(frozen), ...inputs };
   const allConstants = { ...fixedConstants, ...constants };
   if (!backward) return { program: forward, inputs: fed, constants: allConstants };
   const lossOf: Loss = (tensors) => {

@@ -28,8 +28,10 @@ export interface BatchProgram {
  * forward and backward pass takes, `Shape` the sizes that a program is compiled for, as a plain object: batches of equal shapes share one.
  */
 export interface Objective<Batch, Shape extends object, Metrics extends { loss: number }> {
-  /** Names of weights that are not trained. */
+  /** Names of weights that are not trained, few enough to be constants of each program. */
   readonly fixed?: readonly string[];
+  /** Names of weights that are not trained and lie on the device once for all programs: what an adapter is an adapter of. */
+  readonly frozen?: readonly string[];
   /** The sizes that the batch's program is compiled for. */
   shape(batch: Batch): Shape;
   /** The program of batches of these sizes. */

@@ -4,9 +4,11 @@
  */
 import type { HostTensor } from '../engine/host-tensor.js';
 import { keepPrograms, type Compiled, type Device } from '../engine/index.js';
-import { releaseAll } from '../release.js';
+import type { FloatTensor } from '../engine/host-tensor.js';
+import { uploadWeights } from '../policy/resident-weights.js';
+import { openParts, releaseAll } from '../release.js';
 import type { AdamWOptions } from './adamw.js';
-import { compileBatch, gradientOutputs, splitTrained } from './gradient-program.js';
+import { compileBatch, gradientOutputs, splitTrained, type SplitWeights } from './gradient-program.js';
 import type { Arrays, Objective } from './objective.js';
 import {
   MOST_PROGRAMS,
@@ -74,8 +76,8 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
   options: OptimizeOptions<Batch>,
 ): AsyncGenerator<OptimizeEvent<Batch, Metrics>, void, void> {
   const { device, maxGradNorm, validation, signal, resumeFrom } = options;
-  const split = splitTrained(weights, objective.fixed ?? []);
-  const state = await openTrainingState(split.trained, device, options.adamw);
+  const split = splitTrained(weights, objective.fixed ?? [], objective.frozen);
+  const { state, base, release } = await openWeights(split, device, options.adamw);
   const programs = keepPrograms(MOST_PROGRAMS);
   const programOf = (batch: Batch, backward: boolean): Promise<Compiled> => {
     const shape = objective.shape(batch);
@@ -85,12 +87,12 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
   };
   const forward = async (batch: Batch, all: readonly Batch[]): Promise<Arrays> => {
     const run = await programOf(batch, false);
-    return run({ ...state.parameters, ...objective.collate(batch, all) });
+    return run({ ...base, ...state.parameters, ...objective.collate(batch, all) });
   };
   const backward = async (batch: Batch, all: readonly Batch[]): Promise<Arrays> => {
     const run = await programOf(batch, true);
     const arrays = { ...objective.collate(batch, all), ...objective.targets?.(batch, all) };
-    return run({ ...state.parameters, ...arrays }, gradientOutputs(state.gradients));
+    return run({ ...base, ...state.parameters, ...arrays }, gradientOutputs(state.gradients));
   };
   const readTrained = async () => {
     const read = new Map<string, Float32Array>();
@@ -149,8 +151,20 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
       weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });
     });
   } finally {
-    await releaseAll([() => state.release(), () => programs.release()]);
+    await releaseAll([release, () => programs.release()]);
   }
+}
+
+/** Uploads what is trained, with room for gradients and moments, and what is only read. */
+function openWeights({ trained, frozen }: SplitWeights, device: Device, adamw: AdamWOptions | undefined) {
+  return openParts(async (opened) => {
+    const state = await openTrainingState(trained, device, adamw);
+    opened.push(() => state.release());
+    const base =
+      frozen.size === 0 ? undefined : await uploadWeights(frozen as Map<string, FloatTensor>, device);
+    if (base) opened.push(() => base.release());
+    return { state, base: base?.tensors, release: () => releaseAll(opened) };
+  });
 }
 
 /** A learning rate that rises linearly to its peak over `warmupSteps` (default 0), then falls linearly to 0 at the last step's end. */

@@ -4,6 +4,7 @@
  */
 import { tf, type Device } from '../engine/index.js';
 import { buffersOf, type BatchSizes, type Model } from '../policy/architecture.js';
+import { frozenOf } from '../policy/lora.js';
 import { labelLogProbs } from '../policy/log-probs.js';
 import { lengthMask, padIds, steppedLength } from '../policy/padding.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
@@ -89,9 +90,9 @@ export async function evaluateSupervised(
   device: Device,
 ): Promise<SupervisedMetrics> {
   const objective = supervisedObjective(model, task);
-  const split = splitTrained(model.weights, buffersOf(model));
+  const split = splitTrained(model.weights, buffersOf(model), frozenOf(model));
   const feeds = Object.fromEntries(
-    [...split.trained].map(([name, { data }]) => [name, data as Float32Array]),
+    [...split.trained, ...split.frozen].map(([name, { data }]) => [name, data as Float32Array]),
   );
   const sums = { loss: 0, accuracy: 0, labels: 0 };
   for (let step = 0; step < steps; step++) {
@@ -129,6 +130,7 @@ function supervisedObjective(
   });
   return {
     fixed: buffersOf(model),
+    frozen: frozenOf(model),
     shape,
     program: (sizes) => exampleProgram(model, sequences, sizes),
     collate: (batch, step) => collateExamples(batch, shape(batch), countLabels(step), sequences),

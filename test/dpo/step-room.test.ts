@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { checkStepFits } from '../../lib/dpo/step-room.js';
 import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
+import { adapterWeights, addAdapter } from '../../lib/policy/lora.js';
 import { randomPolicy } from '../support/random-policy.js';
 
 const policy = randomPolicy(4);
@@ -32,6 +33,20 @@ it('asks for what parameters, gradients, moments and sums take, and more for mor
   const parameters = [...policy.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   expect(needed(1)).toBeGreaterThan(4 * 4 * parameters);
   expect(needed(4)).toBeGreaterThan(needed(1));
+});
+
+it('asks for less where an adapter alone is trained: the base once, five numbers for each of the adapter', () => {
+  const adapted = addAdapter(policy, { rank: 1, alpha: 1, targets: ['q_proj'], base: 'default' }, 1);
+  const whole = needed(1);
+  const numbers = (weights: Iterable<{ data: Float32Array }>) =>
+    [...weights].reduce((sum, { data }) => sum + data.length, 0);
+  const buffers = policy.weights.get('final_logits_bias')!.data.length;
+  const base = numbers(policy.weights.values()) - buffers;
+  const held = 4 * (base + 5 * numbers(adapterWeights(adapted).values()));
+  const fits = (freeBytes: number) => () => checkStepFits(adapted, 1, longest, objective, { freeBytes });
+  expect(fits(held)).toThrow('of the device');
+  // Results of the forward and backward pass are what is left; of an adapter's they are fewer.
+  expect(fits(held + whole - 5 * 4 * base)).not.toThrow();
 });
 
 it('says how many pairs fit, and they do', () => {

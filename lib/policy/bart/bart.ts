@@ -31,6 +31,10 @@ export const bart: Architecture<BartConfig> = {
   fromFile,
   initialize: initializeWeights,
   isTrained: (name) => name !== LOGITS_BIAS,
+  adaptable: {
+    layers: ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', 'fc2'],
+    taskType: 'SEQ_2_SEQ_LM',
+  },
   completionPositions: (config) => config.max_position_embeddings,
   batchInputs,
   collate,

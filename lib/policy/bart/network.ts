@@ -9,6 +9,7 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { gelu, layerNorm } from '../../engine/fused.js';
 import { tf } from '../../engine/tf.js';
 import type { Tensors } from '../architecture.js';
+import { addLowRank } from '../lora.js';
 import type { BartConfig } from './config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from './weights.js';
 
@@ -195,8 +196,9 @@ export function norm(w: Tensors, name: string, x: Tensor): Tensor {
   return layerNorm(x, w[`${name}.weight`], w[`${name}.bias`]);
 }
 
+/** A linear layer: x [..., in] to [..., out]; with its adapter, where it has one. */
 export function linear(w: Tensors, name: string, x: Tensor): Tensor {
-  return project(x, w[`${name}.weight`], w[`${name}.bias`]);
+  return addLowRank(w, name, x, project(x, w[`${name}.weight`], w[`${name}.bias`]));
 }
 
 /** x [..., in] times weight [out, in] transposed, plus bias [out]. */

@@ -1,0 +1,51 @@
+/**
+ * DPO of a BART of base size (vocabulary 59,480, random weights) on two random pairs, and the most memory that took: of all weights, or of a
+ * low-rank adapter on every attention and feed-forward projection.
+ *
+ *     node dist/bench/base-size/train.js [RANK]
+ */
+import { CpuDevice } from '../../lib/engine/index.js';
+import { trainDpo } from '../../lib/dpo/trainer.js';
+import type { Model } from '../../lib/policy/architecture.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { addAdapter } from '../../lib/policy/lora.js';
+import { uniformStream } from '../../lib/random.js';
+
+const rank = Number(process.argv[2] ?? 0);
+const device = new CpuDevice();
+const [PROMPT, COMPLETION] = [250, 200];
+
+const config = bart.parseConfig(
+  {
+    model_type: 'bart',
+    vocab_size: 59_480,
+    max_position_embeddings: 1024,
+    d_model: 768,
+    ...{ encoder_layers: 6, encoder_attention_heads: 12, encoder_ffn_dim: 3072 },
+    ...{ decoder_layers: 6, decoder_attention_heads: 12, decoder_ffn_dim: 3072 },
+  },
+  'base size',
+);
+const base = { architecture: bart, config, weights: bart.initialize(config, 1) } as unknown as Model;
+const targets = bart.adaptable!.layers;
+const policy = rank === 0 ? base : addAdapter(base, { rank, alpha: 2 * rank, targets, base: 'none' }, 1);
+const uniform = uniformStream(2);
+const ids = (length: number) => [
+  config.bos_token_id,
+  ...Array.from({ length: length - 2 }, () => 60 + Math.floor(uniform() * 50_000)),
+  config.eos_token_id,
+];
+const pairs = [0, 1].map(() => ({
+  prompt: ids(PROMPT),
+  chosen: ids(COMPLETION),
+  rejected: ids(COMPLETION),
+}));
+const gigabytes = () => (process.resourceUsage().maxRSS / 1e6).toFixed(2);
+console.log(`weights alone: peak memory ${gigabytes()} GB`);
+const startMs = performance.now();
+const options = { learningRate: 1e-5, epochs: 1, batchSize: 1, gradientAccumulationSteps: 1, maxGradNorm: 1 };
+for await (const event of trainDpo(policy, pairs, { device, ...options, validationShare: 0, seed: 1 }))
+  if (event.type === 'step') console.log(`step ${event.step}: loss ${event.metrics.loss.toFixed(4)}`);
+const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
+console.log(`${rank === 0 ? 'all weights' : `rank ${rank}`}: ${seconds} s, peak memory ${gigabytes()} GB`);
+await device.close();

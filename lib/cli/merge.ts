@@ -1,0 +1,24 @@
+import { Command } from 'commander';
+import { mergeCheckpoint } from '../jobs/merge.js';
+import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
+import { endedBy } from './interrupt.js';
+import { sayOnStderr } from './standard-streams.js';
+
+/** `speech-dpo merge`: makes a whole checkpoint of an adapter. */
+export function mergeCommand(signal: AbortSignal): Command {
+  const command = new Command('merge')
+    .description('merge a LoRA adapter into the policy that it was trained on, and compare their logits')
+    .argument('<folder>', "an adapter's folder, for example model_output/0601-1200/iter_2/dpo_model")
+    .requiredOption('--output <folder>', 'folder to write the whole checkpoint to')
+    .action(async (adapter: string, { output, ...options }: { output: string } & DeviceOptions) => {
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
+      const merging = mergeCheckpoint({ adapter, output, ...chosen, signal, onNotice: sayOnStderr });
+      const { difference, tolerance } = await endedBy(signal, merging);
+      process.stdout.write(
+        `${output}: logits differ by ${difference.toExponential(1)} from those of base and adapter (at most ${tolerance.toExponential(1)})\n`,
+      );
+    });
+  for (const option of deviceOptions()) command.addOption(option);
+  return command;
+}
