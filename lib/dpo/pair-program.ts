@@ -42,39 +42,26 @@ export interface PairObjective {
   rewards?: boolean;
 }
 
-/** `logps` [B, 2] of `collatePairs` arrays. */
-export function pairForward(
-  network: Network,
-  shape: BatchShape,
-): Pick<BatchProgram, 'inputs' | 'constants' | 'forward'> {
-  const { pairs, completionLength } = shape;
-  const rows = 2 * pairs;
-  const { inputs, constants } = network.architecture.batchInputs(network.config, sizesOf(shape));
-  return {
-    inputs: {
-      ...inputs,
-      labels: { shape: [rows * completionLength], dtype: 'int32' },
-      labelMask: { shape: [rows, completionLength], dtype: 'float32' },
-    },
-    constants,
-    forward: (tensors) => ({ logps: pairLogProbs(network, tensors) }),
-  };
-}
-
 /**
- * `pairForward`, and the loss of its `logps` and of `labelCounts` [B, 2], with `reference` [B, 2] and `rewards` [B, 2] where there are any,
- * weighted by `pairWeights` [B]. Where the loss has an `sftWeight` the mean of `chosenNll` is over `chosenLabels` [].
+ * `logps` [B, 2] of `collatePairs` arrays; the loss of them and of `labelCounts` [B, 2], with `reference` [B, 2] and `rewards` [B, 2] where
+ * there are any, is weighted by `pairWeights` [B]. Where the loss has an `sftWeight` the mean of `chosenNll` is over `chosenLabels` [].
  */
 export function pairProgram(
   network: Network,
   shape: BatchShape,
   { loss, rewards = false }: PairObjective,
 ): BatchProgram {
-  const { pairs } = shape;
+  const { pairs, completionLength } = shape;
+  const rows = 2 * pairs;
   const { sftWeight = 0 } = loss;
+  const batch = network.architecture.batchInputs(network.config, sizesOf(shape));
   const ofBothCompletions: InputSpec = { shape: [pairs, 2], dtype: 'float32' };
   return {
-    ...pairForward(network, shape),
+    inputs: {
+      ...batch.inputs,
+      labels: { shape: [rows * completionLength], dtype: 'int32' },
+      labelMask: { shape: [rows, completionLength], dtype: 'float32' },
+    },
     targets: {
       labelCounts: ofBothCompletions,
       ...(loss.needsReference ? { reference: ofBothCompletions } : {}),
@@ -82,6 +69,8 @@ export function pairProgram(
       pairWeights: { shape: [pairs], dtype: 'float32' },
       ...(sftWeight === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
     },
+    constants: batch.constants,
+    forward: (tensors) => ({ logps: pairLogProbs(network, tensors) }),
     loss: ({ logps }, tensors) => pairLoss(loss, { ...tensors, logps }),
   };
 }

@@ -1,10 +1,10 @@
 /** What implicit rewards are measured against: the log-probabilities of pairs under a reference. */
-import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
 import type { Arrays } from '../train/objective.js';
 import type { PreferencePair } from './batch.js';
-import { pairLogps, type PairLogps } from './pair-logps.js';
+import { completionLogProbs } from './completion-log-probs.js';
 
 type Batches = readonly (readonly PreferencePair[])[];
 
@@ -30,7 +30,7 @@ export interface ReferenceLogps {
   prepare(forward: (batch: readonly PreferencePair[]) => Promise<Arrays>): Promise<void>;
   /** After each step: `read` gives copies of the trained weights. */
   stepped(step: number, read: () => Promise<Map<string, Float32Array>>): Promise<void>;
-  /** The weights of a reference that moves, by name; to resume from. */
+  /** The trained weights of a reference that has moved, by name; to resume from. */
   weights(): ReadonlyMap<string, HostTensor>;
   restore(weights: ReadonlyMap<string, HostTensor>): Promise<void>;
 }
@@ -46,12 +46,23 @@ export function createReference(
   where: { device: Device; signal?: AbortSignal },
 ): ReferenceLogps {
   const isMoving = typeof reference === 'object' && 'everySteps' in reference;
-  let logps: PairLogps = new Map();
-  let weights: ReadonlyMap<string, HostTensor> = isMoving ? policy.weights : new Map();
+  const logps = new Map<PreferencePair, ArrayLike<number>>();
+  /** Those that are trained, once they have moved. */
+  let weights: ReadonlyMap<string, HostTensor> = new Map();
 
-  async function setWeights(changed: ReadonlyMap<string, HostTensor>): Promise<void> {
-    weights = changed;
-    logps = await pairLogps({ ...policy, weights: new Map(weights) as Model['weights'] }, batches, where);
+  async function measure(model: Model): Promise<void> {
+    const pairs = batches.flat();
+    const items = pairs.flatMap(({ prompt, chosen, rejected }) =>
+      [chosen, rejected].map((completion) => ({ prompt, completion })),
+    );
+    const batchSize = 2 * Math.max(...batches.map(({ length }) => length));
+    const found = await completionLogProbs(model, items, { ...where, batchSize });
+    pairs.forEach((pair, i) => logps.set(pair, [found[2 * i].sum, found[2 * i + 1].sum]));
+  }
+
+  async function moveTo(moved: ReadonlyMap<string, HostTensor>): Promise<void> {
+    weights = moved;
+    await measure({ ...policy, weights: new Map([...policy.weights, ...moved]) as Model['weights'] });
   }
 
   return {
@@ -59,7 +70,7 @@ export function createReference(
     async prepare(forward) {
       if (reference === 'none') return;
       if (typeof reference === 'object' && !isMoving) {
-        logps = await pairLogps(reference as Model, batches, where);
+        await measure(reference as Model);
         return;
       }
       for (const batch of batches) {
@@ -72,19 +83,17 @@ export function createReference(
       const { everySteps, mixup } = reference as MovingReference;
       if (step % everySteps !== 0) return;
       const trained = await read();
-      await setWeights(
-        new Map([...weights].map(([name, tensor]) => [name, mix(tensor, trained.get(name), mixup)])),
-      );
+      const before = (name: string) => weights.get(name) ?? policy.weights.get(name)!;
+      await moveTo(new Map([...trained].map(([name, data]) => [name, mix(before(name), data, mixup)])));
     },
     weights: () => weights,
-    restore: setWeights,
+    restore: moveTo,
   };
 }
 
-/** mixup * policy + (1 - mixup) * reference, in float32; weights that are not trained stay. */
-function mix(reference: HostTensor, trained: Float32Array | undefined, mixup: number): HostTensor {
-  if (!trained) return reference;
-  const { shape, data } = reference as FloatTensor;
-  const mixed = trained.map((value, i) => Math.fround(mixup * value + (1 - mixup) * data[i]));
+/** mixup * policy + (1 - mixup) * reference, in float32. */
+function mix({ shape, data }: HostTensor, trained: Float32Array, mixup: number): HostTensor {
+  const reference = data as Float32Array;
+  const mixed = trained.map((value, i) => mixup * value + (1 - mixup) * reference[i]);
   return { shape, dtype: 'float32', data: mixed };
 }

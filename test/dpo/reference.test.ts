@@ -3,7 +3,7 @@ import { ktoLoss } from '../../lib/dpo/losses/kto.js';
 import { simpoLoss } from '../../lib/dpo/losses/per-label.js';
 import { trainDpo, type DpoOptions, type Example, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { unpair } from '../../lib/dpo/unpaired.js';
-import { pairLogps } from '../../lib/dpo/pair-logps.js';
+import { completionLogProbs } from '../../lib/dpo/completion-log-probs.js';
 import type { DeferredTensor } from '../../lib/engine/host-tensor.js';
 import { device } from '../support/device.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -54,8 +54,12 @@ describe('the reference', () => {
   it('may be another policy', async () => {
     const other = randomPolicy(9, { initStd: 0.2 });
     const { steps } = await train({ reference: other });
-    const logps = await pairLogps(other, [pairs.slice(0, 2), pairs.slice(2)], { device });
-    const reference = pairs.slice(0, 2).flatMap((pair) => Array.from(logps.get(pair)!));
+    const items = pairs
+      .slice(0, 2)
+      .flatMap(({ prompt, chosen, rejected }) =>
+        [chosen, rejected].map((completion) => ({ prompt, completion })),
+      );
+    const reference = (await completionLogProbs(other, items, { device })).map(({ sum }) => sum);
     expect(steps[0].metrics['rewards/margins']).toBeCloseTo(marginOf(steps[0].logps, reference), 4);
     expect(Math.abs(steps[0].metrics['rewards/margins']!)).toBeGreaterThan(0.01);
   });
