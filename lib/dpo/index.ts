@@ -23,5 +23,7 @@ export { ipoLoss, sigmoidNormLoss, simpoLoss } from './losses/per-label.js';
 export type { MovingReference, Reference } from './reference.js';
 export { unpair, type UnpairedSample } from './unpaired.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type Example, type PreferencePair } from './trainer.js';
-export { linearDecay, optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
+export { optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
+export { learningRates, linearDecay, type Schedule, type ScheduleOptions } from '../train/schedule.js';
+export { earlyStopping, type StoppingMetric } from '../train/early-stopping.js';
 export type { Arrays, BatchProgram, Objective } from '../train/objective.js';
