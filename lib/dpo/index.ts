@@ -1,10 +1,11 @@
 /** `speech-dpo/dpo`: preference pairs, losses, the trainer, and the loop beneath it, which trains any objective. */
-export { choosePair, choosePairs, type PairRules } from './pairs.js';
 export {
   completionLogProbs,
   type CompletionLogProbs,
   type PromptedCompletion,
 } from './completion-log-probs.js';
+export { choosePair, choosePairs, makePairs, type PromptPairs } from './pairs.js';
+export type { PairDrop, PairDrops, Pairing, PairRules } from './pair-rules.js';
 export type { DpoMetrics } from './metrics.js';
 export {
   implicitRewards,

@@ -4,13 +4,14 @@ export type StoppingMetric = (typeof stoppingMetrics)[number];
 
 interface Validation {
   loss: number;
-  'rewards/accuracies': number;
+  'rewards/accuracies'?: number;
 }
 
 /**
  * Whether a training should end, asked after each validation: once `patience` validations in a row were no better than the best before them,
  * as transformers' EarlyStoppingCallback decides with its threshold of 0. An equal one is no better.
  *
+ * @throws Error where `metric` is the accuracy and a validation has none
  * @param earlier what a training that goes on has validated already
  */
 export function earlyStopping(
@@ -18,8 +19,11 @@ export function earlyStopping(
   earlier: readonly Validation[] = [],
 ): (validation: Validation) => boolean {
   // Of either, higher is better.
-  const valueOf = (validation: Validation) =>
-    metric === 'loss' ? -validation.loss : validation['rewards/accuracies'];
+  const valueOf = ({ loss, 'rewards/accuracies': accuracy }: Validation): number => {
+    if (metric === 'loss') return -loss;
+    if (accuracy === undefined) throw new Error('the loss tells no accuracy to stop by: stop by its loss');
+    return accuracy;
+  };
   let best = -Infinity;
   let worse = 0;
   const isEnough = (validation: Validation): boolean => {
