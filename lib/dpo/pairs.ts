@@ -70,7 +70,7 @@ export function makePairs<T extends RankedCompletion>(
 ): PromptPairs<T> {
   const valid = completions.filter(isRanked);
   if (rules.pairing === 'target') return pairWithTarget(completions.length, valid, count, rules);
-  const considered = (valid.length * (valid.length - 1)) / 2;
+  const considered = (valid.length * Math.max(0, valid.length - 1)) / 2;
   const skip = (skipped: string, reason?: PairDrop) => ({
     pairs: [],
     considered,

@@ -10,7 +10,7 @@ type StepEvent = Extract<RunEvent, { type: 'step' }>;
 /** Share of train prompts without spread that is worth a warning. */
 export const SPREAD_LIMIT = 0.5;
 /** Nats that the chosen samples' log-probability may fall by per label while margins grow. */
-export const LIKELIHOOD_LIMIT = 0.5;
+export const LIKELIHOOD_LIMIT = 1;
 /** Share of samples by which those that did not end may rise. */
 export const ENDINGS_LIMIT = 0.1;
 
