@@ -39,6 +39,7 @@ export { findCheckpoint, parseIndices, type RunCheckpoint } from './run/checkpoi
 export { recordRun } from './run/record.js';
 export { ORIGINAL, type FleetStatus, type RunEvent, type Split, type WorkerStatus } from './run/events.js';
 export { packPairs, readDataFile, type PreferenceRow } from './run/data-file.js';
+export { bestIteration, type BestIteration } from './run/best-iteration.js';
 export { readRun, type RecordedRun, type RunRecord } from './run/run-files.js';
 export { bootstrapMean, pairedBootstrap, type Interval } from './run/bootstrap.js';
 export { comparePairs, type PairedComparison } from './run/paired-comparison.js';

@@ -23,7 +23,8 @@ export function parameterOptions(reward: string): Option[] {
   return parameterNames(reward).map((name) => {
     const schema = parametersSchema.shape[name];
     const value = presetOf(reward)[name] ?? schema.parse(undefined);
-    const inner = schema.unwrap();
+    const known: z.ZodType = schema.unwrap();
+    const inner = known instanceof z.ZodNullable ? known.unwrap() : known;
     const flag = '--' + toKebabCase(OPTION_NAMES[name] ?? name);
     const { description = '' } = schema;
     if (inner instanceof z.ZodBoolean) {
@@ -35,7 +36,9 @@ export function parameterOptions(reward: string): Option[] {
     if (inner instanceof z.ZodEnum)
       return new Option(`${flag} <name>`, description).choices(inner.options.map(String)).default(value);
     if (inner instanceof z.ZodNumber) {
-      return new Option(`${flag} <number>`, description).default(value).argParser(parseNumber);
+      return new Option(`${flag} <number>`, description)
+        .default(value, value === null ? 'none' : undefined)
+        .argParser(parseNumber);
     }
     return new Option(`${flag} <text>`, description).default(value, value === null ? 'none' : undefined);
   });

@@ -1,10 +1,11 @@
 /** `speech-dpo/dpo`: preference pairs, losses, the trainer, and the loop beneath it, which trains any objective. */
-export { choosePair, choosePairs, type PairRules } from './pairs.js';
 export {
   completionLogProbs,
   type CompletionLogProbs,
   type PromptedCompletion,
 } from './completion-log-probs.js';
+export { choosePair, choosePairs, makePairs, type PromptPairs } from './pairs.js';
+export type { PairDrop, PairDrops, Pairing, PairRules } from './pair-rules.js';
 export type { DpoMetrics } from './metrics.js';
 export {
   implicitRewards,
@@ -23,5 +24,7 @@ export { ipoLoss, sigmoidNormLoss, simpoLoss } from './losses/per-label.js';
 export type { MovingReference, Reference } from './reference.js';
 export { unpair, type UnpairedSample } from './unpaired.js';
 export { trainDpo, type DpoEvent, type DpoOptions, type Example, type PreferencePair } from './trainer.js';
-export { linearDecay, optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
+export { optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
+export { learningRates, linearDecay, type Schedule, type ScheduleOptions } from '../train/schedule.js';
+export { earlyStopping, type StoppingMetric } from '../train/early-stopping.js';
 export type { Arrays, BatchProgram, Objective } from '../train/objective.js';

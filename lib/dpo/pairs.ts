@@ -1,13 +1,12 @@
-/** One completion of a prompt with what a reward said of it; null where the reward could not score it. */
-export interface RankedCompletion {
-  reward: number | null;
-  /** What completions are compared by; the reward itself unless the reward ranks by something else. */
-  rank: number | null;
-  /** False where it was cut off at the longest length: it is never chosen, or a policy learns not to end. Default true. */
-  finished?: boolean;
-}
-
-type Ranked<T> = T & { reward: number; rank: number };
+import {
+  describeRules,
+  forbids,
+  type PairDrop,
+  type PairDrops,
+  type PairRules,
+  type Ranked,
+  type RankedCompletion,
+} from './pair-rules.js';
 
 /** A better and a worse completion of a prompt, and the mean reward of all its scored completions. */
 export interface PreferenceChoice<T> {
@@ -21,12 +20,14 @@ export interface SkippedPrompt {
   skipped: string;
 }
 
-/** What a pair must fulfil beyond a better and a worse rank. */
-export interface PairRules<T> {
-  /** Least difference between chosen and rejected reward; default 0. */
-  minMargin?: number;
-  /** Figures, higher is better, in none of which the chosen completion may be below the rejected one (Pareto); default none. */
-  notWorseIn?: (completion: T) => Readonly<Record<string, number>>;
+/** The pairs of a prompt, and what became of all others that its scored completions could make. */
+export interface PromptPairs<T> {
+  pairs: PreferenceChoice<T>[];
+  /** Every two of its completions, or every one with the target: the pairs and those that are not made add up to it. */
+  considered: number;
+  dropped: PairDrops;
+  /** There where it gives no pair: why, as a sentence. */
+  skipped?: string;
 }
 
 /**
@@ -42,69 +43,152 @@ export function choosePair<T extends RankedCompletion>(
   return 'skipped' in choices ? choices : choices[0];
 }
 
-/**
- * Pairs the best completion with the worst, the second best with the second worst, and so on: at most `count` pairs, fewer where the ranks
- * meet. Where rules forbid a pair, the best completion takes the next worst that they allow. No completion is in two pairs. Without rules the
- * first pair and the skipping of prompts are those of `choosePair`.
- */
+/** The pairs of {@link makePairs}, or why there are none. */
 export function choosePairs<T extends RankedCompletion>(
   completions: readonly T[],
   count: number,
   rules: PairRules<T> = {},
 ): PreferenceChoice<T>[] | SkippedPrompt {
+  const { pairs, skipped } = makePairs(completions, count, rules);
+  return skipped === undefined ? pairs : { skipped };
+}
+
+/**
+ * Makes at most `count` pairs of a prompt's completions, by `rules.pairing`:
+ *
+ * - `best-worst`: the best with the worst, the second best with the second worst, and so on, until the ranks meet. Where rules forbid a pair,
+ *   the best completion takes the next worst that they allow. No completion is in two pairs. Without rules the first pair and the skipping of
+ *   prompts are those of `choosePair`.
+ * - `above-margin`: every two that differ by `minMargin` and are allowed, the largest differences of reward first. Completions come again.
+ * - `target`: the target, whatever its reward, with the worst, the second worst, ... completion that the rules allow (SPIN, Chen et al. 2024,
+ *   arXiv:2401.01335; SpeechAlign, Zhang et al. 2024, arXiv:2404.05600).
+ */
+export function makePairs<T extends RankedCompletion>(
+  completions: readonly T[],
+  count: number,
+  rules: PairRules<T> = {},
+): PromptPairs<T> {
   const valid = completions.filter(isRanked);
+  if (rules.pairing === 'target') return pairWithTarget(completions.length, valid, count, rules);
+  const considered = (valid.length * Math.max(0, valid.length - 1)) / 2;
+  const skip = (skipped: string, reason?: PairDrop) => ({
+    pairs: [],
+    considered,
+    dropped: reason ? { [reason]: considered } : {},
+    skipped,
+  });
   if (valid.length < 2) {
-    return {
-      skipped: `only ${valid.length} of ${completions.length} samples could be scored; a pair needs 2`,
-    };
+    return skip(`only ${valid.length} of ${completions.length} samples could be scored; a pair needs 2`);
   }
   // Sorting is stable, so that of equal ranks the first completion comes first from either end.
   const best = valid.toSorted((a, b) => b.rank - a.rank);
   const worst = valid.toSorted((a, b) => a.rank - b.rank);
   if (best[0].rank === worst[0].rank) {
-    return { skipped: `all ${valid.length} samples rank the same; a pair needs a better and a worse one` };
+    return skip(`all ${valid.length} samples rank the same; a pair needs a better and a worse one`, 'tie');
   }
-  const averageReward = valid.reduce((total, { reward }) => total + reward, 0) / valid.length;
-  const pairs: PreferenceChoice<T>[] = [];
+  const uniform = describeUniform(valid, rules);
+  if (uniform) return skip(uniform, 'uniform');
+  const isAllowed = (chosen: Ranked<T>, rejected: Ranked<T>) =>
+    chosen.rank > rejected.rank && forbids(chosen, rejected, rules) === undefined;
+  const made =
+    rules.pairing === 'above-margin'
+      ? pairAll(best, worst, isAllowed).slice(0, count)
+      : pairFromBothEnds(best, worst, count, isAllowed);
+  const rejectedOf = new Map(best.map((chosen) => [chosen, new Set<T>()]));
+  for (const [chosen, rejected] of made) rejectedOf.get(chosen)!.add(rejected);
+  const dropped: PairDrops = {};
+  for (const [i, chosen] of best.entries()) {
+    for (const rejected of best.slice(i + 1)) {
+      const reason = chosen.rank === rejected.rank ? 'tie' : forbids(chosen, rejected, rules);
+      if (!rejectedOf.get(chosen)!.has(rejected)) countOne(dropped, reason ?? 'unused');
+    }
+  }
+  if (made.length === 0) {
+    const sentence = `no two of its ${valid.length} samples are allowed as a pair by ${describeRules(valid, rules)}`;
+    return { pairs: [], considered, dropped, skipped: sentence };
+  }
+  return { pairs: choicesOf(made, valid), considered, dropped };
+}
+
+type Pair<T> = [chosen: Ranked<T>, rejected: Ranked<T>];
+
+function pairFromBothEnds<T>(
+  best: readonly Ranked<T>[],
+  worst: readonly Ranked<T>[],
+  count: number,
+  isAllowed: (...pair: Pair<T>) => boolean,
+): Pair<T>[] {
+  const pairs: Pair<T>[] = [];
   const used = new Set<T>();
   for (const chosen of best) {
     if (pairs.length === count) break;
     if (used.has(chosen)) continue;
-    const rejected = worst.find((other) => !used.has(other) && isAllowed(chosen, other, rules));
+    const rejected = worst.find((other) => !used.has(other) && isAllowed(chosen, other));
     if (!rejected) continue;
     used.add(chosen).add(rejected);
-    pairs.push({ chosen, rejected, averageReward });
+    pairs.push([chosen, rejected]);
   }
-  if (pairs.length > 0) return pairs;
-  return {
-    skipped: `no two of its ${valid.length} samples are allowed as a pair by ${describeRules(valid, rules)}`,
-  };
+  return pairs;
+}
+
+function pairAll<T>(
+  best: readonly Ranked<T>[],
+  worst: readonly Ranked<T>[],
+  isAllowed: (...pair: Pair<T>) => boolean,
+): Pair<T>[] {
+  const margin = ([chosen, rejected]: Pair<T>) => chosen.reward - rejected.reward;
+  return best
+    .flatMap((chosen) => worst.map((rejected): Pair<T> => [chosen, rejected]))
+    .filter((pair) => isAllowed(...pair))
+    .sort((a, b) => margin(b) - margin(a));
+}
+
+function pairWithTarget<T extends RankedCompletion>(
+  samples: number,
+  valid: readonly Ranked<T>[],
+  count: number,
+  rules: PairRules<T>,
+): PromptPairs<T> {
+  const { target } = rules;
+  if (!target) throw new TypeError('pairs with a target need one');
+  const skip = (skipped: string) => ({ pairs: [], considered: 0, dropped: {}, skipped });
+  if (!isRanked(target)) return skip('its target could not be scored');
+  if (valid.length === 0) return skip(`none of its ${samples} samples could be scored; the target needs one`);
+  const made: Pair<T>[] = [];
+  const dropped: PairDrops = {};
+  for (const rejected of valid.toSorted((a, b) => a.rank - b.rank)) {
+    const reason = forbids(target, rejected, rules) ?? (made.length < count ? undefined : 'unused');
+    if (reason) countOne(dropped, reason);
+    else made.push([target, rejected]);
+  }
+  const considered = valid.length;
+  if (made.length > 0) return { pairs: choicesOf(made, valid), considered, dropped };
+  const skipped = `its target and none of its ${valid.length} samples are allowed as a pair by ${describeRules(valid, rules)}`;
+  return { pairs: [], considered, dropped, skipped };
+}
+
+function choicesOf<T>(pairs: readonly Pair<T>[], valid: readonly Ranked<T>[]): PreferenceChoice<T>[] {
+  const averageReward = valid.reduce((total, { reward }) => total + reward, 0) / valid.length;
+  return pairs.map(([chosen, rejected]) => ({ chosen, rejected, averageReward }));
+}
+
+/** Says that no sample stands out, as in DAPO's dynamic sampling (Yu et al. 2025, arXiv:2503.14476); undefined where some do. */
+function describeUniform<T extends RankedCompletion>(
+  valid: readonly Ranked<T>[],
+  { dropUniform, minChosen }: PairRules<T>,
+): string | undefined {
+  if (!dropUniform || minChosen === undefined) return undefined;
+  const good = valid.filter(({ reward }) => reward >= minChosen).length;
+  if (good === 0) return `none of its ${valid.length} samples has a reward of at least ${minChosen}`;
+  return good === valid.length
+    ? `all its ${valid.length} samples have a reward of at least ${minChosen}`
+    : undefined;
 }
 
 function isRanked<T extends RankedCompletion>(completion: T): completion is Ranked<T> {
   return Number.isFinite(completion.reward) && Number.isFinite(completion.rank);
 }
 
-function isAllowed<T extends RankedCompletion>(
-  chosen: Ranked<T>,
-  rejected: Ranked<T>,
-  { minMargin = 0, notWorseIn }: PairRules<T>,
-): boolean {
-  if (chosen.finished === false || chosen.rank <= rejected.rank) return false;
-  // Ranks may tell completions apart that have the same reward.
-  if (minMargin > 0 && chosen.reward - rejected.reward < minMargin) return false;
-  if (!notWorseIn) return true;
-  const [ofChosen, ofRejected] = [notWorseIn(chosen), notWorseIn(rejected)];
-  return Object.entries(ofRejected).every(([name, value]) => ofChosen[name] >= value);
-}
-
-function describeRules<T extends RankedCompletion>(
-  valid: readonly T[],
-  { minMargin = 0, notWorseIn }: PairRules<T>,
-): string {
-  return [
-    ...(valid.some(({ finished }) => finished === false) ? ['a chosen sample that ended'] : []),
-    ...(minMargin > 0 ? [`a margin of at least ${minMargin}`] : []),
-    ...(notWorseIn ? ['a chosen sample that loses on no guard'] : []),
-  ].join(' and ');
+function countOne(drops: PairDrops, reason: PairDrop): void {
+  drops[reason] = (drops[reason] ?? 0) + 1;
 }

@@ -1,7 +1,7 @@
 /**
  * Direct Preference Optimization (Rafailov et al. 2023, arXiv:2305.18290) of a policy, numerically TRL 0.9.6's
- * DPOTrainer: sigmoid loss, or another `PreferenceLoss`, on summed log-probabilities, AdamW, global-norm clipping, linear decay of the
- * learning rate to 0; RPO's term (`rpoAlpha`) is added as TRL has added it since 0.12.
+ * DPOTrainer: sigmoid loss, or another `PreferenceLoss`, on summed log-probabilities, AdamW, global-norm clipping, a schedule of the
+ * learning rate; RPO's term (`rpoAlpha`) is added as TRL has added it since 0.12.
  *
  * The reference is the policy as it is when training starts, or another `Reference`; its log-probabilities are computed once, before the first
  * step. Not supported: dropout (TRL's disable_dropout intends the same).
@@ -9,7 +9,8 @@
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
 import { shuffled } from '../random.js';
-import { linearDecay, optimize } from '../train/optimize.js';
+import { optimize } from '../train/optimize.js';
+import { learningRates, type ScheduleOptions } from '../train/schedule.js';
 import type { TrainingSnapshot } from '../train/training-state.js';
 import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
@@ -28,7 +29,7 @@ export type { TrainingSnapshot } from '../train/training-state.js';
 export type Example = PreferencePair | UnpairedSample;
 
 /** How a policy is trained on preference pairs. */
-export interface DpoOptions {
+export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   /** Where the policy is trained. */
   device: Device;
   /** How far the policy may leave the reference, for the sigmoid loss; default 0.1. A `loss` of its own has its own. */
@@ -39,7 +40,7 @@ export interface DpoOptions {
   rpoAlpha?: number;
   /** What implicit rewards are measured against; default "start". */
   reference?: Reference;
-  /** Of the first step; decays linearly to 0. */
+  /** Peak of the `schedule`: by default that of the first step, from which it decays linearly to 0. */
   learningRate: number;
   epochs: number;
   /** Pairs in one forward and backward pass. */
@@ -50,6 +51,8 @@ export interface DpoOptions {
   maxGradNorm: number;
   /** Share of the pairs kept out of training for validation; 0.1, at least one pair. 0: none. */
   validationShare: number;
+  /** Asked after each validation, once its event was taken: true ends the training there (`earlyStopping`). Default: never. */
+  stopsAfter?: (validation: DpoMetrics) => boolean;
   seed: number;
   /** False keeps the pairs in their order (TRL's SequentialSampler). Default true. */
   shuffle?: boolean;
@@ -97,6 +100,7 @@ export async function* trainDpo(
 ): AsyncGenerator<DpoEvent> {
   if (examples.length === 0) throw new Error('there are no preference pairs to train on');
   const { batchSize, gradientAccumulationSteps, epochs, seed, device, signal } = options;
+  const { schedule, warmupSteps } = options;
   const loss = chooseLoss(options);
   const pairsOf = pairsOfExamples(examples, loss);
   const pairs = examples.flatMap(pairsOf);
@@ -128,10 +132,12 @@ export async function* trainDpo(
     device,
     steps,
     batches: (step) => batchesOfSteps[step],
-    learningRate: linearDecay(options.learningRate, { steps }),
+    learningRate: learningRates(options.learningRate, { schedule, warmupSteps, steps }),
     maxGradNorm: options.maxGradNorm,
     validation:
-      validation.length === 0 ? undefined : { batches: batchesOf(validation), everySteps: stepsPerEpoch },
+      validation.length === 0
+        ? undefined
+        : { batches: batchesOf(validation), everySteps: stepsPerEpoch, isLast: options.stopsAfter },
     signal,
     resumeFrom: options.resumeFrom,
     afterStep: options.afterStep,

@@ -6,6 +6,7 @@ import type { Evaluation } from './evaluate.js';
 import type { RunEvent } from '../run/events.js';
 import { describeCheckpoint } from './model-card.js';
 import type { Run, TrainingRun } from './run.js';
+import { betterOf, type BestIteration } from '../run/best-iteration.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
 
@@ -30,13 +31,12 @@ export async function saveCheckpoint(run: TrainingRun, iteration: number): Promi
 export function createCheckpointKeeper(
   run: Run,
   original: Evaluation,
-  earlier: readonly { iteration: number; reward: number }[] = [],
+  earlier: readonly BestIteration[] = [],
 ) {
   const { modelDirectory } = run.directories;
   const { keepCheckpoints } = run.parameters;
   const evaluated = [...earlier];
-  const findBest = () =>
-    evaluated.reduce((best, candidate) => (candidate.reward > best.reward ? candidate : best)).iteration;
+  const findBest = () => evaluated.reduce(betterOf).iteration;
   const removeAllBut = async (...kept: number[]) => {
     for (const { iteration } of evaluated) {
       if (kept.includes(iteration)) continue;

@@ -13,6 +13,7 @@ import type { Run } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
+import { warnOfEndings } from './warnings.js';
 import { summarize } from '../run/statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */
@@ -33,10 +34,16 @@ export async function* evaluate(
   if (run.guards.length > 0) {
     const now = summarizeEvaluation(test);
     const warnings = warnOfBlindGuards(run.guards, now.guards);
-    if (original) warnings.push(...warnOfHacking(summarizeEvaluation(original.test), now));
+    if (original) warnings.push(...hackingOf(original, { train, test }));
     yield { type: 'guarded', iteration, guards: now.guards, warnings };
   }
+  if (original) yield* warnOfEndings(iteration, original, { train, test });
   return { train, test };
+}
+
+/** A sentence for each guard that fell beyond its limit between two evaluations while the reward rose. */
+export function hackingOf(original: Evaluation, now: Evaluation): string[] {
+  return warnOfHacking(summarizeEvaluation(original.test), summarizeEvaluation(now.test));
 }
 
 function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {

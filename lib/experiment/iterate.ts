@@ -3,19 +3,21 @@ import { loadPretrained } from '../policy/pretrained.js';
 import { namedLoss } from '../dpo/losses/named.js';
 import type { Reference } from '../dpo/reference.js';
 import { trainDpo } from '../dpo/trainer.js';
+import { earlyStopping } from '../train/early-stopping.js';
 import { createAudioExamples, readAudioIndex } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
-import { evaluate } from './evaluate.js';
+import { evaluate, hackingOf } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { keepBatch } from '../run/inspection-files.js';
 import { describeRunDevice } from '../run/run-files.js';
 import { preparePairs } from './prepare-pairs.js';
-import type { ResumePoint } from './resume-point.js';
+import type { ResumePoint, TrainingEvent } from './resume-point.js';
 import type { Run, TrainingRun } from './run.js';
 import { deriveSeed } from './sample.js';
 import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
+import { TARGET_WARNING, warnOfLikelihood } from './warnings.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, pairs the best with the worst samples, trains it on the
@@ -33,6 +35,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     const device = run.computing && { device: describeRunDevice(run.computing) };
     yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
     for (const message of run.notices) yield { type: 'notice', message };
+    if (parameters.pairing === 'target') yield { type: 'notice', message: TARGET_WARNING };
   }
   const audio = createAudioExamples(run, resumed && (await readAudioIndex(directories.outputDirectory)));
   if (!resumed) await audio.addPrompts();
@@ -40,7 +43,8 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   if (!resumed) await writeEvaluations(directories, { original });
   const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);
   let trained = resumed?.trained ?? original;
-  for (let iteration = resumed?.iteration ?? 0; iteration < parameters.iterations; iteration++) {
+  let stopped = resumed?.stopped ?? false;
+  for (let iteration = resumed?.iteration ?? 0; iteration < parameters.iterations && !stopped; iteration++) {
     const done = iteration === resumed?.iteration ? resumed : undefined;
     if (!done?.saved) {
       const pairs = done?.rows ? pairsOf(run, done.rows) : yield* preparePairs(run, iteration);
@@ -49,7 +53,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
         // Training needs the memory.
         await run.sampler.release();
         await run.partner.releaseWeights();
-        yield* train(run, iteration, pairs, done?.trainedSteps);
+        yield* train(run, iteration, pairs, done);
       }
       run.signal?.throwIfAborted();
       const saved = await saveCheckpoint(run, iteration);
@@ -58,6 +62,12 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     }
     await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, original);
+    const left = parameters.iterations - iteration - 1;
+    stopped = parameters.earlyStopping === 'guard' && left > 0 && hackingOf(original, trained).length > 0;
+    if (stopped) {
+      const reason = `a guard warns: early stopping ends the run after iteration ${iteration}, ${left} before its end`;
+      yield { type: 'stopped', iteration, reason };
+    }
     await checkpoints.add(iteration, trained);
     await writeEvaluations(directories, { original, last: { iteration, evaluation: trained } });
   }
@@ -70,17 +80,20 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
  * Trains `run.policy` in place on an iteration's pairs. Every `checkpointMinutes`, and when aborted, the training's state is saved to go
  * on from.
  *
- * @param trainedSteps goes on after this optimizer step, whose state was saved
+ * @param resumed goes on after this optimizer step, whose state was saved, and what came before
  */
 export async function* train(
   run: TrainingRun,
   iteration: number,
   pairs: readonly TrainingPair[],
-  trainedSteps?: number,
+  resumed?: Pick<ResumePoint, 'trainedSteps' | 'trainedEvents'>,
 ): AsyncGenerator<RunEvent> {
+  const { trainedSteps, trainedEvents = [] } = resumed ?? {};
   const { learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
+  const { schedule, warmupSteps, earlyStopping: metric, patience } = run.parameters;
+  const told: TrainingEvent[] = [...trainedEvents];
   const isDue = createTimer(run.parameters.checkpointMinutes);
   const ids = pairs.map((pair) => pair.ids);
   const events = trainDpo(run.policy, ids, {
@@ -88,11 +101,17 @@ export async function* train(
     loss: namedLoss(run.parameters),
     reference: await openReference(run, iteration),
     learningRate,
+    schedule,
+    warmupSteps,
     epochs,
     batchSize,
     gradientAccumulationSteps,
     maxGradNorm,
     validationShare,
+    stopsAfter:
+      metric === 'none' || metric === 'guard'
+        ? undefined
+        : earlyStopping({ metric, patience }, validationsOf(trainedEvents)),
     seed: deriveSeed(run.parameters.seed, iteration, 'train'),
     signal,
     resumeFrom:
@@ -104,15 +123,25 @@ export async function* train(
   for await (const event of events) {
     const { epoch, step } = event;
     if (event.type === 'step') {
-      yield { type: 'step', iteration, epoch, step, steps: event.steps, metrics: event.metrics };
+      told.push({ type: 'step', iteration, epoch, step, steps: event.steps, metrics: event.metrics });
+      yield told.at(-1)!;
     } else if (event.type === 'validated') {
-      yield { type: 'validated', iteration, epoch, step, metrics: event.metrics };
+      told.push({ type: 'validated', iteration, epoch, step, metrics: event.metrics });
+      yield told.at(-1)!;
     } else {
       const rows = pairs.map(({ row }) => row);
       const file = await keepBatch(directories.outputDirectory, iteration, rows, event);
       throw new Error(`${event.reason}; nothing of it was saved, the pairs that gave it are in ${file}`);
     }
   }
+  const taken = told.filter((event) => event.type === 'step');
+  const last = taken.at(-1);
+  if (last && last.step < last.steps) {
+    const reason = `trained ${last.step} of ${last.steps} steps: early stopping, since the validation ${metric} got no better in ${patience === 1 ? 'an epoch' : `${patience} epochs`}`;
+    yield { type: 'stopped', iteration, step: last.step, reason };
+  }
+  const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
+  yield* warnOfLikelihood(iteration, taken, labels);
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */
@@ -123,6 +152,9 @@ async function openReference({ parameters, policy }: TrainingRun, iteration: num
   if (reference === 'start' || iteration === 0) return 'start';
   return loadPretrained(policy.directory, [policy.architecture]);
 }
+
+const validationsOf = (events: readonly TrainingEvent[]) =>
+  events.filter(({ type }) => type === 'validated').map(({ metrics }) => metrics);
 
 /** Whether that many minutes have gone since it last said so. */
 function createTimer(minutes: number): () => boolean {

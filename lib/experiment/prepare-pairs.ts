@@ -1,29 +1,40 @@
 import { join } from 'node:path';
-import { choosePairs, type PairRules } from '../dpo/pairs.js';
+import type { PairDrop, PairDrops, PairRules } from '../dpo/pair-rules.js';
+import { makePairs, type PromptPairs } from '../dpo/pairs.js';
 import type { GuardFigure } from '../reward/guard.js';
 import { farmOf, isInPairs } from './answer.js';
 import { deriveSeed } from './sample.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { RunEvent } from '../run/events.js';
+import type { PackedPrompt } from './packed-prompt.js';
 import type { Run } from './run.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
+import { scoreTargets } from './score-targets.js';
 import { pairOf, pairsOf, type TrainingPair } from './training-pairs.js';
+import { warnOfSpread } from './warnings.js';
 
 /**
- * An iteration's preference pairs: the best and the worst of each train prompt's samples, written to data_iter_k.json.
+ * An iteration's preference pairs of each train prompt's samples, by the run's `pairing`, written to data_iter_k.json.
  * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the original does.
  */
 export async function* preparePairs(run: Run, iteration: number): AsyncGenerator<RunEvent, TrainingPair[]> {
   const { parameters, directories } = run;
   const skippedReasons: string[] = [];
+  let counted: PairTally | undefined;
   let pairs: TrainingPair[];
   let dataIteration = iteration;
   if (!parameters.syntheticFirstIteration) {
     const scored = yield* sampleAndScore(run, iteration);
-    pairs = pairUp(run, scored, skippedReasons);
+    const targets = parameters.pairing === 'target' ? yield* scoreTargets(run, iteration) : undefined;
+    const prompts = run.train.map(({ index }) => pairUp(run, scored[index], targets?.[index]));
+    pairs = prompts.flatMap((prompt, i) => trainingPairs(run, run.train[i], prompt));
+    for (const [i, { skipped }] of prompts.entries())
+      if (skipped !== undefined) skippedReasons.push(`prompt ${run.train[i].index}: ${skipped}`);
+    if (parameters.pairing !== 'best-worst' || parameters.minChosen !== null) counted = addUp(prompts);
+    yield* warnOfSpread(iteration, prompts);
   } else if (iteration === 0) {
     const seed = deriveSeed(parameters.seed, iteration, 'synthetic');
     const rows = makeSyntheticPairs(run.train, run.codec.codebookSize, seed);
@@ -45,6 +56,7 @@ export async function* preparePairs(run: Run, iteration: number): AsyncGenerator
     chosenRewards: rows.map(({ chosenReward }) => chosenReward),
     rejectedRewards: rows.map(({ rejectedReward }) => rejectedReward),
     dataFile: dataFileName(dataIteration),
+    ...counted,
   };
   return pairs;
 }
@@ -73,30 +85,54 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
   return scored;
 }
 
-function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): TrainingPair[] {
-  const { pairsPerPrompt, minMargin, guardPairs } = run.parameters;
-  const rules: PairRules<ScoredCompletion> = { minMargin, ...(guardPairs && { notWorseIn: figuresInPairs }) };
-  return run.train.flatMap((prompt) => {
-    const { index, item } = prompt;
-    const choices = choosePairs(scored[index], pairsPerPrompt, rules);
-    if ('skipped' in choices) {
-      skippedReasons.push(`prompt ${index}: ${choices.skipped}`);
-      return [];
-    }
-    return choices.map(({ chosen, rejected, averageReward }) => {
-      const row: PreferenceRow = {
-        instruction: item.instruction,
-        source: item.src_encodec[0],
-        chosen: chosen.codes,
-        rejected: rejected.codes,
-        chosenReward: chosen.reward,
-        rejectedReward: rejected.reward,
-        averageReward,
-        details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
-      };
-      return pairOf(run.policy, prompt, row);
-    });
+function pairUp(
+  { parameters }: Run,
+  samples: readonly ScoredCompletion[],
+  target: ScoredCompletion | undefined,
+): PromptPairs<ScoredCompletion> {
+  const { pairing, pairsPerPrompt, minMargin, minChosen, dropUniform, guardPairs } = parameters;
+  const rules: PairRules<ScoredCompletion> = {
+    pairing,
+    target,
+    minMargin,
+    minChosen: minChosen ?? undefined,
+    dropUniform,
+    ...(guardPairs && { notWorseIn: figuresInPairs }),
+  };
+  const made = makePairs(samples, pairsPerPrompt, rules);
+  return target?.dropped === undefined ? made : { ...made, skipped: `${made.skipped}: ${target.dropped}` };
+}
+
+function trainingPairs(
+  { policy }: Run,
+  prompt: PackedPrompt,
+  { pairs }: PromptPairs<ScoredCompletion>,
+): TrainingPair[] {
+  const { item } = prompt;
+  return pairs.map(({ chosen, rejected, averageReward }) => {
+    const row: PreferenceRow = {
+      instruction: item.instruction,
+      source: item.src_encodec[0],
+      chosen: chosen.codes,
+      rejected: rejected.codes,
+      chosenReward: chosen.reward,
+      rejectedReward: rejected.reward,
+      averageReward,
+      details: { ...prefixNames('chosen_', chosen.details), ...prefixNames('rejected_', rejected.details) },
+    };
+    return pairOf(policy, prompt, row);
   });
+}
+
+type PairTally = Required<Pick<Extract<RunEvent, { type: 'paired' }>, 'considered' | 'dropped'>>;
+
+function addUp(prompts: readonly PromptPairs<unknown>[]): PairTally {
+  const dropped: PairDrops = {};
+  for (const prompt of prompts) {
+    for (const [reason, count] of Object.entries(prompt.dropped) as [PairDrop, number][])
+      dropped[reason] = (dropped[reason] ?? 0) + count;
+  }
+  return { considered: prompts.reduce((total, prompt) => total + prompt.considered, 0), dropped };
 }
 
 /** The figures that a chosen sample must not lose; for all of them higher is better. */

@@ -5,6 +5,7 @@ import type { RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
 import { readEvaluations } from './evaluations-file.js';
+import type { BestIteration } from '../run/best-iteration.js';
 import type { RunEvent } from '../run/events.js';
 import { findTraining } from '../run/training-checkpoints.js';
 
@@ -14,16 +15,23 @@ export interface ResumePoint {
   /** Of the last complete iteration; the original's before there is one. */
   trained: Evaluation;
   /** Mean held-out rewards of the complete iterations. */
-  evaluated: { iteration: number; reward: number }[];
+  evaluated: BestIteration[];
   /** The first iteration that is not complete. */
   iteration: number;
   /** That iteration's pairs, where they are prepared. */
   rows?: PreferenceRow[];
   /** The optimizer step that its training goes on after. */
   trainedSteps?: number;
+  /** Steps and validations of that training up to there. */
+  trainedEvents?: TrainingEvent[];
   /** Whether its training is over and the policy saved. */
   saved: boolean;
+  /** Whether early stopping ended the run with the last complete iteration. */
+  stopped?: boolean;
 }
+
+/** What a training tells of its steps and validations. */
+export type TrainingEvent = Extract<RunEvent, { type: 'step' | 'validated' }>;
 
 export interface ResumePlan {
   /** Undefined: the run goes on from its beginning. */
@@ -80,6 +88,9 @@ export async function findResumePoint(
   const plan = (kept: number, what: string): ResumePlan => {
     const start = saved ? iteration : iteration - 1;
     const policy = start < 0 ? undefined : checkpointOf(directories, start);
+    point.stopped = events
+      .slice(0, kept)
+      .some((event) => event.type === 'stopped' && event.step === undefined);
     return { point, policy, events: kept, description: [`with ${what}`, ...messages].join('. ') };
   };
   if (saved) return plan(savedAt + 1, `the evaluation of iteration ${iteration}`);
@@ -107,6 +118,10 @@ export async function findResumePoint(
   );
   if (stepAt < pairedAt) return plan(pairedAt + 1, `the training of iteration ${iteration}`);
   point.trainedSteps = training.steps;
+  point.trainedEvents = events
+    .slice(0, stepAt + 1)
+    .filter((event) => event.type === 'step' || event.type === 'validated')
+    .filter((event) => event.iteration === iteration);
   return plan(stepAt + 1, `the training of iteration ${iteration} after step ${training.steps}`);
 }
 

@@ -130,6 +130,8 @@ export function openExperiment(
     opened.push(() => model[Symbol.asyncDispose]());
     const scorers = await openScorers(parameters, model.codec, { ...own, device });
     opened.push(() => scorers[Symbol.asyncDispose]());
+    if (parameters.earlyStopping === 'guard' && scorers.guards.length === 0)
+      throw new Error('earlyStopping guard needs guards: add --guard, in a program { guard: true }');
     const run = { ...model, ...prompts, ...scorers, device, computing, parameters };
     const queue = await openQueue(run, own);
     if (queue) opened.push(() => queue[Symbol.asyncDispose]());

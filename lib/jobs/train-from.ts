@@ -55,7 +55,8 @@ export async function* trainFrom(
   const run: TrainingRun = { device, computing, parameters, directories, policy, clock, signal };
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
   // were trained on.
-  const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false } };
+  const unguarded = { iterations: 1, guard: false, ...(parameters.earlyStopping === 'guard' && NOT_STOPPED) };
+  const recorded = { ...run, parameters: { ...parameters, ...unguarded } };
   const recording = () => recordRun(withTensorBoard(trainOnce(run, iteration, pairs), run), recorded);
   yield* clock.whileRead(whileLocked(directories.modelDirectory, recording));
 }
@@ -67,6 +68,8 @@ export async function* trainFrom(
 export async function trainingParameters(dataFile: string, given: Partial<Parameters>): Promise<Parameters> {
   return parseParameters({ ...(await readRecordedParameters(dirname(dataFile))), ...given });
 }
+
+const NOT_STOPPED = { earlyStopping: 'none' } as const;
 
 async function* trainOnce(
   run: TrainingRun,

@@ -1,8 +1,9 @@
 /** What a line of metrics.jsonl may be: a run's folder can come from anywhere. */
 import { z } from 'zod';
 import type { DpoMetrics } from '../dpo/metrics.js';
+import { pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { GUARD_FIGURES, type GuardFigure } from '../reward/guard.js';
-import type { RecordedEvent } from './events.js';
+import { warnings, type RecordedEvent } from './events.js';
 import { describeIssues } from '../zod-message.js';
 
 const integer = z.number().int();
@@ -76,6 +77,20 @@ const eventSchema: z.ZodType<RecordedEvent> = z.discriminatedUnion('type', [
     rejectedRewards: numbers,
     // Data names a file beside it, not one elsewhere.
     dataFile: z.string().regex(/^data_iter_\d+\.json$/),
+    considered: count.optional(),
+    dropped: z.partialRecord(z.enum(Object.keys(pairDrops) as [PairDrop, ...PairDrop[]]), count).optional(),
+  }),
+  z.object({
+    type: z.literal('warned'),
+    iteration: count,
+    about: z.enum(warnings),
+    message: z.string(),
+  }),
+  z.object({
+    type: z.literal('stopped'),
+    iteration: count,
+    step: count.optional(),
+    reason: z.string(),
   }),
   z.object({
     type: z.literal('step'),

@@ -1,4 +1,5 @@
 import type { DpoMetrics } from '../dpo/metrics.js';
+import type { PairDrops } from '../dpo/pair-rules.js';
 import type { GuardFigure } from '../reward/guard.js';
 import type { Statistics } from './statistics.js';
 
@@ -49,7 +50,8 @@ export interface FleetStatus {
 
 /**
  * What `iterate()` yields, in this order: started; notices; evaluated (train, test) and guarded of the original policy; then for each iteration
- * sampled, scored, paired, step and validated, saved, evaluated (train, test), guarded; at the end finished. Progress comes in between.
+ * sampled, scored, paired, step and validated, saved, evaluated (train, test), guarded; at the end finished. Where there is something to say, `warned`
+ * comes before paired, before saved or after guarded, and `stopped` at the end of a training or an iteration. Progress comes in between.
  * A run with workers also tells every second how they stand. Notebook, command line and report only render these. Files are named relative to the run's directories; seconds are of work, without
  * the time that the events' reader takes between them.
  */
@@ -120,12 +122,25 @@ export type RunEvent =
       rejectedRewards: number[];
       /** Relative to the output directory. */
       dataFile: string;
+      /**
+       * Of every two scored samples of a prompt: how many pairs they could make, and how many were not made, by reason. Absent where the pairing
+       * is best-worst without minChosen, which made the events of runs before there was anything to choose.
+       */
+      considered?: number;
+      dropped?: PairDrops;
     }
+  /** What a person should look at, as a sentence that says what it means and what to do. */
+  | { type: 'warned'; iteration: number; about: (typeof warnings)[number]; message: string }
+  /** With a step: an iteration's training ended early, after it. Without: the run ends with this iteration. */
+  | { type: 'stopped'; iteration: number; step?: number; reason: string }
   | { type: 'step'; iteration: number; epoch: number; step: number; steps: number; metrics: DpoMetrics }
   | { type: 'validated'; iteration: number; epoch: number; step: number; metrics: DpoMetrics }
   /** `directory` is relative to the model directory. */
   | { type: 'saved'; iteration: number; directory: string; seconds: number }
   | { type: 'finished'; seconds: number };
+
+/** What a run warns of on its own: chosen samples that become unlikely, samples that no longer end, prompts whose samples are alike. */
+export const warnings = ['likelihood', 'endings', 'spread'] as const;
 
 /** How things stand for a moment: of no more use once the next has come, and kept nowhere. */
 type PassingEvent = Extract<RunEvent, { type: 'progress' | 'fleet' }>;

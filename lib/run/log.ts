@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format } from 'date-fns';
 import { explainWriteError } from '../checkpoint/atomic.js';
+import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { ORIGINAL, type FleetStatus, type RunEvent, type Split } from './events.js';
 import { describeJoined, describeLeft, describeRefused, fleetChanges, onOneLine } from './fleet-changes.js';
 import type { Parameters } from './parameters.js';
@@ -97,11 +98,16 @@ export function describeEvent(event: RunEvent): LogMessage[] {
       return [
         ...warning(...event.skippedReasons.map((reason) => `Skipped ${reason}`)),
         ...info(
+          ...describePairDrops(event),
           `Prepared ${event.pairs} pairs for iteration ${event.iteration}: ${event.dataFile}`,
           `Chosen rewards for iteration ${event.iteration}: ${JSON.stringify(event.chosenRewards)}`,
           `Rejected rewards for iteration ${event.iteration}: ${JSON.stringify(event.rejectedRewards)}`,
         ),
       ];
+    case 'warned':
+      return warning(event.message);
+    case 'stopped':
+      return info(event.reason);
     case 'step':
       return info(`Step ${event.step}/${event.steps} epoch ${event.epoch}: ${JSON.stringify(event.metrics)}`);
     case 'validated':
@@ -114,6 +120,16 @@ export function describeEvent(event: RunEvent): LogMessage[] {
     case 'finished':
       return info(`Total time taken for the entire process: ${event.seconds.toFixed(2)} seconds`);
   }
+}
+
+/** "Of 45 possible pairs 5 were made; 30 have too close rewards, 10 are allowed and not used". */
+function describePairDrops({ considered, dropped }: Extract<RunEvent, { type: 'paired' }>): string[] {
+  if (considered === undefined || dropped === undefined) return [];
+  const reasons = (Object.keys(pairDrops) as PairDrop[]).flatMap((reason) =>
+    dropped[reason] ? [`${dropped[reason]} ${pairDrops[reason]}`] : [],
+  );
+  const made = `Of ${considered} possible pairs ${countMade(considered, dropped)} were made`;
+  return [[made, ...(reasons.length > 0 ? [reasons.join(', ')] : [])].join('; ')];
 }
 
 const SPLIT_NAMES: Record<Split, string> = { train: 'training', test: 'testing' };

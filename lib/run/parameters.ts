@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
+import { pairings } from '../dpo/pair-rules.js';
 import { isBuiltIn, type RewardName } from '../reward/built-in.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
+import { stoppingMetrics } from '../train/early-stopping.js';
+import { schedules } from '../train/schedule.js';
 import { describeIssues } from '../zod-message.js';
 
 /** What implicit rewards are measured against. */
@@ -47,10 +50,27 @@ export const parametersSchema = z.strictObject({
   seed: z.number().int().min(0).max(0xffffffff).default(42).describe('everything random comes from it'),
   iterations: count.default(3).describe('rounds of sampling, training and evaluating'),
   sampleSize: z.number().int().min(2).default(10).describe('samples per prompt that a pair is chosen from'),
+  pairing: z
+    .enum(pairings)
+    .default('best-worst')
+    .describe(
+      "which pairs are made: best-worst, above-margin: every two that differ by minMargin, the largest margins first, or target: the dataset's target against the worst sample",
+    ),
   pairsPerPrompt: count
     .default(1)
-    .describe('1: best against worst sample; 2: also second best against second worst; ...'),
+    .describe(
+      'most pairs of a prompt; 1: best against worst sample; 2: also second best against second worst; ...',
+    ),
   minMargin: z.number().min(0).default(0).describe('least difference in reward within a pair'),
+  minChosen: z
+    .number()
+    .nullable()
+    .default(null)
+    .describe('least reward of a chosen sample, on the scale of the reward'),
+  dropUniform: z
+    .boolean()
+    .default(false)
+    .describe('make no pairs of prompts whose samples all reach minChosen, or all miss it'),
   guardPairs: z
     .boolean()
     .default(false)
@@ -149,11 +169,33 @@ export const parametersSchema = z.strictObject({
     .default(0.6)
     .describe('moving reference only: share of the policy in its weights after an update'),
   learningRate: z.number().positive().default(2e-5).describe('of AdamW, decays linearly to 0'),
+  schedule: z
+    .enum(schedules)
+    .default('linear')
+    .describe(
+      'how the learning rate goes on in each iteration after its warm-up: linear and cosine fall to 0, constant stays',
+    ),
+  warmupSteps: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      "optimizer steps in which each iteration's learning rate rises from 0 to its peak; below 1: a share of all its steps",
+    ),
   epochs: count.default(3).describe('passes over the pairs in each iteration'),
   batchSize: count.default(4).describe('pairs per forward and backward pass'),
   gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
   maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
   validationShare: z.number().min(0).lt(1).default(0.1).describe('share of pairs kept for validation'),
+  earlyStopping: z
+    .enum(['none', ...stoppingMetrics, 'guard'])
+    .default('none')
+    .describe(
+      "what ends training early: accuracy or loss of the validation pairs ends an iteration's, a warning of a guard the run",
+    ),
+  patience: count
+    .default(1)
+    .describe('validations, one an epoch, without a better accuracy or loss that end the training'),
 
   // Adapters.
   loraRank: z
@@ -244,6 +286,8 @@ export function parseParameters(input: unknown): Parameters {
       `wrong parameters: syntheticFirstIteration works with the even-token reward only, not with ${result.data.reward}`,
     );
   }
+  const contradiction = findContradiction(result.data);
+  if (contradiction) throw new Error(`wrong parameters: ${contradiction}`);
   if (result.data.prompts !== null && result.data.data !== null) {
     throw new Error('wrong parameters: prompts and data both say which prompts to use; give one of them');
   }
@@ -253,4 +297,21 @@ export function parseParameters(input: unknown): Parameters {
     throw new Error(`wrong parameters: ${(error as Error).message}`, { cause: error });
   }
   return result.data;
+}
+
+/** What of a run's pairs and its early stopping does not go together, as a sentence. */
+function findContradiction(parameters: Parameters): string | undefined {
+  const { pairing, minChosen, dropUniform, syntheticFirstIteration } = parameters;
+  const { earlyStopping, validationShare } = parameters;
+  if (dropUniform && minChosen === null)
+    return 'dropUniform needs minChosen, the reward that tells good samples from bad ones';
+  if (dropUniform && pairing === 'target')
+    return 'dropUniform compares samples with one another, and pairing target compares them with the target; give one of them';
+  if (syntheticFirstIteration && pairing !== 'best-worst')
+    return `syntheticFirstIteration makes pairs up, so that pairing ${pairing} has no say; give one of them`;
+  if ((earlyStopping === 'accuracy' || earlyStopping === 'loss') && validationShare === 0)
+    return `earlyStopping ${earlyStopping} needs a validationShare above 0: without validation pairs nothing is validated`;
+  if (earlyStopping === 'accuracy' && parameters.loss.includes('kto'))
+    return 'earlyStopping accuracy needs pairs, and the loss kto takes samples one by one: take earlyStopping loss';
+  return undefined;
 }

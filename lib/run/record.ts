@@ -6,7 +6,9 @@ import { isPassing, type RecordedEvent, type RunEvent, type WorkerStatus } from 
 import { createFleetLog, createLog, describeEvent, describeParameters } from './log.js';
 import { readVersions } from './versions.js';
 import type { Parameters } from './parameters.js';
+import { betterOf } from './best-iteration.js';
 import {
+  describeBest,
   describeRunDevice,
   LOG_FILE,
   METRICS_FILE,
@@ -80,6 +82,7 @@ export async function* recordRun(
         for (const { level, message } of describeFleet(event)) log(level, message);
         if (record.workers) record.workers.fleet = joinFleets(earlier?.fleet ?? [], event.workers);
       }
+      if (event.type === 'evaluated') updateBest(record, event);
       await recordEvent(directories, record, event);
       yield event;
     }
@@ -102,6 +105,11 @@ export async function* recordRun(
       if (!failed) throw error;
     });
   }
+}
+
+function updateBest(record: RunRecord, event: Extract<RunEvent, { type: 'evaluated' }>): void {
+  const candidate = describeBest([event]);
+  if (candidate) record.best = betterOf(record.best, candidate);
 }
 
 /** What workers did in a run's earlier sessions and in this one, by their names; those without a result are left out. */

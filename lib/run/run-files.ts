@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
+import { bestIteration } from './best-iteration.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
 import { rewardLabel } from '../reward/built-in.js';
@@ -80,6 +81,8 @@ const runRecordSchema = z.strictObject({
   /** ISO 8601. */
   startedAt: z.string(),
   finishedAt: z.string().optional(),
+  /** The iteration that did best on held-out prompts so far, its checkpoint (relative to this file) and its mean reward. */
+  best: z.strictObject({ iteration: z.number(), directory: z.string(), reward: z.number() }).optional(),
   /** Seconds of every event that measures them, in the order of the run. */
   timings: z.array(
     z.strictObject({
@@ -134,7 +137,15 @@ export async function cutRecord(
   const text = events.map((event) => JSON.stringify(event) + '\n').join('');
   await writeFileAtomic(join(modelDirectory, METRICS_FILE), text);
   const timings = record.timings.slice(0, events.filter(isTimed).length);
-  return { ...record, state: 'running', error: undefined, finishedAt: undefined, timings };
+  const best = describeBest(events);
+  return { ...record, state: 'running', error: undefined, finishedAt: undefined, best, timings };
+}
+
+/** What run.json says of the best iteration among these events. */
+export function describeBest(events: readonly RecordedEvent[]): RunRecord['best'] {
+  const best = bestIteration(events);
+  if (!best) return undefined;
+  return { iteration: best.iteration, directory: `iter_${best.iteration}/dpo_model`, reward: best.reward };
 }
 
 /** The name of a run's rewards on the axes of charts. */

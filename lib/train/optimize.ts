@@ -19,7 +19,7 @@ import {
 } from './training-state.js';
 
 /** How long, on what, and how fast an objective is trained. */
-export interface OptimizeOptions<Batch> {
+export interface OptimizeOptions<Batch, Metrics = { loss: number }> {
   /** Where the weights are trained. */
   device: Device;
   /** Optimizer steps. */
@@ -33,7 +33,12 @@ export interface OptimizeOptions<Batch> {
   /** Default: torch's, without weight decay. */
   adamw?: AdamWOptions;
   /** Batches that are measured together after every so many steps. */
-  validation?: { batches: readonly Batch[]; everySteps: number };
+  validation?: {
+    batches: readonly Batch[];
+    everySteps: number;
+    /** Asked after each, once its event was taken: true ends the training there, with the weights as they are. */
+    isLast?: (metrics: Metrics) => boolean;
+  };
   /** Stops after the step under way; the weights stay as they were given. */
   signal?: AbortSignal;
   /** Of an earlier training of the same weights on the same batches: goes on after its last step, to the bit. */
@@ -73,7 +78,7 @@ export type OptimizeEvent<Batch, Metrics> =
 export async function* optimize<Batch, Shape extends object, Metrics extends { loss: number }>(
   weights: Map<string, HostTensor>,
   objective: Objective<Batch, Shape, Metrics>,
-  options: OptimizeOptions<Batch>,
+  options: OptimizeOptions<Batch, Metrics>,
 ): AsyncGenerator<OptimizeEvent<Batch, Metrics>, void, void> {
   const { device, maxGradNorm, validation, signal, resumeFrom } = options;
   const split = splitTrained(weights, objective.fixed ?? [], objective.frozen);
@@ -121,6 +126,7 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
           throw new Error(reason);
         }
         yield { type: 'validated', step, metrics };
+        if (validation.isLast?.(metrics)) break;
       }
       if (step === options.steps) break;
       signal?.throwIfAborted();
@@ -165,13 +171,4 @@ function openWeights({ trained, frozen }: SplitWeights, device: Device, adamw: A
     if (base) opened.push(() => base.release());
     return { state, base: base?.tensors, release: () => releaseAll(opened) };
   });
-}
-
-/** A learning rate that rises linearly to its peak over `warmupSteps` (default 0), then falls linearly to 0 at the last step's end. */
-export function linearDecay(
-  peak: number,
-  { steps, warmupSteps = 0 }: { steps: number; warmupSteps?: number },
-): (step: number) => number {
-  return (step) =>
-    step < warmupSteps ? (peak * (step + 1)) / warmupSteps : (peak * (steps - step)) / (steps - warmupSteps);
 }

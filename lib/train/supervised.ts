@@ -10,7 +10,8 @@ import { lengthMask, padIds, steppedLength } from '../policy/padding.js';
 import { ADAMW_DEFAULTS } from './adamw.js';
 import { compileBatch, splitTrained } from './gradient-program.js';
 import type { Arrays, BatchProgram, Objective } from './objective.js';
-import { linearDecay, optimize } from './optimize.js';
+import { optimize } from './optimize.js';
+import { linearDecay } from './schedule.js';
 import type { Labelled, Sequences } from './sequences.js';
 import { parametersOf } from './training-state.js';
 

@@ -33,8 +33,13 @@ export function eventLine(event: RunEvent): string | undefined {
     }
     case 'paired': {
       const skipped = event.skippedReasons.map((reason) => `\n  skipped ${reason}`).join('');
-      return `  ${formatCount(event.pairs, 'pair')} in ${event.dataFile}${skipped}`;
+      const possible = event.considered === undefined ? '' : ` of ${event.considered} possible`;
+      return `  ${formatCount(event.pairs, 'pair')}${possible} in ${event.dataFile}${skipped}`;
     }
+    case 'warned':
+      return `  WARNING: ${event.message}`;
+    case 'stopped':
+      return `  ${event.reason}`;
     case 'step': {
       if (event.step < event.steps) return undefined;
       const { loss, 'rewards/margins': margin } = event.metrics;

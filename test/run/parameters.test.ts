@@ -37,4 +37,18 @@ describe('parseParameters', () => {
       'syntheticFirstIteration works with the even-token reward only, not with length',
     );
   });
+
+  it.each([
+    [{ dropUniform: true }, 'dropUniform needs minChosen'],
+    [{ dropUniform: true, minChosen: 1, pairing: 'target' }, 'dropUniform compares samples with one another'],
+    [{ syntheticFirstIteration: true, pairing: 'target' }, 'syntheticFirstIteration makes pairs up'],
+    [{ earlyStopping: 'loss', validationShare: 0 }, 'earlyStopping loss needs a validationShare above 0'],
+    [{ earlyStopping: 'accuracy', loss: 'kto' }, 'earlyStopping accuracy needs pairs'],
+    [{ pairing: 'best' }, 'pairing: '],
+    [{ schedule: 'step' }, 'schedule: '],
+    [{ warmupSteps: -1 }, 'warmupSteps: '],
+    [{ patience: 0 }, 'patience: '],
+  ])('refuses %j in one sentence', (parameters, sentence) => {
+    expect(() => parseParameters(parameters)).toThrow(`wrong parameters: ${sentence}`);
+  });
 });

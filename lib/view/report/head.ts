@@ -2,7 +2,7 @@ import type { RecordedRun } from '../../run/run-files.js';
 import { escapeHtml } from '../escape.js';
 import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatNumber } from '../format.js';
-import { beforeAndAfter, eventsOf, splitName } from '../run-events.js';
+import { beforeAndAfter, eventsOf, policyName, splitName } from '../run-events.js';
 import { rewardChange, summarizeRun } from './summary.js';
 
 /** Name, date, state, result in words and in figures. */
@@ -11,7 +11,7 @@ export function pageHead(run: RecordedRun, rewardLabel: string): string {
   const date = new Date(record.startedAt).toLocaleString('en-GB', { dateStyle: 'long', timeStyle: 'short' });
   return `<p class="overline">speech-dpo run, ${escapeHtml(date)}, seed ${record.seed}</p>
 <h1>${escapeHtml(record.run)}: DPO with the ${escapeHtml(record.parameters.reward)} reward</h1>
-${stateWarning(run)}
+${stateWarning(run)}${runWarnings(run)}
 <p class="lead">${escapeHtml(summarizeRun(run, rewardLabel))}</p>
 ${tiles(run)}`;
 }
@@ -26,6 +26,16 @@ function stateWarning({ record, events }: RecordedRun): string {
   }[record.state];
   const progress = `${saved} of ${record.parameters.iterations} iterations are trained and saved; the report shows what is there.`;
   return `<p class="warning">${escapeHtml(`${how} ${progress}`)}</p>`;
+}
+
+/** What the run warned of on its own, and where it stopped early. */
+function runWarnings({ events }: RecordedRun): string {
+  const sentences = events.flatMap((event) => {
+    if (event.type === 'warned') return [`${policyName(event.iteration)}: ${event.message}.`];
+    if (event.type === 'stopped') return [`${policyName(event.iteration)}: ${event.reason}.`];
+    return [];
+  });
+  return sentences.map((text) => `\n<p class="warning">${escapeHtml(text)}</p>`).join('');
 }
 
 function tiles(run: RecordedRun): string {

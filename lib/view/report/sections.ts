@@ -1,3 +1,4 @@
+import { TARGET_WARNING } from '../../experiment/warnings.js';
 import { parametersSchema } from '../../run/parameters.js';
 import { describeRunDevice, type RecordedRun } from '../../run/run-files.js';
 import {
@@ -22,6 +23,7 @@ import type { AudioSections } from './audio-section.js';
 import { DECIBEL_RANGE } from '../spectrogram.js';
 import { htmlTable, type Table } from '../table.js';
 import { note, scrolling } from './parts.js';
+import { pairsHtml } from './pairs-section.js';
 import { workersHtml } from './workers-section.js';
 
 export interface ReportContent {
@@ -69,6 +71,7 @@ export function reportSections(content: ReportContent, figures: Figures): Sectio
   return [
     rewardSection(run, figures),
     ...guardSections(run, figures),
+    ...pairSections(run),
     trainingSection(figures),
     sampleSection(figures),
     ...audioSections(content),
@@ -112,7 +115,9 @@ ${scrolling(changeTable(events))}${note(PAIRED_NOTE)}
 
 /** Nothing for a run without guards. */
 function guardSections({ events }: RecordedRun, figures: Figures): Section[] {
-  const notices = eventsOf(events, 'notice').map(({ message }) => note(message));
+  const notices = eventsOf(events, 'notice')
+    .filter(({ message }) => message !== TARGET_WARNING)
+    .map(({ message }) => note(message));
   if (!figures['chart-guards'] && notices.length === 0) return [];
   const warnings = eventsOf(events, 'guarded').flatMap(({ iteration, warnings }) =>
     warnings.map((warning) => `<p class="warning">${escapeHtml(`${policyName(iteration)}: ${warning}`)}</p>`),
@@ -124,6 +129,13 @@ function guardSections({ events }: RecordedRun, figures: Figures): Section[] {
     ...notices,
   ].join('\n');
   return [{ id: 'guard', title: 'Guard against reward hacking', html }];
+}
+
+function pairSections({ events }: RecordedRun): Section[] {
+  if (eventsOf(events, 'paired').length === 0) return [];
+  const isWarned = eventsOf(events, 'notice').some(({ message }) => message === TARGET_WARNING);
+  const warning = isWarned ? `<p class="warning">${escapeHtml(TARGET_WARNING)}</p>\n` : '';
+  return [{ id: 'preference', title: 'Preference pairs', html: warning + pairsHtml(events) }];
 }
 
 function trainingSection(figures: Figures): Section {

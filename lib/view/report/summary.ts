@@ -1,3 +1,4 @@
+import { bestIteration } from '../../run/best-iteration.js';
 import type { Interval } from '../../run/bootstrap.js';
 import type { Split } from '../../run/events.js';
 import type { RecordedRun } from '../../run/run-files.js';
@@ -16,6 +17,7 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
       `${parameters.sampleSize} samples each.`,
     ...(['test', 'train'] as const).map((split) => describeRewards(run, split, rewardLabel)),
     ...describeLengths(run),
+    ...describeBestIteration(run),
   ];
   const seconds = run.record.timings.find(({ event }) => event === 'finished')?.seconds;
   if (seconds !== undefined) sentences.push(`The run took ${formatDuration(seconds)}.`);
@@ -48,6 +50,20 @@ function describeInterval(interval: Interval | undefined): string {
   if (!interval) return '';
   const { low, high } = interval;
   return `; 95 % interval ${formatChange(low)} to ${formatChange(high)}, paired bootstrap over prompts`;
+}
+
+/** Nothing where the last iteration is the best. */
+function describeBestIteration({ record, events }: RecordedRun): string[] {
+  const best = bestIteration(events);
+  const last = eventsOf(events, 'saved').at(-1)?.iteration;
+  if (!best || last === undefined || best.iteration === last) return [];
+  const kept =
+    record.parameters.keepCheckpoints === 'last'
+      ? 'its checkpoint was not kept (keepCheckpoints)'
+      : `its checkpoint is iter_${best.iteration}/dpo_model`;
+  return [
+    `Of all iterations, iteration ${best.iteration} has the best held-out reward, ${formatNumber(best.reward)}: ${kept}.`,
+  ];
 }
 
 function describeLengths({ events }: RecordedRun): string[] {

@@ -1,0 +1,75 @@
+/** What a run says on its own of itself, each a sentence: what is seen, what it means, what to do. docs/preference.md explains the limits. */
+import type { PromptPairs } from '../dpo/pairs.js';
+import type { RunEvent, Split } from '../run/events.js';
+import type { ScoredCompletion } from './scored-completion.js';
+
+type Warned = Extract<RunEvent, { type: 'warned' }>;
+type Samples = Readonly<Record<Split, readonly ScoredCompletion[][]>>;
+type StepEvent = Extract<RunEvent, { type: 'step' }>;
+
+/** Share of train prompts without spread that is worth a warning. */
+export const SPREAD_LIMIT = 0.5;
+/** Nats that the chosen samples' log-probability may fall by per label while margins grow. */
+export const LIKELIHOOD_LIMIT = 1;
+/** Share of samples by which those that did not end may rise. */
+export const ENDINGS_LIMIT = 0.1;
+
+/**
+ * What is known of the pairing `target`: it ends at the targets' own distribution (SPIN, Chen et al. 2024, arXiv:2401.01335, theorem 5.2), and is
+ * unstable on the way (Alami et al. 2024, arXiv:2404.04291).
+ */
+export const TARGET_WARNING =
+  "pairing target prefers the dataset's targets to the policy's own samples whatever their rewards are: the policy learns to tell targets from what it " +
+  'writes and comes near them, but never above them, and the reward only chooses what is rejected (docs/preference.md)';
+
+/** Prompts whose samples all rank the same, or are all good or all bad, teach nothing. */
+export function warnOfSpread(iteration: number, prompts: readonly PromptPairs<unknown>[]): Warned[] {
+  const alike = prompts.filter(({ considered, dropped: { tie = 0, uniform = 0 } }) =>
+    considered === 0 ? false : tie === considered || uniform === considered,
+  ).length;
+  if (!(alike / prompts.length > SPREAD_LIMIT)) return [];
+  const message =
+    `the samples of ${alike} of ${prompts.length} prompts have no spread: they are equally good, so that nothing can be learned from them; ` +
+    'sample more of each prompt (sampleSize), or hotter (temperature), or take a reward that tells them apart';
+  return [{ type: 'warned', iteration, about: 'spread', message }];
+}
+
+/**
+ * The likelihood of chosen samples falls though they are preferred (Pal et al. 2024, arXiv:2402.13228; Razin et al. 2024, arXiv:2410.08847): means
+ * over the first and the last epoch, which have the same pairs. A training of one epoch has nothing to compare.
+ *
+ * @param steps of an iteration's training
+ * @param labels of a chosen sample, on average
+ */
+export function warnOfLikelihood(iteration: number, steps: readonly StepEvent[], labels: number): Warned[] {
+  const last = steps.at(-1)?.epoch ?? 0;
+  if (last === 0) return [];
+  const meanOf = (epoch: number, name: 'logps/chosen' | 'rewards/margins') => {
+    const own = steps.filter((step) => step.epoch === epoch);
+    return own.reduce((total, { metrics }) => total + (metrics[name] ?? NaN), 0) / own.length;
+  };
+  const fall = (meanOf(0, 'logps/chosen') - meanOf(last, 'logps/chosen')) / labels;
+  const grown = meanOf(last, 'rewards/margins') - meanOf(0, 'rewards/margins');
+  if (!(fall > LIKELIHOOD_LIMIT && grown > 0)) return [];
+  const message =
+    `the log-probability of chosen samples fell by ${fall.toFixed(2)} a token between the first and the last epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
+    'the policy unlearns what it should prefer, and its probability goes to what nobody has scored; ' +
+    'raise the likelihood term (rpoAlpha) or beta, or take a smaller learningRate or fewer epochs';
+  return [{ type: 'warned', iteration, about: 'likelihood', message }];
+}
+
+/** Samples that go on until they are cut off: a policy that forgets how to end. Over train and held-out prompts. */
+export function warnOfEndings(iteration: number, original: Samples, now: Samples): Warned[] {
+  const [before, after] = [original, now].map(unfinishedShare);
+  if (!(after - before > ENDINGS_LIMIT)) return [];
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const message =
+    `${percent(after)} of the samples did not end, ${percent(before)} before training: the policy forgets how to end; ` +
+    'raise the likelihood term (rpoAlpha), which keeps the ends of chosen samples, take a smaller learningRate, or raise maxNewTokens where it cuts off what is good';
+  return [{ type: 'warned', iteration, about: 'endings', message }];
+}
+
+function unfinishedShare({ train, test }: Samples): number {
+  const samples: ScoredCompletion[] = [...train, ...test].flat();
+  return samples.filter(({ finished }) => !finished).length / samples.length;
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { makePairs } from '../../lib/dpo/pairs.js';
+import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
+import { warnOfEndings, warnOfLikelihood, warnOfSpread } from '../../lib/experiment/warnings.js';
+import type { RunEvent } from '../../lib/run/events.js';
+
+type StepEvent = Extract<RunEvent, { type: 'step' }>;
+
+describe('spread', () => {
+  const prompts = (alike: number, others: number) => [
+    ...Array.from({ length: alike }, () =>
+      makePairs(
+        [1, 1, 1].map((reward) => ({ reward, rank: reward })),
+        1,
+      ),
+    ),
+    ...Array.from({ length: others }, () =>
+      makePairs(
+        [1, 2].map((reward) => ({ reward, rank: reward })),
+        1,
+      ),
+    ),
+  ];
+
+  it('is warned of where more than half of the prompts rank all samples the same', () => {
+    expect(warnOfSpread(3, prompts(2, 2))).toEqual([]);
+    const [{ iteration, about, message }] = warnOfSpread(3, prompts(3, 2));
+    expect({ iteration, about }).toEqual({ iteration: 3, about: 'spread' });
+    expect(message).toContain('the samples of 3 of 5 prompts have no spread');
+  });
+
+  it('counts no prompt whose samples could not be scored', () => {
+    const unscored = makePairs([{ reward: null, rank: null }], 1);
+    expect(warnOfSpread(0, [unscored, unscored, unscored])).toEqual([]);
+  });
+});
+
+describe('likelihood', () => {
+  /** Two steps an epoch; `logps` are the means of the epochs. */
+  const training = (logps: number[], margins: number[]): StepEvent[] =>
+    logps.flatMap((logp, epoch) =>
+      [-1, 1].map((offset, i) => ({
+        ...({ type: 'step', iteration: 1, epoch, step: 2 * epoch + i + 1, steps: 2 * logps.length } as const),
+        metrics: { loss: 0, 'logps/chosen': logp + offset, 'rewards/margins': margins[epoch] - offset },
+      })),
+    );
+
+  it('is warned of where it falls by more than one nat a token while margins grow', () => {
+    const [{ message }] = warnOfLikelihood(1, training([-100, -120, -201], [0, 1, 2]), 100);
+    expect(message).toContain('fell by 1.01 a token between the first and the last epoch (limit 1)');
+    expect(warnOfLikelihood(1, training([-100, -120, -199], [0, 1, 2]), 100)).toEqual([]);
+    expect(warnOfLikelihood(1, training([-100, -120, -201], [0, 1, -1]), 100)).toEqual([]);
+  });
+
+  it('is not judged by one epoch, by no step, or where a loss does not tell it', () => {
+    expect(warnOfLikelihood(1, training([-100], [0]), 1)).toEqual([]);
+    expect(warnOfLikelihood(1, [], 1)).toEqual([]);
+    const untold = training([-100, -200], [0, 1]).map((step) => ({ ...step, metrics: { loss: 0 } }));
+    expect(warnOfLikelihood(1, untold, 1)).toEqual([]);
+  });
+});
+
+it('endings are warned of where the share of cut-off samples rises by more than 10 points', () => {
+  const evaluation = (unfinished: number) => {
+    const samples = Array.from({ length: 20 }, (_, i) => ({ finished: i >= unfinished }) as ScoredCompletion);
+    return { train: [samples.slice(0, 10)], test: [samples.slice(10)] };
+  };
+  expect(warnOfEndings(0, evaluation(1), evaluation(3))).toEqual([]);
+  const [{ about, message }] = warnOfEndings(0, evaluation(1), evaluation(4));
+  expect(about).toBe('endings');
+  expect(message).toContain('20 % of the samples did not end, 5 % before training');
+});
