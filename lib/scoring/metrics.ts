@@ -2,12 +2,13 @@ import type { MonoRecording } from '../audio/wav.js';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { loadDnsmos } from './dnsmos.js';
-import { loadNisqa } from './nisqa/nisqa.js';
+import { loadNisqa, loadNisqaMosOnly, loadNisqaTts } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
 import { openTranscriber } from './transcribe.js';
 import { orUnscorable, UnscorableSample } from './unscorable.js';
+import { loadVoiceEncoder, voiceSimilarity } from './voice-encoder.js';
 import { formatAlignment, wordErrors } from './wer.js';
 
 /** A metric's figure or text, or several by name. */
@@ -25,7 +26,7 @@ export interface Metric {
 
 /** How a metric is opened. */
 export interface MetricOptions {
-  /** Runs NISQA and DNSMOS; default: CPU devices of their own. */
+  /** Runs networks; default: CPU devices of their own. */
   device?: Device;
   /** Is told of downloads. */
   onNotice?: OnNotice;
@@ -41,6 +42,14 @@ const ALONE = {
     const { score, dispose } = await loadDnsmos(undefined, options);
     return { score: each(({ samples, sampleRateHz }) => score(samples, sampleRateHz)), dispose };
   },
+  'nisqa-mos-only': async (options: MetricOptions): Promise<Metric> => {
+    const { scoreBatch, dispose } = await loadNisqaMosOnly(undefined, options);
+    return { score: scoreBatch as Metric['score'], dispose };
+  },
+  naturalness: async (options: MetricOptions): Promise<Metric> => {
+    const { scoreBatch, dispose } = await loadNisqaTts(undefined, options);
+    return { score: scoreBatch as Metric['score'], dispose };
+  },
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),
   }),
@@ -50,7 +59,7 @@ const ALONE = {
   },
 } as const;
 
-/** Metrics that compare with a reference: the same words, undamaged. */
+/** Metrics that compare with a reference: the same words, undamaged; of `similarity` the same speaker. */
 const COMPARING = {
   stoi: async (reference: MonoRecording): Promise<Metric> => ({
     score: each((recording) => stoi(...alike(reference, recording), reference.sampleRateHz)),
@@ -63,6 +72,14 @@ const COMPARING = {
     const [itself] = await measurePesq(reference.samples, [reference.samples], reference.sampleRateHz);
     if (itself instanceof UnscorableSample) throw new Error(`the reference will not do: ${itself.message}`);
     return { score: (recordings) => pesqOfAll(reference, recordings) };
+  },
+  similarity: async (reference: MonoRecording, options: MetricOptions): Promise<Metric> => {
+    const { embed, dispose } = await loadVoiceEncoder(undefined, options);
+    const voice = await orUnscorable(() => embed(reference));
+    if (!(voice instanceof UnscorableSample))
+      return { score: each(async (recording) => voiceSimilarity(voice, await embed(recording))), dispose };
+    await dispose();
+    throw new Error(`the reference will not do: ${voice.message}`);
   },
 } as const;
 
@@ -89,6 +106,11 @@ export function needsReference(name: MetricName): name is keyof typeof COMPARING
   return name in COMPARING;
 }
 
+/** Whether a metric takes only recordings that are as long as the reference. */
+export function needsOneLength(name: MetricName): boolean {
+  return name === 'stoi' || name === 'estoi';
+}
+
 /** Whether a metric compares with what was said. */
 export function needsText(name: MetricName): name is keyof typeof WORDED {
   return name in WORDED;
@@ -113,7 +135,7 @@ export async function openMetric(
 ): Promise<Metric> {
   if (needsReference(name)) {
     if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
-    return COMPARING[name](reference);
+    return COMPARING[name](reference, options);
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
@@ -124,7 +146,7 @@ export async function openMetric(
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */
 function each(
-  score: (recording: MonoRecording) => object | number | Promise<object | string>,
+  score: (recording: MonoRecording) => object | number | Promise<object | string | number>,
 ): Metric['score'] {
   return async (recordings) => {
     const results: (Score | UnscorableSample)[] = [];
