@@ -42,14 +42,6 @@ const ALONE = {
     const { score, dispose } = await loadDnsmos(undefined, options);
     return { score: each(({ samples, sampleRateHz }) => score(samples, sampleRateHz)), dispose };
   },
-  'nisqa-mos-only': async (options: MetricOptions): Promise<Metric> => {
-    const { scoreBatch, dispose } = await loadNisqaMosOnly(undefined, options);
-    return { score: scoreBatch as Metric['score'], dispose };
-  },
-  naturalness: async (options: MetricOptions): Promise<Metric> => {
-    const { scoreBatch, dispose } = await loadNisqaTts(undefined, options);
-    return { score: scoreBatch as Metric['score'], dispose };
-  },
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),
   }),
@@ -59,7 +51,7 @@ const ALONE = {
   },
 } as const;
 
-/** Metrics that compare with a reference: the same words, undamaged; of `similarity` the same speaker. */
+/** Metrics that compare with a reference: the same words, undamaged. */
 const COMPARING = {
   stoi: async (reference: MonoRecording): Promise<Metric> => ({
     score: each((recording) => stoi(...alike(reference, recording), reference.sampleRateHz)),
@@ -72,14 +64,6 @@ const COMPARING = {
     const [itself] = await measurePesq(reference.samples, [reference.samples], reference.sampleRateHz);
     if (itself instanceof UnscorableSample) throw new Error(`the reference will not do: ${itself.message}`);
     return { score: (recordings) => pesqOfAll(reference, recordings) };
-  },
-  similarity: async (reference: MonoRecording, options: MetricOptions): Promise<Metric> => {
-    const { embed, dispose } = await loadVoiceEncoder(undefined, options);
-    const voice = await orUnscorable(() => embed(reference));
-    if (!(voice instanceof UnscorableSample))
-      return { score: each(async (recording) => voiceSimilarity(voice, await embed(recording))), dispose };
-    await dispose();
-    throw new Error(`the reference will not do: ${voice.message}`);
   },
 } as const;
 
@@ -96,19 +80,48 @@ const WORDED = {
   },
 } as const;
 
+/** NISQA's two networks of one score. */
+const ONE_SCORE = {
+  naturalness: async (options: MetricOptions): Promise<Metric> => {
+    const { scoreBatch, dispose } = await loadNisqaTts(undefined, options);
+    return { score: scoreBatch as Metric['score'], dispose };
+  },
+  'nisqa-mos-only': async (options: MetricOptions): Promise<Metric> => {
+    const { scoreBatch, dispose } = await loadNisqaMosOnly(undefined, options);
+    return { score: scoreBatch as Metric['score'], dispose };
+  },
+} as const;
+
+/** Metrics that compare speakers, whatever they say. */
+const OF_SPEAKERS = {
+  similarity: async (reference: MonoRecording, options: MetricOptions): Promise<Metric> => {
+    const { embed, dispose } = await loadVoiceEncoder(undefined, options);
+    const voice = await orUnscorable(() => embed(reference));
+    if (!(voice instanceof UnscorableSample))
+      return { score: each(async (recording) => voiceSimilarity(voice, await embed(recording))), dispose };
+    await dispose();
+    throw new Error(`the reference will not do: ${voice.message}`);
+  },
+} as const;
+
+const GROUPS = [ALONE, COMPARING, WORDED, ONE_SCORE, OF_SPEAKERS] as const;
 /** The name of a metric: what `--metric` takes. */
-export type MetricName = keyof typeof ALONE | keyof typeof COMPARING | keyof typeof WORDED;
-/** All metrics: those that need the recording alone, those that compare with another, those that compare with words. */
-export const METRIC_NAMES = [ALONE, COMPARING, WORDED].flatMap((group) => Object.keys(group)) as MetricName[];
+export type MetricName = keyof (typeof ALONE &
+  typeof COMPARING &
+  typeof WORDED &
+  typeof ONE_SCORE &
+  typeof OF_SPEAKERS);
+/** All metrics. */
+export const METRIC_NAMES = GROUPS.flatMap((group) => Object.keys(group)) as MetricName[];
 
 /** Whether a metric compares with a reference. */
-export function needsReference(name: MetricName): name is keyof typeof COMPARING {
-  return name in COMPARING;
+export function needsReference(name: MetricName): name is keyof typeof COMPARING | keyof typeof OF_SPEAKERS {
+  return name in COMPARING || name in OF_SPEAKERS;
 }
 
 /** Whether a metric takes only recordings that are as long as the reference. */
 export function needsOneLength(name: MetricName): boolean {
-  return name === 'stoi' || name === 'estoi';
+  return name in COMPARING && name !== 'pesq';
 }
 
 /** Whether a metric compares with what was said. */
@@ -135,13 +148,13 @@ export async function openMetric(
 ): Promise<Metric> {
   if (needsReference(name)) {
     if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
-    return COMPARING[name](reference, options);
+    return { ...COMPARING, ...OF_SPEAKERS }[name](reference, options);
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
     return WORDED[name](text, options.onNotice);
   }
-  return ALONE[name](options);
+  return { ...ALONE, ...ONE_SCORE }[name](options);
 }
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */
