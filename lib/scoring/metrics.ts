@@ -2,7 +2,7 @@ import type { MonoRecording } from '../audio/wav.js';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { loadDnsmos } from './dnsmos.js';
-import { loadNisqa, loadNisqaMosOnly, loadNisqaTts } from './nisqa/nisqa.js';
+import { loadNisqa, loadNisqaMosOnly, loadNisqaTts, type Nisqa, type NisqaScore } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
@@ -82,14 +82,10 @@ const WORDED = {
 
 /** NISQA's two networks of one score. */
 const ONE_SCORE = {
-  naturalness: async (options: MetricOptions): Promise<Metric> => {
-    const { scoreBatch, dispose } = await loadNisqaTts(undefined, options);
-    return { score: scoreBatch as Metric['score'], dispose };
-  },
-  'nisqa-mos-only': async (options: MetricOptions): Promise<Metric> => {
-    const { scoreBatch, dispose } = await loadNisqaMosOnly(undefined, options);
-    return { score: scoreBatch as Metric['score'], dispose };
-  },
+  naturalness: async (options: MetricOptions): Promise<Metric> =>
+    onlyScore(await loadNisqaTts(undefined, options)),
+  'nisqa-mos-only': async (options: MetricOptions): Promise<Metric> =>
+    onlyScore(await loadNisqaMosOnly(undefined, options)),
 } as const;
 
 /** Metrics that compare speakers, whatever they say. */
@@ -155,6 +151,14 @@ export async function openMetric(
     return WORDED[name](text, options.onNotice);
   }
   return { ...ALONE, ...ONE_SCORE }[name](options);
+}
+
+function onlyScore({ scoreBatch, dispose }: Nisqa<NisqaScore>): Metric {
+  const score: Metric['score'] = async (recordings) =>
+    (await scoreBatch(recordings)).map((result) =>
+      result instanceof UnscorableSample ? result : result.mos,
+    );
+  return { score, dispose };
 }
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */

@@ -156,7 +156,7 @@ describe('scores', () => {
       ['DNSMOS', 'missing', 'npm run weights -- dnsmos'],
       ['Whisper', 'missing', 'npm run weights -- transcript'],
       ['NISQA-TTS', 'missing', 'npm run weights -- naturalness'],
-      ['NISQA mos-only', 'missing', 'npm run weights -- nisqa-mos-only'],
+      ['NISQA-MOS', 'missing', 'npm run weights -- nisqa-mos-only'],
       ['Resemblyzer', 'missing', 'npm run weights -- similarity'],
     ]);
     expect(findings[0].found).toBe(`no weights at ${join(cache, 'speech-dpo', 'nisqa.tar')}`);

@@ -81,7 +81,7 @@ export const NISQA: NisqaNetwork = {
 /** Overall quality alone, by a network of the same build that was trained on it alone. */
 export const NISQA_MOS_ONLY: NisqaNetwork = {
   place: placeOf(
-    'NISQA mos-only',
+    'NISQA-MOS',
     'nisqa_mos_only.tar',
     'NISQA_MOS_ONLY_WEIGHTS',
     '16b2632bea0a481b1bba485587a8da2265f2c7797b525712ae0c072986ee783c',
