@@ -1,14 +1,16 @@
 // `npm run weights`: installs and builds what is missing, then downloads the weights of NISQA and DNSMOS into the user's cache, where
-// they are missing; for work without a network later. Names choose some: npm run weights -- dnsmos
+// they are missing; for work without a network later. Names of metrics choose some: npm run weights -- dnsmos similarity naturalness
 import { buildWhereStale, installWhereMissing } from './setup.mjs';
 
 await installWhereMissing();
 await buildWhereStale();
 const { openMetric } = await import('../dist/lib/scoring/metrics.js');
+// What a metric compares with has no part in where its weights are.
+const reference = { samples: new Float32Array(16000).fill(0.1), sampleRateHz: 16000 };
 const names = process.argv.length > 2 ? process.argv.slice(2) : ['nisqa', 'dnsmos'];
 for (const name of names) {
   try {
-    await openMetric(name, {}, { onNotice: (sentence) => console.error(sentence) });
+    await openMetric(name, { reference }, { onNotice: (sentence) => console.error(sentence) });
     console.log(`${name}: ready`);
   } catch (error) {
     console.error(`error: ${error.message}`);

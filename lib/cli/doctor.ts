@@ -66,7 +66,7 @@ const INDENT = ' '.repeat(23);
 /** State, name and what was found; below, for what does not work, what it is for and the command that mends it. */
 export function formatFinding(finding: Finding, style: PageStyle): string {
   const { state, name, found, matters, mend } = finding;
-  const head = `  ${paint(STATE_COLOURS[state], state.padEnd(7), style)}  ${name.padEnd(10)}  `;
+  const head = `  ${paint(STATE_COLOURS[state], state.padEnd(7), style)}  ${name.padEnd(11)} `;
   const width = Math.min(style.columns, MOST_COLUMNS) - INDENT.length;
   const lines = [found, ...(matters === undefined ? [] : [matters])].flatMap((text) =>
     wrap(showableText(shorten(text)), width),

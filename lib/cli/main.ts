@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { relative } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
@@ -8,8 +8,14 @@ import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './devic
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
 import { logpsCommand } from './logps.js';
-import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { mergeCommand } from './merge.js';
+import {
+  parameterOptions,
+  parametersFromOptions,
+  parseList,
+  parseNumber,
+  withPreset,
+} from './parameter-options.js';
 import { prepareCommand } from './prepare.js';
 import { run, type Shown } from './run.js';
 import { scoreRecordings } from './score.js';
@@ -22,7 +28,7 @@ import type { GivenWorkers } from '../farm/option.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
-import type { RewardName } from '../reward/built-in.js';
+import { isBuiltIn, rewardNames, type ExperimentName } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import type { Parameters } from '../run/parameters.js';
@@ -34,7 +40,7 @@ import { workerCommand } from './worker.js';
 import { workersCommand } from './workers.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 
-const EXPERIMENTS: Record<RewardName, string> = {
+const EXPERIMENTS: Record<ExperimentName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
   length: 'train the policy to write shorter completions',
   mos: 'train the policy to sound better: its reward is an opinion score of the audio, by NISQA or DNSMOS',
@@ -83,7 +89,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
       deviceFromEnvironment();
     });
 
-  for (const [reward, description] of Object.entries(EXPERIMENTS) as [RewardName, string][]) {
+  for (const [reward, description] of Object.entries(EXPERIMENTS) as [ExperimentName, string][]) {
     const command = program
       .command(reward)
       .description(description)
@@ -110,19 +116,27 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
 
   const own = program
     .command('run')
-    .description('train the policy by a reward of your own, see docs/adding-a-reward.md')
-    .requiredOption('--reward <source>', OWN_REWARD)
+    .description(
+      'train the policy by any reward, also one of your own, see docs/adding-a-reward.md; naturalness, similarity and silence have the settings of mos',
+    )
+    .requiredOption('--reward <source>', `${rewardNames.join(', ')}, or a ${OWN_REWARD}`)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
-    .action(async ({ reward: source, ...options }: OwnRunOptions) => {
-      const reward = await endedBy(signal, loadReward(source));
-      const parameters = parametersFromOptions(reward.name, { ...options });
+    .action(async ({ reward: source, ...options }: OwnRunOptions, command: Command) => {
+      const reward = isBuiltIn(source) ? undefined : await endedBy(signal, loadReward(source));
+      const name = reward?.name ?? source;
+      const parameters = parametersFromOptions(name, withPreset(name, { ...options }, command));
       await using chosen = await openChosen(options, signal);
       const where = { ...chosen, ...givenWorkers(options) };
       const given = { ...where, root: options.output, reward, signal, onNotice: sayOnStderr };
-      await runOneOrMore(parameters, options.seeds, given, { reward: reward.name, source, signal });
+      await runOneOrMore(parameters, options.seeds, given, {
+        reward: name,
+        source: reward && source,
+        signal,
+      });
     });
-  for (const option of [...parameterOptions('own'), seedsOption(), ...deviceOptions(), ...workersOptions()])
-    own.addOption(option);
+  const noGuard = new Option('--no-guard', 'do not, where the settings of the reward have it on');
+  const ownOptions = [...parameterOptions('own'), noGuard, seedsOption()];
+  for (const option of [...ownOptions, ...deviceOptions(), ...workersOptions()]) own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
   const doctor = doctorCommand(signal, onCheckFailed);
@@ -191,7 +205,10 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     .description('score recordings (WAV): quality, intelligibility, level, words')
     .argument('<files...>', 'recordings to score')
     .option('--metric <names>', `of ${METRIC_NAMES.join(', ')}; several with commas`, parseList, ['nisqa'])
-    .option('--reference <file>', 'undamaged recording that stoi, estoi and pesq compare with')
+    .option(
+      '--reference <file>',
+      'recording that stoi, estoi, pesq (undamaged) and similarity (of the same speaker) compare with',
+    )
     .option('--text <words>', 'what is said in the recordings, which wer compares with')
     .option('--json', 'print JSON', false)
     .action(async (files: string[], options) => {

@@ -1,12 +1,12 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
-import type { RewardName } from '../reward/built-in.js';
+import type { ExperimentName } from '../reward/built-in.js';
 import { parametersSchema, parseParameters, presetOf, type Parameters } from '../run/parameters.js';
 
 type ParameterName = keyof Parameters;
 
 /** Parameters that belong to one experiment. */
-const ONLY_FOR: Partial<Record<ParameterName, RewardName>> = {
+const ONLY_FOR: Partial<Record<ParameterName, ExperimentName>> = {
   syntheticFirstIteration: 'even-token',
   rewardModel: 'mos',
 };
@@ -50,6 +50,20 @@ export function parametersFromOptions(reward: string, options: Record<string, un
     parameterNames(reward).map((name) => [name, options[OPTION_NAMES[name] ?? name]]),
   );
   return parseParameters({ ...given, reward });
+}
+
+/**
+ * Options of a command that does not know its reward beforehand: those that are given, and the settings of the reward in place of the
+ * command's defaults.
+ */
+export function withPreset(
+  reward: string,
+  options: Record<string, unknown>,
+  command: Pick<Command, 'getOptionValueSource'>,
+): Record<string, unknown> {
+  const { reward: _, ...preset } = presetOf(reward);
+  const given = Object.entries(options).filter(([name]) => command.getOptionValueSource(name) !== 'default');
+  return { ...preset, ...Object.fromEntries(given) };
 }
 
 function parameterNames(reward: string): ParameterName[] {

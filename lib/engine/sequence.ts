@@ -119,4 +119,18 @@ function lstmSteps(x: Tensor, { inputWeight, stateWeight, bias }: LstmWeights, s
   };
 }
 
+/**
+ * An LSTM's weights or biases with the four blocks of rows in ONNX's order (input, output, forget, cell), from PyTorch's (input, forget, cell,
+ * output).
+ *
+ * @param blockSize numbers of one block
+ */
+export function gatesOfTorch(values: Float32Array, blockSize: number): Float32Array {
+  const reordered = new Float32Array(values.length);
+  [0, 3, 1, 2].forEach((from, to) => {
+    reordered.set(values.subarray(from * blockSize, (from + 1) * blockSize), to * blockSize);
+  });
+  return reordered;
+}
+
 const timeFirst = (x: Tensor): Tensor3D => tf.transpose(x as Tensor3D, [0, 2, 1]);

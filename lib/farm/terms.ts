@@ -3,14 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Device } from '../engine/index.js';
 import type { Guard } from '../reward/guard.js';
-import { opinionModels } from '../scoring/opinion.js';
+import { guardModels, opinionModels } from '../scoring/opinion.js';
 import { readVersions } from '../run/versions.js';
 import { METRIC_NAMES, type MetricName } from '../scoring/metrics.js';
 import { folderManifestSchema, sha256Schema } from './files/manifest.js';
 import { recordingSchema } from './files/recordings.js';
 
 /** Guards by what they measure, in the order of the run's. */
-export const guardNames = [...opinionModels, 'fidelity', 'wer', 'level'] as const;
+export const guardNames = [...guardModels, 'fidelity', 'similarity', 'wer', 'level'] as const;
 export type GuardName = (typeof guardNames)[number];
 
 /** The name of one of the guards that come with the package; undefined for a person's own. */

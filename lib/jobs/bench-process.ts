@@ -6,7 +6,7 @@ import { comparableVersions, kindOf, type Offer } from '../farm/terms.js';
 import { isPlainError } from '../plain-error.js';
 import { loadReward, originOf } from '../reward/load.js';
 import type { Reward } from '../reward/reward.js';
-import { hashOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import { hashWeights, scoringNetworks } from '../scoring/networks.js';
 import type { OpenWork } from './open-work.js';
 import { openRecordingsWork } from './recordings-work.js';
 import { openSamplesWork } from './samples-work.js';
@@ -97,9 +97,9 @@ async function openWork({ terms, files }: Offer): Promise<void> {
 
 /** @throws Error naming the network whose weights are not those of the run */
 async function checkWeights(wanted: Readonly<Record<string, string>>): Promise<void> {
-  for (const model of opinionModels) {
+  for (const model of scoringNetworks) {
     if (wanted[model] === undefined) continue;
-    const found = await hashOpinionWeights(model);
+    const found = await hashWeights(model);
     if (found !== wanted[model])
       throw new Error(
         `the run scores with ${model.toUpperCase()} weights of SHA-256 ${wanted[model].slice(0, 12)}..., here are others, ${found.slice(0, 12)}...: use the same file on both`,

@@ -61,7 +61,8 @@ export async function* evaluateCheckpoint(
     const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
     await using opened = openDevice(options);
     const { device } = opened;
-    await using scorer = await openReward(parameters, options.reward, { device, onNotice });
+    const codec = () => model.codec;
+    await using scorer = await openReward(parameters, options.reward, { device, codec, onNotice });
     const speaks = scorer.reward.listens ?? true;
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const asked = { parameters, device, ...model, reward: scorer.reward };

@@ -10,9 +10,9 @@ import { comparableVersions, kindOf, nameOfGuard, type SamplesTerms } from '../f
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
-import { isBuiltIn } from '../reward/built-in.js';
+import { isBuiltIn, networkOf } from '../reward/built-in.js';
 import { originOf } from '../reward/load.js';
-import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import { isAdapterFolder } from '../policy/adapter-folder.js';
 import { findModelPart } from './sources.js';
@@ -79,13 +79,14 @@ async function termsOf(
     return describeFolder(path);
   };
   const names = guards.map((guard) => nameOfGuard(guard)!);
-  const scoring = opinionModels.filter(
-    (model) => names.includes(model) || (reward.name === 'mos' && rewardModel === model),
+  const rewarding = networkOf({ reward: reward.name, rewardModel });
+  const scoring = scoringNetworks.filter(
+    (network) => network === rewarding || names.some((guard) => guard === network),
   );
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: await hashesOfOpinionWeights(scoring),
+    scorers: await hashesOfWeights(scoring),
     work: {
       kind: 'samples',
       rules: { temperature, topK, topP, maxNewTokens },

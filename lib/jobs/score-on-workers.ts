@@ -9,7 +9,7 @@ import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
 import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
 import type { FleetStatus } from '../run/events.js';
 import { needsReference, needsText } from '../scoring/metrics.js';
-import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
+import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
 import {
   checkMetrics,
   FILES_AT_ONCE,
@@ -39,11 +39,11 @@ export async function* scoreOnWorkers(
   checkMetrics(options);
   const compared =
     reference !== undefined && metrics.some(needsReference) ? await describeRecording(reference) : null;
-  const used = opinionModels.filter((model) => metrics.includes(model));
+  const used = scoringNetworks.filter((network) => metrics.includes(network));
   const terms: Terms = {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: await hashesOfOpinionWeights(used),
+    scorers: await hashesOfWeights(used),
     work: {
       kind: 'recordings',
       metrics: [...metrics],

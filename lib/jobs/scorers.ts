@@ -6,16 +6,26 @@ import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { openBuiltIn } from '../reward/built-in.js';
-import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
+import type { Decoder } from '../reward/decoder.js';
+import {
+  fidelityGuard,
+  levelGuard,
+  opinionGuard,
+  voiceGuard,
+  wordGuard,
+  type Guard,
+} from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
-import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
+import { guardModels, openOpinionScorer, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
+import { loadVoiceEncoder, VOICE_ENCODER_PLACE, type VoiceEncoder } from '../scoring/voice-encoder.js';
+import { locateWeights } from '../scoring/weights-path.js';
 import type { Parameters } from '../run/parameters.js';
 
-/** Whether NISQA and DNSMOS run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */
+/** Whether the networks that score run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */
 export const runsScorers = (device: Device): boolean => device.name === 'cuda';
 
-/** The device of NISQA and DNSMOS; of the CPU it has one thread, beside those that sample and make audio. */
+/** The device of the networks that score; of the CPU it has one thread, beside those that sample and make audio. */
 function openScorersDevice(device: Device | undefined, opened: Release[]): Device {
   if (device && runsScorers(device)) return device;
   const own = new CpuDevice(1);
@@ -35,22 +45,43 @@ export interface Scorers extends OpenReward {
   notices: string[];
 }
 
+type NamedReward = Pick<Parameters, 'reward' | 'rewardModel'>;
+
+interface RewardOptions {
+  /** The run's, see {@link runsScorers}. */
+  device?: Device;
+  /** The run's, open once the first sample comes. */
+  codec?: () => Decoder | undefined;
+  onNotice?: OnNotice;
+}
+
 /**
  * Opens the reward that the parameters name, unless one is given.
  *
- * @param options.device the run's, see {@link runsScorers}
  * @throws Error when the reward's network is not at hand, saying how to provide it
  */
 export function openReward(
-  parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
+  parameters: NamedReward,
   given?: Reward,
-  { device: runs, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+  { device: runs, codec, onNotice }: RewardOptions = {},
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
     const device = openScorersDevice(runs, opened);
-    const reward = given ?? (await openBuiltIn(parameters, device, onNotice));
+    const reward = given ?? (await openNamedReward(parameters, { device, codec, onNotice }));
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
+}
+
+function openNamedReward(
+  named: NamedReward,
+  { device, codec, onNotice }: RewardOptions & { device: Device },
+): Promise<Reward> {
+  const decoder = () => {
+    const open = codec?.();
+    if (!open) throw new TypeError(`the reward ${named.reward} listens, and no codec is open`);
+    return open;
+  };
+  return openBuiltIn(named, { device, codec: decoder, onNotice });
 }
 
 /**
@@ -69,13 +100,16 @@ export function openScorers(
     const device = openScorersDevice(own.device, opened);
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
     const { onNotice } = own;
-    const reward = own.reward ?? (await openBuiltIn(parameters, device, onNotice));
+    const options = { device, codec: () => codec, onNotice };
+    const reward = own.reward ?? (await openNamedReward(parameters, options));
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
     if (parameters.guard || parameters.guardPairs) {
       const scorers = await openSecondScorers(parameters, { device, onNotice }, notices);
       guards.push(...scorers.map(opinionGuard), fidelityGuard(codec));
+      const encoder = await openSecondEncoder(parameters, { device, onNotice }, notices);
+      if (encoder) guards.push(voiceGuard(encoder, codec));
       const transcriber = parameters.guard
         ? await openNamedTranscriber(parameters, notices, onNotice)
         : undefined;
@@ -108,11 +142,16 @@ export function openNamedScorers(
     const { onNotice } = options;
     const reward =
       options.reward ??
-      (await openBuiltIn({ reward: named.name, rewardModel: named.rewardModel }, device, onNotice));
+      (await openNamedReward(
+        { reward: named.name, rewardModel: named.rewardModel },
+        { device, codec: () => codec, onNotice },
+      ));
     const open = async (name: GuardName): Promise<Guard> => {
       if (name === 'level') return levelGuard;
       if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);
       if (name === 'fidelity') return fidelityGuard(codec);
+      if (name === 'similarity')
+        return voiceGuard(await loadVoiceEncoder(undefined, { device, onNotice }), codec);
       if (name !== 'wer') return opinionGuard(await openOpinionScorer(name, { device, onNotice }));
       const { transcribe, dispose } = await openTranscriber({ model: transcriber!, onNotice });
       opened.push(() => dispose());
@@ -131,7 +170,7 @@ async function openSecondScorers(
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
-  for (const model of opinionModels) {
+  for (const model of guardModels) {
     if (reward === 'mos' && rewardModel === model) continue;
     try {
       scorers.push(await openOpinionScorer(model, options));
@@ -140,6 +179,23 @@ async function openSecondScorers(
     }
   }
   return scorers;
+}
+
+/**
+ * The voice encoder, where its weights are on this machine: a guard is no reason to download a file of 17 MB. Pairs do not ask for it.
+ */
+async function openSecondEncoder(
+  { reward, guard }: Parameters,
+  options: { device: Device; onNotice?: OnNotice },
+  notices: string[],
+): Promise<VoiceEncoder | undefined> {
+  if (!guard || reward === 'similarity') return undefined;
+  try {
+    return locateWeights(VOICE_ENCODER_PLACE).isHere ? await loadVoiceEncoder(undefined, options) : undefined;
+  } catch (error) {
+    notices.push(`no guard by speaker similarity: ${whatIsMissing(error)}`);
+    return undefined;
+  }
 }
 
 /** The recognizer that is named. Unless named none is opened: it takes longer than all the rest. */

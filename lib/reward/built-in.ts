@@ -1,18 +1,47 @@
 /** The rewards that a name is enough for. */
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
+import type { ScoringNetwork } from '../scoring/networks.js';
 import { OPINION_LABELS, openOpinionScorer, type OpinionModel } from '../scoring/opinion.js';
+import { loadVoiceEncoder } from '../scoring/voice-encoder.js';
+import type { Decoder } from './decoder.js';
 import { evenTokenReward } from './even-token.js';
 import { lengthReward } from './length.js';
-import { mosReward } from './mos.js';
+import { mosReward, naturalnessReward } from './mos.js';
+import { repetitionReward } from './repetition.js';
 import type { Reward } from './reward.js';
+import { silenceReward } from './silence.js';
+import { SIMILARITY_LABEL, similarityReward } from './similarity.js';
 
-export const rewardNames = ['even-token', 'length', 'mos'] as const;
+/** Those that have a command of their own. */
+export const experimentNames = ['even-token', 'length', 'mos'] as const;
+export type ExperimentName = (typeof experimentNames)[number];
+
+/** Those that need no network. */
+const PLAIN = {
+  'even-token': evenTokenReward,
+  length: lengthReward,
+  repetition: repetitionReward,
+  silence: silenceReward,
+} as const;
+
+export const rewardNames = [
+  ...experimentNames,
+  'naturalness',
+  'similarity',
+  'repetition',
+  'silence',
+] as const;
 /** The rewards that come with the package. */
 export type RewardName = (typeof rewardNames)[number];
 
 export function isBuiltIn(name: string): name is RewardName {
   return rewardNames.some((each) => each === name);
+}
+
+/** Whether a reward is one of the package's own, and not merely called as one. */
+export function isPlainBuiltIn(reward: Reward): boolean {
+  return Object.values(PLAIN).some((each) => each === reward);
 }
 
 /** Which reward, and of `mos` by which network. */
@@ -25,23 +54,42 @@ interface NamedReward {
 export function rewardLabel({ reward, rewardModel }: NamedReward): string {
   if (!isBuiltIn(reward)) return reward;
   if (reward === 'mos') return OPINION_LABELS[rewardModel];
-  return { 'even-token': evenTokenReward, length: lengthReward }[reward].label;
+  if (reward === 'naturalness') return OPINION_LABELS[reward];
+  if (reward === 'similarity') return SIMILARITY_LABEL;
+  return PLAIN[reward].label;
+}
+
+/** The network that a reward is computed by, if one. */
+export function networkOf({ reward, rewardModel }: NamedReward): ScoringNetwork | undefined {
+  if (reward === 'mos') return rewardModel;
+  return reward === 'naturalness' || reward === 'similarity' ? reward : undefined;
+}
+
+/** What built-in rewards are opened with. */
+export interface BuiltInOptions {
+  /** Runs their networks. */
+  device: Device;
+  /** Makes sources audible, once the first sample comes. */
+  codec: () => Decoder;
+  /** Is told of downloads. */
+  onNotice?: OnNotice;
 }
 
 /**
  * The built-in reward of a name.
  *
- * @param device runs the network of `mos`
- * @throws Error when that network is not at hand, saying how to provide it, and for a name that is not built in
+ * @throws Error when its network is not at hand, saying how to provide it, and for a name that is not built in
  */
 export async function openBuiltIn(
   { reward, rewardModel }: NamedReward,
-  device: Device,
-  onNotice?: OnNotice,
+  { device, codec, onNotice }: BuiltInOptions,
 ): Promise<Reward> {
   if (!isBuiltIn(reward)) throw new Error(`${noSuchReward(reward)}.`);
-  if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, { device, onNotice }));
-  return { 'even-token': evenTokenReward, length: lengthReward }[reward];
+  const options = { device, onNotice };
+  if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, options));
+  if (reward === 'naturalness') return naturalnessReward(await openOpinionScorer(reward, options));
+  if (reward === 'similarity') return similarityReward(await loadVoiceEncoder(undefined, options), codec);
+  return PLAIN[reward];
 }
 
 /** A sentence about what a reward can be, without its full stop. */

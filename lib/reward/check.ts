@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { describeIssues } from '../zod-message.js';
-import { isBuiltIn, rewardNames } from './built-in.js';
-import { evenTokenReward } from './even-token.js';
-import { lengthReward } from './length.js';
+import { isBuiltIn, isPlainBuiltIn, rewardNames } from './built-in.js';
 import type { Reward } from './reward.js';
 
 /** A reward's name: files are called after it. */
@@ -28,7 +26,7 @@ export function checkReward(value: unknown, what = 'the reward'): Reward {
   const result = rewardSchema.safeParse(value);
   if (!result.success) throw new Error(`${what} is no reward: ${describeIssues(result.error)}`);
   const reward = value as Reward;
-  if (isBuiltIn(reward.name) && reward !== evenTokenReward && reward !== lengthReward)
+  if (isBuiltIn(reward.name) && !isPlainBuiltIn(reward))
     throw new Error(
       `${what} is called ${reward.name}, as a built-in reward is; the names ${rewardNames.join(', ')} are taken, choose another`,
     );

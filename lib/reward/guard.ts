@@ -2,10 +2,12 @@ import { remember } from '../remember.js';
 import { compareTraits, measureTraits } from '../scoring/fidelity.js';
 import type { OpinionScorer } from '../scoring/opinion.js';
 import { measureLevel } from '../scoring/silence.js';
+import type { VoiceEncoder } from '../scoring/voice-encoder.js';
 import { wordErrors } from '../scoring/wer.js';
-import type { Codec } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
+import type { Decoder } from './decoder.js';
 import type { Sample } from './reward.js';
+import { compareVoices } from './similarity.js';
 
 interface FigureMeaning {
   label: string;
@@ -26,6 +28,7 @@ export const GUARD_FIGURES = {
   duration: { label: 'fidelity of duration', unit: 'percent', better: 'higher' },
   level: { label: 'fidelity of level', unit: 'percent', better: 'higher' },
   pitch: { label: 'fidelity of pitch', unit: 'percent', better: 'higher' },
+  similarity: { label: 'speaker similarity', unit: 'score', better: 'higher', limit: 0.05 },
   wer: { label: 'word error rate', unit: 'percent', better: 'lower', limit: 0.03 },
   silence: { label: 'silent frames', unit: 'percent', better: 'lower' },
   clipping: { label: 'clipped samples', unit: 'percent', better: 'lower' },
@@ -59,7 +62,7 @@ export function opinionGuard(scorer: OpinionScorer): Guard {
  * How well the sample follows its instruction: its agreement with the target in duration, level and pitch, each 0 to 1. Source and target are
  * taken as the codec gives them back.
  */
-export function fidelityGuard({ decode, sampleRateHz }: Pick<Codec, 'decode' | 'sampleRateHz'>): Guard {
+export function fidelityGuard({ decode, sampleRateHz }: Decoder): Guard {
   const traits = oncePerItem(async ({ src_encodec, tgt_encodec }) => ({
     source: measureTraits(await decode(src_encodec), sampleRateHz),
     target: measureTraits(await decode(tgt_encodec), sampleRateHz),
@@ -71,6 +74,17 @@ export function fidelityGuard({ decode, sampleRateHz }: Pick<Codec, 'decode' | '
       const { samples } = await sample.audio();
       const { share, ...parts } = compareTraits(source, target, measureTraits(samples, sampleRateHz));
       return { fidelity: share, ...parts };
+    },
+  };
+}
+
+/** How much the sample's voice is that of its source. */
+export function voiceGuard(encoder: Pick<VoiceEncoder, 'embed'>, codec: Decoder): Guard {
+  const compare = compareVoices(encoder, () => codec);
+  return {
+    figures: ['similarity'],
+    async measure(sample) {
+      return { similarity: await compare(sample) };
     },
   };
 }
@@ -91,7 +105,7 @@ export const levelGuard: Guard = {
  */
 export function wordGuard(
   transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>,
-  { decode, sampleRateHz }: Pick<Codec, 'decode' | 'sampleRateHz'>,
+  { decode, sampleRateHz }: Decoder,
 ): Guard {
   const texts = oncePerItem(
     async ({ text, src_encodec }) => text ?? (await transcribe(await decode(src_encodec), sampleRateHz)),

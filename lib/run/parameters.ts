@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
 import { pairings } from '../dpo/pair-rules.js';
-import { isBuiltIn, type RewardName } from '../reward/built-in.js';
+import { isBuiltIn, type ExperimentName, type RewardName } from '../reward/built-in.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { stoppingMetrics } from '../train/early-stopping.js';
@@ -19,11 +19,15 @@ export const parametersSchema = z.strictObject({
   // What is trained on what.
   reward: rewardNameSchema
     .default('even-token')
-    .describe('what samples are ranked by: even-token, length, mos or the name of a reward of your own'),
+    .describe(
+      'what samples are ranked by: even-token, length, mos, naturalness, similarity, repetition, silence or the name of a reward of your own',
+    ),
   rewardModel: z
     .enum(opinionModels)
     .default('nisqa')
-    .describe('mos only: network whose opinion score of the audio is the reward, nisqa or dnsmos'),
+    .describe(
+      'mos only: network whose opinion score of the audio is the reward, nisqa, dnsmos or nisqa-mos-only',
+    ),
   model: z
     .string()
     .min(1)
@@ -237,7 +241,7 @@ const LONGEST_TARGET = 180;
  * likelihood (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md), so a least margin keeps the pairs
  * in which one sample is noisy and the other is not.
  */
-export const presets: Record<RewardName, Partial<Parameters>> = {
+export const presets: Record<ExperimentName, Partial<Parameters>> = {
   'even-token': {
     reward: 'even-token',
     pairsPerPrompt: 5,
@@ -268,9 +272,17 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
   },
 };
 
-/** The settings of the experiment with a reward; a reward of a person's own has those of even-token. */
+/** Whose settings other built-in rewards have. Those of the audio have mos's, but a least margin only where it is a number of opinion scores. */
+const OTHER_PRESETS: Record<Exclude<RewardName, ExperimentName>, Partial<Parameters>> = {
+  naturalness: { ...presets.mos, reward: 'naturalness' },
+  similarity: { ...presets.mos, reward: 'similarity', minMargin: 0 },
+  silence: { ...presets.mos, reward: 'silence', minMargin: 0 },
+  repetition: { ...presets['even-token'], reward: 'repetition' },
+};
+
+/** The settings of a run with a reward; a reward of a person's own has those of even-token. */
 export function presetOf(reward: string): Partial<Parameters> {
-  return presets[isBuiltIn(reward) ? reward : 'even-token'];
+  return isBuiltIn(reward) ? { ...presets, ...OTHER_PRESETS }[reward] : presets['even-token'];
 }
 
 /**

@@ -1,17 +1,14 @@
-import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allFinite, NOT_FINITE } from '../audio/finite.js';
 import { resample } from '../audio/resample.js';
-import { hashFile, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
 import { CpuDevice, EngineStopped, type Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
-import { findPython, runPython } from './python.js';
 import { checkRate, UnscorableSample } from './unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from './weights-path.js';
+import { downloadFromWheel } from './wheel.js';
 
 /** Speech quality as listeners would rate it, from 1 (bad) to 5 (excellent). */
 export interface DnsmosScores {
@@ -66,7 +63,7 @@ export const DNSMOS_PLACE: WeightsPlace = {
   kind: 'folder',
   source: `the folder dnsmos_models with ${Object.keys(NETWORKS).join(' and ')} (from the Python package ${WHEEL})`,
   licence: 'Licence: MIT; by Microsoft.',
-  download: downloadNetworks,
+  download: (path) => downloadFromWheel(WHEEL, 'speechmos/dnsmos_models', NETWORKS, path),
 };
 
 /**
@@ -142,26 +139,6 @@ async function openNetworks(
     },
     dispose: () => releaseAll(opened),
   };
-}
-
-/** Has pip unpack the wheel, of which nothing is executed, and moves the two networks to a new folder `path`. */
-async function downloadNetworks(path: string): Promise<void> {
-  await writeDirectoryAtomic(path, async (folder) => {
-    const unpacked = join(folder, 'unpacked');
-    const options = ['--quiet', '--no-deps', '--no-compile', '--only-binary', ':all:'];
-    await runPython(findPython(), ['-m', 'pip', 'install', ...options, '--target', unpacked, WHEEL]);
-    for (const [file, sha256] of Object.entries(NETWORKS)) {
-      const network = join(unpacked, 'speechmos', 'dnsmos_models', file);
-      const found = await hashFile(network);
-      if (found !== sha256)
-        throw new Error(`the SHA-256 of ${WHEEL}'s ${file} is ${found}; expected ${sha256}`);
-      await rename(network, join(folder, file));
-    }
-    await rm(unpacked, { recursive: true });
-  }).catch((error: unknown) => {
-    // Another process may have been faster.
-    if (!existsSync(path)) throw error;
-  });
 }
 
 /** Windows of 9.01 s that start one second apart; a recording that is too short is doubled until one fits, as the authors' code does. */

@@ -1,7 +1,7 @@
 import type { MonoRecording } from '../audio/wav.js';
 import {
   METRIC_NAMES,
-  needsReference,
+  needsOneLength,
   openMetric,
   type Comparison,
   type MetricName,
@@ -43,7 +43,7 @@ async function measure(
   options: MetricOptions,
 ): Promise<(Score | UnscorableSample)[]> {
   const { reference } = comparison;
-  if (reference && needsReference(name) && name !== 'pesq') {
+  if (reference && needsOneLength(name)) {
     const scores: (Score | UnscorableSample)[] = [];
     for (const recording of recordings) {
       const [cut, cutReference] = toOneLength(recording, reference);

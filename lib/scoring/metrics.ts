@@ -2,12 +2,13 @@ import type { MonoRecording } from '../audio/wav.js';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { loadDnsmos } from './dnsmos.js';
-import { loadNisqa } from './nisqa/nisqa.js';
+import { loadNisqa, loadNisqaMosOnly, loadNisqaTts, type Nisqa, type NisqaScore } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
 import { openTranscriber } from './transcribe.js';
 import { orUnscorable, UnscorableSample } from './unscorable.js';
+import { loadVoiceEncoder, voiceSimilarity } from './voice-encoder.js';
 import { formatAlignment, wordErrors } from './wer.js';
 
 /** A metric's figure or text, or several by name. */
@@ -25,7 +26,7 @@ export interface Metric {
 
 /** How a metric is opened. */
 export interface MetricOptions {
-  /** Runs NISQA and DNSMOS; default: CPU devices of their own. */
+  /** Runs networks; default: CPU devices of their own. */
   device?: Device;
   /** Is told of downloads. */
   onNotice?: OnNotice;
@@ -79,14 +80,44 @@ const WORDED = {
   },
 } as const;
 
+/** NISQA's two networks of one score. */
+const ONE_SCORE = {
+  naturalness: async (options: MetricOptions): Promise<Metric> =>
+    onlyScore(await loadNisqaTts(undefined, options)),
+  'nisqa-mos-only': async (options: MetricOptions): Promise<Metric> =>
+    onlyScore(await loadNisqaMosOnly(undefined, options)),
+} as const;
+
+/** Metrics that compare speakers, whatever they say. */
+const OF_SPEAKERS = {
+  similarity: async (reference: MonoRecording, options: MetricOptions): Promise<Metric> => {
+    const { embed, dispose } = await loadVoiceEncoder(undefined, options);
+    const voice = await orUnscorable(() => embed(reference));
+    if (!(voice instanceof UnscorableSample))
+      return { score: each(async (recording) => voiceSimilarity(voice, await embed(recording))), dispose };
+    await dispose();
+    throw new Error(`the reference will not do: ${voice.message}`);
+  },
+} as const;
+
+const GROUPS = [ALONE, COMPARING, WORDED, ONE_SCORE, OF_SPEAKERS] as const;
 /** The name of a metric: what `--metric` takes. */
-export type MetricName = keyof typeof ALONE | keyof typeof COMPARING | keyof typeof WORDED;
-/** All metrics: those that need the recording alone, those that compare with another, those that compare with words. */
-export const METRIC_NAMES = [ALONE, COMPARING, WORDED].flatMap((group) => Object.keys(group)) as MetricName[];
+export type MetricName = keyof (typeof ALONE &
+  typeof COMPARING &
+  typeof WORDED &
+  typeof ONE_SCORE &
+  typeof OF_SPEAKERS);
+/** All metrics. */
+export const METRIC_NAMES = GROUPS.flatMap((group) => Object.keys(group)) as MetricName[];
 
 /** Whether a metric compares with a reference. */
-export function needsReference(name: MetricName): name is keyof typeof COMPARING {
-  return name in COMPARING;
+export function needsReference(name: MetricName): name is keyof typeof COMPARING | keyof typeof OF_SPEAKERS {
+  return name in COMPARING || name in OF_SPEAKERS;
+}
+
+/** Whether a metric takes only recordings that are as long as the reference. */
+export function needsOneLength(name: MetricName): boolean {
+  return name in COMPARING && name !== 'pesq';
 }
 
 /** Whether a metric compares with what was said. */
@@ -113,18 +144,26 @@ export async function openMetric(
 ): Promise<Metric> {
   if (needsReference(name)) {
     if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
-    return COMPARING[name](reference);
+    return { ...COMPARING, ...OF_SPEAKERS }[name](reference, options);
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
     return WORDED[name](text, options.onNotice);
   }
-  return ALONE[name](options);
+  return { ...ALONE, ...ONE_SCORE }[name](options);
+}
+
+function onlyScore({ scoreBatch, dispose }: Nisqa<NisqaScore>): Metric {
+  const score: Metric['score'] = async (recordings) =>
+    (await scoreBatch(recordings)).map((result) =>
+      result instanceof UnscorableSample ? result : result.mos,
+    );
+  return { score, dispose };
 }
 
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */
 function each(
-  score: (recording: MonoRecording) => object | number | Promise<object | string>,
+  score: (recording: MonoRecording) => object | number | Promise<object | string | number>,
 ): Metric['score'] {
   return async (recordings) => {
     const results: (Score | UnscorableSample)[] = [];

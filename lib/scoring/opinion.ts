@@ -1,76 +1,57 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { hashFile } from '../checkpoint/atomic.js';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import type { MonoRecording } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
-import {
-  DNSMOS_FILES,
-  DNSMOS_PLACE,
-  DNSMOS_RATE_HZ,
-  loadDnsmos,
-  repeatTo,
-  WINDOW_SAMPLES,
-} from './dnsmos.js';
-import { findNisqaWeights, loadNisqa } from './nisqa/nisqa.js';
+import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
+import { loadNisqa, loadNisqaMosOnly, loadNisqaTts } from './nisqa/nisqa.js';
 import { checkRate } from './unscorable.js';
-import { findWeights } from './weights-path.js';
 
-export const opinionModels = ['nisqa', 'dnsmos'] as const;
-
-/** Networks that predict a mean opinion score without a reference recording. */
+/** Networks that predict a mean opinion score without a reference recording, of which each may be the reward of `mos`. */
+export const opinionModels = ['nisqa', 'dnsmos', 'nisqa-mos-only'] as const;
 export type OpinionModel = (typeof opinionModels)[number];
 
-export const OPINION_LABELS: Record<OpinionModel, string> = {
+/** Those that guard what is not trained on them. */
+export const guardModels = ['nisqa', 'dnsmos'] as const;
+export type GuardModel = (typeof guardModels)[number];
+
+/** All of them; `naturalness` is NISQA-TTS, for synthesized speech. */
+export type OpinionNetwork = OpinionModel | 'naturalness';
+
+export const OPINION_LABELS: Record<OpinionNetwork, string> = {
   nisqa: 'NISQA MOS (1 to 5)',
   dnsmos: 'DNSMOS OVRL (1 to 5)',
+  'nisqa-mos-only': 'NISQA MOS of the mos-only network (1 to 5)',
+  naturalness: 'NISQA-TTS naturalness (1 to 5)',
 };
 
 /** One opinion score of a mono recording. */
-export interface OpinionScorer {
-  readonly model: OpinionModel;
+export interface OpinionScorer<Network extends OpinionNetwork = GuardModel> {
+  readonly model: Network;
   /** @throws UnscorableSample saying why the recording cannot be scored */
   score(recording: MonoRecording): Promise<number>;
   /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 
-/**
- * By what the weights of a network are known: the SHA-256 of NISQA's file, or over those of DNSMOS's files.
- *
- * @throws Error when they are not on this machine
- */
-export async function hashOpinionWeights(model: OpinionModel): Promise<string> {
-  if (model === 'nisqa') return hashFile(await findNisqaWeights());
-  const folder = await findWeights(DNSMOS_PLACE);
-  const hash = createHash('sha256');
-  for (const name of DNSMOS_FILES) hash.update(await hashFile(join(folder, name)));
-  return hash.digest('hex');
-}
-
-/** {@link hashOpinionWeights} of several networks, by network. */
-export async function hashesOfOpinionWeights(
-  models: readonly OpinionModel[],
-): Promise<Partial<Record<OpinionModel, string>>> {
-  return Object.fromEntries(
-    await Promise.all(models.map(async (model) => [model, await hashOpinionWeights(model)] as const)),
-  );
-}
+const NISQA_LOADERS: Record<Exclude<OpinionNetwork, 'dnsmos'>, typeof loadNisqaTts> = {
+  nisqa: loadNisqa,
+  'nisqa-mos-only': loadNisqaMosOnly,
+  naturalness: loadNisqaTts,
+};
 
 /**
- * Opens NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
+ * Opens a network of NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
  *
  * @param options.device runs the network; default: one or more of the scorer's own, which `dispose` closes
  * @param options.onNotice is told of a download, with the licence
  * @throws Error when the weights are not at hand, saying how to provide them
  */
-export async function openOpinionScorer(
-  model: OpinionModel,
+export async function openOpinionScorer<Network extends OpinionNetwork>(
+  model: Network,
   options: { device?: Device; onNotice?: OnNotice } = {},
-): Promise<OpinionScorer> {
-  if (model === 'nisqa') {
-    const nisqa = await loadNisqa(undefined, options);
+): Promise<OpinionScorer<Network>> {
+  if (model !== 'dnsmos') {
+    const nisqa = await NISQA_LOADERS[model as keyof typeof NISQA_LOADERS](undefined, options);
     return {
       model,
       score: async ({ samples, sampleRateHz }) => (await nisqa.score(samples, sampleRateHz)).mos,

@@ -39,7 +39,14 @@ export function metricNotes(names: readonly string[], measurements: readonly Mea
 }
 
 /** Metrics whose weights `npm run weights` downloads. */
-const WITH_WEIGHTS: readonly Measurement['metric'][] = ['nisqa', 'dnsmos', 'transcript'];
+const WITH_WEIGHTS: readonly Measurement['metric'][] = [
+  'nisqa',
+  'dnsmos',
+  'naturalness',
+  'nisqa-mos-only',
+  'similarity',
+  'transcript',
+];
 
 function describeProblem(metric: Measurement['metric'], { message }: Error): string {
   const remedy = WITH_WEIGHTS.includes(metric)

@@ -112,3 +112,19 @@ it('a file that Node.js cannot import is told in one sentence', async () => {
     /^error: .*reward\.unknown cannot be loaded: Node\.js \S+ does not read such a file; write the reward as \.mjs\n$/,
   );
 });
+
+it('a built-in reward is named, and goes on without being named again', async () => {
+  const { folder, run } = await setUp();
+  const { child, ended } = run('stopped', 'repetition');
+  child.stdout.on('data', (text: string) => {
+    if (text.includes('saved iter_0')) child.kill('SIGINT');
+  });
+  const stopped = await ended;
+  expect(stopped.stderr).toMatch(/To go on: speech-dpo resume \S+\n/);
+  const directory = findRun(join(folder, 'stopped'))!;
+  expect(await runCommand(['resume', directory]).ended).toMatchObject({ code: 0 });
+  const evaluated = await runCommand([
+    ...['eval', join(directory, 'iter_1'), '--reward', 'repetition', '--indices', '0', '--samples', '2'],
+  ]).ended;
+  expect(evaluated.stdout).toMatch(/eval_1_2_repetition\.json\n$/);
+});

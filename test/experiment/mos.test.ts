@@ -32,6 +32,8 @@ describe('openScorers', () => {
     vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
     vi.stubEnv('DNSMOS_WEIGHTS', '/nowhere/dnsmos');
     vi.stubEnv('WHISPER_MODEL', '');
+    vi.stubEnv('RESEMBLYZER_WEIGHTS', '');
+    vi.stubEnv('XDG_CACHE_HOME', '/nowhere');
     const run = await createTinyRun();
     const scorers = await openScorers(parseParameters({ guard: true }), run.codec);
     expect(scorers.notices).toEqual([

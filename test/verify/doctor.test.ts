@@ -148,11 +148,16 @@ describe('scores', () => {
     vi.stubEnv('DNSMOS_WEIGHTS', '');
     vi.stubEnv('WHISPER_MODEL', '');
     vi.stubEnv('HF_HUB_OFFLINE', '');
+    for (const variable of ['NISQA_TTS_WEIGHTS', 'NISQA_MOS_ONLY_WEIGHTS', 'RESEMBLYZER_WEIGHTS'])
+      vi.stubEnv(variable, '');
     const findings = await collect(examineScores());
     expect(findings.map(({ name, state, mend }) => [name, state, mend])).toEqual([
       ['NISQA', 'missing', 'npm run weights -- nisqa'],
       ['DNSMOS', 'missing', 'npm run weights -- dnsmos'],
       ['Whisper', 'missing', 'npm run weights -- transcript'],
+      ['NISQA-TTS', 'missing', 'npm run weights -- naturalness'],
+      ['NISQA-MOS', 'missing', 'npm run weights -- nisqa-mos-only'],
+      ['Resemblyzer', 'missing', 'npm run weights -- similarity'],
     ]);
     expect(findings[0].found).toBe(`no weights at ${join(cache, 'speech-dpo', 'nisqa.tar')}`);
   });

@@ -1,4 +1,5 @@
 /** EnCodec's weights from a Hugging Face folder, in the shapes the network computes with. */
+import { gatesOfTorch } from '../../engine/index.js';
 import type { FloatTensor, HostTensor } from '../../engine/host-tensor.js';
 import { readTensorFiles } from '../../checkpoint/tensor-files.js';
 import { codebooksForBandwidth, readEncodecConfig, type EncodecConfig } from './config.js';
@@ -76,9 +77,9 @@ function networkWeights(layers: readonly Layer[], take: Take): EncodecWeights {
       const { name, width } = layer;
       for (let i = 0; i < layer.layers; i++) {
         const matrix = (part: string) =>
-          reorderGates(take([`${name}.weight_${part}_l${i}`], [4 * width, width]), width * width);
+          gatesOfTorch(take([`${name}.weight_${part}_l${i}`], [4 * width, width]), width * width);
         const vector = (part: string) =>
-          reorderGates(take([`${name}.bias_${part}_l${i}`], [4 * width]), width);
+          gatesOfTorch(take([`${name}.bias_${part}_l${i}`], [4 * width]), width);
         set(`${name}.${i}.inputWeight`, [1, 4 * width, width], matrix('ih'));
         set(`${name}.${i}.stateWeight`, [1, 4 * width, width], matrix('hh'));
         set(`${name}.${i}.bias`, [1, 8 * width], Float32Array.of(...vector('ih'), ...vector('hh')));
@@ -108,13 +109,4 @@ function normalizedWeight(name: string, shape: readonly number[], take: Take): F
     );
   }
   return weight;
-}
-
-/** Four blocks of rows from PyTorch's order (input, forget, cell, output) to ONNX's (input, output, forget, cell). */
-function reorderGates(values: Float32Array, blockSize: number): Float32Array {
-  const reordered = new Float32Array(values.length);
-  [0, 3, 1, 2].forEach((from, to) => {
-    reordered.set(values.subarray(from * blockSize, (from + 1) * blockSize), to * blockSize);
-  });
-  return reordered;
 }

@@ -6,10 +6,21 @@ import { foldedFrames, frameCountOf, MEL_BANDS, SAMPLE_RATES_HZ } from './frames
 
 /** Frames of one segment, what the network's first part looks at. */
 export const SEGMENT_FRAMES = 15;
-const SEGMENT_HOP_FRAMES = 4;
-/** The authors' `ms_max_segments` for long files: 120 s. */
+/** The authors' `ms_max_segments` for long files. */
 const MAX_SEGMENTS = 3000;
+const FRAMES_A_SECOND = 100;
 const DYNAMIC_RANGE_DB = 80;
+
+/** How a network's features differ from those of the others. */
+export interface Framing {
+  /** From one segment's first frame to the next one's. */
+  segmentHopFrames: number;
+  /** The upper end of the highest mel band. */
+  maxMelHz: number;
+}
+
+/** NISQA v2.0's: at most 120 s are 3000 segments. */
+export const NISQA_FRAMING: Framing = { segmentHopFrames: 4, maxMelHz: 20_000 };
 
 /** What NISQA's network sees of a recording. */
 export interface NisqaFeatures {
@@ -22,10 +33,13 @@ export interface NisqaFeatures {
 /**
  * How many segments the network sees of a recording.
  *
- * @throws UnscorableSample when the recording is empty, shorter than 0.14 s, longer than 120 s, or holds a value that is not a number, or its
- * sample rate is one that no window fits
+ * @throws UnscorableSample when the recording is empty, shorter than 0.14 s, of more than 3000 segments (120 s where they are four frames
+ * apart, 30 s where they are one), or holds a value that is not a number, or its sample rate is one that no window fits
  */
-export function segmentCountOf({ samples, sampleRateHz }: MonoRecording): number {
+export function segmentCountOf(
+  { samples, sampleRateHz }: MonoRecording,
+  { segmentHopFrames }: Framing = NISQA_FRAMING,
+): number {
   if (!(sampleRateHz >= SAMPLE_RATES_HZ.min && sampleRateHz <= SAMPLE_RATES_HZ.max)) {
     throw new UnscorableSample(
       `NISQA takes sample rates from ${SAMPLE_RATES_HZ.min} to ${SAMPLE_RATES_HZ.max} Hz, not ${sampleRateHz}`,
@@ -33,18 +47,20 @@ export function segmentCountOf({ samples, sampleRateHz }: MonoRecording): number
   }
   if (samples.length === 0) throw new UnscorableSample('it holds no samples');
   if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
-  const segmentCount = segmentsIn(frameCountOf(samples, sampleRateHz));
+  const segmentCount = segmentsIn(frameCountOf(samples, sampleRateHz), segmentHopFrames);
   const seconds = (samples.length / sampleRateHz).toFixed(4);
   if (segmentCount < 1)
     throw new UnscorableSample(`it is too short for NISQA: ${seconds} s; at least 0.14 s are needed`);
-  if (segmentCount > MAX_SEGMENTS)
-    throw new UnscorableSample(`it is too long for NISQA: ${seconds} s; at most 120 s are possible`);
+  if (segmentCount > MAX_SEGMENTS) {
+    const most = (MAX_SEGMENTS * segmentHopFrames) / FRAMES_A_SECOND;
+    throw new UnscorableSample(`it is too long for NISQA: ${seconds} s; at most ${most} s are possible`);
+  }
   return segmentCount;
 }
 
 /**
  * The mel spectrogram of mono recordings at their own sample rates, as NISQA v2.0 computes it: 20 ms Hann windows every 10 ms, a
- * 4096-point transform, 48 Slaney mels up to 20 kHz (empty above half the sample rate), in dB and at most 80 dB below the recording's
+ * 4096-point transform, 48 Slaney mels up to 20 or 8 kHz (empty above half the sample rate), in dB and at most 80 dB below the recording's
  * loudest value.
  *
  * Source: Mittag et al., "NISQA: A Deep CNN-Self-Attention Model for Multidimensional Speech Quality Prediction", Interspeech 2021,
@@ -57,6 +73,7 @@ export async function extractFeatures(
   thread: DeviceThread,
   melSessions: ReadonlyMap<number, number>,
   recordings: readonly MonoRecording[],
+  segmentHopFrames = NISQA_FRAMING.segmentHopFrames,
 ): Promise<NisqaFeatures[]> {
   const features = new Array<NisqaFeatures>(recordings.length);
   for (const [sampleRateHz, session] of melSessions) {
@@ -70,8 +87,8 @@ export async function extractFeatures(
       features[index] = {
         decibels: limitRange(decibels.subarray(start, end)),
         segmentStarts: Int32Array.from(
-          { length: segmentsIn(frameCount) },
-          (_, segment) => segment * SEGMENT_HOP_FRAMES,
+          { length: segmentsIn(frameCount, segmentHopFrames) },
+          (_, segment) => segment * segmentHopFrames,
         ),
       };
       start = end;
@@ -80,7 +97,8 @@ export async function extractFeatures(
   return features;
 }
 
-const segmentsIn = (frames: number): number => Math.ceil((frames - SEGMENT_FRAMES + 1) / SEGMENT_HOP_FRAMES);
+const segmentsIn = (frames: number, hopFrames: number): number =>
+  Math.ceil((frames - SEGMENT_FRAMES + 1) / hopFrames);
 
 /** The frames of all recordings in a row: [frames, MEL_BANDS] in dB. */
 async function melDecibels(

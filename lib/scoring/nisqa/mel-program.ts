@@ -2,9 +2,9 @@ import type { Tensor } from '@tensorflow/tfjs';
 import { melFilterBank, type MelBand } from '../../audio/mel.js';
 import { hannWindow } from '../../audio/stft.js';
 import { compile, tf, type Compiled, type Device } from '../../engine/index.js';
+import { NISQA_FRAMING } from './features.js';
 import { FFT_SIZE, FRAMES_AT_ONCE, MEL_BANDS, pairGroups, windowOf } from './frames.js';
 
-const MAX_MEL_HZ = 20_000;
 const MIN_POWER = 1e-8;
 const DECIBELS_PER_NEPER = 10 / Math.LN10;
 
@@ -14,11 +14,15 @@ const DECIBELS_PER_NEPER = 10 / Math.LN10;
  *
  * Inputs: sums, differences [frames, pairs], at most FRAMES_AT_ONCE frames; output: decibels [frames, MEL_BANDS].
  */
-export function compileMel(sampleRateHz: number, device: Device): Promise<Compiled> {
+export function compileMel(
+  sampleRateHz: number,
+  device: Device,
+  maxHz = NISQA_FRAMING.maxMelHz,
+): Promise<Compiled> {
   const windowSize = windowOf(sampleRateHz);
   const groups = pairGroups(windowSize);
   const pieces = piecesAfter(groups.length);
-  const bands = melFilterBank({ sampleRateHz, fftSize: FFT_SIZE, bands: MEL_BANDS, maxHz: MAX_MEL_HZ });
+  const bands = melFilterBank({ sampleRateHz, fftSize: FFT_SIZE, bands: MEL_BANDS, maxHz });
   const filters = filterMatrices(bands, pieces.at(-1)!);
   const frames = {
     shape: [FRAMES_AT_ONCE, groups.flat().length],

@@ -1,17 +1,18 @@
 import { availableParallelism } from 'node:os';
 import { readWav, toMono, type MonoRecording } from '../../audio/wav.js';
-import { downloadFile } from '../../checkpoint/download.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { compiledModule, CpuDevice, defaultThreads, keepPrograms, type Device } from '../../engine/index.js';
 import type { OnNotice } from '../../notice.js';
 import { openAtOnce, openParts, releaseAll, type Release } from '../../release.js';
 import { UnscorableSample } from '../unscorable.js';
-import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
-import { segmentCountOf } from './features.js';
+import { findWeights, nameWeights } from '../weights-path.js';
+import type { Weights } from '../onnx-builder.js';
+import { segmentCountOf, type Framing } from './features.js';
 import { compileMel } from './mel-program.js';
 import { DIMENSIONS, nisqaModel } from './network.js';
+import { NISQA, NISQA_MOS_ONLY, NISQA_TTS, type NisqaNetwork } from './published.js';
 import type { ScoreLoop } from './score-loop.js';
-import { parseNisqaWeights, type Weights } from './weights.js';
+import { parseNisqaWeights } from './weights.js';
 
 /** Speech quality as listeners would rate it, from about 1 (bad) to 5 (excellent); not clamped. */
 export interface NisqaScores {
@@ -27,38 +28,23 @@ export interface NisqaScores {
   loud: number;
 }
 
+/** One score, as listeners would rate it, from about 1 (bad) to 5 (excellent); not clamped. */
+export type NisqaScore = Pick<NisqaScores, 'mos'>;
+
 /** NISQA, ready to score. */
-export interface Nisqa {
+export interface Nisqa<Scores = NisqaScores> {
   /**
-   * Scores one mono recording of 0.14 to 120 s at its own sample rate.
+   * Scores one mono recording of 0.14 to 120 s (for synthesized speech 30 s) at its own sample rate.
    * @throws UnscorableSample when it is shorter, longer, or holds values that are not numbers
    */
-  score(samples: Float32Array, sampleRateHz: number): Promise<NisqaScores>;
+  score(samples: Float32Array, sampleRateHz: number): Promise<Scores>;
   /** Scores many recordings, several in each run of the network; an UnscorableSample in the place of each that cannot be scored. */
-  scoreBatch(recordings: readonly MonoRecording[]): Promise<(NisqaScores | UnscorableSample)[]>;
+  scoreBatch(recordings: readonly MonoRecording[]): Promise<(Scores | UnscorableSample)[]>;
   /** Scores a WAV file, its channels averaged; errors name the file. */
-  scoreFile(path: string): Promise<NisqaScores>;
+  scoreFile(path: string): Promise<Scores>;
   /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
-
-/** The commit of the authors' repository that the reference scores were computed with. */
-const AUTHORS =
-  'https://raw.githubusercontent.com/gabrielmittag/NISQA/fe84f0f252abec382b24367d5b22498a7ce34dbb/weights';
-const WEIGHTS_SHA256 = '7ec4cf937514dd3f8860b21e66fabd8ca87a168572675ef8d979c4c4ad2e805c';
-
-/** Where NISQA's weights belong. */
-export const NISQA_PLACE: WeightsPlace = {
-  metric: 'NISQA',
-  variable: 'NISQA_WEIGHTS',
-  cached: 'nisqa.tar',
-  kind: 'file',
-  source: 'nisqa.tar (from the weights folder of github.com/gabrielmittag/NISQA)',
-  licence:
-    'Licence: CC BY-NC-SA 4.0 (https://creativecommons.org/licenses/by-nc-sa/4.0), not for commercial purposes; by Gabriel Mittag et al., TU Berlin.',
-  download: (path) =>
-    downloadFile(`${process.env.NISQA_MIRROR || AUTHORS}/nisqa.tar`, path, { sha256: WEIGHTS_SHA256 }),
-};
 
 /** Segments, padding included, in one run of the network: bounds its memory to about 12 MB, and lets all workers end together. */
 const MAX_BATCH_SEGMENTS = 128;
@@ -70,9 +56,15 @@ const BATCHES_A_WORKER = 2;
  */
 const MOST_RATES = 32;
 
-/** The path of NISQA's weights, downloaded where they are missing; see {@link loadNisqa}. */
-export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Promise<string> {
-  return findWeights(NISQA_PLACE, weightsPath, onNotice);
+/** How a network of NISQA is loaded. */
+export interface NisqaOptions {
+  /**
+   * Runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided: its
+   * operators are too small to be divided themselves.
+   */
+  device?: Device;
+  /** Is told of a download, with the licence. */
+  onNotice?: OnNotice;
 }
 
 /**
@@ -80,46 +72,81 @@ export function findNisqaWeights(weightsPath?: string, onNotice?: OnNotice): Pro
  *
  * @param weightsPath the authors' nisqa.tar; default: the environment's NISQA_WEIGHTS, then the user's cache, into which it is
  * downloaded from the authors' repository (or the folder at the URL in NISQA_MIRROR) where it is missing
- * @param options.device runs the network; default: CPU devices of one thread each, as many as the engine has threads, between which batches are divided:
- * its operators are too small to be divided themselves
- * @param options.onNotice is told of a download, with the licence
  * @throws Error when the weights are not found (saying how to provide them) or are not NISQA v2.0's
  */
-export async function loadNisqa(
-  weightsPath?: string,
-  options: { device?: Device; onNotice?: OnNotice } = {},
-): Promise<Nisqa> {
-  const { device, onNotice } = options;
-  const path = await findNisqaWeights(weightsPath, onNotice);
-  const name = nameWeights(NISQA_PLACE, path, weightsPath);
-  const weights = parseNisqaWeights(await readGivenFile(path, name), name);
-  return openParts((opened) => openWorkers(weights, device, opened));
+export function loadNisqa(weightsPath?: string, options: NisqaOptions = {}): Promise<Nisqa> {
+  return loadNetwork<NisqaScores>(NISQA, DIMENSIONS, weightsPath, options);
 }
 
-async function openWorkers(weights: Weights, device: Device | undefined, opened: Release[]): Promise<Nisqa> {
+/**
+ * Loads NISQA's network that was trained on overall quality alone.
+ *
+ * @param weightsPath the authors' nisqa_mos_only.tar; default: as of {@link loadNisqa}, from NISQA_MOS_ONLY_WEIGHTS
+ * @throws Error as loadNisqa
+ */
+export function loadNisqaMosOnly(
+  weightsPath?: string,
+  options: NisqaOptions = {},
+): Promise<Nisqa<NisqaScore>> {
+  return loadNetwork<NisqaScore>(NISQA_MOS_ONLY, ['mos'], weightsPath, options);
+}
+
+/**
+ * Loads NISQA-TTS, which predicts how natural listeners would find synthesized speech.
+ *
+ * Source: Mittag, Möller, "Deep Learning Based Assessment of Synthetic Speech Naturalness", Interspeech 2020, and its published code.
+ *
+ * @param weightsPath the authors' nisqa_tts.tar; default: as of {@link loadNisqa}, from NISQA_TTS_WEIGHTS
+ * @throws Error as loadNisqa
+ */
+export function loadNisqaTts(weightsPath?: string, options: NisqaOptions = {}): Promise<Nisqa<NisqaScore>> {
+  return loadNetwork<NisqaScore>(NISQA_TTS, ['mos'], weightsPath, options);
+}
+
+async function loadNetwork<Scores extends NisqaScore>(
+  network: NisqaNetwork,
+  dimensions: readonly (keyof Scores)[],
+  weightsPath: string | undefined,
+  { device, onNotice }: NisqaOptions,
+): Promise<Nisqa<Scores>> {
+  const path = await findWeights(network.place, weightsPath, onNotice);
+  const name = nameWeights(network.place, path, weightsPath);
+  const weights = parseNisqaWeights(await readGivenFile(path, name), name, network);
+  const named = (values: Float32Array) =>
+    Object.fromEntries(dimensions.map((dimension, i) => [dimension, values[i]])) as unknown as Scores;
+  return openParts((opened) => openWorkers(weights, network, named, device, opened));
+}
+
+async function openWorkers<Scores>(
+  weights: Weights,
+  network: NisqaNetwork,
+  named: (values: Float32Array) => Scores,
+  device: Device | undefined,
+  opened: Release[],
+): Promise<Nisqa<Scores>> {
   const devices = device ? [device] : Array.from({ length: workerCount() }, () => new CpuDevice(1));
   if (!device) for (const each of devices) opened.push(() => each.close());
-  const opening = devices.map((each) => openWorker(nisqaModel(weights), each));
+  const opening = devices.map((each) => openWorker(nisqaModel(weights, network.shape), network, each));
   const workers = await openAtOnce(opening, (worker) => worker.dispose());
   for (const worker of workers) opened.push(() => worker.dispose());
 
   const score = async (samples: Float32Array, sampleRateHz: number) => {
     const recording = { samples, sampleRateHz };
-    segmentCountOf(recording);
+    segmentCountOf(recording, network.framing);
     const [scores] = await workers[0].score([recording]);
-    return scores;
+    return named(scores);
   };
 
   return {
     score,
     async scoreBatch(recordings) {
-      const results = new Array<NisqaScores | UnscorableSample>(recordings.length);
-      const waiting = batches(recordings, (index, error) => (results[index] = error));
+      const results = new Array<Scores | UnscorableSample>(recordings.length);
+      const waiting = batches(recordings, network.framing, (index, error) => (results[index] = error));
       const work = async ({ score }: NisqaWorker) => {
         // Each worker takes the next batch as soon as it is free.
         for (const batch of waiting) {
           const scores = await score(batch.map((index) => recordings[index]));
-          batch.forEach((index, i) => (results[index] = scores[i]));
+          batch.forEach((index, i) => (results[index] = named(scores[i])));
         }
       };
       await Promise.all(
@@ -144,13 +171,19 @@ const workerCount = (): number => Math.min(defaultThreads(), availableParallelis
 
 /** Features and network on one device. */
 interface NisqaWorker {
-  /** Of recordings that {@link segmentCountOf} accepts. */
-  score(recordings: readonly MonoRecording[]): Promise<NisqaScores[]>;
+  /** Of recordings that {@link segmentCountOf} accepts; the scores of each. */
+  score(recordings: readonly MonoRecording[]): Promise<Float32Array[]>;
   dispose(): Promise<void>;
 }
 
-async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promise<NisqaWorker> {
+async function openWorker(
+  model: Uint8Array<ArrayBuffer>,
+  { framing, shape }: NisqaNetwork,
+  device: Device,
+): Promise<NisqaWorker> {
   const network = await device.load(model);
+  const ends = shape.sequence === 'lstm' ? 'lengths' : 'mask';
+  const count = shape.heads.length;
   const melPrograms = keepPrograms(MOST_RATES);
   const keptRates = new Set<number>();
   return {
@@ -161,17 +194,17 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promi
         for (const { sampleRateHz } of recordings) {
           if (keptRates.size < MOST_RATES) keptRates.add(sampleRateHz);
           const programs = keptRates.has(sampleRateHz) ? melPrograms : passingPrograms;
-          const compileIt = () => compileMel(sampleRateHz, device);
+          const compileIt = () => compileMel(sampleRateHz, device, framing.maxMelHz);
           melSessions.set(sampleRateHz, (await programs.get(String(sampleRateHz), compileIt)).handle!);
         }
-        const loop: ScoreLoop = { network, melSessions, recordings };
-        const scores: NisqaScores[] = [];
+        const { segmentHopFrames } = framing;
+        const loop: ScoreLoop = { network, ends, segmentHopFrames, melSessions, recordings };
+        const scores: Float32Array[] = [];
         for await (const values of device.stream<Float32Array>(
           compiledModule('./score-loop.js', import.meta.url),
           loop,
         ))
-          for (let at = 0; at < values.length; at += DIMENSIONS.length)
-            scores.push(namedScores(values.subarray(at, at + DIMENSIONS.length)));
+          for (let at = 0; at < values.length; at += count) scores.push(values.subarray(at, at + count));
         return scores;
       } finally {
         await passingPrograms.release();
@@ -184,6 +217,7 @@ async function openWorker(model: Uint8Array<ArrayBuffer>, device: Device): Promi
 /** Indices of recordings for one run each, in order; those that cannot be scored go to `onError`. */
 function* batches(
   recordings: readonly MonoRecording[],
+  framing: Framing,
   onError: (index: number, error: UnscorableSample) => void,
 ): Generator<number[]> {
   let batch: number[] = [];
@@ -191,7 +225,7 @@ function* batches(
   for (const [index, recording] of recordings.entries()) {
     let segments: number;
     try {
-      segments = segmentCountOf(recording);
+      segments = segmentCountOf(recording, framing);
     } catch (error) {
       if (!(error instanceof UnscorableSample)) throw error;
       onError(index, error);
@@ -206,9 +240,4 @@ function* batches(
     batch.push(index);
   }
   if (batch.length > 0) yield batch;
-}
-
-function namedScores(values: ArrayLike<number>): NisqaScores {
-  const [mos, noi, dis, col, loud] = Array.from(values);
-  return { mos, noi, dis, col, loud };
 }

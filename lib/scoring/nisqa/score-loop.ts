@@ -11,6 +11,9 @@ import { MEL_BANDS } from './frames.js';
 export interface ScoreLoop {
   /** Of `nisqaModel`. */
   network: number;
+  /** Which of its inputs says where recordings end. */
+  ends: 'mask' | 'lengths';
+  segmentHopFrames: number;
   /** Of `compileMel`, by sample rate. */
   melSessions: ReadonlyMap<number, number>;
   /** That `segmentCountOf` accepts. */
@@ -20,13 +23,15 @@ export interface ScoreLoop {
 /** Added to the attention of padding; exp of it is 0. */
 const MASKED = -1e30;
 
-/** What `Device.stream` runs. Yields the scores once: [recordings, DIMENSIONS]. */
+/** What `Device.stream` runs. Yields the scores once: [recordings, heads]. */
 export async function* stream(
   thread: DeviceThread,
-  { network, melSessions, recordings }: ScoreLoop,
+  { network, ends, segmentHopFrames, melSessions, recordings }: ScoreLoop,
 ): AsyncGenerator<Float32Array> {
-  const features = await extractFeatures(thread, melSessions, recordings);
-  const { scores } = await thread.run(network, feeds(features), {});
+  const features = await extractFeatures(thread, melSessions, recordings, segmentHopFrames);
+  const { mask, lengths, ...others } = feeds(features);
+  const inputs = { ...others, ...(ends === 'mask' ? { mask } : { lengths }) };
+  const { scores } = await thread.run(network, inputs, {});
   yield scores as Float32Array;
 }
 
@@ -56,5 +61,9 @@ function feeds(batch: readonly NisqaFeatures[]) {
     starts: { data: starts, shape: [segmentCount] },
     segments: { data: segments, shape: [batch.length, longest] },
     mask: { data: mask, shape: [batch.length, 1, longest] },
+    lengths: {
+      data: Int32Array.from(batch, ({ segmentStarts }) => segmentStarts.length),
+      shape: [batch.length],
+    },
   };
 }

@@ -8,8 +8,8 @@ import { examineTools } from './tools.js';
 export { doctorSchema, findingSchema, isNeeded, type DoctorReport, type Finding } from './finding.js';
 
 /**
- * Looks at this machine and tries what is there: Node.js, the disk, the embedded model; each device, against the CPU's numbers; NISQA, DNSMOS
- * and Whisper, with a second of sound; Python, JupyterLab, Chromium. Nothing is downloaded, and nothing is written.
+ * Looks at this machine and tries what is there: Node.js, the disk, the embedded model; each device, against the CPU's numbers; NISQA, DNSMOS,
+ * Resemblyzer and Whisper, with a second of sound; Python, JupyterLab, Chromium. Nothing is downloaded, and nothing is written.
  *
  * @returns each finding as soon as it is known, group by group
  */

@@ -1,11 +1,11 @@
-/** What scores speech: NISQA, DNSMOS and Whisper, each tried with a sound of its own where it is at hand. Nothing is downloaded. */
+/** What scores speech: NISQA's three networks, DNSMOS, Resemblyzer and Whisper, each tried with a sound of its own where it is at hand. Nothing is downloaded. */
 import { createRequire } from 'node:module';
 import { isPlainError } from '../../plain-error.js';
-import { DNSMOS_PLACE } from '../../scoring/dnsmos.js';
-import { NISQA_PLACE } from '../../scoring/nisqa/nisqa.js';
-import { openOpinionScorer, type OpinionModel } from '../../scoring/opinion.js';
+import { placeOfNetwork, type ScoringNetwork } from '../../scoring/networks.js';
+import { openOpinionScorer } from '../../scoring/opinion.js';
 import { INSTALL_TRANSFORMERS, locateWhisper, openTranscriber } from '../../scoring/transcribe.js';
-import { locateWeights, type WeightsPlace } from '../../scoring/weights-path.js';
+import { loadVoiceEncoder } from '../../scoring/voice-encoder.js';
+import { locateWeights } from '../../scoring/weights-path.js';
 import type { Finding } from './finding.js';
 
 const RATE_HZ = 16_000;
@@ -18,22 +18,25 @@ const buzz = (): Float32Array =>
   });
 
 export async function* examineScores(): AsyncGenerator<Finding> {
-  yield await examineOpinion('nisqa', NISQA_PLACE, 'The reward of the experiment mos is its opinion.');
-  yield await examineOpinion(
-    'dnsmos',
-    DNSMOS_PLACE,
-    'It guards mos against gaming, and is its other reward.',
-  );
+  yield await examineNetwork('nisqa', 'The reward of the experiment mos is its opinion.');
+  yield await examineNetwork('dnsmos', 'It guards mos against gaming, and is its other reward.');
   yield await examineWhisper();
+  yield await examineNetwork('naturalness', 'The reward naturalness is its opinion.');
+  yield await examineNetwork('nisqa-mos-only', 'It is another reward of mos.');
+  yield await examineNetwork(
+    'similarity',
+    'It guards the voice of every edit where it is here, and is the reward similarity.',
+  );
 }
 
-async function examineOpinion(name: OpinionModel, place: WeightsPlace, matters: string): Promise<Finding> {
+async function examineNetwork(name: ScoringNetwork, matters: string): Promise<Finding> {
+  const place = placeOfNetwork(name);
   const finding = { group: 'scores', name: place.metric } as const;
   const mend = `npm run weights -- ${name}`;
   try {
     const { path, isHere } = locateWeights(place);
     if (!isHere) return { ...finding, state: 'missing', found: `no weights at ${path}`, matters, mend };
-    return { ...finding, state: 'ok', found: `scores with ${path} (${await tryOpinion(name)} s)` };
+    return { ...finding, state: 'ok', found: `scores with ${path} (${await tryNetwork(name)} s)` };
   } catch (error) {
     // What a variable names is nothing that a download would mend.
     const isNamed = Boolean(process.env[place.variable]);
@@ -62,11 +65,17 @@ async function examineWhisper(): Promise<Finding> {
 }
 
 /** Scores a second of sound. @returns the seconds that took */
-async function tryOpinion(model: OpinionModel): Promise<string> {
+async function tryNetwork(network: ScoringNetwork): Promise<string> {
   const startMs = performance.now();
-  const scorer = await openOpinionScorer(model);
+  const sound = { samples: buzz(), sampleRateHz: RATE_HZ };
+  if (network === 'similarity') {
+    const encoder = await loadVoiceEncoder();
+    await encoder.embed(sound).finally(() => encoder.dispose());
+    return secondsSince(startMs);
+  }
+  const scorer = await openOpinionScorer(network);
   try {
-    const score = await scorer.score({ samples: buzz(), sampleRateHz: RATE_HZ });
+    const score = await scorer.score(sound);
     if (!Number.isFinite(score)) throw new TypeError(`its score of a sound is ${score}`);
   } finally {
     await scorer.dispose();
