@@ -2,7 +2,7 @@
 export const STYLE = `
 :root { color-scheme: light dark; --back: #f4f6f8; --card: #fff; --text: #1f2328; --faint: #59636e; --line: #d5dbe1; --accent: #0068a8; --on-accent: #fff; --chosen: #e3f1fb; --warn: #a84300; }
 @media (prefers-color-scheme: dark) { :root { --back: #0f1318; --card: #1a2028; --text: #e6ebf0; --faint: #9aa6b2; --line: #333d48; --accent: #58b2ee; --on-accent: #06121b; --chosen: #14324a; --warn: #ffa366; } }
-* { box-sizing: border-box; }
+*, ::before { box-sizing: border-box; }
 [hidden] { display: none !important; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; min-height: 100vh; background: var(--back); color: var(--text); font: 17px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -41,6 +41,7 @@ kbd { display: inline-block; min-width: 1.7em; padding: 0 .4em; border: 1px soli
 nav { display: flex; flex-wrap: wrap; gap: 10px; margin-top: 22px; padding-top: 18px; border-top: 1px solid var(--line); }
 nav button, nav .file { min-height: 46px; font-size: 15px; }
 nav .space { flex: 1; }
+.file { display: inline-flex; align-items: center; justify-content: center; }
 .file input { position: absolute; inset: 0; opacity: 0; cursor: pointer; }
 .main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
 details { margin-top: 18px; color: var(--faint); font-size: 15px; }
