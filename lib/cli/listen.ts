@@ -1,13 +1,9 @@
 import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import {
-  comparisons,
-  listeningPairs,
-  type Listening,
-  type ListeningOptions,
-} from '../jobs/listening-pairs.js';
+import { comparisons, listeningPairs, type ListeningOptions } from '../jobs/listening-pairs.js';
 import { findRunDirectories } from '../run/directories.js';
+import type { Listening } from '../run/listening.js';
 import { listeningPage } from '../view/listening/page.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { parseNumber } from './parameter-options.js';

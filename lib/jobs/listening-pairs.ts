@@ -1,42 +1,19 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { MonoRecording } from '../audio/wav.js';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { deriveSeed, sampleCompletions } from '../experiment/sample.js';
-import { synthesize, type Completion } from '../experiment/synthesize.js';
+import type { Completion } from '../experiment/synthesize.js';
 import type { OnNotice } from '../notice.js';
-import type { Policy } from '../policy/policy.js';
 import { shuffled } from '../random.js';
 import { findCheckpoint } from '../run/checkpoint-path.js';
 import { dataFileName, readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
+import type { Listening } from '../run/listening.js';
 import { readRun, type OwnPart, type RecordedRun } from '../run/run-files.js';
+import { audible, soundsOf, type OpenedPolicy, type SilentPair } from './listening-sounds.js';
 import { openDevice, openModel, openPolicy, type GivenDevice, type OpenDevice } from './open.js';
 import { openPrompts } from './prompts.js';
-
-/** One side of a pair. */
-export interface ListeningSample {
-  /** Codebook 0. */
-  codes: number[];
-  sound: MonoRecording;
-}
-
-/** Two samples of one prompt. */
-export interface ListeningPair {
-  instruction: string;
-  /** Codebook 0 of the recording that the prompt asks to edit. */
-  source: number[];
-  sourceSound: MonoRecording;
-  /** One of each system, in the systems' order. */
-  samples: [ListeningSample, ListeningSample];
-}
-
-/** Pairs to be listened to, and the names of the two systems that they compare. */
-export interface Listening {
-  systems: [string, string];
-  pairs: ListeningPair[];
-}
 
 /** What is compared: a run's chosen with its rejected samples, or samples of two policies. */
 export const comparisons = ['pairs', 'policies'] as const;
@@ -56,9 +33,6 @@ export interface ListeningOptions extends GivenDevice {
   /** Is told of downloads, and of pairs that there are not. */
   onNotice?: OnNotice;
 }
-
-/** A pair before it has sound; item 0 and 1 are of the same prompt. */
-type SilentPair = [Completion, Completion];
 
 /**
  * Makes pairs of one or two runs audible: partner and codec turn codes into sound anew.
@@ -233,12 +207,6 @@ async function* policyAgainstPolicy(
   };
 }
 
-interface OpenedPolicy {
-  policy: Policy;
-  run: RecordedRun;
-  iteration: number;
-}
-
 /** Samples of each prompt, `[prompt][sample]`: with the seed of the run's evaluation after that iteration. */
 async function* samplesOf(
   { policy, run, iteration, prompts }: OpenedPolicy & { prompts: PackedPrompt[] },
@@ -253,71 +221,6 @@ async function* samplesOf(
   const sampling = { ...model, parameters, signal };
   const samples = yield* sampleCompletions(sampling, prompts, samplesPerPrompt, seed, progress);
   return samples.map((ofPrompt) => ofPrompt.map(({ prompt, codes }) => ({ item: prompt.item, codes })));
-}
-
-interface Sounds {
-  sound: MonoRecording;
-  sourceSound: MonoRecording;
-}
-
-/** The sound of completions and of their prompts' recordings; none where a completion is longer than the partner's positions. */
-async function* soundsOf(
-  { policy, run, iteration }: OpenedPolicy,
-  completions: readonly Completion[],
-  { device }: OpenDevice,
-  { signal, onNotice }: ListeningOptions,
-): AsyncGenerator<RunEvent, (Sounds | undefined)[]> {
-  const { parameters } = run.record;
-  await using model = await openModel(policy, parameters, { device, speaks: true, signal, onNotice });
-  const { codec, partner } = model;
-  const { sampleRateHz } = codec;
-  const sources = new Map<Completion['item'], MonoRecording>();
-  const sounds: (Sounds | undefined)[] = [];
-  const total = completions.length;
-  for (let start = 0; start < total; start += COMPLETIONS_AT_ONCE) {
-    yield { type: 'progress', iteration, stage: 'decode', done: start, total };
-    const part = completions.slice(start, start + COMPLETIONS_AT_ONCE);
-    const speakable = part.filter(({ codes }) => codes.length <= partner.maxFrames);
-    const waveforms = await synthesize({ partner, codec, signal }, speakable);
-    for (const { item } of speakable) {
-      if (!sources.has(item))
-        sources.set(item, { samples: await codec.decode(item.src_encodec), sampleRateHz });
-    }
-    for (const completion of part) {
-      const i = speakable.indexOf(completion);
-      const sourceSound = sources.get(completion.item);
-      sounds.push(
-        sourceSound && i >= 0 ? { sound: { samples: waveforms[i], sampleRateHz }, sourceSound } : undefined,
-      );
-    }
-  }
-  yield { type: 'progress', iteration, stage: 'decode', done: total, total };
-  return sounds;
-}
-
-const COMPLETIONS_AT_ONCE = 16;
-
-function audible(
-  pairs: readonly SilentPair[],
-  [first, second]: readonly (Sounds | undefined)[][],
-  { pairs: wanted, onNotice }: ListeningOptions,
-): ListeningPair[] {
-  const heard = pairs.flatMap(([a, b], i): ListeningPair[] => {
-    const [soundA, soundB] = [first[i], second[i]];
-    if (!soundA || !soundB) return [];
-    const { instruction, src_encodec } = a.item;
-    const samples: ListeningPair['samples'] = [
-      { codes: a.codes, sound: soundA.sound },
-      { codes: b.codes, sound: soundB.sound },
-    ];
-    return [{ instruction, source: src_encodec[0], sourceSound: soundA.sourceSound, samples }];
-  });
-  if (heard.length === 0) throw new Error('there are no two different samples of a prompt that can be heard');
-  if (heard.length < wanted)
-    onNotice?.(
-      `${wanted} pairs are asked for; there are ${heard.length} of two different samples with sound`,
-    );
-  return heard;
 }
 
 /** Two samples that can be told apart, if at all. */

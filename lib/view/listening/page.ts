@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { matchLoudness } from '../../audio/loudness.js';
 import { encodeWav, type MonoRecording } from '../../audio/wav.js';
-import type { Listening, ListeningPair } from '../../jobs/listening-pairs.js';
+
 import { shuffled } from '../../random.js';
+import type { Listening, ListeningPair } from '../../run/listening.js';
 import { VOTES_FORMAT } from '../../run/votes-file.js';
 import { escapeHtml, scriptJson } from '../escape.js';
 import { SCRIPT } from './script.js';
