@@ -83,7 +83,7 @@ export function audible(
   if (heard.length === 0) throw new Error('there are no two different samples of a prompt that can be heard');
   if (heard.length < wanted)
     onNotice?.(
-      `${wanted} pairs are asked for; there are ${heard.length} of two different samples with sound`,
+      `${wanted} pairs are asked for, the page has ${heard.length}: there are no more of two different samples that can be heard`,
     );
   return heard;
 }

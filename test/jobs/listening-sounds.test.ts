@@ -34,6 +34,8 @@ it('a pair of which one side has no sound is left out, and a sentence says so', 
       ],
     },
   ]);
-  expect(notices).toEqual(['3 pairs are asked for; there are 1 of two different samples with sound']);
+  expect(notices).toEqual([
+    '3 pairs are asked for, the page has 1: there are no more of two different samples that can be heard',
+  ]);
   expect(() => audible(pairs, [[], []], options)).toThrow('no two different samples');
 });
