@@ -45,6 +45,9 @@ export { bootstrapMean, pairedBootstrap, type Interval } from './run/bootstrap.j
 export { comparePairs, type PairedComparison } from './run/paired-comparison.js';
 export { studentInterval } from './run/student-t.js';
 export { summarize, type Statistics } from './run/statistics.js';
+export type { Listening, ListeningPair, ListeningSample } from './run/listening.js';
+export { readVotesFile, votedPairs, type VotesFile } from './run/votes-file.js';
+export { countVotes, type Contest } from './run/win-rates.js';
 export { iterate } from './experiment/iterate.js';
 export type { Run } from './experiment/run.js';
 export type { Farm, GuardChoice, SampleAnswer, SampleRequest } from './experiment/farm.js';
@@ -68,6 +71,7 @@ export {
   type LogProbabilityOptions,
   type LogProbabilityReport,
 } from './jobs/log-probs.js';
+export { comparisons, listeningPairs, type ListeningOptions } from './jobs/listening-pairs.js';
 export { renderItems, type RenderedItem } from './jobs/render-items.js';
 export { resumeExperiment } from './jobs/resume.js';
 export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';

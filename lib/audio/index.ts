@@ -14,3 +14,4 @@ export { applyMel, melFilterBank, type MelBand, type MelOptions } from './mel.js
 export { measureMedianF0Hz, trackF0, type F0Track } from './f0.js';
 export { applyEffect, EFFECTS, type Effect } from './effects.js';
 export { stretchTime } from './time-stretch.js';
+export { gatedLoudness, matchLoudness } from './loudness.js';

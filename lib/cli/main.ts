@@ -7,6 +7,7 @@ import { evalCommand } from './eval.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
+import { listenCommand } from './listen.js';
 import { logpsCommand } from './logps.js';
 import { mergeCommand } from './merge.js';
 import {
@@ -36,6 +37,7 @@ import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
 import { writeReport } from '../view/report.js';
 import { sayOnStderr } from './standard-streams.js';
+import { votesCommand } from './votes.js';
 import { workerCommand } from './worker.js';
 import { workersCommand } from './workers.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
@@ -146,6 +148,8 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     logpsCommand,
     tensorboardCommand,
     evalCommand,
+    listenCommand,
+    votesCommand,
     prepareCommand,
     workerCommand,
     workersCommand,

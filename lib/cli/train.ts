@@ -41,9 +41,12 @@ type TrainOptions = { pairs: string; output: string } & DeviceOptions & Partial<
 export function trainCommand(signal: AbortSignal): Command {
   const command = new Command('train')
     .description(
-      'train a checkpoint on the pairs of a data_iter_k.json, in a new run; parameters that you do not give come from the run that wrote the pairs, else the defaults are taken',
+      'train a checkpoint on the pairs of a data_iter_k.json, or on the votes of a page of "listen", in a new run; parameters that you do not give come from the run that wrote the pairs, else the defaults are taken',
     )
-    .requiredOption('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
+    .requiredOption(
+      '--pairs <file>',
+      'preference pairs, for example output/0601-1200/data_iter_1.json, or a votes file',
+    )
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
     .action(async ({ pairs, output, device, tf32, ...given }: TrainOptions) => {
       const parameters = await trainingParameters(pairs, given);

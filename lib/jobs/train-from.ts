@@ -1,11 +1,12 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from '../experiment/checkpoints.js';
-import { packPairs, readDataFile, writeDataFile } from '../run/data-file.js';
+import { packPairs, writeDataFile } from '../run/data-file.js';
 import { createRunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import type { RunOptions } from './experiment.js';
 import { train } from '../experiment/iterate.js';
 import { whileLocked } from '../run/lock.js';
+import { readPairsFile } from '../run/pairs-file.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { describeRunDevice, readRecordedParameters } from '../run/run-files.js';
@@ -17,9 +18,9 @@ import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
 /**
- * Trains a checkpoint on the preference pairs of any data_iter_k.json, in a run of its own: the pairs are written there too, and the
- * policy as iter_k/dpo_model. Of one run's checkpoint k - 1 and its data_iter_k.json, with that run's seed and parameters, this makes
- * the run's own checkpoint k, bit for bit.
+ * Trains a checkpoint on the preference pairs of any data_iter_k.json, or on the votes that a blind-listening page exported, in a run of its
+ * own: the pairs are written there too, and the policy as iter_k/dpo_model. Of one run's checkpoint k - 1 and its data_iter_k.json, with that
+ * run's seed and parameters, this makes the run's own checkpoint k, bit for bit.
  *
  * @param dataFile k is taken from its name, 0 where it has none
  * @param parameters `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are only recorded. Nothing but the policy is opened.
@@ -34,8 +35,8 @@ export async function* trainFrom(
     throw new Error(
       'the reference "first" is the policy that a run began with, and this training begins with the one it is given: --reference start',
     );
-  const rows = await readDataFile(dataFile);
-  if (rows.length === 0) throw new Error(`${dataFile} holds no preference pairs`);
+  const { rows, notice } = await readPairsFile(dataFile);
+  if (notice) options.onNotice?.(notice);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
   const { root, signal, onNotice } = options;
   await using opened = openDevice(options);

@@ -68,7 +68,16 @@ export async function writeDataFile(
  * @throws Error naming the file when it is not JSON, lacks a column, or holds text that is no prompt or no token string
  */
 export async function readDataFile(path: string): Promise<PreferenceRow[]> {
-  const result = fileSchema.safeParse(await readJsonFile(path));
+  return parseDataFile(await readJsonFile(path), path);
+}
+
+/**
+ * Checks the content of a data file, as {@link readDataFile} does.
+ *
+ * @param path names it in messages
+ */
+export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
+  const result = fileSchema.safeParse(content);
   if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
   const { prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards, ...details } =
     result.data;

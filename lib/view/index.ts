@@ -30,5 +30,6 @@ export {
 export { comparisonNotes, readComparedRuns, type ComparedRun } from './compare/runs.js';
 export { groupBySeed, overSeeds, seedTable, type OverSeeds } from './compare/seeds.js';
 export { differenceTable, differingTable, resultTable } from './compare/tables.js';
+export { listeningPage, type ListeningPage } from './listening/page.js';
 export { metricNotes, metricTable } from './metric-table.js';
 export { startOf } from './run-events.js';

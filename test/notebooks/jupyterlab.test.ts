@@ -1,6 +1,7 @@
 /** Opens JupyterLab as `npm run lab` starts it, in Chromium, and runs every notebook in quick mode as a person would. */
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CHROMIUM } from '../support/chromium.js';
 import { startLab, type Lab } from '../support/jupyterlab.js';
 import { readStaticPage } from '../support/notebook-html.js';
 import {
@@ -12,7 +13,6 @@ import {
   takePictures,
 } from '../support/notebook-page.js';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 /** It installs JupyterLab and takes minutes, so it runs where it is asked for; there, nothing may be missing. */
 const asked = process.env.SPEECH_DPO_REQUIRE_BROWSER === '1';
 if (!asked)

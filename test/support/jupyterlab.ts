@@ -5,22 +5,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { CHROMIUM_ARGUMENTS } from './chromium.js';
 
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
 const TOKEN = 'token-of-this-test';
 const START_MS = 300_000;
-/** Chromium's own choices that a test does not need, and those that containers forbid. */
-const CHROMIUM_ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-dev-shm-usage',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
-
 /** Cells that are out of sight keep their outputs in the page, and nothing is written back into the committed notebooks. */
 const SETTINGS: Record<string, object> = {
   '@jupyterlab/notebook-extension/tracker': { windowingMode: 'none' },

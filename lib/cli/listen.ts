@@ -1,0 +1,58 @@
+import { join, relative } from 'node:path';
+import { Command, Option } from 'commander';
+import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { comparisons, listeningPairs, type ListeningOptions } from '../jobs/listening-pairs.js';
+import { findRunDirectories } from '../run/directories.js';
+import type { Listening } from '../run/listening.js';
+import { listeningPage } from '../view/listening/page.js';
+import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
+import { parseNumber } from './parameter-options.js';
+import { display } from './render.js';
+import { sayOnStderr } from './standard-streams.js';
+
+type ListenOptions = DeviceOptions &
+  Pick<ListeningOptions, 'pairs' | 'seed' | 'split' | 'compare' | 'iteration'> & { output?: string };
+
+/** `speech-dpo listen`: a page for blind comparisons. */
+export function listenCommand(signal: AbortSignal): Command {
+  const command = new Command('listen')
+    .description(
+      'make one HTML page on which a person compares pairs of samples without knowing which is which; it exports votes, which "votes" counts and "train --pairs" trains on',
+    )
+    .argument('<runs...>', 'output/MMDD-HHMM or model_output/MMDD-HHMM, of one run or of two')
+    .addOption(
+      new Option(
+        '--compare <what>',
+        "of one run, pairs: its chosen against its rejected samples; policies: its original against its trained policy. Two runs' trained policies are compared always (default: pairs)",
+      ).choices(comparisons),
+    )
+    .option('--pairs <number>', 'pairs on the page', parseNumber, 20)
+    .option(
+      '--iteration <number>',
+      'whose pairs or policies; default: the last one, and before it as far as there are too few pairs',
+      parseNumber,
+    )
+    .addOption(
+      new Option('--split <name>', 'prompts that policies are sampled on')
+        .choices(['train', 'test'])
+        .default('test'),
+    )
+    .option('--seed <number>', 'of the choice of pairs, their order and their sides', parseNumber, 42)
+    .option('--output <file>', "page to write; default: listen.html among the first run's outputs")
+    .action(async (folders: string[], { output, device, tf32, ...options }: ListenOptions) => {
+      const { outputDirectory } = findRunDirectories(folders[0]);
+      await using chosen = await openChosen({ device, tf32 }, signal);
+      sayWhere(chosen);
+      let listening: Listening | undefined;
+      const making = async function* () {
+        listening = yield* listeningPairs(folders, { ...options, ...chosen, signal, onNotice: sayOnStderr });
+      };
+      await display(making(), signal);
+      const { pairs } = listening!;
+      const path = output ?? join(outputDirectory, 'listen.html');
+      await writeFileAtomic(path, listeningPage(listening!, options).html);
+      process.stdout.write(`${relative(process.cwd(), path)}: ${pairs.length} pairs\n`);
+    });
+  for (const option of deviceOptions()) command.addOption(option);
+  return command;
+}
