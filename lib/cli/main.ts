@@ -22,25 +22,29 @@ import type { GivenWorkers } from '../farm/option.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
-import type { RewardName } from '../reward/built-in.js';
+import { isBuiltIn, rewardNames, type ExperimentName } from '../reward/built-in.js';
 import { loadReward } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import type { Parameters } from '../run/parameters.js';
 import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
+import { DEFAULT_WHISPER } from '../scoring/transcribe.js';
 import { writeReport } from '../view/report.js';
 import { sayOnStderr } from './standard-streams.js';
 import { workerCommand } from './worker.js';
 import { workersCommand } from './workers.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 
-const EXPERIMENTS: Record<RewardName, string> = {
+const EXPERIMENTS: Record<ExperimentName, string> = {
   'even-token': 'train the policy to write even tokens, the experiment whose right answer is known',
   length: 'train the policy to write shorter completions',
   mos: 'train the policy to sound better: its reward is an opinion score of the audio, by NISQA or DNSMOS',
 };
 
 const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
+
+const TRANSCRIBER =
+  'recognizer of transcript, wer and cer: a Whisper model with ONNX weights, a name or a folder, or faster-whisper[:MODEL]';
 
 type ExperimentOptions = DeviceOptions & GivenWorkers & { output: string; seeds?: number[] };
 type OwnRunOptions = ExperimentOptions & { reward: string };
@@ -83,7 +87,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
       deviceFromEnvironment();
     });
 
-  for (const [reward, description] of Object.entries(EXPERIMENTS) as [RewardName, string][]) {
+  for (const [reward, description] of Object.entries(EXPERIMENTS) as [ExperimentName, string][]) {
     const command = program
       .command(reward)
       .description(description)
@@ -110,16 +114,17 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
 
   const own = program
     .command('run')
-    .description('train the policy by a reward of your own, see docs/adding-a-reward.md')
-    .requiredOption('--reward <source>', OWN_REWARD)
+    .description('train the policy by any reward, also one of your own, see docs/adding-a-reward.md')
+    .requiredOption('--reward <source>', `${rewardNames.join(', ')}, or a ${OWN_REWARD}`)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
     .action(async ({ reward: source, ...options }: OwnRunOptions) => {
-      const reward = await endedBy(signal, loadReward(source));
-      const parameters = parametersFromOptions(reward.name, { ...options });
+      const reward = isBuiltIn(source) ? undefined : await endedBy(signal, loadReward(source));
+      const name = reward?.name ?? source;
+      const parameters = parametersFromOptions(name, { ...options });
       await using chosen = await openChosen(options, signal);
       const where = { ...chosen, ...givenWorkers(options) };
       const given = { ...where, root: options.output, reward, signal, onNotice: sayOnStderr };
-      await runOneOrMore(parameters, options.seeds, given, { reward: reward.name, source, signal });
+      await runOneOrMore(parameters, options.seeds, given, { reward: name, source: reward && source, signal });
     });
   for (const option of [...parameterOptions('own'), seedsOption(), ...deviceOptions(), ...workersOptions()])
     own.addOption(option);
@@ -192,14 +197,23 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     .argument('<files...>', 'recordings to score')
     .option('--metric <names>', `of ${METRIC_NAMES.join(', ')}; several with commas`, parseList, ['nisqa'])
     .option('--reference <file>', 'undamaged recording that stoi, estoi and pesq compare with')
-    .option('--text <words>', 'what is said in the recordings, which wer compares with')
+    .option('--text <words>', 'what is said in the recordings, which wer and cer compare with')
+    .option('--transcriber <name>', `${TRANSCRIBER}; default: WHISPER_MODEL, else ${DEFAULT_WHISPER}`)
     .option('--json', 'print JSON', false)
     .action(async (files: string[], options) => {
-      const { metric: metrics, reference, text, json } = options;
+      const { metric: metrics, reference, text, transcriber, json } = options;
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);
       const where = { device: chosen.device, ...givenWorkers(options) };
-      const scored = scoreRecordings(files, { metrics, reference, text, json, signal, ...where });
+      const scored = scoreRecordings(files, {
+        metrics,
+        reference,
+        text,
+        transcriber,
+        json,
+        signal,
+        ...where,
+      });
       if (!(await endedBy(signal, scored))) onCheckFailed();
     });
 

@@ -1,12 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import type { RewardName } from '../reward/built-in.js';
+import type { ExperimentName } from '../reward/built-in.js';
 import { parametersSchema, parseParameters, presetOf, type Parameters } from '../run/parameters.js';
 
 type ParameterName = keyof Parameters;
 
 /** Parameters that belong to one experiment. */
-const ONLY_FOR: Partial<Record<ParameterName, RewardName>> = {
+const ONLY_FOR: Partial<Record<ParameterName, ExperimentName>> = {
   syntheticFirstIteration: 'even-token',
   rewardModel: 'mos',
 };

@@ -12,6 +12,8 @@ import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { originOf } from '../reward/load.js';
+import { isWordReward } from '../reward/words.js';
+import { hashTranscriber } from '../scoring/transcribe.js';
 import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import { isAdapterFolder } from '../policy/adapter-folder.js';
@@ -82,10 +84,15 @@ async function termsOf(
   const scoring = opinionModels.filter(
     (model) => names.includes(model) || (reward.name === 'mos' && rewardModel === model),
   );
+  const hears = names.includes('wer') || isWordReward(reward.name);
+  const recognizer = hears ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null) : null;
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: await hashesOfOpinionWeights(scoring),
+    scorers: {
+      ...(await hashesOfOpinionWeights(scoring)),
+      ...(recognizer !== null && { transcriber: await hashTranscriber(recognizer) }),
+    },
     work: {
       kind: 'samples',
       rules: { temperature, topK, topP, maxNewTokens },
@@ -93,9 +100,7 @@ async function termsOf(
       speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
       reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
       guards: names,
-      transcriber: names.includes('wer')
-        ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null)
-        : null,
+      transcriber: recognizer,
     },
   };
 }

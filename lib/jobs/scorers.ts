@@ -6,6 +6,8 @@ import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { openBuiltIn } from '../reward/built-in.js';
+import { isWordReward } from '../reward/words.js';
+import type { Decoder } from '../reward/spoken-words.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
@@ -35,22 +37,69 @@ export interface Scorers extends OpenReward {
   notices: string[];
 }
 
+/** What names a reward: of `mos` the network, of `wer` and `cer` the recognizer. */
+type NamedReward = Pick<Parameters, 'reward' | 'rewardModel'> & Partial<Pick<Parameters, 'transcriber'>>;
+
+interface RewardOptions {
+  /** The run's, see {@link runsScorers}. */
+  device?: Device;
+  /** The run's, open once the first sample comes. */
+  codec?: () => Decoder | undefined;
+  /** Ends a recognizer that is a process of its own. */
+  signal?: AbortSignal;
+  onNotice?: OnNotice;
+}
+
 /**
  * Opens the reward that the parameters name, unless one is given.
  *
- * @param options.device the run's, see {@link runsScorers}
- * @throws Error when the reward's network is not at hand, saying how to provide it
+ * @throws Error when the reward's network or recognizer is not at hand, saying how to provide it
  */
 export function openReward(
-  parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
+  parameters: NamedReward,
   given?: Reward,
-  { device: runs, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
+  options: RewardOptions = {},
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
-    const device = openScorersDevice(runs, opened);
-    const reward = given ?? (await openBuiltIn(parameters, device, onNotice));
+    const device = openScorersDevice(options.device, opened);
+    const reward = given ?? (await openNamedReward(parameters, { ...options, device }, opened));
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
+}
+
+function openNamedReward(
+  { reward, rewardModel, transcriber }: NamedReward,
+  { device, codec, signal, onNotice }: RewardOptions & { device: Device },
+  opened: Release[],
+): Promise<Reward> {
+  const recognizer = async () => {
+    const model = recognizerOf({ transcriber });
+    if (!model)
+      throw new Error(
+        `the reward ${reward} compares words with what a recognizer hears, and none is named: name one with --transcriber (transcriber in a notebook) or WHISPER_MODEL, for example faster-whisper`,
+      );
+    const { transcribe, dispose } = await openTranscriber({ model, signal, onNotice });
+    opened.push(() => dispose());
+    return transcribe;
+  };
+  const decoder = () => {
+    const open = codec?.();
+    if (!open) throw new TypeError(`the reward ${reward} listens, and no codec is open`);
+    return open;
+  };
+  return openBuiltIn({ reward, rewardModel }, { device, recognizer, codec: decoder, onNotice });
+}
+
+const recognizerOf = ({ transcriber }: Partial<Pick<Parameters, 'transcriber'>>): string | undefined =>
+  transcriber ?? pathFromEnvironment('WHISPER_MODEL');
+
+/**
+ * The parameters with the recognizer that a reward of words asks, also where WHISPER_MODEL names it: it is kept with what it scored, and
+ * a run goes on with it.
+ */
+export function withRecognizer(parameters: Parameters): Parameters {
+  if (!isWordReward(parameters.reward)) return parameters;
+  return { ...parameters, transcriber: recognizerOf(parameters) ?? null };
 }
 
 /**
@@ -63,22 +112,25 @@ export function openReward(
 export function openScorers(
   parameters: Parameters,
   codec: Codec,
-  own: { reward?: Reward; guards?: readonly Guard[]; device?: Device; onNotice?: OnNotice } = {},
+  own: { reward?: Reward; guards?: readonly Guard[] } & Omit<RewardOptions, 'codec'> = {},
 ): Promise<Scorers> {
   return openParts(async (opened) => {
     const device = openScorersDevice(own.device, opened);
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
-    const { onNotice } = own;
-    const reward = own.reward ?? (await openBuiltIn(parameters, device, onNotice));
+    const { signal, onNotice } = own;
+    const options = { device, codec: () => codec, signal, onNotice };
+    const reward = own.reward ?? (await openNamedReward(parameters, options, opened));
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
     if (parameters.guard || parameters.guardPairs) {
       const scorers = await openSecondScorers(parameters, { device, onNotice }, notices);
       guards.push(...scorers.map(opinionGuard), fidelityGuard(codec));
-      const transcriber = parameters.guard
-        ? await openNamedTranscriber(parameters, notices, onNotice)
-        : undefined;
+      // A recognizer that samples are ranked by guards nothing.
+      const transcriber =
+        parameters.guard && !isWordReward(reward.name)
+          ? await openNamedTranscriber(parameters, notices, { signal, onNotice })
+          : undefined;
       if (transcriber) {
         opened.push(() => transcriber.dispose());
         guards.push(wordGuard(transcriber.transcribe, codec));
@@ -106,9 +158,14 @@ export function openNamedScorers(
   return openParts(async (opened) => {
     const device = openScorersDevice(options.device, opened);
     const { onNotice } = options;
+    const words = { device, codec: () => codec, onNotice };
     const reward =
       options.reward ??
-      (await openBuiltIn({ reward: named.name, rewardModel: named.rewardModel }, device, onNotice));
+      (await openNamedReward(
+        { reward: named.name, rewardModel: named.rewardModel, transcriber },
+        words,
+        opened,
+      ));
     const open = async (name: GuardName): Promise<Guard> => {
       if (name === 'level') return levelGuard;
       if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);
@@ -144,17 +201,17 @@ async function openSecondScorers(
 
 /** The recognizer that is named. Unless named none is opened: it takes longer than all the rest. */
 async function openNamedTranscriber(
-  { transcriber }: Parameters,
+  parameters: Parameters,
   notices: string[],
-  onNotice?: OnNotice,
+  options: { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<Transcriber | undefined> {
-  const model = transcriber ?? pathFromEnvironment('WHISPER_MODEL');
+  const model = recognizerOf(parameters);
   if (!model) {
     notices.push('no guard by word error rate: no recognizer is named (--transcriber or WHISPER_MODEL)');
     return undefined;
   }
   try {
-    return await openTranscriber({ model, onNotice });
+    return await openTranscriber({ model, ...options });
   } catch (error) {
     notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
     return undefined;

@@ -4,7 +4,7 @@ import { deviceChoices, parseDeviceChoice, type DeviceChoice } from '../engine/i
 import { WORKERS_VARIABLE } from '../farm/option.js';
 import { decodeText } from '../checkpoint/text-file.js';
 import { parseParameters, parametersSchema, presets, type Parameters } from '../run/parameters.js';
-import type { RewardName } from '../reward/built-in.js';
+import type { ExperimentName } from '../reward/built-in.js';
 import type { Table } from '../view/table.js';
 
 type Value = string | number | boolean | null;
@@ -74,7 +74,7 @@ export function chooseSettings<const C extends Choices>(
  * @throws Error as {@link chooseSettings} and `parseParameters`
  */
 export function chooseParameters(
-  reward: RewardName,
+  reward: ExperimentName,
   choices: { readonly [K in keyof Parameters]?: Parameters[K] | Choice<Parameters[K]> } & {
     readonly device?: DeviceChoice | Choice<DeviceChoice>;
     readonly workers?: string | null | Choice<string | null>;

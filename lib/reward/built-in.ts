@@ -6,10 +6,20 @@ import { evenTokenReward } from './even-token.js';
 import { lengthReward } from './length.js';
 import { mosReward } from './mos.js';
 import type { Reward } from './reward.js';
+import { isWordReward, WORD_REWARD_LABELS, wordReward, wordRewards } from './words.js';
+import type { Decoder, Transcribe } from './spoken-words.js';
 
-export const rewardNames = ['even-token', 'length', 'mos'] as const;
+/** Those that have a command and settings of their own. */
+export const experimentNames = ['even-token', 'length', 'mos'] as const;
+export type ExperimentName = (typeof experimentNames)[number];
+
+export const rewardNames = [...experimentNames, ...wordRewards] as const;
 /** The rewards that come with the package. */
 export type RewardName = (typeof rewardNames)[number];
+
+export function isExperiment(name: string): name is ExperimentName {
+  return experimentNames.some((each) => each === name);
+}
 
 export function isBuiltIn(name: string): name is RewardName {
   return rewardNames.some((each) => each === name);
@@ -25,22 +35,33 @@ interface NamedReward {
 export function rewardLabel({ reward, rewardModel }: NamedReward): string {
   if (!isBuiltIn(reward)) return reward;
   if (reward === 'mos') return OPINION_LABELS[rewardModel];
+  if (isWordReward(reward)) return WORD_REWARD_LABELS[reward];
   return { 'even-token': evenTokenReward, length: lengthReward }[reward].label;
+}
+
+/** What built-in rewards are opened with. */
+export interface BuiltInOptions {
+  /** Runs the network of `mos`. */
+  device: Device;
+  /** Opens the recognizer of `wer` and `cer`. */
+  recognizer: () => Promise<Transcribe>;
+  /** Makes sources audible for them, where the dataset has no text. */
+  codec: () => Decoder;
+  onNotice?: OnNotice;
 }
 
 /**
  * The built-in reward of a name.
  *
- * @param device runs the network of `mos`
- * @throws Error when that network is not at hand, saying how to provide it, and for a name that is not built in
+ * @throws Error when its network or recognizer is not at hand, saying how to provide it, and for a name that is not built in
  */
 export async function openBuiltIn(
   { reward, rewardModel }: NamedReward,
-  device: Device,
-  onNotice?: OnNotice,
+  { device, recognizer, codec, onNotice }: BuiltInOptions,
 ): Promise<Reward> {
   if (!isBuiltIn(reward)) throw new Error(`${noSuchReward(reward)}.`);
   if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, { device, onNotice }));
+  if (isWordReward(reward)) return wordReward(reward, await recognizer(), codec);
   return { 'even-token': evenTokenReward, length: lengthReward }[reward];
 }
 

@@ -3,9 +3,9 @@ import { compareTraits, measureTraits } from '../scoring/fidelity.js';
 import type { OpinionScorer } from '../scoring/opinion.js';
 import { measureLevel } from '../scoring/silence.js';
 import { wordErrors } from '../scoring/wer.js';
-import type { Codec } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import type { Sample } from './reward.js';
+import { spokenWords, type Decoder, type Transcribe } from './spoken-words.js';
 
 interface FigureMeaning {
   label: string;
@@ -59,7 +59,7 @@ export function opinionGuard(scorer: OpinionScorer): Guard {
  * How well the sample follows its instruction: its agreement with the target in duration, level and pitch, each 0 to 1. Source and target are
  * taken as the codec gives them back.
  */
-export function fidelityGuard({ decode, sampleRateHz }: Pick<Codec, 'decode' | 'sampleRateHz'>): Guard {
+export function fidelityGuard({ decode, sampleRateHz }: Decoder): Guard {
   const traits = oncePerItem(async ({ src_encodec, tgt_encodec }) => ({
     source: measureTraits(await decode(src_encodec), sampleRateHz),
     target: measureTraits(await decode(tgt_encodec), sampleRateHz),
@@ -89,18 +89,13 @@ export const levelGuard: Guard = {
  * Share of words that a recognizer hears otherwise than they were spoken. What was spoken is the item's text, or else what the
  * recognizer hears in the source.
  */
-export function wordGuard(
-  transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>,
-  { decode, sampleRateHz }: Pick<Codec, 'decode' | 'sampleRateHz'>,
-): Guard {
-  const texts = oncePerItem(
-    async ({ text, src_encodec }) => text ?? (await transcribe(await decode(src_encodec), sampleRateHz)),
-  );
+export function wordGuard(transcribe: Transcribe, codec: Decoder): Guard {
+  const wordsOf = spokenWords(transcribe, () => codec);
   return {
     figures: ['wer'],
     async measure(sample) {
-      const { samples } = await sample.audio();
-      const spoken = await texts(sample.item);
+      const { samples, sampleRateHz } = await sample.audio();
+      const spoken = await wordsOf(sample.item);
       return { wer: wordErrors(spoken, await transcribe(samples, sampleRateHz)).wer };
     },
   };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
-import { isBuiltIn, type RewardName } from '../reward/built-in.js';
+import { isExperiment, type ExperimentName } from '../reward/built-in.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { describeIssues } from '../zod-message.js';
@@ -16,7 +16,9 @@ export const parametersSchema = z.strictObject({
   // What is trained on what.
   reward: rewardNameSchema
     .default('even-token')
-    .describe('what samples are ranked by: even-token, length, mos or the name of a reward of your own'),
+    .describe(
+      'what samples are ranked by: even-token, length, mos, wer, cer or the name of a reward of your own',
+    ),
   rewardModel: z
     .enum(opinionModels)
     .default('nisqa')
@@ -69,7 +71,7 @@ export const parametersSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "Whisper model, a name or a folder, for the guard's word error rate; without it WHISPER_MODEL names one",
+      'recognizer for word errors, of the guard and of the rewards wer and cer: a Whisper model with ONNX weights, a name or a folder; faster-whisper for tiny.en by Python, faster-whisper:MODEL for others; without it WHISPER_MODEL names one',
     ),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
@@ -195,7 +197,7 @@ const LONGEST_TARGET = 180;
  * likelihood (rpoAlpha) keeps their ends where they were. MOS scores are part chance (docs/default.md), so a least margin keeps the pairs
  * in which one sample is noisy and the other is not.
  */
-export const presets: Record<RewardName, Partial<Parameters>> = {
+export const presets: Record<ExperimentName, Partial<Parameters>> = {
   'even-token': {
     reward: 'even-token',
     pairsPerPrompt: 5,
@@ -226,9 +228,9 @@ export const presets: Record<RewardName, Partial<Parameters>> = {
   },
 };
 
-/** The settings of the experiment with a reward; a reward of a person's own has those of even-token. */
+/** The settings of the experiment with a reward; a reward without an experiment of its own has those of even-token. */
 export function presetOf(reward: string): Partial<Parameters> {
-  return presets[isBuiltIn(reward) ? reward : 'even-token'];
+  return presets[isExperiment(reward) ? reward : 'even-token'];
 }
 
 /**
