@@ -1,4 +1,4 @@
-/** Stands for a Python with faster-whisper: says how many samples it got. It misbehaves at recordings of a certain number of samples. */
+/** Stands for a Python with faster-whisper. It misbehaves at recordings of a certain number of samples. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './temporary-folder.js';
@@ -13,11 +13,18 @@ export const FAULTS = {
   complain: 1006,
 };
 
-/** Writes the program into a new folder; `starts` are the process ids of those that ran. */
-export function writeFakePython(start = `{"ready":{"folder":"","versions":{}}}`): {
-  python: string;
-  starts: () => number[];
-} {
+export const READY = '{"ready":{"folder":"","versions":{}}}';
+
+/**
+ * Writes the program into a new folder; `starts` are the process ids of those that ran.
+ *
+ * @param start the first line that it writes
+ * @param hear JavaScript: what it hears in so many samples
+ */
+export function writeFakePython(
+  start = READY,
+  hear = "samples + ' samples'",
+): { python: string; starts: () => number[] } {
   const folder = temporaryFolder();
   const [python, log, once] = ['python', 'starts', 'once'].map((name) => join(folder, name));
   writeFileSync(
@@ -38,7 +45,7 @@ export function writeFakePython(start = `{"ready":{"folder":"","versions":{}}}`)
       else if (samples === faults.hang) return;
       else if (samples === faults.wrong) console.log('{"texts":"none"}');
       else if (samples === faults.complain) console.log('{"error":"RuntimeError: no such kernel"}');
-      else console.log(JSON.stringify({ text: samples + ' samples' }));
+      else console.log(JSON.stringify({ text: ${hear} }));
     });`,
     { mode: 0o755 },
   );
