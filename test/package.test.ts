@@ -66,6 +66,7 @@ it(
       'dist/lib/index.d.ts',
       'dist/lib/cli.js',
       'lib/scoring/score_pesq.py',
+      'lib/scoring/transcribe_faster_whisper.py',
     ])
       expect(files).toContain(file);
     expect(

@@ -16,6 +16,7 @@ import { givenWorkers, workersOptions } from './workers-option.js';
 interface EvaluationOptions extends DeviceOptions, GivenWorkers {
   reward: string;
   rewardModel: OpinionModel;
+  transcriber?: string;
   split: 'train' | 'test';
   indices: string;
   samples: number;
@@ -41,6 +42,7 @@ export function evalCommand(signal: AbortSignal): Command {
     .addOption(
       new Option('--reward-model <name>', 'mos only: whose opinion').choices(opinionModels).default('nisqa'),
     )
+    .option('--transcriber <name>', 'wer and cer only: the recognizer, as in speech-dpo run --help')
     .addOption(new Option('--split <name>', 'prompts to sample').choices(['train', 'test']).default('test'))
     .option('--indices <list>', 'which of them, for example 0-9 or 0-4,7', '0-9')
     .option('--samples <number>', 'samples of each prompt', parseNumber, 10)
@@ -51,7 +53,7 @@ export function evalCommand(signal: AbortSignal): Command {
       '.',
     )
     .action(async (checkpoint: string, options: EvaluationOptions) => {
-      const { rewardModel, seed, samples, split } = options;
+      const { rewardModel, transcriber, seed, samples, split } = options;
       const indices = parseIndices(options.indices);
       const reward = isBuiltIn(options.reward)
         ? undefined
@@ -59,6 +61,7 @@ export function evalCommand(signal: AbortSignal): Command {
       const given = {
         reward: reward?.name ?? options.reward,
         rewardModel,
+        ...(transcriber !== undefined && { transcriber }),
         ...(seed !== undefined && { seed }),
       };
       const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);

@@ -35,6 +35,7 @@ import { resumeExperiment } from '../jobs/resume.js';
 import type { Parameters } from '../run/parameters.js';
 import { readRun } from '../run/run-files.js';
 import { METRIC_NAMES } from '../scoring/metrics.js';
+import { DEFAULT_WHISPER } from '../scoring/transcribe.js';
 import { writeReport } from '../view/report.js';
 import { sayOnStderr } from './standard-streams.js';
 import { votesCommand } from './votes.js';
@@ -49,6 +50,9 @@ const EXPERIMENTS: Record<ExperimentName, string> = {
 };
 
 const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
+
+const TRANSCRIBER =
+  'recognizer of transcript, wer and cer: a Whisper model with ONNX weights, a name or a folder, or faster-whisper[:MODEL]';
 
 type ExperimentOptions = DeviceOptions & GivenWorkers & { output: string; seeds?: number[] };
 type OwnRunOptions = ExperimentOptions & { reward: string };
@@ -213,14 +217,23 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
       '--reference <file>',
       'recording that stoi, estoi, pesq (undamaged) and similarity (of the same speaker) compare with',
     )
-    .option('--text <words>', 'what is said in the recordings, which wer compares with')
+    .option('--text <words>', 'what is said in the recordings, which wer and cer compare with')
+    .option('--transcriber <name>', `${TRANSCRIBER}; default: WHISPER_MODEL, else ${DEFAULT_WHISPER}`)
     .option('--json', 'print JSON', false)
     .action(async (files: string[], options) => {
-      const { metric: metrics, reference, text, json } = options;
+      const { metric: metrics, reference, text, transcriber, json } = options;
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);
       const where = { device: chosen.device, ...givenWorkers(options) };
-      const scored = scoreRecordings(files, { metrics, reference, text, json, signal, ...where });
+      const scored = scoreRecordings(files, {
+        metrics,
+        reference,
+        text,
+        transcriber,
+        json,
+        signal,
+        ...where,
+      });
       if (!(await endedBy(signal, scored))) onCheckFailed();
     });
 

@@ -29,6 +29,8 @@ const exampleSchema = z.strictObject({
   iteration: z.number().int().optional(),
   /** Absent where it cannot be scored. */
   reward: z.number().optional(),
+  /** Word error rate, where the reward or a guard measured it. */
+  wer: z.number().optional(),
 });
 
 const indexSchema = z.strictObject({ sampleRateHz: z.number(), examples: z.array(exampleSchema) });
@@ -129,6 +131,7 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
           prompt,
           iteration,
           reward: role === 'chosen' ? row.chosenReward : row.rejectedReward,
+          wer: row.details[`${role}_wer`],
           codes: row[role],
         })),
       );
@@ -146,8 +149,16 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
           const sample = evaluation.test[prompt].find(({ codes }) => codes.length > 0);
           if (!sample) return [];
           const { codes, reward } = sample;
-          const file = `audio/test_${prompt}_${role}.wav`;
-          return { file, role, split: 'test' as const, prompt, codes, ...(reward !== null && { reward }) };
+          const wer = sample.figures.wer ?? sample.details.wer;
+          const figures = { ...(reward !== null && { reward }), wer };
+          return {
+            file: `audio/test_${prompt}_${role}.wav`,
+            role,
+            split: 'test' as const,
+            prompt,
+            codes,
+            ...figures,
+          };
         }),
       );
       await addWritten(written);
@@ -161,7 +172,7 @@ async function scoreRecording(
   item: DatasetItem,
   codes: Codes,
   samples: Float32Array,
-): Promise<Pick<AudioExample, 'reward'>> {
+): Promise<Pick<AudioExample, 'reward' | 'wer'>> {
   const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
   const [score] = await askReward(reward, [{ item, codes: codes[0], audio }], signal).catch(
     (error: unknown) => {
@@ -172,5 +183,7 @@ async function scoreRecording(
       throw failure instanceof FailedSample ? failure.cause : failure;
     },
   );
-  return 'reward' in score && Number.isFinite(score.reward) ? { reward: score.reward } : {};
+  return 'reward' in score && Number.isFinite(score.reward)
+    ? { reward: score.reward, wer: score.details?.wer }
+    : {};
 }

@@ -48,6 +48,8 @@ const recordingsSchema = z.strictObject({
   metrics: z.array(z.enum(METRIC_NAMES as [MetricName, ...MetricName[]])).min(1),
   reference: recordingSchema.nullable(),
   text: z.string().nullable(),
+  /** Null where no metric needs a recognizer. */
+  transcriber: z.string().nullable(),
 });
 export type RecordingsWork = z.infer<typeof recordingsSchema>;
 
@@ -56,7 +58,7 @@ export const termsSchema = z.strictObject({
   versions: z.record(z.string(), z.string()),
   /** The kind of device, see {@link kindOf}; null: any. */
   computes: z.string().nullable(),
-  /** SHA-256 of the weights that score, by network. */
+  /** SHA-256 of the weights that score, by network; `transcriber` is the recognizer's. */
   scorers: z.record(z.string(), sha256Schema),
   work: z.discriminatedUnion('kind', [samplesSchema, recordingsSchema]),
 });

@@ -2,11 +2,12 @@
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import type { Fault, Order, Report } from '../farm/bench-protocol.js';
 import { fetchProblemOf } from '../farm/files/failure.js';
-import { comparableVersions, kindOf, type Offer } from '../farm/terms.js';
+import { comparableVersions, kindOf, type Offer, type Terms } from '../farm/terms.js';
 import { isPlainError } from '../plain-error.js';
 import { loadReward, originOf } from '../reward/load.js';
 import type { Reward } from '../reward/reward.js';
 import { hashWeights, scoringNetworks } from '../scoring/networks.js';
+import { hashTranscriber } from '../scoring/transcribe.js';
 import type { OpenWork } from './open-work.js';
 import { openRecordingsWork } from './recordings-work.js';
 import { openSamplesWork } from './samples-work.js';
@@ -87,7 +88,7 @@ async function openWork({ terms, files }: Offer): Promise<void> {
       : await openRecordingsWork(terms.work, options);
   try {
     // Opening may have downloaded them.
-    await checkWeights(terms.scorers);
+    await checkWeights(terms);
   } catch (error) {
     await opened[Symbol.asyncDispose]();
     throw error;
@@ -96,7 +97,7 @@ async function openWork({ terms, files }: Offer): Promise<void> {
 }
 
 /** @throws Error naming the network whose weights are not those of the run */
-async function checkWeights(wanted: Readonly<Record<string, string>>): Promise<void> {
+async function checkWeights({ scorers: wanted, work }: Terms): Promise<void> {
   for (const model of scoringNetworks) {
     if (wanted[model] === undefined) continue;
     const found = await hashWeights(model);
@@ -105,4 +106,9 @@ async function checkWeights(wanted: Readonly<Record<string, string>>): Promise<v
         `the run scores with ${model.toUpperCase()} weights of SHA-256 ${wanted[model].slice(0, 12)}..., here are others, ${found.slice(0, 12)}...: use the same file on both`,
       );
   }
+  const recognizer = work.transcriber;
+  if (wanted.transcriber !== undefined && (await hashTranscriber(recognizer!)) !== wanted.transcriber)
+    throw new Error(
+      `the run hears words with the recognizer ${recognizer}, which has other weights here, or its packages other versions: use the same on both`,
+    );
 }

@@ -19,7 +19,7 @@ import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue } from './open-farm.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
-import { openReward } from './scorers.js';
+import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
 
 /** What an evaluation is of, where it goes and how it is ended. */
@@ -47,7 +47,7 @@ export async function* evaluateCheckpoint(
   given: Parameters,
   options: EvaluationOptions,
 ): AsyncGenerator<RunEvent, string> {
-  const parameters = namedAfter(given, options.reward);
+  const parameters = withRecognizer(namedAfter(given, options.reward));
   if (options.indices.length === 0)
     throw new Error('there are no prompts to evaluate: give at least one index');
   const description = await describeEvaluation(parameters, options);
@@ -62,7 +62,7 @@ export async function* evaluateCheckpoint(
     await using opened = openDevice(options);
     const { device } = opened;
     const codec = () => model.codec;
-    await using scorer = await openReward(parameters, options.reward, { device, codec, onNotice });
+    await using scorer = await openReward(parameters, options.reward, { device, codec, signal, onNotice });
     const speaks = scorer.reward.listens ?? true;
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const asked = { parameters, device, ...model, reward: scorer.reward };

@@ -23,7 +23,7 @@ import { openFarm, openQueue, type OpenQueue } from './open-farm.js';
 import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './open.js';
 import { openPolicyToTrain } from './policy-to-train.js';
 import { openPrompts } from './prompts.js';
-import { openScorers } from './scorers.js';
+import { openScorers, withRecognizer } from './scorers.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
 export interface RunOptions extends GivenDevice, GivenWorkers {
@@ -107,7 +107,7 @@ export function openExperiment(
   own: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
-    const parameters = namedAfter(given, own.reward);
+    const parameters = withRecognizer(namedAfter(given, own.reward));
     const { sampler, codec, signal, onNotice } = own;
     const { device, computing, ...opening } = openDevice(own);
     opened.push(() => opening[Symbol.asyncDispose]());

@@ -12,7 +12,9 @@ import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
 import { isBuiltIn, networkOf } from '../reward/built-in.js';
 import { originOf } from '../reward/load.js';
+import { isWordReward } from '../reward/words.js';
 import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
+import { hashTranscriber } from '../scoring/transcribe.js';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import { isAdapterFolder } from '../policy/adapter-folder.js';
 import { findModelPart } from './sources.js';
@@ -83,10 +85,15 @@ async function termsOf(
   const scoring = scoringNetworks.filter(
     (network) => network === rewarding || names.some((guard) => guard === network),
   );
+  const hears = names.includes('wer') || isWordReward(reward.name);
+  const recognizer = hears ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null) : null;
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: await hashesOfWeights(scoring),
+    scorers: {
+      ...(await hashesOfWeights(scoring)),
+      ...(recognizer !== null && { transcriber: await hashTranscriber(recognizer) }),
+    },
     work: {
       kind: 'samples',
       rules: { temperature, topK, topP, maxNewTokens },
@@ -94,9 +101,7 @@ async function termsOf(
       speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
       reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
       guards: names,
-      transcriber: names.includes('wer')
-        ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null)
-        : null,
+      transcriber: recognizer,
     },
   };
 }

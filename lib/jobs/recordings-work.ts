@@ -11,7 +11,7 @@ import { runsScorers } from './scorers.js';
 
 /** @throws Error in one sentence for what the worker lacks */
 export function openRecordingsWork(
-  { metrics, reference, text }: RecordingsWork,
+  { metrics, reference, text, transcriber }: RecordingsWork,
   { device, server, onNotice }: WorkOptions,
 ): Promise<OpenWork> {
   // What is fetched is of this process alone, and of the moment.
@@ -23,6 +23,7 @@ export function openRecordingsWork(
       metrics,
       reference: reference === null ? undefined : await fetch(reference),
       text: text ?? undefined,
+      transcriber: transcriber ?? undefined,
       device: runsScorers(device) ? device : undefined,
       onNotice,
     });

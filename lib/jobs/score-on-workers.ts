@@ -8,7 +8,7 @@ import { connectQueue } from '../farm/queue.js';
 import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
 import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
 import type { FleetStatus } from '../run/events.js';
-import { needsReference, needsText } from '../scoring/metrics.js';
+import { needsReference, needsText, needsTranscriber } from '../scoring/metrics.js';
 import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
 import {
   checkMetrics,
@@ -16,6 +16,7 @@ import {
   type FileScores,
   type ScoreFilesOptions,
 } from '../scoring/score-files.js';
+import { nameOfWhisper } from '../scoring/transcribe.js';
 
 export interface ScoreOnWorkersOptions extends Omit<ScoreFilesOptions, 'device'>, GivenWorkers {
   workers: string;
@@ -34,8 +35,8 @@ export async function* scoreOnWorkers(
   files: readonly string[],
   options: ScoreOnWorkersOptions,
 ): AsyncGenerator<[string, FileScores]> {
-  const { workers, metrics, reference, text, device, allowMixed, serveAt, signal, onNotice, onFleet } =
-    options;
+  const { workers, metrics, reference, text, transcriber, device } = options;
+  const { allowMixed, serveAt, signal, onNotice, onFleet } = options;
   checkMetrics(options);
   const compared =
     reference !== undefined && metrics.some(needsReference) ? await describeRecording(reference) : null;
@@ -49,6 +50,7 @@ export async function* scoreOnWorkers(
       metrics: [...metrics],
       reference: compared,
       text: metrics.some(needsText) ? (text ?? null) : null,
+      transcriber: metrics.some(needsTranscriber) ? nameOfWhisper(transcriber) : null,
     },
   };
   const described = await Promise.all(files.map(describe));

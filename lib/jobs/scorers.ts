@@ -6,6 +6,7 @@ import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { openBuiltIn } from '../reward/built-in.js';
+import { isWordReward } from '../reward/words.js';
 import type { Decoder } from '../reward/decoder.js';
 import {
   fidelityGuard,
@@ -45,43 +46,69 @@ export interface Scorers extends OpenReward {
   notices: string[];
 }
 
-type NamedReward = Pick<Parameters, 'reward' | 'rewardModel'>;
+/** What names a reward: of `mos` the network, of `wer` and `cer` the recognizer. */
+type NamedReward = Pick<Parameters, 'reward' | 'rewardModel'> & Partial<Pick<Parameters, 'transcriber'>>;
 
 interface RewardOptions {
   /** The run's, see {@link runsScorers}. */
   device?: Device;
   /** The run's, open once the first sample comes. */
   codec?: () => Decoder | undefined;
+  /** Ends a recognizer that is a process of its own. */
+  signal?: AbortSignal;
   onNotice?: OnNotice;
 }
 
 /**
  * Opens the reward that the parameters name, unless one is given.
  *
- * @throws Error when the reward's network is not at hand, saying how to provide it
+ * @throws Error when the reward's network or recognizer is not at hand, saying how to provide it
  */
 export function openReward(
   parameters: NamedReward,
   given?: Reward,
-  { device: runs, codec, onNotice }: RewardOptions = {},
+  options: RewardOptions = {},
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
-    const device = openScorersDevice(runs, opened);
-    const reward = given ?? (await openNamedReward(parameters, { device, codec, onNotice }));
+    const device = openScorersDevice(options.device, opened);
+    const reward = given ?? (await openNamedReward(parameters, { ...options, device }, opened));
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
 
 function openNamedReward(
-  named: NamedReward,
-  { device, codec, onNotice }: RewardOptions & { device: Device },
+  { reward, rewardModel, transcriber }: NamedReward,
+  { device, codec, signal, onNotice }: RewardOptions & { device: Device },
+  opened: Release[],
 ): Promise<Reward> {
+  const recognizer = async () => {
+    const model = recognizerOf({ transcriber });
+    if (!model)
+      throw new Error(
+        `the reward ${reward} compares words with what a recognizer hears, and none is named: name one with --transcriber (transcriber in a notebook) or WHISPER_MODEL, for example faster-whisper`,
+      );
+    const { transcribe, dispose } = await openTranscriber({ model, signal, onNotice });
+    opened.push(() => dispose());
+    return transcribe;
+  };
   const decoder = () => {
     const open = codec?.();
-    if (!open) throw new TypeError(`the reward ${named.reward} listens, and no codec is open`);
+    if (!open) throw new TypeError(`the reward ${reward} listens, and no codec is open`);
     return open;
   };
-  return openBuiltIn(named, { device, codec: decoder, onNotice });
+  return openBuiltIn({ reward, rewardModel }, { device, recognizer, codec: decoder, onNotice });
+}
+
+const recognizerOf = ({ transcriber }: Partial<Pick<Parameters, 'transcriber'>>): string | undefined =>
+  transcriber ?? pathFromEnvironment('WHISPER_MODEL');
+
+/**
+ * The parameters with the recognizer that a reward of words asks, also where WHISPER_MODEL names it: it is kept with what it scored, and
+ * a run goes on with it.
+ */
+export function withRecognizer(parameters: Parameters): Parameters {
+  if (!isWordReward(parameters.reward)) return parameters;
+  return { ...parameters, transcriber: recognizerOf(parameters) ?? null };
 }
 
 /**
@@ -94,14 +121,14 @@ function openNamedReward(
 export function openScorers(
   parameters: Parameters,
   codec: Codec,
-  own: { reward?: Reward; guards?: readonly Guard[]; device?: Device; onNotice?: OnNotice } = {},
+  own: { reward?: Reward; guards?: readonly Guard[] } & Omit<RewardOptions, 'codec'> = {},
 ): Promise<Scorers> {
   return openParts(async (opened) => {
     const device = openScorersDevice(own.device, opened);
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
-    const { onNotice } = own;
-    const options = { device, codec: () => codec, onNotice };
-    const reward = own.reward ?? (await openNamedReward(parameters, options));
+    const { signal, onNotice } = own;
+    const options = { device, codec: () => codec, signal, onNotice };
+    const reward = own.reward ?? (await openNamedReward(parameters, options, opened));
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
@@ -110,9 +137,11 @@ export function openScorers(
       guards.push(...scorers.map(opinionGuard), fidelityGuard(codec));
       const encoder = await openSecondEncoder(parameters, { device, onNotice }, notices);
       if (encoder) guards.push(voiceGuard(encoder, codec));
-      const transcriber = parameters.guard
-        ? await openNamedTranscriber(parameters, notices, onNotice)
-        : undefined;
+      // A recognizer that samples are ranked by guards nothing.
+      const transcriber =
+        parameters.guard && !isWordReward(reward.name)
+          ? await openNamedTranscriber(parameters, notices, { signal, onNotice })
+          : undefined;
       if (transcriber) {
         opened.push(() => transcriber.dispose());
         guards.push(wordGuard(transcriber.transcribe, codec));
@@ -140,11 +169,13 @@ export function openNamedScorers(
   return openParts(async (opened) => {
     const device = openScorersDevice(options.device, opened);
     const { onNotice } = options;
+    const words = { device, codec: () => codec, onNotice };
     const reward =
       options.reward ??
       (await openNamedReward(
-        { reward: named.name, rewardModel: named.rewardModel },
-        { device, codec: () => codec, onNotice },
+        { reward: named.name, rewardModel: named.rewardModel, transcriber },
+        words,
+        opened,
       ));
     const open = async (name: GuardName): Promise<Guard> => {
       if (name === 'level') return levelGuard;
@@ -200,17 +231,17 @@ async function openSecondEncoder(
 
 /** The recognizer that is named. Unless named none is opened: it takes longer than all the rest. */
 async function openNamedTranscriber(
-  { transcriber }: Parameters,
+  parameters: Parameters,
   notices: string[],
-  onNotice?: OnNotice,
+  options: { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<Transcriber | undefined> {
-  const model = transcriber ?? pathFromEnvironment('WHISPER_MODEL');
+  const model = recognizerOf(parameters);
   if (!model) {
     notices.push('no guard by word error rate: no recognizer is named (--transcriber or WHISPER_MODEL)');
     return undefined;
   }
   try {
-    return await openTranscriber({ model, onNotice });
+    return await openTranscriber({ model, ...options });
   } catch (error) {
     notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
     return undefined;

@@ -6,6 +6,7 @@ import { audioPlayer } from '../view/audio-player.js';
 import {
   ROLE_NAMES,
   clipsByPrompt,
+  figuresOf,
   loadClips,
   longestSeconds,
   type Clip,
@@ -14,7 +15,6 @@ import {
 import type { ComparedRun } from '../view/compare/runs.js';
 import { loadComparedPrompts } from '../view/compare/sound.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
-import { formatNumber } from '../view/format.js';
 import { NO_LIMIT, planSounds, type SoundBudget, type SoundForm } from '../view/sound-budget.js';
 import { spectrogramDataUri } from '../view/spectrogram.js';
 import type { Html } from './show.js';
@@ -169,11 +169,11 @@ export function players(recordings: readonly NamedRecording[], { embed }: Embedd
 }
 
 function clipHtml(clip: ClipOrProblem, longest: number, folder: string, title?: string): string {
-  const { role, iteration, reward } = clip.example;
+  const { role, iteration } = clip.example;
   const heading = [
     `<b>${escapeHtml(title ?? ROLE_NAMES[role])}</b>`,
     ...(iteration === undefined ? [] : [`iteration ${iteration}`]),
-    ...(reward === undefined ? [] : [`reward ${formatNumber(reward)}`]),
+    ...figuresOf(clip.example),
   ];
   if (!('problem' in clip)) {
     const player =

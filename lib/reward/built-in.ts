@@ -12,8 +12,10 @@ import { repetitionReward } from './repetition.js';
 import type { Reward } from './reward.js';
 import { silenceReward } from './silence.js';
 import { SIMILARITY_LABEL, similarityReward } from './similarity.js';
+import type { Transcribe } from './spoken-words.js';
+import { isWordReward, WORD_REWARD_LABELS, wordReward, wordRewards } from './words.js';
 
-/** Those that have a command of their own. */
+/** Those that have a command and settings of their own. */
 export const experimentNames = ['even-token', 'length', 'mos'] as const;
 export type ExperimentName = (typeof experimentNames)[number];
 
@@ -31,9 +33,14 @@ export const rewardNames = [
   'similarity',
   'repetition',
   'silence',
+  ...wordRewards,
 ] as const;
 /** The rewards that come with the package. */
 export type RewardName = (typeof rewardNames)[number];
+
+export function isExperiment(name: string): name is ExperimentName {
+  return experimentNames.some((each) => each === name);
+}
 
 export function isBuiltIn(name: string): name is RewardName {
   return rewardNames.some((each) => each === name);
@@ -56,6 +63,7 @@ export function rewardLabel({ reward, rewardModel }: NamedReward): string {
   if (reward === 'mos') return OPINION_LABELS[rewardModel];
   if (reward === 'naturalness') return OPINION_LABELS[reward];
   if (reward === 'similarity') return SIMILARITY_LABEL;
+  if (isWordReward(reward)) return WORD_REWARD_LABELS[reward];
   return PLAIN[reward].label;
 }
 
@@ -69,6 +77,8 @@ export function networkOf({ reward, rewardModel }: NamedReward): ScoringNetwork 
 export interface BuiltInOptions {
   /** Runs their networks. */
   device: Device;
+  /** Opens the recognizer of `wer` and `cer`. */
+  recognizer: () => Promise<Transcribe>;
   /** Makes sources audible, once the first sample comes. */
   codec: () => Decoder;
   /** Is told of downloads. */
@@ -78,17 +88,18 @@ export interface BuiltInOptions {
 /**
  * The built-in reward of a name.
  *
- * @throws Error when its network is not at hand, saying how to provide it, and for a name that is not built in
+ * @throws Error when its network or recognizer is not at hand, saying how to provide it, and for a name that is not built in
  */
 export async function openBuiltIn(
   { reward, rewardModel }: NamedReward,
-  { device, codec, onNotice }: BuiltInOptions,
+  { device, recognizer, codec, onNotice }: BuiltInOptions,
 ): Promise<Reward> {
   if (!isBuiltIn(reward)) throw new Error(`${noSuchReward(reward)}.`);
   const options = { device, onNotice };
   if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, options));
   if (reward === 'naturalness') return naturalnessReward(await openOpinionScorer(reward, options));
   if (reward === 'similarity') return similarityReward(await loadVoiceEncoder(undefined, options), codec);
+  if (isWordReward(reward)) return wordReward(reward, await recognizer(), codec);
   return PLAIN[reward];
 }
 

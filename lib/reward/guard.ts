@@ -8,6 +8,7 @@ import type { DatasetItem } from '../data/item.js';
 import type { Decoder } from './decoder.js';
 import type { Sample } from './reward.js';
 import { compareVoices } from './similarity.js';
+import { spokenWords, type Transcribe } from './spoken-words.js';
 
 interface FigureMeaning {
   label: string;
@@ -103,18 +104,13 @@ export const levelGuard: Guard = {
  * Share of words that a recognizer hears otherwise than they were spoken. What was spoken is the item's text, or else what the
  * recognizer hears in the source.
  */
-export function wordGuard(
-  transcribe: (samples: Float32Array, sampleRateHz: number) => Promise<string>,
-  { decode, sampleRateHz }: Decoder,
-): Guard {
-  const texts = oncePerItem(
-    async ({ text, src_encodec }) => text ?? (await transcribe(await decode(src_encodec), sampleRateHz)),
-  );
+export function wordGuard(transcribe: Transcribe, codec: Decoder): Guard {
+  const wordsOf = spokenWords(transcribe, () => codec);
   return {
     figures: ['wer'],
     async measure(sample) {
-      const { samples } = await sample.audio();
-      const spoken = await texts(sample.item);
+      const { samples, sampleRateHz } = await sample.audio();
+      const spoken = await wordsOf(sample.item);
       return { wer: wordErrors(spoken, await transcribe(samples, sampleRateHz)).wer };
     },
   };

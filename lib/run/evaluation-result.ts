@@ -8,6 +8,7 @@ import { CHECKSUMS_FILE } from '../checkpoint/checksums.js';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Device } from '../engine/index.js';
+import { isWordReward } from '../reward/words.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
@@ -37,7 +38,7 @@ export async function describeEvaluation(
     device,
   }: Omit<CheckpointEvaluation, 'iteration'> & { device?: Pick<Device, 'name' | 'description'> },
 ): Promise<Record<string, unknown>> {
-  const { reward, rewardModel, policy, data, trainPrompts } = parameters;
+  const { reward, rewardModel, transcriber, policy, data, trainPrompts } = parameters;
   const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
   const isRuns = directories !== undefined && policy !== null;
   return {
@@ -45,6 +46,7 @@ export async function describeEvaluation(
     checkpoint: isRuns ? relative(directories.modelDirectory, policy) : (policy ?? 'default'),
     weightsSha256: isRuns ? await weightsChecksum(policy) : null,
     ...{ reward, rewardModel: reward === 'mos' ? rewardModel : null },
+    ...(isWordReward(reward) && { transcriber }),
     ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },
     ...{ model, nar, codec, prompts, instruction, data, trainPrompts: data === null ? null : trainPrompts },
     // Another device rounds otherwise, and so may sample other tokens.

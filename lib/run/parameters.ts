@@ -20,7 +20,7 @@ export const parametersSchema = z.strictObject({
   reward: rewardNameSchema
     .default('even-token')
     .describe(
-      'what samples are ranked by: even-token, length, mos, naturalness, similarity, repetition, silence or the name of a reward of your own',
+      'what samples are ranked by: even-token, length, mos, naturalness, similarity, repetition, silence, wer, cer or the name of a reward of your own',
     ),
   rewardModel: z
     .enum(opinionModels)
@@ -93,7 +93,7 @@ export const parametersSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "Whisper model, a name or a folder, for the guard's word error rate; without it WHISPER_MODEL names one",
+      'recognizer for word errors, of the guard and of the rewards wer and cer: a Whisper model with ONNX weights, a name or a folder; faster-whisper for tiny.en by Python, faster-whisper:MODEL for others; without it WHISPER_MODEL names one',
     ),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
@@ -278,6 +278,8 @@ const OTHER_PRESETS: Record<Exclude<RewardName, ExperimentName>, Partial<Paramet
   similarity: { ...presets.mos, reward: 'similarity', minMargin: 0 },
   silence: { ...presets.mos, reward: 'silence', minMargin: 0 },
   repetition: { ...presets['even-token'], reward: 'repetition' },
+  wer: { ...presets['even-token'], reward: 'wer' },
+  cer: { ...presets['even-token'], reward: 'cer' },
 };
 
 /** The settings of a run with a reward; a reward of a person's own has those of even-token. */

@@ -9,7 +9,7 @@ import { extendedStoi, stoi } from './stoi.js';
 import { openTranscriber } from './transcribe.js';
 import { orUnscorable, UnscorableSample } from './unscorable.js';
 import { loadVoiceEncoder, voiceSimilarity } from './voice-encoder.js';
-import { formatAlignment, wordErrors } from './wer.js';
+import { characterErrorRate, formatAlignment, wordErrors } from './wer.js';
 
 /** A metric's figure or text, or several by name. */
 export type Score = number | string | Readonly<Record<string, number | string>>;
@@ -28,6 +28,8 @@ export interface Metric {
 export interface MetricOptions {
   /** Runs networks; default: CPU devices of their own. */
   device?: Device;
+  /** The recognizer of `transcript`, `wer` and `cer`; default as in `openTranscriber`. */
+  transcriber?: string;
   /** Is told of downloads. */
   onNotice?: OnNotice;
 }
@@ -45,10 +47,7 @@ const ALONE = {
   silence: async (): Promise<Metric> => ({
     score: each(({ samples, sampleRateHz }) => measureLevel(samples, sampleRateHz)),
   }),
-  transcript: async ({ onNotice }: MetricOptions): Promise<Metric> => {
-    const { transcribe, dispose } = await openTranscriber({ onNotice });
-    return { score: each(({ samples, sampleRateHz }) => transcribe(samples, sampleRateHz)), dispose };
-  },
+  transcript: (options: MetricOptions): Promise<Metric> => openHeard(options, (transcript) => transcript),
 } as const;
 
 /** Metrics that compare with a reference: the same words, undamaged. */
@@ -69,15 +68,13 @@ const COMPARING = {
 
 /** Metrics that compare a transcript with what was said. */
 const WORDED = {
-  wer: async (text: string, onNotice?: OnNotice): Promise<Metric> => {
-    const { transcribe, dispose } = await openTranscriber({ onNotice });
-    const compare = async ({ samples, sampleRateHz }: MonoRecording) => {
-      const transcript = await transcribe(samples, sampleRateHz);
+  wer: (text: string, options: MetricOptions): Promise<Metric> =>
+    openHeard(options, (transcript) => {
       const { alignment, ...counts } = wordErrors(text, transcript);
       return { ...counts, transcript, alignment: formatAlignment(alignment) };
-    };
-    return { score: each(compare), dispose };
-  },
+    }),
+  cer: (text: string, options: MetricOptions): Promise<Metric> =>
+    openHeard(options, (transcript) => ({ cer: characterErrorRate(text, transcript), transcript })),
 } as const;
 
 /** NISQA's two networks of one score. */
@@ -125,6 +122,11 @@ export function needsText(name: MetricName): name is keyof typeof WORDED {
   return name in WORDED;
 }
 
+/** Whether a metric needs a recognizer of speech. */
+export function needsTranscriber(name: MetricName): boolean {
+  return name === 'transcript' || needsText(name);
+}
+
 /** What recordings are compared with, where a metric compares. */
 export interface Comparison {
   reference?: MonoRecording;
@@ -148,7 +150,7 @@ export async function openMetric(
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
-    return WORDED[name](text, options.onNotice);
+    return WORDED[name](text, options);
   }
   return { ...ALONE, ...ONE_SCORE }[name](options);
 }
@@ -161,9 +163,20 @@ function onlyScore({ scoreBatch, dispose }: Nisqa<NisqaScore>): Metric {
   return { score, dispose };
 }
 
+/** A metric of what a recognizer hears. */
+async function openHeard(
+  { transcriber: model, onNotice }: MetricOptions,
+  score: (transcript: string) => Score,
+): Promise<Metric> {
+  const { transcribe, dispose } = await openTranscriber({ model, onNotice });
+  const scoreOne = async ({ samples, sampleRateHz }: MonoRecording) =>
+    score(await transcribe(samples, sampleRateHz));
+  return { score: each(scoreOne), dispose };
+}
+
 /** Scores one recording after the other; the reason why one cannot be scored stands in its place. */
 function each(
-  score: (recording: MonoRecording) => object | number | Promise<object | string | number>,
+  score: (recording: MonoRecording) => object | number | Promise<object | number | string>,
 ): Metric['score'] {
   return async (recordings) => {
     const results: (Score | UnscorableSample)[] = [];

@@ -18,7 +18,7 @@ export interface ScoreFilesOptions extends MetricOptions {
   metrics: readonly MetricName[];
   /** WAV file that stoi, estoi and pesq compare with. */
   reference?: string;
-  /** What is said in the recordings, which wer compares with. */
+  /** What is said in the recordings, which wer and cer compare with. */
   text?: string;
   signal?: AbortSignal;
 }
@@ -67,14 +67,14 @@ export async function* scoreFiles(
  * metric's weights or tools are missing
  */
 export async function openFileScorer(options: ScoreFilesOptions): Promise<FileScorer> {
-  const { signal, device, onNotice } = options;
+  const { signal, device, transcriber, onNotice } = options;
   checkMetrics(options);
   const comparison = { reference: await readReference(options), text: options.text };
   const metrics = new Map<MetricName, Metric>();
   return openParts(async (opened) => {
     for (const name of options.metrics) {
       signal?.throwIfAborted();
-      const metric = await openMetric(name, comparison, { device, onNotice });
+      const metric = await openMetric(name, comparison, { device, transcriber, onNotice });
       opened.push(() => metric.dispose?.());
       metrics.set(name, metric);
     }
@@ -104,13 +104,14 @@ export function checkMetrics({ metrics, reference, text }: ScoreFilesOptions): v
   const unknown = metrics.find((name) => !METRIC_NAMES.includes(name));
   if (unknown !== undefined || metrics.length === 0)
     throw new Error(`There is no metric "${unknown ?? ''}"; known are ${METRIC_NAMES.join(', ')}`);
+  const compare = (names: readonly MetricName[]) =>
+    `${names.join(' and ')} ${names.length === 1 ? 'compares' : 'compare'} with`;
   const comparing = metrics.filter(needsReference);
   if (comparing.length > 0 && reference === undefined)
-    throw new Error(
-      `${comparing.join(' and ')} ${comparing.length === 1 ? 'compares' : 'compare'} with a reference: give one with --reference FILE`,
-    );
-  if (metrics.some(needsText) && text === undefined)
-    throw new Error('wer compares with what was said: give it with --text "THE WORDS"');
+    throw new Error(`${compare(comparing)} a reference: give one with --reference FILE`);
+  const worded = metrics.filter(needsText);
+  if (worded.length > 0 && text === undefined)
+    throw new Error(`${compare(worded)} what was said: give it with --text "THE WORDS"`);
 }
 
 async function readReference({ metrics, reference }: ScoreFilesOptions): Promise<MonoRecording | undefined> {

@@ -1,12 +1,14 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { AutomaticSpeechRecognitionPipeline } from '@huggingface/transformers';
 import { resample } from '../audio/resample.js';
+import { hashFile } from '../checkpoint/atomic.js';
 import { isOffline } from '../checkpoint/download.js';
 import { hubEndpoint, pathFromEnvironment } from '../checkpoint/environment.js';
 import { openGivenFile } from '../checkpoint/given-file.js';
 import { fetchFromWeb, Unreachable } from '../checkpoint/web.js';
 import { defaultThreads } from '../engine/index.js';
+import { isFasterWhisper, openFasterWhisper } from './faster-whisper.js';
 import { isSilent } from './silence.js';
 import { checkRate, UnscorableSample } from './unscorable.js';
 import { cacheFolder } from './weights-path.js';
@@ -35,10 +37,15 @@ const FILES = [
 
 /** Which recognizer, and how it runs. */
 export interface TranscriberOptions {
-  /** A local folder, or a name on the Hugging Face hub; default: the environment variable WHISPER_MODEL, else `onnx-community/whisper-tiny.en`. */
+  /**
+   * A local folder, or a name on the Hugging Face hub, with ONNX weights; `faster-whisper` or `faster-whisper:MODEL`, see `openFasterWhisper`;
+   * default: the environment variable WHISPER_MODEL, else `onnx-community/whisper-tiny.en`.
+   */
   model?: string;
   /** Threads for one operator; default: SPEECH_DPO_THREADS, else the machine's cores. */
   threads?: number;
+  /** Ends faster-whisper's process, also while it is transcribing. */
+  signal?: AbortSignal;
   /** Is told of a download. */
   onNotice?: OnNotice;
 }
@@ -56,15 +63,45 @@ export interface Transcriber {
 }
 
 /**
- * Opens a Whisper model (Radford et al. 2022) with ONNX weights through @huggingface/transformers, an optional package. A model
- * named as on the hub is downloaded once, from HF_ENDPOINT where that is set, into `transformers.js` in HF_HOME or else in
- * speech-dpo's folder of the user's cache; with HF_HUB_OFFLINE it has to be there.
+ * Opens a Whisper model (Radford et al. 2022): with ONNX weights through @huggingface/transformers, an optional package, or by Python's
+ * faster-whisper. A model with ONNX weights that is named as on the hub is downloaded once, from HF_ENDPOINT where that is set, into
+ * `transformers.js` in HF_HOME or else in speech-dpo's folder of the user's cache; with HF_HUB_OFFLINE it has to be there.
  *
  * @throws Error when the package is not installed, or the model is not there, cannot be downloaded or is no Whisper
  */
 export async function openTranscriber(options: TranscriberOptions = {}): Promise<Transcriber> {
-  const { model: asked, isFolder, isCached, cache } = locateWhisper(options.model);
+  const model = nameOfWhisper(options.model);
   const threads = options.threads ?? defaultThreads();
+  const { hear, dispose } = isFasterWhisper(model)
+    ? await openFasterWhisper(model, { ...options, threads })
+    : await openOnnxWhisper(model, threads, options.onNotice);
+  return { transcribe: (samples, sampleRateHz) => transcribe(hear, samples, sampleRateHz), dispose };
+}
+
+/**
+ * By what a recognizer is known: SHA-256 over its model's files, and of faster-whisper over the versions of its packages.
+ *
+ * @throws Error when it is not on this machine
+ */
+export async function hashTranscriber(model: string): Promise<string> {
+  if (isFasterWhisper(model)) {
+    const { hash, dispose } = await openFasterWhisper(model, { threads: 1, download: false });
+    return hash().finally(dispose);
+  }
+  const { isFolder, cache } = locateWhisper(model);
+  const hash = createHash('sha256');
+  for (const file of FILES) hash.update(await hashFile(join(isFolder ? model : join(cache, model), file)));
+  return hash.digest('hex');
+}
+
+type Hear = (samples: Float32Array) => Promise<string>;
+
+async function openOnnxWhisper(
+  asked: string,
+  threads: number,
+  onNotice?: OnNotice,
+): Promise<{ hear: Hear; dispose: () => Promise<void> }> {
+  const { isFolder, isCached, cache } = locateWhisper(asked);
   const { env, pipeline } = await loadTransformers();
   if (isFolder) await checkFolder(asked);
   env.cacheDir = cache;
@@ -72,7 +109,7 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
   const isHere = isFolder || isOffline() || isCached;
   if (!isHere) {
     env.remoteHost = hubEndpoint();
-    options.onNotice?.(`Downloading the Whisper model ${asked} to ${env.cacheDir}`);
+    onNotice?.(`Downloading the Whisper model ${asked} to ${env.cacheDir}`);
   }
   const recognizer = await pipeline('automatic-speech-recognition', isFolder ? resolve(asked) : asked, {
     dtype: 'fp32',
@@ -88,36 +125,33 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
     throw new Error(`${asked}: config.json describes a model of type "${String(type)}"; expected "whisper"`);
   }
   return {
-    transcribe: (samples, sampleRateHz) => transcribe(recognizer, samples, sampleRateHz),
+    hear: async (samples) => (await recognizer(samples, { chunk_length_s: WINDOW_SECONDS })).text.trim(),
     dispose: () => recognizer.dispose(),
   };
 }
 
-/** Which Whisper model would be opened, and whether it is on this machine: a folder, or whole in the cache. */
+/** What is opened where `asked` says nothing: what WHISPER_MODEL names, else {@link DEFAULT_WHISPER}. */
+export const nameOfWhisper = (asked?: string): string =>
+  asked || pathFromEnvironment('WHISPER_MODEL') || DEFAULT_WHISPER;
+
+/** Which Whisper model with ONNX weights would be opened, and whether it is on this machine: a folder, or whole in the cache. */
 export function locateWhisper(asked?: string): {
   model: string;
   isFolder: boolean;
   isCached: boolean;
   cache: string;
 } {
-  const model = asked || pathFromEnvironment('WHISPER_MODEL') || DEFAULT_WHISPER;
+  const model = nameOfWhisper(asked);
   const cache = join(pathFromEnvironment('HF_HOME') ?? cacheFolder(), 'transformers.js');
   const isCached = FILES.every((file) => existsSync(join(cache, model, file)));
   return { model, isFolder: existsSync(model), isCached, cache };
 }
 
-async function transcribe(
-  recognizer: AutomaticSpeechRecognitionPipeline,
-  samples: Float32Array,
-  sampleRateHz: number,
-): Promise<string> {
+async function transcribe(hear: Hear, samples: Float32Array, sampleRateHz: number): Promise<string> {
   if (samples.length === 0) throw new UnscorableSample('it holds no samples');
   if (isSilent(samples, sampleRateHz)) return '';
   checkRate(sampleRateHz, SAMPLE_RATE_HZ);
-  const { text } = await recognizer(resample(samples, sampleRateHz, SAMPLE_RATE_HZ), {
-    chunk_length_s: WINDOW_SECONDS,
-  });
-  return text.trim();
+  return hear(resample(samples, sampleRateHz, SAMPLE_RATE_HZ));
 }
 
 async function loadTransformers(): Promise<typeof import('@huggingface/transformers')> {

@@ -4,6 +4,7 @@ import { parseWav, toMono } from '../audio/wav.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
 import { locateWav } from '../experiment/locate-wav.js';
 import { audioPlayer } from './audio-player.js';
+import { formatNumber } from './format.js';
 import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
 import { spectrogramDataUri } from './spectrogram.js';
 
@@ -15,6 +16,14 @@ export const ROLE_NAMES: Record<AudioExample['role'], string> = {
   chosen: 'chosen',
   rejected: 'rejected',
 };
+
+/** What is known of an example beside its sound: "reward 0.62", "WER 14 %". */
+export function figuresOf({ reward, wer }: AudioExample): string[] {
+  return [
+    ...(reward === undefined ? [] : [`reward ${formatNumber(reward)}`]),
+    ...(wer === undefined ? [] : [`WER ${formatNumber(100 * wer, 0)} %`]),
+  ];
+}
 
 /** One of a run's WAV files, ready to be shown: HTML of its player with the sound inside, and a picture. */
 export interface Clip {

@@ -100,6 +100,15 @@ it('writes what it hears, and how that differs from what was said', async () => 
   ]);
 });
 
+it('counts characters too, of what the recognizer that is named hears', async () => {
+  vi.stubEnv('WHISPER_MODEL', '/nowhere/whisper');
+  const args = ['--metric', 'cer,wer', '--text', 'A high tone!', '--transcriber', writeToneWhisper()];
+  expect(await score(at('tone.wav'), ...args, '--json')).toBe(0);
+  const scores = (JSON.parse(output) as Record<string, object>)[at('tone.wav')];
+  // "high" becomes "low" by four edits of eleven characters.
+  expect(scores).toMatchObject({ cer: { cer: 4 / 11, transcript: 'a low tone' }, wer: { wer: 1 / 3 } });
+});
+
 it.each([
   [
     ['--metric', 'silence,loudness'],
@@ -107,6 +116,7 @@ it.each([
   ],
   [['--metric', ''], 'There is no metric ""'],
   [['--metric', 'wer'], 'wer compares with what was said: give it with --text "THE WORDS"'],
+  [['--metric', 'wer,cer'], 'wer and cer compare with what was said: give it with --text "THE WORDS"'],
   [['--metric', 'silence,stoi'], 'stoi compares with a reference: give one with --reference FILE'],
 ])('ends with code 2 for wrong usage (%s)', async (args, message) => {
   expect(await score(at('tone.wav'), ...args)).toBe(2);

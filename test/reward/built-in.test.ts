@@ -185,7 +185,8 @@ describe('names', () => {
     const own = { name: 'silence', label: 'mine', score: async () => [] };
     expect(() => checkReward(own)).toThrow('the names even-token, length, mos, naturalness, similarity');
     expect(checkReward(silenceReward)).toBe(silenceReward);
-    const options = { device, codec: () => ({ decode: async () => tone(1), sampleRateHz }) };
+    const codec = () => ({ decode: async () => tone(1), sampleRateHz });
+    const options = { device, codec, recognizer: async () => async () => '' };
     expect(await openBuiltIn({ reward: 'repetition', rewardModel: 'nisqa' }, options)).toBe(repetitionReward);
   });
 

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
-import { openTranscriber } from '../../lib/scoring/transcribe.js';
+import { hashTranscriber, openTranscriber } from '../../lib/scoring/transcribe.js';
 import { sendFile, startServer } from '../support/file-server.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { toneWhisperFiles, writeToneWhisper } from '../support/tone-whisper.js';
@@ -82,6 +82,14 @@ describe('openTranscriber', () => {
     const { transcribe, dispose } = await openTranscriber();
     expect(await transcribe(tone(200, 1, 16000), 16000)).toBe('a low tone');
     await dispose();
+  });
+
+  it('is known by its files', async () => {
+    const folder = writeToneWhisper();
+    const hash = await hashTranscriber(folder);
+    expect(await hashTranscriber(writeToneWhisper())).toBe(hash);
+    await writeFile(join(folder, 'onnx/encoder_model.onnx'), 'other');
+    expect(await hashTranscriber(folder)).not.toBe(hash);
   });
 
   it('says that the hub has no model of the name', async () => {

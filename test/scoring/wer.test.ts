@@ -1,15 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { formatAlignment, normalizedWords, wordErrors, type WordErrors } from '../../lib/scoring/wer.js';
+import {
+  characterErrorRate,
+  formatAlignment,
+  normalizedWords,
+  wordErrors,
+  type WordErrors,
+} from '../../lib/scoring/wer.js';
 
 interface Pair extends Omit<WordErrors, 'alignment'> {
   reference: string;
   hypothesis: string;
+  /** Of the normalized words, with one space between them. */
+  cer: number;
   /** Its alignment, a letter a word: = hit, S substitution, D deletion, I insertion. */
   edits: string;
 }
 
-/** What jiwer 4.0.0 gives with the transforms ExpandCommonEnglishContractions ... ReduceToListOfListOfWords. */
+/** What jiwer 4.0.0 gives with the transforms ExpandCommonEnglishContractions ... ReduceToListOfListOfWords; make_jiwer.py writes it. */
 const { pairs } = JSON.parse(readFileSync(new URL('../fixtures/jiwer.json', import.meta.url), 'utf8')) as {
   pairs: Pair[];
 };
@@ -21,7 +29,7 @@ describe('wordErrors', () => {
 
   it.each(pairs)(
     'is as jiwer: "$reference" / "$hypothesis"',
-    ({ reference, hypothesis, edits, ...expected }) => {
+    ({ reference, hypothesis, edits, cer: _, ...expected }) => {
       const { alignment, ...counts } = wordErrors(reference, hypothesis);
       expect(counts.wer).toBeCloseTo(expected.wer, 12);
       expect(counts).toEqual(expected);
@@ -33,6 +41,17 @@ describe('wordErrors', () => {
       expect(side('hypothesis')).toEqual(normalizedWords(hypothesis));
     },
   );
+});
+
+describe('characterErrorRate', () => {
+  it.each(pairs)('is as jiwer: "$reference" / "$hypothesis"', ({ reference, hypothesis, cer }) => {
+    expect(characterErrorRate(reference, hypothesis)).toBeCloseTo(cer, 12);
+  });
+
+  it('takes long texts', () => {
+    const long = 'quite a bit of a longer sentence '.repeat(200).trim();
+    expect(characterErrorRate(long, long.replace('bit', 'big'))).toBe(1 / long.length);
+  });
 });
 
 describe('formatAlignment', () => {

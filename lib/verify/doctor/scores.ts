@@ -1,9 +1,15 @@
 /** What scores speech: NISQA's three networks, DNSMOS, Resemblyzer and Whisper, each tried with a sound of its own where it is at hand. Nothing is downloaded. */
 import { createRequire } from 'node:module';
 import { isPlainError } from '../../plain-error.js';
+import { installFasterWhisper, isFasterWhisper, openFasterWhisper } from '../../scoring/faster-whisper.js';
 import { placeOfNetwork, type ScoringNetwork } from '../../scoring/networks.js';
 import { openOpinionScorer } from '../../scoring/opinion.js';
-import { INSTALL_TRANSFORMERS, locateWhisper, openTranscriber } from '../../scoring/transcribe.js';
+import {
+  INSTALL_TRANSFORMERS,
+  locateWhisper,
+  nameOfWhisper,
+  openTranscriber,
+} from '../../scoring/transcribe.js';
 import { loadVoiceEncoder } from '../../scoring/voice-encoder.js';
 import { locateWeights } from '../../scoring/weights-path.js';
 import type { Finding } from './finding.js';
@@ -48,6 +54,7 @@ async function examineNetwork(name: ScoringNetwork, matters: string): Promise<Fi
 async function examineWhisper(): Promise<Finding> {
   const finding = { group: 'scores', name: 'Whisper' } as const;
   const matters = 'Transcripts and word errors come from it.';
+  if (isFasterWhisper(nameOfWhisper())) return examineFasterWhisper(nameOfWhisper(), matters);
   if (!isInstalled('@huggingface/transformers'))
     return {
       ...{ ...finding, state: 'missing', matters, mend: INSTALL_TRANSFORMERS },
@@ -61,6 +68,19 @@ async function examineWhisper(): Promise<Finding> {
     return { ...finding, state: 'ok', found: `hears with ${model} (${await tryWhisper()} s)` };
   } catch (error) {
     return { ...finding, state: 'broken', found: sentenceOf(error), matters, mend };
+  }
+}
+
+/** What WHISPER_MODEL asks of Python; its sentence holds the command. */
+async function examineFasterWhisper(model: string, matters: string): Promise<Finding> {
+  const finding = { group: 'scores', name: 'Whisper' } as const;
+  const startMs = performance.now();
+  try {
+    const { hear, dispose } = await openFasterWhisper(model, { threads: 1, download: false });
+    await hear(buzz()).finally(dispose);
+    return { ...finding, state: 'ok', found: `hears with ${model} (${secondsSince(startMs)} s)` };
+  } catch (error) {
+    return { ...finding, state: 'broken', found: sentenceOf(error), matters, mend: installFasterWhisper() };
   }
 }
 

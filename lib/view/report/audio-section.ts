@@ -1,9 +1,15 @@
 import { basename } from 'node:path';
 import type { AudioExample } from '../../experiment/audio-examples.js';
-import { ROLE_NAMES, clipsByPrompt, loadClips, longestSeconds, type ClipOrProblem } from '../clips.js';
+import {
+  ROLE_NAMES,
+  clipsByPrompt,
+  figuresOf,
+  loadClips,
+  longestSeconds,
+  type ClipOrProblem,
+} from '../clips.js';
 import { linkedAudioPlayer } from '../audio-player.js';
 import { escapeHtml } from '../escape.js';
-import { formatNumber } from '../format.js';
 import type { SoundBudget } from '../sound-budget.js';
 
 export interface AudioSections {
@@ -77,8 +83,8 @@ export function clipCard(
   clip: ClipOrProblem,
   { title, longest, file }: { title: string; longest: number; file: string },
 ): string {
-  const { reward } = clip.example;
-  const score = reward === undefined ? '' : `<span>reward ${formatNumber(reward)}</span>`;
+  const figures = figuresOf(clip.example).join(', ');
+  const score = figures === '' ? '' : `<span>${figures}</span>`;
   const head = `<header><span>${title}</span>${score}</header>`;
   if ('problem' in clip)
     return `<article>${head}<p class="problem">${escapeHtml(clip.problem)}</p></article>`;
