@@ -15,7 +15,7 @@ export const LIKELIHOOD_LIMIT = 1;
 export const ENDINGS_LIMIT = 0.1;
 
 /**
- * What is known of the pairing `target`: it ends at the targets' own distribution (SPIN, Chen et al. 2024, arXiv:2401.01335, theorem 5.2), and is
+ * What is known of the pairing `target`: it ends at the targets' own distribution (SPIN, Chen et al. 2024, arXiv:2401.01335), and is
  * unstable on the way (Alami et al. 2024, arXiv:2404.04291).
  */
 export const TARGET_WARNING =

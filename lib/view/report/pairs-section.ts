@@ -3,7 +3,7 @@ import type { RunEvent } from '../../run/events.js';
 import { escapeHtml } from '../escape.js';
 import { pairLedgers, pairTable, skippedTable, type PairLedger } from '../pair-table.js';
 import { policyName } from '../run-events.js';
-import { htmlTable } from '../table.js';
+import { note, scrolling } from './parts.js';
 
 /** Okabe and Ito's palette; what is allowed and not used is faint. */
 const PART_COLORS: Record<'made' | PairDrop, string> = {
@@ -22,9 +22,9 @@ const PART_COLORS: Record<'made' | PairDrop, string> = {
 export function pairsHtml(events: readonly RunEvent[]): string {
   const skipped = skippedTable(events);
   return [
-    `<div class="scroll">${htmlTable(pairTable(events))}</div>`,
+    scrolling(pairTable(events)),
     ...pairLedgers(events).map(strip),
-    ...(skipped.rows.length > 0 ? [`<div class="scroll">${htmlTable(skipped)}</div>`] : []),
+    ...(skipped.rows.length > 0 ? [scrolling(skipped)] : []),
   ].join('\n');
 }
 
@@ -38,7 +38,7 @@ function strip({ iteration, considered, parts }: PairLedger): string {
       `<span style="border-left:10px solid ${PART_COLORS[name]};padding-left:6px;margin-right:16px">${escapeHtml(`${count} ${meaning}`)}</span>`,
   );
   const title = `${policyName(iteration)}: ${considered} possible pairs`;
-  return `<p class="note">${escapeHtml(title)}</p>
+  return `${note(title)}
 <div style="display:flex;height:18px">${shares.join('')}</div>
 <p class="note">${legend.join(' ')}</p>`;
 }
