@@ -8,11 +8,12 @@ import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './devic
 import { EXIT, exitCodeOf } from './exit-code.js';
 import { endedBy } from './interrupt.js';
 import { logpsCommand } from './logps.js';
-import { parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
+import { OWN, parameterOptions, parametersFromOptions, parseList, parseNumber } from './parameter-options.js';
 import { mergeCommand } from './merge.js';
 import { prepareCommand } from './prepare.js';
 import { run, type Shown } from './run.js';
 import { scoreRecordings } from './score.js';
+import { serveRewardCommand } from './serve-reward.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { runEachSeed, seedsOption } from './seeds.js';
 import { trainCommand } from './train.js';
@@ -23,7 +24,7 @@ import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
 import type { RewardName } from '../reward/built-in.js';
-import { loadReward } from '../reward/load.js';
+import { loadRewards } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import type { Parameters } from '../run/parameters.js';
 import { readRun } from '../run/run-files.js';
@@ -40,7 +41,8 @@ const EXPERIMENTS: Record<RewardName, string> = {
   mos: 'train the policy to sound better: its reward is an opinion score of the audio, by NISQA or DNSMOS',
 };
 
-const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
+const OWN_REWARD =
+  'module whose default export is a reward (.mjs, .js, .ts), the address of a server, or several with commas between them, built-in ones by their names';
 
 type ExperimentOptions = DeviceOptions & GivenWorkers & { output: string; seeds?: number[] };
 type OwnRunOptions = ExperimentOptions & { reward: string };
@@ -110,18 +112,19 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
 
   const own = program
     .command('run')
-    .description('train the policy by a reward of your own, see docs/adding-a-reward.md')
+    .description('train the policy by a reward of your own or by several, see docs/adding-a-reward.md')
     .requiredOption('--reward <source>', OWN_REWARD)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
     .action(async ({ reward: source, ...options }: OwnRunOptions) => {
-      const reward = await endedBy(signal, loadReward(source));
-      const parameters = parametersFromOptions(reward.name, { ...options });
+      const { name, own } = await endedBy(signal, loadRewards(source));
+      const parameters = parametersFromOptions(name, { ...options }, OWN);
       await using chosen = await openChosen(options, signal);
       const where = { ...chosen, ...givenWorkers(options) };
-      const given = { ...where, root: options.output, reward, signal, onNotice: sayOnStderr };
-      await runOneOrMore(parameters, options.seeds, given, { reward: reward.name, source, signal });
+      const given = { ...where, root: options.output, rewards: own, signal, onNotice: sayOnStderr };
+      const again = own.length > 0 ? source : undefined;
+      await runOneOrMore(parameters, options.seeds, given, { reward: name, source: again, signal });
     });
-  for (const option of [...parameterOptions('own'), seedsOption(), ...deviceOptions(), ...workersOptions()])
+  for (const option of [...parameterOptions(OWN), seedsOption(), ...deviceOptions(), ...workersOptions()])
     own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
@@ -133,6 +136,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     tensorboardCommand,
     evalCommand,
     prepareCommand,
+    serveRewardCommand,
     workerCommand,
     workersCommand,
     compareCommand,
@@ -150,12 +154,12 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     .action(async (folder: string, options: { reward?: string } & Partial<DeviceOptions> & GivenWorkers) => {
       const { reward: source } = options;
       const { record } = await readRun(folder);
-      const reward = source === undefined ? undefined : await endedBy(signal, loadReward(source));
+      const rewards = source === undefined ? [] : (await endedBy(signal, loadRewards(source))).own;
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
       const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
       await using chosen = isNamed ? await openChosen(named, signal) : null;
       const where = { ...chosen, ...givenWorkers(options) };
-      const resumed = resumeExperiment(folder, { ...where, reward, signal, onNotice: sayOnStderr });
+      const resumed = resumeExperiment(folder, { ...where, rewards, signal, onNotice: sayOnStderr });
       await run(resumed, { reward: record.parameters.reward, source, signal });
     });
 

@@ -6,6 +6,7 @@ import { deriveSeed } from './sample.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { RunEvent } from '../run/events.js';
 import type { Run } from './run.js';
+import { rankPrompts } from './rank-prompts.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
@@ -70,7 +71,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
     averageReward: summarize(rewards).mean,
     seconds: run.clock.seconds() - sampledSeconds,
   };
-  return scored;
+  return rankPrompts(run.reward, scored);
 }
 
 function pairUp(run: Run, scored: readonly ScoredCompletion[][], skippedReasons: string[]): TrainingPair[] {

@@ -10,7 +10,10 @@ import { comparableVersions, kindOf, nameOfGuard, type SamplesTerms } from '../f
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
-import { isBuiltIn } from '../reward/built-in.js';
+import { isBuiltIn, opinionModelsOf } from '../reward/built-in.js';
+import { isOpenedByName } from '../reward/by-name.js';
+import { combinationOf } from '../reward/combine.js';
+import type { Combination } from '../reward/combination.js';
 import { originOf } from '../reward/load.js';
 import { hashesOfOpinionWeights, opinionModels } from '../scoring/opinion.js';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
@@ -64,12 +67,16 @@ async function termsOf(
   { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<SamplesTerms> {
   const { temperature, topK, topP, maxNewTokens, rewardModel, transcriber } = parameters;
-  const isOwn = !isBuiltIn(reward.name);
-  const sha256 = isOwn ? originOf(reward) : undefined;
-  if (isOwn && sha256 === undefined)
-    throw new Error(
-      `the reward ${reward.name} is an object of this process, which cannot be sent to workers: put it into a file, load it by loadReward('./${reward.name}.mjs'), and start each worker with --reward and that file`,
-    );
+  const combined = combinationOf(reward);
+  const parts = (combined?.parts ?? [reward]).map((part) => {
+    const isNamed = isOpenedByName(part) || (!combined && isBuiltIn(part.name));
+    const sha256 = isNamed ? undefined : originOf(part);
+    if (!isNamed && sha256 === undefined)
+      throw new Error(
+        `the reward ${part.name} is an object of this process, which cannot be sent to workers: put it into a file, load it by loadReward('./${part.name}.mjs'), and start each worker with --reward and that file`,
+      );
+    return { name: part.name, ...(sha256 !== undefined && { sha256 }) };
+  });
   const folder = async (part: 'nar' | 'codec') => {
     const path = await findModelPart(parameters, part, { signal, onNotice });
     if (await isAdapterFolder(path))
@@ -79,9 +86,9 @@ async function termsOf(
     return describeFolder(path);
   };
   const names = guards.map((guard) => nameOfGuard(guard)!);
-  const scoring = opinionModels.filter(
-    (model) => names.includes(model) || (reward.name === 'mos' && rewardModel === model),
-  );
+  const byName = parts.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name);
+  const rewarding = opinionModelsOf({ reward: byName.join('+'), rewardModel });
+  const scoring = opinionModels.filter((model) => names.includes(model) || rewarding.includes(model));
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
@@ -91,7 +98,9 @@ async function termsOf(
       rules: { temperature, topK, topP, maxNewTokens },
       ...(policy.baseDirectory !== undefined && { base: await describeFolder(policy.baseDirectory) }),
       speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
-      reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
+      reward: combined
+        ? { name: reward.name, rewardModel, parts, combination: toPlain(combined.combination) }
+        : { ...parts[0], rewardModel },
       guards: names,
       transcriber: names.includes('wer')
         ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null)
@@ -99,6 +108,14 @@ async function termsOf(
     },
   };
 }
+
+/** As it is sent. */
+const toPlain = ({ how, weights, steps, normalize }: Combination) => ({
+  how,
+  ...(weights && { weights: [...weights] }),
+  ...(steps && { steps: [...steps] }),
+  normalize,
+});
 
 /** Whether the run is over is said when it ends. */
 export interface OpenFarm extends AsyncDisposable {

@@ -5,12 +5,14 @@ import type { GuardName, SamplesWork } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
-import { openBuiltIn } from '../reward/built-in.js';
+import { opinionModelsOf } from '../reward/built-in.js';
+import { openByName } from '../reward/by-name.js';
+import { rewardFailure } from '../experiment/score.js';
 import { fidelityGuard, levelGuard, opinionGuard, wordGuard, type Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import { openOpinionScorer, opinionModels, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
-import type { Parameters } from '../run/parameters.js';
+import { namedCombination, type NamedParameters, type Parameters } from '../run/parameters.js';
 
 /** Whether NISQA and DNSMOS run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */
 export const runsScorers = (device: Device): boolean => device.name === 'cuda';
@@ -35,20 +37,40 @@ export interface Scorers extends OpenReward {
   notices: string[];
 }
 
+/** What takes the place of what the parameters name. */
+export interface GivenRewards {
+  reward?: Reward;
+  /** A person's own rewards that the parameters name, alone or beside others. */
+  rewards?: readonly Reward[];
+}
+
+/** Opens the reward that is given or that the parameters name, and has it check itself. */
+async function openChecked(
+  parameters: NamedParameters,
+  { reward: given, rewards: own }: GivenRewards,
+  device: Device,
+  onNotice?: OnNotice,
+): Promise<Reward> {
+  const combination = namedCombination(parameters);
+  const reward = given ?? (await openByName({ ...parameters, combination }, { device, own, onNotice }));
+  await checkItself(reward);
+  return reward;
+}
+
 /**
  * Opens the reward that the parameters name, unless one is given.
  *
  * @param options.device the run's, see {@link runsScorers}
- * @throws Error when the reward's network is not at hand, saying how to provide it
+ * @throws Error when the reward's network is not at hand, saying how to provide it, or the reward's own check fails
  */
 export function openReward(
-  parameters: Pick<Parameters, 'reward' | 'rewardModel'>,
-  given?: Reward,
+  parameters: NamedParameters,
+  given: GivenRewards = {},
   { device: runs, onNotice }: { device?: Device; onNotice?: OnNotice } = {},
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
     const device = openScorersDevice(runs, opened);
-    const reward = given ?? (await openBuiltIn(parameters, device, onNotice));
+    const reward = await openChecked(parameters, given, device, onNotice);
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
@@ -63,13 +85,13 @@ export function openReward(
 export function openScorers(
   parameters: Parameters,
   codec: Codec,
-  own: { reward?: Reward; guards?: readonly Guard[]; device?: Device; onNotice?: OnNotice } = {},
+  own: GivenRewards & { guards?: readonly Guard[]; device?: Device; onNotice?: OnNotice } = {},
 ): Promise<Scorers> {
   return openParts(async (opened) => {
     const device = openScorersDevice(own.device, opened);
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
     const { onNotice } = own;
-    const reward = own.reward ?? (await openBuiltIn(parameters, device, onNotice));
+    const reward = await openChecked(parameters, own, device, onNotice);
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
@@ -89,26 +111,32 @@ export function openScorers(
   });
 }
 
+/** @throws Error in one sentence when the reward says that it cannot score */
+async function checkItself(reward: Reward): Promise<void> {
+  await reward.check?.().catch((error: unknown) => {
+    throw rewardFailure(`the ${reward.name} reward cannot score`, error);
+  });
+}
+
 /** Reward and guards by name, as a run tells its workers. */
 export type NamedScorers = Pick<SamplesWork, 'reward' | 'guards' | 'transcriber'>;
 
 /**
  * Opens a run's reward and guards for a worker: those very ones, in the run's order.
  *
- * @param options.reward the run's, where it is a person's own
+ * @param options.own those of the run's rewards that are a person's own
  * @throws Error as `openReward`, for what any of them lacks
  */
 export function openNamedScorers(
   { reward: named, guards: names, transcriber }: NamedScorers,
   codec: Codec | undefined,
-  options: { reward?: Reward; device: Device; onNotice?: OnNotice },
+  options: { own?: readonly Reward[]; device: Device; onNotice?: OnNotice },
 ): Promise<Omit<Scorers, 'notices'>> {
   return openParts(async (opened) => {
     const device = openScorersDevice(options.device, opened);
     const { onNotice } = options;
-    const reward =
-      options.reward ??
-      (await openBuiltIn({ reward: named.name, rewardModel: named.rewardModel }, device, onNotice));
+    const reward = await openByName({ ...named, reward: named.name }, { device, own: options.own, onNotice });
+    await checkItself(reward);
     const open = async (name: GuardName): Promise<Guard> => {
       if (name === 'level') return levelGuard;
       if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);
@@ -126,13 +154,13 @@ export function openNamedScorers(
 
 /** The opinion scores that are not trained on. */
 async function openSecondScorers(
-  { reward, rewardModel }: Parameters,
+  parameters: Parameters,
   options: { device: Device; onNotice?: OnNotice },
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
   for (const model of opinionModels) {
-    if (reward === 'mos' && rewardModel === model) continue;
+    if (opinionModelsOf(parameters).includes(model)) continue;
     try {
       scorers.push(await openOpinionScorer(model, options));
     } catch (error) {

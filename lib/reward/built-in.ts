@@ -1,7 +1,7 @@
 /** The rewards that a name is enough for. */
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
-import { OPINION_LABELS, openOpinionScorer, type OpinionModel } from '../scoring/opinion.js';
+import { OPINION_LABELS, openOpinionScorer, opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { evenTokenReward } from './even-token.js';
 import { lengthReward } from './length.js';
 import { mosReward } from './mos.js';
@@ -15,6 +15,11 @@ export function isBuiltIn(name: string): name is RewardName {
   return rewardNames.some((each) => each === name);
 }
 
+const isOpinionModel = (name: string): name is OpinionModel => opinionModels.some((model) => model === name);
+
+/** Whether a name is enough to open a reward: a built-in one's, or that of a network whose opinion score it is. */
+export const isNameEnough = (name: string): boolean => isBuiltIn(name) || isOpinionModel(name);
+
 /** Which reward, and of `mos` by which network. */
 interface NamedReward {
   reward: string;
@@ -23,15 +28,16 @@ interface NamedReward {
 
 /** What the rewards of a name are called on axes: "even tokens (0 to 5)". Of one that is not built in, the name. */
 export function rewardLabel({ reward, rewardModel }: NamedReward): string {
+  if (isOpinionModel(reward)) return OPINION_LABELS[reward];
   if (!isBuiltIn(reward)) return reward;
   if (reward === 'mos') return OPINION_LABELS[rewardModel];
   return { 'even-token': evenTokenReward, length: lengthReward }[reward].label;
 }
 
 /**
- * The built-in reward of a name.
+ * The built-in reward of a name. By the names `nisqa` and `dnsmos`, too, their opinion scores are had, so that a combination can hold both.
  *
- * @param device runs the network of `mos`
+ * @param device runs the network of an opinion score
  * @throws Error when that network is not at hand, saying how to provide it, and for a name that is not built in
  */
 export async function openBuiltIn(
@@ -39,9 +45,19 @@ export async function openBuiltIn(
   device: Device,
   onNotice?: OnNotice,
 ): Promise<Reward> {
+  if (isOpinionModel(reward))
+    return { ...mosReward(await openOpinionScorer(reward, { device, onNotice })), name: reward };
   if (!isBuiltIn(reward)) throw new Error(`${noSuchReward(reward)}.`);
   if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, { device, onNotice }));
   return { 'even-token': evenTokenReward, length: lengthReward }[reward];
+}
+
+/** The networks whose opinion scores the named rewards are, one or several with + between them. */
+export function opinionModelsOf({ reward, rewardModel }: NamedReward): OpinionModel[] {
+  return reward
+    .split('+')
+    .map((name) => (name === 'mos' ? rewardModel : name))
+    .filter(isOpinionModel);
 }
 
 /** A sentence about what a reward can be, without its full stop. */

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { hashFile } from '../checkpoint/atomic.js';
-import { noSuchReward } from './built-in.js';
+import { isNameEnough, noSuchReward } from './built-in.js';
 import { checkReward } from './check.js';
 import { rewardAt } from './from-address.js';
 import type { Reward } from './reward.js';
@@ -23,13 +23,14 @@ export function originOf(reward: Reward): string | undefined {
 /**
  * Loads a reward.
  *
- * @param source an address (http://... or https://...), or a module whose default export is a {@link Reward}: .mjs, .js, or .ts where Node.js
+ * @param source an address (http://... or https://..., perhaps with NAME= before it), or a module whose default export is a {@link Reward}: .mjs, .js, or .ts where Node.js
  *   reads TypeScript (22.18 and newer)
  * @throws Error in one sentence when there is none, or it is no reward
  */
 export async function loadReward(source: string): Promise<Reward> {
-  if (/^https?:/i.test(source)) {
-    const reward = await rewardAt(source);
+  const [, name, address] = /^(?:([\w.-]+)=)?(https?:.*)$/i.exec(source) ?? [];
+  if (address !== undefined) {
+    const reward = await rewardAt(address, name);
     origins.set(reward, createHash('sha256').update(source).digest('hex'));
     return reward;
   }
@@ -44,6 +45,25 @@ export async function loadReward(source: string): Promise<Reward> {
   const reward = checkReward(module.default, `the default export of ${source}`);
   origins.set(reward, await hashFile(path));
   return reward;
+}
+
+/**
+ * Loads what a command line names as its reward: one, or several with commas between them, each a built-in one's name, a file or an address.
+ *
+ * @returns their names with + between them, and those that are a person's own
+ * @throws Error as {@link loadReward}
+ */
+export async function loadRewards(source: string): Promise<{ name: string; own: Reward[] }> {
+  // A file's name may have a comma in it.
+  const sources = existsSync(resolve(source)) ? [source] : source.split(',').map((each) => each.trim());
+  const names: string[] = [];
+  const own: Reward[] = [];
+  for (const each of sources) {
+    const reward = isNameEnough(each) ? undefined : await loadReward(each);
+    if (reward) own.push(reward);
+    names.push(reward?.name ?? each);
+  }
+  return { name: names.join('+'), own };
 }
 
 async function importModule(path: string, source: string): Promise<object> {

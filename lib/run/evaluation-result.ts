@@ -11,7 +11,7 @@ import type { Device } from '../engine/index.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
-import type { Parameters } from './parameters.js';
+import { namedCombination, type Parameters } from './parameters.js';
 
 /** Which evaluation it is. */
 export interface CheckpointEvaluation {
@@ -39,12 +39,14 @@ export async function describeEvaluation(
 ): Promise<Record<string, unknown>> {
   const { reward, rewardModel, policy, data, trainPrompts } = parameters;
   const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
+  const combination = namedCombination(parameters);
   const isRuns = directories !== undefined && policy !== null;
   return {
     // Relative, so that a run may be moved.
     checkpoint: isRuns ? relative(directories.modelDirectory, policy) : (policy ?? 'default'),
     weightsSha256: isRuns ? await weightsChecksum(policy) : null,
-    ...{ reward, rewardModel: reward === 'mos' ? rewardModel : null },
+    ...{ reward, rewardModel: reward.split('+').includes('mos') ? rewardModel : null },
+    ...(combination && { combination }),
     ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },
     ...{ model, nar, codec, prompts, instruction, data, trainPrompts: data === null ? null : trainPrompts },
     // Another device rounds otherwise, and so may sample other tokens.
