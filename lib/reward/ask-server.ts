@@ -101,8 +101,8 @@ export async function askTextOnce(
   throw new NoAnswer(message, { pauseMs: readRetryAfter(headers.get('retry-after')) });
 }
 
-/** Milliseconds from a number of seconds or a date. */
-function readRetryAfter(text: string | null): number | undefined {
+/** Milliseconds to wait by a Retry-After header, a number of seconds or a date: a minute at most. Undefined for what is neither. */
+export function readRetryAfter(text: string | null): number | undefined {
   if (text === null) return undefined;
   const ms = /^\d+$/.test(text.trim()) ? 1000 * Number(text) : Date.parse(text) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LONGEST_PAUSE_MS);

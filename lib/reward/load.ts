@@ -1,8 +1,10 @@
 /** A reward of a person's own, from where a command line names it. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { compiledModule } from '../engine/index.js';
 import { hashFile } from '../checkpoint/atomic.js';
 import { isNameEnough, noSuchReward } from './built-in.js';
 import { checkReward } from './check.js';
@@ -23,8 +25,7 @@ export function originOf(reward: Reward): string | undefined {
 /**
  * Loads a reward.
  *
- * @param source an address (http://... or https://..., perhaps with NAME= before it), or a module whose default export is a {@link Reward}: .mjs, .js, or .ts where Node.js
- *   reads TypeScript (22.18 and newer)
+ * @param source an address (http://... or https://..., perhaps with NAME= before it), or a module whose default export is a {@link Reward}: .mjs, .js or .ts
  * @throws Error in one sentence when there is none, or it is no reward
  */
 export async function loadReward(source: string): Promise<Reward> {
@@ -66,8 +67,16 @@ export async function loadRewards(source: string): Promise<{ name: string; own: 
   return { name: names.join('+'), own };
 }
 
+let isRegistered = false;
+
+function registerHooks(): void {
+  if (!isRegistered) register(compiledModule('./module-hooks.js', import.meta.url));
+  isRegistered = true;
+}
+
 async function importModule(path: string, source: string): Promise<object> {
   try {
+    registerHooks();
     return (await import(pathToFileURL(path).href)) as object;
   } catch (error) {
     const isUnread = (error as NodeJS.ErrnoException).code === 'ERR_UNKNOWN_FILE_EXTENSION';
