@@ -62,7 +62,12 @@ export async function openQueue(
   });
 }
 
-async function termsOf(
+/**
+ * What the workers of a run must be, and what they do.
+ *
+ * @throws Error in one sentence when what is given to the run cannot reach workers
+ */
+export async function termsOf(
   { parameters, device, reward, policy, partner, guards = [] }: Farmed,
   { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<SamplesTerms> {
