@@ -9,13 +9,9 @@ type ParameterName = keyof Parameters;
 export const OWN = 'own';
 
 /** Parameters that belong to one experiment. */
-const ONLY_FOR: Partial<Record<ParameterName, RewardName | typeof OWN>> = {
+const ONLY_FOR: Partial<Record<ParameterName, RewardName>> = {
   syntheticFirstIteration: 'even-token',
   rewardModel: 'mos',
-  combine: OWN,
-  rewardWeights: OWN,
-  rewardSteps: OWN,
-  normalizeRewards: OWN,
 };
 
 /** Options that are not called as their parameter: `speech-dpo mos --reward dnsmos`. */

@@ -152,13 +152,15 @@ it.each<[Record<string, unknown>, string]>([
   expect(() => parseParameters(given)).toThrow(message);
 });
 
-it('the options of run become parameters, those of an experiment have none of them', () => {
+it('the options of run become parameters, and an experiment, which has one reward, refuses them', () => {
   const options = { combine: 'lexicographic', rewardSteps: '0.1,0', seed: 3 };
   expect(parametersFromOptions('mos+length', options, OWN)).toMatchObject({
     reward: 'mos+length',
     ...options,
   });
-  expect(parametersFromOptions('length', { ...options }).combine).toBe('weighted');
+  expect(() => parametersFromOptions('length', options)).toThrow(
+    'combine and rewardSteps go with several rewards, and length is one',
+  );
 });
 
 it('two rewards of one name are refused', async () => {
