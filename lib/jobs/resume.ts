@@ -123,15 +123,15 @@ function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): 
   const began = parameters.reward;
   const names = reward ? [began] : began.split('+');
   const given = rewards.map(({ name }) => name);
+  const other = reward && reward.name !== began ? reward.name : given.find((name) => !names.includes(name));
+  if (other !== undefined)
+    throw new Error(`run ${run} is scored by the reward ${began}, not by ${other}: give it that one`);
   const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
   if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
     const how =
       'speech-dpo resume ... --reward FILE (or its address), in a notebook resumeRun(name, { reward })';
     throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
   }
-  const other = reward && reward.name !== began ? reward.name : given.find((name) => !names.includes(name));
-  if (other !== undefined)
-    throw new Error(`run ${run} is scored by the reward ${began}, not by ${other}: give it that one`);
   if (!isDeepStrictEqual(namedAfter(parameters, reward), parameters))
     throw new Error(
       `run ${run} combines ${began} otherwise: ${JSON.stringify(namedCombination(parameters))}; combine them as it began`,
