@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { parametersFromOptions, OWN } from '../../lib/cli/parameter-options.js';
 import { refusalOf, type SamplesTerms } from '../../lib/farm/terms.js';
 import { evenTokenReward, lengthReward, resumeExperiment, rewardOf, runExperiment } from '../../lib/index.js';
-import { lexicographic, loadRewards, parseParameters, weighted } from '../../lib/index.js';
+import { lexicographic, loadPolicy, loadRewards, parseParameters, weighted } from '../../lib/index.js';
 import type { Reward, RunEvent } from '../../lib/index.js';
 import { termsOf } from '../../lib/jobs/open-farm.js';
 import { openNamedScorers, openReward } from '../../lib/jobs/scorers.js';
@@ -105,11 +105,12 @@ it('workers are told the parts, and score as the run does', async () => {
     file,
     `export default { name: 'short', label: 'short', listens: false, score: async (samples) => samples.map(({ codes }) => ({ reward: -codes.length })) };`,
   );
+  const policy = await loadPolicy('default');
   const { name, own } = await loadRewards(`even-token,${file}`);
   expect(name).toBe('even-token+short');
   const parameters = parseParameters({ reward: name, rewardWeights: '1,3' });
   await using opened = await openReward(parameters, { rewards: own }, { device });
-  const terms = await termsOf({ parameters, device, reward: opened.reward }, { allowMixed: true });
+  const terms = await termsOf({ parameters, device, policy, reward: opened.reward }, { allowMixed: true });
   const told = JSON.parse(JSON.stringify(terms)) as SamplesTerms;
   expect(told.work.reward).toEqual({
     ...{ name, rewardModel: 'nisqa' },
@@ -123,7 +124,7 @@ it('workers are told the parts, and score as the run does', async () => {
   const worker = { versions: told.versions, computes: 'CPU', rewards: [] as string[] };
   expect(refusalOf(told, worker)).toMatch(/^the run is scored by the reward short .*start it with --reward/);
   expect(refusalOf(told, { ...worker, rewards: [originOf(own[0])!] })).toBeUndefined();
-  const object = { parameters, device, reward: weighted([evenTokenReward, restless]) };
+  const object = { parameters, device, policy, reward: weighted([evenTokenReward, restless]) };
   await expect(termsOf(object, {})).rejects.toThrow(
     'the reward restless is an object of this process, which cannot be sent to workers',
   );
