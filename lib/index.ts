@@ -24,8 +24,17 @@ export { readItems } from './data/items.js';
 export * from './policy/index.js';
 export * from './scoring/index.js';
 
-export { rewardOf, ScorerRefusal, type Reward, type Sample, type Score } from './reward/reward.js';
-export { loadReward } from './reward/load.js';
+export {
+  rewardOf,
+  ScorerRefusal,
+  type Reward,
+  type RewardedSample,
+  type Sample,
+  type Score,
+} from './reward/reward.js';
+export { loadReward, loadRewards } from './reward/load.js';
+export { harmonic, lexicographic, weighted } from './reward/combine.js';
+export type { Combination } from './reward/combination.js';
 export { rewardLabel, type RewardName } from './reward/built-in.js';
 export { evenTokenReward } from './reward/even-token.js';
 export { lengthReward } from './reward/length.js';
@@ -78,6 +87,7 @@ export { prepareDataset, type PrepareOptions } from './jobs/prepare-dataset.js';
 export { mergeCheckpoint, type MergeOptions, type MergeResult } from './jobs/merge.js';
 export { editRecording, type EditOptions } from './jobs/edit.js';
 export { runWorker, type WorkerOptions } from './jobs/worker.js';
+export { serveReward, type ServeRewardOptions } from './jobs/serve-reward.js';
 export { scoreOnWorkers, type ScoreOnWorkersOptions } from './jobs/score-on-workers.js';
 
 export * from './view/index.js';

@@ -2,18 +2,21 @@ import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import type { GivenWorkers } from '../farm/option.js';
-import { isBuiltIn, rewardNames } from '../reward/built-in.js';
-import { loadReward } from '../reward/load.js';
+import { rewardNames } from '../reward/built-in.js';
+import { loadRewards } from '../reward/load.js';
+import { ONE_REWARD, type Parameters } from '../run/parameters.js';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
-import { parseNumber } from './parameter-options.js';
+import { OWN, parameterOptions, parseNumber } from './parameter-options.js';
 import { display } from './render.js';
 import { sayOnStderr } from './standard-streams.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 
-interface EvaluationOptions extends DeviceOptions, GivenWorkers {
+type CombinationName = keyof typeof ONE_REWARD;
+
+interface EvaluationOptions extends DeviceOptions, GivenWorkers, Partial<Pick<Parameters, CombinationName>> {
   reward: string;
   rewardModel: OpinionModel;
   transcriber?: string;
@@ -36,7 +39,7 @@ export function evalCommand(signal: AbortSignal): Command {
     )
     .option(
       '--reward <name>',
-      `what samples are scored by: ${rewardNames.join(', ')}, or a reward of your own, a file or an address`,
+      `what samples are scored by: ${rewardNames.join(', ')}, or a reward of your own, a file or an address; several with commas between them`,
       'mos',
     )
     .addOption(
@@ -55,13 +58,12 @@ export function evalCommand(signal: AbortSignal): Command {
     .action(async (checkpoint: string, options: EvaluationOptions) => {
       const { rewardModel, transcriber, seed, samples, split } = options;
       const indices = parseIndices(options.indices);
-      const reward = isBuiltIn(options.reward)
-        ? undefined
-        : await endedBy(signal, loadReward(options.reward));
+      const { name, own: rewards } = await endedBy(signal, loadRewards(options.reward));
       const given = {
-        reward: reward?.name ?? options.reward,
+        reward: name,
         rewardModel,
         ...(transcriber !== undefined && { transcriber }),
+        ...combinationOf(options),
         ...(seed !== undefined && { seed }),
       };
       const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
@@ -74,7 +76,7 @@ export function evalCommand(signal: AbortSignal): Command {
           ...evaluation,
           ...chosen,
           ...givenWorkers(options),
-          reward,
+          rewards,
           signal,
           onNotice: sayOnStderr,
         });
@@ -82,6 +84,22 @@ export function evalCommand(signal: AbortSignal): Command {
       await display(evaluating(), signal);
       process.stdout.write(`${relative(process.cwd(), file)}\n`);
     });
-  for (const option of [...deviceOptions(), ...workersOptions()]) command.addOption(option);
+  for (const option of [...combinationOptions(), ...deviceOptions(), ...workersOptions()])
+    command.addOption(option);
   return command;
+}
+
+const COMBINATION = Object.keys(ONE_REWARD) as CombinationName[];
+
+/** As a run has them; unless they are given, those of the checkpoint's run are taken where it has the same rewards. */
+function combinationOptions(): Option[] {
+  return parameterOptions(OWN)
+    .filter((option) => (COMBINATION as string[]).includes(option.attributeName()))
+    .map((option) => option.default(undefined));
+}
+
+/** Those of the options that are given. */
+function combinationOf(options: EvaluationOptions): Partial<Parameters> {
+  const given = COMBINATION.filter((name) => options[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, options[name]]));
 }

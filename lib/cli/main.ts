@@ -11,6 +11,7 @@ import { listenCommand } from './listen.js';
 import { logpsCommand } from './logps.js';
 import { mergeCommand } from './merge.js';
 import {
+  OWN,
   parameterOptions,
   parametersFromOptions,
   parseList,
@@ -20,6 +21,7 @@ import {
 import { prepareCommand } from './prepare.js';
 import { run, type Shown } from './run.js';
 import { scoreRecordings } from './score.js';
+import { serveRewardCommand } from './serve-reward.js';
 import { tensorboardCommand } from './tensorboard.js';
 import { runEachSeed, seedsOption } from './seeds.js';
 import { trainCommand } from './train.js';
@@ -29,8 +31,8 @@ import type { GivenWorkers } from '../farm/option.js';
 import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
-import { isBuiltIn, rewardNames, type ExperimentName } from '../reward/built-in.js';
-import { loadReward } from '../reward/load.js';
+import { rewardNames, type ExperimentName } from '../reward/built-in.js';
+import { loadRewards } from '../reward/load.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import type { Parameters } from '../run/parameters.js';
 import { readRun } from '../run/run-files.js';
@@ -49,7 +51,8 @@ const EXPERIMENTS: Record<ExperimentName, string> = {
   mos: 'train the policy to sound better: its reward is an opinion score of the audio, by NISQA or DNSMOS',
 };
 
-const OWN_REWARD = 'module whose default export is a reward (.mjs, .js), or the address of a server';
+const OWN_REWARD =
+  'module whose default export is a reward (.mjs, .js, .ts), the address of a server, or several with commas between them, built-in ones by their names';
 
 const TRANSCRIBER =
   'recognizer of transcript, wer and cer: a Whisper model with ONNX weights, a name or a folder, or faster-whisper[:MODEL]';
@@ -123,25 +126,21 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
   const own = program
     .command('run')
     .description(
-      'train the policy by any reward, also one of your own, see docs/adding-a-reward.md; naturalness, similarity and silence have the settings of mos',
+      'train the policy by any reward, also one of your own or several, see docs/adding-a-reward.md; naturalness, similarity and silence have the settings of mos',
     )
     .requiredOption('--reward <source>', `${rewardNames.join(', ')}, or a ${OWN_REWARD}`)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')
     .action(async ({ reward: source, ...options }: OwnRunOptions, command: Command) => {
-      const reward = isBuiltIn(source) ? undefined : await endedBy(signal, loadReward(source));
-      const name = reward?.name ?? source;
-      const parameters = parametersFromOptions(name, withPreset(name, { ...options }, command));
+      const { name, own } = await endedBy(signal, loadRewards(source));
+      const parameters = parametersFromOptions(name, withPreset(name, { ...options }, command), OWN);
       await using chosen = await openChosen(options, signal);
       const where = { ...chosen, ...givenWorkers(options) };
-      const given = { ...where, root: options.output, reward, signal, onNotice: sayOnStderr };
-      await runOneOrMore(parameters, options.seeds, given, {
-        reward: name,
-        source: reward && source,
-        signal,
-      });
+      const given = { ...where, root: options.output, rewards: own, signal, onNotice: sayOnStderr };
+      const again = own.length > 0 ? source : undefined;
+      await runOneOrMore(parameters, options.seeds, given, { reward: name, source: again, signal });
     });
   const noGuard = new Option('--no-guard', 'do not, where the settings of the reward have it on');
-  const ownOptions = [...parameterOptions('own'), noGuard, seedsOption()];
+  const ownOptions = [...parameterOptions(OWN), noGuard, seedsOption()];
   for (const option of [...ownOptions, ...deviceOptions(), ...workersOptions()]) own.addOption(option);
 
   // A command that is made elsewhere has this program's ways with errors only if they are copied.
@@ -155,6 +154,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     listenCommand,
     votesCommand,
     prepareCommand,
+    serveRewardCommand,
     workerCommand,
     workersCommand,
     compareCommand,
@@ -172,12 +172,12 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     .action(async (folder: string, options: { reward?: string } & Partial<DeviceOptions> & GivenWorkers) => {
       const { reward: source } = options;
       const { record } = await readRun(folder);
-      const reward = source === undefined ? undefined : await endedBy(signal, loadReward(source));
+      const rewards = source === undefined ? [] : (await endedBy(signal, loadRewards(source))).own;
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
       const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
       await using chosen = isNamed ? await openChosen(named, signal) : null;
       const where = { ...chosen, ...givenWorkers(options) };
-      const resumed = resumeExperiment(folder, { ...where, reward, signal, onNotice: sayOnStderr });
+      const resumed = resumeExperiment(folder, { ...where, rewards, signal, onNotice: sayOnStderr });
       await run(resumed, { reward: record.parameters.reward, source, signal });
     });
 

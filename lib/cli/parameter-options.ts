@@ -5,6 +5,9 @@ import { parametersSchema, parseParameters, presetOf, type Parameters } from '..
 
 type ParameterName = keyof Parameters;
 
+/** Of the command whose reward is a person's own, or several. */
+export const OWN = 'own';
+
 /** Parameters that belong to one experiment. */
 const ONLY_FOR: Partial<Record<ParameterName, ExperimentName>> = {
   syntheticFirstIteration: 'even-token',
@@ -17,7 +20,7 @@ const OPTION_NAMES: Partial<Record<ParameterName, string>> = { rewardModel: 'rew
 /**
  * Command-line options of an experiment: one for each parameter, with the experiment's default.
  *
- * @param reward its name
+ * @param reward its reward's name, or {@link OWN}
  */
 export function parameterOptions(reward: string): Option[] {
   return parameterNames(reward).map((name) => {
@@ -44,10 +47,18 @@ export function parameterOptions(reward: string): Option[] {
   });
 }
 
-/** The experiment's parameters from what commander parsed of `parameterOptions`. */
-export function parametersFromOptions(reward: string, options: Record<string, unknown>): Parameters {
+/**
+ * The experiment's parameters from what commander parsed of `parameterOptions`.
+ *
+ * @param experiment what the options are of; default the reward
+ */
+export function parametersFromOptions(
+  reward: string,
+  options: Record<string, unknown>,
+  experiment = reward,
+): Parameters {
   const given = Object.fromEntries(
-    parameterNames(reward).map((name) => [name, options[OPTION_NAMES[name] ?? name]]),
+    parameterNames(experiment).map((name) => [name, options[OPTION_NAMES[name] ?? name]]),
   );
   return parseParameters({ ...given, reward });
 }

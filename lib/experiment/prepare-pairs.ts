@@ -8,6 +8,7 @@ import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '.
 import type { RunEvent } from '../run/events.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { Run } from './run.js';
+import { rankPrompts } from './rank-prompts.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
@@ -82,7 +83,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
     averageReward: summarize(rewards).mean,
     seconds: run.clock.seconds() - sampledSeconds,
   };
-  return scored;
+  return rankPrompts(run.reward, scored);
 }
 
 function pairUp(

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Device } from '../engine/index.js';
+import { combinationNames } from '../reward/combination.js';
 import type { Guard } from '../reward/guard.js';
 import { guardModels, opinionModels } from '../scoring/opinion.js';
 import { readVersions } from '../run/versions.js';
@@ -36,6 +37,16 @@ const samplesSchema = z.strictObject({
     rewardModel: z.enum(opinionModels),
     /** Of a reward of a person's own: of its file, or of its address. */
     sha256: sha256Schema.optional(),
+    /** Of several rewards, whose names are in `name`. */
+    parts: z.array(z.strictObject({ name: z.string(), sha256: sha256Schema.optional() })).optional(),
+    combination: z
+      .strictObject({
+        how: z.enum(combinationNames),
+        weights: z.array(z.number()).optional(),
+        steps: z.array(z.number()).optional(),
+        normalize: z.boolean().optional(),
+      })
+      .optional(),
   }),
   guards: z.array(z.enum(guardNames)),
   transcriber: z.string().nullable(),
@@ -91,9 +102,11 @@ export function refusalOf(terms: Terms, { versions, computes, rewards }: WorkerT
     return `the run is of ${other} ${terms.versions[other] ?? '(none)'}, this worker of ${versions[other] ?? '(none)'}: install the same on both`;
   if (terms.computes !== null && terms.computes !== computes)
     return `the run computes on ${terms.computes}, this worker on ${computes}, which gives other bits: start the run with --allow-mixed if that may be`;
-  const reward = terms.work.kind === 'samples' ? terms.work.reward : undefined;
-  if (reward?.sha256 !== undefined && !rewards.includes(reward.sha256))
-    return `the run is scored by the reward ${reward.name} (SHA-256 ${reward.sha256.slice(0, 12)}...), which this worker does not have: start it with --reward and the same file or address`;
+  const scoredBy =
+    terms.work.kind === 'samples' ? [terms.work.reward, ...(terms.work.reward.parts ?? [])] : [];
+  const reward = scoredBy.find(({ sha256 }) => sha256 !== undefined && !rewards.includes(sha256));
+  if (reward)
+    return `the run is scored by the reward ${reward.name} (SHA-256 ${reward.sha256!.slice(0, 12)}...), which this worker does not have: start it with --reward and the same file or address`;
   return undefined;
 }
 

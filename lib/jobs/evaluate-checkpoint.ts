@@ -11,7 +11,7 @@ import {
 } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { parseParameters, type Parameters } from '../run/parameters.js';
+import { ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
@@ -28,6 +28,8 @@ export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, Gi
   root: string;
   /** In place of the one that the parameters name; the evaluation is written under its name. */
   reward?: Reward;
+  /** A person's own rewards that the parameters name, alone or beside others. */
+  rewards?: readonly Reward[];
   signal?: AbortSignal;
   /** Is told of downloads. */
   onNotice?: OnNotice;
@@ -62,7 +64,7 @@ export async function* evaluateCheckpoint(
     await using opened = openDevice(options);
     const { device } = opened;
     const codec = () => model.codec;
-    await using scorer = await openReward(parameters, options.reward, { device, codec, signal, onNotice });
+    await using scorer = await openReward(parameters, options, { device, codec, signal, onNotice });
     const speaks = scorer.reward.listens ?? true;
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const asked = { parameters, device, ...model, reward: scorer.reward };
@@ -126,6 +128,7 @@ export async function checkpointParameters(
 ): Promise<{ parameters: Parameters; iteration: number; directories?: RunDirectories }> {
   // An evaluation is one reward's; what only other rewards of a run know is left out.
   const own = { syntheticFirstIteration: false, ...given };
+  const isOther = (reward?: string) => given.reward !== undefined && given.reward !== reward;
   if (!isRunCheckpoint(path)) {
     return {
       parameters: parseParameters({ ...own, policy: path === 'default' ? null : path }),
@@ -134,5 +137,10 @@ export async function checkpointParameters(
   }
   const { policy, iteration, directories } = findCheckpoint(path);
   const recorded = await readRecordedParameters(directories.modelDirectory);
-  return { parameters: parseParameters({ ...recorded, ...own, policy }), iteration, directories };
+  const combination = isOther(recorded.reward) ? ONE_REWARD : {};
+  return {
+    parameters: parseParameters({ ...recorded, ...combination, ...own, policy }),
+    iteration,
+    directories,
+  };
 }

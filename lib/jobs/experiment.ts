@@ -8,12 +8,13 @@ import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { checkReward } from '../reward/check.js';
+import { combinationOf } from '../reward/combine.js';
 import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { parseParameters, type Parameters } from '../run/parameters.js';
+import { combinationParameters, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
@@ -38,6 +39,8 @@ export interface RunOptions extends GivenDevice, GivenWorkers {
 export interface OwnParts {
   /** What samples are ranked by; the run is recorded under its name. */
   reward?: Reward;
+  /** A person's own rewards that the parameters name, alone or, with + between the names, beside others. */
+  rewards?: readonly Reward[];
   /** What is measured beside the reward. */
   guards?: readonly Guard[];
   /** Samples the run's policy, which is trained in place. */
@@ -77,18 +80,22 @@ export async function* runExperiment(
 
 /** Which parts are given. A built-in reward is known by its name. */
 export function listOwn(own: OwnParts): OwnPart[] {
-  return ownParts.filter(
-    (part) => own[part] !== undefined && !(part === 'reward' && isBuiltIn(own.reward!.name)),
-  );
+  const { reward, rewards = [] } = own;
+  const isReward = (reward !== undefined && !isBuiltIn(reward.name)) || rewards.length > 0;
+  return ownParts.filter((part) => (part === 'reward' ? isReward : own[part] !== undefined));
 }
 
 /**
- * The parameters under the name of the reward that is given, if one is.
+ * The parameters under the name of the reward that is given, if one is; of a combination, with how it combines.
  *
  * @throws Error in one sentence for what is no reward, or has a built-in one's name
  */
 export function namedAfter(parameters: Parameters, reward: Reward | undefined): Parameters {
-  return reward ? parseParameters({ ...parameters, reward: checkReward(reward).name }) : parameters;
+  if (!reward) return parameters;
+  const { name } = checkReward(reward);
+  const combined = combinationOf(reward);
+  const how = combined ? combinationParameters(combined.combination) : ONE_REWARD;
+  return parseParameters({ ...parameters, reward: name, ...how });
 }
 
 /** `<s>` and `</s>` around a completion. */

@@ -10,7 +10,10 @@ import { comparableVersions, kindOf, nameOfGuard, type SamplesTerms } from '../f
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
-import { isBuiltIn, networkOf } from '../reward/built-in.js';
+import { isBuiltIn, networksOf } from '../reward/built-in.js';
+import { isOpenedByName } from '../reward/by-name.js';
+import { combinationOf } from '../reward/combine.js';
+import type { Combination } from '../reward/combination.js';
 import { originOf } from '../reward/load.js';
 import { isWordReward } from '../reward/words.js';
 import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
@@ -61,17 +64,26 @@ export async function openQueue(
   });
 }
 
-async function termsOf(
+/**
+ * What the workers of a run must be, and what they do.
+ *
+ * @throws Error in one sentence when what is given to the run cannot reach workers
+ */
+export async function termsOf(
   { parameters, device, reward, policy, partner, guards = [] }: Farmed,
   { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<SamplesTerms> {
   const { temperature, topK, topP, maxNewTokens, rewardModel, transcriber } = parameters;
-  const isOwn = !isBuiltIn(reward.name);
-  const sha256 = isOwn ? originOf(reward) : undefined;
-  if (isOwn && sha256 === undefined)
-    throw new Error(
-      `the reward ${reward.name} is an object of this process, which cannot be sent to workers: put it into a file, load it by loadReward('./${reward.name}.mjs'), and start each worker with --reward and that file`,
-    );
+  const combined = combinationOf(reward);
+  const parts = (combined?.parts ?? [reward]).map((part) => {
+    const isNamed = isOpenedByName(part) || (!combined && isBuiltIn(part.name));
+    const sha256 = isNamed ? undefined : originOf(part);
+    if (!isNamed && sha256 === undefined)
+      throw new Error(
+        `the reward ${part.name} is an object of this process, which cannot be sent to workers: put it into a file, load it by loadReward('./${part.name}.mjs'), and start each worker with --reward and that file`,
+      );
+    return { name: part.name, ...(sha256 !== undefined && { sha256 }) };
+  });
   const folder = async (part: 'nar' | 'codec') => {
     const path = await findModelPart(parameters, part, { signal, onNotice });
     if (await isAdapterFolder(path))
@@ -81,11 +93,12 @@ async function termsOf(
     return describeFolder(path);
   };
   const names = guards.map((guard) => nameOfGuard(guard)!);
-  const rewarding = networkOf({ reward: reward.name, rewardModel });
+  const byName = parts.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name);
+  const rewarding = networksOf({ reward: byName.join('+'), rewardModel });
   const scoring = scoringNetworks.filter(
-    (network) => network === rewarding || names.some((guard) => guard === network),
+    (network) => rewarding.includes(network) || names.some((guard) => guard === network),
   );
-  const hears = names.includes('wer') || isWordReward(reward.name);
+  const hears = names.includes('wer') || byName.some(isWordReward);
   const recognizer = hears ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null) : null;
   return {
     versions: await comparableVersions(),
@@ -99,12 +112,22 @@ async function termsOf(
       rules: { temperature, topK, topP, maxNewTokens },
       ...(policy.baseDirectory !== undefined && { base: await describeFolder(policy.baseDirectory) }),
       speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
-      reward: { name: reward.name, rewardModel, ...(sha256 !== undefined && { sha256 }) },
+      reward: combined
+        ? { name: reward.name, rewardModel, parts, combination: toPlain(combined.combination) }
+        : { ...parts[0], rewardModel },
       guards: names,
       transcriber: recognizer,
     },
   };
 }
+
+/** As it is sent. */
+const toPlain = ({ how, weights, steps, normalize }: Combination) => ({
+  how,
+  ...(weights && { weights: [...weights] }),
+  ...(steps && { steps: [...steps] }),
+  normalize,
+});
 
 /** Whether the run is over is said when it ends. */
 export interface OpenFarm extends AsyncDisposable {

@@ -1,11 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { chooseDevice, deviceChoices, type DeviceChoice } from '../engine/index.js';
 import { isPlainError } from '../plain-error.js';
 import { restorePolicy } from '../policy/policy.js';
 import type { RunEvent } from '../run/events.js';
-import { listOwn, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
+import { listOwn, namedAfter, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
 import type { GivenDevice } from './open.js';
 import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
+import { isNameEnough } from '../reward/built-in.js';
+import { namedCombination } from '../run/parameters.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
@@ -116,18 +119,26 @@ const PART_NAMES: Record<OwnPart, string> = {
 
 /** A run goes on with what it began with, or it would come to another end. */
 function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): void {
-  const { reward } = options;
+  const { reward, rewards = [] } = options;
   const began = parameters.reward;
-  if (!reward && own.includes('reward')) {
+  const names = reward ? [began] : began.split('+');
+  const given = rewards.map(({ name }) => name);
+  const other = reward && reward.name !== began ? reward.name : given.find((name) => !names.includes(name));
+  if (other !== undefined)
+    throw new Error(`run ${run} is scored by the reward ${began}, not by ${other}: give it that one`);
+  const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
+  if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
     const how =
       'speech-dpo resume ... --reward FILE (or its address), in a notebook resumeRun(name, { reward })';
     throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
   }
-  if (reward && reward.name !== began)
-    throw new Error(`run ${run} is scored by the reward ${began}, not by ${reward.name}: give it that one`);
-  const given = listOwn(options);
+  if (!isDeepStrictEqual(namedAfter(parameters, reward), parameters))
+    throw new Error(
+      `run ${run} combines ${began} otherwise: ${JSON.stringify(namedCombination(parameters))}; combine them as it began`,
+    );
+  const parts = listOwn(options);
   for (const part of ownParts) {
-    if (own.includes(part) === given.includes(part)) continue;
+    if (own.includes(part) === parts.includes(part)) continue;
     throw new Error(
       own.includes(part)
         ? `run ${run} began with ${PART_NAMES[part]} of its own: give the same again, as resumeExperiment(directory, { ${part} })`

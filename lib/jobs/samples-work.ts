@@ -46,9 +46,10 @@ export function openSamplesWork(
       opened.push(() => partner.dispose());
       speech = { partner, codec };
     }
-    const { sha256 } = work.reward;
-    const own = sha256 === undefined ? undefined : rewards.find((each) => originOf(each) === sha256);
-    const scorers = await openNamedScorers(work, speech?.codec, { reward: own, device, onNotice });
+    const { name, sha256, parts = [{ name, sha256 }] } = work.reward;
+    const hashes = parts.flatMap((part) => part.sha256 ?? []);
+    const own = hashes.flatMap((hash) => rewards.find((each) => originOf(each) === hash) ?? []);
+    const scorers = await openNamedScorers(work, speech?.codec, { own, device, onNotice });
     opened.push(() => scorers[Symbol.asyncDispose]());
 
     let sampled: { hash: string; policy: Policy; sampler: Sampler } | undefined;

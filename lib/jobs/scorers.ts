@@ -5,9 +5,10 @@ import type { GuardName, SamplesWork } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
 import { isPlainError } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
-import { openBuiltIn } from '../reward/built-in.js';
-import { isWordReward } from '../reward/words.js';
+import { hearsWords, networksOf } from '../reward/built-in.js';
+import { openByName, type NamedRewards } from '../reward/by-name.js';
 import type { Decoder } from '../reward/decoder.js';
+import { rewardFailure } from '../experiment/score.js';
 import {
   fidelityGuard,
   levelGuard,
@@ -17,11 +18,12 @@ import {
   type Guard,
 } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
+import type { Transcribe } from '../reward/spoken-words.js';
 import { guardModels, openOpinionScorer, type OpinionScorer } from '../scoring/opinion.js';
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
 import { loadVoiceEncoder, VOICE_ENCODER_PLACE, type VoiceEncoder } from '../scoring/voice-encoder.js';
 import { locateWeights } from '../scoring/weights-path.js';
-import type { Parameters } from '../run/parameters.js';
+import { namedCombination, type NamedParameters, type Parameters } from '../run/parameters.js';
 
 /** Whether the networks that score run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */
 export const runsScorers = (device: Device): boolean => device.name === 'cuda';
@@ -46,8 +48,12 @@ export interface Scorers extends OpenReward {
   notices: string[];
 }
 
-/** What names a reward: of `mos` the network, of `wer` and `cer` the recognizer. */
-type NamedReward = Pick<Parameters, 'reward' | 'rewardModel'> & Partial<Pick<Parameters, 'transcriber'>>;
+/** What takes the place of what the parameters name. */
+export interface GivenRewards {
+  reward?: Reward;
+  /** A person's own rewards that the parameters name, alone or beside others. */
+  rewards?: readonly Reward[];
+}
 
 interface RewardOptions {
   /** The run's, see {@link runsScorers}. */
@@ -62,41 +68,64 @@ interface RewardOptions {
 /**
  * Opens the reward that the parameters name, unless one is given.
  *
- * @throws Error when the reward's network or recognizer is not at hand, saying how to provide it
+ * @param options.device the run's, see {@link runsScorers}
+ * @throws Error when the reward's network or recognizer is not at hand, saying how to provide it, or the reward's own check fails
  */
 export function openReward(
-  parameters: NamedReward,
-  given?: Reward,
+  parameters: NamedParameters,
+  given: GivenRewards = {},
   options: RewardOptions = {},
 ): Promise<OpenReward> {
   return openParts(async (opened) => {
     const device = openScorersDevice(options.device, opened);
-    const reward = given ?? (await openNamedReward(parameters, { ...options, device }, opened));
+    const reward = await openChecked(parameters, given, { ...options, device }, opened);
     return { reward, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
 }
 
-function openNamedReward(
-  { reward, rewardModel, transcriber }: NamedReward,
+/** Opens the reward that is given or that the parameters name, and has it check itself. */
+async function openChecked(
+  parameters: NamedParameters,
+  { reward: given, rewards: own }: GivenRewards,
+  options: RewardOptions & { device: Device },
+  opened: Release[],
+): Promise<Reward> {
+  const combination = namedCombination(parameters);
+  const reward = given ?? (await openNamed({ ...parameters, combination }, own, options, opened));
+  await checkItself(reward);
+  return reward;
+}
+
+function openNamed(
+  named: NamedRewards & Partial<Pick<Parameters, 'transcriber'>>,
+  own: readonly Reward[] | undefined,
   { device, codec, signal, onNotice }: RewardOptions & { device: Device },
   opened: Release[],
 ): Promise<Reward> {
-  const recognizer = async () => {
-    const model = recognizerOf({ transcriber });
+  const openRecognizer = async () => {
+    const model = recognizerOf(named);
     if (!model)
       throw new Error(
-        `the reward ${reward} compares words with what a recognizer hears, and none is named: name one with --transcriber (transcriber in a notebook) or WHISPER_MODEL, for example faster-whisper`,
+        `the reward ${named.reward} compares words with what a recognizer hears, and none is named: name one with --transcriber (transcriber in a notebook) or WHISPER_MODEL, for example faster-whisper`,
       );
     const { transcribe, dispose } = await openTranscriber({ model, signal, onNotice });
     opened.push(() => dispose());
     return transcribe;
   };
+  let recognizer: Promise<Transcribe> | undefined;
   const decoder = () => {
     const open = codec?.();
-    if (!open) throw new TypeError(`the reward ${reward} listens, and no codec is open`);
+    if (!open) throw new TypeError(`the reward ${named.reward} listens, and no codec is open`);
     return open;
   };
-  return openBuiltIn({ reward, rewardModel }, { device, recognizer, codec: decoder, onNotice });
+  const options = {
+    device,
+    own,
+    recognizer: () => (recognizer ??= openRecognizer()),
+    codec: decoder,
+    onNotice,
+  };
+  return openByName(named, options);
 }
 
 const recognizerOf = ({ transcriber }: Partial<Pick<Parameters, 'transcriber'>>): string | undefined =>
@@ -107,7 +136,7 @@ const recognizerOf = ({ transcriber }: Partial<Pick<Parameters, 'transcriber'>>)
  * a run goes on with it.
  */
 export function withRecognizer(parameters: Parameters): Parameters {
-  if (!isWordReward(parameters.reward)) return parameters;
+  if (!hearsWords(parameters.reward)) return parameters;
   return { ...parameters, transcriber: recognizerOf(parameters) ?? null };
 }
 
@@ -121,14 +150,14 @@ export function withRecognizer(parameters: Parameters): Parameters {
 export function openScorers(
   parameters: Parameters,
   codec: Codec,
-  own: { reward?: Reward; guards?: readonly Guard[] } & Omit<RewardOptions, 'codec'> = {},
+  own: GivenRewards & { guards?: readonly Guard[] } & Omit<RewardOptions, 'codec'> = {},
 ): Promise<Scorers> {
   return openParts(async (opened) => {
     const device = openScorersDevice(own.device, opened);
     const closing = { [Symbol.asyncDispose]: () => releaseAll(opened) };
     const { signal, onNotice } = own;
     const options = { device, codec: () => codec, signal, onNotice };
-    const reward = own.reward ?? (await openNamedReward(parameters, options, opened));
+    const reward = await openChecked(parameters, own, options, opened);
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
@@ -139,7 +168,7 @@ export function openScorers(
       if (encoder) guards.push(voiceGuard(encoder, codec));
       // A recognizer that samples are ranked by guards nothing.
       const transcriber =
-        parameters.guard && !isWordReward(reward.name)
+        parameters.guard && !hearsWords(reward.name)
           ? await openNamedTranscriber(parameters, notices, { signal, onNotice })
           : undefined;
       if (transcriber) {
@@ -152,31 +181,34 @@ export function openScorers(
   });
 }
 
+/** @throws Error in one sentence when the reward says that it cannot score */
+async function checkItself(reward: Reward): Promise<void> {
+  await reward.check?.().catch((error: unknown) => {
+    throw rewardFailure(`the ${reward.name} reward cannot score`, error);
+  });
+}
+
 /** Reward and guards by name, as a run tells its workers. */
 export type NamedScorers = Pick<SamplesWork, 'reward' | 'guards' | 'transcriber'>;
 
 /**
  * Opens a run's reward and guards for a worker: those very ones, in the run's order.
  *
- * @param options.reward the run's, where it is a person's own
+ * @param options.own those of the run's rewards that are a person's own
  * @throws Error as `openReward`, for what any of them lacks
  */
 export function openNamedScorers(
   { reward: named, guards: names, transcriber }: NamedScorers,
   codec: Codec | undefined,
-  options: { reward?: Reward; device: Device; onNotice?: OnNotice },
+  options: { own?: readonly Reward[]; device: Device; onNotice?: OnNotice },
 ): Promise<Omit<Scorers, 'notices'>> {
   return openParts(async (opened) => {
     const device = openScorersDevice(options.device, opened);
     const { onNotice } = options;
-    const words = { device, codec: () => codec, onNotice };
-    const reward =
-      options.reward ??
-      (await openNamedReward(
-        { reward: named.name, rewardModel: named.rewardModel, transcriber },
-        words,
-        opened,
-      ));
+    const opening = { device, codec: () => codec, onNotice };
+    const rewards = { ...named, reward: named.name, transcriber };
+    const reward = await openNamed(rewards, options.own, opening, opened);
+    await checkItself(reward);
     const open = async (name: GuardName): Promise<Guard> => {
       if (name === 'level') return levelGuard;
       if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);
@@ -196,13 +228,13 @@ export function openNamedScorers(
 
 /** The opinion scores that are not trained on. */
 async function openSecondScorers(
-  { reward, rewardModel }: Parameters,
+  parameters: Parameters,
   options: { device: Device; onNotice?: OnNotice },
   notices: string[],
 ): Promise<OpinionScorer[]> {
   const scorers: OpinionScorer[] = [];
   for (const model of guardModels) {
-    if (reward === 'mos' && rewardModel === model) continue;
+    if (networksOf(parameters).includes(model)) continue;
     try {
       scorers.push(await openOpinionScorer(model, options));
     } catch (error) {

@@ -1,8 +1,9 @@
 import { UnscorableSample } from '../scoring/unscorable.js';
-import { FailedSample, SCORER_TRIES, ScorerRefusal, type Reward, type Sample, type Score } from './reward.js';
+import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from './reward.js';
+import { tryAgain } from './tries.js';
 
 /**
- * Asks a reward for the scores of samples, again while it breaks, {@link SCORER_TRIES} times in all.
+ * Asks a reward for the scores of samples, again while it breaks, as often as {@link tryAgain} does.
  *
  * @returns a score of each sample; its numbers may yet be NaN or infinite
  * @throws what the reward threw last, or an Error saying what is wrong with its answer
@@ -13,15 +14,31 @@ export async function askReward(
   signal?: AbortSignal,
 ): Promise<readonly Score[]> {
   if (samples.length === 0) return [];
-  for (let attempt = 1; ; attempt++) {
-    signal?.throwIfAborted();
-    try {
-      return checkScores(await reward.score(samples, signal), samples.length);
-    } catch (error) {
-      if (error instanceof UnscorableSample) return askOneByOne(reward, samples, error, signal);
-      if (attempt === SCORER_TRIES || error instanceof ScorerRefusal) throw error;
-    }
+  const attempt = () => askOnce(reward, samples, signal);
+  try {
+    return await tryAgain(attempt, { isFinal, signal });
+  } catch (error) {
+    if (error instanceof UnscorableSample) return askOneByOne(reward, samples, error, signal);
+    throw error;
   }
+}
+
+/**
+ * Asks a reward once.
+ *
+ * @throws what the reward throws, or an Error saying what is wrong with its answer
+ */
+export async function askOnce(
+  reward: Reward,
+  samples: readonly Sample[],
+  signal?: AbortSignal,
+): Promise<readonly Score[]> {
+  return checkScores(await reward.score(samples, signal), samples.length);
+}
+
+function isFinal(error: unknown): boolean {
+  const reason = error instanceof FailedSample ? error.cause : error;
+  return reason instanceof ScorerRefusal || reason instanceof UnscorableSample;
 }
 
 /** Where scoring all together ended with one sample that cannot be scored, each is scored alone. */

@@ -2,7 +2,7 @@
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import type { ScoringNetwork } from '../scoring/networks.js';
-import { OPINION_LABELS, openOpinionScorer, type OpinionModel } from '../scoring/opinion.js';
+import { OPINION_LABELS, openOpinionScorer, opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { loadVoiceEncoder } from '../scoring/voice-encoder.js';
 import type { Decoder } from './decoder.js';
 import { evenTokenReward } from './even-token.js';
@@ -50,6 +50,10 @@ export function isBuiltIn(name: string): name is RewardName {
 export function isPlainBuiltIn(reward: Reward): boolean {
   return Object.values(PLAIN).some((each) => each === reward);
 }
+const isOpinionModel = (name: string): name is OpinionModel => opinionModels.some((model) => model === name);
+
+/** Whether a name is enough to open a reward: a built-in one's, or that of a network whose opinion score it is. */
+export const isNameEnough = (name: string): boolean => isBuiltIn(name) || isOpinionModel(name);
 
 /** Which reward, and of `mos` by which network. */
 interface NamedReward {
@@ -59,6 +63,7 @@ interface NamedReward {
 
 /** What the rewards of a name are called on axes: "even tokens (0 to 5)". Of one that is not built in, the name. */
 export function rewardLabel({ reward, rewardModel }: NamedReward): string {
+  if (isOpinionModel(reward)) return OPINION_LABELS[reward];
   if (!isBuiltIn(reward)) return reward;
   if (reward === 'mos') return OPINION_LABELS[rewardModel];
   if (reward === 'naturalness') return OPINION_LABELS[reward];
@@ -67,11 +72,16 @@ export function rewardLabel({ reward, rewardModel }: NamedReward): string {
   return PLAIN[reward].label;
 }
 
-/** The network that a reward is computed by, if one. */
-export function networkOf({ reward, rewardModel }: NamedReward): ScoringNetwork | undefined {
-  if (reward === 'mos') return rewardModel;
-  return reward === 'naturalness' || reward === 'similarity' ? reward : undefined;
+/** The networks that the named rewards are computed by: of one name, or of several with + between them. */
+export function networksOf({ reward, rewardModel }: NamedReward): ScoringNetwork[] {
+  return reward.split('+').flatMap((name): ScoringNetwork[] => {
+    if (name === 'mos') return [rewardModel];
+    return isOpinionModel(name) || name === 'naturalness' || name === 'similarity' ? [name] : [];
+  });
 }
+
+/** Whether one of the named rewards is of the words that a recognizer hears. */
+export const hearsWords = (reward: string): boolean => reward.split('+').some(isWordReward);
 
 /** What built-in rewards are opened with. */
 export interface BuiltInOptions {
@@ -86,7 +96,7 @@ export interface BuiltInOptions {
 }
 
 /**
- * The built-in reward of a name.
+ * The built-in reward of a name. By the names `nisqa` and `dnsmos`, too, their opinion scores are had, so that a combination can hold both.
  *
  * @throws Error when its network or recognizer is not at hand, saying how to provide it, and for a name that is not built in
  */
@@ -94,6 +104,8 @@ export async function openBuiltIn(
   { reward, rewardModel }: NamedReward,
   { device, recognizer, codec, onNotice }: BuiltInOptions,
 ): Promise<Reward> {
+  if (isOpinionModel(reward))
+    return { ...mosReward(await openOpinionScorer(reward, { device, onNotice })), name: reward };
   if (!isBuiltIn(reward)) throw new Error(`${noSuchReward(reward)}.`);
   const options = { device, onNotice };
   if (reward === 'mos') return mosReward(await openOpinionScorer(rewardModel, options));

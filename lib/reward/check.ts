@@ -3,17 +3,22 @@ import { describeIssues } from '../zod-message.js';
 import { isBuiltIn, isPlainBuiltIn, rewardNames } from './built-in.js';
 import type { Reward } from './reward.js';
 
-/** A reward's name: files are called after it. */
+/** A reward's name: files are called after it. A combination has the names of its parts with "+" between them. */
 export const rewardNameSchema = z
   .string()
-  .regex(/^\w[\w.-]*$/, 'it must be of letters, digits, ".", "_" and "-", since files are called after it')
-  .max(60);
+  .regex(
+    /^\w[\w.-]*(\+\w[\w.-]*)*$/,
+    'it must be of letters, digits, ".", "_" and "-", since files are called after it',
+  )
+  .max(120);
 
 const rewardSchema = z.looseObject({
   name: rewardNameSchema,
   label: z.string().min(1, 'it is empty; charts name their axis by it'),
   listens: z.boolean().optional(),
   score: z.custom((value) => typeof value === 'function', 'it must be a function of samples'),
+  check: z.custom((value) => typeof value === 'function', 'it must be a function').optional(),
+  rankPrompt: z.custom((value) => typeof value === 'function', 'it must be a function').optional(),
 });
 
 /**

@@ -1,47 +1,101 @@
 /** A reward that a server gives: docs/adding-a-reward.md says what is asked and answered. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeWav } from '../audio/wav.js';
 import { checkAddress } from '../checkpoint/environment.js';
-import { reasonOf } from '../checkpoint/web.js';
 import { orUnscorable, UnscorableSample } from '../scoring/unscorable.js';
+import { askTextOnce, askServer, defaultPatience, NoAnswer, readJson, type Patience } from './ask-server.js';
+import { audioScorer, checkScorer } from './audio-scorer.js';
+import { PROTOCOL_VERSION } from './audio-scorer-wire.js';
 import { checkReward } from './check.js';
-import { SCORER_TRIES, ScorerRefusal, type Reward, type Sample, type Score } from './reward.js';
-
-/** How long a server may take to answer. */
-const ANSWER_SECONDS = 120;
-/** Before it is asked again: a second, then two, ... */
-const PAUSE_MS = 1000;
+import type { Reward, Sample, Score } from './reward.js';
 
 /**
- * The reward of the server at an address: it says on GET what the reward is called and whether it listens, and scores samples on POST.
+ * The reward of the server at an address. It says on GET what the reward is called and whether it listens, and scores lists of samples on
+ * POST; or it is an audio scorer of verl-omni's protocol: what says so on GET, or says nothing of itself there and scores a test sound.
  *
- * @throws Error in one sentence when there is no such server, or it does not say so
+ * @param name in place of what the server calls the reward; of an audio scorer that does not say, the default is its host and port
+ * @throws Error in one sentence when there is no such server, or it is none of these
  */
-export async function rewardAt(address: string): Promise<Reward> {
+export async function rewardAt(
+  address: string,
+  name?: string,
+  patience: Patience = defaultPatience(),
+): Promise<Reward> {
   checkAddress(address, 'the address of the reward');
-  const form = 'on GET the server of a reward answers {"name": ..., "label": ..., "listens": ...}';
-  const said = await ask(address, {}).catch((error: Error) => {
-    throw new Error(`${error.message}; ${form}`, { cause: error });
-  });
-  if (typeof said !== 'object' || said === null || !('name' in said))
-    throw new Error(`${address} does not say what its reward is called; ${form}`);
-  const { label = said.name, listens = false } = said as Record<string, unknown>;
-  const described = { name: said.name, label, listens };
+  const what = `what ${address} describes`;
+  const said = await describe(address, patience);
+  if (said.lacks !== undefined) {
+    await checkScorer(address, patience).catch((error: Error) => {
+      throw new Error(
+        `${said.lacks}; ${FORM}; and as an audio scorer it cannot be used either: ${error.message}`,
+        { cause: error },
+      );
+    });
+    const host = new URL(address).host.replace(/[^\w.]+/g, '-').replace(/^-/, '');
+    const named = { name: name ?? host, label: `score of ${host}` };
+    return checkReward(audioScorer(address, named, patience), what);
+  }
+  const { label = said.name, listens = false, protocol_version: version } = said;
+  const named = { name: name ?? said.name, label } as Pick<Reward, 'name' | 'label'>;
+  if (version === PROTOCOL_VERSION) return checkReward(audioScorer(address, named, patience), what);
+  if (version !== undefined)
+    throw new Error(
+      `${address} speaks version ${JSON.stringify(version)} of the audio-scorer protocol; speech-dpo speaks version "${PROTOCOL_VERSION}"`,
+    );
   const score = (samples: readonly Sample[], signal?: AbortSignal) =>
-    scoreAt(address, samples, listens === true, signal);
-  return checkReward({ ...described, score }, `what ${address} describes`);
+    scoreAt(address, samples, listens === true, patience, signal);
+  const check = async () => {
+    const now = await describe(address, patience);
+    if (now.lacks !== undefined) throw new Error(now.lacks);
+    if (now.name !== said.name)
+      throw new Error(
+        `${address} is no longer the reward ${String(said.name)}: it calls itself ${String(now.name)}`,
+      );
+  };
+  return checkReward({ ...named, listens, score, check }, what);
+}
+
+const FORM = 'on GET the server of a reward answers {"name": ..., "label": ..., "listens": ...}';
+
+interface Description {
+  name: unknown;
+  label?: unknown;
+  listens?: unknown;
+  protocol_version?: unknown;
+  lacks?: undefined;
+}
+
+/**
+ * What a server says of itself, or why what it says is no description.
+ *
+ * @throws Error in one sentence when it cannot be reached
+ */
+async function describe(address: string, patience: Patience): Promise<Description | { lacks: string }> {
+  let said: unknown;
+  try {
+    said = readJson(address, await askTextOnce(address, {}, patience));
+  } catch (error) {
+    const { message } = error as Error;
+    if (error instanceof NoAnswer && error.cause !== undefined)
+      throw new Error(`${message}; ${FORM}`, { cause: error });
+    return { lacks: message };
+  }
+  if (typeof said === 'object' && said !== null && 'name' in said) return { ...said, lacks: undefined };
+  return { lacks: `${address} does not say what its reward is called` };
 }
 
 async function scoreAt(
   address: string,
   samples: readonly Sample[],
   listens: boolean,
+  patience: Patience,
   signal?: AbortSignal,
 ): Promise<Score[]> {
-  const described = await Promise.all(samples.map((sample) => orUnscorable(() => describe(sample, listens))));
-  const sent = described.filter((each) => !(each instanceof UnscorableSample));
-  const answer = sent.length === 0 ? [] : await askAgain(address, { samples: sent }, sent.length, signal);
-  return described.map((each): Score => {
+  const told = await Promise.all(samples.map((sample) => orUnscorable(() => tell(sample, listens))));
+  const sent = told.filter((each) => !(each instanceof UnscorableSample));
+  const asked = { question: { samples: sent }, signal };
+  const read = (text: string) => readScores(address, text, sent.length);
+  const answer = sent.length === 0 ? [] : await askServer(address, asked, patience, read);
+  return told.map((each): Score => {
     if (each instanceof UnscorableSample) return { dropped: each.message };
     const score = answer.shift()!;
     return typeof score === 'number' ? { reward: score } : score;
@@ -49,7 +103,7 @@ async function scoreAt(
 }
 
 /** What a server is told of a sample. */
-async function describe(sample: Sample, listens: boolean): Promise<object> {
+async function tell(sample: Sample, listens: boolean): Promise<object> {
   const { item, codes } = sample;
   const told = { instruction: item.instruction, text: item.text, source: item.src_encodec[0], codes };
   if (!listens) return told;
@@ -57,61 +111,10 @@ async function describe(sample: Sample, listens: boolean): Promise<object> {
   return { ...told, audio: Buffer.from(encodeWav(samples, sampleRateHz)).toString('base64') };
 }
 
-/** @throws ScorerRefusal when the server has failed {@link SCORER_TRIES} times, or says that the question is wrong */
-async function askAgain(
-  address: string,
-  question: object,
-  count: number,
-  signal?: AbortSignal,
-): Promise<(number | Score)[]> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const { scores } = ((await ask(address, { method: 'POST', question, signal })) ?? {}) as {
-        scores?: unknown;
-      };
-      if (Array.isArray(scores) && scores.length === count) return scores as (number | Score)[];
-      const found = Array.isArray(scores) ? `${scores.length} scores` : 'no list "scores"';
-      throw new Error(`${address} answers with ${found} to ${count} samples`);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof ScorerRefusal) throw error;
-      const { message } = error as Error;
-      if (attempt === SCORER_TRIES)
-        throw new ScorerRefusal(`${message} (asked ${attempt} times)`, { cause: error });
-      await sleep(attempt * PAUSE_MS, undefined, { signal });
-    }
-  }
-}
-
-/** @throws ScorerRefusal for an answer 4xx, Error for whatever may be better the next time */
-async function ask(
-  address: string,
-  { method = 'GET', question, signal }: { method?: string; question?: object; signal?: AbortSignal },
-): Promise<unknown> {
-  const timeout = AbortSignal.timeout(ANSWER_SECONDS * 1000);
-  const request: RequestInit = {
-    method,
-    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    ...(question && { body: JSON.stringify(question), headers: { 'content-type': 'application/json' } }),
-  };
-  let status: string;
-  let text: string;
-  try {
-    const response = await fetch(address, request);
-    status = response.ok ? '' : `${response.status} ${response.statusText}`.trim();
-    text = await response.text();
-  } catch (error) {
-    const reason = timeout.aborted ? `no answer within ${ANSWER_SECONDS} seconds` : reasonOf(error);
-    throw new Error(`${address} cannot be reached (${reason})`, { cause: error });
-  }
-  if (status !== '') {
-    const [firstLine] = text.trim().split('\n', 1);
-    const message = `${address} answers ${status}${firstLine === '' ? '' : `: ${firstLine.slice(0, 300)}`}`;
-    throw status.startsWith('4') ? new ScorerRefusal(message) : new Error(message);
-  }
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`${address} answers with what is not JSON: ${text.slice(0, 100)}`, { cause: error });
-  }
+/** @throws Error for other than so many scores */
+function readScores(address: string, text: string, count: number): (number | Score)[] {
+  const { scores } = (readJson(address, text) ?? {}) as { scores?: unknown };
+  if (Array.isArray(scores) && scores.length === count) return scores as (number | Score)[];
+  const found = Array.isArray(scores) ? `${scores.length} scores` : 'no list "scores"';
+  throw new Error(`${address} answers with ${found} to ${count} samples`);
 }

@@ -1,10 +1,12 @@
 /** A reward of a person's own, from where a command line names it. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { compiledModule } from '../engine/index.js';
 import { hashFile } from '../checkpoint/atomic.js';
-import { noSuchReward } from './built-in.js';
+import { isNameEnough, noSuchReward } from './built-in.js';
 import { checkReward } from './check.js';
 import { rewardAt } from './from-address.js';
 import type { Reward } from './reward.js';
@@ -23,13 +25,13 @@ export function originOf(reward: Reward): string | undefined {
 /**
  * Loads a reward.
  *
- * @param source an address (http://... or https://...), or a module whose default export is a {@link Reward}: .mjs, .js, or .ts where Node.js
- *   reads TypeScript (22.18 and newer)
+ * @param source an address (http://... or https://..., perhaps with NAME= before it), or a module whose default export is a {@link Reward}: .mjs, .js or .ts
  * @throws Error in one sentence when there is none, or it is no reward
  */
 export async function loadReward(source: string): Promise<Reward> {
-  if (/^https?:/i.test(source)) {
-    const reward = await rewardAt(source);
+  const [, name, address] = /^(?:([\w.-]+)=)?(https?:.*)$/i.exec(source) ?? [];
+  if (address !== undefined) {
+    const reward = await rewardAt(address, name);
     origins.set(reward, createHash('sha256').update(source).digest('hex'));
     return reward;
   }
@@ -46,8 +48,35 @@ export async function loadReward(source: string): Promise<Reward> {
   return reward;
 }
 
+/**
+ * Loads what a command line names as its reward: one, or several with commas between them, each a built-in one's name, a file or an address.
+ *
+ * @returns their names with + between them, and those that are a person's own
+ * @throws Error as {@link loadReward}
+ */
+export async function loadRewards(source: string): Promise<{ name: string; own: Reward[] }> {
+  // A file's name may have a comma in it.
+  const sources = existsSync(resolve(source)) ? [source] : source.split(',').map((each) => each.trim());
+  const names: string[] = [];
+  const own: Reward[] = [];
+  for (const each of sources) {
+    const reward = isNameEnough(each) ? undefined : await loadReward(each);
+    if (reward) own.push(reward);
+    names.push(reward?.name ?? each);
+  }
+  return { name: names.join('+'), own };
+}
+
+let isRegistered = false;
+
+function registerHooks(): void {
+  if (!isRegistered) register(compiledModule('./module-hooks.js', import.meta.url));
+  isRegistered = true;
+}
+
 async function importModule(path: string, source: string): Promise<object> {
   try {
+    registerHooks();
     return (await import(pathToFileURL(path).href)) as object;
   } catch (error) {
     const isUnread = (error as NodeJS.ErrnoException).code === 'ERR_UNKNOWN_FILE_EXTENSION';

@@ -47,6 +47,25 @@ export interface Reward {
    * @returns the scores in the samples' order
    */
   score(samples: readonly Sample[], signal?: AbortSignal): Promise<readonly Score[]>;
+  /**
+   * Makes sure, before the first sample, that the reward can score: a server answers, a network computes.
+   *
+   * @throws Error in one sentence for what is missing; a run ends with it before anything is written
+   */
+  check?(): Promise<void>;
+  /**
+   * Ranks that depend on a prompt's other samples: made once, of all of a prompt's samples that have a score, before they are paired, and in the
+   * place of the ranks that `score` gave. The run's own process calls it, also where workers scored.
+   *
+   * @returns a finite number for each, higher is better
+   */
+  rankPrompt?(scores: readonly RewardedSample[]): readonly number[];
+}
+
+/** What is known of a sample that has a score. */
+export interface RewardedSample {
+  readonly reward: number;
+  readonly details: Readonly<Record<string, number>>;
 }
 
 /** How often a scorer that breaks is asked in all. */
@@ -83,16 +102,21 @@ export class FailedSample extends Error {
 export function rewardOf(
   name: string,
   label: string,
-  score: (sample: Sample) => number | null | Score | Promise<number | null | Score>,
+  score: (sample: Sample, signal?: AbortSignal) => number | null | Score | Promise<number | null | Score>,
   { listens = true }: { listens?: boolean } = {},
 ): Reward {
-  const scoreOne = async (sample: Sample): Promise<Score> => {
-    const result = await orUnscorable(() => score(sample)).catch((error: unknown) => {
-      throw error instanceof ScorerRefusal ? error : new FailedSample(sample, error);
+  const scoreOne = async (sample: Sample, signal?: AbortSignal): Promise<Score> => {
+    const result = await orUnscorable(() => score(sample, signal)).catch((error: unknown) => {
+      throw new FailedSample(sample, error);
     });
     if (result instanceof UnscorableSample) return { dropped: result.message };
     if (result === null) return { dropped: 'the reward gives it no score' };
     return typeof result === 'number' ? { reward: result } : result;
   };
-  return { name, label, listens, score: (samples) => Promise.all(samples.map(scoreOne)) };
+  return {
+    name,
+    label,
+    listens,
+    score: (samples, signal) => Promise.all(samples.map((sample) => scoreOne(sample, signal))),
+  };
 }

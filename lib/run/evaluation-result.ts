@@ -8,11 +8,11 @@ import { CHECKSUMS_FILE } from '../checkpoint/checksums.js';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Device } from '../engine/index.js';
-import { isWordReward } from '../reward/words.js';
+import { hearsWords } from '../reward/built-in.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
-import type { Parameters } from './parameters.js';
+import { namedCombination, type Parameters } from './parameters.js';
 
 /** Which evaluation it is. */
 export interface CheckpointEvaluation {
@@ -40,13 +40,15 @@ export async function describeEvaluation(
 ): Promise<Record<string, unknown>> {
   const { reward, rewardModel, transcriber, policy, data, trainPrompts } = parameters;
   const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
+  const combination = namedCombination(parameters);
   const isRuns = directories !== undefined && policy !== null;
   return {
     // Relative, so that a run may be moved.
     checkpoint: isRuns ? relative(directories.modelDirectory, policy) : (policy ?? 'default'),
     weightsSha256: isRuns ? await weightsChecksum(policy) : null,
-    ...{ reward, rewardModel: reward === 'mos' ? rewardModel : null },
-    ...(isWordReward(reward) && { transcriber }),
+    ...{ reward, rewardModel: reward.split('+').includes('mos') ? rewardModel : null },
+    ...(combination && { combination }),
+    ...(hearsWords(reward) && { transcriber }),
     ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },
     ...{ model, nar, codec, prompts, instruction, data, trainPrompts: data === null ? null : trainPrompts },
     // Another device rounds otherwise, and so may sample other tokens.

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
 import { pairings } from '../dpo/pair-rules.js';
 import { isBuiltIn, type ExperimentName, type RewardName } from '../reward/built-in.js';
+import { checkCombination, combinationNames, type Combination } from '../reward/combination.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { stoppingMetrics } from '../train/early-stopping.js';
@@ -12,6 +13,15 @@ import { describeIssues } from '../zod-message.js';
 export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
 
 const count = z.number().int().min(1);
+/** "2,1" */
+const numbers = z
+  .string()
+  .refine(
+    (text) => text.split(',').every((each) => each.trim() !== '' && Number.isFinite(Number(each))),
+    'expected numbers with commas between them, for example 2,1',
+  )
+  .nullable()
+  .default(null);
 const source = z.string().min(1).nullable().default(null);
 
 /** Every parameter of a run with its unit and default. The command line's options and help are made from this. */
@@ -20,7 +30,7 @@ export const parametersSchema = z.strictObject({
   reward: rewardNameSchema
     .default('even-token')
     .describe(
-      'what samples are ranked by: even-token, length, mos, naturalness, similarity, repetition, silence, wer, cer or the name of a reward of your own',
+      'what samples are ranked by: even-token, length, mos, naturalness, similarity, repetition, silence, wer, cer or the name of a reward of your own; several with + between them',
     ),
   rewardModel: z
     .enum(opinionModels)
@@ -28,6 +38,22 @@ export const parametersSchema = z.strictObject({
     .describe(
       'mos only: network whose opinion score of the audio is the reward, nisqa, dnsmos or nisqa-mos-only',
     ),
+  combine: z
+    .enum(combinationNames)
+    .default('weighted')
+    .describe(
+      'of several rewards: their weighted sum, the first and where it is equal the next, or their harmonic mean',
+    ),
+  rewardWeights: numbers.describe(
+    'weights of several rewards in a weighted sum or a harmonic mean, for example 2,1; each 1 unless given',
+  ),
+  rewardSteps: numbers.describe(
+    'lexicographic only: values that round to the same multiple of its step are equal by a reward, for example 0.1,0; each 0 unless given',
+  ),
+  normalizeRewards: z
+    .boolean()
+    .default(false)
+    .describe("rank a prompt's samples by each of several rewards' z-scores among them"),
   model: z
     .string()
     .min(1)
@@ -282,6 +308,69 @@ const OTHER_PRESETS: Record<Exclude<RewardName, ExperimentName>, Partial<Paramet
   cer: { ...presets['even-token'], reward: 'cer' },
 };
 
+/** The parameters that name rewards. */
+export type NamedParameters = Pick<Parameters, 'reward' | 'rewardModel'> &
+  Partial<Pick<Parameters, keyof typeof ONE_REWARD | 'transcriber'>>;
+
+/** How the rewards that the parameters name are combined; undefined where they name one. */
+export function namedCombination(parameters: NamedParameters): Combination | undefined {
+  const {
+    reward,
+    combine: how,
+    rewardWeights,
+    rewardSteps,
+    normalizeRewards,
+  } = {
+    ...ONE_REWARD,
+    ...parameters,
+  };
+  if (!reward.includes('+')) return undefined;
+  return {
+    how,
+    ...(rewardWeights !== null && { weights: rewardWeights.split(',').map(Number) }),
+    ...(rewardSteps !== null && { steps: rewardSteps.split(',').map(Number) }),
+    normalize: normalizeRewards,
+  };
+}
+
+/** The parameters under which a combination is recorded. */
+export function combinationParameters({ how, weights, steps, normalize = false }: Combination) {
+  return {
+    combine: how,
+    rewardWeights: weights?.join(',') ?? null,
+    rewardSteps: steps?.join(',') ?? null,
+    normalizeRewards: normalize,
+  };
+}
+
+/** What goes with several rewards only, as it is with one. */
+export const ONE_REWARD = {
+  combine: 'weighted',
+  rewardWeights: null,
+  rewardSteps: null,
+  normalizeRewards: false,
+} as const satisfies Partial<Parameters>;
+
+/** @throws Error in one sentence for a combination that does not fit the rewards */
+function checkRewards(parameters: Parameters): void {
+  const { reward } = parameters;
+  const combination = namedCombination(parameters);
+  if (combination) {
+    try {
+      checkCombination(combination, reward.split('+').length);
+    } catch (error) {
+      throw new Error(`wrong parameters: ${(error as Error).message}`, { cause: error });
+    }
+    return;
+  }
+  const names = Object.keys(ONE_REWARD) as (keyof typeof ONE_REWARD)[];
+  const given = names.filter((name) => parameters[name] !== ONE_REWARD[name]);
+  if (given.length > 0)
+    throw new Error(
+      `wrong parameters: ${given.join(' and ')} ${given.length === 1 ? 'goes' : 'go'} with several rewards, and ${reward} is one`,
+    );
+}
+
 /** The settings of a run with a reward; a reward of a person's own has those of even-token. */
 export function presetOf(reward: string): Partial<Parameters> {
   return isBuiltIn(reward) ? { ...presets, ...OTHER_PRESETS }[reward] : presets['even-token'];
@@ -302,6 +391,7 @@ export function parseParameters(input: unknown): Parameters {
   }
   const contradiction = findContradiction(result.data);
   if (contradiction) throw new Error(`wrong parameters: ${contradiction}`);
+  checkRewards(result.data);
   if (result.data.prompts !== null && result.data.data !== null) {
     throw new Error('wrong parameters: prompts and data both say which prompts to use; give one of them');
   }

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readWav, toMono } from '../../lib/audio/wav.js';
 import { parameterOptions, parametersFromOptions, withPreset } from '../../lib/cli/parameter-options.js';
 import { openReward, openScorers } from '../../lib/jobs/scorers.js';
-import { networkOf, openBuiltIn, rewardLabel, rewardNames } from '../../lib/reward/built-in.js';
+import { networksOf, openBuiltIn, rewardLabel, rewardNames } from '../../lib/reward/built-in.js';
 import { checkReward } from '../../lib/reward/check.js';
 import { voiceGuard } from '../../lib/reward/guard.js';
 import { naturalnessReward } from '../../lib/reward/mos.js';
@@ -166,19 +166,13 @@ describe('similarity', () => {
 describe('names', () => {
   it('each have a label, a network or none, and settings that are valid', () => {
     for (const reward of rewardNames) {
-      expect(rewardLabel({ reward, rewardModel: 'nisqa' })).toMatch(/\(\d to \d\)$/);
+      expect(rewardLabel({ reward, rewardModel: 'nisqa' })).toMatch(/\d to \d\)$/);
       expect(parseParameters(presetOf(reward)).reward).toBe(reward);
     }
-    const networks = rewardNames.map((reward) => networkOf({ reward, rewardModel: 'dnsmos' }));
-    expect(networks).toEqual([
-      undefined,
-      undefined,
-      'dnsmos',
-      'naturalness',
-      'similarity',
-      undefined,
-      undefined,
-    ]);
+    const networks = rewardNames.map((reward) => networksOf({ reward, rewardModel: 'dnsmos' }));
+    expect(networks).toEqual([[], [], ['dnsmos'], ['naturalness'], ['similarity'], [], [], [], []]);
+    const several = { reward: 'mos+length+nisqa+similarity', rewardModel: 'dnsmos' } as const;
+    expect(networksOf(several)).toEqual(['dnsmos', 'nisqa', 'similarity']);
   });
 
   it('are taken', async () => {

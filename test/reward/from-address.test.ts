@@ -1,9 +1,11 @@
 import { expect, it, vi } from 'vitest';
 import { parseWav } from '../../lib/audio/wav.js';
 import { askReward } from '../../lib/reward/ask.js';
+import { rewardAt } from '../../lib/reward/from-address.js';
 import { loadReward } from '../../lib/reward/load.js';
 import { SCORER_TRIES, type Sample } from '../../lib/reward/reward.js';
 import { UnscorableSample } from '../../lib/scoring/unscorable.js';
+import { SHORT } from '../support/audio-scorer.js';
 import { startRewardServer, type Answer, type SentSample } from '../support/reward-server.js';
 
 const item = { src_encodec: [[7, 8], [1, 2]], instruction: 'Make it faster.', tgt_encodec: [[7], [1]] }; // prettier-ignore
@@ -62,7 +64,7 @@ it('asks again when the server fails, and keeps every sample', async () => {
     [200, { scores: [1, 2, 3] }],
   ];
   const address = await startRewardServer(DESCRIBED, () => answers.shift()!);
-  const scores = await askReward(await loadReward(address), SAMPLES);
+  const scores = await askReward(await rewardAt(address, undefined, SHORT), SAMPLES);
   expect(scores).toEqual([{ reward: 1 }, { reward: 2 }, { reward: 3 }]);
 });
 
@@ -89,7 +91,9 @@ it.each<[string, Answer, number, string]>([
 ])('stops when the server %s, asked as often as makes sense', async (_, answer, times, message) => {
   const score = vi.fn(() => answer);
   const address = await startRewardServer(DESCRIBED, score);
-  await expect(askReward(await loadReward(address), SAMPLES)).rejects.toThrow(`${address} ${message}`);
+  await expect(askReward(await rewardAt(address, undefined, SHORT), SAMPLES)).rejects.toThrow(
+    `${address} ${message}`,
+  );
   expect(score).toHaveBeenCalledTimes(times);
 });
 

@@ -1,0 +1,167 @@
+import { askOnce } from './ask.js';
+import {
+  checkCombination,
+  combineRanks,
+  harmonicMean,
+  weightedSum,
+  type Combination,
+} from './combination.js';
+import {
+  FailedSample,
+  ScorerRefusal,
+  type Reward,
+  type RewardedSample,
+  type Sample,
+  type Score,
+} from './reward.js';
+
+/** What a combination is made of. */
+export interface CombinedReward {
+  parts: readonly Reward[];
+  combination: Combination;
+}
+
+const combinations = new WeakMap<Reward, CombinedReward>();
+
+/** What a reward is a combination of; undefined for one that is none. */
+export const combinationOf = (reward: Reward): CombinedReward | undefined => combinations.get(reward);
+
+/**
+ * One reward of several. A sample that one of them drops is dropped.
+ *
+ * Its `reward` is what one sample's own scores give, so that it can be compared between prompts and checkpoints: the weighted sum; the weighted
+ * harmonic mean, or where that is normalized the weighted mean; of the lexicographic order the first reward. Where the combination is
+ * normalized or lexicographic, a prompt's samples are ranked together ({@link Reward.rankPrompt}). `details` are the rewards of the parts by
+ * their names, and the details of each as NAME_DETAIL.
+ *
+ * @throws Error in one sentence for fewer than two rewards, two of the same name, or a combination that does not fit them
+ */
+export function combine(parts: readonly Reward[], combination: Combination): Reward {
+  const names = parts.map(({ name }) => name);
+  if (parts.length < 2) throw new Error('a combination is of two rewards or more');
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new Error(
+      `two of the rewards are called ${twice}; what is kept of each is called by its name, so give one another (NAME=http://... names an address)`,
+    );
+  checkCombination(combination, parts.length);
+  const { how, normalize = false } = combination;
+  const valueOf = ({ details }: RewardedSample, name: string) =>
+    (how === 'lexicographic' ? details[rankKey(name)] : undefined) ?? details[name];
+  const reward: Reward = {
+    name: names.join('+'),
+    label: labelOf(parts, combination),
+    listens: parts.some(({ listens = true }) => listens),
+    async score(samples, signal) {
+      // What still asks when another part has failed is waited for.
+      const asked = await Promise.allSettled(parts.map((part) => askOnce(part, samples, signal)));
+      const failed = asked.find((each) => each.status === 'rejected');
+      if (failed) throw failed.reason;
+      const scores = asked.map((each) => (each as PromiseFulfilledResult<readonly Score[]>).value);
+      return samples.map((sample, k) =>
+        scoreSample(
+          sample,
+          names,
+          scores.map((each) => each[k]),
+          combination,
+        ),
+      );
+    },
+    async check() {
+      for (const part of parts) await part.check?.();
+    },
+    ...((normalize || how === 'lexicographic') && {
+      rankPrompt: (scores: readonly RewardedSample[]) =>
+        combineRanks(
+          names.map((name) => scores.map((score) => valueOf(score, name))),
+          combination,
+        ),
+    }),
+  };
+  combinations.set(reward, { parts, combination });
+  return reward;
+}
+
+/**
+ * The sum of rewards, each times its weight.
+ *
+ * @param options.weights one for each; default 1
+ * @param options.normalize ranks a prompt's samples by z-scores among them; default false
+ * @example
+ * const reward = weighted([evenTokenReward, lengthReward], { weights: [2, 1], normalize: true });
+ */
+export function weighted(
+  rewards: readonly Reward[],
+  options: Pick<Combination, 'weights' | 'normalize'> = {},
+): Reward {
+  return combine(rewards, { ...options, how: 'weighted' });
+}
+
+/**
+ * The first reward, and where samples are equal by it the second, and so on. Each counts by its rank where it gives one.
+ *
+ * @param options.steps within which values count as equal, one for each; default 0
+ * @param options.normalize takes steps in standard deviations among a prompt's samples; default false
+ */
+export function lexicographic(
+  rewards: readonly Reward[],
+  options: Pick<Combination, 'steps' | 'normalize'> = {},
+): Reward {
+  return combine(rewards, { ...options, how: 'lexicographic' });
+}
+
+/**
+ * The harmonic mean of rewards, which are numbers from 0 on.
+ *
+ * @param options.weights one for each, from 0 on; default 1
+ * @param options.normalize ranks a prompt's samples by the harmonic mean of 1 / (1 + exp(-z)) of their z-scores; default false
+ */
+export function harmonic(
+  rewards: readonly Reward[],
+  options: Pick<Combination, 'weights' | 'normalize'> = {},
+): Reward {
+  return combine(rewards, { ...options, how: 'harmonic' });
+}
+
+const rankKey = (name: string): string => `${name}_rank`;
+
+/** @throws FailedSample where a harmonic mean is asked of a negative reward */
+function scoreSample(
+  sample: Sample,
+  names: readonly string[],
+  scores: readonly Score[],
+  { how, weights = names.map(() => 1), normalize = false }: Combination,
+): Score {
+  const rewards: number[] = [];
+  const details: Record<string, number> = {};
+  for (const [i, score] of scores.entries()) {
+    const name = names[i];
+    if ('dropped' in score) return { dropped: `${name}: ${score.dropped}` };
+    rewards.push(score.reward);
+    details[name] = score.reward;
+    if (how === 'lexicographic' && score.rank !== undefined) details[rankKey(name)] = score.rank;
+    for (const [detail, value] of Object.entries(score.details ?? {})) details[`${name}_${detail}`] = value;
+  }
+  if (how === 'lexicographic') return { reward: rewards[0], details };
+  if (how === 'weighted') return { reward: weightedSum(rewards, weights), details };
+  if (normalize) {
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    return { reward: weightedSum(rewards, weights) / total, details };
+  }
+  const negative = rewards.findIndex((reward) => reward < 0);
+  if (negative >= 0)
+    throw new FailedSample(
+      sample,
+      new ScorerRefusal(
+        `a harmonic mean is of rewards from 0 on, and ${names[negative]} is ${rewards[negative]}: normalize them, or take a weighted sum`,
+      ),
+    );
+  return { reward: harmonicMean(rewards, weights), details };
+}
+
+function labelOf(parts: readonly Reward[], { how, weights = [], normalize = false }: Combination): string {
+  if (how === 'lexicographic') return parts[0].label;
+  const weighed = parts.map(({ name }, i) => ((weights[i] ?? 1) === 1 ? name : `${weights[i]} ${name}`));
+  if (how === 'weighted') return weighed.join(' + ');
+  return `${normalize ? 'mean' : 'harmonic mean'} of ${weighed.join(' and ')}`;
+}
