@@ -27,7 +27,7 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
       const { warnings } = event;
       return [
         ...scalars(Object.fromEntries(figures) as Record<string, number>),
-        ...(warnings.length > 0 ? [{ tag: 'warnings', step, text: listOf(warnings) }] : []),
+        ...(warnings.length > 0 ? [{ tag: 'warnings/guards', step, text: listOf(warnings) }] : []),
       ];
     }
     case 'scored':
@@ -38,11 +38,23 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
         'pairs/skipped_prompts': event.skipped,
         'pairs/chosen_reward': meanOf(event.chosenRewards),
         'pairs/rejected_reward': meanOf(event.rejectedRewards),
+        'pairs/considered': event.considered,
+        ...dropped(event.dropped ?? {}),
       });
     case 'step':
       return scalars(named('train', event.metrics));
     case 'validated':
       return scalars(named('eval', event.metrics));
+    case 'warned':
+      return [{ tag: `warnings/${event.about}`, step, text: listOf([event.message]) }];
+    case 'stopped':
+      return [
+        {
+          tag: event.step === undefined ? 'stopped/run' : 'stopped/training',
+          step,
+          text: listOf([event.reason]),
+        },
+      ];
     case 'saved':
       return scalars({ iteration: event.iteration });
     default:
@@ -52,6 +64,13 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
 
 function named(group: string, metrics: DpoMetrics): Record<string, number> {
   return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${group}/${name}`, value]));
+}
+
+/** Of pairs that were not made, how many for each reason. */
+function dropped(drops: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(drops).map(([reason, count]) => [`pairs/dropped_${reason}`, count]),
+  );
 }
 
 function meanOf(values: readonly number[]): number | undefined {

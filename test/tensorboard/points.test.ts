@@ -26,6 +26,31 @@ it('guards are scalars, and their warnings a text', () => {
   const event = { type: 'guarded' as const, iteration: 1, guards, warnings: ['worse'] };
   expect(pointsOfEvent(event, 7)).toEqual([
     { tag: 'guard/silence', step: 7, scalar: 0.25 },
-    { tag: 'warnings', step: 7, text: '- worse' },
+    { tag: 'warnings/guards', step: 7, text: '- worse' },
+  ]);
+});
+
+it('pairs that were not made are counted by reason; what a run warns of and why it stopped are texts', () => {
+  const paired = { type: 'paired' as const, iteration: 0, pairs: 1, skipped: 0, skippedReasons: [] };
+  const rewards = { chosenRewards: [2, 3], rejectedRewards: [1, 1], dataFile: 'data_iter_0.json' };
+  const counts = { considered: 6, dropped: { minChosen: 4 } };
+  expect(
+    pointsOfEvent({ ...paired, ...rewards, ...counts }, 0).map((point) => [
+      point.tag,
+      'scalar' in point && point.scalar,
+    ]),
+  ).toEqual([
+    ['pairs/count', 1],
+    ['pairs/skipped_prompts', 0],
+    ['pairs/chosen_reward', 2.5],
+    ['pairs/rejected_reward', 1],
+    ['pairs/considered', 6],
+    ['pairs/dropped_minChosen', 4],
+  ]);
+  const warned = { type: 'warned', iteration: 1, about: 'endings', message: 'they do not end' } as const;
+  expect(pointsOfEvent(warned, 3)).toEqual([{ tag: 'warnings/endings', step: 3, text: '- they do not end' }]);
+  const stopped = { type: 'stopped', iteration: 1, step: 3, reason: 'accuracy is full' } as const;
+  expect(pointsOfEvent(stopped, 3)).toEqual([
+    { tag: 'stopped/training', step: 3, text: '- accuracy is full' },
   ]);
 });
