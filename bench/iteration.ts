@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Device } from '../lib/engine/index.js';
 import { runExperiment } from '../lib/jobs/experiment.js';
-import { parseParameters, presets } from '../lib/run/parameters.js';
+import { parseParameters } from '../lib/run/parameters.js';
+import { presets } from '../lib/run/presets.js';
 
 /** Both sides sample, score and train so much. */
 export interface IterationCounts {

@@ -43,7 +43,8 @@ export { GUARD_FIGURES, type Guard, type GuardFigure, type GuardFigures } from '
 
 export * from './dpo/index.js';
 
-export { parseParameters, presets, type Parameters } from './run/parameters.js';
+export { parseParameters, type Parameters } from './run/parameters.js';
+export { presets } from './run/presets.js';
 export { findCheckpoint, parseIndices, type RunCheckpoint } from './run/checkpoint-path.js';
 export { recordRun } from './run/record.js';
 export { ORIGINAL, type FleetStatus, type RunEvent, type Split, type WorkerStatus } from './run/events.js';

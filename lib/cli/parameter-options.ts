@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
 import type { ExperimentName } from '../reward/built-in.js';
-import { parametersSchema, parseParameters, presetOf, type Parameters } from '../run/parameters.js';
+import { parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
+import { presetOf } from '../run/presets.js';
 
 type ParameterName = keyof Parameters;
 

@@ -109,15 +109,8 @@ export async function* trainDpo(
   /** Batches of so many examples, as the pairs that are computed. */
   const batchesOf = (some: readonly Example[]) =>
     chunks(some, batchSize).map((batch) => batch.flatMap(pairsOf));
-  const reference = createReference(
-    policy,
-    options.reference ?? 'start',
-    batchesOf([...train, ...validation]),
-    {
-      device,
-      signal,
-    },
-  );
+  const all = batchesOf([...train, ...validation]);
+  const reference = createReference(policy, options.reference ?? 'start', all, { device, signal });
   const rewards = pairs.every((pair) => pair.rewards !== undefined);
   const objective = preferenceObjective(policy, loss, reference, { rewards });
 
@@ -206,8 +199,10 @@ function splitExamples(examples: readonly Example[], { validationShare, seed }: 
   if (validationShare === 0) return { train: examples, validation: [] };
   if (examples.length === 1) return { train: examples, validation: examples };
   const share = Math.min(Math.ceil(examples.length * validationShare), examples.length - 1);
-  const held = new Set(shuffled(examples, seed, -1).slice(0, share));
-  return { train: examples.filter((example) => !held.has(example)), validation: [...held] };
+  // By place: an example may be there twice.
+  const held = shuffled([...examples.keys()], seed, -1).slice(0, share);
+  const train = examples.filter((_, index) => !held.includes(index));
+  return { train, validation: held.map((index) => examples[index]) };
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

@@ -3,7 +3,8 @@ import { expandPath, withoutPassword } from '../checkpoint/environment.js';
 import { deviceChoices, parseDeviceChoice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE } from '../farm/option.js';
 import { decodeText } from '../checkpoint/text-file.js';
-import { parseParameters, parametersSchema, presets, type Parameters } from '../run/parameters.js';
+import { parseParameters, parametersSchema, type Parameters } from '../run/parameters.js';
+import { presets } from '../run/presets.js';
 import type { ExperimentName } from '../reward/built-in.js';
 import type { Table } from '../view/table.js';
 

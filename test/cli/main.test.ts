@@ -3,7 +3,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
-import { parametersSchema, parseParameters, presets } from '../../lib/run/parameters.js';
+import { parametersSchema, parseParameters } from '../../lib/run/parameters.js';
+import { presets } from '../../lib/run/presets.js';
 
 let folder: string;
 let printed: string;

@@ -184,6 +184,12 @@ describe('validation', () => {
     expect(ascending(all.steps.map(({ logps }) => logps[0]))).toEqual(ascending([...trained, held]));
   });
 
+  it('trains on a pair that is there twice, and validates on it', async () => {
+    const { steps, validated } = await train([pairs[0], pairs[0]], { ...frozen, validationShare: 0.1 });
+    expect(steps).toHaveLength(1);
+    expect(validated).toHaveLength(1);
+  });
+
   it('uses a single pair for both', async () => {
     const { steps, validated } = await train(pairs.slice(0, 1), { ...frozen, validationShare: 0.1 });
     expect(steps).toHaveLength(1);

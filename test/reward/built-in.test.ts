@@ -14,7 +14,8 @@ import { distinctShare, repetitionReward } from '../../lib/reward/repetition.js'
 import type { Sample } from '../../lib/reward/reward.js';
 import { silenceReward } from '../../lib/reward/silence.js';
 import { similarityReward } from '../../lib/reward/similarity.js';
-import { parseParameters, presetOf, presets } from '../../lib/run/parameters.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import { presetOf, presets } from '../../lib/run/presets.js';
 import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { device } from '../support/device.js';
 import { sharedPath } from '../support/shared.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseParameters, presets } from '../../lib/run/parameters.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import { presets } from '../../lib/run/presets.js';
 
 describe('parseParameters', () => {
   it('fills in the defaults of the quick even-token run', () => {
