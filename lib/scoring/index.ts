@@ -20,4 +20,4 @@ export { measureRecordings, type Measurement } from './measure.js';
 export { openOpinionScorer, type OpinionModel, type OpinionNetwork, type OpinionScorer } from './opinion.js';
 export { editFidelity, type Fidelity } from './fidelity.js';
 export { openTranscriber, type Transcriber, type TranscriberOptions } from './transcribe.js';
-export { formatAlignment, wordErrors, type AlignedWord, type WordErrors } from './wer.js';
+export { characterErrorRate, formatAlignment, wordErrors, type AlignedWord, type WordErrors } from './wer.js';
