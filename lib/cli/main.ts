@@ -126,7 +126,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
   const own = program
     .command('run')
     .description(
-      'train the policy by any reward, also one of your own or several, see docs/adding-a-reward.md; naturalness, similarity and silence have the settings of mos',
+      'train the policy by any reward, also one of your own or several, see docs/adding-a-reward.md; naturalness, similarity, silence, wer and cer have the settings of mos',
     )
     .requiredOption('--reward <source>', `${rewardNames.join(', ')}, or a ${OWN_REWARD}`)
     .option('--output <folder>', 'folder in which output/MMDD-HHMM and model_output/MMDD-HHMM are made', '.')

@@ -49,8 +49,8 @@ const OTHER_PRESETS: Record<Exclude<RewardName, ExperimentName>, Partial<Paramet
   similarity: { ...presets.mos, reward: 'similarity', minMargin: 0 },
   silence: { ...presets.mos, reward: 'silence', minMargin: 0 },
   repetition: { ...presets['even-token'], reward: 'repetition' },
-  wer: { ...presets['even-token'], reward: 'wer' },
-  cer: { ...presets['even-token'], reward: 'cer' },
+  wer: { ...presets.mos, reward: 'wer', minMargin: 0 },
+  cer: { ...presets.mos, reward: 'cer', minMargin: 0 },
 };
 
 /** The settings of a run with a reward; a reward of a person's own has those of even-token. */
