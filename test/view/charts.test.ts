@@ -107,6 +107,23 @@ describe('trainingCurves', () => {
     expect(traces(trainingCurves(steps(40)), 'training pairs, each step')[0].y).toHaveLength(40);
   });
 
+  it('takes the running mean of the steps that have the metric', () => {
+    const events = steps(40).map((event, i) =>
+      event.type === 'step' && i % 2 === 1
+        ? { ...event, metrics: { loss: event.metrics.loss, 'rewards/chosen': 0 } }
+        : event,
+    );
+    const panels = traces(trainingCurves(events), 'training pairs, running mean');
+    const [whole] = traces(trainingCurves(steps(40)), 'training pairs, running mean');
+    expect(panels[0].y).toEqual(whole.y);
+    const values = events.flatMap((event) =>
+      event.type === 'step' ? [event.metrics['rewards/margins']] : [],
+    );
+    // Two steps either side of the middle: those of even places.
+    const even = [18, 20, 22].map((i) => values[i]!);
+    expect((panels[1].y as number[])[20]).toBeCloseTo(even.reduce((sum, y) => sum + y) / 3, 12);
+  });
+
   it('thins very many steps but keeps the first and last', () => {
     const [loss] = traces(trainingCurves(steps(10_000)), 'training pairs, each step');
     const x = loss.x as number[];

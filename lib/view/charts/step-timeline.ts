@@ -53,18 +53,22 @@ export function trainLine(timeline: IterationSteps[], metric: keyof DpoMetrics):
   );
 }
 
-/** The same, averaged over a centred window of a tenth of the iteration's steps; as it is where those are fewer than 20. */
+/** The same, averaged over a centred window of a tenth of the iteration's steps; as it is where those are fewer than 20. Steps without the metric do not count. */
 export function smoothedTrainLine(timeline: IterationSteps[], metric: keyof DpoMetrics): Line {
   return joinIterations(timeline, ({ train }) => {
     const reach = Math.floor(train.length / 20);
     if (reach === 0) return train.map(({ step, metrics }) => [step, metrics[metric] ?? null]);
-    const cumulative = [0];
-    for (const { metrics } of train)
-      cumulative.push(cumulative[cumulative.length - 1] + (metrics[metric] ?? 0));
+    const sums = [0];
+    const counts = [0];
+    for (const { metrics } of train) {
+      sums.push(sums[sums.length - 1] + (metrics[metric] ?? 0));
+      counts.push(counts[counts.length - 1] + (metrics[metric] === undefined ? 0 : 1));
+    }
     return train.map(({ step }, i) => {
       const from = Math.max(0, i - reach);
       const to = Math.min(train.length, i + reach + 1);
-      return [step, (cumulative[to] - cumulative[from]) / (to - from)];
+      const count = counts[to] - counts[from];
+      return [step, count === 0 ? null : (sums[to] - sums[from]) / count];
     });
   });
 }
