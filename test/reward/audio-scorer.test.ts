@@ -46,7 +46,7 @@ it('takes the name that a server or an address gives', async () => {
   const described = { status: 'ok', name: 'judge', label: 'opinion', protocol_version: '1' };
   const scorer = await startAudioScorer(() => [200, { score: 1 }], [200, described]);
   expect(await rewardAt(scorer.address, undefined, SHORT)).toMatchObject({ name: 'judge', label: 'opinion' });
-  expect(await loadReward(`cer=${scorer.address}`)).toMatchObject({ name: 'cer', label: 'opinion' });
+  expect(await loadReward(`accent=${scorer.address}`)).toMatchObject({ name: 'accent', label: 'opinion' });
   const other = await startAudioScorer(() => [200, {}], [200, { ...described, protocol_version: '2' }]);
   await expect(rewardAt(other.address, undefined, SHORT)).rejects.toThrow(
     `${other.address} speaks version "2" of the audio-scorer protocol; speech-dpo speaks version "1"`,
