@@ -78,6 +78,25 @@ export function implicitRewards(
   };
 }
 
+/**
+ * A loss against a reference, whose implicit rewards are `implicitRewards`.
+ * @param compute losses [B] of these and of the inputs
+ */
+export function lossOfRewards(
+  name: string,
+  beta: number,
+  compute: (rewards: Omit<PreferenceOutputs, 'losses'>, inputs: PreferenceInputs) => Tensor,
+): PreferenceLoss {
+  return {
+    name,
+    needsReference: true,
+    compute(inputs) {
+      const rewards = implicitRewards(inputs, beta);
+      return { losses: compute(rewards, inputs), ...rewards };
+    },
+  };
+}
+
 /** A loss's inputs as arrays have them: [B, 2], chosen and rejected. */
 export type PreferenceTensors = Readonly<
   { policy: Tensor; labels: Tensor } & Partial<Record<'reference' | 'rewards', Tensor>>

@@ -13,13 +13,13 @@ import type { RunWorkers } from '../run/run-files.js';
 import { isBuiltIn, networksOf } from '../reward/built-in.js';
 import { isOpenedByName } from '../reward/by-name.js';
 import { combinationOf } from '../reward/combine.js';
-import type { Combination } from '../reward/combination.js';
+import { joinNames, type Combination } from '../reward/combination.js';
 import { originOf } from '../reward/load.js';
 import { isWordReward } from '../reward/words.js';
 import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
 import { hashTranscriber } from '../scoring/transcribe.js';
-import { pathFromEnvironment } from '../checkpoint/environment.js';
 import { isAdapterFolder } from '../policy/adapter-folder.js';
+import { recognizerOf } from './scorers.js';
 import { findModelPart } from './sources.js';
 
 /** What workers are told of. */
@@ -94,12 +94,12 @@ export async function termsOf(
   };
   const names = guards.map((guard) => nameOfGuard(guard)!);
   const byName = parts.filter(({ sha256 }) => sha256 === undefined).map(({ name }) => name);
-  const rewarding = networksOf({ reward: byName.join('+'), rewardModel });
+  const rewarding = networksOf({ reward: joinNames(byName), rewardModel });
   const scoring = scoringNetworks.filter(
     (network) => rewarding.includes(network) || names.some((guard) => guard === network),
   );
   const hears = names.includes('wer') || byName.some(isWordReward);
-  const recognizer = hears ? (transcriber ?? pathFromEnvironment('WHISPER_MODEL') ?? null) : null;
+  const recognizer = hears ? (recognizerOf({ transcriber }) ?? null) : null;
   return {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),

@@ -8,6 +8,7 @@ import type { GivenDevice } from './open.js';
 import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
 import { isNameEnough } from '../reward/built-in.js';
+import { partNames } from '../reward/combination.js';
 import { namedCombination } from '../run/parameters.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
@@ -121,7 +122,7 @@ const PART_NAMES: Record<OwnPart, string> = {
 function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): void {
   const { reward, rewards = [] } = options;
   const began = parameters.reward;
-  const names = reward ? [began] : began.split('+');
+  const names = reward ? [began] : partNames(began);
   const given = rewards.map(({ name }) => name);
   const other = reward && reward.name !== began ? reward.name : given.find((name) => !names.includes(name));
   if (other !== undefined)

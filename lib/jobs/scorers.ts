@@ -128,7 +128,8 @@ function openNamed(
   return openByName(named, options);
 }
 
-const recognizerOf = ({ transcriber }: Partial<Pick<Parameters, 'transcriber'>>): string | undefined =>
+/** The recognizer that the parameters name, else WHISPER_MODEL; undefined where neither does. */
+export const recognizerOf = ({ transcriber }: Partial<Pick<Parameters, 'transcriber'>>): string | undefined =>
   transcriber ?? pathFromEnvironment('WHISPER_MODEL');
 
 /**

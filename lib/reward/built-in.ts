@@ -4,6 +4,7 @@ import type { OnNotice } from '../notice.js';
 import type { ScoringNetwork } from '../scoring/networks.js';
 import { OPINION_LABELS, openOpinionScorer, opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { loadVoiceEncoder } from '../scoring/voice-encoder.js';
+import { partNames } from './combination.js';
 import type { Decoder } from './decoder.js';
 import { evenTokenReward } from './even-token.js';
 import { lengthReward } from './length.js';
@@ -74,14 +75,14 @@ export function rewardLabel({ reward, rewardModel }: NamedReward): string {
 
 /** The networks that the named rewards are computed by: of one name, or of several with + between them. */
 export function networksOf({ reward, rewardModel }: NamedReward): ScoringNetwork[] {
-  return reward.split('+').flatMap((name): ScoringNetwork[] => {
+  return partNames(reward).flatMap((name): ScoringNetwork[] => {
     if (name === 'mos') return [rewardModel];
     return isOpinionModel(name) || name === 'naturalness' || name === 'similarity' ? [name] : [];
   });
 }
 
 /** Whether one of the named rewards is of the words that a recognizer hears. */
-export const hearsWords = (reward: string): boolean => reward.split('+').some(isWordReward);
+export const hearsWords = (reward: string): boolean => partNames(reward).some(isWordReward);
 
 /** What built-in rewards are opened with. */
 export interface BuiltInOptions {

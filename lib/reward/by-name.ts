@@ -1,10 +1,8 @@
 /** The rewards that a run's parameters name: built-in ones, a person's own, or several combined. */
 import type { OpinionModel } from '../scoring/opinion.js';
-import { openBuiltIn, type BuiltInOptions } from './built-in.js';
+import { isPlainBuiltIn, openBuiltIn, type BuiltInOptions } from './built-in.js';
 import { combine } from './combine.js';
-import type { Combination } from './combination.js';
-import { evenTokenReward } from './even-token.js';
-import { lengthReward } from './length.js';
+import { partNames, type Combination } from './combination.js';
 import type { Reward } from './reward.js';
 
 /** Rewards by name. */
@@ -16,10 +14,10 @@ export interface NamedRewards {
   combination?: Combination;
 }
 
-const opened = new WeakSet<Reward>([evenTokenReward, lengthReward]);
+const opened = new WeakSet<Reward>();
 
 /** Whether a name is enough to have the very same reward elsewhere. */
-export const isOpenedByName = (reward: Reward): boolean => opened.has(reward);
+export const isOpenedByName = (reward: Reward): boolean => isPlainBuiltIn(reward) || opened.has(reward);
 
 /**
  * Opens rewards by name.
@@ -32,7 +30,7 @@ export async function openByName(
   { own = [], ...options }: BuiltInOptions & { own?: readonly Reward[] },
 ): Promise<Reward> {
   const parts: Reward[] = [];
-  for (const name of names.split('+')) {
+  for (const name of partNames(names)) {
     const given = own.find((each) => each.name === name);
     const part = given ?? (await openBuiltIn({ reward: name, rewardModel }, options));
     if (!given) opened.add(part);

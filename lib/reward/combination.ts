@@ -6,6 +6,12 @@
  */
 export const combinationNames = ['weighted', 'lexicographic', 'harmonic'] as const;
 
+/** One name of several rewards: mos+length. */
+export const joinNames = (names: readonly string[]): string => names.join('+');
+
+/** The names of the rewards that a name is of, one or several. */
+export const partNames = (reward: string): string[] => reward.split('+');
+
 /** How rewards are combined. */
 export interface Combination {
   how: (typeof combinationNames)[number];

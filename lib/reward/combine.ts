@@ -3,6 +3,7 @@ import {
   checkCombination,
   combineRanks,
   harmonicMean,
+  joinNames,
   weightedSum,
   type Combination,
 } from './combination.js';
@@ -49,7 +50,7 @@ export function combine(parts: readonly Reward[], combination: Combination): Rew
   const valueOf = ({ details }: RewardedSample, name: string) =>
     (how === 'lexicographic' ? details[rankKey(name)] : undefined) ?? details[name];
   const reward: Reward = {
-    name: names.join('+'),
+    name: joinNames(names),
     label: labelOf(parts, combination),
     listens: parts.some(({ listens = true }) => listens),
     async score(samples, signal) {

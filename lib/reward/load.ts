@@ -8,6 +8,7 @@ import { compiledModule } from '../engine/index.js';
 import { hashFile } from '../checkpoint/atomic.js';
 import { isNameEnough, noSuchReward } from './built-in.js';
 import { checkReward } from './check.js';
+import { joinNames } from './combination.js';
 import { rewardAt } from './from-address.js';
 import type { Reward } from './reward.js';
 
@@ -64,7 +65,7 @@ export async function loadRewards(source: string): Promise<{ name: string; own: 
     if (reward) own.push(reward);
     names.push(reward?.name ?? each);
   }
-  return { name: names.join('+'), own };
+  return { name: joinNames(names), own };
 }
 
 let isRegistered = false;

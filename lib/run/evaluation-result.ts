@@ -9,6 +9,7 @@ import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Device } from '../engine/index.js';
 import { hearsWords } from '../reward/built-in.js';
+import { partNames } from '../reward/combination.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
@@ -46,7 +47,7 @@ export async function describeEvaluation(
     // Relative, so that a run may be moved.
     checkpoint: isRuns ? relative(directories.modelDirectory, policy) : (policy ?? 'default'),
     weightsSha256: isRuns ? await weightsChecksum(policy) : null,
-    ...{ reward, rewardModel: reward.split('+').includes('mos') ? rewardModel : null },
+    ...{ reward, rewardModel: partNames(reward).includes('mos') ? rewardModel : null },
     ...(combination && { combination }),
     ...(hearsWords(reward) && { transcriber }),
     ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },

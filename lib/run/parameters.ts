@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
 import { pairings } from '../dpo/pair-rules.js';
-import { checkCombination, combinationNames, type Combination } from '../reward/combination.js';
+import { checkCombination, combinationNames, partNames, type Combination } from '../reward/combination.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
 import { stoppingMetrics } from '../train/early-stopping.js';
@@ -272,7 +272,7 @@ export function namedCombination(parameters: NamedParameters): Combination | und
     ...ONE_REWARD,
     ...parameters,
   };
-  if (!reward.includes('+')) return undefined;
+  if (partNames(reward).length === 1) return undefined;
   return {
     how,
     ...(rewardWeights !== null && { weights: rewardWeights.split(',').map(Number) }),
@@ -305,7 +305,7 @@ function checkRewards(parameters: Parameters): void {
   const combination = namedCombination(parameters);
   if (combination) {
     try {
-      checkCombination(combination, reward.split('+').length);
+      checkCombination(combination, partNames(reward).length);
     } catch (error) {
       throw new Error(`wrong parameters: ${(error as Error).message}`, { cause: error });
     }

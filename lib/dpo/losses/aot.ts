@@ -1,7 +1,8 @@
 /** Alignment by optimal transport: not pairs are compared, but the distributions that a batch's pairs are drawn from. */
 import type { Tensor } from '@tensorflow/tfjs';
 import { exactScalar, tf } from '../../engine/index.js';
-import { implicitRewards, type PreferenceLoss } from '../preference-loss.js';
+import { lossOfRewards, type PreferenceLoss } from '../preference-loss.js';
+import { negativeLogSigmoid } from './margin.js';
 
 /**
  * AOT for pairs (Melnyk et al. 2024, arXiv:2406.05882; TRL "aot"): log (chosen / rejected) under the policy, sorted over the batch, should lie
@@ -10,21 +11,15 @@ import { implicitRewards, type PreferenceLoss } from '../preference-loss.js';
  * @param labelSmoothing as `sigmoidLoss`'s
  */
 export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
-  return {
-    name: 'aot',
-    needsReference: true,
-    compute(inputs) {
-      const { policy, reference } = inputs;
-      const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
-      const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
-      const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
-      const losses = tf.add(
-        tf.mul(tf.softplus(tf.neg(margins)), exactScalar(1 - labelSmoothing)),
-        tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-      );
-      return { losses, ...implicitRewards(inputs, beta) };
-    },
-  };
+  return lossOfRewards('aot', beta, (_, { policy, reference }) => {
+    const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
+    const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
+    const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
+    return tf.add(
+      tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing)),
+      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+    );
+  });
 }
 
 /** Numbers [B] in ascending order, differentiable as torch.sort is: each gradient goes where its number came from. */

@@ -1,7 +1,7 @@
 /** Losses of a pair's margin m: how far the implicit reward of the chosen completion is above that of the rejected one. */
 import type { Tensor } from '@tensorflow/tfjs';
 import { exactScalar, tf } from '../../engine/index.js';
-import { implicitRewards, type PreferenceInputs, type PreferenceLoss } from '../preference-loss.js';
+import { lossOfRewards, type PreferenceInputs, type PreferenceLoss } from '../preference-loss.js';
 
 /** -log sigmoid(x), without overflow for large |x|. */
 export const negativeLogSigmoid = (x: Tensor): Tensor => tf.softplus(tf.neg(x));
@@ -77,13 +77,7 @@ function lossOfMargins(
   beta: number,
   compute: (margins: Tensor, inputs: PreferenceInputs) => Tensor,
 ): PreferenceLoss {
-  return {
-    name,
-    needsReference: true,
-    compute(inputs) {
-      const rewards = implicitRewards(inputs, beta);
-      const margins = tf.sub(rewards.chosenRewards, rewards.rejectedRewards);
-      return { losses: compute(margins, inputs), ...rewards };
-    },
-  };
+  return lossOfRewards(name, beta, ({ chosenRewards, rejectedRewards }, inputs) =>
+    compute(tf.sub(chosenRewards, rejectedRewards), inputs),
+  );
 }

@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { exactScalar, tf } from '../../engine/index.js';
 import {
-  implicitRewards,
+  lossOfRewards,
   type OfBoth,
   type PreferenceInputs,
   type PreferenceLoss,
@@ -14,26 +14,16 @@ import { negativeLogSigmoid } from './margin.js';
  * log (policy / reference) per label, as the authors told TRL to take it.
  */
 export function ipoLoss(beta: number): PreferenceLoss {
-  return {
-    name: 'ipo',
-    needsReference: true,
-    compute(inputs) {
-      const losses = tf.square(tf.sub(differencePerLabel(inputs), exactScalar(1 / (2 * beta))));
-      return { losses, ...implicitRewards(inputs, beta) };
-    },
-  };
+  return lossOfRewards('ipo', beta, (_, inputs) =>
+    tf.square(tf.sub(differencePerLabel(inputs), exactScalar(1 / (2 * beta)))),
+  );
 }
 
 /** DPO per label (TRL "sigmoid_norm"): -log sigmoid(beta d), with IPO's d. */
 export function sigmoidNormLoss(beta: number): PreferenceLoss {
-  return {
-    name: 'sigmoid_norm',
-    needsReference: true,
-    compute(inputs) {
-      const losses = negativeLogSigmoid(tf.mul(differencePerLabel(inputs), exactScalar(beta)));
-      return { losses, ...implicitRewards(inputs, beta) };
-    },
-  };
+  return lossOfRewards('sigmoid_norm', beta, (_, inputs) =>
+    negativeLogSigmoid(tf.mul(differencePerLabel(inputs), exactScalar(beta))),
+  );
 }
 
 /**
