@@ -14,7 +14,10 @@ import { openPartner } from '../lib/policy/partner.js';
 import { runExperiment } from '../lib/jobs/experiment.js';
 import { parseParameters } from '../lib/run/parameters.js';
 import { fidelityGuard } from '../lib/reward/guard.js';
-import { loadDnsmos } from '../lib/scoring/dnsmos.js';
+import { elementCount, type Graph } from '../lib/engine/graph.js';
+import { writeOnnx } from '../lib/engine/onnx.js';
+import { loadDnsmos } from '../lib/scoring/dnsmos/dnsmos.js';
+import { rowsModel, windowsModel } from '../lib/scoring/dnsmos/p835-network.js';
 import { loadNisqa } from '../lib/scoring/nisqa/nisqa.js';
 import { scoreFiles } from '../lib/scoring/score-files.js';
 import { OPTIONS, randomPairs } from './dpo/random-pairs.js';
@@ -153,11 +156,24 @@ it('a guard asks again for what could not be made of an item', async () => {
   await guard.measure({ item, codes: [1], audio });
 });
 
+/** A file with the weights of DNSMOS's P.835 network, all of them 0. */
+function untrainedP835(): Uint8Array {
+  const constants: Graph['constants'] = new Map();
+  const zeros = (name: string, shape: readonly number[]) => {
+    const data = new Float32Array(elementCount(shape));
+    constants.set(name, { name, shape, dtype: 'float32', data });
+    return data;
+  };
+  rowsModel(zeros);
+  windowsModel(zeros);
+  return writeOnnx({ inputs: [], outputs: [], nodes: [], constants, values: new Map() });
+}
+
 describe('scorers', () => {
   it('DNSMOS frees its first network when the second is none', async () => {
     const folder = temporaryFolder();
-    for (const name of ['sig_bak_ovr.onnx', 'model_v8.onnx']) writeFileSync(join(folder, name), 'nothing');
-    vi.mocked(CpuDevice.prototype.load).mockImplementationOnce(async () => (open += 1));
+    writeFileSync(join(folder, 'sig_bak_ovr.onnx'), untrainedP835());
+    writeFileSync(join(folder, 'model_v8.onnx'), 'nothing');
     await expect(loadDnsmos(folder, { device })).rejects.toThrow('model_v8.onnx: cannot load');
     expect(open).toBe(0);
   });

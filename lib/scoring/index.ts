@@ -10,7 +10,7 @@ export {
   type NisqaScores,
 } from './nisqa/nisqa.js';
 export { loadVoiceEncoder, voiceSimilarity, type VoiceEncoder } from './voice-encoder.js';
-export { loadDnsmos, type Dnsmos, type DnsmosScores } from './dnsmos.js';
+export { loadDnsmos, type Dnsmos, type DnsmosScores } from './dnsmos/dnsmos.js';
 export { isSilent, measureLevel, type LevelScores } from './silence.js';
 export { extendedStoi, stoi } from './stoi.js';
 export { measurePesq, type PesqOptions, type PesqScores } from './pesq.js';

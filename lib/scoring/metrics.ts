@@ -1,7 +1,7 @@
 import type { MonoRecording } from '../audio/wav.js';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
-import { loadDnsmos } from './dnsmos.js';
+import { loadDnsmos } from './dnsmos/dnsmos.js';
 import { loadNisqa, loadNisqaMosOnly, loadNisqaTts, type Nisqa, type NisqaScore } from './nisqa/nisqa.js';
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { hashFile } from '../checkpoint/atomic.js';
-import { DNSMOS_FILES, DNSMOS_PLACE } from './dnsmos.js';
+import { DNSMOS_FILES, DNSMOS_PLACE } from './dnsmos/dnsmos.js';
 import { NISQA, NISQA_MOS_ONLY, NISQA_TTS } from './nisqa/published.js';
 import { VOICE_ENCODER_FILES, VOICE_ENCODER_PLACE } from './voice-encoder.js';
 import { findWeights, type WeightsPlace } from './weights-path.js';

@@ -1,10 +1,8 @@
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import type { MonoRecording } from '../audio/wav.js';
-import { resample } from '../audio/resample.js';
-import { DNSMOS_RATE_HZ, loadDnsmos, repeatTo, WINDOW_SAMPLES } from './dnsmos.js';
+import { loadDnsmos } from './dnsmos/dnsmos.js';
 import { loadNisqa, loadNisqaMosOnly, loadNisqaTts } from './nisqa/nisqa.js';
-import { checkRate } from './unscorable.js';
 
 /** Networks that predict a mean opinion score without a reference recording, of which each may be the reward of `mos`. */
 export const opinionModels = ['nisqa', 'dnsmos', 'nisqa-mos-only'] as const;
@@ -40,7 +38,7 @@ const NISQA_LOADERS: Record<Exclude<OpinionNetwork, 'dnsmos'>, typeof loadNisqaT
 };
 
 /**
- * Opens a network of NISQA (its score `mos`) or DNSMOS (its score `ovrl`).
+ * Opens a network of NISQA (its score `mos`) or DNSMOS (its OVRL, see `Dnsmos.scoreOverall`).
  *
  * @param options.device runs the network; default: one or more of the scorer's own, which `dispose` closes
  * @param options.onNotice is told of a download, with the licence
@@ -61,18 +59,7 @@ export async function openOpinionScorer<Network extends OpinionNetwork>(
   const dnsmos = await loadDnsmos(undefined, options);
   return {
     model,
-    score: async (recording) => (await dnsmos.score(fillWindow(recording), DNSMOS_RATE_HZ)).ovrl,
+    score: ({ samples, sampleRateHz }) => dnsmos.scoreOverall(samples, sampleRateHz),
     dispose: () => dnsmos.dispose(),
   };
-}
-
-/**
- * At DNSMOS's rate, a shorter recording repeated to fill exactly one window. DNSMOS repeats it too, but may then rate up to seven windows
- * of the same sound, each as long to compute.
- */
-function fillWindow({ samples, sampleRateHz }: MonoRecording): Float32Array {
-  checkRate(sampleRateHz, DNSMOS_RATE_HZ);
-  const resampled = resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
-  if (samples.length === 0 || resampled.length >= WINDOW_SAMPLES) return resampled;
-  return repeatTo(WINDOW_SAMPLES, resampled);
 }

@@ -13,7 +13,7 @@ import { openCodec } from '../../lib/codec/open.js';
 import { resolveModelPart } from '../../lib/package-root.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
 import { readTokenizerJson } from '../../lib/policy/tokenizer-files.js';
-import { loadDnsmos } from '../../lib/scoring/dnsmos.js';
+import { loadDnsmos } from '../../lib/scoring/dnsmos/dnsmos.js';
 import { loadNisqa } from '../../lib/scoring/nisqa/nisqa.js';
 import { openTranscriber } from '../../lib/scoring/transcribe.js';
 import { sharedPath } from '../support/shared.js';

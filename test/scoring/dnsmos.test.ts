@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readWav, toMono } from '../../lib/audio/wav.js';
-import { loadDnsmos, type Dnsmos } from '../../lib/scoring/dnsmos.js';
+import { loadDnsmos, type Dnsmos } from '../../lib/scoring/dnsmos/dnsmos.js';
 import { sharedPath } from '../support/shared.js';
 
 describe('loadDnsmos', () => {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { loadDnsmos } from '../../lib/scoring/dnsmos.js';
+import { loadDnsmos } from '../../lib/scoring/dnsmos/dnsmos.js';
 import { loadNisqa } from '../../lib/scoring/nisqa/nisqa.js';
 import { sendFile, startServer } from '../support/file-server.js';
 import { sharedPath } from '../support/shared.js';

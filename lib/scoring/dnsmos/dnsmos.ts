@@ -1,14 +1,25 @@
 import { join } from 'node:path';
-import { allFinite, NOT_FINITE } from '../audio/finite.js';
-import { resample } from '../audio/resample.js';
-import { readGivenFile } from '../checkpoint/given-file.js';
-import { CpuDevice, EngineStopped, type Device } from '../engine/index.js';
-import type { OnNotice } from '../notice.js';
-import { openParts, releaseAll, type Release } from '../release.js';
-import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './dnsmos-mel.js';
-import { checkRate, UnscorableSample } from './unscorable.js';
-import { findWeights, nameWeights, type WeightsPlace } from './weights-path.js';
-import { downloadFromWheel } from './wheel.js';
+import { allFinite, NOT_FINITE } from '../../audio/finite.js';
+import { resample } from '../../audio/resample.js';
+import { readGivenFile } from '../../checkpoint/given-file.js';
+import { CpuDevice, EngineStopped, type Device } from '../../engine/index.js';
+import type { OnNotice } from '../../notice.js';
+import { openParts, releaseAll, type Release } from '../../release.js';
+import { readOnnxWeights } from '../onnx-weights.js';
+import { checkRate, UnscorableSample } from '../unscorable.js';
+import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
+import { downloadFromWheel } from '../wheel.js';
+import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './mel.js';
+import { openP835 } from './p835.js';
+import {
+  alikeFrame,
+  authorsWindows,
+  copySamples,
+  DNSMOS_RATE_HZ,
+  fewestWindows,
+  WINDOW_SAMPLES,
+  type Windows,
+} from './windows.js';
 
 /** Speech quality as listeners would rate it, from 1 (bad) to 5 (excellent). */
 export interface DnsmosScores {
@@ -30,20 +41,23 @@ export interface Dnsmos {
    * @throws UnscorableSample when it holds no samples, or values that are not numbers
    */
   score(samples: Float32Array, sampleRateHz: number): Promise<DnsmosScores>;
+  /**
+   * OVRL alone, for a fraction of the work: without the P.808 network, and of a recording shorter than 9.01 s in the one window that it is
+   * repeated to fill. `score` doubles such a recording as its authors do, and rates up to seven windows of it.
+   * @throws UnscorableSample as `score` does
+   */
+  scoreOverall(samples: Float32Array, sampleRateHz: number): Promise<number>;
   /** Frees the network, and the devices that were opened for it. */
   dispose(): Promise<void>;
 }
 
-export const DNSMOS_RATE_HZ = 16_000;
-const WINDOW_SECONDS = 9.01;
-export const WINDOW_SAMPLES = 144_160;
-
 /** From the P.835 network's outputs to ratings: coefficients of x^2, x and 1. */
+type Polynomial = readonly [number, number, number];
 const POLYNOMIALS = {
   sig: [-0.08397278, 1.22083953, 0.0052439],
   bak: [-0.13166888, 1.60915514, -0.39604546],
   ovrl: [-0.06766283, 1.11546468, 0.04602535],
-} as const;
+} as const satisfies Record<string, Polynomial>;
 
 const WHEEL = 'speechmos==0.0.1.1';
 /** The files of the P.835 and the P.808 network, with their SHA-256. */
@@ -99,12 +113,10 @@ async function openNetworks(
   device: Device,
   opened: Release[],
 ): Promise<Dnsmos> {
-  const open = async (file: keyof typeof NETWORKS) => {
+  const open = async <T>(file: keyof typeof NETWORKS, load: (model: Uint8Array) => Promise<T>) => {
     const path = join(folder, file);
     try {
-      const session = await device.load(await readGivenFile(path));
-      opened.push(() => device.unload(session));
-      return session;
+      return await load(await readGivenFile(path));
     } catch (error) {
       if (error instanceof EngineStopped) throw error;
       throw new Error(`${nameOf(path)}: cannot load this DNSMOS network: ${(error as Error).message}`, {
@@ -112,59 +124,54 @@ async function openNetworks(
       });
     }
   };
-  const p835 = await open('sig_bak_ovr.onnx');
-  const p808 = await open('model_v8.onnx');
+  const rate = await open('sig_bak_ovr.onnx', (model) => openP835(readOnnxWeights(model), device, opened));
+  const p808 = await open('model_v8.onnx', (model) => device.load(model));
+  opened.push(() => device.unload(p808));
   const mel = await compileMel(device);
   opened.push(() => mel.dispose());
-  const run = async (session: number, data: Float32Array, shape: number[]) =>
-    Object.values(await device.run(session, { input_1: { data, shape } }, {}))[0];
+
+  /** The P.808 network's rating of the window that begins at a frame. */
+  async function rateP808(windows: Windows, start: number): Promise<number> {
+    const window = new Float32Array(WINDOW_SAMPLES);
+    copySamples(windows, start, window);
+    const { levels } = await mel({ frames: framesOf(window) });
+    const input = { data: levels as Float32Array, shape: [1, MEL_FRAMES, MEL_BANDS] };
+    return Object.values(await device.run(p808, { input_1: input }, {}))[0][0];
+  }
 
   return {
     async score(samples, sampleRateHz) {
-      if (samples.length === 0) throw new UnscorableSample('it holds no samples');
-      if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
-      checkRate(sampleRateHz, DNSMOS_RATE_HZ);
-      const sum: DnsmosScores = { ovrl: 0, sig: 0, bak: 0, p808: 0 };
-      const windows = windowsOf(resample(samples, sampleRateHz, DNSMOS_RATE_HZ));
-      for (const window of windows) {
-        const [sig, bak, ovrl] = await run(p835, window, [1, WINDOW_SAMPLES]);
-        sum.sig += polynomial(POLYNOMIALS.sig, sig);
-        sum.bak += polynomial(POLYNOMIALS.bak, bak);
-        sum.ovrl += polynomial(POLYNOMIALS.ovrl, ovrl);
-        const { levels } = await mel({ frames: framesOf(window) });
-        sum.p808 += (await run(p808, levels as Float32Array, [1, MEL_FRAMES, MEL_BANDS]))[0];
+      const windows = authorsWindows(prepare(samples, sampleRateHz));
+      const ratings = await rate(windows);
+      const meanOf = (index: number, [a, b, c]: Polynomial) =>
+        mean(ratings.map((rating) => (a * rating[index] + b) * rating[index] + c));
+      const p808s = new Map<number, number>();
+      for (const start of windows.starts) {
+        const alike = alikeFrame(windows, start);
+        if (!p808s.has(alike)) p808s.set(alike, await rateP808(windows, start));
       }
-      const mean = (total: number) => total / windows.length;
-      return { ovrl: mean(sum.ovrl), sig: mean(sum.sig), bak: mean(sum.bak), p808: mean(sum.p808) };
+      return {
+        ovrl: meanOf(2, POLYNOMIALS.ovrl),
+        sig: meanOf(0, POLYNOMIALS.sig),
+        bak: meanOf(1, POLYNOMIALS.bak),
+        p808: mean(windows.starts.map((start) => p808s.get(alikeFrame(windows, start))!)),
+      };
+    },
+    async scoreOverall(samples, sampleRateHz) {
+      const [a, b, c] = POLYNOMIALS.ovrl;
+      const ratings = await rate(fewestWindows(prepare(samples, sampleRateHz)));
+      return mean(ratings.map(([, , x]) => (a * x + b) * x + c));
     },
     dispose: () => releaseAll(opened),
   };
 }
 
-/** Windows of 9.01 s that start one second apart; a recording that is too short is doubled until one fits, as the authors' code does. */
-function windowsOf(samples: Float32Array): Float32Array[] {
-  let length = samples.length;
-  while (length < WINDOW_SAMPLES) length *= 2;
-  const count = Math.trunc(Math.floor(length / DNSMOS_RATE_HZ) - WINDOW_SECONDS) + 1;
-  const starts = Array.from({ length: count }, (_, second) => second * DNSMOS_RATE_HZ);
-  const repeated = repeatTo(length, samples);
-  return starts
-    .filter((start) => endOf(start) - start === WINDOW_SAMPLES)
-    .map((start) => repeated.slice(start, start + WINDOW_SAMPLES));
+/** The samples at 16 kHz. */
+function prepare(samples: Float32Array, sampleRateHz: number): Float32Array {
+  if (samples.length === 0) throw new UnscorableSample('it holds no samples');
+  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
+  checkRate(sampleRateHz, DNSMOS_RATE_HZ);
+  return resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
 }
 
-/** The samples again and again, `length` in all. */
-export function repeatTo(length: number, samples: Float32Array): Float32Array {
-  const repeated = new Float32Array(length);
-  for (let at = 0; at < length; at += samples.length) repeated.set(samples.subarray(0, length - at), at);
-  return repeated;
-}
-
-/** As computed in the authors' code, where rounding makes some windows one sample short; it leaves those out. */
-function endOf(start: number): number {
-  return Math.trunc((start / DNSMOS_RATE_HZ + WINDOW_SECONDS) * DNSMOS_RATE_HZ);
-}
-
-function polynomial([a, b, c]: readonly [number, number, number], x: number): number {
-  return (a * x + b) * x + c;
-}
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

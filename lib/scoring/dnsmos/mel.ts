@@ -1,6 +1,6 @@
-import { melFilterBank } from '../audio/mel.js';
-import { hannWindow } from '../audio/stft.js';
-import { compile, tf, type Compiled, type Device } from '../engine/index.js';
+import { melFilterBank } from '../../audio/mel.js';
+import { hannWindow } from '../../audio/stft.js';
+import { compile, tf, type Compiled, type Device } from '../../engine/index.js';
 
 export const MEL_BANDS = 120;
 export const MEL_FRAMES = 900;

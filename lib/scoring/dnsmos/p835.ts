@@ -1,0 +1,127 @@
+import type { Device } from '../../engine/index.js';
+import type { Release } from '../../release.js';
+import type { Weights } from '../onnx-builder.js';
+import { PAIRS, RATINGS, REACH, ROW_SIZE, rowsModel, windowsModel } from './p835-network.js';
+import { alikeFrame, copySamples, FRAME_SAMPLES, WINDOW_FRAMES, type Windows } from './windows.js';
+
+/** Frames whose rows are computed at once, and windows: they bound the memory to about 60 MB. */
+const FRAMES_AT_ONCE = 248;
+const WINDOWS_AT_ONCE = 4;
+/** A window's first and last rows, which are not those of the frames in the middle of another. */
+const EDGE_FRAMES = 2 * REACH;
+
+/**
+ * Ratings of windows by the P.835 network: of each window speech, background and overall quality, before their polynomials.
+ *
+ * The network is convolutions, and windows overlap: what a frame is in one window it is in the next, but for the {@link REACH} frames at a
+ * window's ends, beyond which are zeros. So each frame is computed once, and of a recording that is repeated only one round is.
+ */
+export type RateWindows = (windows: Windows) => Promise<Float32Array[]>;
+
+/** @param opened gets what releases the network */
+export async function openP835(weights: Weights, device: Device, opened: Release[]): Promise<RateWindows> {
+  const open = async (model: Uint8Array) => {
+    const program = await device.load(model);
+    opened.push(() => device.unload(program));
+    return program;
+  };
+  const toRows = await open(rowsModel(weights));
+  const toRatings = await open(windowsModel(weights));
+
+  /** The rows of `pieces` pieces of as many frames each, which `copy` puts into its target. */
+  async function rowsOf(frames: Float32Array, pieces: number): Promise<Float32Array> {
+    const shape = [pieces, frames.length / pieces / FRAME_SAMPLES, FRAME_SAMPLES];
+    return (await device.run(toRows, { frames: { data: frames, shape } }, {})).rows as Float32Array;
+  }
+
+  /** Adds the rows of frames in the middle of windows that `known` lacks. */
+  async function addInner(known: Map<number, Float32Array>, windows: Windows, wanted: Iterable<number>) {
+    for (const [from, to] of runsOf([...wanted].filter((frame) => !known.has(frame)))) {
+      const count = to - from;
+      const rows = await rowsOf(framesFrom(windows, from - REACH, count + 2 * REACH), 1);
+      for (let i = 0; i < count; i++) known.set(from + i, rowAt(rows, REACH + i));
+    }
+  }
+
+  /** The rows at the ends of windows that begin at `starts`: of each the first ones, then the last ones. */
+  async function edgesOf(windows: Windows, starts: readonly number[]): Promise<Float32Array> {
+    const frames = new Float32Array(starts.length * 2 * EDGE_FRAMES * FRAME_SAMPLES);
+    starts
+      .flatMap((start) => [start, start + WINDOW_FRAMES - EDGE_FRAMES])
+      .forEach((frame, piece) => {
+        const size = EDGE_FRAMES * FRAME_SAMPLES;
+        frames.set(framesFrom(windows, frame, EDGE_FRAMES), piece * size);
+      });
+    return rowsOf(frames, starts.length * 2);
+  }
+
+  return async (windows) => {
+    const alike = windows.starts.map((start) => alikeFrame(windows, start));
+    const distinct = [...new Set(alike)];
+    const ratings = new Map<number, Float32Array>();
+    const known = new Map<number, Float32Array>();
+    for (let at = 0; at < distinct.length; at += WINDOWS_AT_ONCE) {
+      const starts = distinct.slice(at, at + WINDOWS_AT_ONCE);
+      const innerOf = (start: number) =>
+        Array.from({ length: WINDOW_FRAMES - 2 * REACH }, (_, i) => alikeFrame(windows, start + REACH + i));
+      const inner = new Set(starts.flatMap(innerOf));
+      for (const frame of known.keys()) if (!inner.has(frame)) known.delete(frame);
+      await addInner(known, windows, inner);
+      const edges = await edgesOf(windows, starts);
+
+      const rows = new Float32Array((inner.size + starts.length * 2 * REACH) * ROW_SIZE);
+      const places = new Map<number, number>();
+      for (const frame of inner) {
+        rows.set(known.get(frame)!, places.size * ROW_SIZE);
+        places.set(frame, places.size);
+      }
+      const order = starts.flatMap((start, index) => {
+        const edge = inner.size + index * 2 * REACH;
+        const piece = index * 2 * EDGE_FRAMES;
+        for (let i = 0; i < REACH; i++) {
+          rows.set(rowAt(edges, piece + i), (edge + i) * ROW_SIZE);
+          rows.set(rowAt(edges, piece + EDGE_FRAMES + REACH + i), (edge + REACH + i) * ROW_SIZE);
+        }
+        const ends = Array.from({ length: 2 * REACH }, (_, i) => edge + i);
+        const middle = innerOf(start).map((frame) => places.get(frame)!);
+        return [...ends.slice(0, REACH), ...middle, ...ends.slice(REACH)];
+      });
+      const half = (odd: number) => ({
+        data: Int32Array.from({ length: starts.length * PAIRS }, (_, i) => order[2 * i + odd]),
+        shape: [starts.length, PAIRS],
+      });
+      const feeds = {
+        rows: { data: rows, shape: [rows.length / ROW_SIZE, 32, ROW_SIZE / 32] },
+        first: half(0),
+        second: half(1),
+      };
+      const rated = (await device.run(toRatings, feeds, {})).ratings as Float32Array;
+      starts.forEach((start, i) => ratings.set(start, rated.slice(i * RATINGS, (i + 1) * RATINGS)));
+    }
+    return alike.map((start) => ratings.get(start)!);
+  };
+}
+
+const rowAt = (rows: Float32Array, index: number) => rows.subarray(index * ROW_SIZE, (index + 1) * ROW_SIZE);
+
+/** Overlapping frames [count, 320] from a frame on. */
+function framesFrom(windows: Windows, frame: number, count: number): Float32Array {
+  const hop = FRAME_SAMPLES / 2;
+  const samples = new Float32Array((count + 1) * hop);
+  copySamples(windows, frame, samples);
+  const frames = new Float32Array(count * FRAME_SAMPLES);
+  for (let i = 0; i < count; i++)
+    frames.set(samples.subarray(i * hop, i * hop + FRAME_SAMPLES), i * FRAME_SAMPLES);
+  return frames;
+}
+
+/** Frames that follow each other, as [first, last + 1], at most {@link FRAMES_AT_ONCE} in each. */
+function runsOf(frames: number[]): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const frame of frames.sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && last[1] === frame && frame - last[0] < FRAMES_AT_ONCE) last[1]++;
+    else runs.push([frame, frame + 1]);
+  }
+  return runs;
+}
