@@ -58,13 +58,14 @@ function correlate(samples: Float32Array, hop: number, frames: number): Float32A
   const window = hannWindow(FRAME);
   const fft = createRealFft(2 * FRAME);
   const buffer = new Float64Array(2 * FRAME);
+  const power = new Float64Array(2 * FRAME);
+  /** Real parts, every second number, of the transform of the power spectrum, which is symmetric: its own inverse but for a factor. */
   const autocorrelation = (): Float64Array => {
     const spectrum = fft.forward(buffer);
-    for (let i = 0; i < spectrum.length; i += 2) {
-      spectrum[i] = spectrum[i] * spectrum[i] + spectrum[i + 1] * spectrum[i + 1];
-      spectrum[i + 1] = 0;
-    }
-    return fft.inverse(spectrum);
+    for (let bin = 0; bin <= FRAME; bin++)
+      power[bin] = (spectrum[2 * bin] ** 2 + spectrum[2 * bin + 1] ** 2) / power.length;
+    for (let bin = 1; bin < FRAME; bin++) power[power.length - bin] = power[bin];
+    return fft.forward(power);
   };
   buffer.set(window);
   const windowCorrelation = Float64Array.from(autocorrelation());
@@ -78,7 +79,7 @@ function correlate(samples: Float32Array, hop: number, frames: number): Float32A
     const energy = frame[0] + 1e-4;
     for (let i = 0; i < LAGS; i++) {
       const lag = MIN_LAG + i;
-      const normalized = (frame[lag] / energy) * (windowCorrelation[0] / windowCorrelation[lag]);
+      const normalized = (frame[2 * lag] / energy) * (windowCorrelation[0] / windowCorrelation[2 * lag]);
       result[t * LAGS + i] = normalized - LONG_LAG_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[0]);
     }
   }
@@ -91,29 +92,23 @@ function findPath(correlation: Float32Array, frames: number): Int32Array {
   let cost = new Float64Array(states);
   let next = new Float64Array(states);
   const from = new Int16Array(frames * states);
+  const reached = new Float64Array(LAGS);
+  const source = new Int16Array(LAGS);
+  const reachFrom = (neighbour: number, i: number): void => {
+    const over = reached[neighbour] + JUMP_PER_OCTAVE * Math.abs(LOG_LAGS[i] - LOG_LAGS[neighbour]);
+    if (over < reached[i]) [reached[i], source[i]] = [over, source[neighbour]];
+  };
   for (let t = 0; t < frames; t++) {
     let cheapest = 0;
     for (let j = 1; j < LAGS; j++) if (cost[j] < cost[cheapest]) cheapest = j;
+    // Jumps grow with the distance of lags: the cheapest way to a lag comes from itself, or from where its neighbour's came.
+    for (let i = 0; i < LAGS; i++) reached[i] = cost[(source[i] = i)];
+    for (let i = 1; i < LAGS; i++) reachFrom(i - 1, i);
+    for (let i = LAGS - 2; i >= 0; i--) reachFrom(i + 1, i);
+    const [farCost, onsetCost] = [cost[cheapest] + LARGEST_JUMP, cost[LAGS] + VOICING_CHANGE];
     for (let i = 0; i < LAGS; i++) {
-      let best = cost[cheapest] + LARGEST_JUMP;
-      let state = cheapest;
-      const consider = (j: number, jump: number): void => {
-        if (cost[j] + jump >= best) return;
-        best = cost[j] + jump;
-        state = j;
-      };
-      consider(LAGS, VOICING_CHANGE);
-      // Jumps grow with the distance: once one from the cheapest state would lose, so do all further ones.
-      for (let j = i; j >= 0; j--) {
-        const jump = JUMP_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[j]);
-        if (cost[cheapest] + jump >= best) break;
-        consider(j, jump);
-      }
-      for (let j = i + 1; j < LAGS; j++) {
-        const jump = JUMP_PER_OCTAVE * (LOG_LAGS[j] - LOG_LAGS[i]);
-        if (cost[cheapest] + jump >= best) break;
-        consider(j, jump);
-      }
+      let [best, state] = onsetCost < farCost ? [onsetCost, LAGS] : [farCost, cheapest];
+      if (reached[i] < best) [best, state] = [reached[i], source[i]];
       next[i] = best - correlation[t * LAGS + i];
       from[t * states + i] = state;
     }
