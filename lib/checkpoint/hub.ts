@@ -1,7 +1,6 @@
 /** Models and datasets by name from a Hugging Face hub, in the cache that Python's huggingface_hub keeps. */
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { datasetInfo, getRepoFolderName, listFiles, modelInfo } from '@huggingface/hub';
 import { z } from 'zod';
 import { writeFileAtomic } from './atomic.js';
 import { downloadFile, isOffline } from './download.js';
@@ -67,6 +66,7 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
       `${source} does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision.`,
     );
   }
+  const { getRepoFolderName } = await loadHub();
   const cache = join(hubCache(), getRepoFolderName(reference));
   try {
     if (isOffline()) throw new Unreachable('HF_HUB_OFFLINE is set');
@@ -82,6 +82,9 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
     );
   }
 }
+
+/** Most commands ask no hub, and need not wait until this is loaded. */
+const loadHub = () => import('@huggingface/hub');
 
 function parseReference(source: string, type: RepoType): HubReference | undefined {
   const match = /^([\w-][\w.-]*\/[\w-][\w.-]*)(?:@([\w-][\w./-]*))?$/.exec(source);
@@ -141,6 +144,7 @@ async function listRepository(
   endpoint: string,
   signal: AbortSignal | undefined,
 ): Promise<{ commit: string; files: HubFile[] }> {
+  const { datasetInfo, listFiles, modelInfo } = await loadHub();
   const { type, name, revision } = reference;
   const asked = { hubUrl: endpoint, ...(process.env.HF_TOKEN && { accessToken: process.env.HF_TOKEN }) };
   const which = { ...asked, name, revision };

@@ -1,4 +1,4 @@
-import { Agent, fetch, Pool, ProxyAgent } from 'undici';
+import type * as Undici from 'undici';
 import { patienceSeconds, proxyFor, withoutPassword } from './environment.js';
 
 /** A server cannot be asked, or does not answer as it should. */
@@ -26,11 +26,15 @@ export async function fetchFromWeb(
 ): Promise<Response> {
   const headers: Record<string, string> = {};
   new Headers(init.headers).forEach((value, name) => (headers[name] = value));
-  const dispatcher = createDispatcher(init.isDirect);
-  const answer = await fetch(url, { headers, signal: init.signal, dispatcher }).catch((error: unknown) => {
-    init.signal?.throwIfAborted();
-    throw unreachable(error, url, init.isDirect);
-  });
+  // Most commands fetch nothing, and need not wait until it is loaded.
+  const undici = await import('undici');
+  const dispatcher = createDispatcher(undici, init.isDirect);
+  const answer = await undici
+    .fetch(url, { headers, signal: init.signal, dispatcher })
+    .catch((error: unknown) => {
+      init.signal?.throwIfAborted();
+      throw unreachable(error, url, init.isDirect);
+    });
   const { status, statusText } = answer;
   // Of Node.js's own class, by which libraries know an answer.
   const response = new Response(answer.body as BodyInit | null, {
@@ -46,7 +50,7 @@ export async function fetchFromWeb(
 }
 
 /** Made for each request, so that a changed environment counts at once. */
-function createDispatcher(isDirect = false): Agent {
+function createDispatcher({ Agent, Pool, ProxyAgent }: typeof Undici, isDirect = false): Undici.Agent {
   const timeoutMs = 1000 * patienceSeconds();
   const times = { connectTimeout: timeoutMs, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
   const pool = (origin: string | URL, options: object) => new Pool(origin, { ...options, ...times });

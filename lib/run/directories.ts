@@ -1,6 +1,6 @@
 import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { format } from 'date-fns';
+import { format } from 'date-fns/format';
 import { explainWriteError } from '../checkpoint/atomic.js';
 import { makeFolder } from '../checkpoint/files.js';
 

@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { format } from 'date-fns';
+import { format } from 'date-fns/format';
 import { explainWriteError } from '../checkpoint/atomic.js';
 import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { ORIGINAL, type FleetStatus, type RunEvent, type Split } from './events.js';
