@@ -1,11 +1,13 @@
-/** The embedded model's way from codes to sound, which has no peer: what an experiment does with every sample it scores. */
+/** From codes to sound and back: the embedded model, which has no peer and does this with every sample that it scores, and an EnCodec. */
 import { CpuDevice } from '../lib/engine/index.js';
 import { join } from 'node:path';
 import type { Codes } from '../lib/codec/codec.js';
 import type { DatasetItem } from '../lib/data/item.js';
+import { openEncodec } from '../lib/codec/encodec/codec.js';
 import { openSpectralCodec } from '../lib/codec/spectral/codec.js';
 import { loadPrompts } from '../lib/data/prompts.js';
 import { findPackageRoot } from '../lib/package-root.js';
+import { uniformStream } from '../lib/random.js';
 import { openPartner } from '../lib/policy/partner.js';
 import { loadPolicy } from '../lib/policy/policy.js';
 
@@ -48,6 +50,27 @@ export function decodeSounds(count: number): () => Promise<void> {
   return async () => {
     const { codec, sounds } = await open();
     for (const codes of sounds) await codec.decode(codes);
+  };
+}
+
+/** An EnCodec encodes or decodes one recording of some seconds; the first call loads, compiles and makes what is decoded. */
+export function encodec(
+  folder: string,
+  direction: 'encode' | 'decode',
+  seconds: number,
+): () => Promise<void> {
+  const open = once(async () => {
+    const codec = await openEncodec(folder, device);
+    const uniform = uniformStream(0);
+    const samples = Float32Array.from(
+      { length: seconds * codec.sampleRateHz },
+      () => 0.1 * (2 * uniform() - 1),
+    );
+    return { codec, samples, codes: await codec.encode(samples) };
+  });
+  return async () => {
+    const { codec, samples, codes } = await open();
+    await (direction === 'encode' ? codec.encode(samples) : codec.decode(codes));
   };
 }
 

@@ -7,16 +7,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CpuDevice } from '../lib/engine/index.js';
-import { decodeSounds, fillCodebooks } from './audio.js';
+import { decodeSounds, encodec, fillCodebooks } from './audio.js';
 import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
 import { choosing, dpoSteps, sampling } from './ours.js';
 import { openPeer } from './peer.js';
-import { nisqaOfFolder, writeRecordings } from './scoring.js';
+import { dnsmosOfFolder, nisqaOfFolder, writeRecordings } from './scoring.js';
 import { small } from './setting.js';
 
 const PYTHON = '.cache/venv-bench/bin/python';
 /** A clone of github.com/gabrielmittag/NISQA: its code is the peer, its weights are used on both sides. */
 const NISQA = '.cache/NISQA';
+/** facebook/encodec_24khz's configuration with random weights. */
+const ENCODEC = '.cache/bench-encodec';
 const INSTALL =
   'python3 -m venv .cache/venv-bench && .cache/venv-bench/bin/pip install -r bench/peers/requirements.txt';
 
@@ -25,6 +27,7 @@ const { values: options } = parseArgs({
   options: { python: { type: 'string' }, nisqa: { type: 'string' }, only: { type: 'string', default: '' } },
 });
 const nisqa = options.nisqa ?? NISQA;
+const python = options.python ?? process.env.BENCH_PYTHON ?? (existsSync(PYTHON) ? PYTHON : undefined);
 const device = new CpuDevice();
 
 function samplingDuel(name: string, completions: number): Duel {
@@ -48,6 +51,31 @@ function scoring(name: string, count: number, seconds: number): Duel {
     ours: () => nisqaOfFolder(join(nisqa, 'weights', 'nisqa.tar'), folder, count),
     openPeer: (python) =>
       openPeer(python, 'nisqa_official.py', small, nisqa, folder, String(Math.min(10, count))),
+    format: milliseconds,
+  };
+}
+
+function dnsmos(name: string, count: number, seconds: number): Duel {
+  const folder = writeRecordings(count, seconds);
+  return {
+    name,
+    peerName: 'speechmos',
+    runs: 3,
+    warmUp: 1,
+    ours: () => dnsmosOfFolder(folder, count),
+    openPeer: (python) => openPeer(python, 'speechmos_dnsmos.py', small, folder),
+    format: (seconds) => `${seconds.toFixed(1)} s`,
+  };
+}
+
+/** The peer makes the model where it is missing. */
+function codec(direction: 'encode' | 'decode', seconds: number): Duel {
+  return {
+    name: `EnCodec 24 kHz, ${direction} ${seconds} s`,
+    peerName: 'transformers',
+    runs: 9,
+    ours: () => encodec(ENCODEC, direction, seconds),
+    openPeer: (python) => openPeer(python, 'hf_encodec.py', small, ENCODEC, direction, String(seconds)),
     format: milliseconds,
   };
 }
@@ -86,9 +114,11 @@ const duels: Duel[] = [
   ...(existsSync(nisqa)
     ? [scoring('NISQA of a file of 5 s', 1, 5), scoring('NISQA of 200 files of 2 s', 200, 2)]
     : []),
+  dnsmos('DNSMOS of 100 files of 2 s', 100, 2),
+  dnsmos('DNSMOS of 100 files of 2.05 s', 100, 2.05),
+  ...(python || existsSync(ENCODEC) ? [codec('encode', 10), codec('decode', 10)] : []),
 ];
 
-const python = options.python ?? process.env.BENCH_PYTHON ?? (existsSync(PYTHON) ? PYTHON : undefined);
 if (!python) console.log(`Without peers. To have them: ${INSTALL}\n`);
 if (!existsSync(nisqa))
   console.log(`Without NISQA. To have it: git clone https://github.com/gabrielmittag/NISQA ${nisqa}\n`);

@@ -1,9 +1,10 @@
-/** speech-dpo's side of scoring: files on disk to NISQA's five scores, after loading. */
+/** speech-dpo's side of scoring: files on disk to all scores of NISQA or DNSMOS, after loading. */
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeWav, readWav, toMono } from '../lib/audio/wav.js';
+import { encodeWav, readWav, toMono, type MonoRecording } from '../lib/audio/wav.js';
 import { uniformStream } from '../lib/random.js';
+import { loadDnsmos, type Dnsmos } from '../lib/scoring/dnsmos/dnsmos.js';
 import { loadNisqa, type Nisqa } from '../lib/scoring/nisqa/nisqa.js';
 
 const SAMPLE_RATE_HZ = 16_000;
@@ -28,13 +29,27 @@ export function nisqaOfFolder(weightsPath: string, folder: string, count: number
   let loading: Promise<Nisqa> | undefined;
   return async () => {
     const nisqa = await (loading ??= loadNisqa(weightsPath));
-    const recordings = await Promise.all(
-      Array.from({ length: count }, async (_, file) => {
-        const recording = await readWav(join(folder, `${file}.wav`));
-        return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
-      }),
+    const failed = (await nisqa.scoreBatch(await readAll(folder, count))).find(
+      (result) => result instanceof Error,
     );
-    const failed = (await nisqa.scoreBatch(recordings)).find((result) => result instanceof Error);
     if (failed) throw failed;
   };
+}
+
+/** Reads all files of a folder and scores one after the other; DNSMOS is loaded in the first call. */
+export function dnsmosOfFolder(folder: string, count: number): () => Promise<void> {
+  let loading: Promise<Dnsmos> | undefined;
+  return async () => {
+    const { score } = await (loading ??= loadDnsmos());
+    for (const { samples, sampleRateHz } of await readAll(folder, count)) await score(samples, sampleRateHz);
+  };
+}
+
+function readAll(folder: string, count: number): Promise<MonoRecording[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, file) => {
+      const recording = await readWav(join(folder, `${file}.wav`));
+      return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };
+    }),
+  );
 }
