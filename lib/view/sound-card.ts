@@ -54,7 +54,7 @@ export function soundlessCard(title: string, figures: readonly string[], problem
 export function soundRow(cards: readonly string[], title = ''): string {
   return (
     `<div class="sound-row" style="display:flex;flex-wrap:wrap;gap:10px 12px;margin:0 0 14px">` +
-    `<div class="sound-row-head" style="flex:1 0 100%;font-size:13px">${escapeHtml(title)}</div>${cards.join('\n')}</div>`
+    `<div class="sound-row-head" style="flex:1 0 100%;display:flex;flex-wrap:wrap;align-items:center;gap:4px 10px;font-size:13px"><span>${escapeHtml(title)}</span></div>${cards.join('\n')}</div>`
   );
 }
 

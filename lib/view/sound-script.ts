@@ -18,6 +18,7 @@ if (document.readyState === 'loading') document.addEventListener('DOMContentLoad
 
 function install(hasKeys) {
   const ACCENT = '#3fc1ff';
+  const BUTTON = 'padding:2px 10px;font:inherit;color:inherit;background:rgba(128,128,128,0.15);border:1px solid rgba(128,128,128,0.5);border-radius:6px;cursor:pointer';
   const ORIGINAL = ${ORIGINAL};
   let current = null;
   let shown = null;
@@ -53,7 +54,7 @@ function install(hasKeys) {
       row.dataset.ready = '';
       const count = row.querySelectorAll('.sound audio').length;
       if (count < 2) continue;
-      const button = element('button', 'margin:0 0 0 10px;padding:2px 10px;font:inherit;cursor:pointer', {
+      const button = element('button', BUTTON, {
         type: 'button',
         className: 'sound-switch',
         textContent: (count === 2 ? 'Switch A/B' : 'Next sound') + ', same position' + (hasKeys ? ' (x)' : ''),
@@ -128,7 +129,7 @@ function install(hasKeys) {
     status.setAttribute('role', 'status');
     status.textContent = text;
     if (card) {
-      const show = element('button', 'font:inherit;cursor:pointer', { type: 'button', textContent: 'Show it' });
+      const show = element('button', BUTTON, { type: 'button', textContent: 'Show it' });
       show.addEventListener('click', () => card.scrollIntoView({ block: 'center' }));
       status.append(show);
     }

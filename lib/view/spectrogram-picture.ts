@@ -16,8 +16,10 @@ export const SCALE_NOTE =
   `${DECIBEL_RANGE.min} to ${DECIBEL_RANGE.max} dB of full scale, the same in all.`;
 
 const HEIGHT = 120;
-const LABELS_WIDTH = 44;
-const TICKS_HZ = [8000, 4000, 2000, 1000, 500];
+const LABELS_WIDTH = 48;
+const TICKS_HZ = [8000, 4000, 2000, 1000, 500, 0];
+/** Half of a label's line. */
+const HALF_LINE = 6.5;
 const SILENT = '#2b2b36';
 const LINE = '1px solid #8a8a99';
 
@@ -41,14 +43,17 @@ export function spectrogramPicture(
     `style="display:block;width:${share.toFixed(2)}%;max-width:none;height:${height.toFixed(1)}px;margin:${(HEIGHT - height).toFixed(1)}px 0 0 0">`;
   const hz = TICKS_HZ.map((tick) => {
     const top = HEIGHT * (1 - heightOf(tick));
-    return `<div style="position:absolute;right:0;top:${top.toFixed(1)}px;padding:0 5px 0 0;border-top:${LINE}">${tick / 1000}${tick === MAX_HZ ? ' kHz' : ''}</div>`;
+    return (
+      `<div style="position:absolute;right:9px;top:${(top - HALF_LINE).toFixed(1)}px">${tick / 1000}${tick === MAX_HZ ? ' kHz' : ''}</div>` +
+      `<div style="position:absolute;right:0;top:${top.toFixed(1)}px;width:5px;border-top:${LINE}"></div>`
+    );
   });
   const seconds = secondTicks(longestSeconds).map(
     (tick) =>
       `<div style="position:absolute;left:${((100 * tick) / longestSeconds).toFixed(2)}%;top:0;padding:2px 0 0 3px;border-left:${LINE}">${tick}${tick === 0 ? ' s' : ''}</div>`,
   );
   return (
-    `<div style="padding:8px 10px 4px 0;border-radius:6px;background-color:#14141c;color:#e4e4ec;font-size:11px;line-height:13px;white-space:nowrap">` +
+    `<div style="padding:9px 10px 4px 0;border-radius:6px;background-color:#14141c;color:#e4e4ec;font-size:11px;line-height:13px;white-space:nowrap">` +
     `<div style="display:flex"><div style="position:relative;flex:none;width:${LABELS_WIDTH}px;height:${HEIGHT}px">${hz.join('')}</div>` +
     `<div class="sound-plot" style="position:relative;flex:1 1 0;min-width:0;height:${HEIGHT}px;overflow:hidden;background-color:${SILENT}">${image}</div></div>` +
     `<div style="position:relative;height:17px;margin-left:${LABELS_WIDTH}px;border-top:${LINE}">${seconds.join('')}</div></div>`
