@@ -4,7 +4,6 @@ import { parseWav, toMono } from '../audio/wav.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
 import { locateWav } from '../experiment/locate-wav.js';
 import { formatNumber } from './format.js';
-import { splitName } from './run-events.js';
 import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
 import type { PicturedSound } from './spectrogram-picture.js';
 import { highestHz, spectrogramDataUri } from './spectrogram.js';
@@ -43,7 +42,7 @@ export function placeOf({ standing, sample, iteration }: AudioExample): string[]
 export function labelOf(example: AudioExample, name: string = ROLE_NAMES[example.role]): string {
   const { split, prompt, instruction } = example;
   const parts = [name, ...placeOf(example), ...figuresOf(example)];
-  return `${splitName(split)}, prompt ${prompt}, “${instruction}”: ${parts.join(', ')}`;
+  return `${split === 'test' ? 'held-out' : 'training'} prompt ${prompt}, “${instruction}”: ${parts.join(', ')}`;
 }
 
 /** One of a run's WAV files, ready to be shown: its sound and a picture. */

@@ -64,7 +64,7 @@ function heading(title: string, figures: readonly string[]): string {
 
 function codesHtml(codes: readonly number[]): string {
   return (
-    `<details style="font-size:12px"><summary>Codes: ${codes.length} frames of the first codebook</summary>` +
+    `<details style="margin:4px 0 0"><summary style="font-size:12px">Codes: ${codes.length} frames of the first codebook</summary>` +
     `<code style="display:block;max-height:110px;overflow-y:auto;overflow-wrap:anywhere;font-size:12px">${codes.join(' ')}</code></details>`
   );
 }

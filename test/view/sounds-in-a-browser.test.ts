@@ -95,7 +95,7 @@ async function playFrom(on: Page, card: string, seconds: number): Promise<void> 
 it.runIf(isThere)('a report names its sounds, plays one at a time and switches at one position', async () => {
   const labels = await page.locator('audio').evaluateAll((all) => all.map((each) => each.ariaLabel));
   expect(labels).toContain(
-    `held-out prompts, prompt 0, “${INSTRUCTION}”: trained policy, median, sample 2, reward 3.20`,
+    `held-out prompt 0, “${INSTRUCTION}”: trained policy, median, sample 2, reward 3.20`,
   );
   expect(new Set(labels).size).toBe(examples.length);
   const widths = await page
