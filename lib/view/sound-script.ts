@@ -97,8 +97,9 @@ function install(hasKeys) {
   /** A click's place on the reward axis, and whose samples stand there. */
   function placeOf(chart, { points, event }) {
     const [point] = points;
+    // Of the two sets of bars the original policy's comes first.
     if (chart.id === 'chart-distribution')
-      return { split: 'test', policy: /^original/.test(point.data.name) ? ORIGINAL : Infinity, reward: point.x };
+      return { split: 'test', policy: point.curveNumber === 0 ? ORIGINAL : Infinity, reward: point.x };
     const { yaxis } = point;
     const top = event && chart.getBoundingClientRect().top;
     const reward = event && yaxis && yaxis.p2d ? yaxis.p2d(event.clientY - top - yaxis._offset) : point.y;

@@ -164,6 +164,14 @@ it.runIf(isThere)('a click on the reward chart plays the sample with that reward
   await click(-1, 0.6);
   await page.waitForFunction(`!document.querySelector('${cardOf('original', 'worst')} audio').paused`);
   expect((await stateOf(page, cardOf('trained', 'median'))).isPlaying).toBe(false);
+
+  // The bars of the distribution: the trained policy's best reward.
+  await page.evaluate(`document.getElementById('chart-distribution').scrollIntoView({ block: 'center' })`);
+  const bar = page.locator('#chart-distribution .trace.bars').nth(1).locator('.point path').last();
+  await bar.hover({ force: true });
+  await page.waitForSelector('#chart-distribution .hoverlayer .hovertext');
+  await bar.click({ force: true });
+  await page.waitForFunction(`!document.querySelector('${cardOf('trained', 'best')} audio').paused`);
 });
 
 it.runIf(isThere)('outputs of a notebook share one script, and are plain players without it', async () => {
