@@ -72,3 +72,6 @@ const SCALES = {
     toHz: (mel: number) => 700 * (10 ** (mel / 2595) - 1),
   },
 };
+
+/** Slaney's mel scale: linear below 1 kHz, which is 15 mel, logarithmic above. */
+export const slaneyMel = SCALES.slaney.toMel;

@@ -9,7 +9,9 @@ import type { Evaluation } from './evaluate.js';
 import type { Run } from './run.js';
 import { askReward } from '../reward/ask.js';
 import { FailedSample } from '../reward/reward.js';
+import { rankSamples, STANDINGS } from './ranked-samples.js';
 import { rewardFailure } from './score.js';
+import type { ScoredCompletion } from './scored-completion.js';
 import { synthesize } from './synthesize.js';
 import { firstAlike, type TrainingPair } from './training-pairs.js';
 import { describeIssues } from '../zod-message.js';
@@ -31,6 +33,12 @@ const exampleSchema = z.strictObject({
   reward: z.number().optional(),
   /** Word error rate, where the reward or a guard measured it. */
   wer: z.number().optional(),
+  /** Of a policy's sample: its index among the samples of its prompt in that evaluation. */
+  sample: z.number().int().min(0).optional(),
+  /** Of a policy's sample that was chosen for its reward; absent from the first one of a prompt, which was not. */
+  standing: z.enum(STANDINGS).optional(),
+  /** The first codebook's row. */
+  codes: z.array(z.number().int()).optional(),
 });
 
 const indexSchema = z.strictObject({ sampleRateHz: z.number(), examples: z.array(exampleSchema) });
@@ -72,17 +80,17 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
     examples.set(example.file, exampleSchema.parse(example));
   }
 
-  async function addWritten(
-    written: (Omit<AudioExample, 'instruction'> & { codes: number[] })[],
-  ): Promise<void> {
-    // What the partner is too small for has no sound.
-    const speakable = written.filter(({ codes }) => codes.length <= run.partner.maxFrames);
+  /** What the partner is too small for has no sound. */
+  const isSpeakable = ({ codes }: { codes: readonly number[] }) => codes.length <= run.partner.maxFrames;
+
+  async function addWritten(written: Written[]): Promise<void> {
+    const speakable = written.filter(isSpeakable);
     const items = speakable.map(({ split, prompt }) => run[split][prompt].item);
     const waveforms = await synthesize(
       run,
       speakable.map(({ codes }, index) => ({ item: items[index], codes })),
     );
-    for (const [index, { codes: _, ...example }] of speakable.entries()) {
+    for (const [index, example] of speakable.entries()) {
       await add({ ...example, instruction: items[index].instruction }, waveforms[index]);
     }
     await writeIndex();
@@ -90,7 +98,45 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
 
   async function writeIndex(): Promise<void> {
     const index: AudioIndex = { sampleRateHz: run.codec.sampleRateHz, examples: [...examples.values()] };
-    await writeFileAtomic(join(outputDirectory, INDEX_FILE), JSON.stringify(index, null, 2) + '\n');
+    // Codes in one line. A text holds no line break, so the brackets are those of a list.
+    const text = JSON.stringify(index, null, 2).replace(/\[\n[\d,\s]*\]/g, (list) =>
+      list.replace(/\s+/g, ''),
+    );
+    await writeFileAtomic(join(outputDirectory, INDEX_FILE), text + '\n');
+  }
+
+  /** A sample of each test prompt that is not chosen for its reward: the first that is not empty. */
+  function firstSamples(policies: Policies): Written[] {
+    return run.test.slice(0, audioPrompts).flatMap((_, prompt) =>
+      policies.flatMap(([role, evaluation]) => {
+        const sample = evaluation.test[prompt].findIndex(({ codes }) => codes.length > 0);
+        if (sample < 0) return [];
+        const file = `audio/test_${prompt}_${role}.wav`;
+        return {
+          file,
+          role,
+          split: 'test' as const,
+          prompt,
+          sample,
+          ...toldOf(evaluation.test[prompt][sample]),
+        };
+      }),
+    );
+  }
+
+  function rankedSamples(policies: Policies): Written[] {
+    return (['test', 'train'] as const).flatMap((split) =>
+      run[split].slice(0, audioPrompts).flatMap((_, prompt) =>
+        policies.flatMap(([role, evaluation]) =>
+          rankSamples(evaluation[split][prompt], (each) => each.codes.length > 0 && isSpeakable(each)).map(
+            ({ standing, sample, completion }) => {
+              const file = `audio/${split}_${prompt}_${role}_${standing}.wav`;
+              return { file, role, split, prompt, sample, standing, ...toldOf(completion) };
+            },
+          ),
+        ),
+      ),
+    );
   }
 
   return {
@@ -106,7 +152,8 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
             const file = `audio/${split}_${prompt}_${role}.wav`;
             const samples = await run.codec.decode(codes);
             const reward = await scoreRecording(run, item, codes, samples);
-            await add({ file, role, split, prompt, instruction: item.instruction, ...reward }, samples);
+            const { instruction } = item;
+            await add({ file, role, split, prompt, instruction, ...reward, codes: codes[0] }, samples);
           }
         }
       }
@@ -138,32 +185,27 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
       await addWritten(written);
     },
 
-    /** One sample of each test prompt by the original and one by the trained policy. */
+    /**
+     * Samples of the original and of the trained policy: the first one of each test prompt, and the best, the median and the worst one of
+     * each prompt of both splits.
+     */
     async addComparison(original: Evaluation, trained: Evaluation): Promise<void> {
-      const policies = [
+      const policies: Policies = [
         ['original', original],
         ['trained', trained],
-      ] as const;
-      const written = run.test.slice(0, audioPrompts).flatMap((_, prompt) =>
-        policies.flatMap(([role, evaluation]) => {
-          const sample = evaluation.test[prompt].find(({ codes }) => codes.length > 0);
-          if (!sample) return [];
-          const { codes, reward } = sample;
-          const wer = sample.figures.wer ?? sample.details.wer;
-          const figures = { ...(reward !== null && { reward }), wer };
-          return {
-            file: `audio/test_${prompt}_${role}.wav`,
-            role,
-            split: 'test' as const,
-            prompt,
-            codes,
-            ...figures,
-          };
-        }),
-      );
-      await addWritten(written);
+      ];
+      // By themselves: what else the partner fills may move the last bit of a sum.
+      await addWritten(firstSamples(policies));
+      await addWritten(rankedSamples(policies));
     },
   };
+}
+
+type Written = Omit<AudioExample, 'instruction'> & { codes: number[] };
+type Policies = (readonly ['original' | 'trained', Evaluation])[];
+
+function toldOf({ codes, reward, figures, details }: ScoredCompletion) {
+  return { codes, ...(reward !== null && { reward }), wer: figures.wer ?? details.wer };
 }
 
 /** What the run's reward gives a recording of the data set, to compare samples with. */

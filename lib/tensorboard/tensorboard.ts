@@ -170,7 +170,7 @@ async function soundOf(outputDirectory: string, example: AudioExample, step: num
   const { channels, sampleRateHz } = parseWav(wav, example.file);
   const split = example.split === 'test' ? 'held-out' : 'train';
   return {
-    tag: `${split} prompt ${example.prompt}/${example.role}`,
+    tag: `${split} prompt ${example.prompt}/${example.standing ? `${example.standing} ${example.role}` : example.role}`,
     step,
     audio: { wav, sampleRateHz, channels: channels.length, frames: channels[0].length },
   };

@@ -3,10 +3,10 @@ import { encodeMuLawWav } from '../audio/mu-law.js';
 import { parseWav, toMono } from '../audio/wav.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
 import { locateWav } from '../experiment/locate-wav.js';
-import { audioPlayer } from './audio-player.js';
 import { formatNumber } from './format.js';
 import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
-import { spectrogramDataUri } from './spectrogram.js';
+import type { PicturedSound } from './spectrogram-picture.js';
+import { highestHz, spectrogramDataUri } from './spectrogram.js';
 
 export const ROLE_NAMES: Record<AudioExample['role'], string> = {
   source: 'source',
@@ -25,33 +25,50 @@ export function figuresOf({ reward, wer }: AudioExample): string[] {
   ];
 }
 
-/** One of a run's WAV files, ready to be shown: HTML of its player with the sound inside, and a picture. */
-export interface Clip {
+/** Which of a policy's samples an example is: "best, sample 3"; of a pair, of which iteration. */
+export function placeOf({ standing, sample, iteration }: AudioExample): string[] {
+  return [
+    ...(standing ? [standing] : []),
+    ...(sample === undefined ? [] : [`sample ${sample + 1}`]),
+    ...(iteration === undefined ? [] : [`iteration ${iteration}`]),
+  ];
+}
+
+/**
+ * What a screen reader says of an example: its prompt, whose it is, which one, its reward.
+ *
+ * @param name whose it is; default: its role
+ */
+export function labelOf(example: AudioExample, name: string = ROLE_NAMES[example.role]): string {
+  const { split, prompt, instruction } = example;
+  const parts = [name, ...placeOf(example), ...figuresOf(example)];
+  return `${split === 'test' ? 'held-out' : 'training'} prompt ${prompt}, “${instruction}”: ${parts.join(', ')}`;
+}
+
+/** One of a run's WAV files, ready to be shown: its sound and a picture. */
+export interface Clip extends PicturedSound {
   example: AudioExample;
-  durationSeconds: number;
   form: SoundForm;
-  /** Absent where the sound is left out of the page. */
-  player?: string;
-  /** Address of the spectrogram's PNG. */
-  spectrogram: string;
+  /** A WAV file; absent where the sound is left out of the page. */
+  sound?: Uint8Array;
 }
 
 /** A clip, or why it cannot be shown. */
 export type ClipOrProblem = Clip | { example: AudioExample; problem: string };
 
 /**
- * All clips of a run, those of the first prompts first.
+ * Clips of a run, those of the first prompts first.
  *
  * @param budget for the sound of all of them; a prompt's clips are inside as a whole or not at all
- * @param wanted clips that are left out are not read
+ * @param choose clips that it leaves out are not read
  */
 export async function loadClips(
   outputDirectory: string,
   budget: SoundBudget,
-  wanted: (example: AudioExample) => boolean = () => true,
+  choose: (examples: readonly AudioExample[]) => readonly AudioExample[],
 ): Promise<ClipOrProblem[]> {
   const { examples } = await readAudioIndex(outputDirectory);
-  const groups = groupByPrompt(examples.filter(wanted));
+  const groups = groupByPrompt(choose(examples));
   const placed = groups.map((group) => group.map((example) => ({ outputDirectory, example })));
   return (await loadClipGroups(placed, budget)).flat();
 }
@@ -104,6 +121,41 @@ export function clipsByPrompt(
   return prompts.map((prompt) => own.filter(({ example }) => example.prompt === prompt));
 }
 
+/** Clips that one compares, under a title. */
+export interface ClipRow<T> {
+  title: string;
+  clips: T[];
+}
+
+/** A prompt's clips in rows: recordings, samples of one standing by every policy, the pair of each iteration. */
+export function clipRows<T>(clips: readonly T[], exampleOf: (clip: T) => AudioExample): ClipRow<T>[] {
+  const rows = new Map<string, T[]>();
+  for (const clip of clips) {
+    const title = rowTitle(exampleOf(clip));
+    rows.set(title, [...(rows.get(title) ?? []), clip]);
+  }
+  return [...rows].map(([title, own]) => ({ title, clips: own }));
+}
+
+function rowTitle({ role, standing, iteration }: AudioExample): string {
+  if (role === 'source' || role === 'target') return 'Recordings of the data set';
+  if (role === 'original' || role === 'trained')
+    return standing ? `The ${standing} sample of each policy` : 'The first sample of each policy';
+  return `A pair of iteration ${iteration}`;
+}
+
+/** Of policies' samples those that were chosen for their reward, or the first ones where a prompt has no others. */
+export function preferRanked(examples: readonly AudioExample[]): AudioExample[] {
+  const promptOf = ({ split, prompt }: AudioExample) => `${split} ${prompt}`;
+  const ranked = new Set(examples.filter(({ standing }) => standing).map(promptOf));
+  return examples.filter((each) => each.standing || !isSample(each) || !ranked.has(promptOf(each)));
+}
+
+/** Whether it is a policy's sample in an evaluation. */
+export function isSample({ role }: AudioExample): boolean {
+  return role === 'original' || role === 'trained';
+}
+
 /** The longest clip's duration: one time scale for the pictures of a prompt. */
 export function longestSeconds(clips: readonly ClipOrProblem[]): number {
   return Math.max(...clips.map((clip) => ('problem' in clip ? 0 : clip.durationSeconds))) || 1;
@@ -142,8 +194,9 @@ async function makeClip({ example, path }: LocatedClip, form: SoundForm): Promis
       example,
       form,
       durationSeconds: samples.length / recording.sampleRateHz,
-      ...(wav && { player: audioPlayer(wav) }),
+      ...(wav && { sound: wav }),
       spectrogram: spectrogramDataUri(samples, recording.sampleRateHz),
+      maxHz: highestHz(recording.sampleRateHz),
     };
   } catch (error) {
     return { example, problem: (error as Error).message };

@@ -14,7 +14,8 @@ export interface Spectrogram {
 
 export const FRAMES_PER_SECOND = 100;
 const BANDS = 80;
-const MAX_HZ = 8000;
+/** The highest frequency that a picture shows. */
+export const MAX_HZ = 8000;
 const WINDOW_SECONDS = 0.025;
 
 /** Darkest and brightest level of a picture. A fixed scale keeps a quieter recording visibly darker. */
@@ -36,7 +37,7 @@ export function logMelSpectrogram(samples: Float32Array, sampleRateHz: number): 
     window,
     padding: 'zero',
   };
-  const maxHz = Math.min(MAX_HZ, sampleRateHz / 2);
+  const maxHz = highestHz(sampleRateHz);
   const filters = melFilterBank({ sampleRateHz, fftSize, bands: BANDS, maxHz, norm: 'none' });
   const frames = stftFrameCount(samples.length, options);
   const decibels = new Float32Array(BANDS * frames);
@@ -52,6 +53,11 @@ export function logMelSpectrogram(samples: Float32Array, sampleRateHz: number): 
     frame++;
   }
   return { decibels, bands: BANDS, frames, maxHz };
+}
+
+/** The upper edge of a recording's picture. */
+export function highestHz(sampleRateHz: number): number {
+  return Math.min(MAX_HZ, sampleRateHz / 2);
 }
 
 /** The spectrogram as a PNG, one pixel a frame (10 ms) and band, low frequencies at the bottom, magma from -95 to -20 dB. */

@@ -100,11 +100,19 @@ describe('iterate', () => {
     const { examples } = await readAudioIndex(outputDirectory);
     const files = [...(await readFiles(outputDirectory)).keys()];
     expect(files.filter((name) => name.endsWith('.wav'))).toEqual(examples.map(({ file }) => file).sort());
-    expect(examples.map(({ role }) => role)).toEqual([
+    expect(examples.filter(({ standing }) => !standing).map(({ role }) => role)).toEqual([
       ...['source', 'target', 'source', 'target'],
       ...['chosen', 'rejected', 'chosen', 'rejected'],
       ...['original', 'trained'],
     ]);
+    const ranked = examples.filter(({ standing }) => standing);
+    expect(ranked.map(({ file }) => file)).toEqual(
+      ['test', 'train'].flatMap((split) =>
+        ['original', 'trained'].flatMap((role) =>
+          ['best', 'worst'].map((standing) => `audio/${split}_0_${role}_${standing}.wav`),
+        ),
+      ),
+    );
   });
 
   it('trains the policy and saves it as it is then', async () => {

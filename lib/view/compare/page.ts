@@ -1,13 +1,16 @@
 import { dirname, relative, sep } from 'node:path';
-import { longestSeconds } from '../clips.js';
+import { clipRows, longestSeconds, placeOf } from '../clips.js';
 import { escapeHtml } from '../escape.js';
 import { figurePlaceholder } from '../figure-html.js';
 import type { Figure } from '../figure.js';
 import { PAIRED_NOTE } from '../paired-change.js';
-import { clipCard, promptSection, soundNotes } from '../report/audio-section.js';
+import { clipCard, promptSection, soundHelp, soundNotes } from '../report/audio-section.js';
 import { selfContainedPage } from '../report/page.js';
 import { note, scrolling, warning } from '../report/parts.js';
 import type { Section } from '../report/sections.js';
+import { soundRow } from '../sound-card.js';
+import { soundScript } from '../sound-script.js';
+import { SCALE_NOTE } from '../spectrogram-picture.js';
 import { comparedGuards, comparedLogProbabilities, comparedRewards, comparedTraining } from './curves.js';
 import { comparisonNotes, type ComparedRun } from './runs.js';
 import { SEEDS_NOTE, seedTable } from './seeds.js';
@@ -24,6 +27,11 @@ const CAPTIONS = {
 };
 
 type FigureName = keyof typeof CAPTIONS;
+
+/** Where scripts run. */
+const HELP =
+  'One sound plays at a time. A click on a spectrogram moves there. The button of a row, or the key “x”, goes on with the next sound of the ' +
+  'row at the same position.';
 
 /** Why an interval that misses zero is not yet a discovery. */
 const ONE_SEED =
@@ -107,16 +115,25 @@ function listenHtml(prompts: readonly ComparedPrompt[], path: string, command: s
   const clips = prompts.flatMap((prompt) => prompt.clips.map(({ clip }) => clip));
   const blocks = prompts.map(({ prompt, instruction, clips: own }) => {
     const longest = longestSeconds(own.map(({ clip }) => clip));
-    const cards = own.map(({ title, outputDirectory, clip }) =>
-      clipCard(clip, {
-        title: `<b>${escapeHtml(title)}</b>`,
-        longest,
-        file: [relative(dirname(path), outputDirectory), clip.example.file].join('/').replaceAll(sep, '/'),
-      }),
+    const rows = clipRows(own, ({ clip }) => clip.example).map(({ title: rowTitle, clips: compared }) =>
+      soundRow(
+        compared.map(({ title, outputDirectory, clip }) =>
+          clipCard(clip, {
+            title: [`<b>${escapeHtml(title)}</b>`, placeOf(clip.example).join(', ')].join(' ').trim(),
+            longest,
+            file: [relative(dirname(path), outputDirectory), clip.example.file]
+              .join('/')
+              .replaceAll(sep, '/'),
+            name: title,
+          }),
+        ),
+        rowTitle,
+      ),
     );
-    return promptSection(prompt, instruction, cards);
+    return promptSection(prompt, instruction, rows);
   });
-  return [...soundNotes(clips, command).map(note), ...blocks].join('\n');
+  const notes = [SCALE_NOTE, ...soundNotes(clips, command)].map(note);
+  return [soundHelp(HELP), ...notes, ...blocks, soundScript({ keys: true })].join('\n');
 }
 
 function parameters(runs: readonly ComparedRun[]): string {

@@ -42,7 +42,8 @@ export async function loadComparedPrompts(
     .map((prompt) =>
       places.flatMap(({ run, role }) => {
         const example = run.audio?.examples.find(
-          (each) => each.split === 'test' && each.prompt === prompt && each.role === role,
+          ({ split, standing, ...each }) =>
+            split === 'test' && each.prompt === prompt && each.role === role && standing === undefined,
         );
         return example
           ? [

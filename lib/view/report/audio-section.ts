@@ -1,16 +1,25 @@
 import { basename } from 'node:path';
 import type { AudioExample } from '../../experiment/audio-examples.js';
+import { ORIGINAL, type Split } from '../../run/events.js';
 import {
+  preferRanked,
+  isSample,
+  clipRows,
   ROLE_NAMES,
   clipsByPrompt,
   figuresOf,
+  labelOf,
   loadClips,
   longestSeconds,
+  placeOf,
   type ClipOrProblem,
 } from '../clips.js';
-import { linkedAudioPlayer } from '../audio-player.js';
+import { audioPlayer, linkedAudioPlayer } from '../audio-player.js';
 import { escapeHtml } from '../escape.js';
+import { soundCard, soundlessCard, soundRow } from '../sound-card.js';
+import { soundScript } from '../sound-script.js';
 import type { SoundBudget } from '../sound-budget.js';
+import { note } from './parts.js';
 
 export interface AudioSections {
   comparison: string;
@@ -19,16 +28,40 @@ export interface AudioSections {
   notes: string[];
 }
 
+/** Where scripts run. */
+const HELP =
+  'One sound plays at a time. A click on a spectrogram moves there. The button of a row, or the key “x”, goes on with the other sound of the ' +
+  'row at the same position. A click on the reward chart plays the sample whose reward is nearest to it.';
+
+const ONE_SAMPLE =
+  'Of each policy there is one sample here, the first. A run keeps the sound of the best, the median and the worst sample where an ' +
+  'evaluation has three samples a prompt or more.';
+
 /**
- * Players with spectrograms for all of a run's audio: a block for each prompt, held-out prompts apart from training prompts.
+ * Players with spectrograms for a run's audio: a block for each prompt, held-out prompts apart from training prompts. Of the policies'
+ * samples it shows the best, the median and the worst, where the run kept their sound.
  *
  * @param budget for the sound inside the page; players beyond that point to the files beside it
  */
 export async function audioSections(outputDirectory: string, budget: SoundBudget): Promise<AudioSections> {
-  const clips = await loadClips(outputDirectory, budget);
-  const blocksOf = (split: AudioExample['split']) => clipsByPrompt(clips, split).map(promptBlock).join('\n');
+  const clips = await loadClips(outputDirectory, budget, preferRanked);
+  const blocksOf = (split: Split) => clipsByPrompt(clips, split).map(promptBlock).join('\n');
   const command = `speech-dpo report --all-audio output/${basename(outputDirectory)}`;
-  return { comparison: blocksOf('test'), pairs: blocksOf('train'), notes: soundNotes(clips, command) };
+  const [comparison, pairs] = [blocksOf('test'), blocksOf('train')];
+  const other = clips.length > 0 ? note(OTHER_PROMPTS) + soundScript({ keys: true }) : '';
+  return {
+    comparison: comparison && soundHelp(HELP) + comparison + other,
+    pairs: pairs && (comparison ? pairs : soundHelp(HELP) + pairs + other),
+    notes: soundNotes(clips, command),
+  };
+}
+
+const OTHER_PROMPTS =
+  'Of other prompts no sound was written: the parameter audioPrompts of a run says of how many in each split it is.';
+
+/** What the script of a page says of itself; hidden where no script runs. */
+export function soundHelp(text: string): string {
+  return `<p class="note sound-help" hidden>${escapeHtml(text)}</p>`;
 }
 
 /**
@@ -55,21 +88,27 @@ export function soundNotes(clips: readonly ClipOrProblem[], command: string): st
 function promptBlock(clips: ClipOrProblem[]): string {
   const longest = longestSeconds(clips);
   const { prompt, instruction } = clips[0].example;
-  return promptSection(
-    prompt,
-    instruction,
-    clips.map((clip) => {
-      const { role, iteration, file } = clip.example;
-      const title = `<b class="${role}">${ROLE_NAMES[role]}</b>${iteration === undefined ? '' : ` iteration ${iteration}`}`;
-      return clipCard(clip, { title, longest, file });
-    }),
-  );
+  const rows = clipRows(clips, ({ example }) => example).map(({ title, clips: own }) => {
+    const cards = own.map((clip) => {
+      const { role, file } = clip.example;
+      const name = `<b class="${role}">${ROLE_NAMES[role]}</b>`;
+      return clipCard(clip, {
+        title: [name, placeOf(clip.example).join(', ')].join(' ').trim(),
+        longest,
+        file,
+      });
+    });
+    return soundRow(cards, title);
+  });
+  const samples = clips.map(({ example }) => example).filter(isSample);
+  const isOne = samples.length > 0 && samples.every(({ standing }) => standing === undefined);
+  return promptSection(prompt, instruction, isOne ? [...rows, note(ONE_SAMPLE)] : rows);
 }
 
-/** The cards of a prompt under its instruction. */
-export function promptSection(prompt: number, instruction: string, cards: readonly string[]): string {
+/** The rows of a prompt under its instruction. */
+export function promptSection(prompt: number, instruction: string, rows: readonly string[]): string {
   return `<section class="prompt"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
-<div class="clips">${cards.join('\n')}</div></section>`;
+${rows.join('\n')}</section>`;
 }
 
 /**
@@ -78,21 +117,37 @@ export function promptSection(prompt: number, instruction: string, cards: readon
  * @param place.title HTML
  * @param place.longest seconds that the width of a card stands for
  * @param place.file where the clip's file is, from the page's folder
+ * @param place.name whose the clip is, for a screen reader; default: its role
  */
 export function clipCard(
   clip: ClipOrProblem,
-  { title, longest, file }: { title: string; longest: number; file: string },
+  { title, longest, file, name }: { title: string; longest: number; file: string; name?: string },
 ): string {
-  const figures = figuresOf(clip.example).join(', ');
-  const score = figures === '' ? '' : `<span>${figures}</span>`;
-  const head = `<header><span>${title}</span>${score}</header>`;
-  if ('problem' in clip)
-    return `<article>${head}<p class="problem">${escapeHtml(clip.problem)}</p></article>`;
-  const share = ((100 * clip.durationSeconds) / longest).toFixed(1);
-  const seconds = `${clip.durationSeconds.toFixed(2)} s`;
-  return `<article>${head}<div class="spectrogram"><img style="width:${share}%" src="${clip.spectrogram}" alt="spectrogram, ${seconds}"><span>${seconds}</span></div>${clip.player ?? linked(file)}</article>`;
+  const { example } = clip;
+  const figures = figuresOf(example);
+  if ('problem' in clip) return soundlessCard(title, figures, clip.problem);
+  const label = labelOf(example, name);
+  return soundCard({
+    title,
+    figures,
+    player: clip.sound ? audioPlayer(clip.sound, label) : linked(file, label),
+    sound: clip,
+    longestSeconds: longest,
+    codes: example.codes,
+    fileName: basename(example.file),
+    data: name === undefined ? clickData(example) : {},
+  });
 }
 
-function linked(file: string): string {
-  return `${linkedAudioPlayer(file)}<p class="note">plays ${escapeHtml(file)}, not inside this page</p>`;
+/** By what a click on the reward chart finds a policy's sample. */
+function clickData({ split, role, iteration, reward }: AudioExample): Record<string, string | number> {
+  if (reward === undefined || role === 'source' || role === 'target') return {};
+  // The pairs of an iteration are samples of the policy before it.
+  const policy =
+    iteration === undefined ? { original: ORIGINAL, trained: 'last' }[role as 'original'] : iteration - 1;
+  return { split, reward, policy };
+}
+
+function linked(file: string, label: string): string {
+  return `${linkedAudioPlayer(file, label)}<p class="note">plays ${escapeHtml(file)}, not inside this page</p>`;
 }

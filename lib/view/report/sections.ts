@@ -20,7 +20,7 @@ import { formatDuration, formatValue } from '../format.js';
 import { PAIRED_NOTE } from '../paired-change.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';
-import { DECIBEL_RANGE } from '../spectrogram.js';
+import { SCALE_NOTE } from '../spectrogram-picture.js';
 import { htmlTable, type Table } from '../table.js';
 import { note, scrolling } from './parts.js';
 import { pairsHtml } from './pairs-section.js';
@@ -152,10 +152,7 @@ function audioSections({ audio }: ReportContent): Section[] {
   if ('problem' in audio) return [{ id: 'listen', title: 'Listen', html: note(audio.problem) }];
   const notes = audio.notes.map(note).join('');
   const none = note('No audio of these prompts was written.');
-  const scale = note(
-    'Spectrograms: time from left to right, all clips of a prompt on one scale; mel-spaced frequency up to 8 kHz from ' +
-      `bottom to top; brightness from ${DECIBEL_RANGE.min} to ${DECIBEL_RANGE.max} dB of full scale.`,
-  );
+  const scale = note(SCALE_NOTE);
   return [
     { id: 'listen', title: 'Listen: held-out prompts', html: scale + notes + (audio.comparison || none) },
     { id: 'pairs', title: 'Listen: preference pairs', html: audio.pairs || none },
