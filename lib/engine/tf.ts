@@ -1,6 +1,6 @@
 /**
  * TensorFlow.js, loaded once: the parts of it that are used. The whole, `@tensorflow/tfjs`, is these and three parts more (WebGL, saved
- * models, datasets), of five times the size; a program that loads it too shares these very copies.
+ * models, datasets), of three times the size; a program that loads it too shares these very copies.
  */
 import { createRequire } from 'node:module';
 import type * as TensorFlow from '@tensorflow/tfjs-core';
