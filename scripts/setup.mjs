@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const BUILD_STAMP = join(root, 'dist', '.built');
-const BUILD_INPUTS = ['lib', 'scripts', 'recipes', 'bench', 'package.json', 'tsconfig.json'];
+const BUILD_INPUTS = ['lib', 'scripts', 'recipes', 'bench', 'examples', 'package.json', 'tsconfig.json'];
 
 /** Runs `npm ci` where node_modules is missing or older than package-lock.json. */
 export async function installWhereMissing() {

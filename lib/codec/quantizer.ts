@@ -1,5 +1,5 @@
 /** Residual vector quantization (Zeghidour et al. 2021, algorithm 1): each codebook codes what the earlier ones left over. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf } from '../engine/index.js';
 
 /**

@@ -1,5 +1,5 @@
 /** Log-probabilities of given completions: what preference training is made of, for those who want to see it. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { compile, tf, type Compiled, type Device } from '../engine/index.js';
 import type { BatchSizes, Model, Tensors } from '../policy/architecture.js';
 import { labelLogProbs } from '../policy/log-probs.js';

@@ -1,5 +1,5 @@
 /** Preference pairs through the policy: log-probabilities, and the loss of them, for one batch shape. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf, type InputSpec } from '../engine/index.js';
 import type { Tensors } from '../policy/architecture.js';
 import type { BatchProgram } from '../train/objective.js';

@@ -1,5 +1,5 @@
 /** What a preference loss is: a formula of log-probabilities, written once for the graph that trains and for the metrics. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../engine/index.js';
 import type { DpoMetrics } from './logged-metrics.js';
 

@@ -2,7 +2,7 @@
  * A formula in TensorFlow.js operators, evaluated in float64: its trace, the one that `compile` turns into a graph, is read node by node.
  * For formulas on a few numbers, whose float32 a program computes and whose figures are to be exact; a network belongs into `compile`.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import './kernels/index.js';
 import { elementCount, type Attribute, type Graph, type GraphNode } from './graph.js';
 import { tf } from './tf.js';

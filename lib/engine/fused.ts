@@ -2,7 +2,7 @@
  * Operators that ONNX Runtime has as one node, as TensorFlow.js operators with hand-written gradients: one node instead of ten
  * where a program is compiled, the plain formula where it runs eagerly on another backend.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { defineKernel, isTracing } from './trace.js';
 import { tf } from './tf.js';
 

@@ -1,5 +1,5 @@
 /** Values of TensorFlow.js tensors in ordinary memory. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostArray } from './device.js';
 
 /** A tensor's values; the array may be the backend's own. TensorFlow.js casts bool to numbers without converting them: the tensor still holds bytes. */

@@ -3,7 +3,7 @@
  * each row's label, and a number added there. One ONNX node each where a program is compiled, the plain formula where it runs eagerly.
  * No gradients.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { defineKernel, isTracing, type Trace } from './trace.js';
 import { tf } from './tf.js';
 

@@ -2,7 +2,7 @@
  * Convolutions over time and the LSTM as single operators: one ONNX node each where a program is compiled, the plain formula where it
  * runs eagerly. Layouts and weights are PyTorch's: signals [batch, channels, time]. No gradients.
  */
-import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
 import { defineKernel, isTracing } from './trace.js';
 import { tf } from './tf.js';
 

@@ -3,7 +3,7 @@
  * Gradients come from TensorFlow.js's own tape (`tf.valueAndGrads` inside the traced function), so the recorded list holds the
  * backward pass too. What jax.jit is to JAX.
  */
-import type { DataType, KernelBackend, Tensor, TensorInfo } from '@tensorflow/tfjs';
+import type { DataType, KernelBackend, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import { type Attribute, type DType, type Graph } from './graph.js';
 import { tf } from './tf.js';
 

@@ -101,14 +101,22 @@ export function namedAfter(parameters: Parameters, reward: Reward | undefined): 
 /** `<s>` and `</s>` around a completion. */
 const ENDS = 2;
 
-/** What an experiment works on, apart from where it writes. */
+/**
+ * What an experiment works on, apart from where it writes.
+ *
+ * @internal Its types are BullMQ's, which a dependant need not have.
+ */
 export type OpenExperiment = Omit<Run, 'directories' | 'clock' | 'signal' | 'farm'> &
   AsyncDisposable & {
     /** Where workers are asked for. */
     queue?: OpenQueue;
   };
 
-/** Opens model, prompts, reward and guards of an experiment. */
+/**
+ * Opens model, prompts, reward and guards of an experiment.
+ *
+ * @internal
+ */
 export function openExperiment(
   given: Parameters,
   own: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'>,

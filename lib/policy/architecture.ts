@@ -5,7 +5,7 @@
  * Letters in shapes: P prompts of at most S ids, G completions of each prompt, R = P*G rows in the order prompt by prompt, T positions of
  * a completion, D width, V vocabulary. Masks are additive: 0 where a position counts, MASKED (padding.ts) where it does not.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
 import type { HostArray, InputSpec, ProgramSource } from '../engine/index.js';
 

@@ -1,5 +1,5 @@
 /** Log-probabilities of given tokens: what DPO and supervised training are made of. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { addAtLabels, atLabels, logSoftmax } from '../engine/index.js';
 import { tf } from '../engine/tf.js';
 

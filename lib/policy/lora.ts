@@ -6,7 +6,7 @@
  * Only A and B are trained. They stand beside the network's weights in `Model.weights`, so that whoever trains, saves or compares
  * weights sees them as such.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { FloatTensor } from '../engine/host-tensor.js';
 import { tf } from '../engine/tf.js';
 import { uniformStream } from '../random.js';

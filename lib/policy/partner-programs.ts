@@ -1,5 +1,5 @@
 /** The partner's compiled programs: the encoder, one prompt at a time, and the decoder that writes one codebook of several rows. */
-import type { Tensor1D } from '@tensorflow/tfjs';
+import type { Tensor1D } from '@tensorflow/tfjs-core';
 import {
   compile,
   keepPrograms,

@@ -2,7 +2,7 @@
  * How the modules of rewards are found and read. Node.js runs these hooks in a thread of their own (`module.register`).
  *
  * `speech-dpo` is the package that runs, wherever the reward's file lies, so that both share their classes. TypeScript becomes JavaScript where
- * Node.js does not read it (before 22.18), by the TypeScript that tslab brings; types are taken out and not checked.
+ * Node.js does not read it (before 22.18), by the package typescript; types are taken out and not checked.
  */
 import { readFile } from 'node:fs/promises';
 import { createRequire, type LoadHook, type ResolveHook } from 'node:module';
@@ -34,16 +34,27 @@ function translate(source: string, path: string): string {
   throw new Error(`line ${line} of ${path}: ${flattenDiagnosticMessageText(mistake.messageText, ' ')}`);
 }
 
-function openTypeScript(): typeof ts {
-  const require = createRequire(import.meta.url);
-  let path: string;
+/**
+ * The package typescript, which a project of one's own need not have.
+ *
+ * @param from the file whose packages are searched
+ * @throws Error in one sentence: what is missing, and the command that mends it
+ */
+export function openTypeScript(from = import.meta.url): typeof ts {
+  const { node } = process.versions;
+  const mends = 'install it (npm install typescript@5), or write the reward as .mjs';
+  let typescript: Partial<typeof ts>;
   try {
-    path = createRequire(require.resolve('tslab')).resolve('@tslab/typescript-for-tslab');
+    typescript = createRequire(from)('typescript') as typeof ts;
   } catch (error) {
     throw new Error(
-      `Node.js ${process.versions.node} does not read TypeScript, and the package tslab, whose TypeScript would translate it, is not installed; install it (npm install tslab), or write the reward as .mjs`,
+      `Node.js ${node} does not read TypeScript, and the package typescript, which would translate it, is not installed; ${mends}`,
       { cause: error },
     );
   }
-  return require(path) as typeof ts;
+  if (!typescript.transpileModule)
+    throw new Error(
+      `Node.js ${node} does not read TypeScript, and typescript ${typescript.version} does not translate single files; ${mends}`,
+    );
+  return typescript as typeof ts;
 }

@@ -24,7 +24,7 @@ const statistics = z.object({
   p75: z.number(),
 });
 
-const metrics: z.ZodType<DpoMetrics> = z.object({
+const metrics = z.object({
   loss: z.number(),
   'rewards/chosen': z.number().optional(),
   'rewards/rejected': z.number().optional(),
@@ -36,7 +36,7 @@ const metrics: z.ZodType<DpoMetrics> = z.object({
   kl: z.number().optional(),
   grad_norm: z.number().optional(),
   learning_rate: z.number().optional(),
-});
+}) satisfies z.ZodType<DpoMetrics>;
 
 const guard = z.object({
   figure: z.enum(Object.keys(GUARD_FIGURES) as [GuardFigure, ...GuardFigure[]]),
@@ -45,7 +45,8 @@ const guard = z.object({
   missing: count,
 });
 
-const eventSchema: z.ZodType<RecordedEvent> = z.discriminatedUnion('type', [
+/** docs/metrics.md tells people what each field is. */
+export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('notice'), message: z.string() }),
   z.object({
     type: z.literal('evaluated'),
@@ -103,7 +104,7 @@ const eventSchema: z.ZodType<RecordedEvent> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('validated'), iteration: count, epoch: count, step: count, metrics }),
   z.object({ type: z.literal('saved'), iteration: count, directory: z.string() }),
   z.object({ type: z.literal('finished') }),
-]);
+]) satisfies z.ZodType<RecordedEvent>;
 
 /**
  * Checks a recorded event. It is given back as it is, so that writing it again writes the same.

@@ -8,7 +8,7 @@ const packageSchema = z.object({ version: z.string(), dependencies: z.record(z.s
 /** Packages whose version can change a run's numbers. */
 const COMPUTING_PACKAGES = [
   'onnxruntime-node',
-  '@tensorflow/tfjs',
+  '@tensorflow/tfjs-core',
   '@huggingface/tokenizers',
   'pure-rand',
 ] as const;

@@ -1,5 +1,5 @@
 /** Turns a loss written in TensorFlow.js into a program that also gives the gradient of every trained weight. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/host-tensor.js';
 import {
   compile,

@@ -1,5 +1,5 @@
 /** What a training is told of a method: everything else, from batches to snapshots, is `optimize`'s. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { CompileOptions, HostArray, InputSpec } from '../engine/index.js';
 

@@ -1,5 +1,5 @@
 /** The sequences of supervised training as a network reads them: completions behind prompts, or codebooks that a partner fills. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostArray, InputSpec, ProgramSource } from '../engine/index.js';
 import type { BatchSizes, Model, Tensors } from '../policy/architecture.js';
 import { attentionMask, padPositions } from '../policy/padding.js';

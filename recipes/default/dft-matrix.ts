@@ -1,5 +1,5 @@
 /** Spectra of frames by one product with a DFT matrix, for training: as `lib/codec/spectral/stft-graph.ts` computes them, batched and simpler. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { hannWindow } from '../../lib/audio/stft.js';
 import { HOP } from '../../lib/codec/spectral/features.js';
 import { BINS, FFT_SIZE } from '../../lib/codec/spectral/stft-graph.js';

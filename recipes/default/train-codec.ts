@@ -5,7 +5,7 @@
  *
  * The loss compares magnitudes of the short-time spectrum, so no sound is made while training.
  */
-import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { applyEffect, EFFECTS } from '../../lib/audio/effects.js';
 import { melFilterBank } from '../../lib/audio/mel.js';
 import type { DeferredTensor, FloatTensor } from '../../lib/engine/host-tensor.js';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { metricsOfLoss } from '../../lib/dpo/metrics.js';
 import { chosenNll, weightedLoss } from '../../lib/dpo/pair-program.js';

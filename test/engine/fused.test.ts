@@ -1,4 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { gelu, layerNorm, tf } from '../../lib/engine/index.js';
 import { uniformStream } from '../../lib/random.js';

@@ -1,4 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   CpuDevice,
@@ -59,7 +59,7 @@ const cases: Record<string, [TensorProgram, ProgramSource['inputs'], Record<stri
     ({ w, at }) => {
       const loss = (weights: Tensor) => {
         const x = tf.add(tf.gather(weights, at), tf.gather(weights, tf.reverse(at, 0)));
-        return tf.sum(tf.square(tf.matMul(x, weights, false, true))).asScalar();
+        return tf.reshape(tf.sum(tf.square(tf.matMul(x, weights, false, true))), []);
       };
       const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => loss(tensors[0]))([w]);
       return { value, gradient: grads[0] };

@@ -1,4 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { expect, it, beforeAll } from 'vitest';
 import { tf } from '../../lib/engine/index.js';
 import { labelLogProbs } from '../../lib/policy/log-probs.js';

@@ -101,10 +101,13 @@ it.each(['requirements-tensorflow.txt', 'requirements-tensorflow-gpu.txt'])(
 );
 
 it('is of the version of TensorFlow.js that the project has', () => {
-  const { dependencies, peerDependencies } = JSON.parse(
+  const { dependencies, devDependencies, peerDependencies } = JSON.parse(
     readFileSync(join(ROOT, 'package.json'), 'utf8'),
   ) as Record<string, Record<string, string>>;
-  const version = dependencies['@tensorflow/tfjs'];
+  const version = devDependencies['@tensorflow/tfjs'];
+  for (const part of ['core', 'layers', 'backend-cpu'])
+    expect(dependencies[`@tensorflow/tfjs-${part}`]).toBe(version);
+  expect(peerDependencies['@tensorflow/tfjs']).toBe(version);
   expect(peerDependencies[NAME]).toBe(version);
   expect(peerDependencies[`${NAME}-gpu`]).toBe(version);
   expect(readFileSync(join(ROOT, 'scripts/tensorflow/prepare.mjs'), 'utf8')).toContain(

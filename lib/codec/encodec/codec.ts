@@ -1,4 +1,4 @@
-import type { Tensor2D } from '@tensorflow/tfjs';
+import type { Tensor2D } from '@tensorflow/tfjs-core';
 import { requireFinite } from '../../audio/finite.js';
 import { tf, type Device } from '../../engine/index.js';
 import { releaseAll } from '../../release.js';

@@ -2,7 +2,7 @@
  * EnCodec's layers as a program over one piece of a sequence. What a piece needs of the ones before it (the last positions that
  * convolutions look back on, LSTM states) goes in and comes out, so that a sequence computed in pieces is the one computed at once.
  */
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
 import { conv1d, convTranspose1d, lstm, tf, type InputSpec } from '../../engine/index.js';
 import { flatten, reach, type ConvLayer, type Layer, type LstmLayers, type UpsampleLayer } from './layers.js';
 

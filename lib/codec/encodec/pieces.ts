@@ -1,5 +1,5 @@
 /** Runs a network over sequences of any length, piece by piece, with one compiled program. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import {
   compile,
   keepPrograms,

@@ -2,7 +2,7 @@
  * The decoder network: quantized features at 50 Hz to log magnitudes of the short-time spectrum at 100 Hz. ConvNeXt blocks
  * (Liu et al. 2022) over time, as in Vocos (Siuzdak 2023), but for the magnitude alone: the phase is found afterwards.
  */
-import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs-core';
 import { gelu, layerNorm, tf } from '../../engine/index.js';
 import { FEATURES, MEL_BANDS } from './features.js';
 

@@ -6,7 +6,7 @@
  * Time runs along rows. A signal of T frames is [160, T + 3], column j holding samples 160 j to 160 j + 159: a recording between 240
  * zeros on each side, so that frame t, columns t to t + 3, is centred on the recording's sample 160 t + 80.
  */
-import type { Tensor, Tensor2D } from '@tensorflow/tfjs';
+import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { hannWindow } from '../../audio/stft.js';
 import { tf } from '../../engine/index.js';
 import { HOP } from './features.js';

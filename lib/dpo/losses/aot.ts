@@ -1,5 +1,5 @@
 /** Alignment by optimal transport: not pairs are compared, but the distributions that a batch's pairs are drawn from. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import { lossOfRewards, type PreferenceLoss } from '../preference-loss.js';
 import { negativeLogSigmoid } from './margin.js';

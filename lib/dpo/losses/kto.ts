@@ -1,5 +1,5 @@
 /** KTO: samples that are desirable or not, each on its own. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import type { DpoMetrics } from '../logged-metrics.js';
 import { implicitRewards, joined, type PreferenceLoss } from '../preference-loss.js';

@@ -1,5 +1,5 @@
 /** Losses of a pair's margin m: how far the implicit reward of the chosen completion is above that of the rejected one. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import { lossOfRewards, type PreferenceInputs, type PreferenceLoss } from '../preference-loss.js';
 

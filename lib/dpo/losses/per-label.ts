@@ -1,5 +1,5 @@
 /** Losses of log-probabilities per label: a completion's length does not count. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import {
   lossOfRewards,

@@ -1,5 +1,5 @@
 /** Kernels that work element by element, with broadcasting. */
-import type { DataType, TensorInfo } from '@tensorflow/tfjs';
+import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
 

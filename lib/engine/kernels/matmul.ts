@@ -1,5 +1,5 @@
 /** Matrix products: Gemm for two matrices (it takes transposes and a bias), FusedMatMul for batches. */
-import type { TensorInfo } from '@tensorflow/tfjs';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
 

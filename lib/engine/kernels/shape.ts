@@ -1,5 +1,5 @@
 /** Kernels that move elements about without computing on them. */
-import type { DataType, TensorInfo } from '@tensorflow/tfjs';
+import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
 

@@ -1,5 +1,5 @@
 /** A batch of prompts and completions through BART: prompts into the encoder, completions shifted right into a causal decoder. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import type { InputSpec, ProgramSource } from '../../engine/index.js';
 import type { BatchSizes, Rows, Tensors } from '../architecture.js';
 import { attentionMask, causalMask, padIds } from '../padding.js';

@@ -2,7 +2,7 @@
  * The two programs of generation: the encoder with every layer's cross-attention keys and values, and one decoder step on a
  * growing cache. Weights are constants here, so that ONNX Runtime packs them once for the thin matrices of decoding.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf, timeMajorMatMul, type InputSpec, type ProgramSource } from '../../engine/index.js';
 import { nextOf, type BatchSizes, type Generation, type HostWeights, type Tensors } from '../architecture.js';
 import type { BartConfig } from './config.js';

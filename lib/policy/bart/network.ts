@@ -5,7 +5,7 @@
  * Letters in shapes: B prompts, G completions of each prompt, R = B*G rows in the order prompt by prompt, S source length,
  * T target length, D width, V vocabulary. Masks are additive: 0 where a position counts, MASKED where it does not.
  */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { gelu, layerNorm } from '../../engine/fused.js';
 import { tf } from '../../engine/tf.js';
 import type { Tensors } from '../architecture.js';

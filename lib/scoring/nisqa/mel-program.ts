@@ -1,4 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { melFilterBank, type MelBand } from '../../audio/mel.js';
 import { hannWindow } from '../../audio/stft.js';
 import { compile, tf, type Compiled, type Device } from '../../engine/index.js';

@@ -1,5 +1,5 @@
 /** A kernel's case as a compiled program, and how near two devices' outputs have to be. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { elementCount } from '../../../lib/engine/graph.js';
 import {

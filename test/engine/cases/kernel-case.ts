@@ -1,5 +1,5 @@
 /** What a kernel is tested with, and generators for its inputs. */
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { elementCount } from '../../../lib/engine/graph.js';
 import type { HostArray } from '../../../lib/engine/index.js';

@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined && !isRequired)('on the GPU', () => {
       const run = await compile(
         ({ w, x, ids }) => {
           const loss = (weights: typeof w) =>
-            tf.sum(tf.square(tf.gather(tf.matMul(x, weights), ids))).asScalar();
+            tf.reshape(tf.sum(tf.square(tf.gather(tf.matMul(x, weights), ids))), []);
           const { value, grads } = tf.valueAndGrads((...tensors) => loss(tensors[0]))([w]);
           return { value, gradient: grads[0] };
         },

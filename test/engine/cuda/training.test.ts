@@ -41,7 +41,7 @@ describe.skipIf(!canRunHostCuda)('200 steps and more', () => {
     const program = await compile(
       ({ w, x, ids }) => {
         const loss = (weights: typeof w) =>
-          tf.sum(tf.square(tf.gather(tf.matMul(x, weights), ids))).asScalar();
+          tf.reshape(tf.sum(tf.square(tf.gather(tf.matMul(x, weights), ids))), []);
         const { value, grads } = tf.valueAndGrads((...tensors) => loss(tensors[0]))([w]);
         return { value, gradient: grads[0] };
       },

@@ -3,7 +3,7 @@
  * The event loop gets a turn between two runs, and none within one.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import '../../kernels/index.js';
 import { moduleOfThisThread } from '../../compiled-module.js';
 import type {

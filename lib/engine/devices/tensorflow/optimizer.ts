@@ -1,5 +1,5 @@
 /** AdamW (Loshchilov & Hutter 2019) and the gradients' norm in TensorFlow.js operations, on the current backend. */
-import type { Tensor, Variable } from '@tensorflow/tfjs';
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { AdamWUpdate } from '../../device.js';
 import { tf } from '../../tf.js';
 

@@ -1,5 +1,5 @@
 /** Tensors that stay on a TensorFlow.js backend between runs: one variable each, found by the place that a `DeviceTensor` names. */
-import type { Tensor, Variable } from '@tensorflow/tfjs';
+import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { DeviceTensor } from '../../device.js';
 import { elementCount, sameShape } from '../../graph.js';
 import { tf } from '../../tf.js';
