@@ -1,6 +1,7 @@
 /** `--seeds 1,2,3`: the same experiment with several seeds, one run after the other. */
 import { dirname, join, relative } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { commandText } from '../command-text.js';
 import type { OwnParts, RunOptions } from '../jobs/experiment.js';
 import { runSeeds } from '../jobs/run-seeds.js';
 import type { RunEvent } from '../run/events.js';
@@ -70,9 +71,11 @@ function whatIsLeft(seeds: readonly number[], started: readonly string[]): strin
   const others = left.length > 0 ? [join(relative(process.cwd(), dirname(started[0])), 'MMDD-HHMM')] : [];
   return [
     ...(left.length > 0
-      ? [`Not begun: seed ${left.join(', ')}. Then: the same command with ${option} ${left.join(',')}`]
+      ? [
+          `${left.length === 1 ? 'Seed' : 'Seeds'} ${left.join(', ')} ${left.length === 1 ? 'has' : 'have'} not begun. To run what is left: the same command with ${option} ${left.join(',')}`,
+        ]
       : []),
-    `At the end, all together: speech-dpo compare ${[...folders, ...others].join(' ')}`,
+    `When all are done, compare them: ${commandText('compare', ...folders, ...others)}`,
     '',
   ].join('\n');
 }

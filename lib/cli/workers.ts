@@ -54,7 +54,7 @@ export function formatPresent({ address, workers, runs }: Present): string {
   const titles = new Map(runs.map(({ id, title }) => [id, title]));
   const parts: string[] = [];
   if (workers.length === 0)
-    parts.push(`No worker is there: start one with "speech-dpo worker ${address}" on any machine.`);
+    parts.push(`No worker is there: start one on any machine: npx speech-dpo worker ${address}`);
   else
     parts.push(
       textTable({

@@ -88,7 +88,7 @@ export async function termsOf(
     const path = await findModelPart(parameters, part, { signal, onNotice });
     if (await isAdapterFolder(path))
       throw new Error(
-        `${path} is an adapter, which workers take of a policy alone: merge it first, as speech-dpo merge ${path} --output FOLDER, and give FOLDER as --nar`,
+        `${path} is an adapter, which workers take of a policy alone: merge it first, as npx speech-dpo merge ${path} --output FOLDER, and give FOLDER as --nar`,
       );
     return describeFolder(path);
   };

@@ -112,7 +112,7 @@ export async function findBase(
   });
   if (await isAdapterFolder(folder))
     throw new Error(
-      `${directory} is an adapter of ${base}, which is an adapter itself: merge that first, as speech-dpo merge ${folder} --output FOLDER, and write FOLDER into base_model_name_or_path of ${file}.`,
+      `${directory} is an adapter of ${base}, which is an adapter itself: merge that first, as npx speech-dpo merge ${folder} --output FOLDER, and write FOLDER into base_model_name_or_path of ${file}.`,
     );
   return folder;
 }

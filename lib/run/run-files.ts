@@ -114,14 +114,29 @@ export interface RecordedRun {
  */
 export async function readRun(run: string): Promise<RecordedRun> {
   const { directories } = locateRun(run);
-  const path = join(directories.modelDirectory, RUN_FILE);
-  const record = runRecordSchema.safeParse(await readJsonFile(path));
-  if (!record.success) throw new Error(`${path}: ${describeIssues(record.error)}`);
-  const timings = record.data.timings.values();
+  const record = await readRecordFile(join(directories.modelDirectory, RUN_FILE));
+  const timings = record.timings.values();
   const events = (await readMetrics(directories.modelDirectory)).map((event) =>
     isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
   );
-  return { directories, record: record.data, events };
+  return { directories, record, events };
+}
+
+/**
+ * Reads run.json of a run, finished or not.
+ *
+ * @param run its name or a folder of it, see `locateRun`, or the path of a run.json
+ * @throws Error as {@link readRun}
+ */
+export function readRunRecord(run: string): Promise<RunRecord> {
+  const file = run.endsWith('.json') ? run : join(locateRun(run).directories.modelDirectory, RUN_FILE);
+  return readRecordFile(file);
+}
+
+async function readRecordFile(path: string): Promise<RunRecord> {
+  const record = runRecordSchema.safeParse(await readJsonFile(path));
+  if (!record.success) throw new Error(`${path} is no run.json: ${describeIssues(record.error)}`);
+  return record.data;
 }
 
 /**

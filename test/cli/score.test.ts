@@ -43,8 +43,8 @@ it('prints JSON by file and metric; what is not finite is null', async () => {
   expect(complaints).toBe('');
 });
 
-it('prints a table, tells of a file that cannot be scored, and ends with code 1', async () => {
-  expect(await score(at('tone.wav'), at('missing.wav'), '--metric', 'silence')).toBe(1);
+it('prints a table, tells of a file that is missing, and ends with code 2', async () => {
+  expect(await score(at('tone.wav'), at('missing.wav'), '--metric', 'silence')).toBe(2);
   const [head, , first, second] = output.split('\n');
   expect(head).toMatch(/^file +silence levelDb +silence peakDb +silence silentShare +silence clippedShare$/);
   expect(first).toMatch(/tone\.wav +−9\.03\d +−6\.02\d +0\.000 +0\.000$/);
@@ -53,7 +53,7 @@ it('prints a table, tells of a file that cannot be scored, and ends with code 1'
 });
 
 it('keeps to JSON where a file fails', async () => {
-  expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(1);
+  expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(2);
   expect(JSON.parse(output)).toEqual({
     [at('missing.wav')]: { error: `${at('missing.wav')} does not exist.` },
   });

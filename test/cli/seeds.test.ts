@@ -77,10 +77,12 @@ it('keeps what is complete when interrupted, and says what goes on with the rest
   expect(others).toEqual([]);
   expect((await readRun(join(root, 'output', first))).record.state).toBe('finished');
   expect((await readRun(join(root, 'output', second))).record.state).toBe('interrupted');
-  expect(complained).toMatch(new RegExp(`speech-dpo resume \\S*model_output/${second}\n`));
-  expect(complained).toContain('Not begun: seed 3, 4. Then: the same command with --seeds 3,4\n');
+  expect(complained).toMatch(new RegExp(`npx speech-dpo resume \\S*model_output/${second}\n`));
+  expect(complained).toContain(
+    'Seeds 3, 4 have not begun. To run what is left: the same command with --seeds 3,4\n',
+  );
   expect(complained).toMatch(
-    new RegExp(`speech-dpo compare \\S*output/${first} \\S*output/${second} \\S*output/MMDD-HHMM\n`),
+    new RegExp(`npx speech-dpo compare \\S*output/${first} \\S*output/${second} \\S*output/MMDD-HHMM\n`),
   );
 
   onPrint = () => undefined;

@@ -1,0 +1,25 @@
+/** `--reward`, which means one thing in every command. */
+import { rewardNames } from '../reward/built-in.js';
+
+/** What a person may write as a reward. */
+export const REWARD_SOURCES =
+  `${rewardNames.join(', ')}, nisqa or dnsmos; or one of your own: a module whose default export is a reward (.mjs, .js, .ts), ` +
+  'or the address of a server; or several of them with commas between';
+
+/** The option that asks for it. */
+export const REWARD_OPTION = '--reward <source>';
+
+/** What of a run a command that goes on with it has to be told again. */
+export function optionsToResume(
+  { source, own }: { source: string; own: readonly unknown[] },
+  workers: { workers?: string; allowMixed?: boolean } = {},
+): string[] {
+  // Nobody wants to find a password in what a terminal shows.
+  const address = workers.workers?.includes('@') ? undefined : workers.workers;
+  return [
+    ...(own.length > 0 ? ['--reward', source] : []),
+    ...(address === undefined
+      ? []
+      : ['--workers', address, ...(workers.allowMixed ? ['--allow-mixed'] : [])]),
+  ];
+}
