@@ -3,14 +3,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { GivenWorkers } from '../farm/option.js';
 import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
 import { isNameEnough, type ExperimentName } from '../reward/built-in.js';
-import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
 import type { Parameters } from '../run/parameters.js';
 import { readRunRecord, type RunRecord } from '../run/run-files.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { OWN, parameterOptions, parametersFromOptions, withPreset } from './parameter-options.js';
-import { optionsToResume, REWARD_OPTION, REWARD_SOURCES } from './reward-option.js';
+import { optionsToResume, REWARD_OPTION, REWARD_SOURCES, sourceOf } from './reward-option.js';
 import { run, type Shown } from './run.js';
 import { runEachSeed, seedsOption } from './seeds.js';
 import { sayOnStderr } from './standard-streams.js';
@@ -47,7 +46,7 @@ export function runCommand(signal: AbortSignal): Command {
     .requiredOption(REWARD_OPTION, `what samples are scored by: ${REWARD_SOURCES}`)
     .action(async ({ reward: given, ...options }: GivenOptions & { reward: string }) => {
       const record = await readConfig(options.config);
-      const source = given === FROM_CONFIG ? recordedReward(record!) : given;
+      const source = given === FROM_CONFIG ? sourceOf(record!, 'name it beside --config') : given;
       const { name, own } = await endedBy(signal, loadRewards(source));
       const parameters = parametersFor(name, { ...options }, command, record, OWN);
       await runWith(parameters, options, { source, rewards: own, signal });
@@ -85,16 +84,6 @@ function misplacedReward(): Option {
 
 async function readConfig(config: string | undefined): Promise<RunRecord | undefined> {
   return config === undefined ? undefined : readRunRecord(config);
-}
-
-/** @throws Error in one sentence where the run was scored by what its record cannot name */
-function recordedReward({ run: name, parameters, own = [] }: RunRecord): string {
-  const names = partNames(parameters.reward);
-  if (own.includes('reward') || !names.every(isNameEnough))
-    throw new Error(
-      `run ${name} is scored by a reward of its own, ${parameters.reward}; name it beside --config: --reward FILE (or its address)`,
-    );
-  return names.join(',');
 }
 
 /** A run's parameters: those of a recorded run, or else the settings of the reward, and in their place what is given. */

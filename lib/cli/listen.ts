@@ -8,6 +8,7 @@ import { listeningPage } from '../view/listening/page.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { parseNumber } from './parameter-options.js';
 import { display } from './render.js';
+import { RUN_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 
 type ListenOptions = DeviceOptions &
@@ -19,7 +20,7 @@ export function listenCommand(signal: AbortSignal): Command {
     .description(
       'make one HTML page on which a person compares pairs of samples without knowing which is which; it exports votes, which "votes" counts and "train --pairs" trains on',
     )
-    .argument('<runs...>', 'output/MMDD-HHMM or model_output/MMDD-HHMM, of one run or of two')
+    .argument('<runs...>', `one run or two; of each ${RUN_NAMES}`)
     .addOption(
       new Option(
         '--compare <what>',

@@ -1,4 +1,7 @@
-import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatBytes } from '../checkpoint/folder-size.js';
+import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { showableText } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
 import { createFleetNews } from '../view/fleet.js';
@@ -23,7 +26,10 @@ export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate
   const duration = estimate && createDurationNews(estimate);
   const print = (text: string) => stream.write(text + '\n');
   /** What an event leaves behind; of workers, what a person should know. */
+  let modelDirectory = '';
   const textOf = (event: RunEvent): string | undefined => {
+    if (event.type === 'started') ({ modelDirectory } = event);
+    if (event.type === 'saved') return `${eventLine(event)}${sizeOf(join(modelDirectory, event.directory))}`;
     if (event.type !== 'fleet') return eventLine(event);
     const news = fleetNews(event, performance.now() / 1000);
     return news.length > 0 ? showableText(news.join('\n')) : undefined;
@@ -66,6 +72,13 @@ export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate
   };
 }
 
+/** ", 25.4 MB"; nothing of a checkpoint that is gone again. */
+function sizeOf(checkpoint: string): string {
+  if (!existsSync(checkpoint)) return '';
+  const sizes = readdirSync(checkpoint).map((name) => statSync(join(checkpoint, name)).size);
+  return `, ${formatBytes(sizes.reduce((total, size) => total + size, 0))}`;
+}
+
 /** Seconds of work after which a run is said to take so long. */
 const FIRST_NEWS_SECONDS = 10;
 
@@ -90,12 +103,21 @@ function createDurationNews(
   };
 }
 
-/** Shows the events of work on a terminal until it ends, or is interrupted. */
-export async function display(events: AsyncGenerator<RunEvent>, signal: AbortSignal): Promise<void> {
+/**
+ * Shows the events of work on a terminal until it ends, or is interrupted.
+ *
+ * @returns those that are of use afterwards
+ */
+export async function display(events: AsyncGenerator<RunEvent>, signal: AbortSignal): Promise<RunEvent[]> {
   const shown = createDisplay(process.stdout);
+  const kept: RunEvent[] = [];
   try {
-    for await (const event of endedBeforeStartBy(signal, events)) shown.show(event);
+    for await (const event of endedBeforeStartBy(signal, events)) {
+      shown.show(event);
+      if (!isPassing(event)) kept.push(event);
+    }
   } finally {
     shown.stop();
   }
+  return kept;
 }

@@ -1,5 +1,7 @@
 /** `--reward`, which means one thing in every command. */
-import { rewardNames } from '../reward/built-in.js';
+import { isNameEnough, rewardNames } from '../reward/built-in.js';
+import { partNames } from '../reward/combination.js';
+import type { RunRecord } from '../run/run-files.js';
 
 /** What a person may write as a reward. */
 export const REWARD_SOURCES =
@@ -8,6 +10,21 @@ export const REWARD_SOURCES =
 
 /** The option that asks for it. */
 export const REWARD_OPTION = '--reward <source>';
+
+/**
+ * The reward of a recorded run as `--reward` takes it.
+ *
+ * @param how a person gives what the record cannot name: "give it"
+ * @throws Error in one sentence where the run was scored by a reward of a person's own
+ */
+export function sourceOf({ run, parameters, own = [] }: RunRecord, how: string): string {
+  const names = partNames(parameters.reward);
+  if (own.includes('reward') || !names.every(isNameEnough))
+    throw new Error(
+      `run ${run} is scored by a reward of its own, ${parameters.reward}; ${how}: --reward FILE (or its address)`,
+    );
+  return names.join(',');
+}
 
 /** What of a run a command that goes on with it has to be told again. */
 export function optionsToResume(

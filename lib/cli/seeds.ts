@@ -8,8 +8,8 @@ import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import { writeComparison } from '../view/compare.js';
 import { SEEDS_NOTE, seedTable } from '../view/compare/seeds.js';
-import { textTable } from '../view/table.js';
 import { run, type Shown } from './run.js';
+import { fittedTable } from './terminal.js';
 
 /** `--seeds`, which every command has that runs an experiment. */
 export function seedsOption(): Option {
@@ -52,7 +52,7 @@ export async function runEachSeed(
   }
   const page = `${started[0]}-seeds.html`;
   const runs = await writeComparison(started, page);
-  process.stdout.write(`\n${textTable(seedTable(runs))}\n\n${SEEDS_NOTE}\n\n`);
+  process.stdout.write(`\n${fittedTable(seedTable(runs))}\n\n${SEEDS_NOTE}\n\n`);
   process.stdout.write(`comparison: ${relative(process.cwd(), page)}\n`);
 }
 

@@ -59,7 +59,7 @@ export const parametersSchema = z.strictObject({
     .default('default')
     .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
   policy: source.describe(
-    "checkpoint to start from instead of the model's policy: a folder, for example iter_2/dpo_model, or organisation/name@revision on the hub",
+    "checkpoint to start from instead of the model's policy: a run (its last checkpoint), a run's iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision",
   ),
   nar: source.describe(
     "partner that writes codebooks 1 and up, instead of the model's: a folder or a hub name",
@@ -132,7 +132,9 @@ export const parametersSchema = z.strictObject({
   keepCheckpoints: z
     .enum(['last', 'best', 'all'])
     .default('all')
-    .describe('checkpoints that stay on disk: last, best (by held-out reward) or all'),
+    .describe(
+      'which checkpoints stay on disk: the last one, the best one by held-out reward, or all; one takes 4 bytes for each weight, with the embedded model 26 MB an iteration',
+    ),
   audioPrompts: z
     .number()
     .int()

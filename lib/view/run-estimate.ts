@@ -9,6 +9,7 @@ export interface RunEstimate {
   remainingSeconds(nowSeconds: number): number | undefined;
 }
 
+type Progress = Extract<RunEvent, { type: 'progress' }>;
 type Stage = 'evaluate' | 'sample' | 'train';
 
 /** A part of a run: so many samples, or so many pairs in so many passes. */
@@ -25,85 +26,98 @@ interface Part {
  */
 const SAMPLES_PER_PAIR = 4.5;
 
+/** Samples of a stage that must be there before it is guessed how long it takes: they are drawn side by side, and the first one is late. */
+const TELLING_SHARE = 0.5;
+
+/** When a number of steps was done. */
+interface Mark {
+  done: number;
+  seconds: number;
+}
+
 /** The estimate for a run with these parameters, from its beginning; a run that is resumed is told its earlier events first. */
 export function estimateRun(parameters: Parameters): RunEstimate {
   const parts = partsOf(parameters);
   /** Seconds of a unit, as the last stage of that kind took them. */
   const rates = new Map<Stage, number>();
-  let index = 0;
-  let startedSeconds: number | undefined;
-  let share = 0;
-  /** The first step of the training under way, before which the reference was computed, and the last one. */
-  let steps:
-    | { first: { step: number; seconds: number }; last: { step: number; seconds: number }; of: number }
-    | undefined;
-  let sampledSeconds = 0;
+  /** Seconds of a sample without its score, as the last stage took them. */
+  let samplingRate: number | undefined;
   /** What a resumed run tells of its past comes all at once, without progress. */
   let isLive = false;
 
-  const rateOf = (stage: Stage): number | undefined => {
-    const known = rates.get(stage);
-    if (known !== undefined) return known;
-    const ofSamples = rates.get('sample') ?? rates.get('evaluate');
-    return stage === 'train' && ofSamples !== undefined ? SAMPLES_PER_PAIR * ofSamples : ofSamples;
+  /** The part under way, since when, and what is known of it. */
+  let index = 0;
+  let startedSeconds: number | undefined;
+  let sampled: Mark | undefined;
+  let whole: number | undefined;
+  /** Of a training the first step, before which the reference was computed, and the last one. */
+  let steps: { first: Mark; last: Mark; of: number } | undefined;
+
+  const find = (stage: Stage, iteration: number, split?: Split) =>
+    parts.findIndex((part) => part.stage === stage && part.iteration === iteration && part.split === split);
+  const begin = (next: number, nowSeconds: number | undefined) => {
+    index = next;
+    startedSeconds = nowSeconds;
+    sampled = whole = steps = undefined;
   };
-  const enter = (stage: Stage, iteration: number, split: Split | undefined, nowSeconds: number) => {
-    const found = parts.findIndex(
-      (part) => part.stage === stage && part.iteration === iteration && part.split === split,
-    );
-    if (found < 0 || (found === index && startedSeconds !== undefined)) return;
-    [index, startedSeconds, share, steps] = [found, nowSeconds, 0, undefined];
+  const enter = (next: number, nowSeconds: number) => {
+    if (next >= 0 && (next !== index || startedSeconds === undefined)) begin(next, nowSeconds);
   };
-  const leave = (stage: Stage, iteration: number, split: Split | undefined, seconds: number, now: number) => {
-    const found = parts.findIndex(
-      (part) => part.stage === stage && part.iteration === iteration && part.split === split,
-    );
-    if (found < 0) return;
-    if (seconds > 0) rates.set(stage, seconds / parts[found].units);
-    [index, startedSeconds, share, steps] = [found + 1, now, 0, undefined];
+  const leave = (stage: Stage, place: number, seconds: number, nowSeconds: number) => {
+    if (place < 0) return;
+    const { units } = parts[place];
+    if (seconds > 0) rates.set(stage, seconds / units);
+    if (isLive && sampled && sampled.done > 0 && startedSeconds !== undefined)
+      samplingRate = (sampled.seconds - startedSeconds) / sampled.done;
+    begin(place + 1, nowSeconds);
   };
+
+  function advanceProgress({ stage, iteration, split, done, total }: Progress, now: number): void {
+    isLive = true;
+    if (stage === 'evaluate' || stage === 'sample') {
+      enter(find(stage, iteration, split), now);
+      sampled = { done, seconds: now };
+      if (done / total >= TELLING_SHARE) whole = ((now - startedSeconds!) * total) / done;
+    } else if (stage === 'score' && sampled && done > 0) {
+      whole = sampled.seconds - startedSeconds! + ((now - sampled.seconds) * total) / done;
+    }
+  }
 
   /** The steps of a training say most of those that are left. */
   const remainingOfSteps = (now: number): number | undefined => {
-    if (!steps || steps.last.step === steps.first.step) return undefined;
+    if (!steps || steps.last.done === steps.first.done) return undefined;
     const { first, last, of } = steps;
-    const ofStep = (last.seconds - first.seconds) / (last.step - first.step);
-    return Math.max(0, ofStep * (of - last.step) - (now - last.seconds));
+    const ofStep = (last.seconds - first.seconds) / (last.done - first.done);
+    return Math.max(0, ofStep * (of - last.done) - (now - last.seconds));
   };
 
   return {
     advance(event, now) {
       switch (event.type) {
-        case 'progress': {
-          isLive = true;
-          if (event.stage !== 'evaluate' && event.stage !== 'sample') return;
-          enter(event.stage, event.iteration, event.split, now);
-          share = event.total > 0 ? event.done / event.total : 0;
+        case 'progress':
+          advanceProgress(event, now);
           return;
-        }
         case 'evaluated':
-          leave('evaluate', event.iteration, event.split, event.seconds, now);
+          leave('evaluate', find('evaluate', event.iteration, event.split), event.seconds, now);
           return;
         case 'sampled':
-          sampledSeconds = event.seconds;
+          sampled = { done: event.samples, seconds: now };
+          rates.set('sample', event.seconds / parts[find('sample', event.iteration)].units);
           return;
-        case 'scored':
-          leave('sample', event.iteration, undefined, sampledSeconds + event.seconds, now);
+        case 'scored': {
+          const place = find('sample', event.iteration);
+          leave('sample', place, (rates.get('sample') ?? 0) * parts[place].units + event.seconds, now);
           return;
+        }
         case 'step': {
-          enter('train', event.iteration, undefined, startedSeconds ?? now);
-          const last = { step: event.step, seconds: now };
+          enter(find('train', event.iteration), startedSeconds ?? now);
+          const last = { done: event.step, seconds: now };
           steps = { first: steps?.first ?? last, last, of: event.steps };
           return;
         }
-        case 'saved': {
-          const part = parts.find(
-            ({ stage, iteration }) => stage === 'train' && iteration === event.iteration,
-          );
-          const seconds = isLive && steps && part ? now - (startedSeconds ?? now) : 0;
-          leave('train', event.iteration, undefined, seconds, now);
+        case 'saved':
+          leave('train', find('train', event.iteration), isLive && steps ? now - startedSeconds! : 0, now);
           return;
-        }
         case 'finished':
           index = parts.length;
       }
@@ -113,21 +127,19 @@ export function estimateRun(parameters: Parameters): RunEstimate {
       if (!isLive) return undefined;
       const [current, ...later] = parts.slice(index);
       if (!current) return 0;
+      const ofSample = rates.get('evaluate') ?? rates.get('sample') ?? (whole && whole / current.units);
+      if (ofSample === undefined) return undefined;
+      const ofSampling =
+        samplingRate ??
+        (sampled && sampled.done > 0 ? (sampled.seconds - startedSeconds!) / sampled.done : ofSample);
+      const guessed = { evaluate: ofSample, sample: ofSample, train: SAMPLES_PER_PAIR * ofSampling };
+      const secondsOf = ({ stage, units }: Part) => units * (rates.get(stage) ?? guessed[stage]);
       const elapsed = now - (startedSeconds ?? now);
-      const rate = rateOf(current.stage);
-      // Of the first samples of all nothing else is known than what they took.
-      const whole = rate === undefined ? share > 0 && elapsed / share : rate * current.units;
-      if (whole === false) return undefined;
-      const ofThis = (stage: Stage) =>
-        rate === undefined ? guess(stage, whole / current.units) : rateOf(stage)!;
-      const ahead = later.reduce((total, { stage, units }) => total + units * ofThis(stage), 0);
-      return (remainingOfSteps(now) ?? Math.max(0, whole - elapsed)) + ahead;
+      const left = remainingOfSteps(now) ?? Math.max(0, secondsOf(current) - elapsed);
+      return left + later.reduce((total, part) => total + secondsOf(part), 0);
     },
   };
 }
-
-const guess = (stage: Stage, secondsPerSample: number): number =>
-  secondsPerSample * (stage === 'train' ? SAMPLES_PER_PAIR : 1);
 
 /** What a run does that takes time, in its order. */
 function partsOf(parameters: Parameters): Part[] {
