@@ -18,18 +18,13 @@ export function evaluationTable(
   label: string,
 ): Table {
   const means = promptMeans.filter((mean) => mean !== null);
-  const { low, high } = bootstrapMean(means);
-  const interval =
-    means.length >= FEWEST_PROMPTS
-      ? `95 % interval over prompts: ${formatNumber(low)} to ${formatNumber(high)}`
-      : `no interval: it takes ${FEWEST_PROMPTS} prompts with a score, and there ${means.length === 1 ? 'is 1' : `are ${means.length}`}`;
   const { mean, median, p25, p75, count } = statistics;
   const tokens = summarize(lengths);
   return {
     columns: [{ title: splitName(split) }, { title: '', align: 'right' }, { title: '' }],
     rows: [
       ['reward', '', label],
-      ['mean reward', formatNumber(mean), interval],
+      ['mean reward', formatNumber(mean), describeInterval(means)],
       ['median reward', formatNumber(median), `p25 to p75: ${formatNumber(p25)} to ${formatNumber(p75)}`],
       ['mean length', formatNumber(tokens.mean, 1), `tokens; median ${formatNumber(tokens.median, 1)}`],
       [
@@ -39,6 +34,14 @@ export function evaluationTable(
       ],
     ],
   };
+}
+
+function describeInterval(promptMeans: readonly number[]): string {
+  const count = promptMeans.length;
+  if (count < FEWEST_PROMPTS)
+    return `no interval: it takes ${FEWEST_PROMPTS} prompts with a score, and there ${count === 1 ? 'is' : 'are'} ${count}`;
+  const { low, high } = bootstrapMean(promptMeans);
+  return `95 % interval over prompts: ${formatNumber(low)} to ${formatNumber(high)}`;
 }
 
 const METRICS: [keyof DpoMetrics, string][] = [

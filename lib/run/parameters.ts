@@ -133,7 +133,7 @@ export const parametersSchema = z.strictObject({
     .enum(['last', 'best', 'all'])
     .default('all')
     .describe(
-      'which checkpoints stay on disk: the last one, the best one by held-out reward, or all; one takes 4 bytes for each weight, with the embedded model 26 MB an iteration',
+      'which checkpoints stay on disk: the last one, the best one by held-out reward, or all; one takes 4 bytes for each weight, with the embedded model 25 MB an iteration',
     ),
   audioPrompts: z
     .number()

@@ -78,6 +78,40 @@ it('prints what is scored by then when a metric fails', async () => {
   expect(complaints).toContain(`error: pesq cannot score ${at('64.wav')}: PESQ fails: `);
 });
 
+it('looks at the files before it loads what scores them', async () => {
+  vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
+  writeFileSync(at('text.wav'), 'no sound at all');
+  expect(await score(at('missing.wav'), at('text.wav'), '--metric', 'nisqa')).toBe(2);
+  expect(complaints).toMatch(/^error: \S+missing\.wav does not exist\.\nerror: \S+text\.wav: not a WAV file [^\n]+\n$/);
+});
+
+it('gives what it can where one metric is missing, and says which and why', async () => {
+  vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
+  expect(await score(at('tone.wav'), '--metric', 'nisqa,silence')).toBe(2);
+  expect(output).toMatch(/^file +silence levelDb [^]*tone\.wav +−9\.03/);
+  expect(output).not.toContain('nisqa');
+  expect(complaints).toMatch(
+    /^error: nisqa is left out: NISQA weights not found: [^\n]*\/nowhere\/nisqa\.tar[^\n]*\n$/,
+  );
+  complaints = '';
+  expect(await score(at('tone.wav'), '--metric', 'nisqa')).toBe(2);
+  expect(complaints).toMatch(/^error: NISQA weights not found: [^\n]*\n$/);
+});
+
+it('ends with code 1 where a recording that can be read has no score', async () => {
+  writeFileSync(at('short.wav'), encodeWav(tone.subarray(0, 8000), 16000));
+  expect(await score(at('short.wav'), '--metric', 'stoi', '--reference', at('tone.wav'))).toBe(1);
+  expect(complaints).toMatch(/^error: \S+short\.wav: stoi: [^\n]+\n$/);
+});
+
+it.each([80, 100, 120])('its table fits %i columns', (columns) => {
+  const figures = { mos: 3.5, noisiness: 3.25, coloration: 3, discontinuity: 4, loudness: 4 };
+  const results = new Map([[`${'recordings/'.repeat(6)}a.wav`, { nisqa: figures, silence: { levelDb: -20, peakDb: -3 } }]]); // prettier-ignore
+  const lines = formatScores(results, ['nisqa', 'silence'], columns).split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+  for (const title of ['nisqa discontinuity', 'silence peakDb']) expect(lines.join('\n')).toContain(title);
+});
+
 it('writes what it hears, and how that differs from what was said', async () => {
   vi.stubEnv('WHISPER_MODEL', writeToneWhisper());
   expect(await score(at('tone.wav'), '--metric', 'transcript,wer', '--text', 'A high tone!')).toBe(0);
