@@ -32,7 +32,7 @@ export function editCommand(signal: AbortSignal): Command {
       process.stdout.write(`${options.output}: ${durations}\n`);
       if (cutBy)
         sayOnStderr(
-          `The result is cut off: the policy had not ended it, and ${cutBy === 'model' ? 'the model writes no longer one' : 'with --max-new-tokens it may be longer'}.`,
+          `The result is cut off before the policy ended it: ${cutBy === 'model' ? 'the model writes no longer ones' : 'a larger --max-new-tokens allows a longer one'}.`,
         );
     });
   for (const option of deviceOptions()) command.addOption(option);

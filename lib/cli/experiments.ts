@@ -53,7 +53,7 @@ export function runCommand(signal: AbortSignal): Command {
     });
   addOptions(command, [
     ...parameterOptions(OWN),
-    new Option('--no-guard', 'do not, where the settings of the reward have it on'),
+    new Option('--no-guard', 'switch the guard off where the settings of the reward have it on'),
   ]);
   return command;
 }

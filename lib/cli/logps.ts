@@ -25,7 +25,9 @@ type Options = Pick<
 /** `speech-dpo logps`: log-probabilities of given completions. */
 export function logpsCommand(signal: AbortSignal): Command {
   const command = new Command('logps')
-    .description('log-probabilities of given completions under a checkpoint: the numbers that training has')
+    .description(
+      'compute log-probabilities of given completions under a checkpoint, as training computes them',
+    )
     .option('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
     .option(
       '--completions <file>',

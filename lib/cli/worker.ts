@@ -45,8 +45,9 @@ export function workerCommand(signal: AbortSignal): Command {
       if (!address) throw new Error(`no queue is named: give its address, or set ${WORKERS_VARIABLE}`);
       const { concurrency, lockSeconds } = options;
       if (!Number.isInteger(concurrency) || concurrency < 1)
-        throw new Error(`--concurrency is ${concurrency}: a whole number from 1 on`);
-      if (!(lockSeconds >= 1)) throw new Error(`--lock-seconds is ${lockSeconds}: a number from 1 on`);
+        throw new Error(`--concurrency is ${concurrency}; it must be a whole number from 1 on`);
+      if (!(lockSeconds >= 1))
+        throw new Error(`--lock-seconds is ${lockSeconds}; it must be a number from 1 on`);
       const { reward: rewards, ...others } = options;
       await runWorker({ ...others, address, rewards, signal, onNotice: sayOnStderr });
     });

@@ -52,7 +52,7 @@ export async function* listeningPairs(
   if (!Number.isInteger(options.pairs) || options.pairs < 1)
     throw new Error(`the number of pairs to listen to is a whole number from 1 on, not ${options.pairs}`);
   if (folders.length === 2 && options.compare === 'pairs')
-    throw new Error("of two runs policies are compared; to compare a run's pairs, give that run alone");
+    throw new Error("two runs are compared by their policies; to compare a run's pairs, give that run alone");
   const runs = await Promise.all(folders.map(readRun));
   for (const { record } of runs) refuseOwn(record.run, record.own);
   await using device = openDevice(options);
@@ -85,7 +85,7 @@ async function* chosenAgainstRejected(
     const item = prompts.get(keyOf({ instruction: row.instruction, src_encodec: [row.source] }));
     if (!item)
       throw new Error(
-        `a pair of run ${record.run} is of a prompt that its prompts lack ("${row.instruction}"): they have changed since`,
+        `run ${record.run} has a pair whose prompt ("${row.instruction}") is not among its prompts: they have changed since`,
       );
     return [
       { item, codes: row.chosen },

@@ -47,7 +47,13 @@ export async function* resumeExperiment(
   yield* whileLocked(modelDirectory, async function* () {
     const { record, events } = await readRun(directory);
     if (record.state === 'finished') {
-      yield { type: 'started', run, modelDirectory, outputDirectory, resumed: 'no more: it is finished' };
+      yield {
+        type: 'started',
+        run,
+        modelDirectory,
+        outputDirectory,
+        resumed: 'with nothing left to do: it is finished',
+      };
       yield* events;
       return;
     }

@@ -78,7 +78,7 @@ export async function loadData(
     }
   }
   throw new Error(
-    `${data} has ${items.length} items of a length that the policy can read (of ${count}; longest ${policy.config.max_position_embeddings} ids); ${train} train and ${test} test prompts are asked for.`,
+    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and the run asks for ${train} train and ${test} test prompts.`,
   );
 }
 

@@ -35,7 +35,7 @@ export async function* trainFrom(
   const parameters = withPolicyFolder(given);
   if (parameters.reference === 'first')
     throw new Error(
-      'the reference "first" is the policy that a run began with, and this training begins with the one it is given: --reference start',
+      'the reference "first" is the policy that a run began with, which a training on given pairs does not know: take --reference start',
     );
   const { rows, notice } = await readPairsFile(dataFile);
   if (notice) options.onNotice?.(notice);

@@ -106,7 +106,7 @@ export async function findBase(
   }).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new Error(
-      `${directory} is an adapter of ${base}, which cannot be had: ${(error as Error).message} Where that model lies elsewhere, write so into base_model_name_or_path of ${file}.`,
+      `${directory} is an adapter of ${base}, which cannot be had: ${(error as Error).message} If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
       { cause: error },
     );
   });

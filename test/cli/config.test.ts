@@ -13,7 +13,6 @@ const begun: Parameters[] = [];
 // Nothing is run: what a run would begin with is all that matters here.
 vi.mock('../../lib/jobs/experiment.js', async (original) => ({
   ...(await original<typeof Experiment>()),
-  // eslint-disable-next-line require-yield
   runExperiment: async function* (parameters: Parameters) {
     await Promise.resolve();
     begun.push(parameters);

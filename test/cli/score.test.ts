@@ -82,7 +82,9 @@ it('looks at the files before it loads what scores them', async () => {
   vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
   writeFileSync(at('text.wav'), 'no sound at all');
   expect(await score(at('missing.wav'), at('text.wav'), '--metric', 'nisqa')).toBe(2);
-  expect(complaints).toMatch(/^error: \S+missing\.wav does not exist\.\nerror: \S+text\.wav: not a WAV file [^\n]+\n$/);
+  expect(complaints).toMatch(
+    /^error: \S+missing\.wav does not exist\.\nerror: \S+text\.wav: not a WAV file [^\n]+\n$/,
+  );
 });
 
 it('gives what it can where one metric is missing, and says which and why', async () => {

@@ -99,7 +99,7 @@ it('keeps what is complete when interrupted, and says what goes on with the rest
 describe('wrong input ends with exit code 2 and one sentence', () => {
   it.each([
     [['even-token', '--seeds', '1,two'], 'Expected whole numbers with commas between them'],
-    [['even-token', '--seeds', '7'], 'several seeds are two or more, each once, as 1,2,3; got 7'],
+    [['even-token', '--seeds', '7'], 'give two seeds or more, each once, as 1,2,3, and not 7'],
     [['length', '--seeds', '1,2,1'], 'each once, as 1,2,3; got 1,2,1'],
     [['even-token', '--seeds', '1,4294967296'], 'wrong parameters: seed: too big'],
     [

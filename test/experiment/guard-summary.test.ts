@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { summarizeGuards, warnOfBlindGuards, warnOfHacking } from '../../lib/experiment/guard-summary.js';
 import type { GuardSummary } from '../../lib/run/events.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
-import type { GuardFigure, GuardFigures } from '../../lib/reward/guard.js';
+import { GUARD_FIGURES, type GuardFigure, type GuardFigures } from '../../lib/reward/guard.js';
 
 const completion = (figures: GuardFigures, reward: number | null = 1) =>
   ({ codes: [1], reward, rank: reward, finished: true, details: {}, figures }) as ScoredCompletion;
@@ -52,6 +53,34 @@ describe('warnOfHacking', () => {
     );
     expect(warnings[1]).toContain('edit fidelity fell by 6.0 points (limit 5.0 points)');
     expect(warnings[2]).toContain('word error rate rose by 4.0 points (limit 3.0 points)');
+  });
+
+  it('warns when silence rises', () => {
+    const [warning, ...others] = warnOfHacking(
+      evaluation(2.8, { silence: 0.027 }),
+      evaluation(3.2, { silence: 0.051 }),
+    );
+    expect(others).toEqual([]);
+    expect(warning).toContain('the silent frames rose by 2.4 points (limit 2.0 points)');
+  });
+
+  it('has the limits that docs/preference.md tells', () => {
+    const [, section] = readFileSync('docs/preference.md', 'utf8').split("### The guard's limits");
+    const told = [
+      ...section.split('\n## ')[0].matchAll(/^\| (.+?) +\| (lower|higher) +\| ([\d.]+)( points)? +\|$/gm),
+    ];
+    const limits = Object.values(GUARD_FIGURES).flatMap((figure) =>
+      'limit' in figure
+        ? [[figure.label, figure.better === 'higher' ? 'lower' : 'higher', figure.limit]]
+        : [],
+    );
+    expect(
+      told.map(([, label, worse, limit, points]) => [
+        label,
+        worse,
+        points ? Number(limit) / 100 : Number(limit),
+      ]),
+    ).toEqual(limits);
   });
 
   it.each([
