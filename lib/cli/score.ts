@@ -89,11 +89,12 @@ async function scoreRecordings(files: readonly string[], options: ScoreRecording
   if (unread) return printScores(unread, options, []);
   const results = new Map<string, FileScores>();
   const missing: MetricName[] = [];
+  const bar = files.length > 1 && process.stderr.isTTY ? createBar(process.stderr) : undefined;
   const onMissing = (metric: MetricName, { message }: Error) => {
     missing.push(metric);
+    bar?.stop();
     sayOnStderr(`error: ${metric} is left out: ${message}`);
   };
-  const bar = files.length > 1 && process.stderr.isTTY ? createBar(process.stderr) : undefined;
   const startMs = performance.now();
   const showProgress = () => {
     const [done, total] = [results.size, files.length];
