@@ -129,7 +129,7 @@ describe('a run with a reward of its own', () => {
       'saved',
     );
     await expect(drain(resumeExperiment(modelDirectory))).rejects.toThrow(
-      `run ${name} is scored by a reward of its own, restless; give it again: speech-dpo resume ... --reward FILE`,
+      `run ${name} is scored by a reward of its own, restless; give it again: npx speech-dpo resume ${name} --reward FILE`,
     );
     const other: Reward = { ...restless, name: 'restful' };
     await expect(drain(resumeExperiment(modelDirectory, { reward: other }))).rejects.toThrow(

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../run/events.js';
-import { comparePairs } from '../run/paired-comparison.js';
+import { comparePairs, FEWEST_PROMPTS } from '../run/paired-comparison.js';
 import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatNumber } from '../view/format.js';
@@ -12,13 +12,16 @@ import {
 } from '../view/guard-table.js';
 import { describePaired, formatWithInterval } from '../view/paired-change.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
-import { textTable } from '../view/table.js';
+import type { Table } from '../view/table.js';
+import { fittedTable } from './terminal.js';
 
 /**
  * Held-out figures of the original and of the last trained policy as a text table, with the 95 % interval of the mean change (paired bootstrap over
  * prompts); empty where there is nothing to compare yet.
+ *
+ * @param width columns that the table may take
  */
-export function formatBeforeAfter(events: readonly RunEvent[], reward: string): string {
+export function formatBeforeAfter(events: readonly RunEvent[], reward: string, width = Infinity): string {
   const { before, after } = beforeAndAfter(events, 'test');
   if (!before || !after) return '';
   const evenShare: [string, (evaluation: Evaluation) => string] = [
@@ -44,7 +47,7 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string): 
       changeOfMeans(before.promptMeans, after.promptMeans),
     ),
   ];
-  return textTable({
+  const table: Table = {
     columns: [
       { title: 'held-out prompts' },
       { title: 'before', align: 'right' },
@@ -56,7 +59,8 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string): 
       ...rows.map(([name, format]) => [name, format(before), format(after), '']),
       ...guardChanges(events).map(formatGuard),
     ],
-  });
+  };
+  return fittedTable(table, width);
 }
 
 function formatGuard({ figure, before, after, interval }: GuardChange): string[] {
@@ -75,6 +79,6 @@ export function describeHeldOutChange(events: readonly RunEvent[]): string {
   if (!comparison) return '';
   const intervals = comparison.interval
     ? 'Intervals are of a paired bootstrap over prompts.'
-    : 'There are too few prompts for an interval.';
+    : `There are too few prompts for an interval: it takes ${FEWEST_PROMPTS} that have a score before and after.`;
   return `Held-out reward of ${describePaired(comparison)}. ${intervals}`;
 }

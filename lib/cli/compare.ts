@@ -5,22 +5,22 @@ import { comparisonNotes, type ComparedRun } from '../view/compare/runs.js';
 import { seedTable } from '../view/compare/seeds.js';
 import { differenceTable, resultTable } from '../view/compare/tables.js';
 import { showableText } from '../view/escape.js';
-import { textTable } from '../view/table.js';
 import { endedBy } from './interrupt.js';
+import { RUN_NAMES } from './run-argument.js';
+import { fittedTable } from './terminal.js';
 
 /** `speech-dpo compare`: runs side by side, as tables here and as a page. */
 export function compareCommand(signal: AbortSignal): Command {
   return new Command('compare')
     .description(
-      'put runs side by side: curves, paired differences with intervals, sound of the same prompts, parameters that differ, in one HTML page',
+      'put runs side by side in one HTML page: curves, paired differences with intervals, sound of the same prompts, parameters that differ',
     )
-    .argument('<folders...>', 'two or more output/MMDD-HHMM; the others are compared with the first')
+    .argument(
+      '<runs...>',
+      `two runs or more, of which the others are compared with the first; of each ${RUN_NAMES}`,
+    )
     .option('--output <file>', 'page to write; what is there is replaced', 'compare.html')
-    .option(
-      '--all-audio',
-      'put all sound into the page, also what is too much for a page that opens fast',
-      false,
-    )
+    .option('--all-audio', 'put all sound into the page, even if the page then takes long to open', false)
     .action(async (folders: string[], { output, allAudio }: { output: string; allAudio: boolean }) => {
       const runs = await endedBy(signal, writeComparison(folders, output, { allAudio }));
       printComparison(runs);
@@ -33,7 +33,7 @@ function printComparison(runs: readonly ComparedRun[]): void {
   const tables = [resultTable(runs), differenceTable(runs), seedTable(runs)];
   const texts = [
     ...(notes.length > 0 ? [notes.join('\n')] : []),
-    ...tables.filter(({ rows }) => rows.length > 0).map(textTable),
+    ...tables.filter(({ rows }) => rows.length > 0).map((table) => fittedTable(table)),
   ];
   process.stdout.write(texts.map((text) => `${showableText(text)}\n\n`).join(''));
 }

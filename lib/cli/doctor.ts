@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { Command } from 'commander';
 import stringWidth from 'string-width';
-import { findPackageRoot } from '../package-root.js';
+import { packageVersion } from '../package-root.js';
 import { examineMachine, isNeeded, type DoctorReport, type Finding } from '../verify/doctor/doctor.js';
 import { showableText } from '../view/escape.js';
 import { endedBy } from './interrupt.js';
@@ -25,9 +23,7 @@ export function doctorCommand(signal: AbortSignal, onCheckFailed: () => void): C
 async function printPage(json: boolean): Promise<boolean> {
   const { stdout } = process;
   const style = { columns: stdout.columns || 80, isColoured: stdout.isTTY && stdout.hasColors() };
-  const { version } = JSON.parse(readFileSync(join(findPackageRoot(), 'package.json'), 'utf8')) as {
-    version: string;
-  };
+  const version = packageVersion();
   const findings: Finding[] = [];
   if (!json) stdout.write(`speech-dpo ${version} on this machine\n`);
   for await (const finding of examineMachine()) {

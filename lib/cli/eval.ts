@@ -1,23 +1,30 @@
-import { relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import type { GivenWorkers } from '../farm/option.js';
-import { rewardNames } from '../reward/built-in.js';
+import { rewardLabel } from '../reward/built-in.js';
 import { loadRewards } from '../reward/load.js';
 import { ONE_REWARD, type Parameters } from '../run/parameters.js';
-import { parseIndices } from '../run/checkpoint-path.js';
+import { checkpointOf, parseIndices } from '../run/checkpoint-path.js';
+import { readRunRecord, RUN_FILE } from '../run/run-files.js';
+import { eventsOf } from '../view/run-events.js';
 import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { OWN, parameterOptions, parseNumber } from './parameter-options.js';
 import { display } from './render.js';
+import { evaluationTable } from './result-tables.js';
+import { REWARD_OPTION, REWARD_SOURCES, sourceOf } from './reward-option.js';
+import { POLICY_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
+import { fittedTable } from './terminal.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 
 type CombinationName = keyof typeof ONE_REWARD;
 
 interface EvaluationOptions extends DeviceOptions, GivenWorkers, Partial<Pick<Parameters, CombinationName>> {
-  reward: string;
+  reward?: string;
   rewardModel: OpinionModel;
   transcriber?: string;
   split: 'train' | 'test';
@@ -31,16 +38,12 @@ interface EvaluationOptions extends DeviceOptions, GivenWorkers, Partial<Pick<Pa
 export function evalCommand(signal: AbortSignal): Command {
   const command = new Command('eval')
     .description(
-      'score samples of a checkpoint; writes what was evaluated, {metrics, rewards} and what was dropped to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with a number where another evaluation has that name',
+      'score samples of a checkpoint. What was evaluated, metrics and rewards, and what was dropped are written to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with a number where another evaluation has that name',
     )
-    .argument(
-      '<checkpoint>',
-      'for example model_output/0601-1200/iter_2, or any policy: a folder or hub name',
-    )
+    .argument('<checkpoint>', `${POLICY_NAMES}; "default" is the embedded policy`)
     .option(
-      '--reward <name>',
-      `what samples are scored by: ${rewardNames.join(', ')}, or a reward of your own, a file or an address; several with commas between them`,
-      'mos',
+      REWARD_OPTION,
+      `what samples are scored by: ${REWARD_SOURCES}; default: the reward of the checkpoint's run, else mos`,
     )
     .addOption(
       new Option('--reward-model <name>', 'mos only: whose opinion').choices(opinionModels).default('nisqa'),
@@ -58,7 +61,8 @@ export function evalCommand(signal: AbortSignal): Command {
     .action(async (checkpoint: string, options: EvaluationOptions) => {
       const { rewardModel, transcriber, seed, samples, split } = options;
       const indices = parseIndices(options.indices);
-      const { name, own: rewards } = await endedBy(signal, loadRewards(options.reward));
+      const source = options.reward ?? (await recordedReward(checkpoint));
+      const { name, own: rewards } = await endedBy(signal, loadRewards(source));
       const given = {
         reward: name,
         rewardModel,
@@ -81,12 +85,21 @@ export function evalCommand(signal: AbortSignal): Command {
           onNotice: sayOnStderr,
         });
       };
-      await display(evaluating(), signal);
-      process.stdout.write(`${relative(process.cwd(), file)}\n`);
+      const [found] = eventsOf(await display(evaluating(), signal), 'evaluated');
+      const label = rewards.length > 0 ? name : rewardLabel(parameters);
+      process.stdout.write(`\n${fittedTable(evaluationTable(found, label))}\n\n`);
+      process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
     });
   for (const option of [...combinationOptions(), ...deviceOptions(), ...workersOptions()])
     command.addOption(option);
   return command;
+}
+
+/** What the checkpoint's run was scored by; mos where it is no run's, or its run.json is not at hand. */
+async function recordedReward(checkpoint: string): Promise<string> {
+  const folder = checkpointOf(checkpoint)?.directories.modelDirectory;
+  if (folder === undefined || !existsSync(join(folder, RUN_FILE))) return 'mos';
+  return sourceOf(await readRunRecord(folder), 'give it');
 }
 
 const COMBINATION = Object.keys(ONE_REWARD) as CombinationName[];

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { CommanderError } from 'commander';
-import { findPackageRoot } from '../package-root.js';
+import { quoteForShell } from '../command-text.js';
+import { packageVersion } from '../package-root.js';
 import { isPlainError } from '../plain-error.js';
 
 /** What the command line ends with. */
@@ -59,15 +58,10 @@ function isOfDependency({ stack = '' }: Error): boolean {
 
 /** All that a report of a fault needs. */
 function describeFault(error: unknown, args: readonly string[]): string {
-  const { name, version } = JSON.parse(readFileSync(join(findPackageRoot(), 'package.json'), 'utf8')) as {
-    name: string;
-    version: string;
-  };
-  const command = [name, ...args.map((arg) => (/^[\w./:=,@%+-]+$/.test(arg) ? arg : JSON.stringify(arg)))];
   return (
-    `error: this is a fault of ${name}, not of what you gave it. Please report it to whom you have ${name} from, with all these lines:\n` +
-    `command: ${command.join(' ')}\n` +
-    `version: ${name} ${version}, Node.js ${process.version}, ${process.platform} ${process.arch}\n` +
+    'error: this is a fault of speech-dpo, not of what you gave it. Please report it to whom you have speech-dpo from, with all these lines:\n' +
+    `command: ${['speech-dpo', ...args.map(quoteForShell)].join(' ')}\n` +
+    `version: speech-dpo ${packageVersion()}, Node.js ${process.version}, ${process.platform} ${process.arch}\n` +
     `${inspect(error)}\n`
   );
 }

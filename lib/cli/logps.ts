@@ -8,11 +8,13 @@ import {
 } from '../jobs/log-probs.js';
 import { showableText } from '../view/escape.js';
 import { formatNumber } from '../view/format.js';
-import { textTable, type Table } from '../view/table.js';
+import type { Table } from '../view/table.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
+import { POLICY_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
+import { fittedTable } from './terminal.js';
 
 type Options = Pick<
   LogProbabilityOptions,
@@ -23,18 +25,20 @@ type Options = Pick<
 /** `speech-dpo logps`: log-probabilities of given completions. */
 export function logpsCommand(signal: AbortSignal): Command {
   const command = new Command('logps')
-    .description('log-probabilities of given completions under a checkpoint: the numbers that training has')
+    .description(
+      'compute log-probabilities of given completions under a checkpoint, as training computes them',
+    )
     .option('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
     .option(
       '--completions <file>',
       'instead: JSON or JSON Lines of {"instruction", "source", "completion"}, codes of codebook 0 as [12, 7] or "v_tok_12v_tok_7"',
     )
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
+    .option('--policy <source>', `checkpoint instead of the model's policy: ${POLICY_NAMES}`)
     .option(
-      '--policy <source>',
-      "checkpoint instead of the model's policy: a run's iter_k, a folder or a hub name",
+      '--reference <source>',
+      'checkpoint to compare with, named as --policy; it adds implicit rewards and margins',
     )
-    .option('--reference <source>', 'checkpoint to compare with: adds implicit rewards and margins')
     .option(
       '--beta <number>',
       'factor of implicit rewards; default: that of the run that wrote the file, else 0.1',
@@ -67,8 +71,8 @@ function asText(report: LogProbabilityReport, perToken: boolean): string {
     `policy: ${policy}`,
     ...(reference === undefined ? [] : [`reference: ${reference}, beta ${beta}`]),
     '',
-    textTable(tableOf(completions)),
-    ...(means ? ['', textTable(numbersTable(['mean over pairs', ''], Object.entries(means)))] : []),
+    fittedTable(tableOf(completions)),
+    ...(means ? ['', fittedTable(numbersTable(['mean over pairs', ''], Object.entries(means)))] : []),
     ...(perToken ? completions.flatMap((each, index) => ['', nameOf(each, index), labelTable(each)]) : []),
   ];
   return showableText(parts.join('\n'));
@@ -99,7 +103,7 @@ function labelTable({ tokens, perLabel, reference }: CompletionReport & LogProba
     perLabel[index],
     ...(reference ? [reference.perLabel[index]] : []),
   ]);
-  return textTable(numbersTable(titles, rows));
+  return fittedTable(numbersTable(titles, rows));
 }
 
 /** Names on the left, numbers with four decimals on the right. */

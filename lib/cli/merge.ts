@@ -2,13 +2,14 @@ import { Command } from 'commander';
 import { mergeCheckpoint } from '../jobs/merge.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
+import { POLICY_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo merge`: makes a whole checkpoint of an adapter. */
 export function mergeCommand(signal: AbortSignal): Command {
   const command = new Command('merge')
     .description('merge a LoRA adapter into the policy that it was trained on, and compare their logits')
-    .argument('<folder>', "an adapter's folder, for example model_output/0601-1200/iter_2/dpo_model")
+    .argument('<adapter>', `the adapter: ${POLICY_NAMES}`)
     .requiredOption('--output <folder>', 'folder to write the whole checkpoint to')
     .action(async (adapter: string, { output, ...options }: { output: string } & DeviceOptions) => {
       await using chosen = await openChosen(options, signal);

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
 import type { ExperimentName } from '../reward/built-in.js';
-import { parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
+import { ONE_REWARD, parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
 import { presetOf } from '../run/presets.js';
 
 type ParameterName = keyof Parameters;
@@ -15,9 +15,6 @@ const ONLY_FOR: Partial<Record<ParameterName, ExperimentName>> = {
   rewardModel: 'mos',
 };
 
-/** Options that are not called as their parameter: `speech-dpo mos --reward dnsmos`. */
-const OPTION_NAMES: Partial<Record<ParameterName, string>> = { rewardModel: 'reward' };
-
 /**
  * Command-line options of an experiment: one for each parameter, with the experiment's default.
  *
@@ -29,7 +26,7 @@ export function parameterOptions(reward: string): Option[] {
     const value = presetOf(reward)[name] ?? schema.parse(undefined);
     const known: z.ZodType = schema.unwrap();
     const inner = known instanceof z.ZodNullable ? known.unwrap() : known;
-    const flag = '--' + toKebabCase(OPTION_NAMES[name] ?? name);
+    const flag = '--' + toKebabCase(name);
     const { description = '' } = schema;
     if (inner instanceof z.ZodBoolean) {
       // What an experiment has on can be switched off.
@@ -52,28 +49,36 @@ export function parameterOptions(reward: string): Option[] {
  * The experiment's parameters from what commander parsed of `parameterOptions`.
  *
  * @param experiment what the options are of; default the reward
+ * @param base a recorded run's parameters, in place of which the given ones stand
  */
 export function parametersFromOptions(
   reward: string,
   options: Record<string, unknown>,
   experiment = reward,
+  base: Partial<Parameters> = {},
 ): Parameters {
-  const given = Object.fromEntries(
-    parameterNames(experiment).map((name) => [name, options[OPTION_NAMES[name] ?? name]]),
-  );
-  return parseParameters({ ...given, reward });
+  const names = parameterNames(experiment).filter((name) => options[name] !== undefined);
+  const given = Object.fromEntries(names.map((name) => [name, options[name]]));
+  // What goes with the rewards of the recorded run alone.
+  const others = base.reward === undefined || base.reward === reward ? {} : OF_ANY_REWARD;
+  return parseParameters({ ...base, ...others, ...given, reward });
 }
 
+const OF_ANY_REWARD: Partial<Parameters> = { ...ONE_REWARD, syntheticFirstIteration: false };
+
 /**
- * Options of a command that does not know its reward beforehand: those that are given, and the settings of the reward in place of the
+ * Options of a command that does not know its settings beforehand: those that are given, and the settings of the reward in place of the
  * command's defaults.
+ *
+ * @param base a recorded run's parameters, which are settings enough
  */
 export function withPreset(
   reward: string,
   options: Record<string, unknown>,
   command: Pick<Command, 'getOptionValueSource'>,
+  base?: Partial<Parameters>,
 ): Record<string, unknown> {
-  const { reward: _, ...preset } = presetOf(reward);
+  const { reward: _, ...preset } = base ? {} : presetOf(reward);
   const given = Object.entries(options).filter(([name]) => command.getOptionValueSource(name) !== 'default');
   return { ...preset, ...Object.fromEntries(given) };
 }

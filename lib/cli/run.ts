@@ -1,25 +1,28 @@
 import { relative } from 'node:path';
+import { commandText } from '../command-text.js';
 import { isPassing, type RunEvent } from '../run/events.js';
+import type { Parameters } from '../run/parameters.js';
 import { writeReport } from '../view/report.js';
+import { estimateRun } from '../view/run-estimate.js';
 import { describeHeldOutChange, formatBeforeAfter } from './before-after.js';
 import { endedBeforeStartBy } from './interrupt.js';
 import { createDisplay } from './render.js';
+import { terminalColumns } from './terminal.js';
 
 /** What a run is shown with. */
 export interface Shown {
-  /** Its reward's name. */
-  reward: string;
-  /** Where a reward of a person's own comes from, for the command that goes on. */
-  source?: string;
+  parameters: Parameters;
+  /** Options without which the run cannot go on, or goes on otherwise: where a reward of a person's own comes from, the workers' queue. */
+  again?: readonly string[];
   signal: AbortSignal;
 }
 
 /** Shows an experiment's events with live progress, then prints held-out figures before and after and writes the report. */
 export async function run(
   experiment: AsyncGenerator<RunEvent>,
-  { reward, source, signal }: Shown,
+  { parameters, again = [], signal }: Shown,
 ): Promise<void> {
-  const display = createDisplay(process.stdout);
+  const display = createDisplay(process.stdout, estimateRun(parameters));
   const events: RunEvent[] = [];
   let started: Extract<RunEvent, { type: 'started' }> | undefined;
   try {
@@ -32,14 +35,16 @@ export async function run(
     display.stop();
     if (started) {
       const directory = relative(process.cwd(), started.modelDirectory);
-      const again = source === undefined ? '' : ` --reward ${source}`;
-      process.stderr.write(`What is complete is kept. To go on: speech-dpo resume ${directory}${again}\n`);
+      const command = commandText('resume', directory, ...again);
+      process.stderr.write(`What is complete is kept. To go on: ${command}\n`);
     }
     throw error;
   } finally {
     display.stop();
   }
-  process.stdout.write(`\n${formatBeforeAfter(events, reward)}\n\n${describeHeldOutChange(events)}\n\n`);
+  process.stdout.write(
+    `\n${formatBeforeAfter(events, parameters.reward, terminalColumns())}\n\n${describeHeldOutChange(events)}\n\n`,
+  );
   const report = await writeReport(started!.outputDirectory);
   process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
 }

@@ -1,14 +1,15 @@
 /** `--seeds 1,2,3`: the same experiment with several seeds, one run after the other. */
 import { dirname, join, relative } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { commandText } from '../command-text.js';
 import type { OwnParts, RunOptions } from '../jobs/experiment.js';
 import { runSeeds } from '../jobs/run-seeds.js';
 import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import { writeComparison } from '../view/compare.js';
 import { SEEDS_NOTE, seedTable } from '../view/compare/seeds.js';
-import { textTable } from '../view/table.js';
 import { run, type Shown } from './run.js';
+import { fittedTable } from './terminal.js';
 
 /** `--seeds`, which every command has that runs an experiment. */
 export function seedsOption(): Option {
@@ -51,7 +52,7 @@ export async function runEachSeed(
   }
   const page = `${started[0]}-seeds.html`;
   const runs = await writeComparison(started, page);
-  process.stdout.write(`\n${textTable(seedTable(runs))}\n\n${SEEDS_NOTE}\n\n`);
+  process.stdout.write(`\n${fittedTable(seedTable(runs))}\n\n${SEEDS_NOTE}\n\n`);
   process.stdout.write(`comparison: ${relative(process.cwd(), page)}\n`);
 }
 
@@ -70,9 +71,11 @@ function whatIsLeft(seeds: readonly number[], started: readonly string[]): strin
   const others = left.length > 0 ? [join(relative(process.cwd(), dirname(started[0])), 'MMDD-HHMM')] : [];
   return [
     ...(left.length > 0
-      ? [`Not begun: seed ${left.join(', ')}. Then: the same command with ${option} ${left.join(',')}`]
+      ? [
+          `${left.length === 1 ? 'Seed' : 'Seeds'} ${left.join(', ')} ${left.length === 1 ? 'has' : 'have'} not begun. To run what is left: the same command with ${option} ${left.join(',')}`,
+        ]
       : []),
-    `At the end, all together: speech-dpo compare ${[...folders, ...others].join(' ')}`,
+    `When all are done, compare them: ${commandText('compare', ...folders, ...others)}`,
     '',
   ].join('\n');
 }

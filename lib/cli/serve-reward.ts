@@ -28,7 +28,7 @@ export function serveRewardCommand(signal: AbortSignal): Command {
     .action(async (source: string, options: ServeOptions) => {
       const { host, port } = options;
       if (!Number.isInteger(port) || port < 0 || port > 65535)
-        throw new Error(`--port is ${port}: a whole number from 0 to 65535`);
+        throw new Error(`--port is ${port}; it must be a whole number from 0 to 65535`);
       const { name, own: rewards } = await endedBy(signal, loadRewards(source));
       const parameters = parseParameters({ reward: name });
       await using chosen = await openChosen(options, signal);

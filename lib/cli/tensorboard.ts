@@ -1,8 +1,10 @@
 import { relative } from 'node:path';
 import { Command } from 'commander';
+import { quoteForShell } from '../command-text.js';
 import { writeTensorBoard } from '../tensorboard/tensorboard.js';
 import { showableText } from '../view/escape.js';
 import { endedBy } from './interrupt.js';
+import { RUN_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo tensorboard`: TensorBoard's files of a run that is over. */
@@ -11,10 +13,11 @@ export function tensorboardCommand(signal: AbortSignal): Command {
     .description(
       'write TensorBoard event files of a run that is not under way: its metrics, tables of pairs and sound',
     )
-    .argument('<folder>', 'output/MMDD-HHMM or model_output/MMDD-HHMM')
+    .argument('<run>', RUN_NAMES)
     .action(async (folder: string) => {
       const { folder: written, problems } = await endedBy(signal, writeTensorBoard(folder));
       for (const problem of problems) sayOnStderr(`left out: ${showableText(problem)}`);
-      process.stdout.write(`to look at it: tensorboard --logdir ${relative(process.cwd(), written)}\n`);
+      const directory = quoteForShell(relative(process.cwd(), written));
+      process.stdout.write(`To look at it: tensorboard --logdir ${directory}\n`);
     });
 }

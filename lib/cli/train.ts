@@ -1,10 +1,16 @@
+import { join, relative } from 'node:path';
 import { Command } from 'commander';
+import { commandText } from '../command-text.js';
 import { trainFrom, trainingParameters } from '../jobs/train-from.js';
+import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
+import { eventsOf, startOf } from '../view/run-events.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { parameterOptions } from './parameter-options.js';
 import { display } from './render.js';
+import { trainingTable } from './result-tables.js';
 import { sayOnStderr } from './standard-streams.js';
+import { fittedTable } from './terminal.js';
 
 /** Parameters that training on given pairs has a use for. */
 const TRAINING = [
@@ -52,7 +58,8 @@ export function trainCommand(signal: AbortSignal): Command {
       const parameters = await trainingParameters(pairs, given);
       await using chosen = await openChosen({ device, tf32 }, signal);
       const options = { ...chosen, root: output, signal, onNotice: sayOnStderr };
-      await display(trainFrom(pairs, parameters, options), signal);
+      const events = await display(trainFrom(pairs, parameters, options), signal);
+      process.stdout.write(`\n${fittedTable(trainingTable(events))}\n\n${whatNext(events)}\n`);
     });
   for (const option of parameterOptions('even-token')) {
     const isWanted = TRAINING.some((name) => name === option.attributeName());
@@ -61,4 +68,12 @@ export function trainCommand(signal: AbortSignal): Command {
   }
   for (const option of deviceOptions()) command.addOption(option);
   return command;
+}
+
+/** Where the checkpoint is, and the command that scores it. */
+function whatNext(events: readonly RunEvent[]): string {
+  const { modelDirectory } = startOf(events);
+  const { directory } = eventsOf(events, 'saved').at(-1)!;
+  const checkpoint = relative(process.cwd(), join(modelDirectory, directory));
+  return `checkpoint: ${checkpoint}\nTo score it: ${commandText('eval', checkpoint)}`;
 }

@@ -1,5 +1,22 @@
+import { Command } from 'commander';
 import type { Device } from '../engine/index.js';
 import { verify } from '../verify/verify.js';
+import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
+import { endedBy } from './interrupt.js';
+
+/** `speech-dpo verify`: compares with numbers of transformers and TRL. */
+export function verifyCommand(signal: AbortSignal, onCheckFailed: () => void): Command {
+  const command = new Command('verify')
+    .description('compare this implementation with reference values of transformers and TRL')
+    .argument('<folder>', 'reference values with their model')
+    .action(async (folder: string, options: DeviceOptions) => {
+      await using chosen = await openChosen(options, signal);
+      sayWhere(chosen);
+      if (!(await endedBy(signal, verifyDirectory(folder, chosen.device)))) onCheckFailed();
+    });
+  for (const option of deviceOptions()) command.addOption(option);
+  return command;
+}
 
 /** Compares this implementation with a folder of reference values, prints every difference, and returns whether all pass. */
 export async function verifyDirectory(directory: string, device?: Device): Promise<boolean> {

@@ -4,9 +4,9 @@ import { listPresent, type RunRecord, type WorkerRecord } from '../farm/presence
 import { connectQueue } from '../farm/queue.js';
 import { showableText } from '../view/escape.js';
 import { formatDuration, formatNumber } from '../view/format.js';
-import { textTable } from '../view/table.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';
+import { fittedTable } from './terminal.js';
 
 type Seen<T> = T & { seenSecondsAgo: number };
 
@@ -54,10 +54,10 @@ export function formatPresent({ address, workers, runs }: Present): string {
   const titles = new Map(runs.map(({ id, title }) => [id, title]));
   const parts: string[] = [];
   if (workers.length === 0)
-    parts.push(`No worker is there: start one with "speech-dpo worker ${address}" on any machine.`);
+    parts.push(`No worker is there: start one on any machine: npx speech-dpo worker ${address}`);
   else
     parts.push(
-      textTable({
+      fittedTable({
         columns: [
           ...['worker', 'host', 'device', 'version', 'state', 'run'].map((title) => ({ title })),
           ...['items', 'items/s', 'last seen'].map((title) => ({ title, align: 'right' as const })),
@@ -78,7 +78,7 @@ export function formatPresent({ address, workers, runs }: Present): string {
   if (runs.length === 0) parts.push('No run asks for workers: start one with --workers and this address.');
   else
     parts.push(
-      textTable({
+      fittedTable({
         columns: [
           { title: 'run' },
           ...['waiting', 'running', 'done', 'of'].map((title) => ({ title, align: 'right' as const })),

@@ -59,7 +59,7 @@ async function refuseInvalid(
   const [{ prompt, sample, invalid, item }] = samples;
   const others = samples.length > 1 ? ` (and ${samples.length - 1} more)` : '';
   throw new Error(
-    `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number: ${invalid}${others}; nothing was saved of it, the samples are in ${file}`,
+    `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number: ${invalid}${others}; nothing of this iteration was saved, and the samples are in ${file}`,
   );
 }
 

@@ -17,7 +17,7 @@ export function rankPrompts(
     const ranks = rankPrompt(rewarded);
     if (ranks.length !== rewarded.length || !ranks.every(Number.isFinite))
       throw new Error(
-        `the ${name} reward ranks ${rewarded.length} samples of a prompt by ${JSON.stringify(ranks)}: a finite number for each`,
+        `the ${name} reward ranks ${rewarded.length} samples of a prompt by ${JSON.stringify(ranks)}: it must give a finite number for each`,
       );
     const rankOf = new Map<ScoredCompletion, number>(rewarded.map((each, i) => [each, ranks[i]]));
     return completions.map((each) => (each.reward === null ? each : { ...each, rank: rankOf.get(each)! }));

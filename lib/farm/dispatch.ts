@@ -216,7 +216,7 @@ export async function openDispatcher(
     const refusing = workers.filter(({ state }) => state === 'refuses').length;
     const refused = refusing > 0 ? `; ${refusing} refused` : '';
     return {
-      trouble: `no worker takes part${refused}: start one with "speech-dpo worker ${connection.address}" on any machine`,
+      trouble: `no worker takes part${refused}: start one on any machine: npx speech-dpo worker ${connection.address}`,
     };
   }
 

@@ -103,12 +103,12 @@ async function checkWeights({ scorers: wanted, work }: Terms): Promise<void> {
     const found = await hashWeights(model);
     if (found !== wanted[model])
       throw new Error(
-        `the run scores with ${model.toUpperCase()} weights of SHA-256 ${wanted[model].slice(0, 12)}..., here are others, ${found.slice(0, 12)}...: use the same file on both`,
+        `the run scores with ${model.toUpperCase()} weights whose SHA-256 begins with ${wanted[model].slice(0, 12)}, and that of the weights here begins with ${found.slice(0, 12)}: use the same file on both`,
       );
   }
   const recognizer = work.transcriber;
   if (wanted.transcriber !== undefined && (await hashTranscriber(recognizer!)) !== wanted.transcriber)
     throw new Error(
-      `the run hears words with the recognizer ${recognizer}, which has other weights here, or its packages other versions: use the same on both`,
+      `the run hears words with the recognizer ${recognizer}, whose weights or packages here have other versions: use the same on both`,
     );
 }

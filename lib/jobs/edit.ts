@@ -3,7 +3,7 @@ import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
-import { packPrompt } from '../policy/pack.js';
+import { longestSource, packPrompt } from '../policy/pack.js';
 import { parametersSchema } from '../run/parameters.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import type { ModelSources } from './sources.js';
@@ -31,16 +31,26 @@ export interface EditOptions extends ModelSources, GivenDevice {
   onNotice?: OnNotice;
 }
 
+/** Durations in seconds, and what ended the result. */
+export interface Edited {
+  sourceSeconds: number;
+  resultSeconds: number;
+  /** Of the longest recording that the model edits by this instruction. */
+  limitSeconds: number;
+  /** Absent where the policy ended the result itself. */
+  cutBy?: 'maxNewTokens' | 'model';
+}
+
 /**
  * Edits a recording as an instruction says: encodes it, samples one completion of the policy, decodes that into `output` (WAV).
  *
- * @returns durations in seconds of the recording and of the result
- * @throws Error when there is an `output` already, the recording cannot be read or is too long for the model, or when the policy wrote nothing
+ * @throws Error when there is an `output` already, the instruction is empty, the recording cannot be read or is too long for the model, or when
+ *   the policy wrote nothing
  */
-export async function editRecording(
-  options: EditOptions,
-): Promise<{ sourceSeconds: number; resultSeconds: number }> {
+export async function editRecording(options: EditOptions): Promise<Edited> {
   const { instruction, output, signal, onNotice, seed, temperature, maxNewTokens } = options;
+  if (instruction.trim() === '')
+    throw new Error('the instruction is empty: say what to do with the recording, as "Make it faster."');
   const checked = samplingSchema.safeParse({ seed, temperature, maxNewTokens });
   if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
   await refuseToOverwrite(output, options.overwrite);
@@ -55,21 +65,31 @@ export async function editRecording(
   });
   const { partner, codec, sampler } = model;
   const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
+  const sourceSeconds = mono.length / codec.sampleRateHz;
+  const limitSeconds = longestSource(policy, instruction) / codec.frameRateHz;
+  if (sourceSeconds > limitSeconds)
+    throw new Error(
+      `${options.wav} lasts ${sourceSeconds.toFixed(2)} s, and with this instruction the model edits at most ${limitSeconds.toFixed(2)} s: cut the recording into shorter ones`,
+    );
   const source = await codec.encode(mono);
   if (source[0].length === 0) throw new Error(`${options.wav} is empty: it has no samples.`);
   const prompt = packPrompt(policy, instruction, source[0]);
   const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };
   let codes: number[] = [];
+  let isFinished = false;
   for await (const event of sampler.sample([prompt], sampling)) {
-    if (event.type === 'completion') ({ codes } = event);
+    if (event.type === 'completion') ({ codes, finished: isFinished } = event);
   }
   if (codes.length === 0)
     throw new Error(`the policy wrote nothing for "${instruction}": try another --seed`);
   const item = { src_encodec: source, instruction };
   const [samples] = await synthesize({ partner, codec, signal }, [{ item, codes }]);
   await writeFileAtomic(output, encodeWav(samples, codec.sampleRateHz));
+  const cutBy = codes.length === maxNewTokens ? 'maxNewTokens' : 'model';
   return {
-    sourceSeconds: mono.length / codec.sampleRateHz,
+    sourceSeconds,
     resultSeconds: samples.length / codec.sampleRateHz,
+    limitSeconds,
+    ...(!isFinished && { cutBy }),
   };
 }

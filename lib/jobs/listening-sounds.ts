@@ -80,10 +80,10 @@ export function audible(
     ];
     return [{ instruction, source: src_encodec[0], sourceSound: soundA.sourceSound, samples }];
   });
-  if (heard.length === 0) throw new Error('there are no two different samples of a prompt that can be heard');
+  if (heard.length === 0) throw new Error('no prompt has two different samples that can be heard');
   if (heard.length < wanted)
     onNotice?.(
-      `${wanted} pairs are asked for, the page has ${heard.length}: there are no more of two different samples that can be heard`,
+      `the page has ${heard.length} of the ${wanted} pairs that you asked for: no other pair has two different samples that can be heard`,
     );
   return heard;
 }

@@ -57,7 +57,7 @@ export async function mergeCheckpoint({
   signal?.throwIfAborted();
   if (!(result.difference <= result.tolerance))
     throw new Error(
-      `merged, ${adapter} gives logits that differ by ${result.difference.toExponential(1)} from those of base and adapter, which is more than float32 explains (${result.tolerance.toExponential(1)}): nothing was written`,
+      `after the merge the logits of ${adapter} differ by ${result.difference.toExponential(1)} from those of base and adapter, which is more than float32 explains (${result.tolerance.toExponential(1)}): nothing was written`,
     );
   await savePolicy(merged, output);
   return result;

@@ -55,7 +55,7 @@ export async function openQueue(
     for (const part of ['sampler', 'codec', 'guards'] as const)
       if (given[part] !== undefined)
         throw new Error(
-          `a ${part} of one's own cannot be sent to workers: run without --workers, or without it`,
+          `${part === 'guards' ? 'guards' : `a ${part}`} of your own cannot be sent to workers: run without --workers, or without ${part} of your own`,
         );
     const terms = await termsOf(run, given);
     const connection = await connectQueue(workers, { onNotice: given.onNotice });
@@ -88,7 +88,7 @@ export async function termsOf(
     const path = await findModelPart(parameters, part, { signal, onNotice });
     if (await isAdapterFolder(path))
       throw new Error(
-        `${path} is an adapter, which workers take of a policy alone: merge it first, as speech-dpo merge ${path} --output FOLDER, and give FOLDER as --nar`,
+        `${path} is an adapter, and workers take one for the policy only: merge it first, as npx speech-dpo merge ${path} --output FOLDER, and give FOLDER as --nar`,
       );
     return describeFolder(path);
   };

@@ -1,6 +1,7 @@
 /** Opens the policy that a run trains: all of it, or an adapter on it. */
 import { join, resolve } from 'node:path';
 import { exists } from '../checkpoint/files.js';
+import { quoteForShell } from '../command-text.js';
 import { deriveSeed } from '../experiment/sample.js';
 import type { Device } from '../engine/index.js';
 import { resolveModelDirectory } from '../package-root.js';
@@ -53,7 +54,7 @@ async function adapt(policy: Policy, parameters: Parameters, { onNotice }: Fetch
   }
   if (describe(adapter) !== describe(asked))
     throw new Error(
-      `${policy.directory} has an adapter of another kind than is asked for: train that one on (${describe(adapter)}), or merge it first (speech-dpo merge ${policy.directory} --output FOLDER) and give FOLDER as --policy`,
+      `${policy.directory} has an adapter of another kind than is asked for: train that one on (${describe(adapter)}), or merge it first (npx speech-dpo merge ${quoteForShell(policy.directory)} --output FOLDER) and give FOLDER as --policy`,
     );
   return policy;
 }

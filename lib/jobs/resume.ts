@@ -47,7 +47,13 @@ export async function* resumeExperiment(
   yield* whileLocked(modelDirectory, async function* () {
     const { record, events } = await readRun(directory);
     if (record.state === 'finished') {
-      yield { type: 'started', run, modelDirectory, outputDirectory, resumed: 'no more: it is finished' };
+      yield {
+        type: 'started',
+        run,
+        modelDirectory,
+        outputDirectory,
+        resumed: 'with nothing left to do: it is finished',
+      };
       yield* events;
       return;
     }
@@ -98,7 +104,7 @@ async function openRecordedDevice(
   }
   if (began && !isNamed)
     throw new Error(
-      `run ${run} computes on a device of its own, ${began.name}; give it again, as resumeExperiment(directory, { device }), or another one, as speech-dpo resume ... --device cpu`,
+      `run ${run} computes on a device of its own, ${began.name}; give it again, as resumeExperiment(directory, { device }), or another one, as npx speech-dpo resume ${run} --device cpu`,
     );
   try {
     const choice = (began?.name ?? 'cpu') as DeviceChoice;
@@ -108,7 +114,7 @@ async function openRecordedDevice(
   } catch (error) {
     if (!isPlainError(error)) throw error;
     throw new Error(
-      `run ${run} computes on ${began!.description}, which cannot be had: ${error.message}; to go on elsewhere, name a device: speech-dpo resume ... --device cpu`,
+      `run ${run} computes on ${began!.description}, which cannot be had: ${error.message}; to go on elsewhere, name a device: npx speech-dpo resume ${run} --device cpu`,
       { cause: error },
     );
   }
@@ -129,8 +135,7 @@ function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): 
     throw new Error(`run ${run} is scored by the reward ${began}, not by ${other}: give it that one`);
   const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
   if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
-    const how =
-      'speech-dpo resume ... --reward FILE (or its address), in a notebook resumeRun(name, { reward })';
+    const how = `npx speech-dpo resume ${run} --reward FILE (or its address), in a notebook resumeRun('${run}', { reward })`;
     throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
   }
   if (!isDeepStrictEqual(namedAfter(parameters, reward), parameters))

@@ -27,7 +27,7 @@ export async function* runSeeds(
 ): AsyncGenerator<SeedRun> {
   if (seeds.length < 2 || new Set(seeds).size < seeds.length)
     throw new Error(
-      `several seeds are two or more, each once, as 1,2,3; got ${seeds.join(',') || 'none'} (one seed is the parameter seed)`,
+      `give two seeds or more, each once, as 1,2,3, and not ${seeds.join(',') || 'none'} (for one seed there is the parameter seed)`,
     );
   const runs = seeds.map((seed) => parseParameters({ ...parameters, seed }));
   for (const run of runs) {

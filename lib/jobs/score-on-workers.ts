@@ -7,12 +7,14 @@ import type { GivenWorkers } from '../farm/option.js';
 import { connectQueue } from '../farm/queue.js';
 import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
 import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
+import { isPlainError } from '../plain-error.js';
 import type { FleetStatus } from '../run/events.js';
-import { needsReference, needsText, needsTranscriber } from '../scoring/metrics.js';
-import { hashesOfWeights, scoringNetworks } from '../scoring/networks.js';
+import { needsReference, needsText, needsTranscriber, type MetricName } from '../scoring/metrics.js';
+import { hashWeights, scoringNetworks } from '../scoring/networks.js';
 import {
   checkMetrics,
   FILES_AT_ONCE,
+  tellMissing,
   type FileScores,
   type ScoreFilesOptions,
 } from '../scoring/score-files.js';
@@ -35,16 +37,16 @@ export async function* scoreOnWorkers(
   files: readonly string[],
   options: ScoreOnWorkersOptions,
 ): AsyncGenerator<[string, FileScores]> {
-  const { workers, metrics, reference, text, transcriber, device } = options;
+  const { workers, reference, text, transcriber, device } = options;
   const { allowMixed, serveAt, signal, onNotice, onFleet } = options;
   checkMetrics(options);
+  const { metrics, scorers } = await findScorers(options);
   const compared =
     reference !== undefined && metrics.some(needsReference) ? await describeRecording(reference) : null;
-  const used = scoringNetworks.filter((network) => metrics.includes(network));
   const terms: Terms = {
     versions: await comparableVersions(),
     computes: allowMixed ? null : await kindOf(device),
-    scorers: await hashesOfWeights(used),
+    scorers,
     work: {
       kind: 'recordings',
       metrics: [...metrics],
@@ -90,6 +92,26 @@ export async function* scoreOnWorkers(
     yield* known();
   }
   offered.setOver();
+}
+
+/** The metrics that can be had, and what the weights of their networks are known by. */
+async function findScorers({
+  metrics,
+  onMissing,
+}: ScoreOnWorkersOptions): Promise<{ metrics: MetricName[]; scorers: Terms['scorers'] }> {
+  const scorers: Terms['scorers'] = {};
+  const missing = new Map<MetricName, Error>();
+  for (const network of scoringNetworks.filter((each) => metrics.includes(each))) {
+    try {
+      scorers[network] = await hashWeights(network);
+    } catch (error) {
+      if (!onMissing || !isPlainError(error)) throw error;
+      missing.set(network, error);
+    }
+  }
+  const left = metrics.filter((name) => !missing.has(name));
+  tellMissing(missing, left.length, onMissing);
+  return { metrics: left, scorers };
 }
 
 /** A file that cannot be read is told as `scoreFiles` tells it. */

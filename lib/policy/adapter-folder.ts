@@ -106,13 +106,13 @@ export async function findBase(
   }).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new Error(
-      `${directory} is an adapter of ${base}, which cannot be had: ${(error as Error).message} Where that model lies elsewhere, write so into base_model_name_or_path of ${file}.`,
+      `${directory} is an adapter of ${base}, which cannot be had: ${(error as Error).message} If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
       { cause: error },
     );
   });
   if (await isAdapterFolder(folder))
     throw new Error(
-      `${directory} is an adapter of ${base}, which is an adapter itself: merge that first, as speech-dpo merge ${folder} --output FOLDER, and write FOLDER into base_model_name_or_path of ${file}.`,
+      `${directory} is an adapter of ${base}, which is an adapter itself: merge that first, as npx speech-dpo merge ${folder} --output FOLDER, and write FOLDER into base_model_name_or_path of ${file}.`,
     );
   return folder;
 }

@@ -101,7 +101,7 @@ export function openCompletionWriter(
     const room = architecture.completionPositions(config, prompt.length) - fed.length;
     if (room < 1)
       throw new Error(
-        `a prompt of ${prompt.length} ids leaves no position to write to of the model's ${config.max_position_embeddings}`,
+        `a prompt of ${prompt.length} ids leaves none of the model's ${config.max_position_embeddings} positions to write to`,
       );
     return Math.min(room, maxNewTokens);
   }

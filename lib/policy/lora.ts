@@ -53,7 +53,7 @@ export function adapterShapes<Config extends ModelConfig>(
   if (missing !== undefined || targets.length === 0) {
     const kinds = architecture.adaptable!.layers.join(', ');
     throw new Error(
-      `${missing === undefined ? 'an adapter without targets is on no layer' : `"${missing}" is the name of no linear layer of this ${architecture.title}`}: its layers are ${kinds}`,
+      `${missing === undefined ? 'an adapter without targets is on no layer' : `no linear layer of this ${architecture.title} is called "${missing}"`}: its layers are ${kinds}`,
     );
   }
   const shapes = new Map<string, readonly number[]>();

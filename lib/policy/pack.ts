@@ -10,6 +10,14 @@ interface Packing {
 /** A packed prompt needs more than bos, sep and eos: the original drops items of 4 ids and fewer. */
 const SHORTEST_PROMPT = 5;
 
+/** `<s>` and two `</s>`. */
+const MARKS = 3;
+
+/** Codes of the longest recording that the policy reads with an instruction; none are left where the instruction alone is too long. */
+export function longestSource({ config, tokenizer }: Packing, instruction: string): number {
+  return Math.max(0, config.max_position_embeddings - tokenizer.encodeText(instruction).length - MARKS);
+}
+
 /**
  * What the policy is asked: `<s>` instruction `</s>` codebook-0 codes `</s>` (the separator is eos).
  * @throws if the prompt has more ids than the model has positions, or nothing to edit
@@ -27,7 +35,7 @@ export function packPrompt(policy: Packing, instruction: string, sourceCodes: re
   if (ids.length > config.max_position_embeddings) {
     throw new Error(
       `the prompt "${instruction}" has ${ids.length} ids (${text.length} of text, ${codes.length} codes), more than the model's ` +
-        `${config.max_position_embeddings} positions: use a recording of at most ${config.max_position_embeddings - text.length - 3} frames`,
+        `${config.max_position_embeddings} positions: use a recording of at most ${longestSource(policy, instruction)} frames`,
     );
   }
   return ids;

@@ -56,16 +56,20 @@ export async function loadReward(source: string): Promise<Reward> {
  * @throws Error as {@link loadReward}
  */
 export async function loadRewards(source: string): Promise<{ name: string; own: Reward[] }> {
-  // A file's name may have a comma in it.
-  const sources = existsSync(resolve(source)) ? [source] : source.split(',').map((each) => each.trim());
   const names: string[] = [];
   const own: Reward[] = [];
-  for (const each of sources) {
+  for (const each of rewardSources(source)) {
     const reward = isNameEnough(each) ? undefined : await loadReward(each);
     if (reward) own.push(reward);
     names.push(reward?.name ?? each);
   }
   return { name: joinNames(names), own };
+}
+
+/** The rewards that a command line names: one, or several with commas between them. */
+export function rewardSources(source: string): string[] {
+  // A file's name may have a comma in it.
+  return existsSync(resolve(source)) ? [source] : source.split(',').map((each) => each.trim());
 }
 
 let isRegistered = false;

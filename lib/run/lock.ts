@@ -102,17 +102,28 @@ async function createLock(path: string): Promise<boolean> {
   }
 }
 
+/** Whether a process is writing to a directory that {@link whileLocked} locks. */
+export async function isBeingWritten(directory: string): Promise<boolean> {
+  const prefix = '.lock_';
+  const [newest] = await listLocks(directory, prefix);
+  return newest !== undefined && (await findHolder(join(directory, `${prefix}${newest}.json`))) !== undefined;
+}
+
 async function refuseIfHeld(path: string): Promise<void> {
+  const holder = await findHolder(path);
+  if (holder !== undefined) throw new Error(`${holder}: wait for it, or end it first`);
+}
+
+/** Who holds a lock, as the beginning of a sentence; undefined where nobody does. */
+async function findHolder(path: string): Promise<string | undefined> {
   const entry = await stat(path).catch(() => undefined);
-  if (!entry) return;
+  if (!entry) return undefined;
   const ageSeconds = (Date.now() - entry.mtimeMs) / 1000;
   const { data: owner } = ownerSchema.safeParse(await readJson(path));
   const isHeld = owner?.host === hostname() ? await isSameProcess(owner) : ageSeconds < STALE_SECONDS;
-  if (!isHeld) return;
+  if (!isHeld) return undefined;
   const who = owner ? `process ${owner.pid} on ${owner.host}, since ${owner.startedAt}` : 'another process';
-  throw new Error(
-    `${who}, is writing there (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago): wait for it, or end it first`,
-  );
+  return `${who}, is writing there (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago)`;
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -147,7 +147,12 @@ function describeEvaluation(event: Extract<RunEvent, { type: 'evaluated' }>): st
 }
 
 function describeDropped(reason: string): string {
-  return `Dropped ${reason}`;
+  return `Dropped ${reasonOfEach(reason)}`;
+}
+
+/** "2 samples: it is empty", as events have it, as a person reads it: "2 samples, each for this reason: it is empty". */
+export function reasonOfEach(reason: string): string {
+  return reason.replace(/^(\d+ samples): /, '$1, each for this reason: ');
 }
 
 function formatSeconds(seconds: number): string {

@@ -18,7 +18,7 @@ export interface PairedComparison {
 }
 
 /** Resamples of fewer prompts are too alike for an interval to mean much. */
-const FEWEST_PROMPTS = 5;
+export const FEWEST_PROMPTS = 5;
 
 /**
  * Compares two lists of values of the same prompts in the same order: mean difference with the interval of a paired bootstrap over prompts,

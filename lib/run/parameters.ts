@@ -41,13 +41,13 @@ export const parametersSchema = z.strictObject({
     .enum(combinationNames)
     .default('weighted')
     .describe(
-      'of several rewards: their weighted sum, the first and where it is equal the next, or their harmonic mean',
+      'how several rewards become one: by their weighted sum, by the first one and where that is equal by the next, or by their harmonic mean',
     ),
   rewardWeights: numbers.describe(
     'weights of several rewards in a weighted sum or a harmonic mean, for example 2,1; each 1 unless given',
   ),
   rewardSteps: numbers.describe(
-    'lexicographic only: values that round to the same multiple of its step are equal by a reward, for example 0.1,0; each 0 unless given',
+    'lexicographic only: a step for each reward, by which values are equal that round to the same multiple of it, for example 0.1,0; each 0 unless given',
   ),
   normalizeRewards: z
     .boolean()
@@ -59,7 +59,7 @@ export const parametersSchema = z.strictObject({
     .default('default')
     .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
   policy: source.describe(
-    "checkpoint to start from instead of the model's policy: a folder, for example iter_2/dpo_model, or organisation/name@revision on the hub",
+    "checkpoint to start from instead of the model's policy: a run (its last checkpoint), a run's iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision",
   ),
   nar: source.describe(
     "partner that writes codebooks 1 and up, instead of the model's: a folder or a hub name",
@@ -69,7 +69,7 @@ export const parametersSchema = z.strictObject({
   ),
   prompts: source.describe("prompts file to use instead of the model's own"),
   data: source.describe(
-    'dataset to take prompts from instead: a .json, .jsonl or .parquet file, a folder of them or a hub name; its first items train, the next ones test',
+    'dataset to take prompts from instead: a .json, .jsonl or .parquet file, a folder of them or a hub name; its first items are trained on, the next ones are held out',
   ),
   instruction: z.string().min(1).nullable().default(null).describe("replaces every prompt's instruction"),
   trainPrompts: count.default(10).describe('prompts to sample and train on, from the first one on'),
@@ -83,7 +83,7 @@ export const parametersSchema = z.strictObject({
     .enum(pairings)
     .default('best-worst')
     .describe(
-      "which pairs are made: best-worst, above-margin: every two that differ by minMargin, the largest margins first, or target: the dataset's target against the worst sample",
+      "which pairs are made: best-worst, the best samples against the worst; above-margin, every two that differ by minMargin, the largest margins first; or target, the dataset's target against the worst sample",
     ),
   pairsPerPrompt: count
     .default(1)
@@ -118,7 +118,7 @@ export const parametersSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      'recognizer for word errors, of the guard and of the rewards wer and cer: a Whisper model with ONNX weights, a name or a folder; faster-whisper for tiny.en by Python, faster-whisper:MODEL for others; without it WHISPER_MODEL names one',
+      'recognizer for word errors, of the guard and of the rewards wer and cer: a Whisper model with ONNX weights, a name or a folder; faster-whisper for tiny.en by Python, faster-whisper:MODEL for others; without it, the one that WHISPER_MODEL names',
     ),
   numEval: count.default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
@@ -132,7 +132,9 @@ export const parametersSchema = z.strictObject({
   keepCheckpoints: z
     .enum(['last', 'best', 'all'])
     .default('all')
-    .describe('checkpoints that stay on disk: last, best (by held-out reward) or all'),
+    .describe(
+      'which checkpoints stay on disk: the last one, the best one by held-out reward, or all; one takes 4 bytes for each weight, with the embedded model 25 MB an iteration',
+    ),
   audioPrompts: z
     .number()
     .int()
@@ -154,8 +156,12 @@ export const parametersSchema = z.strictObject({
     .string()
     .min(1)
     .default('sigmoid')
-    .describe(`what pairs are trained by: ${lossNames.join(', ')}; several with commas are added up`),
-  lossWeights: source.describe('how much each of several losses counts, with commas: 1,0.2; none: 1 each'),
+    .describe(
+      `what pairs are trained by: ${lossNames.join(', ')}; several, with commas between, are added up`,
+    ),
+  lossWeights: source.describe(
+    'weights of several losses, with commas between, for example 1,0.2; each 1 unless given',
+  ),
   beta: z.number().positive().default(0.1).describe('strength of the pull to the reference policy'),
   rpoAlpha: z
     .number()
@@ -186,7 +192,7 @@ export const parametersSchema = z.strictObject({
     .enum(referenceNames)
     .default('start')
     .describe(
-      "policy that training is pulled to: the iteration's at its start, the run's first, none, or one that is moving after the policy (TR-DPO)",
+      "policy that training is pulled to: start, the policy at the iteration's start; first, the run's first policy; none; or moving, one that follows the policy (TR-DPO)",
     ),
   referenceSteps: count
     .default(64)
@@ -202,7 +208,7 @@ export const parametersSchema = z.strictObject({
     .enum(schedules)
     .default('linear')
     .describe(
-      'how the learning rate goes on in each iteration after its warm-up: linear and cosine fall to 0, constant stays',
+      'how the learning rate changes in each iteration after its warm-up: linear and cosine fall to 0, constant stays',
     ),
   warmupSteps: z
     .number()
@@ -220,11 +226,13 @@ export const parametersSchema = z.strictObject({
     .enum(['none', ...stoppingMetrics, 'guard'])
     .default('none')
     .describe(
-      "what ends training early: accuracy or loss of the validation pairs ends an iteration's, a warning of a guard the run",
+      'what ends training early: accuracy or loss, of the validation pairs, ends the training of an iteration; guard, a warning of a guard, ends the run',
     ),
   patience: count
     .default(1)
-    .describe('validations, one an epoch, without a better accuracy or loss that end the training'),
+    .describe(
+      'validations without a better accuracy or loss, one in each epoch, after which the training ends',
+    ),
 
   // Adapters.
   loraRank: z

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { appendLine, writeFileAtomic } from '../checkpoint/atomic.js';
+import { folderBytes, formatBytes } from '../checkpoint/folder-size.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from './directories.js';
 import { isPassing, type RecordedEvent, type RunEvent, type WorkerStatus } from './events.js';
@@ -78,6 +79,7 @@ export async function* recordRun(
         log('INFO', `-----------Starting iteration ${lastIteration}-----------`);
       }
       for (const { level, message } of describeEvent(event)) log(level, message);
+      if (event.type === 'saved') log('INFO', await describeRoom(directories, event.directory, parameters));
       if (event.type === 'fleet') {
         for (const { level, message } of describeFleet(event)) log(level, message);
         if (record.workers) record.workers.fleet = joinFleets(earlier?.fleet ?? [], event.workers);
@@ -105,6 +107,17 @@ export async function* recordRun(
       if (!failed) throw error;
     });
   }
+}
+
+/** What a checkpoint takes on the disk, and what all do that the run keeps. */
+async function describeRoom(
+  { modelDirectory }: RunDirectories,
+  directory: string,
+  { keepCheckpoints, iterations }: Parameters,
+): Promise<string> {
+  const bytes = await folderBytes(join(modelDirectory, directory));
+  const kept = keepCheckpoints === 'all' ? iterations : 1;
+  return `${directory} takes ${formatBytes(bytes)}; keepCheckpoints ${keepCheckpoints} leaves ${formatBytes(kept * bytes)} at the end`;
 }
 
 function updateBest(record: RunRecord, event: Extract<RunEvent, { type: 'evaluated' }>): void {

@@ -91,7 +91,7 @@ export async function openFasterWhisper(name: string, options: FasterWhisperOpti
     const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
     const seconds = answerSeconds + (SECONDS_A_SECOND * samples.length) / RATE_HZ;
     const answer = answerSchema.safeParse(await process!.ask({ samples: bytes.toString('base64') }, seconds));
-    if (!answer.success) throw new Error(`its answer is none: ${describeIssues(answer.error)}`);
+    if (!answer.success) throw new Error(`its answer cannot be read: ${describeIssues(answer.error)}`);
     if ('error' in answer.data) throw new Error(answer.data.error);
     return answer.data.text;
   }
@@ -150,7 +150,7 @@ function modelOf(name: string): string | null {
   if (name === NAME) return null;
   const model = expandPath(name.slice(NAME.length + 1));
   if (model === '')
-    throw new Error(`${name}: after the colon stands a folder or a model's name, as in ${NAME}:base.en`);
+    throw new Error(`${name}: write a folder or a model's name after the colon, as in ${NAME}:base.en`);
   if (existsSync(model)) checkFolder(model);
   else if (/^[./\\]|\\|^[A-Za-z]:|\/.*\//.test(model))
     throw new Error(`${name}: there is no folder ${model}`);
@@ -167,7 +167,7 @@ function checkFolder(folder: string): void {
   );
   if (missing.length > 0)
     throw new Error(
-      `${folder}: no CTranslate2 model of Whisper: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+      `${folder} is no CTranslate2 model of Whisper: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
     );
 }
 

@@ -61,7 +61,8 @@ const COMPARING = {
   pesq: async (reference: MonoRecording): Promise<Metric> => {
     // Tells before any recording is scored whether Python has the package, and whether the reference will do.
     const [itself] = await measurePesq(reference.samples, [reference.samples], reference.sampleRateHz);
-    if (itself instanceof UnscorableSample) throw new Error(`the reference will not do: ${itself.message}`);
+    if (itself instanceof UnscorableSample)
+      throw new Error(`the reference cannot be used: ${itself.message}`);
     return { score: (recordings) => pesqOfAll(reference, recordings) };
   },
 } as const;
@@ -93,7 +94,7 @@ const OF_SPEAKERS = {
     if (!(voice instanceof UnscorableSample))
       return { score: each(async (recording) => voiceSimilarity(voice, await embed(recording))), dispose };
     await dispose();
-    throw new Error(`the reference will not do: ${voice.message}`);
+    throw new Error(`the reference cannot be used: ${voice.message}`);
   },
 } as const;
 

@@ -45,7 +45,7 @@ export async function measurePesq(
   if (sampleRateHz === 8000 && modes.includes('wb'))
     throw new Error('PESQ has no wide band mode at 8000 Hz; take narrow band, or recordings of 16000 Hz');
   const reason = whyNot(reference, sampleRateHz);
-  if (reason) throw new Error(`the reference will not do: ${reason.message}`);
+  if (reason) throw new Error(`the reference cannot be used: ${reason.message}`);
 
   const results = recordings.map((recording) => whyNot(recording, sampleRateHz));
   const scored = recordings.filter((_, i) => !results[i]);

@@ -63,7 +63,7 @@ export function startPythonLines(
       restartClock();
       onNotice?.(notice);
     } else if (answer === undefined || !waiting) {
-      end(new Error(`${python} wrote what is no answer: ${line.slice(0, 200)}`));
+      end(new Error(`${python} wrote something that is no answer: ${line.slice(0, 200)}`));
     } else {
       waiting.resolve(answer);
       waiting = undefined;

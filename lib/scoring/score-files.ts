@@ -20,6 +20,11 @@ export interface ScoreFilesOptions extends MetricOptions {
   reference?: string;
   /** What is said in the recordings, which wer and cer compare with. */
   text?: string;
+  /**
+   * Is told of each metric whose weights, tools or comparison are missing, and why, where others can be had: they go on without it. Without this
+   * callback a metric that is missing stops the work.
+   */
+  onMissing?: (metric: MetricName, reason: Error) => void;
   signal?: AbortSignal;
 }
 
@@ -72,12 +77,19 @@ export async function openFileScorer(options: ScoreFilesOptions): Promise<FileSc
   const comparison = { reference: await readReference(options), text: options.text };
   const metrics = new Map<MetricName, Metric>();
   return openParts(async (opened) => {
+    const missing = new Map<MetricName, Error>();
     for (const name of options.metrics) {
       signal?.throwIfAborted();
-      const metric = await openMetric(name, comparison, { device, transcriber, onNotice });
-      opened.push(() => metric.dispose?.());
-      metrics.set(name, metric);
+      try {
+        const metric = await openMetric(name, comparison, { device, transcriber, onNotice });
+        opened.push(() => metric.dispose?.());
+        metrics.set(name, metric);
+      } catch (error) {
+        if (!options.onMissing || !isPlainError(error)) throw error;
+        missing.set(name, error);
+      }
     }
+    tellMissing(missing, metrics.size, options.onMissing);
     async function score(batch: readonly string[]): Promise<FileScores[]> {
       const recordings = await Promise.all(batch.map(readMono));
       const readable = recordings.filter((recording) => !(recording instanceof Error)) as MonoRecording[];
@@ -97,6 +109,31 @@ export async function openFileScorer(options: ScoreFilesOptions): Promise<FileSc
     }
     return { score, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
+}
+
+/**
+ * Tells which metrics are missing, where others are there.
+ *
+ * @throws Error that gives every reason where none is
+ */
+export function tellMissing(
+  missing: ReadonlyMap<MetricName, Error>,
+  others: number,
+  onMissing: ScoreFilesOptions['onMissing'],
+): void {
+  const [first, ...further] = missing.values();
+  if (first === undefined || others > 0) missing.forEach((reason, name) => onMissing?.(name, reason));
+  else if (further.length === 0) throw first;
+  else
+    throw new Error([...missing].map(([name, { message }]) => `${name}: ${message}`).join('; '), {
+      cause: first,
+    });
+}
+
+/** Why a file cannot be read as a recording; undefined where it can. */
+export async function fileProblem(path: string): Promise<string | undefined> {
+  const recording = await readMono(path);
+  return recording instanceof Error ? recording.message : undefined;
 }
 
 /** @throws Error in one sentence when no metric or an unknown one is asked for, or one compares and what with is missing */

@@ -66,7 +66,7 @@ function meanOverSegments(
       `STOI compares signals of one length; the reference has ${reference.length} samples, the other ${degraded.length}`,
     );
   }
-  if (!allFinite(reference)) throw new Error(`the reference will not do: ${NOT_FINITE}`);
+  if (!allFinite(reference)) throw new Error(`the reference cannot be used: ${NOT_FINITE}`);
   if (!allFinite(degraded)) throw new UnscorableSample(NOT_FINITE);
   checkRate(sampleRateHz, SAMPLE_RATE_HZ);
   const [x, y] = withoutSilence(

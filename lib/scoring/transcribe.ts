@@ -169,7 +169,7 @@ async function checkFolder(folder: string): Promise<void> {
   const missing = FILES.filter((file) => !existsSync(join(folder, file)));
   if (missing.length > 0) {
     throw new Error(
-      `${folder}: no Whisper model with ONNX weights: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
+      `${folder} is no Whisper model with ONNX weights: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`,
     );
   }
   for (const file of FILES) {

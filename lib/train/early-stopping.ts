@@ -21,7 +21,7 @@ export function earlyStopping(
   // Of either, higher is better.
   const valueOf = ({ loss, 'rewards/accuracies': accuracy }: Validation): number => {
     if (metric === 'loss') return -loss;
-    if (accuracy === undefined) throw new Error('the loss tells no accuracy to stop by: stop by its loss');
+    if (accuracy === undefined) throw new Error('this loss gives no accuracy to stop by: stop by the loss');
     return accuracy;
   };
   let best = -Infinity;

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { commandText } from '../command-text.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { comparisonPage } from './compare/page.js';
 import { readComparedRuns, type ComparedRun } from './compare/runs.js';
@@ -22,7 +23,7 @@ export async function writeComparison(
 ): Promise<ComparedRun[]> {
   const runs = await readComparedRuns(directories);
   const prompts = await loadComparedPrompts(runs, options.allAudio ? NO_LIMIT : PAGE_BUDGET);
-  const command = `speech-dpo compare --all-audio ${directories.join(' ')} --output ${path}`;
+  const command = commandText('compare', '--all-audio', ...directories, '--output', path);
   await writeFileAtomic(path, await comparisonPage(runs, prompts, { path: resolve(path), command }));
   return runs;
 }

@@ -1,4 +1,5 @@
 import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { reasonOfEach } from '../run/log.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import { formatFigure } from './guard-table.js';
@@ -28,7 +29,7 @@ export function eventLine(event: RunEvent): string | undefined {
     case 'sampled':
       return `${policyName(event.iteration)}\n  sampled ${formatCount(event.samples, 'completion')}, ${formatCount(event.tokens, 'token')}, ${formatDuration(event.seconds)}`;
     case 'scored': {
-      const dropped = event.dropped > 0 ? `, ${event.dropped} without a score dropped` : '';
+      const dropped = event.dropped > 0 ? `, dropped ${event.dropped} without a score` : '';
       return `  scored, mean reward ${formatNumber(event.averageReward)}${dropped}${describeDropped(event.droppedReasons)}`;
     }
     case 'paired': {
@@ -58,7 +59,7 @@ export function eventLine(event: RunEvent): string | undefined {
 }
 
 function describeDropped(reasons: readonly string[]): string {
-  return reasons.map((reason) => `\n  dropped ${reason}`).join('');
+  return reasons.map((reason) => `\n  dropped ${reasonOfEach(reason)}`).join('');
 }
 
 function describeGuards({ guards, warnings }: EventOf<'guarded'>): string {

@@ -9,7 +9,7 @@ export const PAIRED_NOTE =
   'CI: percentiles 2.5 and 97.5 of a paired bootstrap over prompts, where there are 5 or more. d_z: Cohen’s d of paired samples, the mean ' +
   'difference over the standard deviation of the differences. Win rate: share of prompts that got better, and half of those that stayed equal.';
 
-/** "+0.42 (+0.21 to +0.60)"; the change alone where there is no interval. */
+/** "+0.42 (+0.21 to +0.60)"; "+0.42 (no interval)" where fewer than 5 prompts could be compared. */
 export function formatWithInterval(
   change: number,
   interval: PairedComparison['interval'],
@@ -17,7 +17,7 @@ export function formatWithInterval(
 ): string {
   return interval
     ? `${format(change)} (${format(interval.low)} to ${format(interval.high)})`
-    : format(change);
+    : `${format(change)} (no interval)`;
 }
 
 const right = (title: string): Column => ({ title, align: 'right' });

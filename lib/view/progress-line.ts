@@ -16,9 +16,10 @@ const SHORTEST_JOB = 6;
 
 /** Which fields a line shows, those of the widest line first; only lines with all of a job's name have a bar. */
 const CHOICES: { fields: (keyof ProgressFields)[]; withBar: boolean }[] = [
-  { fields: ['rate', 'remaining', 'workers', 'loss', 'reward'], withBar: true },
-  { fields: ['rate', 'remaining', 'workers', 'loss'], withBar: true },
-  { fields: ['rate', 'remaining', 'workers'], withBar: true },
+  { fields: ['rate', 'remaining', 'run', 'workers', 'loss', 'reward'], withBar: true },
+  { fields: ['rate', 'remaining', 'run', 'workers', 'loss'], withBar: true },
+  { fields: ['rate', 'remaining', 'run', 'workers'], withBar: true },
+  { fields: ['rate', 'remaining', 'run'], withBar: true },
   { fields: ['rate', 'remaining'], withBar: true },
   { fields: ['rate', 'remaining'], withBar: false },
   { fields: ['remaining'], withBar: false },

@@ -28,6 +28,8 @@ export interface ProgressFields {
   rate?: string;
   /** "4.2 s left". */
   remaining?: string;
+  /** "run: 3 min 20 s left", of the whole run. */
+  run?: string;
   /** "3 workers". */
   workers?: string;
   loss?: string;

@@ -14,6 +14,8 @@ export interface Table {
 }
 
 const NO_ROWS = 'nothing to show';
+/** Between the columns of a text table. */
+export const COLUMN_GAP = '  ';
 
 /** The table as HTML. Every cell shows exactly its text; a text of several lines keeps its characters in columns. */
 export function htmlTable({ columns, rows }: Table): string {
@@ -37,14 +39,20 @@ export function htmlTable({ columns, rows }: Table): string {
 /** The table for a terminal: columns padded to one width, two spaces apart, a rule under the titles. */
 export function textTable({ columns, rows }: Table): string {
   const lines = [columns.map(({ title }) => title), ...rows].flatMap(toLines);
-  const widths = columns.map((_, column) => Math.max(...lines.map((line) => stringWidth(line[column]))));
+  const widths = columnWidths({ columns, rows });
   const pad = (text: string, column: number) => {
     const blanks = ' '.repeat(widths[column] - stringWidth(text));
     return columns[column].align === 'right' ? blanks + text : text + blanks;
   };
-  const [head, ...body] = lines.map((line) => line.map(pad).join('  ').trimEnd());
-  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
+  const [head, ...body] = lines.map((line) => line.map(pad).join(COLUMN_GAP).trimEnd());
+  const rule = widths.map((width) => '-'.repeat(width)).join(COLUMN_GAP);
   return [head, rule, ...(body.length > 0 ? body : [NO_ROWS])].join('\n');
+}
+
+/** Columns of a terminal that each column of a table takes. */
+export function columnWidths({ columns, rows }: Table): number[] {
+  const lines = [columns.map(({ title }) => title), ...rows].flatMap(toLines);
+  return columns.map((_, column) => Math.max(...lines.map((line) => stringWidth(line[column]))));
 }
 
 /** A row of cells as rows of one line each. */

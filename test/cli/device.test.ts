@@ -119,7 +119,7 @@ describe('a run', () => {
     const before = readRunFiles(output);
     expect(await run(['resume', findRun(output)!])).toBe(2);
     expect(complained()).toMatch(
-      /^error: run \S+ computes on a double of a GPU by CUDA, TF32, which cannot be had: there is no driver: install one; to go on elsewhere, name a device: speech-dpo resume \.\.\. --device cpu\n$/,
+      /^error: run \S+ computes on a double of a GPU by CUDA, TF32, which cannot be had: there is no driver: install one; to go on elsewhere, name a device: npx speech-dpo resume \S+ --device cpu\n$/,
     );
     expect(readRunFiles(output)).toEqual(before);
     expect((await record()).state).toBe('interrupted');

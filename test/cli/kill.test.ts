@@ -135,7 +135,7 @@ describe('a disk that fails leaves the old state or the new one, says so, and th
 describe('a run that is interrupted comes to the same files when it is resumed', () => {
   const interrupted = (output: string) => {
     const directory = relative(process.cwd(), findRun(output)!);
-    return `What is complete is kept. To go on: speech-dpo resume ${directory}\ninterrupted\n`;
+    return `What is complete is kept. To go on: npx speech-dpo resume ${directory}\ninterrupted\n`;
   };
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
@@ -240,7 +240,7 @@ describe('a run whose standard output', () => {
       expect(code, stderr).toBe(74);
       const directory = relative(process.cwd(), findRun(output)!);
       expect(stderr).toBe(
-        `What is complete is kept. To go on: speech-dpo resume ${directory}\n` +
+        `What is complete is kept. To go on: npx speech-dpo resume ${directory}\n` +
           'error: cannot write standard output: the disk is full\n',
       );
       await expectUndisturbedEnd(output);

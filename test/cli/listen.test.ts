@@ -156,7 +156,7 @@ it('refuses what cannot be compared', async () => {
   const { output, modelOutput } = onlyRun(folder);
   expect(await refused('listen', output, '--iteration', '3')).toContain('has no data_iter_3.json');
   expect(await refused('listen', output, '--iteration', '3', '--compare', 'policies')).toContain(
-    'has no iter_3/dpo_model',
+    'iter_3/dpo_model does not exist; run ',
   );
   expect(await refused('listen', output, output)).toContain('is given twice');
   expect(await refused('listen', output, '--pairs', '0')).toContain('whole number from 1 on');

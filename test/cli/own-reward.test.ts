@@ -52,7 +52,7 @@ it('a run from a module is stopped, goes on with it to the same bytes, and is re
   const without = await resume();
   expect(without).toMatchObject({ code: 2 });
   expect(without.stderr).toMatch(
-    /^error: run \S+ is scored by a reward of its own, restless; give it again: speech-dpo resume \.\.\. --reward FILE/,
+    /^error: run \S+ is scored by a reward of its own, restless; give it again: npx speech-dpo resume \S+ --reward FILE/,
   );
   const other = join(folder, 'other.mjs');
   writeFileSync(other, moduleOf('restful'));
@@ -120,7 +120,7 @@ it('a built-in reward is named, and goes on without being named again', async ()
     if (text.includes('saved iter_0')) child.kill('SIGINT');
   });
   const stopped = await ended;
-  expect(stopped.stderr).toMatch(/To go on: speech-dpo resume \S+\n/);
+  expect(stopped.stderr).toMatch(/To go on: npx speech-dpo resume \S+\n/);
   const directory = findRun(join(folder, 'stopped'))!;
   expect(await runCommand(['resume', directory]).ended).toMatchObject({ code: 0 });
   const evaluated = await runCommand([

@@ -111,3 +111,23 @@ it('a recording without samples is called empty, and nothing is made of it', asy
   expect(await main(['edit', ...edit, '--model', model], new AbortController().signal)).toBe(2);
   expect(stderr.mock.calls.join('')).toContain(`${wav} is empty: it has no samples.`);
 });
+
+it('an empty instruction and a recording that is too long are refused, the latter with the limit in seconds', async () => {
+  const folder = temporaryFolder();
+  const wav = join(folder, 'long.wav');
+  await writeWav(wav, tone(6, 220), SAMPLE_RATE_HZ);
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const edit = (instruction: string) =>
+    main(
+      ['edit', '--wav', wav, '--instruction', instruction, '--output', join(folder, 'edited.wav')],
+      new AbortController().signal,
+    );
+  expect(await edit('  ')).toBe(2);
+  expect(stderr.mock.calls.join('')).toContain('error: the instruction is empty: ');
+  expect(await edit('Make it faster.')).toBe(2);
+  // What --help says of the embedded model.
+  expect(stderr.mock.calls.join('')).toMatch(
+    /long\.wav lasts 6\.00 s, and with this instruction the model edits at most 4\.[89]\d s: /,
+  );
+  expect(readdirSync(folder)).toEqual(['long.wav']);
+});

@@ -43,8 +43,8 @@ it('prints JSON by file and metric; what is not finite is null', async () => {
   expect(complaints).toBe('');
 });
 
-it('prints a table, tells of a file that cannot be scored, and ends with code 1', async () => {
-  expect(await score(at('tone.wav'), at('missing.wav'), '--metric', 'silence')).toBe(1);
+it('prints a table, tells of a file that is missing, and ends with code 2', async () => {
+  expect(await score(at('tone.wav'), at('missing.wav'), '--metric', 'silence')).toBe(2);
   const [head, , first, second] = output.split('\n');
   expect(head).toMatch(/^file +silence levelDb +silence peakDb +silence silentShare +silence clippedShare$/);
   expect(first).toMatch(/tone\.wav +−9\.03\d +−6\.02\d +0\.000 +0\.000$/);
@@ -53,7 +53,7 @@ it('prints a table, tells of a file that cannot be scored, and ends with code 1'
 });
 
 it('keeps to JSON where a file fails', async () => {
-  expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(1);
+  expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(2);
   expect(JSON.parse(output)).toEqual({
     [at('missing.wav')]: { error: `${at('missing.wav')} does not exist.` },
   });
@@ -76,6 +76,42 @@ it('prints what is scored by then when a metric fails', async () => {
   expect(await score(...files, '--metric', 'pesq', '--reference', at('tone.wav'), '--json')).toBe(2);
   expect(Object.keys(JSON.parse(output) as object)).toEqual(files.slice(0, 64));
   expect(complaints).toContain(`error: pesq cannot score ${at('64.wav')}: PESQ fails: `);
+});
+
+it('looks at the files before it loads what scores them', async () => {
+  vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
+  writeFileSync(at('text.wav'), 'no sound at all');
+  expect(await score(at('missing.wav'), at('text.wav'), '--metric', 'nisqa')).toBe(2);
+  expect(complaints).toMatch(
+    /^error: \S+missing\.wav does not exist\.\nerror: \S+text\.wav: not a WAV file [^\n]+\n$/,
+  );
+});
+
+it('gives what it can where one metric is missing, and says which and why', async () => {
+  vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
+  expect(await score(at('tone.wav'), '--metric', 'nisqa,silence')).toBe(2);
+  expect(output).toMatch(/^file +silence levelDb [^]*tone\.wav +−9\.03/);
+  expect(output).not.toContain('nisqa');
+  expect(complaints).toMatch(
+    /^error: nisqa is left out: NISQA weights not found: [^\n]*\/nowhere\/nisqa\.tar[^\n]*\n$/,
+  );
+  complaints = '';
+  expect(await score(at('tone.wav'), '--metric', 'nisqa')).toBe(2);
+  expect(complaints).toMatch(/^error: NISQA weights not found: [^\n]*\n$/);
+});
+
+it('ends with code 1 where a recording that can be read has no score', async () => {
+  writeFileSync(at('short.wav'), encodeWav(tone.subarray(0, 8000), 16000));
+  expect(await score(at('short.wav'), '--metric', 'stoi', '--reference', at('tone.wav'))).toBe(1);
+  expect(complaints).toMatch(/^error: \S+short\.wav: stoi: [^\n]+\n$/);
+});
+
+it.each([80, 100, 120])('its table fits %i columns', (columns) => {
+  const figures = { mos: 3.5, noisiness: 3.25, coloration: 3, discontinuity: 4, loudness: 4 };
+  const results = new Map([[`${'recordings/'.repeat(6)}a.wav`, { nisqa: figures, silence: { levelDb: -20, peakDb: -3 } }]]); // prettier-ignore
+  const lines = formatScores(results, ['nisqa', 'silence'], columns).split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+  for (const title of ['nisqa discontinuity', 'silence peakDb']) expect(lines.join('\n')).toContain(title);
 });
 
 it('writes what it hears, and how that differs from what was said', async () => {

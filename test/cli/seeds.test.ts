@@ -77,10 +77,12 @@ it('keeps what is complete when interrupted, and says what goes on with the rest
   expect(others).toEqual([]);
   expect((await readRun(join(root, 'output', first))).record.state).toBe('finished');
   expect((await readRun(join(root, 'output', second))).record.state).toBe('interrupted');
-  expect(complained).toMatch(new RegExp(`speech-dpo resume \\S*model_output/${second}\n`));
-  expect(complained).toContain('Not begun: seed 3, 4. Then: the same command with --seeds 3,4\n');
+  expect(complained).toMatch(new RegExp(`npx speech-dpo resume \\S*model_output/${second}\n`));
+  expect(complained).toContain(
+    'Seeds 3, 4 have not begun. To run what is left: the same command with --seeds 3,4\n',
+  );
   expect(complained).toMatch(
-    new RegExp(`speech-dpo compare \\S*output/${first} \\S*output/${second} \\S*output/MMDD-HHMM\n`),
+    new RegExp(`npx speech-dpo compare \\S*output/${first} \\S*output/${second} \\S*output/MMDD-HHMM\n`),
   );
 
   onPrint = () => undefined;
@@ -97,15 +99,15 @@ it('keeps what is complete when interrupted, and says what goes on with the rest
 describe('wrong input ends with exit code 2 and one sentence', () => {
   it.each([
     [['even-token', '--seeds', '1,two'], 'Expected whole numbers with commas between them'],
-    [['even-token', '--seeds', '7'], 'several seeds are two or more, each once, as 1,2,3; got 7'],
-    [['length', '--seeds', '1,2,1'], 'each once, as 1,2,3; got 1,2,1'],
+    [['even-token', '--seeds', '7'], 'give two seeds or more, each once, as 1,2,3, and not 7'],
+    [['length', '--seeds', '1,2,1'], 'each once, as 1,2,3, and not 1,2,1'],
     [['even-token', '--seeds', '1,4294967296'], 'wrong parameters: seed: too big'],
     [
       ['mos', '--seeds', '1,2', '--seed', '3'],
       "option '--seeds <list>' cannot be used with option '--seed <number>'",
     ],
     [['compare', '/no/such/run'], 'compare takes two runs or more'],
-    [['compare', '/no/such/a', '/no/such/b'], '/no/such/a is not the folder of a run'],
+    [['compare', '/no/such/a', '/no/such/b'], 'there is no run /no/such/a: '],
   ])('%j', async (args, message) => {
     const output = args[0] === 'compare' ? [] : ['--output', join(folder, 'none')];
     expect(await run([...args, ...output])).toBe(2);

@@ -59,7 +59,7 @@ it('refuses a reward that needs more than sound, and a port that is none', async
   });
   expect(await runCommand(['serve-reward', 'length', '--port', '70000']).ended).toMatchObject({
     code: 2,
-    stderr: 'error: --port is 70000: a whole number from 0 to 65535\n',
+    stderr: 'error: --port is 70000; it must be a whole number from 0 to 65535\n',
   });
 });
 

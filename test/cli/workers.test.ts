@@ -77,7 +77,7 @@ describe.skipIf(!hasRedis())('on Redis', () => {
     vi.stubEnv('SPEECH_DPO_WORKERS', address);
     expect(await run('workers'), complained).toBe(0);
     expect(printed).toBe(
-      `No worker is there: start one with "speech-dpo worker redis://…@127.0.0.1:${port}" on any machine.\n\n` +
+      `No worker is there: start one on any machine: npx speech-dpo worker redis://…@127.0.0.1:${port}\n\n` +
         'No run asks for workers: start one with --workers and this address.\n',
     );
     const connection = await connectQueue(address);

@@ -82,7 +82,7 @@ it('comes from SPEECH_DPO_DEVICE where it is left to the machine', async () => {
 it('refuses TF32 on what is no GPU by CUDA', async () => {
   for (const choice of ['cpu', 'webgpu', 'tensorflow'] as const)
     await expect(chooseDevice(choice, { tf32: true })).rejects.toThrow(
-      `TF32 (--tf32) is for CUDA alone, not for the device ${choice}: choose cuda, or leave it away`,
+      `TF32 (--tf32) is for CUDA alone, not for the device ${choice}: choose cuda, or leave it out`,
     );
   expect((await chooseDevice('auto', { tf32: true })).tf32).toBe(true);
   vi.mocked(openCuda).mockRejectedValue(noGpu);

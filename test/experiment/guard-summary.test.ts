@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { summarizeGuards, warnOfBlindGuards, warnOfHacking } from '../../lib/experiment/guard-summary.js';
 import type { GuardSummary } from '../../lib/run/events.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
-import type { GuardFigure, GuardFigures } from '../../lib/reward/guard.js';
+import { GUARD_FIGURES, type GuardFigure, type GuardFigures } from '../../lib/reward/guard.js';
 
 const completion = (figures: GuardFigures, reward: number | null = 1) =>
   ({ codes: [1], reward, rank: reward, finished: true, details: {}, figures }) as ScoredCompletion;
@@ -54,11 +55,39 @@ describe('warnOfHacking', () => {
     expect(warnings[2]).toContain('word error rate rose by 4.0 points (limit 3.0 points)');
   });
 
+  it('warns when silence rises', () => {
+    const [warning, ...others] = warnOfHacking(
+      evaluation(2.8, { silence: 0.027 }),
+      evaluation(3.2, { silence: 0.051 }),
+    );
+    expect(others).toEqual([]);
+    expect(warning).toContain('the silent frames rose by 2.4 points (limit 2.0 points)');
+  });
+
+  it('has the limits that docs/preference.md tells', () => {
+    const [, section] = readFileSync('docs/preference.md', 'utf8').split("### The guard's limits");
+    const told = [
+      ...section.split('\n## ')[0].matchAll(/^\| (.+?) +\| (lower|higher) +\| ([\d.]+)( points)? +\|$/gm),
+    ];
+    const limits = Object.values(GUARD_FIGURES).flatMap((figure) =>
+      'limit' in figure
+        ? [[figure.label, figure.better === 'higher' ? 'lower' : 'higher', figure.limit]]
+        : [],
+    );
+    expect(
+      told.map(([, label, worse, limit, points]) => [
+        label,
+        worse,
+        points ? Number(limit) / 100 : Number(limit),
+      ]),
+    ).toEqual(limits);
+  });
+
   it.each([
     ['within its limits', evaluation(3.5, { dnsmos: 2.95, fidelity: 0.86, wer: 0.12 })],
     ['that got better', evaluation(3.5, { dnsmos: 4, fidelity: 1, wer: 0 })],
     ['whose reward fell too', evaluation(2.9, { dnsmos: 2, fidelity: 0.1, wer: 0.9 })],
-    ['without a limit', evaluation(3.5, { silence: 1 })],
+    ['without a limit', evaluation(3.5, { clipping: 1 })],
   ])('is silent about a policy %s', (_, now) => {
     expect(warnOfHacking(original, now)).toEqual([]);
   });

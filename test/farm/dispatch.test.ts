@@ -396,7 +396,7 @@ describe.skipIf(!hasRedis())('the trainer on Redis', () => {
     const gathering = gather(dispatcher, createItems(1), undefined, gathered);
     await vi.waitFor(() => expect(gathered.statuses.length).toBeGreaterThan(0), { timeout: 20_000 });
     expect(gathered.statuses[0].trouble).toBe(
-      `no worker takes part; 1 refused: start one with "speech-dpo worker ${connection.address}" on any machine`,
+      `no worker takes part; 1 refused: start one on any machine: npx speech-dpo worker ${connection.address}`,
     );
     expect(gathered.statuses[0]).toMatchObject({ waiting: 1, running: 0, done: 0, total: 1 });
     await startWorker('a');

@@ -35,7 +35,7 @@ it('a pair of which one side has no sound is left out, and a sentence says so', 
     },
   ]);
   expect(notices).toEqual([
-    '3 pairs are asked for, the page has 1: there are no more of two different samples that can be heard',
+    'the page has 1 of the 3 pairs that you asked for: no other pair has two different samples that can be heard',
   ]);
-  expect(() => audible(pairs, [[], []], options)).toThrow('no two different samples');
+  expect(() => audible(pairs, [[], []], options)).toThrow('no prompt has two different samples');
 });

@@ -206,7 +206,7 @@ it('is opened by what its folder says, or told what is wrong with it', async () 
 
   change({ base_model_name_or_path: '/nowhere/base' });
   await expect(loadPolicy(copy)).rejects.toThrow(
-    `${copy} is an adapter of /nowhere/base, which cannot be had: /nowhere/base does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision. Where that model lies elsewhere, write so into base_model_name_or_path of ${file}.`,
+    `${copy} is an adapter of /nowhere/base, which cannot be had: /nowhere/base does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision. If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
   );
   change({ base_model_name_or_path: 'someone/base', revision: 'v1' });
   await expect(loadPolicy(copy)).rejects.toThrow('is an adapter of someone/base@v1, which cannot be had');
@@ -231,7 +231,7 @@ it('is opened by what its folder says, or told what is wrong with it', async () 
     'is not part of the LoRA adapter that adapter_config.json describes',
   );
   change({ target_modules: ['fc3'] });
-  await expect(loadPolicy(copy)).rejects.toThrow('"fc3" is the name of no linear layer of this BART');
+  await expect(loadPolicy(copy)).rejects.toThrow('no linear layer of this BART is called "fc3"');
   change({});
   rmSync(join(copy, 'adapter_model.safetensors'));
   await expect(loadPolicy(copy)).rejects.toThrow(

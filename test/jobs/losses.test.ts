@@ -57,7 +57,7 @@ describe('a run', () => {
     const pairs = join(first.outputDirectory, 'data_iter_1.json');
     const parameters = await trainingParameters(pairs, {});
     await expect(finish(trainFrom(pairs, parameters, { root: temporaryFolder() }))).rejects.toThrow(
-      'the reference "first" is the policy that a run began with, and this training begins with the one it is given: --reference start',
+      'the reference "first" is the policy that a run began with, which a training on given pairs does not know: take --reference start',
     );
   });
 });

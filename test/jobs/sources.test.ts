@@ -30,7 +30,7 @@ describe('loadData', () => {
   it('says when a dataset has too few', async () => {
     const file = dataset([3, 22]);
     await expect(loadData(file, policy, { train: 1, test: 1 })).rejects.toThrow(
-      `${file} has 1 items of a length that the policy can read (of 2; longest ${policy.config.max_position_embeddings} ids); 1 train and 1 test prompts are asked for.`,
+      `${file} has too few items: the policy can read 1 of its 2 (up to ${policy.config.max_position_embeddings} ids), and the run asks for 1 train and 1 test prompts.`,
     );
   });
 });

@@ -227,7 +227,7 @@ describe('a new adapter', () => {
     );
     const layers = 'its layers are q_proj, k_proj, v_proj, out_proj, fc1, fc2';
     expect(() => layersOf(['q_proj', 'proj'])).toThrow(
-      `"proj" is the name of no linear layer of this BART: ${layers}`,
+      `no linear layer of this BART is called "proj": ${layers}`,
     );
     expect(() => layersOf(['shared'])).toThrow('"shared" is the name of no linear layer');
     expect(() => layersOf([])).toThrow(`an adapter without targets is on no layer: ${layers}`);

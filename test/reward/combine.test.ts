@@ -148,6 +148,6 @@ it('keeps what it is made of, listens where a part does, and checks every part',
 it('a reward that ranks a prompt by other than a finite number for each sample stops the run', async () => {
   const wrong: Reward = { ...first, rankPrompt: () => [NaN] };
   await expect(rank(wrong, [sampleOf(1)])).rejects.toThrow(
-    'the first reward ranks 1 samples of a prompt by [null]: a finite number for each',
+    'the first reward ranks 1 samples of a prompt by [null]: it must give a finite number for each',
   );
 });

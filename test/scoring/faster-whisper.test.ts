@@ -52,9 +52,9 @@ describe('a process of faster-whisper', () => {
 
   it.each([
     ['crash', / fails: .*python ended with SIGKILL; started anew: .*python ended with SIGKILL$/],
-    ['garbage', / fails: .*python wrote what is no answer: Loading weights \.\.\.; started anew: /],
+    ['garbage', / fails: .*python wrote something that is no answer: Loading weights \.\.\.; started anew: /],
     ['hang', / fails: .*python gave no answer for 0\.\d+ s; started anew: .*gave no answer/],
-    ['wrong', / fails: its answer is none: .*; started anew: /],
+    ['wrong', / fails: its answer cannot be read: .*; started anew: /],
     ['complain', / fails: RuntimeError: no such kernel; started anew: RuntimeError: no such kernel$/],
   ] as const)(
     'that fails twice at a recording (%s) fails from then on, and never says nothing',
@@ -78,7 +78,7 @@ describe('a process of faster-whisper', () => {
   it('tells the last line of what a crashed one wrote', async () => {
     const { python } = writeFakePython(`no start`);
     await expect(openFasterWhisper('faster-whisper', { threads: 1, python })).rejects.toThrow(
-      'python wrote what is no answer: no start',
+      'python wrote something that is no answer: no start',
     );
     const folder = temporaryFolder();
     const broken = join(folder, 'python');
@@ -150,9 +150,9 @@ describe('what faster-whisper lacks', () => {
     mkdirSync(join(folder, 'model'));
     writeFileSync(join(folder, 'model', 'config.json'), '{}');
     await expect(open(`faster-whisper:${join(folder, 'model')}`)).rejects.toThrow(
-      `${join(folder, 'model')}: no CTranslate2 model of Whisper: model.bin, tokenizer.json are missing`,
+      `${join(folder, 'model')} is no CTranslate2 model of Whisper: model.bin, tokenizer.json are missing`,
     );
-    await expect(open('faster-whisper:')).rejects.toThrow('after the colon stands a folder or a model');
+    await expect(open('faster-whisper:')).rejects.toThrow('write a folder or a model');
   });
 
   it('is a model: in the words of faster-whisper, with what would do', async () => {

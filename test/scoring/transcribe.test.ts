@@ -119,7 +119,7 @@ describe('openTranscriber', () => {
     const folder = writeToneWhisper();
     await rm(join(folder, 'onnx'), { recursive: true });
     await expect(openTranscriber({ model: folder })).rejects.toThrow(
-      `${folder}: no Whisper model with ONNX weights: onnx/encoder_model.onnx, onnx/decoder_model_merged.onnx are missing`,
+      `${folder} is no Whisper model with ONNX weights: onnx/encoder_model.onnx, onnx/decoder_model_merged.onnx are missing`,
     );
   });
 

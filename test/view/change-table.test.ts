@@ -47,7 +47,7 @@ it('says n, win rate and effect size in the terminal, and where there are too fe
   );
   const few = [evaluated(-1, 'test', [0, 2], [1, 1]), evaluated(0, 'test', [3, 1], [1, 1])];
   expect(describeHeldOutChange(few)).toBe(
-    'Held-out reward of 1 prompt: win rate 100 % (ties count half). There are too few prompts for an interval.',
+    'Held-out reward of 1 prompt: win rate 100 % (ties count half). There are too few prompts for an interval: it takes 5 that have a score before and after.',
   );
   expect(describeHeldOutChange(fixtureEvents(0))).toBe('');
 });

@@ -44,10 +44,13 @@ it('draws a panel for each figure with a limit: its means and the limit from the
     [2.9, 2.9],
     [90, 92],
     [85, 85],
+    [10, 10],
+    [expect.closeTo(12, 9), expect.closeTo(12, 9)],
   ]);
   expect(layout.annotations?.map(({ text }) => text)).toEqual([
     '<b>DNSMOS OVRL</b>',
     '<b>edit fidelity (%)</b>',
+    '<b>silent frames (%)</b>',
   ]);
 });
 
@@ -56,7 +59,7 @@ it('adds the guards to the table of before and after, with intervals where there
   const cells = lines.map((line) => line.split(/ {2,}/));
   expect(cells).toContainEqual(['mean reward', '1.25', '2.25', '+1.00 (+1.00 to +1.00)']);
   expect(cells).toContainEqual(['DNSMOS OVRL', '3.00', '2.50', '−0.50 (−0.50 to −0.50)']);
-  expect(cells).toContainEqual(['edit fidelity', '90.0 %', '92.0 %', '+2.0 points']);
+  expect(cells).toContainEqual(['edit fidelity', '90.0 %', '92.0 %', '+2.0 points (no interval)']);
 });
 
 it('leaves prompts without a mean out of the interval', () => {

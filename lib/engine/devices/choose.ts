@@ -79,7 +79,7 @@ async function openBest(tf32: boolean): Promise<ChosenDevice> {
 async function open(name: NamedDevice, reason: string, tf32: boolean): Promise<ChosenDevice> {
   if (tf32 && name !== 'cuda')
     throw new Error(
-      `TF32 (--tf32) is for CUDA alone, not for the device ${name}: choose cuda, or leave it away`,
+      `TF32 (--tf32) is for CUDA alone, not for the device ${name}: choose cuda, or leave it out`,
     );
   const device = await OPENERS[name](tf32);
   return { device, reason, tf32, [Symbol.asyncDispose]: () => device.close() };

@@ -75,7 +75,7 @@ export function findingOf(name: Other, message: SelfTestMessage, expected: Devic
     ...finding,
     state: isRight ? 'ok' : 'broken',
     found: `${description}: ${isRight ? '' : 'it computes other numbers than the CPU: '}${describe(distance)} (${seconds.toFixed(1)} s)`,
-    ...(!isRight && { matters: 'What it trains and samples is not to be trusted.' }),
+    ...(!isRight && { matters: 'Do not trust what it trains and samples.' }),
     selfTest: {
       ...{ seconds, sameTokens: distance.sameTokens },
       ...{ gradients: finite(distance.gradients), logps: finite(distance.logps) },

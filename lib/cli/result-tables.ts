@@ -1,0 +1,80 @@
+/** The tables with which `eval` and `train` end. */
+import type { DpoMetrics } from '../dpo/metrics.js';
+import { bootstrapMean } from '../run/bootstrap.js';
+import type { RunEvent } from '../run/events.js';
+import { FEWEST_PROMPTS } from '../run/paired-comparison.js';
+import { summarize } from '../run/statistics.js';
+import { formatChange, formatCount, formatNumber } from '../view/format.js';
+import { eventsOf, splitName, type Evaluation, type EventOf } from '../view/run-events.js';
+import type { Table } from '../view/table.js';
+
+/**
+ * What an evaluation found, with the 95 % interval of the mean reward over prompts.
+ *
+ * @param label of the reward
+ */
+export function evaluationTable(
+  { split, statistics, promptMeans, lengths }: Evaluation,
+  label: string,
+): Table {
+  const means = promptMeans.filter((mean) => mean !== null);
+  const { mean, median, p25, p75, count } = statistics;
+  const tokens = summarize(lengths);
+  return {
+    columns: [{ title: splitName(split) }, { title: '', align: 'right' }, { title: '' }],
+    rows: [
+      ['reward', '', label],
+      ['mean reward', formatNumber(mean), describeInterval(means)],
+      ['median reward', formatNumber(median), `p25 to p75: ${formatNumber(p25)} to ${formatNumber(p75)}`],
+      ['mean length', formatNumber(tokens.mean, 1), `tokens; median ${formatNumber(tokens.median, 1)}`],
+      [
+        'samples with a score',
+        String(count),
+        `of ${lengths.length}, of ${formatCount(promptMeans.length, 'prompt')}`,
+      ],
+    ],
+  };
+}
+
+function describeInterval(promptMeans: readonly number[]): string {
+  const count = promptMeans.length;
+  if (count < FEWEST_PROMPTS)
+    return `no interval: it takes ${FEWEST_PROMPTS} prompts with a score, and there ${count === 1 ? 'is' : 'are'} ${count}`;
+  const { low, high } = bootstrapMean(promptMeans);
+  return `95 % interval over prompts: ${formatNumber(low)} to ${formatNumber(high)}`;
+}
+
+const METRICS: [keyof DpoMetrics, string][] = [
+  ['loss', 'loss'],
+  ['rewards/margins', 'margin of implicit rewards'],
+  ['rewards/accuracies', 'accuracy'],
+  ['logps/chosen', 'log-probability of chosen'],
+  ['logps/rejected', 'log-probability of rejected'],
+];
+
+/** What became of a training's metrics: means over its first and its last epoch, on training pairs and on those kept for validation. */
+export function trainingTable(events: readonly RunEvent[]): Table {
+  const steps = eventsOf(events, 'step');
+  const validated = eventsOf(events, 'validated');
+  return {
+    columns: [
+      { title: 'metric' },
+      ...['first epoch', 'last epoch', 'change'].map((title) => ({ title, align: 'right' as const })),
+    ],
+    rows: [...rowsOf(steps, ''), ...rowsOf(validated, 'validation ')],
+  };
+}
+
+function rowsOf(events: readonly (EventOf<'step'> | EventOf<'validated'>)[], prefix: string): string[][] {
+  const [first, last] = [events[0]?.epoch, events.at(-1)?.epoch];
+  return METRICS.flatMap(([name, title]) => {
+    const meanOf = (epoch: number | undefined): number | undefined => {
+      const values = events.flatMap((event) => (event.epoch === epoch ? (event.metrics[name] ?? []) : []));
+      return values.length === 0 ? undefined : summarize(values).mean;
+    };
+    const [before, after] = [meanOf(first), meanOf(last)];
+    if (before === undefined || after === undefined) return [];
+    const change = first === last ? 'one epoch' : formatChange(after - before, 3);
+    return [[prefix + title, formatNumber(before, 3), formatNumber(after, 3), change]];
+  });
+}

@@ -1,0 +1,42 @@
+/** `--reward`, which means one thing in every command. */
+import { isNameEnough, rewardNames } from '../reward/built-in.js';
+import { partNames } from '../reward/combination.js';
+import type { RunRecord } from '../run/run-files.js';
+
+/** What a person may write as a reward. */
+export const REWARD_SOURCES =
+  `${rewardNames.join(', ')}, nisqa or dnsmos; or one of your own: a module whose default export is a reward (.mjs, .js, .ts), ` +
+  'or the address of a server; or several of them with commas between';
+
+/** The option that asks for it. */
+export const REWARD_OPTION = '--reward <source>';
+
+/**
+ * The reward of a recorded run as `--reward` takes it.
+ *
+ * @param how a person gives what the record cannot name: "give it"
+ * @throws Error in one sentence where the run was scored by a reward of a person's own
+ */
+export function sourceOf({ run, parameters, own = [] }: RunRecord, how: string): string {
+  const names = partNames(parameters.reward);
+  if (own.includes('reward') || !names.every(isNameEnough))
+    throw new Error(
+      `run ${run} is scored by a reward of its own, ${parameters.reward}; ${how}: --reward FILE (or its address)`,
+    );
+  return names.join(',');
+}
+
+/** What of a run a command that goes on with it has to be told again. */
+export function optionsToResume(
+  { source, own }: { source: string; own: readonly unknown[] },
+  workers: { workers?: string; allowMixed?: boolean } = {},
+): string[] {
+  // Nobody wants to find a password in what a terminal shows.
+  const address = workers.workers?.includes('@') ? undefined : workers.workers;
+  return [
+    ...(own.length > 0 ? ['--reward', source] : []),
+    ...(address === undefined
+      ? []
+      : ['--workers', address, ...(workers.allowMixed ? ['--allow-mixed'] : [])]),
+  ];
+}

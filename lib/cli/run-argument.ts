@@ -1,0 +1,7 @@
+/** How every command that takes a run says so; `locateRun` finds it. */
+export const RUN_NAMES =
+  'its name, MMDD-HHMM, or its folder, output/MMDD-HHMM or model_output/MMDD-HHMM; a checkpoint of it will do too';
+
+/** How every command that takes a policy says so; `policySource` finds it. */
+export const POLICY_NAMES =
+  "a run (its last checkpoint), a run's iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision";

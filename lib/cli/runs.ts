@@ -1,0 +1,98 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { folderBytes, formatBytes } from '../checkpoint/folder-size.js';
+import { isPlainError } from '../plain-error.js';
+import type { RunDirectories } from '../run/directories.js';
+import { listRuns } from '../run/find-run.js';
+import { isBeingWritten } from '../run/lock.js';
+import { readRun, type RunRecord } from '../run/run-files.js';
+import { showableText } from '../view/escape.js';
+import { formatChange, formatNumber } from '../view/format.js';
+import { beforeAndAfter, eventsOf } from '../view/run-events.js';
+import type { Column, Table } from '../view/table.js';
+import { endedBy } from './interrupt.js';
+import { sayOnStderr } from './standard-streams.js';
+import { fittedTable } from './terminal.js';
+
+/** A run as `speech-dpo runs --json` prints it. */
+export interface ListedRun {
+  run: string;
+  reward: string;
+  /** As in run.json; of a run that nobody writes any more though it had not ended: killed. */
+  state: RunRecord['state'] | 'killed';
+  /** Iterations that were saved, and that there are to be. */
+  iterations: { done: number; planned: number };
+  /** Mean held-out reward of the original and of the last trained policy; absent before they are evaluated. */
+  before?: number;
+  after?: number;
+  /** On disk, of both folders. */
+  bytes: number;
+  /** Where checkpoints, log and metrics are. */
+  modelDirectory: string;
+}
+
+/** `speech-dpo runs`: what was run, and what came of it. */
+export function runsCommand(signal: AbortSignal): Command {
+  return new Command('runs')
+    .description('list runs: their reward and state, held-out reward before and after, size on disk')
+    .argument('[folder]', 'folder that holds output/ and model_output/', '.')
+    .option('--json', 'print JSON', false)
+    .action(async (folder: string, { json }: { json: boolean }) => {
+      const directories = listRuns(folder);
+      const runs = await endedBy(signal, readAll(directories));
+      if (json) process.stdout.write(`${JSON.stringify(runs, undefined, 2)}\n`);
+      else if (directories.length > 0) process.stdout.write(`${showableText(fittedTable(runTable(runs)))}\n`);
+      else
+        process.stdout.write(
+          `There are no runs in ${join(folder, 'model_output')}. To begin: npx speech-dpo even-token --iterations 2\n`,
+        );
+    });
+}
+
+/** A run that cannot be read is told on standard error. */
+async function readAll(directories: readonly RunDirectories[]): Promise<ListedRun[]> {
+  const runs: ListedRun[] = [];
+  for (const each of directories) {
+    try {
+      runs.push(await readListed(each));
+    } catch (error) {
+      if (!isPlainError(error)) throw error;
+      sayOnStderr(showableText(`run ${each.name} cannot be read: ${error.message}`));
+    }
+  }
+  return runs;
+}
+
+async function readListed({ modelDirectory, outputDirectory }: RunDirectories): Promise<ListedRun> {
+  const { record, events } = await readRun(modelDirectory);
+  const { before, after } = beforeAndAfter(events, 'test');
+  const isKilled = record.state === 'running' && !(await isBeingWritten(modelDirectory));
+  return {
+    run: record.run,
+    reward: record.parameters.reward,
+    state: isKilled ? 'killed' : record.state,
+    iterations: { done: eventsOf(events, 'saved').length, planned: record.parameters.iterations },
+    ...(before && { before: before.statistics.mean }),
+    ...(after && { after: after.statistics.mean }),
+    bytes: (await folderBytes(modelDirectory)) + (await folderBytes(outputDirectory)),
+    modelDirectory,
+  };
+}
+
+/** The runs as a table, one in a row. */
+export function runTable(runs: readonly ListedRun[]): Table {
+  const right = (title: string): Column => ({ title, align: 'right' });
+  return {
+    columns: [
+      ...['run', 'reward', 'state'].map((title) => ({ title })),
+      ...['iterations', 'before', 'after', 'change', 'on disk'].map(right),
+    ],
+    rows: runs.map(({ run, reward, state, iterations, before, after, bytes }) => [
+      ...[run, reward, state, `${iterations.done} of ${iterations.planned}`],
+      before === undefined ? '-' : formatNumber(before),
+      after === undefined ? '-' : formatNumber(after),
+      before === undefined || after === undefined ? '-' : formatChange(after - before),
+      formatBytes(bytes),
+    ]),
+  };
+}

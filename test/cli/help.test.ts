@@ -1,0 +1,74 @@
+/** What the command line says of itself, at the widths that terminals have. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createProgram, main } from '../../lib/cli/main.js';
+import { packageVersion } from '../../lib/package-root.js';
+
+let printed = '';
+beforeEach(() => {
+  printed = '';
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((printed += String(text)), true));
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  for (const name of ['isTTY', 'columns'] as const) Reflect.deleteProperty(process.stdout, name);
+});
+
+const signal = new AbortController().signal;
+const run = (...args: string[]) => main(args, signal);
+const names = createProgram(signal, () => undefined).commands.map((command) => command.name());
+const widest = () => Math.max(...printed.split('\n').map((line) => line.length));
+
+function onTerminal(columns: number): void {
+  Object.defineProperty(process.stdout, 'isTTY', { value: true, configurable: true });
+  Object.defineProperty(process.stdout, 'columns', { value: columns, configurable: true });
+}
+
+it('alone prints a short page: what it is, how to begin, where help is', async () => {
+  expect(await run()).toBe(0);
+  expect(printed.split('\n').length).toBeLessThan(24);
+  expect(widest()).toBeLessThanOrEqual(80);
+  expect(printed).toContain(`speech-dpo ${packageVersion()} trains`);
+  const commands = [...printed.matchAll(/^ {2}npx speech-dpo ([\w-]+)/gm)].map(([, name]) => name);
+  expect(commands).toHaveLength(5);
+  for (const name of commands) expect(names).toContain(name);
+  expect(printed).toContain('npx speech-dpo --help');
+});
+
+it.each(['--version', '-V'])('%s prints the version alone', async (option) => {
+  expect(await run(option)).toBe(0);
+  expect(printed).toBe(`${packageVersion()}\n`);
+});
+
+it.each([80, 100, 120])('help fits a terminal of %i columns', async (columns) => {
+  onTerminal(columns);
+  const widths: number[] = [];
+  for (const args of [[], ...names.map((name) => [name])]) {
+    printed = '';
+    expect(await run(...args, '--help')).toBe(0);
+    expect(widest(), args.join()).toBeLessThanOrEqual(columns);
+    widths.push(widest());
+  }
+  // It takes the room there is, up to lines that are still easy to read.
+  expect(Math.max(...widths)).toBeGreaterThan(Math.min(columns, 100) - 5);
+  expect(Math.max(...widths)).toBeLessThanOrEqual(100);
+});
+
+it('help that no terminal shows has 80 columns', async () => {
+  expect(await run('mos', '--help')).toBe(0);
+  expect(widest()).toBeLessThanOrEqual(80);
+});
+
+it('--reward means a reward in every command, and mos has one', async () => {
+  const withReward = createProgram(signal, () => undefined).commands.flatMap((command) =>
+    command.options.filter(({ long, hidden }) => long === '--reward' && !hidden),
+  );
+  expect(withReward.length).toBeGreaterThanOrEqual(4);
+  for (const { flags, description } of withReward) {
+    expect(flags).toBe('--reward <source>');
+    expect(description).toContain('even-token, length, mos');
+  }
+  const complained = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  expect(await run('mos', '--reward', 'dnsmos')).toBe(2);
+  expect(complained.mock.calls.join('')).toContain('--reward-model dnsmos');
+});

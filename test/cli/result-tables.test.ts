@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { evaluationTable, trainingTable } from '../../lib/cli/result-tables.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { evaluated } from '../view/fixture-run.js';
+
+const evaluation = (rewards: number[]) =>
+  evaluated(2, 'test', rewards, rewards.map(() => 10)) as Extract<RunEvent, { type: 'evaluated' }>; // prettier-ignore
+
+it('an evaluation: mean with its interval over prompts, spread, length, samples', () => {
+  const found = { ...evaluation([1, 1, 1, 1, 1]), promptMeans: [1, 1, 1, 1, 1] };
+  const { columns, rows } = evaluationTable(found, 'even tokens (0 to 5)');
+  expect(columns[0].title).toBe('held-out prompts');
+  expect(rows).toEqual([
+    ['reward', '', 'even tokens (0 to 5)'],
+    ['mean reward', '1.00', '95 % interval over prompts: 1.00 to 1.00'],
+    ['median reward', '1.00', 'p25 to p75: 1.00 to 1.00'],
+    ['mean length', '10.0', 'tokens; median 10.0'],
+    ['samples with a score', '5', 'of 5, of 5 prompts'],
+  ]);
+});
+
+it('an interval that cannot be given says why', () => {
+  const found = { ...evaluation([1, 2]), promptMeans: [1, 2, null, null, null, null] };
+  expect(evaluationTable(found, '').rows[1][2]).toBe(
+    'no interval: it takes 5 prompts with a score, and there are 2',
+  );
+  expect(evaluationTable({ ...found, promptMeans: [1] }, '').rows[1][2]).toMatch(/and there is 1$/);
+});
+
+it('a training: means over its first and its last epoch, of what was measured', () => {
+  const step = (epoch: number, loss: number, margin?: number): RunEvent => ({
+    ...{ type: 'step', iteration: 0, epoch, step: 1, steps: 4 },
+    metrics: { loss, ...(margin !== undefined && { 'rewards/margins': margin }) },
+  });
+  const events: RunEvent[] = [
+    ...[step(0, 1, 0), step(0, 0.5, 1), step(1, 9, 9), step(2, 0.25, 2)],
+    { type: 'validated', iteration: 0, epoch: 2, step: 4, metrics: { loss: 0.5 } },
+  ];
+  expect(trainingTable(events).rows).toEqual([
+    ['loss', '0.750', '0.250', '−0.500'],
+    ['margin of implicit rewards', '0.500', '2.000', '+1.500'],
+    ['validation loss', '0.500', '0.500', 'one epoch'],
+  ]);
+});

@@ -1,0 +1,84 @@
+/** `speech-dpo runs`. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { main } from '../../lib/cli/main.js';
+import { runTable, type ListedRun } from '../../lib/cli/runs.js';
+import { fitTable } from '../../lib/view/fit-table.js';
+import { textTable } from '../../lib/view/table.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+import { fixtureEvents, writeFixtureRun } from '../view/fixture-run.js';
+
+let [printed, complained] = ['', ''];
+beforeEach(() => {
+  [printed, complained] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((printed += String(text)), true));
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((complained += String(text)), true));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+const run = (...args: string[]) => main(args, new AbortController().signal);
+
+/** A folder with one run whose run.json is changed. */
+async function makeRun(change: (record: Record<string, unknown>) => object = (record) => record) {
+  const made = await writeFixtureRun({ events: fixtureEvents(2) });
+  const path = join(made.modelDirectory, 'run.json');
+  const record = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  writeFileSync(path, JSON.stringify(change(record)));
+  return { ...made, record };
+}
+
+it('lists reward, state, iterations, held-out reward before and after, and size on disk', async () => {
+  const { root, modelDirectory, outputDirectory, record } = await makeRun();
+  expect(await run('runs', root, '--json')).toBe(0);
+  const files = [modelDirectory, outputDirectory].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, withFileTypes: true }),
+  );
+  const bytes = files
+    .filter((file) => file.isFile())
+    .reduce((total, { parentPath, name }) => total + readFileSync(join(parentPath, name)).length, 0);
+  const [listed, ...others] = JSON.parse(printed) as ListedRun[];
+  expect(others).toEqual([]);
+  expect(listed).toEqual({
+    ...{ run: record.run, reward: 'even-token', state: 'finished', bytes, modelDirectory },
+    ...{ iterations: { done: 2, planned: expect.any(Number) }, before: 1.25, after: 3.25 },
+  });
+  printed = '';
+  expect(await run('runs', root)).toBe(0);
+  expect(printed).toMatch(/even-token +finished +2 of \d+ +1\.25 +3\.25 +\+2\.00 +\d+\.\d MB\n$/);
+  rmSync(root, { recursive: true });
+});
+
+it('a run that nobody writes any more though it had not ended was killed; what cannot be read is told', async () => {
+  const { root } = await makeRun((record) => ({ ...record, state: 'running' }));
+  mkdirSync(join(root, 'model_output', 'damaged'));
+  writeFileSync(join(root, 'model_output', 'damaged', 'run.json'), '{}');
+  expect(await run('runs', root)).toBe(0);
+  expect(printed).toContain(' killed ');
+  expect(complained).toMatch(/^run damaged cannot be read: \S+run\.json is no run\.json: [^\n]+\n$/);
+  rmSync(root, { recursive: true });
+});
+
+it('where there are none it says how to begin', async () => {
+  expect(await run('runs', temporaryFolder())).toBe(0);
+  expect(printed).toMatch(/^There are no runs in \S+model_output\. To begin: npx speech-dpo even-token/);
+});
+
+it.each([80, 100, 120])('the table fits %i columns', (columns) => {
+  const listed: ListedRun = {
+    ...{
+      run: '1128-1844-2',
+      reward: 'even-token+my-own-reward',
+      state: 'interrupted',
+      bytes: 123_456_789_000,
+    },
+    ...{ iterations: { done: 10, planned: 100 }, before: -12.345, after: 12.345, modelDirectory: '' },
+  };
+  const lines = fitTable(runTable([listed]), columns)
+    .map(textTable)
+    .join('\n\n')
+    .split('\n');
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+});
