@@ -49,16 +49,19 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     if (!done?.saved) {
       const pairs = done?.rows ? pairsOf(run, done.rows) : yield* preparePairs(run, iteration);
       await audio.addPairs(iteration, pairs);
+      let trainingSeconds: number | undefined;
       if (pairs.length > 0) {
         // Training needs the memory.
         await run.sampler.release();
         await run.partner.releaseWeights();
+        const trainsFrom = clock.seconds();
         yield* train(run, iteration, pairs, done);
+        trainingSeconds = clock.seconds() - trainsFrom;
       }
       run.signal?.throwIfAborted();
       const saved = await saveCheckpoint(run, iteration);
       run.farm?.policySaved(join(directories.modelDirectory, saved.directory));
-      yield saved;
+      yield trainingSeconds === undefined ? saved : { ...saved, trainingSeconds };
     }
     await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, original);

@@ -85,8 +85,10 @@ async function* trainOnce(
   yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
   const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
+  const trainsFrom = run.clock.seconds();
   yield* train(run, iteration, pairs);
+  const trainingSeconds = run.clock.seconds() - trainsFrom;
   run.signal?.throwIfAborted();
-  yield await saveCheckpoint(run, iteration);
+  yield { ...(await saveCheckpoint(run, iteration)), trainingSeconds };
   yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };
 }

@@ -11,6 +11,7 @@ import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
+import { policyName } from '../view/run-events.js';
 import { watch } from './watch.js';
 import { printNotice } from './notebook-kernel.js';
 
@@ -91,10 +92,15 @@ export async function scoreCheckpoint(
   };
   const events = await watch(evaluating, 'loading ...');
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
-  return events;
+  const { directories, iteration } = checkpoint;
+  const policy = directories ? `${directories.name}, ${policyName(iteration)}` : path;
+  return events.map((event) => (event.type === 'evaluated' ? { ...event, policy } : event));
 }
 
-/** The evaluations of two policies as those of an original and a trained one, for the tables and charts that compare these. */
+/**
+ * The evaluations of two policies as those of an original and a trained one, for the tables and charts that compare these; they are called by
+ * the names that {@link scoreCheckpoint} gave them.
+ */
 export function asBeforeAndAfter(before: readonly RunEvent[], after: readonly RunEvent[]): RunEvent[] {
   const relabel = (events: readonly RunEvent[], iteration: number) =>
     events.flatMap((event) => (event.type === 'evaluated' ? [{ ...event, iteration }] : []));

@@ -1,3 +1,4 @@
+import { onAnyGround } from '../view/dark-colors.js';
 import { NO_TEX } from '../view/escape.js';
 import { figureSvg } from '../view/svg/figure-svg.js';
 import type { Figure } from '../view/figure.js';
@@ -28,7 +29,10 @@ export function toBundle(content: Showable): MimeBundle {
     });
   }
   return {
-    'application/vnd.plotly.v1+json': { ...content, config: { responsive: true, displaylogo: false } },
+    'application/vnd.plotly.v1+json': {
+      ...onAnyGround(content),
+      config: { responsive: true, displaylogo: false },
+    },
     'image/svg+xml': figureSvg(content),
     'text/plain': '[chart]',
   };

@@ -80,6 +80,8 @@ export type RunEvent =
   | {
       type: 'evaluated';
       iteration: number;
+      /** What the policy is called where its iteration does not say it: among checkpoints of several runs. No run records it. */
+      policy?: string;
       split: Split;
       /** Rewards of all samples that could be scored. */
       rewards: number[];
@@ -136,7 +138,14 @@ export type RunEvent =
   | { type: 'step'; iteration: number; epoch: number; step: number; steps: number; metrics: DpoMetrics }
   | { type: 'validated'; iteration: number; epoch: number; step: number; metrics: DpoMetrics }
   /** `directory` is relative to the model directory. */
-  | { type: 'saved'; iteration: number; directory: string; seconds: number }
+  | {
+      type: 'saved';
+      iteration: number;
+      directory: string;
+      seconds: number;
+      /** Of the iteration's training, in this session of the run; absent where there was nothing to train on. */
+      trainingSeconds?: number;
+    }
   | { type: 'finished'; seconds: number };
 
 /** What a run warns of on its own: chosen samples that become unlikely, samples that no longer end, prompts whose samples are alike. */
@@ -149,7 +158,7 @@ export function isPassing(event: RunEvent): event is PassingEvent {
   return event.type === 'progress' || event.type === 'fleet';
 }
 
-type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds'> : never;
+type WithoutSeconds<T> = T extends unknown ? Omit<T, 'seconds' | 'trainingSeconds'> : never;
 
 /**
  * One line of metrics.jsonl: an event without its seconds (run.json has those), so that the same seed writes the same file.

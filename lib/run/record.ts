@@ -144,13 +144,14 @@ async function recordEvent(directories: RunDirectories, record: RunRecord, event
   if (isPassing(event) || event.type === 'started') return;
   let recorded: RecordedEvent = event;
   if ('seconds' in event) {
-    const { seconds, ...rest } = event;
+    const { seconds, trainingSeconds, ...rest } = { trainingSeconds: undefined, ...event };
     recorded = rest;
     record.timings.push({
       event: event.type,
       ...('iteration' in event && { iteration: event.iteration }),
       ...('split' in event && { split: event.split }),
       seconds,
+      ...(trainingSeconds !== undefined && { trainingSeconds }),
     });
     await writeRecord(directories, record);
   }

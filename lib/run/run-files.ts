@@ -55,6 +55,7 @@ const runWorkersSchema = z.strictObject({
       device: z.string(),
       items: z.number(),
       seconds: z.number(),
+      trainingSeconds: z.number().optional(),
     }),
   ),
 });
@@ -84,13 +85,14 @@ const runRecordSchema = z.strictObject({
   finishedAt: z.string().optional(),
   /** The iteration that did best on held-out prompts so far, its checkpoint (relative to this file) and its mean reward. */
   best: z.strictObject({ iteration: z.number(), directory: z.string(), reward: z.number() }).optional(),
-  /** Seconds of every event that measures them, in the order of the run. */
+  /** Seconds of every event that measures them, in the order of the run; with `saved`, those of the training before it. */
   timings: z.array(
     z.strictObject({
       event: z.string(),
       iteration: z.number().optional(),
       split: z.string().optional(),
       seconds: z.number(),
+      trainingSeconds: z.number().optional(),
     }),
   ),
 });

@@ -1,17 +1,11 @@
 import { comparePairs, type PairedComparison } from '../run/paired-comparison.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
+import { NO_EVALUATION, meanLengths } from './evaluation-table.js';
 import { formatChange } from './format.js';
 import { formatFigureChange, guardsOf } from './guard-table.js';
 import { PAIRED_COLUMNS, pairedCells } from './paired-change.js';
-import {
-  beforeAndAfter,
-  eventsOf,
-  evaluationsOf,
-  policyName,
-  splitName,
-  type Evaluation,
-} from './run-events.js';
+import { beforeAndAfter, eventsOf, evaluationsOf, policyName, policyOf, splitName } from './run-events.js';
 import type { Table } from './table.js';
 
 /** A figure that has a mean for each prompt, in one evaluation on held-out prompts. */
@@ -52,16 +46,6 @@ function guardFigure(figure: GuardFigure, means: (number | null)[]): PromptFigur
   return { name: label, better, means, formatChange: (change) => formatFigureChange(figure, change) };
 }
 
-/** Mean length of each prompt's samples, of which every prompt has equally many. */
-function meanLengths({ lengths, promptMeans }: Evaluation): number[] {
-  const samples = lengths.length / promptMeans.length;
-  return promptMeans.map(
-    (_, prompt) =>
-      lengths.slice(prompt * samples, (prompt + 1) * samples).reduce((total, length) => total + length, 0) /
-      samples,
-  );
-}
-
 /** The figure of the same name in another list, and the paired comparison with it; a length wins nothing. */
 export function compareFigure(
   figure: PromptFigure,
@@ -80,12 +64,16 @@ export function figureCells(figure: PromptFigure, comparison: PairedComparison |
 /** What training changed on held-out prompts, paired by prompt: a row for the reward, the length and each guard figure; see PAIRED_NOTE. */
 export function changeTable(events: readonly RunEvent[]): Table {
   const after = promptFigures(events, 'last');
+  const policies = beforeAndAfter(events, 'test');
+  const [from, to] = [policies.before, policies.after].map((each) => (each ? policyOf(each) : undefined));
+  const which = from === undefined || to === undefined ? '' : `, ${to} against ${from}`;
   return {
-    columns: [{ title: 'held-out prompts, last against original policy' }, ...PAIRED_COLUMNS],
+    columns: [{ title: `held-out prompts${which}` }, ...PAIRED_COLUMNS],
     rows: promptFigures(events, 'original').flatMap((figure) => {
       const comparison = compareFigure(figure, after);
       return comparison ? [[figure.name, ...figureCells(figure, comparison)]] : [];
     }),
+    empty: NO_EVALUATION,
   };
 }
 
@@ -99,5 +87,6 @@ export function rewardChangeTable(events: readonly RunEvent[], split: Split): Ta
       policyName(iteration),
       ...pairedCells(comparePairs(original.promptMeans, promptMeans)),
     ]),
+    empty: NO_EVALUATION,
   };
 }

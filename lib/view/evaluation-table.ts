@@ -1,35 +1,79 @@
 import type { RunEvent, Split } from '../run/events.js';
+import { comparePairs } from '../run/paired-comparison.js';
+import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
-import { beforeAndAfter, evaluationsOf, policyName, splitName, type Evaluation } from './run-events.js';
+import { formatWithInterval } from './paired-change.js';
+import { beforeAndAfter, evaluationsOf, policyOf, splitName, type Evaluation } from './run-events.js';
 import type { Column, Table } from './table.js';
 
 const SPLITS: Split[] = ['test', 'train'];
 const right = (title: string): Column => ({ title, align: 'right' });
 
+/** Of tables in a notebook. */
+export const NO_EVALUATION = `nothing to show yet: no evaluation is finished. ${TO_EVALUATE}`;
+
 /**
- * Rewards and sample lengths of the original and of the trained policy on held-out and training prompts; what is not
- * evaluated yet is left out.
+ * Rewards and sample lengths of two policies on held-out and training prompts: the original one, unless the events say that it is another one,
+ * and the last trained one. The change of a mean has its 95 % interval, a paired bootstrap over prompts, where 5 or more prompts have both. What
+ * is not evaluated yet is left out.
  */
 export function beforeAfterTable(events: readonly RunEvent[]): Table {
+  const compared = SPLITS.map((split) => ({ split, ...beforeAndAfter(events, split) }));
+  const nameOf = (which: 'before' | 'after') => {
+    const evaluation = compared.map((each) => each[which]).find((each) => each !== undefined);
+    return evaluation ? `${which} (${policyOf(evaluation)})` : which;
+  };
   return {
-    columns: [{ title: '' }, right('before'), right('after'), right('change')],
-    rows: SPLITS.flatMap((split) => {
-      const { before, after } = beforeAndAfter(events, split);
+    columns: [{ title: '' }, right(nameOf('before')), right(nameOf('after')), right(changeTitle(compared))],
+    rows: compared.flatMap(({ split, before, after }) => {
       if (!before) return [];
-      const row = (name: string, pick: (evaluation: Evaluation) => number, digits: number) => [
-        `${name}, ${splitName(split)}`,
-        formatNumber(pick(before), digits),
-        after ? formatNumber(pick(after), digits) : '',
-        after ? formatChange(pick(after) - pick(before), digits) : '',
-      ];
+      const row = (
+        name: string,
+        pick: (evaluation: Evaluation) => number,
+        digits: number,
+        meansOf?: (evaluation: Evaluation) => readonly (number | null)[],
+      ) => {
+        const format = (change: number) => formatChange(change, digits);
+        const interval = after && meansOf && comparePairs(meansOf(before), meansOf(after))?.interval;
+        return [
+          `${name}, ${splitName(split)}`,
+          formatNumber(pick(before), digits),
+          after ? formatNumber(pick(after), digits) : '',
+          after ? formatWithInterval(pick(after) - pick(before), interval, format) : '',
+        ];
+      };
       return [
-        row('mean reward', ({ statistics }) => statistics.mean, 3),
+        row(
+          'mean reward',
+          ({ statistics }) => statistics.mean,
+          3,
+          ({ promptMeans }) => promptMeans,
+        ),
         row('median reward', ({ statistics }) => statistics.median, 3),
         row('standard deviation', ({ statistics }) => statistics.std, 3),
-        row('mean length in tokens', ({ lengths }) => meanOf(lengths), 1),
+        row('mean length in tokens', ({ lengths }) => meanOf(lengths), 1, meanLengths),
       ];
     }),
+    empty: NO_EVALUATION,
   };
+}
+
+/** Says why there is no interval, where there is none of either split. */
+function changeTitle(compared: readonly { before?: Evaluation; after?: Evaluation }[]): string {
+  const comparisons = compared.flatMap(({ before, after }) => {
+    const comparison = before && after && comparePairs(before.promptMeans, after.promptMeans);
+    return comparison ? [comparison] : [];
+  });
+  if (comparisons.length === 0) return 'change';
+  return comparisons.some(({ interval }) => interval)
+    ? 'change (95 % CI)'
+    : 'change (no 95 % CI: fewer than 5 prompts)';
+}
+
+/** Mean length of each prompt's samples, of which every prompt has equally many. */
+export function meanLengths({ lengths, promptMeans }: Evaluation): number[] {
+  const samples = lengths.length / promptMeans.length;
+  return promptMeans.map((_, prompt) => meanOf(lengths.slice(prompt * samples, (prompt + 1) * samples)));
 }
 
 /** Every evaluation of one split: the original policy's, then each iteration's. */
@@ -38,11 +82,12 @@ export function evaluationTable(events: readonly RunEvent[], split: Split): Tabl
   return {
     columns: [{ title: 'policy' }, ...[...statistics, 'samples', 'tokens'].map(right)],
     rows: evaluationsOf(events, split).map((evaluation) => [
-      policyName(evaluation.iteration),
+      policyOf(evaluation),
       ...statistics.map((name) => formatNumber(evaluation.statistics[name], 3)),
       String(evaluation.statistics.count),
       formatNumber(meanOf(evaluation.lengths), 1),
     ]),
+    empty: NO_EVALUATION,
   };
 }
 

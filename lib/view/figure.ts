@@ -11,6 +11,7 @@ export interface Figure {
 export const COLORS = {
   before: '#8c8c8c',
   after: '#0072b2',
+  mean: '#d55e00',
   train: '#0072b2',
   validation: '#d55e00',
   chosen: '#009e73',
@@ -32,12 +33,19 @@ export function translucent(color: string, opacity: number): string {
   return `rgba(${red}, ${green}, ${blue}, ${opacity})`;
 }
 
-/** The look all charts share: white, light grid, horizontal legend below the plot. Width follows the page. */
+/** Room above the panels' titles, where plotly's buttons lie. */
+const MODE_BAR_PIXELS = 24;
+
+/**
+ * The look all charts share: white, light grid, horizontal legend below the plot. Width follows the page.
+ *
+ * @param heightPixels without the strip for plotly's buttons on top
+ */
 export function baseLayout(heightPixels: number): Partial<Layout> {
   return {
     autosize: true,
-    height: heightPixels,
-    margin: { l: 64, r: 16, t: 44, b: 52 },
+    height: heightPixels + MODE_BAR_PIXELS,
+    margin: { l: 64, r: 16, t: 44 + MODE_BAR_PIXELS, b: 52 },
     font: { family: FONT_FAMILY, size: 13, color: COLORS.text },
     paper_bgcolor: '#ffffff',
     plot_bgcolor: '#ffffff',
@@ -81,10 +89,12 @@ export function panelTitle(
 /**
  * Stands in the place of a chart that has no data: a sentence that says so. It has no axes, since empty axes would pass for an empty
  * result.
+ *
+ * @param remedy what the reader of a notebook can do, as a sentence on a line of its own
  */
-export function emptyFigure(sentence: string): Figure {
+export function emptyFigure(sentence: string, remedy?: string): Figure {
   const nothing: Partial<Annotation> = {
-    text: escapeChartText(sentence),
+    text: [sentence, ...(remedy === undefined ? [] : [remedy])].map(escapeChartText).join('<br>'),
     xref: 'paper',
     yref: 'paper',
     x: 0.5,
@@ -105,3 +115,6 @@ export function emptyFigure(sentence: string): Figure {
 
 export const NOT_EVALUATED = 'Nothing to show yet: no evaluation is finished.';
 export const NOT_TRAINED = 'Nothing to show yet: no training step is done.';
+/** What brings a notebook's charts and tables their data. */
+export const TO_EVALUATE = 'Run the cell with run.evaluateOriginal() or run.iterate(), then this one again.';
+export const TO_TRAIN = 'Run the cell with run.iterate(), then this one again.';

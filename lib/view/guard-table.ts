@@ -3,6 +3,7 @@ import { ORIGINAL, type RunEvent } from '../run/events.js';
 import type { GuardSummary } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
+import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
 import { eventsOf, policyName } from './run-events.js';
 import type { Table } from './table.js';
@@ -46,6 +47,7 @@ export function guardTable(events: readonly RunEvent[]): Table {
         }),
       ];
     }),
+    empty: `nothing to show yet: no measurement of the guards is finished. ${TO_EVALUATE}`,
   };
 }
 

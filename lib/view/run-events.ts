@@ -39,6 +39,17 @@ export function policyName(iteration: number): string {
   return iteration === ORIGINAL ? 'original' : `iteration ${iteration}`;
 }
 
+/** What the policy of an evaluation is called in tables: its own name, or that of its iteration. */
+export function policyOf({ policy, iteration }: Evaluation): string {
+  return policy ?? policyName(iteration);
+}
+
+/** The same in a legend: "original policy", "policy after iteration 1". */
+export function policyTitle({ policy, iteration }: Evaluation): string {
+  if (policy !== undefined) return policy;
+  return iteration === ORIGINAL ? 'original policy' : `policy after iteration ${iteration}`;
+}
+
 /**
  * The folders of the run that these events are of.
  *

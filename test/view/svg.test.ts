@@ -16,8 +16,8 @@ const count = (svg: string, element: string) => svg.split(`<${element}`).length 
 describe('figures as still pictures', () => {
   it('draw bands, lines, points and a legend for each name once', () => {
     const svg = figureSvg(rewardCurves(events, 'reward'));
-    // Two bands (range, quartiles) in each of two panels.
-    expect(count(svg, 'polygon')).toBe(4);
+    // Three bands (range, quartiles, the mean's interval) in each of two panels.
+    expect(count(svg, 'polygon')).toBe(6);
     // The median's four points in each panel; the legend's one.
     expect(count(svg, 'circle')).toBe(9);
     for (const name of ['median', 'mean', 'quartiles', 'min to max', 'original', 'held-out prompts']) {

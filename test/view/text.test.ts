@@ -74,8 +74,13 @@ describe('tables', () => {
 
   it('compares the original policy with the last trained one', () => {
     const rows = beforeAfterTable(fixtureEvents(2)).rows;
-    expect(rows[0]).toEqual(['mean reward, held-out prompts', '1.250', '3.250', '+2.000']);
-    expect(rows[3]).toEqual(['mean length in tokens, held-out prompts', '105.0', '125.0', '+20.0']);
+    expect(rows[0]).toEqual(['mean reward, held-out prompts', '1.250', '3.250', '+2.000 (+2.000 to +2.000)']);
+    expect(rows[3]).toEqual([
+      'mean length in tokens, held-out prompts',
+      '105.0',
+      '125.0',
+      '+20.0 (+20.0 to +20.0)',
+    ]);
     expect(rows).toHaveLength(8);
   });
 

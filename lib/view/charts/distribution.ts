@@ -1,9 +1,19 @@
 import type { Annotation, Data, Shape } from 'plotly.js-dist';
 import type { RunEvent, Split } from '../../run/events.js';
 import { summarize } from '../../run/statistics.js';
-import { COLORS, NOT_EVALUATED, axis, baseLayout, emptyFigure, translucent, type Figure } from '../figure.js';
+import { escapeChartText } from '../escape.js';
+import {
+  COLORS,
+  NOT_EVALUATED,
+  TO_EVALUATE,
+  axis,
+  baseLayout,
+  emptyFigure,
+  translucent,
+  type Figure,
+} from '../figure.js';
 import { formatNumber } from '../format.js';
-import { beforeAndAfter } from '../run-events.js';
+import { beforeAndAfter, policyTitle, type Evaluation } from '../run-events.js';
 
 export interface Histogram {
   /** The bins' edges, one more than there are bins. */
@@ -14,28 +24,31 @@ export interface Histogram {
 
 /** Rewards of the evaluation samples before training and after the last iteration. */
 export function rewardDistribution(events: readonly RunEvent[], split: Split, rewardLabel: string): Figure {
-  const { before, after } = beforeAndAfter(events, split);
-  return distribution(before?.rewards ?? [], after?.rewards ?? [], rewardLabel, 2);
+  return distribution(beforeAndAfter(events, split), ({ rewards }) => rewards, rewardLabel, 2);
 }
 
 /** Lengths of the evaluation samples in tokens (codec frames) before training and after the last iteration. */
 export function lengthDistribution(events: readonly RunEvent[], split: Split): Figure {
-  const { before, after } = beforeAndAfter(events, split);
-  return distribution(before?.lengths ?? [], after?.lengths ?? [], 'sample length (tokens)', 0);
+  return distribution(beforeAndAfter(events, split), ({ lengths }) => lengths, 'sample length (tokens)', 0);
 }
 
 function distribution(
-  before: readonly number[],
-  after: readonly number[],
+  { before, after }: ReturnType<typeof beforeAndAfter>,
+  valuesOf: (evaluation: Evaluation) => readonly number[],
   label: string,
   digits: number,
 ): Figure {
-  if (before.length + after.length === 0) return emptyFigure(NOT_EVALUATED);
-  const { edges, shares } = histogram([before, after]);
-  const sets = [
-    { name: 'original policy', values: before, share: shares[0], color: COLORS.before },
-    { name: 'trained policy', values: after, share: shares[1], color: COLORS.after },
-  ].filter(({ values }) => values.length > 0);
+  const shown = [
+    { evaluation: before, color: COLORS.before },
+    { evaluation: after, color: COLORS.after },
+  ].flatMap(({ evaluation, color }) => {
+    const values = evaluation ? valuesOf(evaluation) : [];
+    if (!evaluation || values.length === 0) return [];
+    return [{ name: escapeChartText(policyTitle(evaluation)), values, color }];
+  });
+  if (shown.length === 0) return emptyFigure(NOT_EVALUATED, TO_EVALUATE);
+  const { edges, shares } = histogram(shown.map(({ values }) => values));
+  const sets = shown.map((set, i) => ({ ...set, share: shares[i] }));
   return {
     data: sets.map(({ name, share, color }) => bars(name, share, edges, color, digits)),
     layout: {

@@ -16,7 +16,10 @@ export function guardCurves(events: readonly RunEvent[]): Figure {
   const evaluations = eventsOf(events, 'guarded');
   const figures = guardsOf(events).filter((figure) => meaningOf(figure).limit !== undefined);
   if (figures.length === 0)
-    return emptyFigure('Nothing to show: this run has no measurements of its guards.');
+    return emptyFigure(
+      'Nothing to show: this run has no measurements of its guards.',
+      'They come with the parameter guard: true and the cell with run.evaluateOriginal().',
+    );
   const iterations = evaluations.map(({ iteration }) => iteration);
   const data: Data[] = [];
   const layout: Partial<Layout> = { ...baseLayout(320), annotations: [] };
@@ -39,6 +42,7 @@ export function guardCurves(events: readonly RunEvent[]): Figure {
         y: means.map((mean) => (mean === undefined ? null : mean * scale)),
         line: { color: COLORS.after, width: 2.5 },
         marker: { color: COLORS.after, size: 7 },
+        cliponaxis: false,
         hovertemplate: '%{y:.2f}<extra></extra>',
       } as Data,
       {

@@ -2,6 +2,7 @@ import type { Annotation, Data, Layout, ScatterData, Shape } from 'plotly.js-dis
 import {
   COLORS,
   NOT_TRAINED,
+  TO_TRAIN,
   axis,
   baseLayout,
   emptyFigure,
@@ -32,7 +33,7 @@ const SHOWN_AS_POINTS = 40;
 
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
-  if (timeline.length === 0) return emptyFigure(NOT_TRAINED);
+  if (timeline.length === 0) return emptyFigure(NOT_TRAINED, TO_TRAIN);
   const width = (1 - GAP * (panels.length - 1)) / panels.length;
   const axes = panels.map((panel, i) => {
     const domain: [number, number] = [i * (width + GAP), i * (width + GAP) + width];
@@ -85,6 +86,7 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
         mode: points.x.length > SHOWN_AS_POINTS ? 'lines' : 'lines+markers',
         name: label,
         legendgroup: label,
+        cliponaxis: false,
         hovertemplate,
         ...style,
       };
@@ -109,7 +111,6 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
       ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
       line('validation pairs', validation, {
         mode: 'lines+markers',
-        cliponaxis: false,
         line: { color: validationColor, width: 1.5, dash: 'dot' },
         marker: {
           color: '#ffffff',

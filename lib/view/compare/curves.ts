@@ -1,9 +1,9 @@
 /** Curves of several runs over one axis. Runs that differ in their seed alone have one colour where there are other runs beside them. */
 import type { Data, Layout } from 'plotly.js-dist';
-import { bootstrapMean } from '../../run/bootstrap.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
+import { meanBand } from '../charts/mean-band.js';
 import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
 import { iterationTicks } from '../charts/reward-curves.js';
 import { escapeChartText } from '../escape.js';
@@ -50,7 +50,7 @@ export function comparedRewards(runs: readonly ComparedRun[]): Figure {
       const evaluations = evaluationsOf(run.events, 'test');
       const x = evaluations.map(({ iteration }) => iteration);
       const y = evaluations.map(({ statistics }) => statistics.mean);
-      return { run, x, y, ...bandOverPrompts(y, evaluations) };
+      return { run, x, y, ...meanBand(y, evaluations) };
     });
     return { title: 'held-out prompts', xAxis: iterationAxis(curves), yAxis: axis(rewardLabel), curves };
   });
@@ -74,7 +74,7 @@ export function comparedGuards(runs: readonly ComparedRun[]): Figure {
       });
       if (measured.length === 0) return [];
       const y = measured.map(({ mean }) => mean);
-      return [{ run, x: measured.map(({ iteration }) => iteration), y, ...bandOverPrompts(y, measured) }];
+      return [{ run, x: measured.map(({ iteration }) => iteration), y, ...meanBand(y, measured) }];
     });
     const title = label + (scale === 100 ? ' (%)' : '');
     return { title, xAxis: iterationAxis(curves), yAxis: axis(''), curves };
@@ -122,24 +122,6 @@ function stepFigure(
     return { title, xAxis, yAxis: axis(axisTitle), curves };
   });
   return panelFigure(runs, trained.length > 0 ? panels : [], 380, NOT_TRAINED);
-}
-
-/** Resamples of fewer prompts are too alike. */
-const FEWEST_PROMPTS = 5;
-
-/** The interval of the mean over prompts, around the curve; none where an evaluation has too few. */
-function bandOverPrompts(
-  center: readonly number[],
-  evaluations: readonly { promptMeans: readonly (number | null)[] }[],
-): Pick<Curve, 'low' | 'high'> {
-  const means = evaluations.map(({ promptMeans }) => promptMeans.filter((mean) => mean !== null));
-  if (means.some(({ length }) => length < FEWEST_PROMPTS)) return {};
-  const intervals = means.map((values) => bootstrapMean(values));
-  // Prompts with fewer samples that have a reward weigh less in the mean over samples: the band goes with the curve.
-  return {
-    low: intervals.map(({ mean, low }, i) => center[i] + low - mean),
-    high: intervals.map(({ mean, high }, i) => center[i] + high - mean),
-  };
 }
 
 function iterationAxis(curves: readonly Curve[]): NonNullable<Layout['xaxis']> {
@@ -259,6 +241,7 @@ function line(
     y,
     line: { color, width: 2.2, ...(dash !== 'solid' && { dash }) },
     marker: { color, size: 6 },
+    cliponaxis: false,
     hovertemplate: `${name}: %{y:.4g}<extra></extra>`,
   } as Data;
 }

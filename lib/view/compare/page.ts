@@ -1,7 +1,7 @@
 import { dirname, relative, sep } from 'node:path';
 import { clipRows, longestSeconds, placeOf } from '../clips.js';
 import { escapeHtml } from '../escape.js';
-import { figurePlaceholder } from '../figure-html.js';
+import { figurePlace } from '../figure-html.js';
 import type { Figure } from '../figure.js';
 import { PAIRED_NOTE } from '../paired-change.js';
 import { clipCard, promptSection, soundHelp, soundNotes } from '../report/audio-section.js';
@@ -19,11 +19,12 @@ import { differenceTable, differingTable, resultTable } from './tables.js';
 
 const CAPTIONS = {
   'chart-rewards':
-    'Mean reward of all samples on held-out prompts. Band: 95 % interval of the mean over prompts, where there are 5 or more.',
-  'chart-guards': 'What the reward does not see, on the same samples; bands as above.',
+    'A line is the mean reward of all samples on held-out prompts, its band the 95 % interval of the mean over prompts, where there are 5 or more.',
+  'chart-guards':
+    'These figures say what the reward does not see, of the same samples; the bands are as above.',
   'chart-training':
-    'Faint: each step. Line: mean over a tenth of the iteration’s steps. Losses of different kinds, or with different β, have different scales.',
-  'chart-logps': 'Log-probability of a completion under the policy that is trained.',
+    'The faint lines show each step, the strong ones the mean over a tenth of the iteration’s steps. Losses of different kinds, or with different β, have different scales.',
+  'chart-logps': 'The lines show the log-probability of a completion under the policy that is trained.',
 };
 
 type FigureName = keyof typeof CAPTIONS;
@@ -56,7 +57,7 @@ export function comparisonPage(
     'chart-logps': comparedLogProbabilities(runs),
   };
   const shown = Object.fromEntries(Object.entries(figures).filter(([, { data }]) => data.length > 0));
-  const chart = (name: FigureName) => (name in shown ? figurePlaceholder(name, CAPTIONS[name]) : '');
+  const chart = (name: FigureName) => (name in shown ? figurePlace(name, shown[name], CAPTIONS[name]) : '');
   const versions = [...new Set(runs.map(({ record }) => record.versions['speech-dpo'] ?? ''))].join(', ');
   return selfContainedPage({
     title: `Comparison of ${runs.map(({ name }) => name).join(', ')}`,

@@ -1,7 +1,9 @@
 import type { RecordedRun } from '../../run/run-files.js';
+import { meaningOf } from '../../reward/guard.js';
+import { ORIGINAL } from '../../run/events.js';
 import { escapeHtml } from '../escape.js';
 import { meanOf } from '../evaluation-table.js';
-import { formatChange, formatNumber } from '../format.js';
+import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName } from '../run-events.js';
 import { rewardChange, summarizeRun } from './summary.js';
 
@@ -10,7 +12,7 @@ export function pageHead(run: RecordedRun, rewardLabel: string): string {
   const { record } = run;
   const date = new Date(record.startedAt).toLocaleString('en-GB', { dateStyle: 'long', timeStyle: 'short' });
   return `<p class="overline">speech-dpo run, ${escapeHtml(date)}, seed ${record.seed}</p>
-<h1>${escapeHtml(record.run)}: DPO with the ${escapeHtml(record.parameters.reward)} reward</h1>
+<h1><span class="name">${escapeHtml(record.run)}</span>: DPO with the ${escapeHtml(record.parameters.reward)} reward</h1>
 ${stateWarning(run)}${runWarnings(run)}
 <p class="lead">${escapeHtml(summarizeRun(run, rewardLabel))}</p>
 ${tiles(run)}`;
@@ -63,15 +65,32 @@ function tiles(run: RecordedRun): string {
       ),
     );
   }
-  return `<div class="tiles">${made.join('')}</div>`;
+  return `<div class="tiles">${[...made, ...guardTile(run.events)].join('')}</div>`;
+}
+
+/** What the guard says of the last policy; nothing for a run without guards. */
+function guardTile(events: RecordedRun['events']): string[] {
+  const guarded = eventsOf(events, 'guarded').filter(({ iteration }) => iteration > ORIGINAL);
+  const last = guarded.at(-1);
+  if (!last) return [];
+  const watched = last.guards.filter(({ figure }) => meaningOf(figure).limit !== undefined);
+  const of = `guard, ${policyName(last.iteration)}: ${formatCount(watched.length, 'figure')} with a limit`;
+  const earlier = guarded.slice(0, -1).flatMap(({ warnings }) => warnings).length;
+  const before = earlier > 0 ? `; ${formatCount(earlier, 'warning')} in earlier iterations` : '';
+  if (last.warnings.length > 0)
+    return [tile(formatCount(last.warnings.length, 'warning'), `${of}${before}`, 'warned')];
+  const { before: from, after: to } = beforeAndAfter(events, 'test');
+  const hasRisen = from !== undefined && to !== undefined && to.statistics.mean > from.statistics.mean;
+  const why = hasRisen ? '' : ', of which none can warn while the reward has not risen';
+  return [tile('no warning', `${of}${why}${before}`)];
 }
 
 function arrow(from: number, to: number, digits: number): string {
   return `${formatNumber(from, digits)} → ${formatNumber(to, digits)}`;
 }
 
-function tile(figure: string, meaning: string): string {
-  return `<div class="tile"><b>${escapeHtml(figure)}</b><span>${escapeHtml(meaning)}</span></div>`;
+function tile(figure: string, meaning: string, kind = ''): string {
+  return `<div class="${kind === '' ? 'tile' : `tile ${kind}`}"><b>${escapeHtml(figure)}</b><span>${escapeHtml(meaning)}</span></div>`;
 }
 
 function sentence(text: string): string {

@@ -1,6 +1,6 @@
 import { escapeHtml } from '../escape.js';
 import type { Figure } from '../figure.js';
-import { plotlyScripts } from '../figure-html.js';
+import { figureStyle, plotlyScripts } from '../figure-html.js';
 import { pageHead } from './head.js';
 import { reportFigures, reportSections, type ReportContent, type Section } from './sections.js';
 import { STYLE } from './style.js';
@@ -39,7 +39,7 @@ export async function selfContainedPage(page: {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
+<style>${STYLE}${figureStyle(Object.values(figures))}</style>
 </head>
 <body>
 <main>

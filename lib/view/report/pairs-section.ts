@@ -15,7 +15,7 @@ const PART_COLORS: Record<'made' | PairDrop, string> = {
   minChosen: '#e69f00',
   minMargin: '#f0e442',
   guards: '#009e73',
-  unused: '#e7eaee',
+  unused: 'var(--line)',
 };
 
 /** Tables of the pairs of every iteration, and a strip of all that could have been made, coloured by what became of them. */

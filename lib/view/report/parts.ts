@@ -10,6 +10,7 @@ export function warning(text: string): string {
   return `<p class="warning">${escapeHtml(text)}</p>`;
 }
 
-export function scrolling(table: Table): string {
-  return `<div class="scroll">${htmlTable(table)}</div>`;
+/** A table that a page narrower than it scrolls; what an empty one advises is for notebooks. */
+export function scrolling({ columns, rows }: Table): string {
+  return `<div class="scroll">${htmlTable({ columns, rows })}</div>`;
 }

@@ -2,7 +2,6 @@ import { TARGET_WARNING } from '../../experiment/warnings.js';
 import { parametersSchema } from '../../run/parameters.js';
 import { describeRunDevice, type RecordedRun } from '../../run/run-files.js';
 import {
-  WHY_BOTH_MAY_FALL,
   guardCurves,
   lengthDistribution,
   logProbabilityCurves,
@@ -14,16 +13,19 @@ import { changeTable, rewardChangeTable } from '../change-table.js';
 import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
-import { figurePlaceholder } from '../figure-html.js';
+import { figurePlace } from '../figure-html.js';
 import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
-import { formatDuration, formatValue } from '../format.js';
+import { formatValue } from '../format.js';
 import { PAIRED_NOTE } from '../paired-change.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';
 import { SCALE_NOTE } from '../spectrogram-picture.js';
 import { htmlTable, type Table } from '../table.js';
 import { note, scrolling } from './parts.js';
+import { STILL_PIXELS, captionOf, type FigureName } from './captions.js';
 import { pairsHtml } from './pairs-section.js';
+import { promptsHtml } from './prompts-section.js';
+import { timingTable } from './timing-table.js';
 import { workersHtml } from './workers-section.js';
 
 export interface ReportContent {
@@ -38,14 +40,6 @@ export interface Section {
   title: string;
   html: string;
 }
-
-type FigureName =
-  | 'chart-rewards'
-  | 'chart-guards'
-  | 'chart-training'
-  | 'chart-logps'
-  | 'chart-distribution'
-  | 'chart-lengths';
 
 /** The figures of a report by the id of their place. */
 type Figures = Partial<Record<FigureName, Figure>>;
@@ -72,49 +66,41 @@ export function reportSections(content: ReportContent, figures: Figures): Sectio
     rewardSection(run, figures),
     ...guardSections(run, figures),
     ...pairSections(run),
-    trainingSection(figures),
-    sampleSection(figures),
+    trainingSection(run, figures),
+    sampleSection(run, figures),
     ...audioSections(content),
     ...workerSections(run),
     parameterSection(run),
   ];
 }
 
-const CAPTIONS: Record<FigureName, string> = {
-  'chart-rewards':
-    'Solid: median. Dotted: mean. Dark band: middle half of the samples. Light band: worst to best sample. ' +
-    '“original” is the policy before any training.',
-  'chart-guards':
-    'What the reward does not see, on the held-out samples that it was measured on. Dashed: the limit beyond which ' +
-    'a rising reward is worth a warning.',
-  'chart-training':
-    'Loss starts at ln 2 = 0.693 and margins at 0 in every iteration, since the reference is the policy at the ' +
-    'iteration’s start. Dotted vertical lines part the iterations.',
-  'chart-logps': WHY_BOTH_MAY_FALL,
-  'chart-distribution': 'Rewards of the samples on held-out prompts.',
-  'chart-lengths': 'Lengths of the same samples.',
-};
-
 /** The places of those charts that there are, or the sentence that says why there are none. */
-function charts(figures: Figures, names: FigureName[], otherwise: string): string {
-  const places = names.filter((name) => figures[name]).map((name) => figurePlaceholder(name, CAPTIONS[name]));
+function charts(run: RecordedRun, figures: Figures, names: FigureName[], otherwise: string): string {
+  const places = names.flatMap((name) => {
+    const figure = figures[name];
+    return figure ? [figurePlace(name, figure, captionOf(name, figure, run), STILL_PIXELS[name])] : [];
+  });
   return places.length > 0 ? places.join('\n') : note(otherwise);
 }
 
-function rewardSection({ events }: RecordedRun, figures: Figures): Section {
+function rewardSection(run: RecordedRun, figures: Figures): Section {
+  const { events } = run;
   const tables = (['test', 'train'] as const).map(
     (split) =>
       `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}${scrolling(rewardChangeTable(events, split))}`,
   );
   const details = `${scrolling(beforeAfterTable(events))}
 ${scrolling(changeTable(events))}${note(PAIRED_NOTE)}
+${promptsHtml(events)}
 <details><summary>Statistics of every evaluation</summary>${tables.join('')}</details>`;
-  const html = charts(figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
+  const html =
+    charts(run, figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
   return { id: 'reward', title: 'Reward', html };
 }
 
 /** Nothing for a run without guards. */
-function guardSections({ events }: RecordedRun, figures: Figures): Section[] {
+function guardSections(run: RecordedRun, figures: Figures): Section[] {
+  const { events } = run;
   const notices = eventsOf(events, 'notice')
     .filter(({ message }) => message !== TARGET_WARNING)
     .map(({ message }) => note(message));
@@ -124,7 +110,7 @@ function guardSections({ events }: RecordedRun, figures: Figures): Section[] {
   );
   const html = [
     ...warnings,
-    charts(figures, ['chart-guards'], NOT_EVALUATED),
+    charts(run, figures, ['chart-guards'], NOT_EVALUATED),
     scrolling(guardTable(events)),
     ...notices,
   ].join('\n');
@@ -138,13 +124,13 @@ function pairSections({ events }: RecordedRun): Section[] {
   return [{ id: 'preference', title: 'Preference pairs', html: warning + pairsHtml(events) }];
 }
 
-function trainingSection(figures: Figures): Section {
-  const html = charts(figures, ['chart-training', 'chart-logps'], NOT_TRAINED);
+function trainingSection(run: RecordedRun, figures: Figures): Section {
+  const html = charts(run, figures, ['chart-training', 'chart-logps'], NOT_TRAINED);
   return { id: 'training', title: 'Training', html };
 }
 
-function sampleSection(figures: Figures): Section {
-  const html = `<div class="two">${charts(figures, ['chart-distribution', 'chart-lengths'], NOT_EVALUATED)}</div>`;
+function sampleSection(run: RecordedRun, figures: Figures): Section {
+  const html = `<div class="two">${charts(run, figures, ['chart-distribution', 'chart-lengths'], NOT_EVALUATED)}</div>`;
   return { id: 'samples', title: 'Samples before and after', html };
 }
 
@@ -177,23 +163,9 @@ function parameterSection({ record }: RecordedRun): Section {
     columns: [{ title: 'software' }, { title: 'version' }],
     rows: Object.entries(record.versions),
   };
-  const timings: Table = {
-    columns: [
-      { title: 'step' },
-      { title: 'iteration' },
-      { title: 'prompts' },
-      { title: 'time', align: 'right' },
-    ],
-    rows: record.timings.map(({ event, iteration, split, seconds }) => [
-      event,
-      iteration === undefined ? '' : iteration < 0 ? 'before' : String(iteration),
-      split ?? '',
-      formatDuration(seconds),
-    ]),
-  };
   const machine = record.device ? note(`Computed on ${describeRunDevice(record.device)}.`) : '';
   const html = `${scrolling(parameters)}
 <details><summary>Machine, versions and times</summary>
-${machine}<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timings)}</div></div></details>`;
+${machine}<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timingTable(record.timings))}</div></div></details>`;
   return { id: 'parameters', title: 'Parameters', html };
 }

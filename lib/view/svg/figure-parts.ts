@@ -75,7 +75,7 @@ export function figureParts({ data, layout }: Figure): FigureParts {
   });
   return {
     heightPixels: layout.height ?? 360,
-    margin: { l: 64, r: 16, t: 44, b: 52, ...(layout.margin as Partial<FigureParts['margin']>) },
+    margin: { l: 64, r: 16, t: 68, b: 52, ...(layout.margin as Partial<FigureParts['margin']>) },
     traces: data as unknown as Trace[],
     axes: new Map(axes),
     lines: (layout.shapes ?? []) as unknown as Line[],

@@ -1,19 +1,21 @@
 import { COLORS, type Figure } from '../figure.js';
-import { chartText, widthOf } from './chart-text.js';
+import { chartText } from './chart-text.js';
 import { figureParts, type Label, type Line } from './figure-parts.js';
+import { placeLegend } from './legend.js';
 import { drawAxes, layOutPanels, type Panel } from './panels.js';
-import { drawTrace, legendEntries, type LegendEntry } from './traces.js';
+import { drawTrace } from './traces.js';
 
 const FONT = 'font-family="system-ui, Segoe UI, Helvetica, Arial, sans-serif"';
-const LEGEND_ROW_PIXELS = 20;
 
 /**
  * A figure as a still SVG picture on white: what viewers that run no scripts show in the place of the live chart. Draws what this
  * project's charts consist of (lines, markers, bands, bars, panels, straight shapes, labels, a legend), not all of plotly.
+ *
+ * @param id begins the ids of the picture's parts; pictures inside one page need different ones
  */
-export function figureSvg(figure: Figure, widthPixels = 900): string {
+export function figureSvg(figure: Figure, widthPixels = 900, id = 'c'): string {
   const parts = figureParts(figure);
-  const legend = placeLegend(legendEntries(parts.traces), widthPixels - parts.margin.l - parts.margin.r);
+  const legend = placeLegend(parts.traces, widthPixels - parts.margin.l - parts.margin.r);
   const plotHeight = parts.heightPixels - parts.margin.t - parts.margin.b - legend.heightPixels;
   const panels = layOutPanels(parts, widthPixels, plotHeight);
   const paper = {
@@ -24,11 +26,11 @@ export function figureSvg(figure: Figure, widthPixels = 900): string {
   };
   const content = [
     `<rect width="100%" height="100%" fill="#ffffff"/>`,
-    ...panels.map((panel, i) => clipPath(panel, i)),
+    ...panels.map((panel, i) => clipPath(panel, `${id}${i}`)),
     ...panels.map(drawAxes),
     ...panels.map(
       (panel, i) =>
-        `<g clip-path="url(#c${i})">${panel.traces.map((trace, k) => drawTrace(trace, panel.traces[k - 1], panel)).join('')}</g>`,
+        `<g clip-path="url(#${id}${i})">${panel.traces.map((trace, k) => drawTrace(trace, panel.traces[k - 1], panel)).join('')}</g>`,
     ),
     ...parts.lines.map((line) => drawLine(line, panels, paper)),
     ...parts.labels.map((label) => drawLabel(label, panels, paper)),
@@ -47,11 +49,11 @@ interface Paper {
   height: number;
 }
 
-function clipPath({ left, top, width, height }: Panel, index: number): string {
+function clipPath({ left, top, width, height }: Panel, id: string): string {
   // A marker on the edge is drawn whole.
   const [x, y] = [left - 6, top - 6];
   const rectangle = `<rect x="${x}" y="${y}" width="${width + 12}" height="${height + 12}"/>`;
-  return `<clipPath id="c${index}">${rectangle}</clipPath>`;
+  return `<clipPath id="${id}">${rectangle}</clipPath>`;
 }
 
 function drawLine(
@@ -85,27 +87,4 @@ function toPixelX(x: number, ref: string, panels: readonly Panel[], paper: Paper
 function toPixelY(y: number, ref: string, panels: readonly Panel[], paper: Paper): number {
   const panel = panels.find((candidate) => candidate.yName === ref);
   return panel ? panel.y.toPixel(y) : paper.top + (1 - y) * paper.height;
-}
-
-function placeLegend(entries: readonly LegendEntry[], widthPixels: number) {
-  let [row, column] = [0, 0];
-  const places = entries.map(({ name }) => {
-    const width = Math.round(50 + widthOf(name));
-    if (column > 0 && column + width > widthPixels) [row, column] = [row + 1, 0];
-    const place = { row, column };
-    column += width;
-    return place;
-  });
-  const heightPixels = entries.length > 0 ? (row + 1) * LEGEND_ROW_PIXELS + 6 : 0;
-  return {
-    heightPixels,
-    draw: (left: number, top: number) =>
-      entries
-        .map(({ name, symbol }, i) => {
-          const { row: atRow, column: atColumn } = places[i];
-          const transform = `translate(${left + atColumn} ${top + atRow * LEGEND_ROW_PIXELS + 10})`;
-          return `<g transform="${transform}">${symbol}<text x="28" y="4">${chartText(name)}</text></g>`;
-        })
-        .join(''),
-  };
 }

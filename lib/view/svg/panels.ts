@@ -18,7 +18,7 @@ export interface Panel {
   traces: Trace[];
 }
 
-/** A panel for each pair of axes, over the share of the width that its x axis' domain names. */
+/** A panel for each pair of axes, over the shares of width and height that their domains name. */
 export function layOutPanels(parts: FigureParts, widthPixels: number, plotHeight: number): Panel[] {
   const { margin, axes, traces } = parts;
   const plotWidth = widthPixels - margin.l - margin.r;
@@ -32,17 +32,21 @@ export function layOutPanels(parts: FigureParts, widthPixels: number, plotHeight
       const [left, width] = [margin.l + from * plotWidth, (to - from) * plotWidth].map(
         (pixels) => Math.round(pixels * 10) / 10,
       );
+      const [bottom, above] = yAxis.domain ?? [0, 1];
+      const [top, height] = [margin.t + (1 - above) * plotHeight, (above - bottom) * plotHeight].map(
+        (pixels) => Math.round(pixels * 10) / 10,
+      );
       const own = traces.filter((trace) => (trace.xaxis ?? 'x') === xName);
       const xRange = xAxis.range ?? paddedRange(own.flatMap(horizontalExtent), false);
       return {
         xName,
         yName,
         left,
-        top: margin.t,
+        top,
         width,
-        height: plotHeight,
+        height,
         x: linearScale(xRange, left, left + width),
-        y: linearScale(verticalRange(parts, yName, yAxis), margin.t + plotHeight, margin.t),
+        y: linearScale(verticalRange(parts, yName, yAxis), top + height, top),
         xAxis,
         yAxis,
         traces: own,

@@ -1,0 +1,58 @@
+import type { RecordedRun } from '../../run/run-files.js';
+import { WHY_BOTH_MAY_FALL } from '../charts.js';
+import { MEAN_BAND } from '../charts/reward-curves.js';
+import type { Figure } from '../figure.js';
+
+export type FigureName =
+  | 'chart-rewards'
+  | 'chart-guards'
+  | 'chart-training'
+  | 'chart-logps'
+  | 'chart-distribution'
+  | 'chart-lengths';
+
+/** What still pictures of charts are drawn for that take half of the page's width. */
+export const STILL_PIXELS: Partial<Record<FigureName, number>> = {
+  'chart-distribution': 550,
+  'chart-lengths': 550,
+};
+
+/** What a reader has to know of a chart, in sentences. */
+export function captionOf(name: FigureName, figure: Figure, { record }: RecordedRun): string {
+  switch (name) {
+    case 'chart-rewards':
+      return (
+        'The solid line is the median of all samples, the dotted line their mean. The stronger blue band holds the middle half of the samples; ' +
+        `the faint one reaches from the worst to the best sample. ${describeBand(figure)} “original” is the policy before any training.`
+      );
+    case 'chart-guards':
+      return (
+        'These figures say what the reward does not see; they are measured on the held-out samples. A dashed line is a limit: the run warns where ' +
+        'a figure is beyond it while the reward has risen.'
+      );
+    case 'chart-training':
+      return `${describeStart(record.parameters)}A dotted vertical line stands between two iterations.`;
+    case 'chart-logps':
+      return WHY_BOTH_MAY_FALL;
+    case 'chart-distribution':
+      return 'The bars show the rewards of the samples on held-out prompts.';
+    case 'chart-lengths':
+      return 'The bars show the lengths of the same samples.';
+  }
+}
+
+function describeBand({ data }: Figure): string {
+  return data.some((trace) => 'name' in trace && trace.name === MEAN_BAND)
+    ? 'The orange band is the 95 % interval of the mean, by a bootstrap over prompts.'
+    : 'The mean has no band, since an evaluation has fewer than 5 prompts.';
+}
+
+/** Where loss and margin begin, where that is known beforehand. */
+function describeStart({ loss, rpoAlpha, reference }: RecordedRun['record']['parameters']): string {
+  if (reference !== 'start') return '';
+  const because = 'since the reference is the policy at the iteration’s start. ';
+  if (loss !== 'sigmoid') return `The margin starts at 0 in every iteration, ${because}`;
+  const more =
+    rpoAlpha === 0 ? '' : `, plus ${rpoAlpha} times the chosen samples’ negative log-likelihood (rpoAlpha)`;
+  return `In every iteration the loss starts at ln 2 = 0.693${more}, and the margin at 0, ${because}`;
+}
