@@ -229,7 +229,7 @@ describe('a new adapter', () => {
     expect(() => layersOf(['q_proj', 'proj'])).toThrow(
       `no linear layer of this BART is called "proj": ${layers}`,
     );
-    expect(() => layersOf(['shared'])).toThrow('"shared" is the name of no linear layer');
+    expect(() => layersOf(['shared'])).toThrow('no linear layer of this BART is called "shared"');
     expect(() => layersOf([])).toThrow(`an adapter without targets is on no layer: ${layers}`);
     expect(() => addAdapter(addAdapter(policy, options, 1), options, 1)).toThrow('has an adapter already');
     const bare = { ...policy, architecture: { ...policy.architecture, adaptable: undefined } };
