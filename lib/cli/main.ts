@@ -59,6 +59,7 @@ const TRANSCRIBER =
 
 type ExperimentOptions = DeviceOptions & GivenWorkers & { output: string; seeds?: number[] };
 type OwnRunOptions = ExperimentOptions & { reward: string };
+type ResumeOptions = Partial<DeviceOptions> & GivenWorkers & { reward?: string; iterations?: number };
 
 /**
  * Runs one command line.
@@ -166,18 +167,20 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
     .command('resume')
     .description('go on with a run that was interrupted, from what is complete on disk')
     .argument('<folder>', 'model_output/MMDD-HHMM or output/MMDD-HHMM')
+    .option('--iterations <number>', 'how many the run is to have in all, also a finished one', parseNumber)
     .option('--reward <source>', `${OWN_REWARD}; the one that the run began with`)
     .addOption(device.default(undefined, 'the one in run.json'))
     .addOption(tf32.default(undefined))
-    .action(async (folder: string, options: { reward?: string } & Partial<DeviceOptions> & GivenWorkers) => {
-      const { reward: source } = options;
+    .action(async (folder: string, options: ResumeOptions) => {
+      const { reward: source, iterations } = options;
       const { record } = await readRun(folder);
       const rewards = source === undefined ? [] : (await endedBy(signal, loadRewards(source))).own;
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
       const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
       await using chosen = isNamed ? await openChosen(named, signal) : null;
       const where = { ...chosen, ...givenWorkers(options) };
-      const resumed = resumeExperiment(folder, { ...where, rewards, signal, onNotice: sayOnStderr });
+      const how = { ...where, rewards, iterations, signal, onNotice: sayOnStderr };
+      const resumed = resumeExperiment(folder, how);
       await run(resumed, { reward: record.parameters.reward, source, signal });
     });
 

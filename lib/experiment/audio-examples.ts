@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { encodeWav } from '../audio/wav.js';
-import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
@@ -57,10 +57,11 @@ export async function readAudioIndex(outputDirectory: string): Promise<AudioInde
 /**
  * Writes the WAV files of a run's first prompts under audio/, and audio.json anew after each batch of them.
  *
- * @param earlier what a run that goes on has already; a file that is written again keeps its place
+ * @param earlier what a run that goes on has already; a file that is written again keeps its place, except the comparison at the end
  */
 export function createAudioExamples(run: Run, earlier?: AudioIndex) {
-  const examples = new Map(earlier?.examples.map((example) => [example.file, example]));
+  const before = earlier?.examples.filter(({ role }) => role !== 'original' && role !== 'trained');
+  const examples = new Map(before?.map((example) => [example.file, example]));
   const { audioPrompts } = run.parameters;
   const { outputDirectory } = run.directories;
 
@@ -144,6 +145,7 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
         ['original', original],
         ['trained', trained],
       ] as const;
+      const fileOf = (prompt: number, role: string) => `audio/test_${prompt}_${role}.wav`;
       const written = run.test.slice(0, audioPrompts).flatMap((_, prompt) =>
         policies.flatMap(([role, evaluation]) => {
           const sample = evaluation.test[prompt].find(({ codes }) => codes.length > 0);
@@ -152,7 +154,7 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
           const wer = sample.figures.wer ?? sample.details.wer;
           const figures = { ...(reward !== null && { reward }), wer };
           return {
-            file: `audio/test_${prompt}_${role}.wav`,
+            file: fileOf(prompt, role),
             role,
             split: 'test' as const,
             prompt,
@@ -162,6 +164,11 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
         }),
       );
       await addWritten(written);
+      // Of a run that came to its end before, with fewer iterations: what the last policy writes nothing for has no sound.
+      for (const [prompt] of run.test.slice(0, audioPrompts).entries()) {
+        const file = fileOf(prompt, 'trained');
+        if (!examples.has(file)) await remove(join(outputDirectory, file));
+      }
     },
   };
 }
