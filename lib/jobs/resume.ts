@@ -62,11 +62,9 @@ export async function* resumeExperiment(
     await using chosen = await openRecordedDevice(record, options);
     await using opened = await openExperiment(record.parameters, { ...options, ...chosen });
     const { policy, point, events: kept, description } = await findResumePoint(directories, events);
-    const before = recorded.record.parameters.iterations;
-    const isRaised = record.parameters.iterations > before;
-    const how = isRaised
-      ? `${description}, to ${record.parameters.iterations} iterations in place of ${before}`
-      : description;
+    const began = recorded.record.parameters.iterations;
+    const { iterations: now } = record.parameters;
+    const how = now > began ? `to ${now} iterations in place of ${began}, ${description}` : description;
     if (policy) await restorePolicy(opened.policy, policy);
     const parts = { ...opened, directories, clock: createWorkClock(), signal };
     await using farm = await openFarm(

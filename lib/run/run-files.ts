@@ -5,7 +5,6 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
-import { describeMissingRun } from './list-runs.js';
 import { bestIteration } from './best-iteration.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
@@ -110,12 +109,11 @@ export interface RecordedRun {
  * Reads run.json and metrics.jsonl of a run, finished or not.
  *
  * @param directory `output/{name}` or `model_output/{name}`
- * @throws Error naming the file that is wrong, or the runs that there are where this one is not among them
+ * @throws Error naming the file that is missing or wrong
  */
 export async function readRun(directory: string): Promise<RecordedRun> {
   const directories = findRunDirectories(directory);
   const path = join(directories.modelDirectory, RUN_FILE);
-  if (!existsSync(path)) throw new Error(await describeMissingRun(directories));
   const record = runRecordSchema.safeParse(await readJsonFile(path));
   if (!record.success) throw new Error(`${path}: ${describeIssues(record.error)}`);
   const timings = record.data.timings.values();

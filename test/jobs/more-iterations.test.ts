@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runExperiment, type OwnParts } from '../../lib/jobs/experiment.js';
+import { withIterations } from '../../lib/jobs/more-iterations.js';
 import { resumeExperiment } from '../../lib/jobs/resume.js';
 import type { Guard } from '../../lib/reward/guard.js';
 import { parseParameters } from '../../lib/run/parameters.js';
@@ -58,7 +59,7 @@ it('come to the bytes of a run that began with so many, also where the last chec
   expect(record).toMatchObject({ state: 'finished', parameters: { iterations: 3 } });
   expect(record.timings.filter(({ event }) => event === 'finished')).toHaveLength(1);
   const log = await readFile(join(run, 'log_training.log'), 'utf8');
-  expect(log).toMatch(/Resumed with iteration 1\b.*, to 3 iterations in place of 2/);
+  expect(log).toMatch(/Resumed to 3 iterations in place of 2, with the training of iteration 1\b/);
 });
 
 async function refusesFewer(run: string): Promise<void> {
@@ -70,22 +71,31 @@ async function refusesFewer(run: string): Promise<void> {
   expect(events.at(-1)).toMatchObject({ type: 'finished' });
 }
 
-it.each([1, 3])(
-  'are refused where a guard has ended the run, or would have ended it after the last of %i',
-  async (iterations) => {
-    /** Takes for worse what the reward takes for better. */
-    const guard: Guard = {
-      figures: ['dnsmos'],
-      measure: async ({ codes }) => ({
-        dnsmos: (-5 * codes.filter((code) => code % 2 === 0).length) / codes.length,
-      }),
-    };
-    const parameters = { iterations, earlyStopping: 'guard', epochs: 3, learningRate: 0.05, numEval: 4 };
-    const run = await start(temporaryFolder(), parameters, { guards: [guard] });
-    const before = await readFile(join(run, 'run.json'), 'utf8');
-    await expect(collect(resumeExperiment(run, { device, guards: [guard], iterations: 5 }))).rejects.toThrow(
-      /^a guard warned of run .* after iteration 0, and its earlyStopping ends a run there/,
-    );
-    expect(await readFile(join(run, 'run.json'), 'utf8')).toBe(before);
-  },
-);
+it('are refused where a guard has ended the run, or would have after the last iteration', async () => {
+  /** Takes for worse what the reward takes for better. */
+  const guard: Guard = {
+    figures: ['dnsmos'],
+    measure: async ({ codes }) => ({
+      dnsmos: (-5 * codes.filter((code) => code % 2 === 0).length) / codes.length,
+    }),
+  };
+  const parameters = {
+    ...{ iterations: 3, earlyStopping: 'guard', epochs: 3, learningRate: 0.05, numEval: 4 },
+    audioPrompts: 0,
+  };
+  const run = await start(temporaryFolder(), parameters, { guards: [guard] });
+  const before = await readFile(join(run, 'run.json'), 'utf8');
+  const refusal = /^a guard warned of run .* after iteration 0, and its earlyStopping ends a run there/;
+  await expect(collect(resumeExperiment(run, { device, guards: [guard], iterations: 5 }))).rejects.toThrow(
+    refusal,
+  );
+  expect(await readFile(join(run, 'run.json'), 'utf8')).toBe(before);
+
+  const { record, events, directories } = await readRun(run);
+  const asked = {
+    record: { ...record, parameters: { ...record.parameters, iterations: 1 } },
+    events: events.filter(({ type }) => type !== 'stopped'),
+    directories,
+  };
+  await expect(withIterations(asked, 5)).rejects.toThrow(refusal);
+});
