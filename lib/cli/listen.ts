@@ -2,7 +2,7 @@ import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { comparisons, listeningPairs, type ListeningOptions } from '../jobs/listening-pairs.js';
-import { findRunDirectories } from '../run/directories.js';
+import { locateRun } from '../run/find-run.js';
 import type { Listening } from '../run/listening.js';
 import { listeningPage } from '../view/listening/page.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
@@ -40,7 +40,7 @@ export function listenCommand(signal: AbortSignal): Command {
     .option('--seed <number>', 'of the choice of pairs, their order and their sides', parseNumber, 42)
     .option('--output <file>', "page to write; default: listen.html among the first run's outputs")
     .action(async (folders: string[], { output, device, tf32, ...options }: ListenOptions) => {
-      const { outputDirectory } = findRunDirectories(folders[0]);
+      const { outputDirectory } = locateRun(folders[0]).directories;
       await using chosen = await openChosen({ device, tf32 }, signal);
       sayWhere(chosen);
       let listening: Listening | undefined;

@@ -28,7 +28,6 @@ import { trainCommand } from './train.js';
 import { verifyDirectory } from './verify.js';
 import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
 import type { GivenWorkers } from '../farm/option.js';
-import { findRunDirectories } from '../run/directories.js';
 import { editRecording } from '../jobs/edit.js';
 import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
 import { rewardNames, type ExperimentName } from '../reward/built-in.js';
@@ -196,8 +195,7 @@ export function createProgram(signal: AbortSignal, onCheckFailed: () => void): C
       false,
     )
     .action(async (folder: string, { allAudio }: { allAudio: boolean }) => {
-      const { outputDirectory } = findRunDirectories(folder);
-      const report = await endedBy(signal, writeReport(outputDirectory, { allAudio }));
+      const report = await endedBy(signal, writeReport(folder, { allAudio }));
       process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
     });
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { evaluateSplit } from '../experiment/evaluate.js';
 import type { Reward } from '../reward/reward.js';
-import { findCheckpoint, isRunCheckpoint } from '../run/checkpoint-path.js';
+import { checkpointOf } from '../run/checkpoint-path.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
 import {
   describeEvaluation,
@@ -129,13 +129,14 @@ export async function checkpointParameters(
   // An evaluation is one reward's; what only other rewards of a run know is left out.
   const own = { syntheticFirstIteration: false, ...given };
   const isOther = (reward?: string) => given.reward !== undefined && given.reward !== reward;
-  if (!isRunCheckpoint(path)) {
+  const checkpoint = checkpointOf(path);
+  if (!checkpoint) {
     return {
       parameters: parseParameters({ ...own, policy: path === 'default' ? null : path }),
       iteration: ORIGINAL,
     };
   }
-  const { policy, iteration, directories } = findCheckpoint(path);
+  const { policy, iteration, directories } = checkpoint;
   const recorded = await readRecordedParameters(directories.modelDirectory);
   const combination = isOther(recorded.reward) ? ONE_REWARD : {};
   return {

@@ -25,6 +25,7 @@ import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './op
 import { openPolicyToTrain } from './policy-to-train.js';
 import { openPrompts } from './prompts.js';
 import { openScorers, withRecognizer } from './scorers.js';
+import { withPolicyFolder } from './sources.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
 export interface RunOptions extends GivenDevice, GivenWorkers {
@@ -114,7 +115,7 @@ export function openExperiment(
   own: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
-    const parameters = withRecognizer(namedAfter(given, own.reward));
+    const parameters = withPolicyFolder(withRecognizer(namedAfter(given, own.reward)));
     const { sampler, codec, signal, onNotice } = own;
     const { device, computing, ...opening } = openDevice(own);
     opened.push(() => opening[Symbol.asyncDispose]());

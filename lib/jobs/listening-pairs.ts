@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
@@ -6,7 +5,7 @@ import { deriveSeed, sampleCompletions } from '../experiment/sample.js';
 import type { Completion } from '../experiment/synthesize.js';
 import type { OnNotice } from '../notice.js';
 import { shuffled } from '../random.js';
-import { findCheckpoint } from '../run/checkpoint-path.js';
+import { findCheckpoint, type RunCheckpoint } from '../run/checkpoint-path.js';
 import { dataFileName, readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import type { Listening } from '../run/listening.js';
@@ -140,13 +139,11 @@ async function policiesOf(
   { iteration }: ListeningOptions,
 ): Promise<[ListenedPolicy, ListenedPolicy]> {
   const isNamedAlike = runs.length === 2 && runs[0].record.run === runs[1].record.run;
-  const trained = await Promise.all(
-    runs.map(async (run, i): Promise<ListenedPolicy> => {
-      const { policy, iteration: k } = await trainedCheckpoint(run, iteration);
-      const name = isNamedAlike ? folders[i] : run.record.run;
-      return { name: `${name} iter_${k}`, run, checkpoint: policy, iteration: k };
-    }),
-  );
+  const trained = runs.map((run, i): ListenedPolicy => {
+    const { policy, iteration: k } = trainedCheckpoint(run, iteration);
+    const name = isNamedAlike ? folders[i] : run.record.run;
+    return { name: `${name} iter_${k}`, run, checkpoint: policy, iteration: k };
+  });
   if (trained.length === 2) return [trained[0], trained[1]];
   const [run] = runs;
   const { policy } = run.record.parameters;
@@ -154,15 +151,9 @@ async function policiesOf(
   return [{ name, run, checkpoint: policy, iteration: ORIGINAL }, trained[0]];
 }
 
-async function trainedCheckpoint({ directories }: RecordedRun, iteration?: number) {
+function trainedCheckpoint({ directories }: RecordedRun, iteration?: number): RunCheckpoint {
   const { modelDirectory } = directories;
-  const wanted = iteration === undefined ? /^iter_(\d+)$/ : new RegExp(`^iter_(${iteration})$`);
-  const iterations = (await readdir(modelDirectory))
-    .flatMap((name) => wanted.exec(name)?.[1] ?? [])
-    .filter((k) => existsSync(join(modelDirectory, `iter_${k}`, 'dpo_model')));
-  if (iterations.length === 0)
-    throw new Error(`${modelDirectory} has no iter_${iteration ?? 'k'}/dpo_model: no such policy is kept`);
-  return findCheckpoint(join(modelDirectory, `iter_${Math.max(...iterations.map(Number))}`));
+  return findCheckpoint(iteration === undefined ? modelDirectory : join(modelDirectory, `iter_${iteration}`));
 }
 
 async function* policyAgainstPolicy(

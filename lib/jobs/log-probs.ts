@@ -6,7 +6,6 @@ import { completionLogProbs, type CompletionLogProbs } from '../dpo/completion-l
 import type { OnNotice } from '../notice.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
-import { findCheckpoint, isRunCheckpoint } from '../run/checkpoint-path.js';
 import { parseTokens, readDataFile } from '../run/data-file.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { describeIssues } from '../zod-message.js';
@@ -19,7 +18,7 @@ export interface LogProbabilityOptions extends GivenDevice {
   completions?: string;
   /** Model folder whose policy it is where `policy` is not given; default: the embedded one. */
   model?: string;
-  /** A checkpoint: a run's iter_k, a folder or a hub name. */
+  /** A checkpoint: a run's name, its iter_k, a folder or a hub name. */
   policy?: string;
   /** A checkpoint to compare with: gives implicit rewards. */
   reference?: string;
@@ -75,8 +74,7 @@ export async function logProbabilities(options: LogProbabilityOptions): Promise<
   const { items, file } = await readItemsOf(options);
   await using opened = openDevice(options);
   const computed = async (source?: string) => {
-    const policy = source === undefined || !isRunCheckpoint(source) ? source : findCheckpoint(source).policy;
-    const loaded = await openPolicy({ model, policy }, { signal, onNotice });
+    const loaded = await openPolicy({ model, policy: source }, { signal, onNotice });
     const { device } = opened;
     return completionLogProbs(loaded, packItems(loaded, items, file), { device, batchSize, signal });
   };

@@ -9,6 +9,7 @@ import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { chooseDataFiles } from '../data/choose-files.js';
 import { readItems } from '../data/items.js';
+import { policySource } from '../run/checkpoint-path.js';
 import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import type { OnNotice } from '../notice.js';
@@ -27,7 +28,8 @@ export type ModelPart = 'policy' | 'nar' | 'codec';
 export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, ModelPart>>;
 
 /**
- * The folder of one part of the model. Named apart from the others, it may be a folder or a hub's `organisation/name@revision`.
+ * The folder of one part of the model. Named apart from the others, it may be a folder or a hub's `organisation/name@revision`, and a policy
+ * also a run or a checkpoint of it (`policySource`).
  *
  * @throws Error when there is no such folder, or it cannot be downloaded
  */
@@ -38,7 +40,17 @@ export async function findModelPart(
 ): Promise<string> {
   const source = sources[part];
   if (!source) return join(resolveModelDirectory(sources.model), part);
-  return resolveSource(source, { type: 'model', choose: chooseModelFiles, ...fetching });
+  return resolveSource(part === 'policy' ? policySource(source) : source, {
+    type: 'model',
+    choose: chooseModelFiles,
+    ...fetching,
+  });
+}
+
+/** The parameters of a run with the folder of the policy that they name, so that the run is recorded with what it began from. */
+export function withPolicyFolder(parameters: Parameters): Parameters {
+  const { policy } = parameters;
+  return policy === null ? parameters : { ...parameters, policy: policySource(policy) };
 }
 
 /**

@@ -14,6 +14,7 @@ import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
 import { checkTrainingFits, openDevice } from './open.js';
 import { openPolicyToTrain } from './policy-to-train.js';
+import { withPolicyFolder } from './sources.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
@@ -23,14 +24,15 @@ import { withTensorBoard } from '../tensorboard/tensorboard.js';
  * run's seed and parameters, this makes the run's own checkpoint k, bit for bit.
  *
  * @param dataFile k is taken from its name, 0 where it has none
- * @param parameters `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are only recorded. Nothing but the policy is opened.
+ * @param given `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are only recorded. Nothing but the policy is opened.
  * @throws Error in one sentence for a file or parameter that cannot be used, before anything is written
  */
 export async function* trainFrom(
   dataFile: string,
-  parameters: Parameters,
+  given: Parameters,
   options: RunOptions,
 ): AsyncGenerator<RunEvent> {
+  const parameters = withPolicyFolder(given);
   if (parameters.reference === 'first')
     throw new Error(
       'the reference "first" is the policy that a run began with, and this training begins with the one it is given: --reference start',

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { findRunDirectories, type RunDirectories } from './directories.js';
+import { describeMissing, locateRun, looksLikeRun, placesOf } from './find-run.js';
 
 /** A run's checkpoint: its folder, what iteration wrote it, and where that run keeps its files. */
 export interface RunCheckpoint {
@@ -10,28 +11,71 @@ export interface RunCheckpoint {
   directories: RunDirectories;
 }
 
-/** Whether a path is `model_output/{name}/iter_{k}` or the dpo_model in it. */
-export function isRunCheckpoint(path: string): boolean {
-  return /^iter_\d+$/.test(basename(iterationFolder(path)));
+/**
+ * The checkpoint that a person names by a run (`locateRun`; its last checkpoint) or by `iter_{k}` or `iter_{k}/dpo_model` of one.
+ *
+ * @returns undefined where the source names no run: a folder of another origin, a hub's name, "default"
+ * @throws Error in one sentence where it can only be a run's, and there is no such checkpoint
+ */
+export function checkpointOf(source: string): RunCheckpoint | undefined {
+  const { iteration, folder, places } = placesOf(source);
+  const isPolicy = ['config.json', 'adapter_config.json'].some((file) => existsSync(join(source, file)));
+  if (iteration !== undefined) {
+    const policy = join(folder, 'dpo_model');
+    if (existsSync(policy)) return { policy, iteration, directories: findRunDirectories(dirname(folder)) };
+    return isPolicy ? undefined : checkpointAt(source, iteration, places);
+  }
+  if (isPolicy) return undefined;
+  const isRun = places.some(({ modelDirectory }) => existsSync(join(modelDirectory, 'run.json')));
+  if (!isRun && !looksLikeRun(source)) return undefined;
+  const { directories } = locateRun(source);
+  const last = savedIterations(directories).at(-1);
+  if (last === undefined)
+    throw new Error(
+      `run ${directories.name} has no checkpoint: ${directories.modelDirectory} holds no iter_k`,
+    );
+  return checkpointAt(source, last, [directories]);
 }
 
 /**
- * Finds the checkpoint that a path means: `model_output/{name}/iter_{k}`, or the `dpo_model` in it.
+ * The checkpoint that a person names, as {@link checkpointOf}.
  *
- * @throws Error saying what a checkpoint's path looks like, or that there is none
+ * @throws Error in one sentence when they name none
  */
-export function findCheckpoint(path: string): RunCheckpoint {
-  const folder = iterationFolder(path);
-  const policy = join(folder, 'dpo_model');
-  if (!isRunCheckpoint(path) || !existsSync(policy)) {
-    throw new Error(`${path} is no run's checkpoint, such as model_output/0601-1200/iter_2`);
-  }
-  const iteration = Number(basename(folder).slice('iter_'.length));
-  return { policy, iteration, directories: findRunDirectories(dirname(folder)) };
+export function findCheckpoint(source: string): RunCheckpoint {
+  const checkpoint = checkpointOf(source);
+  if (!checkpoint) throw new Error(`${source} is no run's checkpoint, such as model_output/0601-1200/iter_2`);
+  return checkpoint;
 }
 
-function iterationFolder(path: string): string {
-  return basename(path) === 'dpo_model' ? dirname(resolve(path)) : resolve(path);
+/** The folder or hub name of a policy that a person names: of a run's checkpoint its dpo_model, else what they named. */
+export function policySource(source: string): string {
+  const policy = checkpointOf(source)?.policy;
+  // What names the very folder stays as it was written.
+  return policy === undefined || policy === resolve(source) ? source : policy;
+}
+
+/** The iterations whose checkpoint is on disk, in order. */
+export function savedIterations({ modelDirectory }: RunDirectories): number[] {
+  return readdirSync(modelDirectory)
+    .flatMap((name) => /^iter_(\d+)$/.exec(name)?.[1] ?? [])
+    .filter((k) => existsSync(join(modelDirectory, `iter_${k}`, 'dpo_model')))
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+function checkpointAt(source: string, iteration: number, places: readonly RunDirectories[]): RunCheckpoint {
+  const policyIn = ({ modelDirectory }: RunDirectories) =>
+    join(modelDirectory, `iter_${iteration}`, 'dpo_model');
+  const directories = places.find((place) => existsSync(policyIn(place)));
+  if (directories) return { policy: policyIn(directories), iteration, directories };
+  const [missing] = places.map(policyIn);
+  const run = places.find(({ modelDirectory }) => existsSync(modelDirectory));
+  if (!run) throw new Error(`${source} is no run's checkpoint: ${describeMissing(source, places)}`);
+  const saved = savedIterations(run).map((k) => `iter_${k}`);
+  throw new Error(
+    `${source} is no run's checkpoint: ${missing} does not exist; run ${run.name} has ${saved.length === 0 ? 'none' : saved.join(', ')}`,
+  );
 }
 
 /**

@@ -11,8 +11,8 @@ export interface RunDirectories {
   outputDirectory: string;
 }
 
-const MODEL_OUTPUT = 'model_output';
-const OUTPUT = 'output';
+export const MODEL_OUTPUT = 'model_output';
+export const OUTPUT = 'output';
 
 /**
  * Makes both directories of a new run, named by the local time as MMDD-HHMM. A name that is taken in either place gets `-2`, `-3`, ...; the

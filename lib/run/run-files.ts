@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import { findRunDirectories, type RunDirectories } from './directories.js';
+import { locateRun } from './find-run.js';
 import { bestIteration } from './best-iteration.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
@@ -108,11 +109,11 @@ export interface RecordedRun {
 /**
  * Reads run.json and metrics.jsonl of a run, finished or not.
  *
- * @param directory `output/{name}` or `model_output/{name}`
- * @throws Error naming the file that is missing or wrong
+ * @param run its name or a folder of it, see `locateRun`
+ * @throws Error naming the file that is missing or wrong; where there is no such run, with the runs that there are
  */
-export async function readRun(directory: string): Promise<RecordedRun> {
-  const directories = findRunDirectories(directory);
+export async function readRun(run: string): Promise<RecordedRun> {
+  const { directories } = locateRun(run);
   const path = join(directories.modelDirectory, RUN_FILE);
   const record = runRecordSchema.safeParse(await readJsonFile(path));
   if (!record.success) throw new Error(`${path}: ${describeIssues(record.error)}`);

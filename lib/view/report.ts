@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { labelOf } from '../run/run-files.js';
-import { openRecordedRun } from './recorded-run.js';
+import { labelOf, readRun } from '../run/run-files.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
 import { NO_LIMIT, PAGE_BUDGET } from './sound-budget.js';
@@ -16,7 +15,7 @@ import { NO_LIMIT, PAGE_BUDGET } from './sound-budget.js';
  * @throws Error in one sentence when the folder is no run's or the report cannot be written
  */
 export async function writeReport(directory: string, options: { allAudio?: boolean } = {}): Promise<string> {
-  const run = await openRecordedRun(directory);
+  const run = await readRun(directory);
   const { outputDirectory } = run.directories;
   const audio = await audioSections(outputDirectory, options.allAudio ? NO_LIMIT : PAGE_BUDGET).catch(
     (error: Error) => ({

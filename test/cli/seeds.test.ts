@@ -105,7 +105,7 @@ describe('wrong input ends with exit code 2 and one sentence', () => {
       "option '--seeds <list>' cannot be used with option '--seed <number>'",
     ],
     [['compare', '/no/such/run'], 'compare takes two runs or more'],
-    [['compare', '/no/such/a', '/no/such/b'], '/no/such/a is not the folder of a run'],
+    [['compare', '/no/such/a', '/no/such/b'], 'there is no run /no/such/a: '],
   ])('%j', async (args, message) => {
     const output = args[0] === 'compare' ? [] : ['--output', join(folder, 'none')];
     expect(await run([...args, ...output])).toBe(2);

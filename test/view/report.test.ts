@@ -182,7 +182,7 @@ describe('a folder that is no run', () => {
   it('gets one clear sentence', async () => {
     const { root } = await makeRun();
     await expect(writeReport(join(root, 'output', 'nothing'))).rejects.toThrow(
-      /nothing is not the folder of a run \(output\/NAME or model_output\/NAME\): .*run\.json does not exist/,
+      /^there is no run .*nothing: .*run\.json does not exist; /,
     );
   });
 

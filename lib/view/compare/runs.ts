@@ -3,9 +3,8 @@ import { relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readAudioIndex, type AudioIndex } from '../../experiment/audio-examples.js';
 import type { Parameters } from '../../run/parameters.js';
-import { labelOf, type RecordedRun, type RunRecord } from '../../run/run-files.js';
+import { labelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
 import { formatValue } from '../format.js';
-import { openRecordedRun } from '../recorded-run.js';
 import { beforeAndAfter, eventsOf } from '../run-events.js';
 
 export interface ComparedRun extends RecordedRun {
@@ -30,7 +29,7 @@ export async function readComparedRuns(directories: readonly string[]): Promise<
     throw new Error(
       'compare takes two runs or more, as output/0601-1200 output/0601-1300; report shows one run',
     );
-  const runs = await Promise.all(directories.map(openRecordedRun));
+  const runs = await Promise.all(directories.map((each) => readRun(each)));
   const folders = runs.map((run) => resolve(run.directories.modelDirectory));
   const twice = folders.findIndex((folder, i) => folders.indexOf(folder) < i);
   if (twice >= 0) throw new Error(`${directories[twice]} is given twice: compare takes different runs`);

@@ -1,0 +1,87 @@
+/** Finds the run that a person names, whichever of its folders, or of its checkpoints', they name it by. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { findRunDirectories, MODEL_OUTPUT, OUTPUT, type RunDirectories } from './directories.js';
+
+/** A run, and the iteration where a checkpoint of it is named. */
+export interface NamedRun {
+  directories: RunDirectories;
+  iteration?: number;
+}
+
+const RUN_FILE = 'run.json';
+/** As `createRunDirectories` names runs. */
+const RUN_NAME = /^\d{4}-\d{4}(-\d+)?$/;
+/** A longer list of runs is no help. */
+const MOST_LISTED = 10;
+
+/**
+ * Finds a run by its name (`0601-1200`: under output/ and model_output/ of the working directory; `folder/0601-1200`: under those of
+ * `folder`), by `output/{name}` or `model_output/{name}`, or by a checkpoint of it, `iter_{k}` or `iter_{k}/dpo_model` after any of these.
+ *
+ * @throws Error in one sentence that says which file was looked for, and which runs there are
+ */
+export function locateRun(given: string): NamedRun {
+  const { iteration, places } = placesOf(given);
+  const directories = places.find(isRun);
+  if (!directories) throw new Error(describeMissing(given, places));
+  return { directories, ...(iteration !== undefined && { iteration }) };
+}
+
+/** What a person may mean. */
+interface Places {
+  /** The runs, the likeliest first. */
+  places: RunDirectories[];
+  /** Where they name a checkpoint: its `iter_{k}` as they wrote it, and k. */
+  folder: string;
+  iteration?: number;
+}
+
+/** Takes apart what a person named; nothing of it needs to be there. */
+export function placesOf(given: string): Places {
+  const whole = resolve(given);
+  const folder = basename(whole) === 'dpo_model' ? dirname(whole) : whole;
+  const k = /^iter_(\d+)$/.exec(basename(folder))?.[1];
+  const run = k === undefined ? whole : dirname(folder);
+  const named = findRunDirectories(join(dirname(run), OUTPUT, basename(run)));
+  const places = isUnderOutputs(run) ? [findRunDirectories(run), named] : [named];
+  return { places, folder, ...(k !== undefined && { iteration: Number(k) }) };
+}
+
+/** Whether a path that is none of a run's can only have been meant as one. */
+export function looksLikeRun(given: string): boolean {
+  return isUnderOutputs(resolve(given)) || RUN_NAME.test(basename(resolve(given)));
+}
+
+/** The runs that a folder has under model_output/, by their names. */
+export function listRuns(root: string): RunDirectories[] {
+  const folder = join(resolve(root), MODEL_OUTPUT);
+  if (!existsSync(folder)) return [];
+  // Editors keep hidden copies of folders beside them.
+  const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
+  return names
+    .sort()
+    .map((name) => findRunDirectories(join(folder, name)))
+    .filter(isRun);
+}
+
+function isRun({ modelDirectory }: RunDirectories): boolean {
+  return existsSync(join(modelDirectory, RUN_FILE));
+}
+
+function isUnderOutputs(path: string): boolean {
+  return [OUTPUT, MODEL_OUTPUT].includes(basename(dirname(path)));
+}
+
+/** "there is no run 0601-1200: /work/model_output/0601-1200/run.json does not exist; the runs in /work are 0601-1201 and 0601-1300" */
+export function describeMissing(given: string, [place]: readonly RunDirectories[]): string {
+  const root = dirname(dirname(place.modelDirectory));
+  const names = listRuns(root).map(({ name }) => name);
+  const earlier = names.length > MOST_LISTED ? `${names.length - MOST_LISTED} earlier ones, ` : '';
+  const where = relative(process.cwd(), root) === '' ? 'here' : `in ${root}`;
+  const others =
+    names.length === 0
+      ? `there are no runs ${where}`
+      : `the runs ${where} are ${earlier}${names.slice(-MOST_LISTED).join(', ')}`;
+  return `there is no run ${given}: ${join(place.modelDirectory, RUN_FILE)} does not exist; ${others}`;
+}
