@@ -11,7 +11,7 @@ import type { RewardName } from '../reward/built-in.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
-import { readRecordedParameters, readRun } from '../run/run-files.js';
+import { LOG_FILE, readRecordedParameters, readRun } from '../run/run-files.js';
 import { formatCount } from '../view/format.js';
 import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
@@ -43,7 +43,7 @@ export async function findRun(name: string, root = '..', device?: DeviceChoice):
   if (found) {
     const { reward } = (await readRun(found.run.modelDirectory)).record.parameters;
     printNotice(`Run ${found.run.name}, ${found.why}. It was trained by the reward ${reward}.`);
-    show(fileLinks(found.run.outputDirectory, found.run.modelDirectory));
+    show(fileLinks(join(found.run.modelDirectory, LOG_FILE)));
     return found.run;
   }
   printNotice(

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import type { FleetStatus, RunEvent } from '../run/events.js';
+import { LOG_FILE, METRICS_FILE, RUN_FILE } from '../run/run-files.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
 import { fleetLine, fleetTable, fleetTrouble } from '../view/fleet.js';
@@ -16,6 +18,9 @@ const REDRAW_MS = 120;
 const KEPT_LINES = 10;
 /** Workers that an area shows one by one. */
 const SHOWN_WORKERS = 10;
+
+/** JupyterLab would break words. */
+const WRAPPED = 'white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere';
 
 /**
  * A place below the cell that shows where a run stands: the job with its bar, rate, remaining time, curves of reward and loss, what is
@@ -95,7 +100,7 @@ function liveHtml(area: {
     forgotten > 0 ? [`... ${formatCount(forgotten, 'earlier line')} in log_training.log`, ...lines] : lines;
   const done =
     shown.length > 0
-      ? `<pre style="margin:6px 0 0 0;line-height:1.45;font-size:90%;opacity:0.85">${escapeHtml(shown.join('\n'))}</pre>`
+      ? `<pre style="margin:6px 0 0 0;line-height:1.45;font-size:90%;opacity:0.85;${WRAPPED}">${escapeHtml(shown.join('\n'))}</pre>`
       : '';
   const fleet = state?.fleet;
   const under = state ? [describeProgress(state).text, ...(fleet ? fleetLines(fleet) : [])] : [];
@@ -114,10 +119,13 @@ function startLine(event: Extract<RunEvent, { type: 'started' }>): string {
 
 function filesOf({ outputDirectory, modelDirectory }: Extract<RunEvent, { type: 'started' }>): Html {
   return fileLinks(
-    { text: 'Data, audio, report:' },
-    outputDirectory,
-    { text: '· log, checkpoints:' },
-    modelDirectory,
+    ...[
+      { text: 'Data, audio, report:' },
+      outputDirectory,
+      { text: '· log and checkpoints:' },
+      modelDirectory,
+    ],
+    ...[LOG_FILE, METRICS_FILE, RUN_FILE].map((name) => join(modelDirectory, name)),
   );
 }
 

@@ -36,11 +36,10 @@ export function addToCurves(curves: LiveCurves, event: RunEvent): void {
 export function liveChartsHtml({ rewards, losses }: LiveCurves, isStill: boolean): string {
   const charts: [string, string][] = [];
   const last = (values: readonly number[]) => formatNumber(values[values.length - 1], 3);
-  if (rewards.length > 1)
-    charts.push([
-      `mean held-out reward: ${last(rewards)}`,
-      lineChart(rewards, ['original', `iteration ${rewards.length - 2}`], true),
-    ]);
+  if (rewards.length > 1 || (rewards.length === 1 && losses.length > 1)) {
+    const end = rewards.length > 1 ? `iteration ${rewards.length - 2}` : '';
+    charts.push([`mean held-out reward: ${last(rewards)}`, lineChart(rewards, ['original', end], true)]);
+  }
   if (losses.length > 1)
     charts.push([`loss: ${last(losses)}`, lineChart(losses, ['step 1', `step ${losses.length}`], false)]);
   return charts.map(([title, content]) => picture(title, content, isStill)).join('');

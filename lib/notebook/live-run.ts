@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
@@ -118,7 +119,8 @@ export async function openRecorded(
   const { record, directories } = run;
   const { outputDirectory, modelDirectory } = directories;
   printNotice(describeRecorded(run));
-  show(fileLinks(outputDirectory, modelDirectory, join(modelDirectory, LOG_FILE)));
+  const report = join(outputDirectory, 'report.html');
+  show(fileLinks(join(modelDirectory, LOG_FILE), ...(existsSync(report) ? [report] : [])));
   const goOn: Begin = async function* (options) {
     await using chosen = device === undefined ? null : await chooseDevice(device);
     yield* resumeExperiment(modelDirectory, { ...own, ...options, ...chosen });
@@ -191,7 +193,7 @@ async function follow(
     if (events.some(until)) return;
     const area = openLiveArea(title, events);
     if (isFinished) {
-      area.end(finishedNote());
+      area.end(['this run is finished', finishedNote()].filter(Boolean).join('; '));
       return;
     }
     if (!current) {
@@ -238,12 +240,12 @@ async function follow(
     return `${opener}('${started!.run}'${again.length > 0 ? `, { ${again.join(', ')} }` : ''})`;
   }
 
-  function finishedNote(): string {
+  /** How a finished run goes on; nothing where a guard has ended it. */
+  function finishedNote(): string | undefined {
     const isStopped = events.some((event) => event.type === 'stopped' && event.step === undefined);
     const more = 2 * events.filter(({ type }) => type === 'saved').length;
-    if (isStopped || more === 0) return 'finished';
-    const opened = `const run = await ${inAnotherSession('openRecorded')}`;
-    return `finished; to go on with it: await run.iterate({ iterations: ${more} }), on another day after ${opened}`;
+    if (isStopped || more === 0) return undefined;
+    return `to go on with it: await run.iterate({ iterations: ${more} }); on another day, first: const run = await ${inAnotherSession('openRecorded')}`;
   }
 
   if (!recorded) await advance('loading policy, codec and prompts ...', isPastLoading);
