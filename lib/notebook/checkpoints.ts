@@ -12,7 +12,6 @@ import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
 import { LOG_FILE, readRecordedParameters, readRun } from '../run/run-files.js';
-import { formatCount } from '../view/format.js';
 import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
 import { watch } from './watch.js';
@@ -71,7 +70,8 @@ async function findLatest(root: string): Promise<FoundRun | undefined> {
   const runs = listRuns(root).filter(isUsable);
   const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
   const run = runs[changed.indexOf(Math.max(...changed))] as RunDirectories | undefined;
-  return run && { run, why: `the latest of ${formatCount(runs.length, 'run')} with a checkpoint and pairs` };
+  const why = `${runs.length === 1 ? 'the only run' : `the latest of ${runs.length} runs`} with a checkpoint and pairs`;
+  return run && { run, why };
 }
 
 function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean {
