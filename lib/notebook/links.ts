@@ -22,7 +22,8 @@ export function fileLinks(...paths: readonly (string | { text: string })[]): Htm
 
 function anchor(path: string): string {
   const address = path.split('/').map(encodeURIComponent).join('/');
-  return `<a href="${escapeHtml(address)}" target="_blank">${escapeHtml(path)}</a>`;
+  // A name is not broken at its hyphen.
+  return `<a href="${escapeHtml(address)}" target="_blank" style="white-space:nowrap">${escapeHtml(path)}</a>`;
 }
 
 /** As Jupyter's addresses are written, also on Windows. */
