@@ -5,13 +5,14 @@ import { loadRewards } from '../reward/load.js';
 import { readRunRecord } from '../run/run-files.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
+import { parseNumber } from './parameter-options.js';
 import { optionsToResume, REWARD_OPTION, REWARD_SOURCES } from './reward-option.js';
 import { run } from './run.js';
 import { RUN_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 
-type ResumeOptions = { reward?: string } & Partial<DeviceOptions> & GivenWorkers;
+type ResumeOptions = { reward?: string; iterations?: number } & Partial<DeviceOptions> & GivenWorkers;
 
 /** `speech-dpo resume`: goes on with a run. */
 export function resumeCommand(signal: AbortSignal): Command {
@@ -19,6 +20,7 @@ export function resumeCommand(signal: AbortSignal): Command {
   const command = new Command('resume')
     .description('go on with a run that was interrupted, from what is complete on disk')
     .argument('<run>', RUN_NAMES)
+    .option('--iterations <number>', 'how many the run is to have in all, also a finished one', parseNumber)
     .option(
       REWARD_OPTION,
       `what samples are scored by, needed where the run began with a reward of your own, and then the same one: ${REWARD_SOURCES}`,
@@ -26,7 +28,7 @@ export function resumeCommand(signal: AbortSignal): Command {
     .addOption(device.default(undefined, 'the one in run.json'))
     .addOption(tf32.default(undefined))
     .action(async (name: string, options: ResumeOptions) => {
-      const { reward: source = '' } = options;
+      const { reward: source = '', iterations } = options;
       const { parameters } = await readRunRecord(name);
       const { own: rewards } = source === '' ? { own: [] } : await endedBy(signal, loadRewards(source));
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
@@ -35,7 +37,7 @@ export function resumeCommand(signal: AbortSignal): Command {
       const workers = givenWorkers(options);
       const resumed = resumeExperiment(name, {
         ...{ ...chosen, ...workers, rewards },
-        ...{ signal, onNotice: sayOnStderr },
+        ...{ iterations, signal, onNotice: sayOnStderr },
       });
       const again = optionsToResume({ source, own: rewards }, workers);
       await run(resumed, { parameters, again, signal });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { encodeWav } from '../audio/wav.js';
-import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
@@ -65,10 +65,11 @@ export async function readAudioIndex(outputDirectory: string): Promise<AudioInde
 /**
  * Writes the WAV files of a run's first prompts under audio/, and audio.json anew after each batch of them.
  *
- * @param earlier what a run that goes on has already; a file that is written again keeps its place
+ * @param earlier what a run that goes on has already; a file that is written again keeps its place, except the comparison at the end
  */
 export function createAudioExamples(run: Run, earlier?: AudioIndex) {
-  const examples = new Map(earlier?.examples.map((example) => [example.file, example]));
+  const before = earlier?.examples.filter(({ role }) => role !== 'original' && role !== 'trained');
+  const examples = new Map(before?.map((example) => [example.file, example]));
   const { audioPrompts } = run.parameters;
   const { outputDirectory } = run.directories;
 
@@ -197,6 +198,9 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
       // By themselves: what else the partner fills may move the last bit of a sum.
       await addWritten(firstSamples(policies));
       await addWritten(rankedSamples(policies));
+      // Of a run that came to its end before, with fewer iterations: what the last policy writes nothing for has no sound.
+      for (const { file } of earlier?.examples ?? [])
+        if (!examples.has(file)) await remove(join(outputDirectory, file));
     },
   };
 }

@@ -22,45 +22,49 @@ import {
   type RunRecord,
 } from '../run/run-files.js';
 import type { GivenWorkers } from '../farm/option.js';
+import { withIterations } from './more-iterations.js';
 import { openFarm } from './open-farm.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
 /**
- * Goes on with a run that was interrupted, killed or failed, from what is complete on disk. On the same machine its files come out as
- * those of a run that was left alone, bit for bit; log_training.log and run.json tell of the interruption. Yields the run's earlier
- * events first; of a finished run only these.
+ * Goes on with a run that was interrupted, killed or failed, from what is complete on disk, or with a finished one that gets more
+ * iterations. On the same machine its files come out as those of a run that was left alone, or began with so many iterations, bit for
+ * bit; log_training.log and run.json tell of the interruption, and the model cards of earlier checkpoints have the number of iterations
+ * as it was. Yields the run's earlier events first; of a run that stays finished only these.
  *
  * @param directory `model_output/{name}` or `output/{name}`
- * @param options what was given to the run when it began has to be given again. Without a device the run goes on where run.json says that it
+ * @param options `iterations`: how many the run is to have in all, at least as many as it has. What was given to the run when it began has to be given again. Without a device the run goes on where run.json says that it
  *   computes; on another one it may come to other numbers
- * @throws Error in one sentence when there is no such run, another process is writing it, its device cannot be had, or what is given is not
- *   what it began with
+ * @throws Error in one sentence when there is no such run, another process is writing it, its device cannot be had, what is given is not
+ *   what it began with, or its iterations cannot be raised ({@link withIterations})
  */
 export async function* resumeExperiment(
   directory: string,
-  options: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'> = {},
+  options: OwnParts &
+    GivenDevice &
+    GivenWorkers &
+    Pick<RunOptions, 'signal' | 'onNotice'> & { iterations?: number } = {},
 ): AsyncGenerator<RunEvent> {
-  const { signal } = options;
+  const { signal, iterations } = options;
   const { directories } = await readRun(directory);
   const { name: run, modelDirectory, outputDirectory } = directories;
   yield* whileLocked(modelDirectory, async function* () {
-    const { record, events } = await readRun(directory);
+    const recorded = await readRun(directory);
+    const { events } = recorded;
+    const record = iterations === undefined ? recorded.record : await withIterations(recorded, iterations);
     if (record.state === 'finished') {
-      yield {
-        type: 'started',
-        run,
-        modelDirectory,
-        outputDirectory,
-        resumed: 'with nothing left to do: it is finished',
-      };
+      yield { type: 'started', run, modelDirectory, outputDirectory, isFinished: true };
       yield* events;
       return;
     }
     checkOwn(record, options);
     await using chosen = await openRecordedDevice(record, options);
     await using opened = await openExperiment(record.parameters, { ...options, ...chosen });
-    const { policy, point, events: kept, description: how } = await findResumePoint(directories, events);
+    const { policy, point, events: kept, description } = await findResumePoint(directories, events);
+    const began = recorded.record.parameters.iterations;
+    const { iterations: now } = record.parameters;
+    const how = now > began ? `to ${now} iterations in place of ${began}, ${description}` : description;
     if (policy) await restorePolicy(opened.policy, policy);
     const parts = { ...opened, directories, clock: createWorkClock(), signal };
     await using farm = await openFarm(
@@ -74,11 +78,11 @@ export async function* resumeExperiment(
     const device = describeRunDevice(opened.computing!);
     if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
     yield* events.slice(0, kept);
-    const before = { events: events.slice(0, kept), startedAt: record.startedAt };
-    const going = withTensorBoard(iterate(inputs, point), inputs, before);
+    const told = { events: events.slice(0, kept), startedAt: record.startedAt };
+    const going = withTensorBoard(iterate(inputs, point), inputs, told);
     const resumed = { record: earlier, how };
-    const recorded = recordRun(going, { ...inputs, workers: farm?.workers, resumed });
-    yield* inputs.clock.whileRead(recorded);
+    const recording = recordRun(going, { ...inputs, workers: farm?.workers, resumed });
+    yield* inputs.clock.whileRead(recording);
     farm?.setOver();
   });
 }

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseIndices } from '../run/checkpoint-path.js';
 import { findRunDirectories, type RunDirectories } from '../run/directories.js';
+import { listRuns, locateRun } from '../run/find-run.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
@@ -10,10 +11,13 @@ import type { RewardName } from '../reward/built-in.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
+import { LOG_FILE, readRecordedParameters, readRun } from '../run/run-files.js';
+import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
 import { policyName } from '../view/run-events.js';
 import { watch } from './watch.js';
 import { printNotice } from './notebook-kernel.js';
+import { show } from './show.js';
 
 /** As few of everything as make pairs and a checkpoint. */
 const TINY = {
@@ -27,28 +31,48 @@ const TINY = {
 };
 
 /**
- * The run of that name, or the latest one that has pairs and a checkpoint; where there is none, a tiny even-token run is made.
+ * The run of that name, or the latest one that has pairs and a checkpoint; where there is none, a tiny even-token run is made. Says which
+ * run it is, why, and what reward it was trained by.
  *
  * @param root folder with output/ and model_output/; default: the project, one folder above the notebooks
  * @param device where the tiny run computes; default: "auto" as in `chooseDevice`
- * @throws Error when there is no run of that name
+ * @throws Error in one sentence, with the runs there are, when there is none of that name, or it has no checkpoint and pairs
  */
 export async function findRun(name: string, root = '..', device?: DeviceChoice): Promise<RunDirectories> {
-  if (name !== '') {
-    const run = findRunDirectories(join(root, 'output', name));
-    if (!isUsable(run)) throw new Error(`there is no run ${name} with a checkpoint and pairs under ${root}`);
-    return run;
+  const found = name === '' ? await findLatest(root) : await findNamed(name, root);
+  if (found) {
+    const { reward } = (await readRun(found.run.modelDirectory)).record.parameters;
+    printNotice(`Run ${found.run.name}, ${found.why}. It was trained by the reward ${reward}.`);
+    show(fileLinks(join(found.run.modelDirectory, LOG_FILE)));
+    return found.run;
   }
-  const folder = join(root, 'model_output');
-  // Editors keep hidden copies of folders beside them.
-  const names = (await readdir(folder).catch(() => [])).filter((each) => !each.startsWith('.'));
-  const runs = names.map((each) => findRunDirectories(join(folder, each))).filter(isUsable);
-  const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
-  const latest = changed.indexOf(Math.max(...changed));
-  if (latest >= 0) return runs[latest];
+  printNotice(
+    'There is no run with a checkpoint and pairs yet: a tiny one, by the reward even-token, is made.',
+  );
   const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), { root, device });
   await run.iterate();
   return findRunDirectories(run.outputDirectory);
+}
+
+interface FoundRun {
+  run: RunDirectories;
+  why: string;
+}
+
+async function findNamed(name: string, root: string): Promise<FoundRun> {
+  const { directories: run } = locateRun(join(root, name));
+  if (isUsable(run)) return { run, why: 'the one that was asked for' };
+  const usable = listRuns(root).filter(isUsable);
+  const others = usable.length > 0 ? usable.map((each) => each.name).join(', ') : 'no run there';
+  throw new Error(`run ${name} has no checkpoint iter_0 and pairs yet; those that have: ${others}`);
+}
+
+async function findLatest(root: string): Promise<FoundRun | undefined> {
+  const runs = listRuns(root).filter(isUsable);
+  const changed = await Promise.all(runs.map(async (run) => (await stat(run.modelDirectory)).mtimeMs));
+  const run = runs[changed.indexOf(Math.max(...changed))] as RunDirectories | undefined;
+  const why = `${runs.length === 1 ? 'the only run' : `the latest of ${runs.length} runs`} with a checkpoint and pairs`;
+  return run && { run, why };
 }
 
 function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean {
@@ -57,24 +81,34 @@ function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean 
 }
 
 /**
- * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written.
+ * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written, and where the reward is
+ * another one than the checkpoint was trained by.
  *
- * @param settings `reward`: a built-in one's name, or one of your own; `indices` as people write them: "0-9"; `device`: "auto" unless it is
+ * @param settings `reward`: a built-in one's name, one of your own, or "" for the one that the checkpoint's run was trained by; `indices` as people write them: "0-9"; `device`: "auto" unless it is
  * given, as in `chooseDevice`; `workers`, `allowMixed` and `serveAt` as in `openRun`
  * @returns the evaluation's events
  */
 export async function scoreCheckpoint(
   path: string,
-  settings: { reward: RewardName | Reward; indices: string; samples: number; device?: DeviceChoice } & Pick<
-    LiveRunOptions,
-    'workers' | 'allowMixed' | 'serveAt'
-  >,
+  settings: {
+    reward: RewardName | Reward | '';
+    indices: string;
+    samples: number;
+    device?: DeviceChoice;
+  } & Pick<LiveRunOptions, 'workers' | 'allowMixed' | 'serveAt'>,
   root = '..',
 ): Promise<RunEvent[]> {
   const { indices, samples, workers, allowMixed, serveAt } = settings;
   const reward = typeof settings.reward === 'string' ? undefined : settings.reward;
   const name = typeof settings.reward === 'string' ? settings.reward : settings.reward.name;
-  const { parameters, ...checkpoint } = await checkpointParameters(path, { reward: name });
+  const { parameters, ...checkpoint } = await checkpointParameters(path, name === '' ? {} : { reward: name });
+  const { reward: trainedBy } = checkpoint.directories
+    ? await readRecordedParameters(checkpoint.directories.modelDirectory)
+    : {};
+  if (trainedBy !== undefined && trainedBy !== parameters.reward)
+    printNotice(
+      `Its samples are scored by ${parameters.reward}, and run ${checkpoint.directories!.name} was trained by ${trainedBy}: these numbers are not what it was trained for.`,
+    );
   const evaluation = {
     ...checkpoint,
     split: 'test' as const,
@@ -91,7 +125,7 @@ export async function scoreCheckpoint(
     file = yield* evaluateCheckpoint(parameters, given);
   };
   const events = await watch(evaluating, 'loading ...');
-  process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
+  show(fileLinks({ text: 'written:' }, file));
   const { directories, iteration } = checkpoint;
   const policy = directories ? `${directories.name}, ${policyName(iteration)}` : path;
   return events.map((event) => (event.type === 'evaluated' ? { ...event, policy } : event));

@@ -1,6 +1,7 @@
 /** `speech-dpo/notebook`: what the cells of a notebook call: live runs, settings, players, tables. */
 export { show, type Html, type Showable } from './show.js';
-export { openRun, resumeRun, type LiveRun } from './live-run.js';
+export { fileLinks } from './links.js';
+export { openRecorded, openRun, resumeRun, type LiveRun } from './live-run.js';
 export { compare, type Comparison } from './compare.js';
 export { listen, players, type ClipChoice, type Embedding } from './listen.js';
 export { watch } from './watch.js';

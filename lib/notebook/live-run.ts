@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
@@ -6,10 +7,13 @@ import { runExperiment, type OwnParts } from '../jobs/experiment.js';
 import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
-import { labelOf, readRun } from '../run/run-files.js';
+import { labelOf, LOG_FILE, readRun, type RecordedRun } from '../run/run-files.js';
+import { formatCount } from '../view/format.js';
 import type { EventOf } from '../view/run-events.js';
+import { fileLinks } from './links.js';
 import { notebookKernel, printNotice } from './notebook-kernel.js';
 import { openLiveArea } from './live-area.js';
+import { show } from './show.js';
 import type { OnNotice } from '../notice.js';
 
 /**
@@ -26,8 +30,12 @@ export interface LiveRun {
   readonly events: readonly RunEvent[];
   /** Evaluates the policy as it is, on training and on held-out prompts. */
   evaluateOriginal(): Promise<void>;
-  /** Runs all iterations to the end. */
-  iterate(): Promise<void>;
+  /**
+   * Runs all iterations to the end.
+   *
+   * @param options `iterations`: how many the run is to have in all, also a finished one; at least as many as it has
+   */
+  iterate(options?: { iterations?: number }): Promise<void>;
 }
 
 /** Parts of your own, where the run is, where it computes, and who samples and scores. */
@@ -49,7 +57,12 @@ export function workersFor({ workers, ...others }: NotebookWorkers): GivenWorker
 type NotebookWorkers = Omit<GivenWorkers, 'workers'> & Pick<LiveRunOptions, 'workers'>;
 type Given = OwnParts & GivenWorkers;
 
-type Begin = (options: { signal: AbortSignal; onNotice: OnNotice }) => AsyncGenerator<RunEvent>;
+interface BeginOptions {
+  signal: AbortSignal;
+  onNotice: OnNotice;
+}
+
+type Begin = (options: BeginOptions) => AsyncGenerator<RunEvent>;
 
 /**
  * Loads everything a run needs, makes its directories and writes its prompts' audio; {@link LiveRun} goes on from there.
@@ -89,36 +102,107 @@ export async function resumeRun(
   });
 }
 
-async function follow(parameters: Parameters, label: string, own: Given, begin: Begin): Promise<LiveRun> {
-  const events: RunEvent[] = [];
-  let started: EventOf<'started'> | undefined;
-  let current: { stream: AsyncGenerator<RunEvent>; stop: AbortController } | undefined = open(begin);
-  let isFinished = false;
+/**
+ * Opens a run of this or another day as it is on disk, to look at and listen to, and says what it found. Nothing is loaded or computed,
+ * unless a cell goes on with it: {@link LiveRun.iterate}, as `resumeRun` does.
+ *
+ * @param name of the run under output/ and model_output/, for example 0601-1200
+ * @param options what was given to the run when it began, where it is to go on
+ * @throws Error in one sentence, with the names of the runs there are, when this is none of them
+ */
+export async function openRecorded(
+  name: string,
+  { root = '..', device, workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
+): Promise<LiveRun> {
+  const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
+  const run = await readRun(join(root, 'model_output', name));
+  const { record, directories } = run;
+  const { outputDirectory, modelDirectory } = directories;
+  printNotice(describeRecorded(run));
+  const report = join(outputDirectory, 'report.html');
+  show(fileLinks(join(modelDirectory, LOG_FILE), ...(existsSync(report) ? [report] : [])));
+  const goOn: Begin = async function* (options) {
+    await using chosen = device === undefined ? null : await chooseDevice(device);
+    yield* resumeExperiment(modelDirectory, { ...own, ...options, ...chosen });
+  };
+  return follow(record.parameters, labelOf(record), own, goOn, run);
+}
+
+function describeRecorded({ record, events }: RecordedRun): string {
+  const { run, state, parameters, startedAt } = record;
+  const { iterations, reward } = parameters;
+  const done = events.filter(({ type }) => type === 'saved').length;
+  const how = `${done} of ${formatCount(iterations, 'iteration')} by the reward ${reward}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
+  const goOn =
+    state === 'finished'
+      ? `to add iterations: await run.iterate({ iterations: ${2 * iterations} })`
+      : state === 'running'
+        ? 'a process may still be writing it'
+        : 'to go on with it: await run.iterate()';
+  return `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}; ${goOn}.`;
+}
+
+/** @param recorded of a run that is opened to look at: it begins when a cell goes on with it */
+async function follow(
+  given: Parameters,
+  label: string,
+  own: Given,
+  begin: Begin,
+  recorded?: RecordedRun,
+): Promise<LiveRun> {
+  const events: RunEvent[] = [...(recorded?.events ?? [])];
+  let started: EventOf<'started'> | undefined = recorded && {
+    type: 'started',
+    run: recorded.directories.name,
+    ...recorded.directories,
+  };
+  let current: Current | undefined = recorded ? undefined : open(begin);
+  let isFinished = recorded?.record.state === 'finished';
+  let hasBegun = !recorded;
+  let { iterations } = given;
   /** The cell before this one: the stop button may have ended it while its last step was still under way. */
   let previous = Promise.resolve();
 
   // What the guards measure comes after the rewards.
-  const lastOfEvaluation = parameters.guard || parameters.guardPairs ? 'guarded' : 'evaluated';
+  const lastOfEvaluation = given.guard || given.guardPairs ? 'guarded' : 'evaluated';
   const isOriginalEvaluated = (event: RunEvent) =>
     event.type === lastOfEvaluation &&
     event.iteration === ORIGINAL &&
     !('split' in event && event.split === 'train');
 
-  function advance(title: string, until: (event: RunEvent) => boolean): Promise<void> {
-    const done = previous.then(() => show(title, until));
+  function advance(title: string, until: (event: RunEvent) => boolean, wanted?: number): Promise<void> {
+    const done = previous.then(() => advanceTo(title, until, wanted));
     previous = done.catch(() => undefined);
     return done;
   }
 
-  async function show(title: string, until: (event: RunEvent) => boolean): Promise<void> {
-    if (isFinished || (current && events.some(until))) return;
+  const reopen = (options: BeginOptions & { iterations?: number }) =>
+    resumeExperiment(started!.modelDirectory, { ...own, ...options });
+
+  async function advanceTo(
+    title: string,
+    until: (event: RunEvent) => boolean,
+    wanted = iterations,
+  ): Promise<void> {
+    if (wanted !== iterations) {
+      await current?.stream.return(undefined);
+      current = open((options) => reopen({ ...options, iterations: wanted }));
+      isFinished = false;
+      events.length = 0;
+    }
+    if (events.some(until)) return;
+    const area = openLiveArea(title, events);
+    if (isFinished) {
+      area.end(['this run is finished', finishedNote()].filter(Boolean).join('; '));
+      return;
+    }
     if (!current) {
+      current = open(recorded && !hasBegun ? begin : reopen);
       // Tells what happened from the beginning.
       events.length = 0;
-      current = open((options) => resumeExperiment(started!.modelDirectory, { ...own, ...options }));
     }
+    hasBegun = true;
     const { stream, stop } = current;
-    const area = openLiveArea(title);
     const button = notebookKernel().interruptSignal();
     const onStop = () => {
       stop.abort(button.reason);
@@ -129,6 +213,7 @@ async function follow(parameters: Parameters, label: string, own: Given, begin: 
         const { value: event, done } = await stream.next();
         if (done) {
           isFinished = true;
+          iterations = wanted;
           break;
         }
         if (event.type === 'started') started = event;
@@ -136,22 +221,34 @@ async function follow(parameters: Parameters, label: string, own: Given, begin: 
         area.show(event);
         if (until(event)) break;
       }
-      area.end();
+      area.end(isFinished ? finishedNote() : undefined);
     } catch (error) {
       current = undefined;
       const how = stop.signal.aborted ? 'stopped' : 'failed';
-      // What the environment names is named again.
-      const isGivenWorkers = own.workers !== undefined && own.workers !== process.env[WORKERS_VARIABLE];
-      const given = [...(own.reward ? ['reward'] : []), ...(isGivenWorkers ? ['workers'] : [])];
-      const options = given.length > 0 ? `, { ${given.join(', ')} }` : '';
-      area.end(started ? `${how}; to go on: this cell again, or resumeRun('${started.run}'${options})` : how);
+      area.end(started ? `${how}; to go on: this cell again, or ${inAnotherSession('resumeRun')}` : how);
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);
     }
   }
 
-  await advance('loading policy, codec and prompts ...', isPastLoading);
+  /** How the run is opened after a restart of the kernel. */
+  function inAnotherSession(opener: 'resumeRun' | 'openRecorded'): string {
+    // What the environment names is named again.
+    const isGivenWorkers = own.workers !== undefined && own.workers !== process.env[WORKERS_VARIABLE];
+    const again = [...(own.reward ? ['reward'] : []), ...(isGivenWorkers ? ['workers'] : [])];
+    return `${opener}('${started!.run}'${again.length > 0 ? `, { ${again.join(', ')} }` : ''})`;
+  }
+
+  /** How a finished run goes on; nothing where a guard has ended it. */
+  function finishedNote(): string | undefined {
+    const isStopped = events.some((event) => event.type === 'stopped' && event.step === undefined);
+    const more = 2 * events.filter(({ type }) => type === 'saved').length;
+    if (isStopped || more === 0) return undefined;
+    return `to go on with it: await run.iterate({ iterations: ${more} }); on another day, first: const run = await ${inAnotherSession('openRecorded')}`;
+  }
+
+  if (!recorded) await advance('loading policy, codec and prompts ...', isPastLoading);
   const { run: name, outputDirectory, modelDirectory } = started!;
   return {
     name,
@@ -160,11 +257,16 @@ async function follow(parameters: Parameters, label: string, own: Given, begin: 
     rewardLabel: label,
     events,
     evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
-    iterate: () => advance('starting ...', () => false),
+    iterate: (options) => advance('starting ...', () => false, options?.iterations),
   };
 }
 
-function open(begin: Begin) {
+interface Current {
+  stream: AsyncGenerator<RunEvent>;
+  stop: AbortController;
+}
+
+function open(begin: Begin): Current {
   const stop = new AbortController();
   return { stream: begin({ signal: stop.signal, onNotice: printNotice }), stop };
 }

@@ -14,17 +14,22 @@ import { htmlBundle, type Html } from './show.js';
  * Measures recordings by one metric after the other and shows a table that fills meanwhile. A metric that cannot be had says why and what
  * would help. The stop button ends it after the metric under way.
  *
- * @param options the reference recording or the words, for metrics that compare; `device` is where NISQA and DNSMOS run, default "auto" as in
+ * @param options the reference recording or the words, for metrics that compare; `transcriber` is who hears the words, as `TranscriberOptions.model`
+ * says; `device` is where NISQA and DNSMOS run, default "auto" as in
  * `chooseDevice`, which is the CPU unless it is a GPU by CUDA
  */
 export async function measure(
   recordings: readonly NamedRecording[],
   metrics: readonly MetricName[],
-  { device: choice = 'auto', ...comparison }: Comparison & { device?: DeviceChoice } = {},
+  {
+    device: choice = 'auto',
+    transcriber,
+    ...comparison
+  }: Comparison & { device?: DeviceChoice; transcriber?: string } = {},
 ): Promise<Measurement[]> {
   await using chosen = await chooseDevice(choice);
   const device = runsScorers(chosen.device) ? chosen.device : undefined;
-  const options = { device, onNotice: printNotice };
+  const options = { device, transcriber, onNotice: printNotice };
   const names = recordings.map(({ name }) => name);
   const signal = notebookKernel().interruptSignal();
   const draw = openDisplayArea();

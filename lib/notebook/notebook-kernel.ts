@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { NO_TEX, escapeHtml } from '../view/escape.js';
 
 /** The same content in several formats, by mime type; a notebook's viewer shows the richest that it knows. */
 export type MimeBundle = Record<string, unknown> & { 'text/plain': string };
@@ -44,5 +45,8 @@ export function openDisplayArea(): (bundle: MimeBundle) => void {
   };
 }
 
-/** What the library has to tell, below the running cell. */
-export const printNotice = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
+/** What the library has to tell, below the running cell; no error, so it is not written to stderr, which notebooks show in red. */
+export function printNotice(sentence: string): void {
+  const html = `<div ${NO_TEX} style="opacity:0.75">${escapeHtml(sentence)}</div>`;
+  notebookKernel().display({ 'text/html': html, 'text/plain': sentence });
+}

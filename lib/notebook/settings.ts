@@ -7,6 +7,7 @@ import { parseParameters, parametersSchema, type Parameters } from '../run/param
 import { presets } from '../run/presets.js';
 import type { ExperimentName } from '../reward/built-in.js';
 import type { Table } from '../view/table.js';
+import { printNotice } from './notebook-kernel.js';
 
 type Value = string | number | boolean | null;
 
@@ -20,12 +21,15 @@ type Choices = Readonly<Record<string, Value | Choice<Value>>>;
 export type Settings<C> = { -readonly [K in keyof C]: C[K] extends Choice<infer V> ? V : C[K] };
 
 const MODES = ['quick', 'notebook', 'original'] as const;
+const QUICK_NOTE =
+  'Quick mode: so few prompts, samples and steps that every cell runs within moments. It shows the mechanics only; the numbers and curves below say nothing of the method.';
 const MODE_VARIABLE = 'SPEECH_DPO_MODE';
 const SETTINGS_VARIABLE = 'SPEECH_DPO_SETTINGS';
 
 /**
  * Picks one value of every setting. The environment's SPEECH_DPO_MODE names the column (quick, notebook, original; default notebook), and
- * single values come from SPEECH_DPO_SETTINGS, a JSON object or the path of a JSON file, so that a notebook also runs unattended.
+ * single values come from SPEECH_DPO_SETTINGS, a JSON object or the path of a JSON file, so that a notebook also runs unattended. In quick
+ * mode it says that the results show mechanics only.
  *
  * @param meanings what a setting means, with its unit, for the table
  * @throws Error naming the variable that is wrong, and settings that the notebook does not have
@@ -44,6 +48,7 @@ export function chooseSettings<const C extends Choices>(
       `${SETTINGS_VARIABLE}: ${unknown.join(', ')}: no such setting; this notebook has ${names.join(', ')}`,
     );
   }
+  if (mode === 'quick') printNotice(QUICK_NOTE);
   const rows = names.map((name) => {
     const values = valuesOf(choices[name]);
     const own = values[MODES.indexOf(mode)];

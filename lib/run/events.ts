@@ -66,6 +66,8 @@ export type RunEvent =
       device?: string;
       /** In a run that goes on: what it goes on with, in words. */
       resumed?: string;
+      /** Of a run that is asked to go on and has come to its end: nothing is done. */
+      isFinished?: true;
     }
   /** Something the run goes on without, as a sentence. */
   | { type: 'notice'; message: string }

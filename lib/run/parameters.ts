@@ -332,7 +332,9 @@ function checkRewards(parameters: Parameters): void {
  *
  * @throws Error in one sentence naming every wrong or unknown parameter
  */
-export function parseParameters(input: unknown): Parameters {
+export function parseParameters(
+  input: Partial<Parameters> | NonNullable<unknown> | null | undefined,
+): Parameters {
   const result = parametersSchema.safeParse(input);
   if (!result.success) throw new Error(`wrong parameters: ${describeIssues(result.error)}`);
   if (result.data.syntheticFirstIteration && result.data.reward !== 'even-token') {

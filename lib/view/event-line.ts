@@ -10,7 +10,7 @@ export function eventLine(event: RunEvent): string | undefined {
   switch (event.type) {
     case 'started':
       return [
-        `run ${event.run}${event.resumed === undefined ? '' : ` goes on ${event.resumed}`}`,
+        `run ${event.run}${event.isFinished ? ' is finished: nothing is left to do' : event.resumed === undefined ? '' : ` goes on ${event.resumed}`}`,
         `  data, audio, report: ${event.outputDirectory}`,
         `  log, checkpoints: ${event.modelDirectory}`,
         ...(event.device === undefined ? [] : [`  device: ${event.device}`]),

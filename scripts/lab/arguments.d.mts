@@ -1,1 +1,1 @@
-export function labArguments(further: readonly string[]): string[];
+export function labArguments(further: readonly string[], folder?: string): string[];

@@ -94,6 +94,11 @@ function writeSettings() {
   mkdirSync(folder, { recursive: true });
   const page = { disabledExtensions: { '@jupyterlab/apputils-extension:announcements': true } };
   writeFileSync(join(folder, 'page_config.json'), JSON.stringify(page, null, 2) + '\n');
+  // JupyterLab waits for names to complete for 1 s, and the compiler's first answer in a session takes longer on a busy machine.
+  const settings = join(venv, 'share', 'jupyter', 'lab', 'settings');
+  mkdirSync(settings, { recursive: true });
+  const overrides = { '@jupyterlab/completer-extension:manager': { providerTimeout: 10_000 } };
+  writeFileSync(join(settings, 'overrides.json'), JSON.stringify(overrides, null, 2) + '\n');
 }
 
 function runOrThrow(executable, args) {

@@ -1,9 +1,15 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { RunEvent } from '../../lib/run/events.js';
-import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
+import { summarize } from '../../lib/run/statistics.js';
+import { fileLinks } from '../../lib/notebook/links.js';
+import { KERNEL, printNotice, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
+import { chooseSettings } from '../../lib/notebook/settings.js';
 import { openLiveArea } from '../../lib/notebook/live-area.js';
 import { show } from '../../lib/notebook/show.js';
 import { watch } from '../../lib/notebook/watch.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 import { HOSTILE_INSTRUCTION } from '../view/fixture-run.js';
 
 let shown: { bundle: MimeBundle; id?: string; replace?: boolean }[];
@@ -60,6 +66,55 @@ it('shows the bar of the job under way, and afterwards only what is done, not mo
   const text = shown.at(-1)!.bundle['text/plain'];
   expect(text.split('\n')).toHaveLength(11);
   expect(text).toContain('40 earlier lines in log_training.log');
+});
+
+it('draws reward and loss as they come, and keeps them as pictures', () => {
+  vi.useFakeTimers();
+  const evaluated = (iteration: number, mean: number): RunEvent => ({
+    ...{ type: 'evaluated', iteration, split: 'test', rewards: [mean], promptMeans: [mean], lengths: [1] },
+    ...{ statistics: summarize([mean]), droppedReasons: [], seconds: 1 },
+  });
+  const area = openLiveArea('starting', [evaluated(-1, 2.25)]);
+  vi.advanceTimersByTime(500);
+  expect(shown.at(-1)!.bundle['text/html']).not.toContain('<svg');
+  for (let step = 1; step <= 1000; step++) {
+    const metrics = { loss: step === 7 ? 0.9 : 0.4 } as Extract<RunEvent, { type: 'step' }>['metrics'];
+    area.show({ type: 'step', iteration: 0, epoch: 0, step, steps: 1000, metrics });
+  }
+  area.show(evaluated(0, 3.5));
+  vi.advanceTimersByTime(500);
+  const drawn = shown.at(-1)!.bundle['text/html'] as string;
+  expect(drawn).toContain('mean held-out reward: 3.500');
+  expect(drawn).toContain('loss: 0.400');
+  expect(drawn.match(/<circle/g)).toHaveLength(2);
+  // A thousand steps are a few points.
+  const [, points] = [...drawn.matchAll(/points="([^"]*)"/g)].map(([, text]) => text.split(' '));
+  expect(points.length).toBeGreaterThan(50);
+  expect(points.length).toBeLessThanOrEqual(140);
+  area.end();
+  const kept = shown.at(-1)!.bundle['text/html'] as string;
+  expect(kept).not.toContain('<svg');
+  expect(kept.match(/<img [^>]*alt="[^"]+" src="data:image\/svg\+xml/g)).toHaveLength(2);
+});
+
+it("links a run's files, and names its folders, which JupyterLab cannot open", () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'a #1.html'), '');
+  const { html, text } = fileLinks({ text: 'Report:' }, join(folder, 'a #1.html'), folder);
+  expect(html).toMatch(/Report: <a href="[^"]*a%20%231\.html"[^>]*>[^<]*a #1\.html<\/a> [^<]*<\/div>$/);
+  expect(text).toMatch(/^Report: .*a #1\.html /);
+});
+
+it('a notice is no error, and quick mode says that it shows mechanics only', () => {
+  const errors = vi.spyOn(process.stderr, 'write');
+  printNotice(HOSTILE_INSTRUCTION);
+  chooseSettings({ samples: [1, 2, 3] }, {}, { SPEECH_DPO_MODE: 'quick' });
+  chooseSettings({ samples: [1, 2, 3] }, {}, {});
+  expect(errors).not.toHaveBeenCalled();
+  errors.mockRestore();
+  expect(shown).toHaveLength(2);
+  expect(shown[0].bundle['text/html']).not.toMatch(/<script|<b>bolder/);
+  expect(shown[1].bundle['text/plain']).toMatch(/^Quick mode: .* mechanics only/);
 });
 
 it('escapes everything', () => {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { readRun } from '../../lib/run/run-files.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
-import { openRun, resumeRun, type LiveRun } from '../../lib/notebook/live-run.js';
+import { openRecorded, openRun, resumeRun, type LiveRun } from '../../lib/notebook/live-run.js';
 import { scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
@@ -24,12 +24,16 @@ const parameters = parseParameters({
 
 let button: AbortController;
 let shown: string;
+/** Everything in its order. */
+let all: string[];
 
 beforeAll(() => writeTinyModel(join(root, 'model')));
 
 beforeEach(() => {
+  all = [];
   const display = (bundle: MimeBundle) => {
     shown = bundle['text/plain'];
+    all.push(shown);
   };
   Object.assign(globalThis, { [KERNEL]: { display, interruptSignal: () => button.signal } });
 });
@@ -83,8 +87,35 @@ it('goes on where the stop button left it, when the cell is run again', async ()
   const { record } = await readRun(run.modelDirectory);
   expect(record.state).toBe('finished');
   expect(record.device).toMatchObject({ name: 'cpu', reason: 'as the run began' });
+  expect(shown).toContain(`to go on with it: await run.iterate({ iterations: 4 })`);
+  await opensAsRecorded(run);
   await expect(openRun(parameters, { root, device: 'gpu' as 'cpu' })).rejects.toThrow('the device is "gpu"');
 });
+
+/** On another day: the finished run is read, shown, and gets one more iteration. */
+async function opensAsRecorded(run: LiveRun): Promise<void> {
+  all = [];
+  const again = await openRecorded(run.name, { root });
+  expect(all[0]).toMatch(
+    new RegExp(`^Run ${run.name} is read from disk, nothing is computed. It is finished: 2 of 2 iterations`),
+  );
+  expect(all[1]).toMatch(/model_output\/.*\/log_training\.log$/);
+  expect(again.events.map(({ type }) => type)).toEqual(run.events.slice(1).map(({ type }) => type));
+  expect(again.rewardLabel).toBe(run.rewardLabel);
+  const before = all.length;
+  await runCell(() => again.evaluateOriginal());
+  expect(all).toHaveLength(before);
+  await runCell(() => again.iterate());
+  expect(shown).toContain('this run is finished; to go on with it: await run.iterate({ iterations: 4 })');
+  await expect(runCell(() => again.iterate({ iterations: 1 }))).rejects.toThrow('not lowered to 1');
+  await runCell(() => again.iterate({ iterations: 3 }));
+  expect(again.events.filter(({ type }) => type === 'saved')).toHaveLength(3);
+  expect(shown).toContain(`await run.iterate({ iterations: 6 }); on another day, first:`);
+  expect((await readRun(run.modelDirectory)).record).toMatchObject({
+    state: 'finished',
+    parameters: { iterations: 3 },
+  });
+}
 
 it('goes on after a restart of the kernel', async () => {
   button = new AbortController();
@@ -101,7 +132,9 @@ it('goes on after a restart of the kernel', async () => {
   expect(device).toMatchObject({ name: 'cpu', reason: 'asked for' });
   expect(run.outputDirectory).toBe(first.outputDirectory);
   expect(run.events.at(-1)!.type).toBe('finished');
-  await expect(resumeRun('0101-0000', { root })).rejects.toThrow('0101-0000');
+  const missing = /^there is no run .*0101-0000.*; the runs in .* are .*\d{4}-\d{4}/;
+  await expect(resumeRun('0101-0000', { root })).rejects.toThrow(missing);
+  await expect(openRecorded('0101-0000', { root })).rejects.toThrow(missing);
 });
 
 it('asks for the workers that it is given, or else that the environment names', async () => {

@@ -26,7 +26,7 @@ const NOTEBOOKS = [
   { name: 'dpo_length', charts: 5, players: 10 },
   { name: 'dpo_mos', charts: 6, players: 10 },
   { name: 'compare_runs', charts: 3, players: 10 },
-  { name: 'quick_train_eval', charts: 4, players: 0 },
+  { name: 'quick_train_eval', charts: 4, players: 4 },
   { name: 'test_audio_metrics', charts: 2, players: 6 },
 ];
 const LEAST_PROGRESS_MOVES = 5;

@@ -11,10 +11,18 @@ const NAMES = [
 ];
 const notebooks = notebookCells();
 
-it('there are six notebooks, of few lines a cell', () => {
+/** Characters that a cell shows in a window 1,000 pixels wide, with the file browser open. */
+const LONGEST_LINE = 71;
+
+it('there are six notebooks, of few lines a cell that need no scrolling', () => {
   expect([...notebooks.keys()].sort()).toEqual(NAMES.map((name) => `${name}.ipynb`));
   for (const [name, cells] of notebooks) {
     for (const cell of cells) expect(cell.split('\n').length, `${name}: ${cell}`).toBeLessThanOrEqual(17);
+    const lines = cells.flatMap((cell) => cell.split('\n'));
+    expect(
+      lines.filter((line) => line.length > LONGEST_LINE),
+      name,
+    ).toEqual([]);
   }
 });
 

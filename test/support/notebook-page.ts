@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 /** What a page shows of a notebook that was run from top to bottom. */
 export interface NotebookFacts {
   seconds: number;
-  /** Error outputs and what was written to stderr, except that weights are being downloaded. */
+  /** Error outputs and what was written to stderr. */
   errors: string[];
   /** How often a progress bar showed another value than before. */
   progressMoves: number;
@@ -148,8 +148,7 @@ const COLLECT = `(async () => {
   }
   return {
     errors: outputs('[data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"]')
-      .map((element) => element.textContent.slice(0, 500))
-      .filter((text) => !text.startsWith('Downloading')),
+      .map((element) => element.textContent.slice(0, 500)),
     progressMoves: window.progressMoves,
     slowestBarSeconds: window.slowestBarSeconds,
     charts: outputs('.js-plotly-plot').filter((chart) => chart.querySelector('.main-svg')).length,

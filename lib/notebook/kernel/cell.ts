@@ -24,12 +24,18 @@ interface Edit {
  * - tslab binds names of earlier cells as `exports.name` and misses the shorthand `{ name }`: it becomes `{ name: name }`.
  *
  * @param notebookDirectory what the cell's relative imports are relative to
+ * @param use a cell that is looked at, to complete or explain a name, keeps its shorthands: `{ it` is where the names of options go
  */
-export function prepareCell(cell: string, root: string, notebookDirectory: string): PreparedCell {
+export function prepareCell(
+  cell: string,
+  root: string,
+  notebookDirectory: string,
+  use: 'run' | 'look' = 'run',
+): PreparedCell {
   const file = ts.createSourceFile('cell.ts', cell, ts.ScriptTarget.ESNext, true, ts.ScriptKind.TS);
   const edits: Edit[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isShorthandPropertyAssignment(node)) {
+    if (use === 'run' && ts.isShorthandPropertyAssignment(node)) {
       const start = node.name.getStart(file);
       edits.push({ start, end: start, text: `${node.name.text}: ` });
     }

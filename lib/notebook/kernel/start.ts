@@ -21,7 +21,7 @@ import { startWatchdog } from './watchdog.js';
 const watchdog = startWatchdog();
 const root = projectRoot(fileURLToPath(import.meta.url));
 const notebookDirectory = process.cwd();
-const prepare = (cell: string) => prepareCell(cell, root, notebookDirectory);
+const prepare = (cell: string, use: 'run' | 'look') => prepareCell(cell, root, notebookDirectory, use);
 
 // tslab compiles cells as files of the working directory; they run in the notebook's folder, as with other kernels.
 process.chdir(root);
@@ -120,7 +120,7 @@ function preparing(tslabs: Converter): Converter {
   return {
     ...tslabs,
     convert(previous, source) {
-      const cell = prepare(source);
+      const cell = prepare(source, 'run');
       const result = watchdog.protect(() => tslabs.convert(previous, cell.source));
       if (result.output !== undefined) result.hasToplevelAwait = cell.hasTopLevelAwait;
       if (result.diagnostics.length > 0) {
@@ -140,11 +140,11 @@ function preparing(tslabs: Converter): Converter {
       return result;
     },
     inspect(previous, source, position) {
-      const cell = prepare(source);
+      const cell = prepare(source, 'look');
       return watchdog.protect(() => tslabs.inspect(previous, cell.source, at(cell, position)));
     },
     complete(previous, source, position) {
-      const cell = prepare(source);
+      const cell = prepare(source, 'look');
       const result = watchdog.protect(() => tslabs.complete(previous, cell.source, at(cell, position)));
       return { ...result, start: cell.toCell(result.start), end: cell.toCell(result.end) };
     },

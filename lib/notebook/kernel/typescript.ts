@@ -7,12 +7,20 @@
 import { createRequire, Module } from 'node:module';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
+import { parameterHelp } from './parameter-help.js';
 
 /** What this file uses of TypeScript that its declarations do not show. */
 interface Internals {
   nullTransformationContext: unknown;
   getTouchingPropertyName(file: ts.SourceFile, position: number): ts.Node;
   getContainerNode(node: ts.Node): ts.Node;
+  getContainingObjectLiteralElement(node: ts.Node): ts.ObjectLiteralElementLike | undefined;
+  getPropertySymbolsFromContextualType(
+    element: ts.ObjectLiteralElementLike,
+    checker: ts.TypeChecker,
+    type: ts.Type,
+    unionSymbolOk: boolean,
+  ): ts.Symbol[];
   SymbolDisplay: {
     getSymbolDisplayPartsDocumentationAndSymbolKind(
       ...args: unknown[]
@@ -61,7 +69,8 @@ function createWatchCompilerHost(
 ): unknown {
   const cellOptions: ts.CompilerOptions = {
     strict: true,
-    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts', 'lib.dom.d.ts'],
+    // Of Node.js, not of a browser: without lib.dom.d.ts.
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
     types: ['node'],
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     target: ts.ScriptTarget.ES2022,
@@ -99,7 +108,7 @@ function getQuickInfoAtPosition(
   position: number,
 ): ts.QuickInfo | undefined {
   const node = internals.getTouchingPropertyName(file, position);
-  const symbol = node === file ? undefined : checker.getSymbolAtLocation(node);
+  const symbol = node === file ? undefined : symbolToExplain(node, checker);
   if (!symbol) return undefined;
   const { symbolKind, ...info } = internals.SymbolDisplay.getSymbolDisplayPartsDocumentationAndSymbolKind(
     checker,
@@ -109,7 +118,18 @@ function getQuickInfoAtPosition(
     node,
   );
   const textSpan = ts.createTextSpan(node.getStart(file), node.getEnd() - node.getStart(file));
+  const help = parameterHelp(symbol);
+  if (help !== undefined) info.documentation = [{ kind: 'text', text: help }];
   return { kind: symbolKind, kindModifiers: '', textSpan, ...info };
+}
+
+/** Of a name in an object literal, the property that is asked for there: it has the documentation. */
+function symbolToExplain(node: ts.Node, checker: ts.TypeChecker): ts.Symbol | undefined {
+  const element = internals.getContainingObjectLiteralElement(node);
+  const wanted = element && checker.getContextualType(element.parent as ts.ObjectLiteralExpression);
+  const properties =
+    wanted && internals.getPropertySymbolsFromContextualType(element, checker, wanted, false);
+  return properties?.length === 1 ? properties[0] : checker.getSymbolAtLocation(node);
 }
 
 function completionsAt(root: string, program: ts.Program, rest: unknown[]): ts.CompletionInfo | undefined {
@@ -123,5 +143,14 @@ function completionsAt(root: string, program: ts.Program, rest: unknown[]): ts.C
     getScriptSnapshot: () => undefined,
     getDefaultLibFileName: ts.getDefaultLibFilePath,
   };
-  return internals.Completions.getCompletionsAtPosition(host, program, ...rest);
+  const [log, file, position, preferences, triggerKind] = rest;
+  const withSymbols = [log, file, position, preferences, triggerKind, undefined, undefined, undefined, true];
+  const info = internals.Completions.getCompletionsAtPosition(host, program, ...withSymbols);
+  return info && { ...info, entries: info.entries.filter(({ symbol }) => !isOfBrowser(symbol)) };
+}
+
+/** TensorFlow.js brings the declarations of WebGPU along, as global names. */
+function isOfBrowser(symbol: ts.Symbol | undefined): boolean {
+  const files = symbol?.declarations?.map((declaration) => declaration.getSourceFile().fileName) ?? [];
+  return files.length > 0 && files.every((file) => file.includes('/@webgpu/types/'));
 }

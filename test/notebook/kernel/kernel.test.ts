@@ -181,6 +181,42 @@ it('completes and explains names', async () => {
   expect(JSON.stringify(explained.reply.data)).toContain('const spectrum');
 });
 
+it('offers the names of options where one is begun, and nothing of a browser', async () => {
+  const setUp = "import { chooseParameters, openRun, parseParameters } from '../lib';\n";
+  await kernel.execute(`${setUp}const { parameters } = chooseParameters('length', { iterations: 2 });`);
+  /** The cursor is where the bar stands. */
+  const complete = async (code: string) => {
+    const request = { code: code.replace('|', ''), cursor_pos: code.indexOf('|') };
+    return (await kernel.request('complete_request', request)).reply.matches;
+  };
+  expect(await complete("chooseParameters('mos', { it|")).toEqual(['iterations', 'syntheticFirstIteration']);
+  expect(await complete("chooseParameters('mos', {\n  ba|\n  epochs: 3,\n})")).toEqual(['batchSize']);
+  expect(await complete('parseParameters({ lora| })')).toEqual(['loraAlpha', 'loraRank', 'loraTargets']);
+  expect(await complete('openRun(parameters, { de| })')).toEqual(expect.arrayContaining(['device']));
+  expect(await complete('docu|')).toEqual([]);
+  expect(await complete('GPUBuf|')).toEqual([]);
+  expect(await complete('AbortCon|')).toEqual(['AbortController']);
+  // A shorthand is one still where the cell runs.
+  expect((await kernel.execute('const both = { parameters };')).reply.status).toBe('ok');
+});
+
+it("says what a run's parameter means, with its unit and default, and what an option means", async () => {
+  const explain = async (code: string, name: string) => {
+    const request = { code, cursor_pos: code.indexOf(name) + 1, detail_level: 0 };
+    return JSON.stringify((await kernel.request('inspect_request', request)).reply.data);
+  };
+  for (const code of [
+    "chooseParameters('mos', { beta: 1 })",
+    'parseParameters({ beta: 1 })',
+    'parameters.beta',
+  ])
+    expect(await explain(code, 'beta')).toContain(
+      'strength of the pull to the reference policy\\nDefault: 0.1',
+    );
+  expect(await explain("openRun(parameters, { device: 'cpu' })", 'device')).toContain('Default: \\"auto\\"');
+  expect(await explain('const own = { beta: 1 };', 'beta')).not.toContain('Default');
+});
+
 it('ends when it is asked to, whatever cells have left running', async () => {
   await kernel.execute('setInterval(() => undefined, 100);');
   const { reply } = await kernel.request('shutdown_request', { restart: true }, 'control');

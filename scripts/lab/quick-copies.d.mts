@@ -1,0 +1,2 @@
+export const QUICK_FOLDER: string;
+export function copyForQuickMode(root: string): string[];
