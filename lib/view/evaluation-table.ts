@@ -33,14 +33,13 @@ export function beforeAfterTable(events: readonly RunEvent[]): Table {
         digits: number,
         meansOf?: (evaluation: Evaluation) => readonly (number | null)[],
       ) => {
+        const head = [`${name}, ${splitName(split)}`, formatNumber(pick(before), digits)];
+        if (!after) return [...head, '', ''];
         const format = (change: number) => formatChange(change, digits);
-        const interval = after && meansOf && comparePairs(meansOf(before), meansOf(after))?.interval;
-        return [
-          `${name}, ${splitName(split)}`,
-          formatNumber(pick(before), digits),
-          after ? formatNumber(pick(after), digits) : '',
-          after ? formatWithInterval(pick(after) - pick(before), interval, format) : '',
-        ];
+        const change = pick(after) - pick(before);
+        const interval = meansOf && comparePairs(meansOf(before), meansOf(after))?.interval;
+        const shown = meansOf ? formatWithInterval(change, interval, format) : format(change);
+        return [...head, formatNumber(pick(after), digits), shown];
       };
       return [
         row(

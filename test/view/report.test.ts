@@ -132,7 +132,8 @@ describe('a run that is not whole', () => {
     );
     const text = visibleText(await makeReport({ events }));
     expect(text).toContain('went from 1.25 to 2.25 (+1.00).');
-    expect(text).not.toContain('interval');
+    expect(text).toContain('reward +1.00 (no interval) 4');
+    expect(text).not.toContain('95 % interval');
   });
 
   it('does without audio', async () => {
