@@ -91,6 +91,21 @@ describe('recordRun', () => {
     expect(run.record.timings[1]).toEqual({ event: 'sampled', iteration: 0, seconds: 2.5 });
   });
 
+  it("keeps a training's time in run.json, beside that of saving, and out of metrics.jsonl", async () => {
+    const timed = async function* (): AsyncGenerator<RunEvent> {
+      for (const event of events) yield event.type === 'saved' ? { ...event, trainingSeconds: 60 } : event;
+    };
+    await drain(recordRun(timed(), { directories, parameters }, now));
+    const { record, events: read } = await readRun(directories.outputDirectory);
+    expect(record.timings).toContainEqual({
+      event: 'saved',
+      iteration: 0,
+      seconds: 0.5,
+      trainingSeconds: 60,
+    });
+    expect(read).toEqual(events.slice(2));
+  });
+
   it('logs parameters, iterations and results', async () => {
     await drain(recordRun(replay(), { directories, parameters }, now));
     const log = (await read('log_training.log')).trimEnd().split('\n');

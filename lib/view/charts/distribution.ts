@@ -52,7 +52,9 @@ function distribution(
   return {
     data: sets.map(({ name, share, color }) => bars(name, share, edges, color, digits)),
     layout: {
-      ...baseLayout(340),
+      ...baseLayout(324),
+      // There is no title above the labels of the means.
+      margin: { ...baseLayout(324).margin, t: 52 },
       barmode: 'overlay',
       xaxis: axis(label),
       yaxis: { ...axis('share of samples'), tickformat: '.0%', rangemode: 'tozero' },

@@ -1,0 +1,228 @@
+/** Figures on pages: laid out for phones, recoloured for dark pages, named and explained. */
+import { expect, it } from 'vitest';
+import type { Annotation, LayoutAxis } from 'plotly.js-dist';
+import { asBeforeAndAfter } from '../../lib/notebook/checkpoints.js';
+import { toBundle } from '../../lib/notebook/show.js';
+import type { RunEvent } from '../../lib/run/events.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import type { RecordedRun } from '../../lib/run/run-files.js';
+import { guardCurves, rewardCurves, rewardDistribution, trainingCurves } from '../../lib/view/charts.js';
+import { MEAN_BAND } from '../../lib/view/charts/reward-curves.js';
+import { darkColors } from '../../lib/view/dark-colors.js';
+import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
+import { COLORS, type Figure } from '../../lib/view/figure.js';
+import { narrowLayout } from '../../lib/view/narrow-layout.js';
+import { captionOf } from '../../lib/view/report/captions.js';
+import { pageHead } from '../../lib/view/report/head.js';
+import { promptsHtml } from '../../lib/view/report/prompts-section.js';
+import { timingTable } from '../../lib/view/report/timing-table.js';
+import { bootstrapMean } from '../../lib/run/bootstrap.js';
+import { htmlTable } from '../../lib/view/table.js';
+import { evaluated, fixtureEvents } from './fixture-run.js';
+
+const guarded = (iteration: number, dnsmos: number, warnings: string[] = []): RunEvent => ({
+  type: 'guarded',
+  iteration,
+  guards: [
+    { figure: 'dnsmos', mean: dnsmos, promptMeans: [dnsmos], missing: 0 },
+    { figure: 'silence', mean: 0.1, promptMeans: [0.1], missing: 0 },
+  ],
+  warnings,
+});
+
+const recorded = (events: RunEvent[], parameters: object = {}): RecordedRun => ({
+  directories: {
+    name: '0601-1200',
+    outputDirectory: 'output/0601-1200',
+    modelDirectory: 'model_output/0601-1200',
+  },
+  record: {
+    run: '0601-1200',
+    state: 'finished',
+    seed: 42,
+    parameters: parseParameters({ iterations: 2, ...parameters }),
+    versions: {},
+    startedAt: '2024-06-01T12:00:00.000Z',
+    timings: [],
+  },
+  events,
+});
+
+it.each<[string, Figure, number]>([
+  ['rewards', rewardCurves(fixtureEvents(2), 'reward'), 2],
+  ['training', trainingCurves(fixtureEvents(2)), 3],
+])(
+  '%s on a phone: one panel below the other, each with its title, its lines and its labels',
+  (_, figure, count) => {
+    const layout = narrowLayout(figure);
+    const axes = layout as Record<string, Partial<LayoutAxis>>;
+    const suffixes = ['', '2', '3'].slice(0, count);
+    const rows = suffixes.map((suffix) => axes[`yaxis${suffix}`].domain!);
+    for (const [i, [bottom, top]] of rows.entries()) {
+      expect(axes[`xaxis${suffixes[i]}`].domain).toEqual([0, 1]);
+      expect(axes[`yaxis${suffixes[i]}`].showticklabels).not.toBe(false);
+      // As high as a panel is readable.
+      expect((top - bottom) * (layout.height! - layout.margin!.t! - layout.margin!.b!)).toBeGreaterThan(200);
+      expect(bottom).toBeGreaterThanOrEqual(i + 1 < count ? rows[i + 1][1] + 0.05 : 0);
+    }
+    const tops = rows.map(([, top]) => top);
+    const titles = (layout.annotations ?? []).filter(({ text }) => text?.startsWith('<b>'));
+    expect(titles.map(({ x, y }) => [x, y])).toEqual(tops.map((top) => [0.5, top]));
+    for (const { xref, y0, y1 } of layout.shapes ?? [])
+      expect([y0, y1]).toEqual(rows[suffixes.indexOf(String(xref).slice(1))]);
+    // One panel stays as it is.
+    const single = rewardDistribution(fixtureEvents(2), 'test', 'reward');
+    expect(narrowLayout(single)).toBe(single.layout);
+  },
+);
+
+it('the mean has the band of its bootstrap over prompts, where there are 5 or more', () => {
+  const before = evaluated(-1, 'test', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], Array<number>(10).fill(1));
+  const after = evaluated(0, 'test', [1, 1, 2, 2, 3, 3, 4, 4, 9, 9], Array<number>(10).fill(1));
+  const { data } = rewardCurves([before, after], 'reward');
+  const low = data.findIndex((trace) => 'name' in trace && trace.name === MEAN_BAND);
+  const [highs, lows] = data.slice(low - 1, low + 1).map((trace) => ('y' in trace ? trace.y : []));
+  const intervals = [
+    [0.5, 2.5, 4.5, 6.5, 8.5],
+    [1, 2, 3, 4, 9],
+  ].map((means) => bootstrapMean(means));
+  expect(lows).toEqual(intervals.map(({ low }) => expect.closeTo(low, 12)));
+  expect(highs).toEqual(intervals.map(({ high }) => expect.closeTo(high, 12)));
+  const four = evaluated(0, 'test', [1, 1, 2, 2, 3, 3, 4, 4], Array<number>(8).fill(1));
+  const names = rewardCurves([before, four], 'reward').data.map((trace) => 'name' in trace && trace.name);
+  expect(names).not.toContain(MEAN_BAND);
+});
+
+it('colours change, and nothing else: a text stays the text it is', () => {
+  const figure = rewardCurves(fixtureEvents(2), COLORS.text);
+  const dark = darkColors([figure]);
+  expect(dark['#ffffff']).not.toBe('#ffffff');
+  expect(Object.keys(dark)).toEqual(
+    expect.arrayContaining([COLORS.text, COLORS.after, 'rgba(0, 114, 178, 0.25)']),
+  );
+  const shown = JSON.stringify(toBundle(figure)['application/vnd.plotly.v1+json']);
+  expect(shown).toContain(`"text":"${COLORS.text}"`);
+  // No ground of its own, and no text that needs a white one.
+  expect(JSON.parse(shown)).toMatchObject({
+    layout: {
+      paper_bgcolor: 'rgba(0, 0, 0, 0)',
+      plot_bgcolor: 'rgba(0, 0, 0, 0)',
+      font: { color: '#757575' },
+    },
+  });
+  expect(figure.layout.paper_bgcolor).toBe('#ffffff');
+});
+
+it('policies are called by what they are', () => {
+  const titles = (events: RunEvent[]) =>
+    rewardDistribution(events, 'test', 'reward').data.map((trace) => 'name' in trace && trace.name);
+  expect(titles(fixtureEvents(2))).toEqual(['original policy', 'policy after iteration 1']);
+  expect(beforeAfterTable(fixtureEvents(2)).columns.map(({ title }) => title)).toEqual([
+    '',
+    'before (original)',
+    'after (iteration 1)',
+    'change (95 % CI)',
+  ]);
+  const called = (policy: string) =>
+    fixtureEvents(0).map((event) => (event.type === 'evaluated' ? { ...event, policy } : event));
+  const both = asBeforeAndAfter(called('0601-1200, iteration 0'), called('0601-1300, <b>'));
+  expect(titles(both)).toEqual(['0601-1200, iteration 0', '0601-1300, &lt;b&gt;']);
+  expect(beforeAfterTable(both).columns[1].title).toBe('before (0601-1200, iteration 0)');
+  expect(evaluationTable(both, 'test').rows.map(([name]) => name)).toEqual([
+    '0601-1200, iteration 0',
+    '0601-1300, <b>',
+  ]);
+});
+
+it('a table says why it has no intervals', () => {
+  const few = [evaluated(-1, 'test', [0, 2], [1, 1]), evaluated(0, 'test', [3, 1], [1, 1])];
+  expect(beforeAfterTable(few).columns[3].title).toBe('change (no 95 % CI: fewer than 5 prompts)');
+  expect(beforeAfterTable(fixtureEvents(0)).columns[3].title).toBe('change');
+});
+
+it('empty charts and tables of a notebook say what to run', () => {
+  for (const [chart, cell] of [
+    [rewardCurves([], 'reward'), 'run.evaluateOriginal()'],
+    [trainingCurves([]), 'run.iterate()'],
+    [guardCurves([]), 'run.evaluateOriginal()'],
+  ] as const)
+    expect((chart.layout.annotations as Annotation[])[0].text).toContain(cell);
+  expect(toBundle(evaluationTable([], 'test'))['text/html']).toContain('run.evaluateOriginal()');
+});
+
+it('the caption of the training says where loss and margin start, as far as that is known', () => {
+  const figure = trainingCurves(fixtureEvents(2));
+  const caption = (parameters: object) => captionOf('chart-training', figure, recorded([], parameters));
+  expect(caption({ rpoAlpha: 0 })).toContain('the loss starts at ln 2 = 0.693, and the margin at 0');
+  expect(caption({ rpoAlpha: 0.05 })).toContain('ln 2 = 0.693, plus 0.05 times the chosen samples’ negative');
+  expect(caption({ loss: 'ipo', rpoAlpha: 0 })).not.toContain('ln 2');
+  expect(caption({ reference: 'none', rpoAlpha: 0 })).toBe(
+    'A dotted vertical line stands between two iterations.',
+  );
+});
+
+it('the head has the verdict of the guard', () => {
+  const of = (...events: RunEvent[]) => pageHead(recorded([...fixtureEvents(2), ...events]), 'reward');
+  expect(of()).not.toContain('guard');
+  expect(of(guarded(-1, 3))).not.toContain('guard,');
+  expect(of(guarded(-1, 3), guarded(0, 2, ['fell']), guarded(1, 3))).toContain(
+    '<div class="tile"><b>no warning</b><span>guard, iteration 1: 1 figure with a limit; 1 warning in earlier iterations</span></div>',
+  );
+  expect(of(guarded(-1, 3), guarded(0, 2, ['fell']))).toContain('<div class="tile warned"><b>1 warning</b>');
+  const fallen = fixtureEvents(1).map((event) =>
+    event.type === 'evaluated' && event.iteration === 0
+      ? { ...event, statistics: { ...event.statistics, mean: 0 } }
+      : event,
+  );
+  expect(pageHead(recorded([...fallen, guarded(-1, 3), guarded(0, 2)]), 'reward')).toContain(
+    'of which none can warn while the reward has not risen',
+  );
+});
+
+it('every prompt stands before and after, the best change first; one without a reward last', () => {
+  const events = fixtureEvents(1).map((event) =>
+    event.type === 'evaluated' && event.iteration === 0
+      ? { ...event, promptMeans: [null, 1, 9, 3, 4, 5] }
+      : event,
+  );
+  const [table] = promptsHtml(events).split('</table>');
+  const rows = Array.from(table.matchAll(/<tr>(<td.*?)<\/tr>/g), ([, row]) =>
+    Array.from(row.matchAll(/<td data-value="([^"]*)"/g), ([, value]) => value),
+  );
+  expect(rows.map(([prompt]) => prompt)).toEqual(['2', '5', '4', '3', '1', '0']);
+  expect(rows[0]).toEqual(['2', '1', '9', '8']);
+  expect(rows[5]).toEqual(['0', '1', '', '']);
+  expect(table.match(/class="slope better"/g)).toHaveLength(4);
+  expect(table.match(/class="slope worse"/g)).toHaveLength(1);
+  expect(promptsHtml(fixtureEvents(0))).toBe('');
+});
+
+it('the times have those of the training', () => {
+  const saved = (iteration: number) => ({ event: 'saved', iteration, seconds: 0.5, trainingSeconds: 60 });
+  const { rows } = timingTable([
+    { event: 'evaluated', iteration: -1, split: 'test', seconds: 2 },
+    saved(0),
+    saved(1),
+    { event: 'finished', seconds: 130 },
+  ]);
+  expect(rows).toEqual([
+    ['evaluate', 'original', 'held-out', '2.0 s'],
+    ['train', 'iteration 0', '', '1 min 00 s'],
+    ['save', 'iteration 0', '', '0.5 s'],
+    ['train', 'iteration 1', '', '1 min 00 s'],
+    ['save', 'iteration 1', '', '0.5 s'],
+    ['train, all iterations', '', '', '2 min 00 s'],
+    ['the whole run', '', '', '2 min 10 s'],
+  ]);
+});
+
+it('names are not broken in tables, but for very long ones', () => {
+  const html = htmlTable({
+    columns: [{ title: 'run' }],
+    rows: [['1128-1845'], ['held-out prompts'], [`/a/${'folder/'.repeat(8)}`]],
+  });
+  const styles = Array.from(html.matchAll(/<td style="([^"]*)"/g), ([, style]) => style);
+  expect(styles[0]).toContain('white-space:nowrap');
+  expect(styles[1]).toBe('text-align:left');
+  expect(styles[2]).toContain('overflow-wrap:anywhere');
+});
