@@ -117,7 +117,7 @@ describe("evaluations of a run's checkpoint", () => {
   });
 
   it('hold out what the run held out of its data', async () => {
-    await expect(evaluate({ indices: [2] })).rejects.toThrow('3 train and 3 test prompts are asked for');
+    await expect(evaluate({ indices: [2] })).rejects.toThrow('the run asks for 3 train and 3 test prompts');
     await expect(evaluate({ split: 'train', indices: [3] })).rejects.toThrow(
       /^there is no train prompt 3: the first 3 items of .*data\.json train, those after them are held out$/,
     );

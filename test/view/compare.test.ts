@@ -98,7 +98,7 @@ describe('tables', () => {
   });
 
   it('pair guard figures by prompt; lower is better where it is', async () => {
-    const guarded = (iteration: number, dnsmos: number, silence: number): RunEvent => ({
+    const guarded = (iteration: number, dnsmos: number, clipping: number): RunEvent => ({
       type: 'guarded',
       iteration,
       guards: [
@@ -109,9 +109,9 @@ describe('tables', () => {
           missing: 0,
         },
         {
-          figure: 'silence',
-          mean: silence,
-          promptMeans: [silence, null, silence, silence, silence, silence],
+          figure: 'clipping',
+          mean: clipping,
+          promptMeans: [clipping, null, clipping, clipping, clipping, clipping],
           missing: 2,
         },
       ],
@@ -123,7 +123,7 @@ describe('tables', () => {
     );
     expect(differenceTable(runs).rows.slice(2)).toEqual([
       ['DNSMOS OVRL', 'run-1', '−0.50 (−0.50 to −0.50)', '6', '-', '0 %'],
-      ['silent frames', 'run-1', '−5.0 points (−5.0 points to −5.0 points)', '5', '-', '100 %'],
+      ['clipped samples', 'run-1', '−5.0 points (−5.0 points to −5.0 points)', '5', '-', '100 %'],
     ]);
     const { data, layout } = comparedGuards(runs);
     expect(layout.annotations?.map(({ text }) => text)).toEqual(['<b>DNSMOS OVRL</b>']);
