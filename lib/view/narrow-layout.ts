@@ -2,8 +2,8 @@ import type { Annotation, Layout, LayoutAxis, Shape } from 'plotly.js-dist';
 import type { Figure } from './figure.js';
 import { legendHeight } from './svg/legend.js';
 
-/** Pages less wide than this show one panel a row. */
-export const NARROW_PIXELS = 700;
+/** Pages less wide than this show one panel a row: labels of three side by side would not fit. */
+export const NARROW_PIXELS = 760;
 /** What a chart is drawn for on such a page: a phone's width less the margins. */
 export const NARROW_CHART_PIXELS = 358;
 

@@ -166,7 +166,7 @@ it('the head has the verdict of the guard', () => {
   expect(of()).not.toContain('guard');
   expect(of(guarded(-1, 3))).not.toContain('guard,');
   expect(of(guarded(-1, 3), guarded(0, 2, ['fell']), guarded(1, 3))).toContain(
-    '<div class="tile"><b>no warning</b><span>guard, iteration 1: 1 figure with a limit; 1 warning in earlier iterations</span></div>',
+    '<div class="tile"><b>no warning</b><span>guard, iteration 1: 2 figures with a limit; 1 warning in earlier iterations</span></div>',
   );
   expect(of(guarded(-1, 3), guarded(0, 2, ['fell']))).toContain('<div class="tile warned"><b>1 warning</b>');
   const fallen = fixtureEvents(1).map((event) =>

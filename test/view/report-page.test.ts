@@ -17,7 +17,8 @@ if (!isThere && !isAsked)
   );
 
 const PHONE = { width: 390, height: 844 };
-const DESKTOP = { width: 1000, height: 900 };
+/** Just wide enough for panels side by side. */
+const WIDE = { width: 760, height: 900 };
 const CHARTS = 6;
 /** Of charts: rewards has two panels, guards two, training three, the others one. */
 const PANELS = 10;
@@ -129,12 +130,13 @@ describe.skipIf(!isThere && !isAsked)('a report in a browser', () => {
     expect(await lightness(page, '.chart .annotation text', 'fill')).toBeGreaterThan(0.7);
     expect(await lightness(page, '.chart .main-svg', 'background-color')).toBeLessThan(0.2);
 
-    await page.setViewportSize(DESKTOP);
+    await page.setViewportSize(WIDE);
     await page.waitForFunction(
       "(() => { const [a, b] = document.querySelectorAll('#chart-training .nsewdrag'); return a.getBoundingClientRect().top === b.getBoundingClientRect().top; })()",
     );
     const wide = await boxesOf(page, '.chart .nsewdrag');
     expect([wide.length, overlaps(wide)]).toEqual([PANELS, []]);
+    expect(overlaps(wide, await boxesOf(page, '.chart .g-y2title, .chart .g-y3title'))).toEqual([]);
     expect(overlaps(await boxesOf(page, '.chart .modebar-group'), await boxesOf(page, texts))).toEqual([]);
     expect(await isScrolledSideways(page)).toBe(false);
 
@@ -162,7 +164,7 @@ describe.skipIf(!isThere && !isAsked)('a report in a browser', () => {
     expect(await isScrolledSideways(page)).toBe(false);
     expect(await lightness(page, '.still.narrow svg > rect', 'fill')).toBeLessThan(0.2);
     expect(await lightness(page, '.still.narrow svg', 'fill')).toBeGreaterThan(0.7);
-    await page.setViewportSize(DESKTOP);
+    await page.setViewportSize(WIDE);
     expect(await boxesOf(page, '.still.wide svg')).toHaveLength(CHARTS);
     expect(await boxesOf(page, '.still.narrow svg')).toEqual([]);
   }, 60_000);

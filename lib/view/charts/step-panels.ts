@@ -27,7 +27,7 @@ export interface Panel {
   series: { metric: keyof DpoMetrics; name: string; color: string; validationColor: string }[];
 }
 
-const GAP = 0.08;
+const GAP = 0.12;
 /** Lines of at most so many points show each; an iteration of a single step has nothing else to show. */
 const SHOWN_AS_POINTS = 40;
 

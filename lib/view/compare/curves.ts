@@ -129,7 +129,7 @@ function iterationAxis(curves: readonly Curve[]): NonNullable<Layout['xaxis']> {
   return { ...axis('policy after iteration'), ...iterationTicks(iterations), showgrid: false };
 }
 
-const GAP = 0.08;
+const GAP = 0.12;
 const DASHES = ['solid', 'dash', 'dot'] as const;
 
 function panelFigure(
