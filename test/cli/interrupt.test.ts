@@ -1,9 +1,10 @@
 /** One Ctrl-C ends every command, by the real command line. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
+import { encodeWav } from '../../lib/audio/wav.js';
 import { endedBeforeStartBy, endedBy } from '../../lib/cli/interrupt.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -47,9 +48,11 @@ async function openedBySomebody(pipe: string): Promise<number> {
 it('score ends by itself where weights are missing', async () => {
   const folder = temporaryFolder();
   const nowhere = join(folder, 'nowhere');
+  const wav = join(folder, 'a.wav');
+  writeFileSync(wav, encodeWav(new Float32Array(1600), 16_000));
   const offline = { HF_HUB_OFFLINE: '1', XDG_CACHE_HOME: folder };
   for (const env of [{ DNSMOS_WEIGHTS: nowhere }, { DNSMOS_WEIGHTS: folder }, offline]) {
-    const { code, stderr } = await runCli(['score', 'a.wav', '--metric', 'dnsmos'], {
+    const { code, stderr } = await runCli(['score', wav, '--metric', 'dnsmos'], {
       DNSMOS_WEIGHTS: '',
       ...env,
     });

@@ -43,22 +43,18 @@ td:first-child { min-width: 8.5em; }
 .slope .to { fill: currentColor; }
 .slope.better { color: var(--good); }
 .slope.worse { color: var(--bad); }
-.clips { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 12px; }
 article { padding: 9px 10px 8px; border: 1px solid var(--line); border-radius: 8px; break-inside: avoid; }
 article header { display: flex; justify-content: space-between; gap: 8px; font-size: 13px; color: var(--faint); }
 article b { color: var(--text); }
 b.chosen { color: var(--good); }
 b.rejected { color: var(--bad); }
 b.trained { color: var(--accent); }
-.spectrogram { margin: 6px 0; background: var(--soft); position: relative; }
-.spectrogram img { display: block; height: 84px; image-rendering: auto; }
-.spectrogram span { position: absolute; right: 3px; bottom: 2px; padding: 0 4px; border-radius: 3px; background: var(--over); font-size: 11px; }
 audio { display: block; width: 100%; height: 32px; }
 .problem { color: var(--bad); font-size: 13px; overflow-wrap: anywhere; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); font-size: 14px; }
 footer { margin-top: 56px; padding-top: 12px; border-top: 1px solid var(--line); }
-@media (max-width: 900px) { .clips { grid-template-columns: repeat(2, minmax(0, 1fr)); } .two { grid-template-columns: 1fr; } }
+@media (max-width: 900px) { .two { grid-template-columns: 1fr; } }
 @media (max-width: 699.98px) { main { padding: 24px 16px 48px; } h1 { font-size: 23px; } th, td { padding-right: 12px; } }
 @media print { nav, audio { display: none; } h2 { break-after: avoid; } }
 `;
