@@ -155,8 +155,9 @@ async function printScores(
   { json, metrics }: ScoreRecordingsOptions,
   missing: readonly MetricName[],
 ): Promise<number> {
+  const isScored = [...results.values()].some((scores) => metrics.some((metric) => metric in scores));
   if (json) process.stdout.write(`${JSON.stringify(Object.fromEntries(results), undefined, 2)}\n`);
-  else {
+  else if (isScored) {
     const there = metrics.filter((metric) => !missing.includes(metric));
     process.stdout.write(`${formatScores(results, there, terminalColumns())}\n`);
   }
