@@ -58,10 +58,10 @@ describe('warnOfHacking', () => {
   it('warns when silence rises', () => {
     const [warning, ...others] = warnOfHacking(
       evaluation(2.8, { silence: 0.027 }),
-      evaluation(3.2, { silence: 0.051 }),
+      evaluation(3.2, { silence: 0.081 }),
     );
     expect(others).toEqual([]);
-    expect(warning).toContain('the silent frames rose by 2.4 points (limit 2.0 points)');
+    expect(warning).toContain('the silent frames rose by 5.4 points (limit 5.0 points)');
   });
 
   it('has the limits that docs/preference.md tells', () => {

@@ -45,7 +45,7 @@ it('draws a panel for each figure with a limit: its means and the limit from the
     [90, 92],
     [85, 85],
     [10, 10],
-    [expect.closeTo(12, 9), expect.closeTo(12, 9)],
+    [expect.closeTo(15, 9), expect.closeTo(15, 9)],
   ]);
   expect(layout.annotations?.map(({ text }) => text)).toEqual([
     '<b>DNSMOS OVRL</b>',
