@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { FleetStatus, RunEvent } from '../run/events.js';
-import { LOG_FILE, METRICS_FILE, RUN_FILE } from '../run/run-files.js';
+import { RUN_FILE } from '../run/directories.js';
+import { LOG_FILE, METRICS_FILE } from '../run/run-files.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
 import { fleetLine, fleetTable, fleetTrouble } from '../view/fleet.js';

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { findRunDirectories, type RunDirectories } from './directories.js';
+import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
 import { describeMissing, locateRun, looksLikeRun, placesOf } from './find-run.js';
 
 /** A run's checkpoint: its folder, what iteration wrote it, and where that run keeps its files. */
@@ -26,7 +26,7 @@ export function checkpointOf(source: string): RunCheckpoint | undefined {
     return isPolicy ? undefined : checkpointAt(source, iteration, places);
   }
   if (isPolicy) return undefined;
-  const isRun = places.some(({ modelDirectory }) => existsSync(join(modelDirectory, 'run.json')));
+  const isRun = places.some(({ modelDirectory }) => existsSync(join(modelDirectory, RUN_FILE)));
   if (!isRun && !looksLikeRun(source)) return undefined;
   const { directories } = locateRun(source);
   const last = savedIterations(directories).at(-1);

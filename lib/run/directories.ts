@@ -12,6 +12,8 @@ export interface RunDirectories {
 }
 
 export const MODEL_OUTPUT = 'model_output';
+/** In a run's model directory: what was run, and how it ended. */
+export const RUN_FILE = 'run.json';
 export const OUTPUT = 'output';
 
 /**

@@ -1,7 +1,7 @@
 /** Finds the run that a person names, whichever of its folders, or of its checkpoints', they name it by. */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { findRunDirectories, MODEL_OUTPUT, OUTPUT, type RunDirectories } from './directories.js';
+import { findRunDirectories, MODEL_OUTPUT, OUTPUT, RUN_FILE, type RunDirectories } from './directories.js';
 
 /** A run, and the iteration where a checkpoint of it is named. */
 export interface NamedRun {
@@ -9,7 +9,6 @@ export interface NamedRun {
   iteration?: number;
 }
 
-const RUN_FILE = 'run.json';
 /** As `createRunDirectories` names runs. */
 const RUN_NAME = /^\d{4}-\d{4}(-\d+)?$/;
 /** A longer list of runs is no help. */
@@ -73,7 +72,7 @@ function isUnderOutputs(path: string): boolean {
   return [OUTPUT, MODEL_OUTPUT].includes(basename(dirname(path)));
 }
 
-/** "there is no run 0601-1200: /work/model_output/0601-1200/run.json does not exist; the runs in /work are 0601-1201 and 0601-1300" */
+/** "there is no run 0601-1200: .../model_output/0601-1200/run.json does not exist; the runs here are 0601-1201, 0601-1300" */
 export function describeMissing(given: string, [place]: readonly RunDirectories[]): string {
   const root = dirname(dirname(place.modelDirectory));
   const names = listRuns(root).map(({ name }) => name);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { appendLine, writeFileAtomic } from '../checkpoint/atomic.js';
 import { folderBytes, formatBytes } from '../checkpoint/folder-size.js';
 import type { Reward } from '../reward/reward.js';
-import type { RunDirectories } from './directories.js';
+import { RUN_FILE, type RunDirectories } from './directories.js';
 import { isPassing, type RecordedEvent, type RunEvent, type WorkerStatus } from './events.js';
 import { createFleetLog, createLog, describeEvent, describeParameters } from './log.js';
 import { readVersions } from './versions.js';
@@ -13,7 +13,6 @@ import {
   describeRunDevice,
   LOG_FILE,
   METRICS_FILE,
-  RUN_FILE,
   type OwnPart,
   type RunDevice,
   type RunRecord,

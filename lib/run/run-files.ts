@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
-import { findRunDirectories, type RunDirectories } from './directories.js';
+import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
 import { locateRun } from './find-run.js';
 import { bestIteration } from './best-iteration.js';
 import { parseEvent } from './event-schema.js';
@@ -13,7 +13,6 @@ import { rewardLabel } from '../reward/built-in.js';
 import { parametersSchema, type Parameters } from './parameters.js';
 import { describeIssues } from '../zod-message.js';
 
-export const RUN_FILE = 'run.json';
 export const METRICS_FILE = 'metrics.jsonl';
 export const LOG_FILE = 'log_training.log';
 

@@ -59,6 +59,9 @@ const POLYNOMIALS = {
   ovrl: [-0.06766283, 1.11546468, 0.04602535],
 } as const satisfies Record<string, Polynomial>;
 
+/** In the order of the network's outputs. */
+const RATED = ['sig', 'bak', 'ovrl'] as const;
+
 const WHEEL = 'speechmos==0.0.1.1';
 /** The files of the P.835 and the P.808 network, with their SHA-256. */
 const NETWORKS = {
@@ -143,27 +146,30 @@ async function openNetworks(
     async score(samples, sampleRateHz) {
       const windows = authorsWindows(prepare(samples, sampleRateHz));
       const ratings = await rate(windows);
-      const meanOf = (index: number, [a, b, c]: Polynomial) =>
-        mean(ratings.map((rating) => (a * rating[index] + b) * rating[index] + c));
       const p808s = new Map<number, number>();
       for (const start of windows.starts) {
         const alike = alikeFrame(windows, start);
         if (!p808s.has(alike)) p808s.set(alike, await rateP808(windows, start));
       }
       return {
-        ovrl: meanOf(2, POLYNOMIALS.ovrl),
-        sig: meanOf(0, POLYNOMIALS.sig),
-        bak: meanOf(1, POLYNOMIALS.bak),
+        ovrl: meanRating(ratings, 'ovrl'),
+        sig: meanRating(ratings, 'sig'),
+        bak: meanRating(ratings, 'bak'),
         p808: mean(windows.starts.map((start) => p808s.get(alikeFrame(windows, start))!)),
       };
     },
     async scoreOverall(samples, sampleRateHz) {
-      const [a, b, c] = POLYNOMIALS.ovrl;
-      const ratings = await rate(fewestWindows(prepare(samples, sampleRateHz)));
-      return mean(ratings.map(([, , x]) => (a * x + b) * x + c));
+      return meanRating(await rate(fewestWindows(prepare(samples, sampleRateHz))), 'ovrl');
     },
     dispose: () => releaseAll(opened),
   };
+}
+
+/** The mean over windows of one quality that the P.835 network rates. */
+function meanRating(ratings: readonly Float32Array[], quality: (typeof RATED)[number]): number {
+  const [a, b, c] = POLYNOMIALS[quality];
+  const index = RATED.indexOf(quality);
+  return mean(ratings.map((rating) => (a * rating[index] + b) * rating[index] + c));
 }
 
 /** The samples at 16 kHz. */

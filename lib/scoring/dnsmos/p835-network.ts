@@ -21,6 +21,7 @@ const FRAME_CONVOLUTIONS = 4;
 export const REACH = FRAME_CONVOLUTIONS;
 const ROW_CHANNELS = 32;
 const ROW_BINS = Math.floor(BINS / 2);
+export const ROW_SHAPE = [ROW_CHANNELS, ROW_BINS] as const;
 /** Numbers of a frame's row. */
 export const ROW_SIZE = ROW_CHANNELS * ROW_BINS;
 export const PAIRS = WINDOW_FRAMES / 2;
@@ -55,7 +56,7 @@ export function rowsModel(weights: Weights): Uint8Array<ArrayBuffer> {
   return writeOnnx({
     ...builder.graph,
     inputs: [{ name: 'frames', shape: [DYNAMIC, DYNAMIC, FRAME_SAMPLES], dtype: 'float32' }],
-    outputs: [{ name: 'rows', shape: [DYNAMIC, DYNAMIC, ROW_CHANNELS, ROW_BINS], dtype: 'float32' }],
+    outputs: [{ name: 'rows', shape: [DYNAMIC, DYNAMIC, ...ROW_SHAPE], dtype: 'float32' }],
   });
 }
 
@@ -82,7 +83,7 @@ export function windowsModel(weights: Weights): Uint8Array<ArrayBuffer> {
   return writeOnnx({
     ...builder.graph,
     inputs: [
-      { name: 'rows', shape: [DYNAMIC, ROW_CHANNELS, ROW_BINS], dtype: 'float32' },
+      { name: 'rows', shape: [DYNAMIC, ...ROW_SHAPE], dtype: 'float32' },
       { name: 'first', shape: [DYNAMIC, PAIRS], dtype: 'int32' },
       { name: 'second', shape: [DYNAMIC, PAIRS], dtype: 'int32' },
     ],

@@ -1,8 +1,8 @@
 import type { Device } from '../../engine/index.js';
 import type { Release } from '../../release.js';
 import type { Weights } from '../onnx-builder.js';
-import { PAIRS, RATINGS, REACH, ROW_SIZE, rowsModel, windowsModel } from './p835-network.js';
-import { alikeFrame, copySamples, FRAME_SAMPLES, WINDOW_FRAMES, type Windows } from './windows.js';
+import { PAIRS, RATINGS, REACH, ROW_SHAPE, ROW_SIZE, rowsModel, windowsModel } from './p835-network.js';
+import { alikeFrame, copySamples, FRAME_SAMPLES, HOP, WINDOW_FRAMES, type Windows } from './windows.js';
 
 /** Frames whose rows are computed at once, and windows: they bound the memory to about 60 MB. */
 const FRAMES_AT_ONCE = 248;
@@ -91,7 +91,7 @@ export async function openP835(weights: Weights, device: Device, opened: Release
         shape: [starts.length, PAIRS],
       });
       const feeds = {
-        rows: { data: rows, shape: [rows.length / ROW_SIZE, 32, ROW_SIZE / 32] },
+        rows: { data: rows, shape: [rows.length / ROW_SIZE, ...ROW_SHAPE] },
         first: half(0),
         second: half(1),
       };
@@ -106,12 +106,11 @@ const rowAt = (rows: Float32Array, index: number) => rows.subarray(index * ROW_S
 
 /** Overlapping frames [count, 320] from a frame on. */
 function framesFrom(windows: Windows, frame: number, count: number): Float32Array {
-  const hop = FRAME_SAMPLES / 2;
-  const samples = new Float32Array((count + 1) * hop);
+  const samples = new Float32Array((count + 1) * HOP);
   copySamples(windows, frame, samples);
   const frames = new Float32Array(count * FRAME_SAMPLES);
   for (let i = 0; i < count; i++)
-    frames.set(samples.subarray(i * hop, i * hop + FRAME_SAMPLES), i * FRAME_SAMPLES);
+    frames.set(samples.subarray(i * HOP, i * HOP + FRAME_SAMPLES), i * FRAME_SAMPLES);
   return frames;
 }
 
