@@ -120,7 +120,8 @@ describe.skipIf(!asked)('notebooks in JupyterLab', () => {
     '$name as committed is a page of pictures and players as static HTML',
     async ({ name, charts, players }) => {
       const facts = await readStaticPage(lab, `${name}.ipynb`);
-      expect(facts.pictures).toBe(charts);
+      expect(facts.charts).toBe(charts);
+      expect(facts.spectrograms).toBe(players);
       expect(facts.audioSeconds).toHaveLength(players);
       for (const duration of facts.audioSeconds) expect(duration).toBeGreaterThan(0);
     },

@@ -8,7 +8,9 @@ import { PROJECT, type Lab } from './jupyterlab.js';
 /** What a notebook shows as a page of static HTML. */
 export interface StaticFacts {
   /** Charts as still pictures. */
-  pictures: number;
+  charts: number;
+  /** Spectrograms of recordings. */
+  spectrograms: number;
   /** Durations of all players in seconds; NaN where a player cannot play. */
   audioSeconds: number[];
 }
@@ -37,9 +39,11 @@ const COLLECT = `(async () => {
     setTimeout(resolve, 3000);
   }));
   await Promise.all(loaded);
-  const isSeen = (picture) => picture.getBoundingClientRect().width > 300;
+  const countWide = (selector, width) =>
+    [...document.querySelectorAll(selector)].filter((picture) => picture.getBoundingClientRect().width > width).length;
   return {
-    pictures: [...document.querySelectorAll('.jp-OutputArea :is(svg, img)')].filter(isSeen).length,
+    charts: countWide('.jp-RenderedSVG :is(svg, img)', 300),
+    spectrograms: countWide('.jp-OutputArea img[alt^="spectrogram"]', 0),
     audioSeconds: players.map(({ duration }) => duration),
   };
 })()`;
