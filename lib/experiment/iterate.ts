@@ -11,6 +11,7 @@ import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { keepBatch } from '../run/inspection-files.js';
 import { describeRunDevice } from '../run/run-files.js';
+import type { PackedPrompt } from './packed-prompt.js';
 import { preparePairs } from './prepare-pairs.js';
 import type { ResumePoint, TrainingEvent } from './resume-point.js';
 import type { Run, TrainingRun } from './run.js';
@@ -33,7 +34,8 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   if (!resumed) {
     const { name, outputDirectory, modelDirectory } = directories;
     const device = run.computing && { device: describeRunDevice(run.computing) };
-    yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
+    const instructions = { train: instructionsOf(run.train), test: instructionsOf(run.test) };
+    yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device, instructions };
     for (const message of run.notices) yield { type: 'notice', message };
     if (parameters.pairing === 'target') yield { type: 'notice', message: TARGET_WARNING };
   }
@@ -155,6 +157,9 @@ async function openReference({ parameters, policy }: TrainingRun, iteration: num
   if (reference === 'start' || iteration === 0) return 'start';
   return loadPretrained(policy.directory, [policy.architecture]);
 }
+
+const instructionsOf = (prompts: readonly PackedPrompt[]): string[] =>
+  prompts.map(({ item }) => item.instruction);
 
 const validationsOf = (events: readonly TrainingEvent[]) =>
   events.filter(({ type }) => type === 'validated').map(({ metrics }) => metrics);

@@ -64,6 +64,8 @@ export type RunEvent =
       modelDirectory: string;
       /** Where the run computes, and why there: "the CPU, 2 threads (asked for)". */
       device?: string;
+      /** What each prompt asks for, by split and in the order of `promptMeans`. */
+      instructions?: Record<Split, string[]>;
       /** In a run that goes on: what it goes on with, in words. */
       resumed?: string;
       /** Of a run that is asked to go on and has come to its end: nothing is done. */

@@ -83,6 +83,7 @@ export async function* recordRun(
         for (const { level, message } of describeFleet(event)) log(level, message);
         if (record.workers) record.workers.fleet = joinFleets(earlier?.fleet ?? [], event.workers);
       }
+      if (event.type === 'started' && event.instructions) record.instructions = event.instructions;
       if (event.type === 'evaluated') updateBest(record, event);
       await recordEvent(directories, record, event);
       yield event;

@@ -77,6 +77,8 @@ const runRecordSchema = z.strictObject({
   device: runDeviceSchema.optional(),
   /** Who sampled and scored; absent where the run's own process did. */
   workers: runWorkersSchema.optional(),
+  /** What each prompt asks for, in the order of an evaluation's `promptMeans`; absent in a run that samples none. */
+  instructions: z.strictObject({ train: z.array(z.string()), test: z.array(z.string()) }).optional(),
   /** Of speech-dpo, Node.js and the packages that compute. */
   versions: z.record(z.string(), z.string()),
   /** ISO 8601. */

@@ -11,6 +11,14 @@ export function escapeHtml(text: string): string {
   return showableText(text).replace(/[&<>"']/g, (character) => HTML_ENTITIES[character]);
 }
 
+/** An option, "--keep-checkpoints", or a run's name, "0601-1200-2". */
+const HYPHENATED_NAME = /(?<![\w-])(?:--[a-z][a-z-]*|\d{4}-\d{4}(?:-\d+)?)(?![\w-])/g;
+
+/** As {@link escapeHtml}, where lines may break, but not at the hyphens of an option or a run's name. */
+export function escapeProse(text: string): string {
+  return escapeHtml(text).replace(HYPHENATED_NAME, '<span style="white-space:nowrap">$&</span>');
+}
+
 /** Attribute of an element whose text must show as it is written: a notebook's viewer takes what stands between dollars for TeX. */
 export const NO_TEX = 'class="tex2jax_ignore mathjax_ignore"';
 

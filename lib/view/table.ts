@@ -1,5 +1,5 @@
 import stringWidth from 'string-width';
-import { escapeHtml, showableText } from './escape.js';
+import { escapeHtml, escapeProse, showableText } from './escape.js';
 
 export interface Column {
   title: string;
@@ -26,7 +26,7 @@ export function htmlTable({ columns, rows, empty = NO_ROWS }: Table): string {
   // In the cells, since a notebook has no style sheet of its own and aligns everything right.
   const styles = { left: 'text-align:left', right: 'text-align:right;white-space:nowrap' };
   const cell = (tag: 'th' | 'td', text: string, column: number) =>
-    `<${tag} style="${styles[columns[column].align ?? 'left']}${wrapping(text)}">${escapeHtml(text)}</${tag}>`;
+    `<${tag} style="${styles[columns[column].align ?? 'left']}${wrapping(text)}">${escapeProse(text)}</${tag}>`;
   const line = (tag: 'th' | 'td', cells: string[]) =>
     `<tr>${cells.map((text, i) => cell(tag, text, i)).join('')}</tr>`;
   const head = line(

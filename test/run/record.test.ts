@@ -21,8 +21,9 @@ const metrics = {
   'logps/chosen': -10,
   'logps/rejected': -11,
 };
+const instructions = { train: ['Make it louder.'], test: ['Slow it down.'] };
 const events: RunEvent[] = [
-  { type: 'started', run: '0601-1200', outputDirectory: 'o', modelDirectory: 'm' },
+  { type: 'started', run: '0601-1200', outputDirectory: 'o', modelDirectory: 'm', instructions },
   { type: 'progress', iteration: -1, stage: 'evaluate', split: 'test', done: 1, total: 2 },
   {
     type: 'evaluated',
@@ -84,6 +85,7 @@ describe('recordRun', () => {
       state: 'finished',
       seed: 7,
       parameters,
+      instructions,
       versions: { node: process.versions.node },
       startedAt: now().toISOString(),
       finishedAt: now().toISOString(),

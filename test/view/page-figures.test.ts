@@ -194,6 +194,10 @@ it('every prompt stands before and after, the best change first; one without a r
   expect(rows[5]).toEqual(['0', '1', '', '']);
   expect(table.match(/class="slope better"/g)).toHaveLength(4);
   expect(table.match(/class="slope worse"/g)).toHaveLength(1);
+  const asked = { test: ['a', 'b', 'Louder & <slower>', 'd', 'e', 'f'], train: [] };
+  expect(promptsHtml(events, asked)).toContain(
+    '<td data-value="2">2</td><td data-value="Louder &amp; &lt;slower&gt;" class="words">Louder &amp; &lt;slower&gt;</td>',
+  );
   expect(promptsHtml(fixtureEvents(0))).toBe('');
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { audioPlayer, linkedAudioPlayer } from '../../lib/view/audio-player.js';
-import { escapeChartText, escapeHtml, scriptJson } from '../../lib/view/escape.js';
+import { escapeChartText, escapeHtml, escapeProse, scriptJson } from '../../lib/view/escape.js';
 import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../../lib/view/format.js';
 import { htmlTable, textTable } from '../../lib/view/table.js';
@@ -10,6 +10,13 @@ describe('escaping', () => {
   it('leaves nothing that HTML would read as markup', () => {
     expect(escapeHtml(`<a href="x" title='y'>&amp;`)).toBe(
       '&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;amp;',
+    );
+  });
+
+  it('breaks no line at the hyphens of an option or a run', () => {
+    const whole = (name: string) => `<span style="white-space:nowrap">${name}</span>`;
+    expect(escapeProse('<--keep-checkpoints best>, run 0601-1200-2 or --wer; best-worst 12-34')).toBe(
+      `&lt;${whole('--keep-checkpoints')} best&gt;, run ${whole('0601-1200-2')} or ${whole('--wer')}; best-worst 12-34`,
     );
   });
 

@@ -1,10 +1,11 @@
 import type { RecordedRun } from '../../run/run-files.js';
 import { meaningOf } from '../../reward/guard.js';
 import { ORIGINAL } from '../../run/events.js';
-import { escapeHtml } from '../escape.js';
+import { escapeHtml, escapeProse } from '../escape.js';
 import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName } from '../run-events.js';
+import { warning } from './parts.js';
 import { rewardChange, summarizeRun } from './summary.js';
 
 /** Name, date, state, result in words and in figures. */
@@ -14,7 +15,7 @@ export function pageHead(run: RecordedRun, rewardLabel: string): string {
   return `<p class="overline">speech-dpo run, ${escapeHtml(date)}, seed ${record.seed}</p>
 <h1><span class="name">${escapeHtml(record.run)}</span>: DPO with the ${escapeHtml(record.parameters.reward)} reward</h1>
 ${stateWarning(run)}${runWarnings(run)}
-<p class="lead">${escapeHtml(summarizeRun(run, rewardLabel))}</p>
+<p class="lead">${escapeProse(summarizeRun(run, rewardLabel))}</p>
 ${tiles(run)}`;
 }
 
@@ -27,7 +28,7 @@ function stateWarning({ record, events }: RecordedRun): string {
     failed: `This run failed: ${sentence(record.error ?? 'its reason was not recorded')}`,
   }[record.state];
   const progress = `${saved} of ${record.parameters.iterations} iterations are trained and saved; the report shows what is there.`;
-  return `<p class="warning">${escapeHtml(`${how} ${progress}`)}</p>`;
+  return warning(`${how} ${progress}`);
 }
 
 /** What the run warned of on its own, and where it stopped early. */
@@ -37,7 +38,7 @@ function runWarnings({ events }: RecordedRun): string {
     if (event.type === 'stopped') return [`${policyName(event.iteration)}: ${event.reason}.`];
     return [];
   });
-  return sentences.map((text) => `\n<p class="warning">${escapeHtml(text)}</p>`).join('');
+  return sentences.map((text) => '\n' + warning(text)).join('');
 }
 
 function tiles(run: RecordedRun): string {

@@ -1,13 +1,13 @@
 /** Small parts that the sections of pages are made of. */
-import { escapeHtml } from '../escape.js';
+import { escapeProse } from '../escape.js';
 import { htmlTable, type Table } from '../table.js';
 
 export function note(text: string): string {
-  return `<p class="note">${escapeHtml(text)}</p>`;
+  return `<p class="note">${escapeProse(text)}</p>`;
 }
 
 export function warning(text: string): string {
-  return `<p class="warning">${escapeHtml(text)}</p>`;
+  return `<p class="warning">${escapeProse(text)}</p>`;
 }
 
 /** A table that a page narrower than it scrolls; what an empty one advises is for notebooks. */

@@ -10,7 +10,6 @@ import {
   trainingCurves,
 } from '../charts.js';
 import { changeTable, rewardChangeTable } from '../change-table.js';
-import { escapeHtml } from '../escape.js';
 import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlace } from '../figure-html.js';
@@ -21,7 +20,7 @@ import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js
 import type { AudioSections } from './audio-section.js';
 import { SCALE_NOTE } from '../spectrogram-picture.js';
 import { htmlTable, type Table } from '../table.js';
-import { note, scrolling } from './parts.js';
+import { note, scrolling, warning } from './parts.js';
 import { STILL_PIXELS, captionOf, type FigureName } from './captions.js';
 import { pairsHtml } from './pairs-section.js';
 import { promptsHtml } from './prompts-section.js';
@@ -84,14 +83,14 @@ function charts(run: RecordedRun, figures: Figures, names: FigureName[], otherwi
 }
 
 function rewardSection(run: RecordedRun, figures: Figures): Section {
-  const { events } = run;
+  const { events, record } = run;
   const tables = (['test', 'train'] as const).map(
     (split) =>
       `<h3>Every evaluation on ${splitName(split)}</h3>${scrolling(evaluationTable(events, split))}${scrolling(rewardChangeTable(events, split))}`,
   );
   const details = `${scrolling(beforeAfterTable(events))}
 ${scrolling(changeTable(events))}${note(PAIRED_NOTE)}
-${promptsHtml(events)}
+${promptsHtml(events, record.instructions)}
 <details><summary>Statistics of every evaluation</summary>${tables.join('')}</details>`;
   const html =
     charts(run, figures, ['chart-rewards'], NOT_EVALUATED) + (figures['chart-rewards'] ? details : '');
@@ -106,7 +105,7 @@ function guardSections(run: RecordedRun, figures: Figures): Section[] {
     .map(({ message }) => note(message));
   if (!figures['chart-guards'] && notices.length === 0) return [];
   const warnings = eventsOf(events, 'guarded').flatMap(({ iteration, warnings }) =>
-    warnings.map((warning) => `<p class="warning">${escapeHtml(`${policyName(iteration)}: ${warning}`)}</p>`),
+    warnings.map((sentence) => warning(`${policyName(iteration)}: ${sentence}`)),
   );
   const html = [
     ...warnings,
@@ -120,8 +119,8 @@ function guardSections(run: RecordedRun, figures: Figures): Section[] {
 function pairSections({ events }: RecordedRun): Section[] {
   if (eventsOf(events, 'paired').length === 0) return [];
   const isWarned = eventsOf(events, 'notice').some(({ message }) => message === TARGET_WARNING);
-  const warning = isWarned ? `<p class="warning">${escapeHtml(TARGET_WARNING)}</p>\n` : '';
-  return [{ id: 'preference', title: 'Preference pairs', html: warning + pairsHtml(events) }];
+  const warned = isWarned ? warning(TARGET_WARNING) + '\n' : '';
+  return [{ id: 'preference', title: 'Preference pairs', html: warned + pairsHtml(events) }];
 }
 
 function trainingSection(run: RecordedRun, figures: Figures): Section {

@@ -33,6 +33,7 @@ th { color: var(--faint); font-weight: 600; }
 td { min-width: 4.5em; }
 td:first-child { min-width: 8.5em; }
 .sorts th, .sorts td { text-align: right; white-space: nowrap; min-width: 0; }
+.sorts .words { min-width: 11em; text-align: left; white-space: normal; }
 .sorts button { padding: 0; border: 0; background: none; color: inherit; font: inherit; cursor: pointer; }
 .sorts [aria-sort=descending] button::after { content: " \\2193"; }
 .sorts [aria-sort=ascending] button::after { content: " \\2191"; }
