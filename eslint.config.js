@@ -12,6 +12,8 @@ export default tseslint.config(
       '.venv',
       'test/fixtures',
       '**/*.ipynb',
+      // AssemblyScript has types that TypeScript has not.
+      '**/*.as.ts',
     ],
   },
   ...tseslint.configs.strict,

@@ -1,2 +1,2 @@
 export const KERNELS: { path: string; name: string }[];
-export function assemble(text: string): Promise<Uint8Array<ArrayBuffer>>;
+export function assemble(path: string): Promise<Uint8Array<ArrayBuffer>>;

@@ -4,9 +4,9 @@ import { remember } from '../remember.js';
 import type { Compiled } from './compile.js';
 
 /** Compiled programs by a key, those asked for last. */
-export interface KeptPrograms {
+export interface KeptPrograms<Program = Compiled> {
   /** The program of that key, compiled where it is not kept. One that cannot be compiled is not kept. */
-  get(key: string, compile: () => Promise<Compiled>): Promise<Compiled>;
+  get(key: string, compile: () => Promise<Program>): Promise<Program>;
   /** Frees all that are kept, once they are compiled. */
   release(): Promise<void>;
 }
@@ -16,9 +16,11 @@ export interface KeptPrograms {
  *
  * @param most programs kept, those asked for last: what is asked for must be run before as many others are
  */
-export function keepPrograms(most: number): KeptPrograms {
-  const programs = new Map<string, Promise<Compiled>>();
-  const dispose = async (program: Promise<Compiled>) => (await program.catch(() => undefined))?.dispose();
+export function keepPrograms<Program extends { dispose(): Promise<void> } = Compiled>(
+  most: number,
+): KeptPrograms<Program> {
+  const programs = new Map<string, Promise<Program>>();
+  const dispose = async (program: Promise<Program>) => (await program.catch(() => undefined))?.dispose();
   return {
     async get(key, compile) {
       const program = remember(programs, key, compile);

@@ -24,13 +24,11 @@ export async function synthesize(
     codebook0: codes,
   }));
   const filled = await partner.fill(items, signal);
-  const waveforms: Float32Array[] = [];
-  for (const [index, { codes }] of completions.entries()) {
-    signal?.throwIfAborted();
-    const samples = await codec.decode([codes, ...filled[index]]);
-    if (!allFinite(samples))
-      throw new Error('the codec makes sound with samples that are not finite numbers: check its weights');
-    waveforms.push(samples);
-  }
+  signal?.throwIfAborted();
+  const waveforms = await Promise.all(
+    completions.map(({ codes }, index) => codec.decode([codes, ...filled[index]])),
+  );
+  if (!waveforms.every(allFinite))
+    throw new Error('the codec makes sound with samples that are not finite numbers: check its weights');
   return waveforms;
 }

@@ -1,10 +1,13 @@
-/** Codes to sound: the decoder network and Griffin-Lim as one compiled program for each length. */
-import { compile, keepPrograms, tf, type Compiled, type Device } from '../../engine/index.js';
+/** Codes to sound: the decoder network and Griffin-Lim, compiled for each length. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { compile, CpuDevice, keepPrograms, tf, type Device } from '../../engine/index.js';
+import { releaseAll } from '../../release.js';
 import type { Codes } from '../codec.js';
 import type { SpectralCodecModel } from './checkpoint.js';
-import { logMagnitudes } from './decoder.js';
+import { logMagnitudes, type DecoderConfig, type Weights } from './decoder.js';
 import { makeExcitation } from './excitation.js';
 import { FEATURES, HOP, LOG_F0_WEIGHT, MEL_BANDS, SAMPLES_PER_CODE } from './features.js';
+import { openPhaseSearch } from './griffin-lim-cpu.js';
 import { griffinLim } from './griffin-lim.js';
 import { sumEntries } from '../quantizer.js';
 import { BINS, BINS_OF, MARGIN, overlapGain, stftMatrices, type StftMatrices } from './stft-graph.js';
@@ -15,18 +18,31 @@ export interface SpectralDecoder {
   dispose(): Promise<void>;
 }
 
+/** The decoder for recordings of one number of codes. */
+interface Synthesis {
+  /** Quantized features [codes, FEATURES] and an excitation [2 * codes + 3, HOP] to a signal of the excitation's shape. */
+  (features: Float32Array, excitation: Float32Array): Promise<Float32Array>;
+  dispose(): Promise<void>;
+}
+
 /** Lengths are rounded up to this many codes, so that few programs are compiled. */
 const LENGTH_STEP = 32;
 /** Of the lengths decoded last; recordings of one data set have fewer. */
 const MOST_PROGRAMS = 32;
 
+/**
+ * On a CPU the decoder has a thread of its own, beside the device's: there it is network and kernel by turns, and the kernel keeps one core busy.
+ */
 export function openSpectralDecoder(model: SpectralCodecModel, device: Device): SpectralDecoder {
-  const programs = keepPrograms(MOST_PROGRAMS);
+  const programs = keepPrograms<Synthesis>(MOST_PROGRAMS);
+  const thread = device instanceof CpuDevice ? new CpuDevice(1) : undefined;
+  const compileFor = (codes: number) =>
+    thread ? compileForCpu(model, codes, thread) : compileGraph(model, codes, device);
   return {
     async decode(codes) {
       const count = codes[0].length;
       const padded = Math.ceil(count / LENGTH_STEP) * LENGTH_STEP;
-      const run = await programs.get(String(padded), () => compileDecoder(model, padded, device));
+      const synthesize = await programs.get(String(padded), () => compileFor(padded));
       const features = sumEntries(
         codes.map((row) => repeatLast(row, padded)),
         model.codebooks,
@@ -34,24 +50,48 @@ export function openSpectralDecoder(model: SpectralCodecModel, device: Device): 
       );
       const blocks = new Float32Array((2 * padded + 3) * HOP);
       blocks.set(excitationOf(features, model.scale.logF0Mean), MARGIN);
-      const { signal } = await run({ features, excitation: blocks });
-      return (signal as Float32Array).slice(MARGIN, MARGIN + count * SAMPLES_PER_CODE);
+      const signal = await synthesize(features, blocks);
+      return signal.slice(MARGIN, MARGIN + count * SAMPLES_PER_CODE);
     },
-    dispose: () => programs.release(),
+    dispose: () => releaseAll([() => programs.release(), () => thread?.close()]),
   };
 }
 
-function compileDecoder(
+async function compileForCpu(
+  { config, decoder }: SpectralCodecModel,
+  codes: number,
+  device: CpuDevice,
+): Promise<Synthesis> {
+  const search = await openPhaseSearch(device, 2 * codes, config.griffin_lim_iterations);
+  const network = await compile(
+    ({ features, ...weights }) => ({ magnitudes: magnitudesOf(features, weights, config.decoder) }),
+    { features: { shape: [1, codes, FEATURES], dtype: 'float32' } },
+    { device, constants: Object.fromEntries(decoder) },
+  );
+  let last: Promise<unknown> = Promise.resolve();
+  const run = (features: Float32Array, excitation: Float32Array) => {
+    // One recording after the other: they share the room for magnitudes.
+    const signal = last.then(async () => {
+      await network({ features }, { magnitudes: search.magnitudes });
+      return search.find(excitation);
+    });
+    last = signal.catch(() => undefined);
+    return signal;
+  };
+  return Object.assign(run, {
+    dispose: () => releaseAll([() => network.dispose(), () => search.dispose()]),
+  });
+}
+
+async function compileGraph(
   { config, decoder }: SpectralCodecModel,
   codes: number,
   device: Device,
-): Promise<Compiled> {
+): Promise<Synthesis> {
   const frames = 2 * codes;
-  return compile(
+  const program = await compile(
     ({ features, excitation, gain, ...constants }) => {
-      const frequencies = tf.transpose(
-        tf.reshape(tf.exp(logMagnitudes(features, constants, config.decoder)), [frames, BINS]),
-      );
+      const frequencies = magnitudesOf(features, constants, config.decoder);
       const magnitudes = {
         even: tf.gather(frequencies, [...BINS_OF.even]),
         odd: tf.gather(frequencies, [...BINS_OF.odd]),
@@ -74,6 +114,15 @@ function compileDecoder(
       },
     },
   );
+  const run = async (features: Float32Array, excitation: Float32Array) =>
+    (await program({ features, excitation })).signal as Float32Array;
+  return Object.assign(run, { dispose: () => program.dispose() });
+}
+
+/** Features of one recording [1, codes, FEATURES] to magnitudes [BINS, 2 * codes]. */
+function magnitudesOf(features: Tensor, weights: Weights, config: DecoderConfig): Tensor {
+  const frames = 2 * features.shape[1]!;
+  return tf.transpose(tf.reshape(tf.exp(logMagnitudes(features, weights, config)), [frames, BINS]));
 }
 
 /** The pitch and voicing that quantized features hold, as a pulse train for the phase to start from. */
