@@ -23,7 +23,7 @@ const MAX_SOUND_SHARE = 0.02;
 /** Root mean square of all samples, dB relative to full scale; -Infinity for digital silence, NaN for no samples. */
 export function measureLevelDb(samples: Float32Array): number {
   let sum = 0;
-  for (const value of samples) sum += value * value;
+  for (let i = 0; i < samples.length; i++) sum += samples[i] * samples[i];
   return 10 * Math.log10(sum / samples.length);
 }
 
@@ -43,9 +43,9 @@ export function measureLevel(samples: Float32Array, sampleRateHz: number): Level
     if (level < SILENCE_DB) silentFrames++;
   }
   let [lowest, highest] = [Infinity, -Infinity];
-  for (const value of samples) {
-    lowest = Math.min(lowest, value);
-    highest = Math.max(highest, value);
+  for (let i = 0; i < samples.length; i++) {
+    if (samples[i] < lowest) lowest = samples[i];
+    if (samples[i] > highest) highest = samples[i];
   }
   return {
     levelDb: measureLevelDb(samples),
