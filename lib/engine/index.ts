@@ -41,6 +41,6 @@ export { keepPrograms, type KeptPrograms } from './kept-programs.js';
 export { compiledModule } from './compiled-module.js';
 export { addAtLabels, atLabels, logSoftmax } from './label-ops.js';
 export { EngineError, EngineStopped } from './errors.js';
-export { conv1d, convTranspose1d, gatesOfTorch, lstm, type LstmState } from './sequence.js';
+export { conv1d, gatesOfTorch, lstm, type LstmState } from './sequence.js';
 export { type InputSpec, type TensorProgram } from './trace.js';
 export { tf } from './tf.js';

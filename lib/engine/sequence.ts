@@ -1,13 +1,12 @@
 /**
- * Convolutions over time and the LSTM as single operators: one ONNX node each where a program is compiled, the plain formula where it
+ * Convolution over time and the LSTM as single operators: one ONNX node each where a program is compiled, the plain formula where it
  * runs eagerly. Layouts and weights are PyTorch's: signals [batch, channels, time]. No gradients.
  */
-import type { Tensor, Tensor3D, Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor3D } from '@tensorflow/tfjs-core';
 import { defineKernel, isTracing } from './trace.js';
 import { tf } from './tf.js';
 
 const CONV1D = 'SpeechConv1d';
-const CONV_TRANSPOSE1D = 'SpeechConvTranspose1d';
 const LSTM = 'SpeechLstm';
 
 defineKernel(CONV1D, (trace, { x, weight, bias }, attributes) => {
@@ -18,16 +17,6 @@ defineKernel(CONV1D, (trace, { x, weight, bias }, attributes) => {
     kernel_shape: [kernel],
     strides: [stride],
     dilations: [dilation],
-  });
-});
-
-defineKernel(CONV_TRANSPOSE1D, (trace, { x, weight, bias }, attributes) => {
-  const { stride } = attributes as { stride: number };
-  const [, outputs, kernel] = weight.shape;
-  const shape = [x.shape[0], outputs, (x.shape[2] - 1) * stride + kernel];
-  return trace.emit('ConvTranspose', [x, weight, bias], shape, 'float32', {
-    kernel_shape: [kernel],
-    strides: [stride],
   });
 });
 
@@ -58,23 +47,6 @@ export function conv1d(
   const filter = tf.transpose(weight as Tensor3D, [2, 1, 0]);
   const product = tf.conv1d(timeFirst(x), filter, stride, 'valid', 'NWC', dilation);
   return tf.transpose(tf.add(product, bias), [0, 2, 1]);
-}
-
-/** The transpose of `conv1d`: x [B, C, T], weight [C, O, K], bias [O] to [B, O, (T - 1) stride + K]. */
-export function convTranspose1d(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor,
-  { stride = 1 }: { stride?: number } = {},
-): Tensor {
-  if (isTracing()) return tf.engine().runKernel(CONV_TRANSPOSE1D, { x, weight, bias }, { stride });
-  const [batch, , time] = x.shape as [number, number, number];
-  const [, outputs, kernel] = weight.shape as [number, number, number];
-  const length = (time - 1) * stride + kernel;
-  const image = tf.expandDims(timeFirst(x), 1) as Tensor4D;
-  const filter = tf.expandDims(tf.transpose(weight as Tensor3D, [2, 1, 0]), 0) as Tensor4D;
-  const product = tf.conv2dTranspose(image, filter, [batch, 1, length, outputs], [1, stride], 'valid');
-  return tf.transpose(tf.add(tf.squeeze(product, [1]), bias), [0, 2, 1]);
 }
 
 export interface LstmWeights {

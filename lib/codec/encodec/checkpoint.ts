@@ -3,7 +3,7 @@ import { gatesOfTorch } from '../../engine/index.js';
 import type { FloatTensor, HostTensor } from '../../engine/host-tensor.js';
 import { readTensorFiles } from '../../checkpoint/tensor-files.js';
 import { codebooksForBandwidth, readEncodecConfig, type EncodecConfig } from './config.js';
-import { decoderLayers, encoderLayers, flatten, type Layer } from './layers.js';
+import { decoderLayers, encoderLayers, flatten, type Layer, type UpsampleLayer } from './layers.js';
 
 export type EncodecWeights = Record<string, FloatTensor>;
 
@@ -65,14 +65,22 @@ function networkWeights(layers: readonly Layer[], take: Take): EncodecWeights {
     weights[name] = { shape, dtype: 'float32', data };
   };
   for (const layer of flatten(layers)) {
-    if (layer.kind === 'conv' || layer.kind === 'upsample') {
-      const { name, outputs } = layer;
-      const shape =
-        layer.kind === 'conv'
-          ? [outputs, layer.inputs, layer.kernel]
-          : [layer.inputs, outputs, 2 * layer.stride];
+    if (layer.kind === 'conv') {
+      const { name, inputs, outputs, kernel } = layer;
+      const shape = [outputs, inputs, kernel];
       set(`${name}.weight`, shape, normalizedWeight(name, shape, take));
       set(`${name}.bias`, [outputs], take([`${name}.bias`], [outputs]));
+    } else if (layer.kind === 'upsample') {
+      const { name, inputs, outputs, stride } = layer;
+      const channels = outputs * stride;
+      const weight = normalizedWeight(name, [inputs, outputs, 2 * stride], take);
+      const bias = take([`${name}.bias`], [outputs]);
+      set(`${name}.weight`, [channels, inputs, 2], weightOfTurns(weight, layer));
+      set(
+        `${name}.bias`,
+        [channels],
+        Float32Array.from({ length: channels }, (_, i) => bias[Math.floor(i / stride)]),
+      );
     } else if (layer.kind === 'lstm') {
       const { name, width } = layer;
       for (let i = 0; i < layer.layers; i++) {
@@ -87,6 +95,22 @@ function networkWeights(layers: readonly Layer[], take: Take): EncodecWeights {
     }
   }
   return weights;
+}
+
+/**
+ * The kernel of a transposed convolution, [inputs, outputs, 2 * stride], as that of the convolution which `upsample` in network.ts is,
+ * [outputs * stride, inputs, 2]: of the position before and of this one.
+ */
+function weightOfTurns(kernel: Float32Array, { inputs, outputs, stride }: UpsampleLayer): Float32Array {
+  const turns = new Float32Array(kernel.length);
+  for (let input = 0; input < inputs; input++)
+    for (let channel = 0; channel < outputs * stride; channel++) {
+      const from = (input * outputs + Math.floor(channel / stride)) * 2 * stride + (channel % stride);
+      const to = (channel * inputs + input) * 2;
+      turns[to] = kernel[from + stride];
+      turns[to + 1] = kernel[from];
+    }
+  return turns;
 }
 
 /** Weight normalization (Salimans & Kingma 2016) over all axes but the first: gain * direction / |direction|. */

@@ -3,7 +3,7 @@
  * convolutions look back on, LSTM states) goes in and comes out, so that a sequence computed in pieces is the one computed at once.
  */
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs-core';
-import { conv1d, convTranspose1d, lstm, tf, type InputSpec } from '../../engine/index.js';
+import { conv1d, lstm, tf, type InputSpec } from '../../engine/index.js';
 import { flatten, reach, type ConvLayer, type Layer, type LstmLayers, type UpsampleLayer } from './layers.js';
 
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -101,14 +101,18 @@ function convolve(layer: ConvLayer, x: Tensor, w: Tensors, next: Record<string, 
   return conv1d(padded, w[`${name}.weight`], w[`${name}.bias`], { stride, dilation });
 }
 
-/** Output position t * stride + k comes of input t and, by the kernel's second half, of input t - 1. */
+/**
+ * Output position t * stride + k comes of input t and, by the kernel's second half, of input t - 1: a convolution over two inputs with a
+ * channel for each k, whose outputs then take turns. ONNX Runtime's ConvTranspose takes twice as long.
+ */
 function upsample(layer: UpsampleLayer, x: Tensor, w: Tensors, next: Record<string, Tensor>): Tensor {
   const { name, inputs, outputs, stride } = layer;
   const time = x.shape[2]!;
   const extended = tf.concat([w[pastOf(name)], x], 2);
   next[nextOf(pastOf(name))] = tf.slice(x, [0, 0, time - 1], [1, inputs, 1]);
-  const full = convTranspose1d(extended, w[`${name}.weight`], w[`${name}.bias`], { stride });
-  return tf.slice(full, [0, 0, stride], [1, outputs, time * stride]);
+  const turns = conv1d(extended, w[`${name}.weight`], w[`${name}.bias`]);
+  const sorted = tf.transpose(tf.reshape(turns, [outputs, stride, time]), [0, 2, 1]);
+  return tf.reshape(sorted, [1, outputs, time * stride]);
 }
 
 function remember(layer: LstmLayers, x: Tensor, w: Tensors, next: Record<string, Tensor>): Tensor {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { conv1d, convTranspose1d, lstm } from '../../../lib/engine/index.js';
+import { conv1d, lstm } from '../../../lib/engine/index.js';
 import { floats, type KernelCase, sizes } from './kernel-case.js';
 
 const convCase: KernelCase = fc
@@ -29,22 +29,6 @@ const convCase: KernelCase = fc
       }));
   });
 
-const convTransposeCase: KernelCase = fc
-  .record({ batch: sizes, inputs: sizes, outputs: sizes, kernel: sizes, time: sizes, stride: sizes })
-  .chain(({ batch, inputs, outputs, kernel, time, stride }) =>
-    fc
-      .record({
-        x: floats([batch, inputs, time]),
-        weight: floats([inputs, outputs, kernel]),
-        bias: floats([outputs]),
-      })
-      .map((drawn) => ({
-        inputs: drawn,
-        program: ({ x, weight, bias }) => convTranspose1d(x, weight, bias, { stride }),
-        differentiable: [],
-      })),
-  );
-
 const lstmCase: KernelCase = fc
   .record({ batch: sizes, inputs: sizes, units: sizes, time: sizes })
   .chain(({ batch, inputs, units, time }) =>
@@ -69,6 +53,5 @@ const lstmCase: KernelCase = fc
 
 export const sequenceCases: Record<string, KernelCase> = {
   SpeechConv1d: convCase,
-  SpeechConvTranspose1d: convTransposeCase,
   SpeechLstm: lstmCase,
 };

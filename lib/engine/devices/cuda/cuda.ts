@@ -233,7 +233,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
 }
 
 /** Operators whose kernels keep memory from their session's arena between runs, such as weights in cuDNN's order. */
-const KEEPING_MEMORY = new Set(['Conv', 'ConvTranspose', 'LSTM']);
+const KEEPING_MEMORY = new Set(['Conv', 'LSTM']);
 
 /** Too little memory is nobody's mistake in this program: it is said as what does not fit. */
 function explain(error: unknown): never {
