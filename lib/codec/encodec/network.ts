@@ -34,8 +34,11 @@ export function carriedShapes(layers: readonly Layer[]): Map<string, number[]> {
   return shapes;
 }
 
-/** Inputs of the program besides weights and the piece itself. */
-export function carriedInputs(layers: readonly Layer[], frames: number): Record<string, InputSpec> {
+/** Inputs of the program besides weights and the piece itself; `frames` as of {@link columnCount}. */
+export function carriedInputs(
+  layers: readonly Layer[],
+  frames: number | undefined,
+): Record<string, InputSpec> {
   const carried = [...carriedShapes(layers)].map(([name, shape]): [string, InputSpec] => [
     name,
     { shape, dtype: 'float32' },
@@ -52,9 +55,14 @@ export function paddedConvolutions(layers: readonly Layer[]): ConvLayer[] {
   return flatten(layers).filter((layer) => layer.kind === 'conv' && reach(layer) > 0) as ConvLayer[];
 }
 
-/** Columns chosen for a convolution: only the ones before the piece, unless its stride makes it look beyond the end as well. */
-export function columnCount(layer: ConvLayer, frames: number): number {
-  return reach(layer) + (layer.stride > 1 ? frames * layer.inputsPerFrame : 0);
+/**
+ * Columns chosen for a convolution: the ones before the piece, and where its stride makes it look beyond the end of the sequence as well,
+ * all of the piece.
+ *
+ * @param frames of a piece in which the sequence may end; undefined for one that is full
+ */
+export function columnCount(layer: ConvLayer, frames: number | undefined): number {
+  return reach(layer) + (layer.stride > 1 && frames !== undefined ? frames * layer.inputsPerFrame : 0);
 }
 
 /** One piece [1, C, T] through the layers; adds what the next piece needs to `next`. */
@@ -93,9 +101,10 @@ function convolve(layer: ConvLayer, x: Tensor, w: Tensors, next: Record<string, 
     const time = x.shape[2]!;
     const zero = tf.zeros([1, inputs, 1]);
     const columns = w[columnsName(name)] as Tensor1D;
-    const head = stride > 1 ? x : tf.slice(x, [0, 0, 0], [1, inputs, back + 1]);
+    const isBefore = columns.shape[0] === back;
+    const head = isBefore ? tf.slice(x, [0, 0, 0], [1, inputs, back + 1]) : x;
     const chosen = tf.gather(tf.concat([zero, past, head], 2), columns, 2);
-    padded = stride > 1 ? chosen : tf.concat([chosen, x], 2);
+    padded = isBefore ? tf.concat([chosen, x], 2) : chosen;
     next[nextOf(pastOf(name))] = tf.slice(x, [0, 0, time - back], [1, inputs, back]);
   }
   return conv1d(padded, w[`${name}.weight`], w[`${name}.bias`], { stride, dilation });

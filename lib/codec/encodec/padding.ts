@@ -9,7 +9,8 @@ const ZERO = 0;
 /** A piece within its sequence, in frames of codes. */
 export interface Piece {
   firstFrame: number;
-  frames: number;
+  /** As of `columnCount`. */
+  frames: number | undefined;
 }
 
 /**

@@ -58,11 +58,11 @@ export function openPieceRunner(config: EncodecConfig, device: Device, network: 
     Math.round(config.sampling_rate / hop),
     ...convolutions.map((layer) => Math.ceil((reach(layer) + 1) / layer.inputsPerFrame)),
   );
-  const program = keepPrograms(1);
+  const isStrided = convolutions.some(({ stride }) => stride > 1);
+  const programs = keepPrograms(2);
   return {
     framesPerPiece,
     async *run(samples, pieceAt) {
-      const run = await program.get('', () => compileNetwork(network, framesPerPiece, device));
       let carried: Record<string, HostArray> = Object.fromEntries(
         Array.from(carriedShapes(network.layers), ([name, shape]) => [
           name,
@@ -71,7 +71,12 @@ export function openPieceRunner(config: EncodecConfig, device: Device, network: 
       );
       const total = Math.ceil(samples / hop);
       for (let firstFrame = 0; firstFrame < total; firstFrame += framesPerPiece) {
-        const piece = { firstFrame, frames: framesPerPiece };
+        // Choosing columns from all of a piece takes time, and only where the sequence ends is there something to choose.
+        const isFull = isStrided && (firstFrame + framesPerPiece) * hop <= samples;
+        const run = await programs.get(String(isFull), () =>
+          compileNetwork(network, framesPerPiece, isFull, device),
+        );
+        const piece = { firstFrame, frames: isFull ? undefined : framesPerPiece };
         const columns = convolutions.map((layer) => [
           columnsName(layer.name),
           columnsOf(layer, config.pad_mode, piece, Math.ceil((samples * layer.inputsPerFrame) / hop)),
@@ -82,13 +87,14 @@ export function openPieceRunner(config: EncodecConfig, device: Device, network: 
         yield { result, firstFrame, frames: Math.min(framesPerPiece, total - firstFrame) };
       }
     },
-    dispose: () => program.release(),
+    dispose: () => programs.release(),
   };
 }
 
 function compileNetwork(
   { layers, constants, inputShape, start, finish }: PieceNetwork,
   frames: number,
+  isFull: boolean,
   device: Device,
 ): Promise<Compiled> {
   const piece: InputSpec = { shape: inputShape(frames), dtype: 'float32' };
@@ -98,7 +104,7 @@ function compileNetwork(
       const result = finish(runLayers(layers, start(tensors.piece), tensors, next), tensors);
       return { result, ...next };
     },
-    { piece, ...carriedInputs(layers, frames) },
+    { piece, ...carriedInputs(layers, isFull ? undefined : frames) },
     { device, constants },
   );
 }
