@@ -98,7 +98,7 @@ function wholeIteration(setting: Setting, device: Device): Duel[] {
       runs: 1,
       ours: () => iteration(model, device, COUNTS),
       openPeer: (python) =>
-        openPeer(python, 'original_iteration.py', setting, model, nisqa, JSON.stringify(COUNTS)),
+        openPeer(python, 'original_iteration.py', setting, model, nisqa, JSON.stringify(COUNTS), 'original'),
       format: (seconds) => `${seconds.toFixed(1)} s`,
     },
   ];

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CpuDevice } from '../lib/engine/index.js';
 import { decodeSounds, encodec, fillCodebooks } from './audio.js';
+import { iteration, type IterationCounts } from './iteration.js';
 import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
 import { choosing, dpoSteps, sampling } from './ours.js';
 import { openPeer } from './peer.js';
@@ -22,9 +23,17 @@ const ENCODEC = '.cache/bench-encodec';
 const INSTALL =
   'python3 -m venv .cache/venv-bench && .cache/venv-bench/bin/pip install -r bench/peers/requirements.txt';
 
-/** Of the command line; `only` is a part of rows' names. */
+/** Of the whole iteration at BART-base's size, which takes minutes on a CPU. */
+const COUNTS: IterationCounts = { prompts: 1, samples: 10, tokens: 100 };
+
+/** Of the command line; `only` is a part of rows' names, `model` what bench/base-size/make.py wrote. */
 const { values: options } = parseArgs({
-  options: { python: { type: 'string' }, nisqa: { type: 'string' }, only: { type: 'string', default: '' } },
+  options: {
+    python: { type: 'string' },
+    nisqa: { type: 'string' },
+    model: { type: 'string' },
+    only: { type: 'string', default: '' },
+  },
 });
 const nisqa = options.nisqa ?? NISQA;
 const python = options.python ?? process.env.BENCH_PYTHON ?? (existsSync(PYTHON) ? PYTHON : undefined);
@@ -80,6 +89,22 @@ function codec(direction: 'encode' | 'decode', seconds: number): Duel {
   };
 }
 
+/** One iteration on MOS, every file read and every program compiled anew, beside two ways to write it in Python. */
+function wholeIteration(model: string, way: 'original' | 'batched'): Duel {
+  const { prompts, samples } = COUNTS;
+  process.env.NISQA_WEIGHTS = join(nisqa, 'weights', 'nisqa.tar');
+  return {
+    name: `base: an iteration on MOS, ${prompts} prompt of ${samples} samples`,
+    peerName: { original: "Python, the original's way", batched: 'Python, batched' }[way],
+    warmUp: 0,
+    runs: 1,
+    ours: () => iteration(model, device, COUNTS),
+    openPeer: (python) =>
+      openPeer(python, 'original_iteration.py', small, model, nisqa, JSON.stringify(COUNTS), way),
+    format: (seconds) => `${seconds.toFixed(1)} s`,
+  };
+}
+
 /** Of `samples` samples of the embedded model. */
 function audio(name: string, samples: number, ours: (samples: number) => () => Promise<void>): Duel {
   return {
@@ -117,6 +142,9 @@ const duels: Duel[] = [
   dnsmos('DNSMOS of 100 files of 2 s', 100, 2),
   dnsmos('DNSMOS of 100 files of 2.05 s', 100, 2.05),
   ...(python || existsSync(ENCODEC) ? [codec('encode', 10), codec('decode', 10)] : []),
+  ...(options.model && existsSync(nisqa)
+    ? (['original', 'batched'] as const).map((way) => wholeIteration(options.model!, way))
+    : []),
 ];
 
 if (!python) console.log(`Without peers. To have them: ${INSTALL}\n`);
