@@ -24,7 +24,7 @@ const INSTALL =
   'python3 -m venv .cache/venv-bench && .cache/venv-bench/bin/pip install -r bench/peers/requirements.txt';
 
 /** Of the whole iteration at BART-base's size, which takes minutes on a CPU. */
-const COUNTS: IterationCounts = { prompts: 1, samples: 10, tokens: 100 };
+const COUNTS: IterationCounts = { prompts: 2, samples: 10, tokens: 200 };
 
 /** Of the command line; `only` is a part of rows' names, `model` what bench/base-size/make.py wrote. */
 const { values: options } = parseArgs({
@@ -94,7 +94,7 @@ function wholeIteration(model: string, way: 'original' | 'batched'): Duel {
   const { prompts, samples } = COUNTS;
   process.env.NISQA_WEIGHTS = join(nisqa, 'weights', 'nisqa.tar');
   return {
-    name: `base: an iteration on MOS, ${prompts} prompt of ${samples} samples`,
+    name: `base: an iteration on MOS, ${prompts} prompts of ${samples} samples`,
     peerName: { original: "Python, the original's way", batched: 'Python, batched' }[way],
     warmUp: 0,
     runs: 1,
