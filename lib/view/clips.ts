@@ -152,7 +152,7 @@ export function preferRanked(examples: readonly AudioExample[]): AudioExample[] 
 }
 
 /** Whether it is a policy's sample in an evaluation. */
-export function isSample({ role }: AudioExample): boolean {
+export function isSample({ role }: Pick<AudioExample, 'role'>): boolean {
   return role === 'original' || role === 'trained';
 }
 

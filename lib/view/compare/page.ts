@@ -4,7 +4,7 @@ import { escapeHtml } from '../escape.js';
 import { figurePlace } from '../figure-html.js';
 import type { Figure } from '../figure.js';
 import { PAIRED_NOTE } from '../paired-change.js';
-import { clipCard, promptSection, soundHelp, soundNotes } from '../report/audio-section.js';
+import { clipCard, oneSampleNote, promptSection, soundHelp, soundNotes } from '../report/audio-section.js';
 import { selfContainedPage } from '../report/page.js';
 import { note, scrolling, warning } from '../report/parts.js';
 import type { Section } from '../report/sections.js';
@@ -131,7 +131,11 @@ function listenHtml(prompts: readonly ComparedPrompt[], path: string, command: s
         rowTitle,
       ),
     );
-    return promptSection(prompt, instruction, rows);
+    const why = oneSampleNote(
+      own.map(({ clip }) => clip),
+      true,
+    );
+    return promptSection(prompt, instruction, [...rows, ...why]);
   });
   const notes = [SCALE_NOTE, ...soundNotes(clips, command)].map(note);
   return [soundHelp(HELP), ...notes, ...blocks, soundScript({ keys: true })].join('\n');

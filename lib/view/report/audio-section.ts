@@ -35,7 +35,7 @@ const HELP =
 
 const ONE_SAMPLE =
   'Of each policy there is one sample here, the first. A run keeps the sound of the best, the median and the worst sample where an ' +
-  'evaluation has three samples a prompt or more.';
+  'evaluation has three samples a prompt or more';
 
 /**
  * Players with spectrograms for a run's audio: a block for each prompt, held-out prompts apart from training prompts. Of the policies'
@@ -100,9 +100,18 @@ function promptBlock(clips: ClipOrProblem[]): string {
     });
     return soundRow(cards, title);
   });
+  return promptSection(prompt, instruction, [...rows, ...oneSampleNote(clips)]);
+}
+
+/**
+ * Says of a prompt's clips why there is one sample of each policy; nothing where there are more.
+ *
+ * @param ofSeveralRuns where one run without the others is enough for that
+ */
+export function oneSampleNote(clips: readonly ClipOrProblem[], ofSeveralRuns = false): string[] {
   const samples = clips.map(({ example }) => example).filter(isSample);
   const isOne = samples.length > 0 && samples.every(({ standing }) => standing === undefined);
-  return promptSection(prompt, instruction, isOne ? [...rows, note(ONE_SAMPLE)] : rows);
+  return isOne ? [note(`${ONE_SAMPLE}${ofSeveralRuns ? ', and not all of these runs have it' : ''}.`)] : [];
 }
 
 /** The rows of a prompt under its instruction. */
