@@ -137,6 +137,11 @@ export function clipRows<T>(clips: readonly T[], exampleOf: (clip: T) => AudioEx
   return [...rows].map(([title, own]) => ({ title, clips: own }));
 }
 
+/** How many clips the longest row has. */
+export function mostClips(rows: readonly ClipRow<unknown>[]): number {
+  return Math.max(...rows.map(({ clips }) => clips.length));
+}
+
 function rowTitle({ role, standing, iteration }: AudioExample): string {
   if (role === 'source' || role === 'target') return 'Recordings of the data set';
   if (role === 'original' || role === 'trained')

@@ -11,6 +11,7 @@ import {
   labelOf,
   loadClips,
   longestSeconds,
+  mostClips,
   placeOf,
   type ClipOrProblem,
 } from '../clips.js';
@@ -88,7 +89,8 @@ export function soundNotes(clips: readonly ClipOrProblem[], command: string): st
 function promptBlock(clips: ClipOrProblem[]): string {
   const longest = longestSeconds(clips);
   const { prompt, instruction } = clips[0].example;
-  const rows = clipRows(clips, ({ example }) => example).map(({ title, clips: own }) => {
+  const compared = clipRows(clips, ({ example }) => example);
+  const rows = compared.map(({ title, clips: own }) => {
     const cards = own.map((clip) => {
       const { role, file } = clip.example;
       const name = `<b class="${role}">${ROLE_NAMES[role]}</b>`;
@@ -100,7 +102,7 @@ function promptBlock(clips: ClipOrProblem[]): string {
     });
     return soundRow(cards, title);
   });
-  return promptSection(prompt, instruction, [...rows, ...oneSampleNote(clips)]);
+  return promptSection(prompt, instruction, [...rows, ...oneSampleNote(clips)], mostClips(compared));
 }
 
 /**
@@ -114,9 +116,18 @@ export function oneSampleNote(clips: readonly ClipOrProblem[], ofSeveralRuns = f
   return isOne ? [note(`${ONE_SAMPLE}${ofSeveralRuns ? ', and not all of these runs have it' : ''}.`)] : [];
 }
 
-/** The rows of a prompt under its instruction. */
-export function promptSection(prompt: number, instruction: string, rows: readonly string[]): string {
-  return `<section class="prompt"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
+/**
+ * The rows of a prompt under its instruction.
+ *
+ * @param columns how many cards stand side by side where there is room: those of the longest row, so that all cards are equally wide
+ */
+export function promptSection(
+  prompt: number,
+  instruction: string,
+  rows: readonly string[],
+  columns: number,
+): string {
+  return `<section class="prompt" style="--columns:${columns}"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
 ${rows.join('\n')}</section>`;
 }
 
