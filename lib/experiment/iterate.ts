@@ -30,7 +30,8 @@ import { TARGET_WARNING, warnOfLikelihood } from './warnings.js';
  */
 export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<RunEvent> {
   const { directories, parameters, clock } = run;
-  const startSeconds = clock.seconds();
+  const { keptSeconds = 0, trainedSeconds = 0 } = resumed ?? {};
+  const startSeconds = clock.seconds() - keptSeconds - trainedSeconds;
   if (!resumed) {
     const { name, outputDirectory, modelDirectory } = directories;
     const device = run.computing && { device: describeRunDevice(run.computing) };
@@ -56,9 +57,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
         // Training needs the memory.
         await run.sampler.release();
         await run.partner.releaseWeights();
-        const trainsFrom = clock.seconds();
-        yield* train(run, iteration, pairs, done);
-        trainingSeconds = clock.seconds() - trainsFrom;
+        trainingSeconds = yield* train(run, iteration, pairs, done);
       }
       run.signal?.throwIfAborted();
       const saved = await saveCheckpoint(run, iteration);
@@ -86,14 +85,17 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
  * on from.
  *
  * @param resumed goes on after this optimizer step, whose state was saved, and what came before
+ * @returns seconds of all of the training; what was lost and done again counts once
  */
 export async function* train(
   run: TrainingRun,
   iteration: number,
   pairs: readonly TrainingPair[],
-  resumed?: Pick<ResumePoint, 'trainedSteps' | 'trainedEvents'>,
-): AsyncGenerator<RunEvent> {
-  const { trainedSteps, trainedEvents = [] } = resumed ?? {};
+  resumed?: Pick<ResumePoint, 'trainedSteps' | 'trainedSeconds' | 'trainedEvents'>,
+): AsyncGenerator<RunEvent, number> {
+  const { trainedSteps, trainedSeconds = 0, trainedEvents = [] } = resumed ?? {};
+  const startSeconds = run.clock.seconds() - trainedSeconds;
+  const seconds = () => run.clock.seconds() - startSeconds;
   const { learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
@@ -122,7 +124,7 @@ export async function* train(
     resumeFrom:
       trainedSteps === undefined ? undefined : await readTraining(directories, iteration, trainedSteps),
     async afterStep(_, snapshot) {
-      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, snapshot);
+      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, snapshot, seconds());
     },
   });
   for await (const event of events) {
@@ -147,6 +149,7 @@ export async function* train(
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
   yield* warnOfLikelihood(iteration, taken, labels);
+  return seconds();
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */

@@ -85,9 +85,7 @@ async function* trainOnce(
   yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
   const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
-  const trainsFrom = run.clock.seconds();
-  yield* train(run, iteration, pairs);
-  const trainingSeconds = run.clock.seconds() - trainsFrom;
+  const trainingSeconds = yield* train(run, iteration, pairs);
   run.signal?.throwIfAborted();
   yield { ...(await saveCheckpoint(run, iteration)), trainingSeconds };
   yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };

@@ -13,7 +13,7 @@ import { escapeHtml } from '../view/escape.js';
 import type { Figure } from '../view/figure.js';
 import { PAIRED_NOTE } from '../view/paired-change.js';
 import type { Table } from '../view/table.js';
-import { listenToRuns, type Embedding } from './listen.js';
+import { listenToRuns, type RunsChoice } from './listen.js';
 import type { Html, Showable } from './show.js';
 
 /** Runs side by side, in parts to show. The others are compared with the first. */
@@ -35,7 +35,7 @@ export interface Comparison {
   /** What n, CI, d_z and win rate mean, and the notes. */
   explanation: Html;
   /** Players of the same held-out prompts. */
-  listen(choice?: { prompts?: number } & Embedding): Promise<Html>;
+  listen(choice?: RunsChoice): Promise<Html>;
   /** Writes all of it as one page; returns its path. */
   write(path: string): Promise<string>;
 }

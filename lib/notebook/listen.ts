@@ -16,7 +16,7 @@ import {
   type ClipOrProblem,
 } from '../view/clips.js';
 import type { ComparedRun } from '../view/compare/runs.js';
-import { loadComparedPrompts } from '../view/compare/sound.js';
+import { loadComparedPrompts, type ComparedSamples } from '../view/compare/sound.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
 import { soundCard, soundlessCard, soundRow } from '../view/sound-card.js';
 import { NO_LIMIT, planSounds, type SoundBudget, type SoundForm } from '../view/sound-budget.js';
@@ -47,6 +47,14 @@ export interface ClipChoice extends Embedding {
   prompts?: number;
   /** Of each policy the first sample of a prompt (default), or the best, the median and the worst, where the run has kept their sound. */
   samples?: 'first' | 'ranked';
+}
+
+/** Which clips of several runs to hear. */
+export interface RunsChoice extends Embedding {
+  /** Number of prompts, from the first one on. */
+  prompts?: number;
+  /** Of each policy the first sample of a prompt (default), or the best, the median and the worst, where every run has kept their sound. */
+  samples?: ComparedSamples;
 }
 
 /**
@@ -80,14 +88,13 @@ export async function listen(outputDirectory: string, choice: ClipChoice): Promi
 /**
  * Players of the same held-out prompts by several runs, side by side: what {@link listen} shows of one run.
  *
- * @param prompts how many, from the first one on
  * @throws Error when the runs have no clips of the same prompts
  */
 export async function listenToRuns(
   runs: readonly ComparedRun[],
-  { prompts, embed }: { prompts?: number } & Embedding = {},
+  { embed, ...choice }: RunsChoice = {},
 ): Promise<Html> {
-  const compared = await loadComparedPrompts(runs, embed === 'all' ? NO_LIMIT : BUDGET, prompts);
+  const compared = await loadComparedPrompts(runs, embed === 'all' ? NO_LIMIT : BUDGET, choice);
   if (compared.length === 0)
     throw new Error('these runs have no clips of the same held-out prompts: raise audioPrompts');
   return promptsHtml(compared.map(({ clips }) => clips));

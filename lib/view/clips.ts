@@ -137,6 +137,11 @@ export function clipRows<T>(clips: readonly T[], exampleOf: (clip: T) => AudioEx
   return [...rows].map(([title, own]) => ({ title, clips: own }));
 }
 
+/** How many clips the longest row has. */
+export function mostClips(rows: readonly ClipRow<unknown>[]): number {
+  return Math.max(...rows.map(({ clips }) => clips.length));
+}
+
 function rowTitle({ role, standing, iteration }: AudioExample): string {
   if (role === 'source' || role === 'target') return 'Recordings of the data set';
   if (role === 'original' || role === 'trained')
@@ -152,7 +157,7 @@ export function preferRanked(examples: readonly AudioExample[]): AudioExample[] 
 }
 
 /** Whether it is a policy's sample in an evaluation. */
-export function isSample({ role }: AudioExample): boolean {
+export function isSample({ role }: Pick<AudioExample, 'role'>): boolean {
   return role === 'original' || role === 'trained';
 }
 

@@ -22,7 +22,9 @@ export async function writeComparison(
   options: { allAudio?: boolean } = {},
 ): Promise<ComparedRun[]> {
   const runs = await readComparedRuns(directories);
-  const prompts = await loadComparedPrompts(runs, options.allAudio ? NO_LIMIT : PAGE_BUDGET);
+  const prompts = await loadComparedPrompts(runs, options.allAudio ? NO_LIMIT : PAGE_BUDGET, {
+    samples: 'ranked',
+  });
   const command = commandText('compare', '--all-audio', ...directories, '--output', path);
   await writeFileAtomic(path, await comparisonPage(runs, prompts, { path: resolve(path), command }));
   return runs;

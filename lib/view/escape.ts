@@ -11,8 +11,8 @@ export function escapeHtml(text: string): string {
   return showableText(text).replace(/[&<>"']/g, (character) => HTML_ENTITIES[character]);
 }
 
-/** An option, "--keep-checkpoints", or a run's name, "0601-1200-2". */
-const HYPHENATED_NAME = /(?<![\w-])(?:--[a-z][a-z-]*|\d{4}-\d{4}(?:-\d+)?)(?![\w-])/g;
+/** An option, "--keep-checkpoints", or a run's name, "0601-1200-2"; "<!--a" begins a comment. */
+const HYPHENATED_NAME = /(?<![\w!-])(?:--[a-z][a-z-]*|\d{4}-\d{4}(?:-\d+)?)(?![\w-])/g;
 
 /** As {@link escapeHtml}, where lines may break, but not at the hyphens of an option or a run's name. */
 export function escapeProse(text: string): string {

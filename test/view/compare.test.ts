@@ -3,6 +3,7 @@ import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compare } from '../../lib/notebook/compare.js';
+import { STANDINGS } from '../../lib/experiment/ranked-samples.js';
 import { bootstrapMean } from '../../lib/run/bootstrap.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
@@ -295,6 +296,44 @@ describe('the page', () => {
     expect(html).not.toContain('</script><script>alert');
     expect(html).toContain('<h2 id="seeds">Over seeds</h2>');
     expect(html).toContain('<title>Comparison of run-0, run-1</title>');
+  });
+
+  it('has a row for each standing where all runs have kept their sound, else the first sample of each', async () => {
+    const ranked = [
+      ...fixtureExamples,
+      ...STANDINGS.flatMap((standing, sample) =>
+        (['original', 'trained'] as const).map((role) => ({
+          ...fixtureExamples.find((each) => each.role === role)!,
+          ...{ file: `audio/test_0_${role}_${standing}.wav`, standing, sample },
+        })),
+      ),
+    ];
+    const seeds = [1, 2].map((seed) => ({ parameters: { seed } }));
+    const folders = await makeRuns(...seeds.map((made) => ({ ...made, examples: ranked })), ...seeds);
+    const rowsOf = async (chosen: string[]) => {
+      const path = join(roots[0], 'compare.html');
+      await writeComparison(chosen, path);
+      const html = await readFile(path, 'utf8');
+      const rows = [...html.matchAll(/class="sound-row-head".*?<span>(.*?)<\/span>/g)].map(([, row]) => row);
+      return {
+        rows,
+        players: html.match(/<audio /g)?.length,
+        isTold: html.includes('of these runs have it'),
+      };
+    };
+    const standings = STANDINGS.map((standing) => `The ${standing} sample of each policy`);
+    expect(await rowsOf(folders.slice(0, 2))).toEqual({
+      rows: ['Recordings of the data set', ...standings],
+      // Of each standing the original policy's sample, and those of two runs.
+      players: 2 + 3 * 3,
+      isTold: false,
+    });
+    // A run of an earlier version has no standings.
+    expect(await rowsOf(folders.slice(1, 3))).toEqual({
+      rows: ['Recordings of the data set', 'The first sample of each policy'],
+      players: 2 + 3,
+      isTold: true,
+    });
   });
 
   it('says so where nothing can be shown', async () => {

@@ -18,6 +18,7 @@ describe('escaping', () => {
     expect(escapeProse('<--keep-checkpoints best>, run 0601-1200-2 or --wer; best-worst 12-34')).toBe(
       `&lt;${whole('--keep-checkpoints')} best&gt;, run ${whole('0601-1200-2')} or ${whole('--wer')}; best-worst 12-34`,
     );
+    expect(escapeProse('<!--a.wav')).toBe(escapeHtml('<!--a.wav'));
   });
 
   it('keeps JSON inside its script element and its meaning', () => {

@@ -1,10 +1,10 @@
 import { dirname, relative, sep } from 'node:path';
-import { clipRows, longestSeconds, placeOf } from '../clips.js';
+import { clipRows, longestSeconds, mostClips, placeOf } from '../clips.js';
 import { escapeHtml } from '../escape.js';
 import { figurePlace } from '../figure-html.js';
 import type { Figure } from '../figure.js';
 import { PAIRED_NOTE } from '../paired-change.js';
-import { clipCard, promptSection, soundHelp, soundNotes } from '../report/audio-section.js';
+import { clipCard, oneSampleNote, promptSection, soundHelp, soundNotes } from '../report/audio-section.js';
 import { selfContainedPage } from '../report/page.js';
 import { note, scrolling, warning } from '../report/parts.js';
 import type { Section } from '../report/sections.js';
@@ -23,7 +23,7 @@ const CAPTIONS = {
   'chart-guards':
     'These figures say what the reward does not see, of the same samples; the bands are as above.',
   'chart-training':
-    'The faint lines show each step, the strong ones the mean over a tenth of the iteration’s steps. Losses of different kinds, or with different β, have different scales.',
+    'The faint lines show each step, the strong ones the mean over a tenth of an iteration’s steps, where it has 20 or more. Losses of different kinds, or with different β, have different scales.',
   'chart-logps': 'The lines show the log-probability of a completion under the policy that is trained.',
 };
 
@@ -81,10 +81,13 @@ export function comparisonPage(
 }
 
 function pageHead(runs: readonly ComparedRun[]): string {
-  const items = runs.map(
-    ({ label, record }) =>
-      `<li><b>${escapeHtml(label)}</b>, ${escapeHtml(record.parameters.reward)} reward, seed ${record.seed}</li>`,
-  );
+  const items = runs.map(({ name, label, record }) => {
+    // A label names what differs between the runs, perhaps the seed.
+    const seed = record.parameters.seed;
+    const isTold = label.slice(name.length).includes(`seed ${seed}`);
+    const told = [`${record.parameters.reward} reward`, ...(isTold ? [] : [`seed ${seed}`])].join(', ');
+    return `<li><b>${escapeHtml(label)}</b>, ${escapeHtml(told)}</li>`;
+  });
   return `<p class="overline">speech-dpo comparison</p>
 <h1>${runs.length} runs side by side</h1>
 <ul>${items.join('')}</ul>
@@ -116,7 +119,8 @@ function listenHtml(prompts: readonly ComparedPrompt[], path: string, command: s
   const clips = prompts.flatMap((prompt) => prompt.clips.map(({ clip }) => clip));
   const blocks = prompts.map(({ prompt, instruction, clips: own }) => {
     const longest = longestSeconds(own.map(({ clip }) => clip));
-    const rows = clipRows(own, ({ clip }) => clip.example).map(({ title: rowTitle, clips: compared }) =>
+    const titled = clipRows(own, ({ clip }) => clip.example);
+    const rows = titled.map(({ title: rowTitle, clips: compared }) =>
       soundRow(
         compared.map(({ title, outputDirectory, clip }) =>
           clipCard(clip, {
@@ -131,7 +135,11 @@ function listenHtml(prompts: readonly ComparedPrompt[], path: string, command: s
         rowTitle,
       ),
     );
-    return promptSection(prompt, instruction, rows);
+    const why = oneSampleNote(
+      own.map(({ clip }) => clip),
+      true,
+    );
+    return promptSection(prompt, instruction, [...rows, ...why], mostClips(titled));
   });
   const notes = [SCALE_NOTE, ...soundNotes(clips, command)].map(note);
   return [soundHelp(HELP), ...notes, ...blocks, soundScript({ keys: true })].join('\n');

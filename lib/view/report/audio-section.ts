@@ -11,6 +11,7 @@ import {
   labelOf,
   loadClips,
   longestSeconds,
+  mostClips,
   placeOf,
   type ClipOrProblem,
 } from '../clips.js';
@@ -35,7 +36,7 @@ const HELP =
 
 const ONE_SAMPLE =
   'Of each policy there is one sample here, the first. A run keeps the sound of the best, the median and the worst sample where an ' +
-  'evaluation has three samples a prompt or more.';
+  'evaluation has three samples a prompt or more';
 
 /**
  * Players with spectrograms for a run's audio: a block for each prompt, held-out prompts apart from training prompts. Of the policies'
@@ -88,7 +89,8 @@ export function soundNotes(clips: readonly ClipOrProblem[], command: string): st
 function promptBlock(clips: ClipOrProblem[]): string {
   const longest = longestSeconds(clips);
   const { prompt, instruction } = clips[0].example;
-  const rows = clipRows(clips, ({ example }) => example).map(({ title, clips: own }) => {
+  const compared = clipRows(clips, ({ example }) => example);
+  const rows = compared.map(({ title, clips: own }) => {
     const cards = own.map((clip) => {
       const { role, file } = clip.example;
       const name = `<b class="${role}">${ROLE_NAMES[role]}</b>`;
@@ -100,14 +102,32 @@ function promptBlock(clips: ClipOrProblem[]): string {
     });
     return soundRow(cards, title);
   });
-  const samples = clips.map(({ example }) => example).filter(isSample);
-  const isOne = samples.length > 0 && samples.every(({ standing }) => standing === undefined);
-  return promptSection(prompt, instruction, isOne ? [...rows, note(ONE_SAMPLE)] : rows);
+  return promptSection(prompt, instruction, [...rows, ...oneSampleNote(clips)], mostClips(compared));
 }
 
-/** The rows of a prompt under its instruction. */
-export function promptSection(prompt: number, instruction: string, rows: readonly string[]): string {
-  return `<section class="prompt"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
+/**
+ * Says of a prompt's clips why there is one sample of each policy; nothing where there are more.
+ *
+ * @param ofSeveralRuns where one run without the others is enough for that
+ */
+export function oneSampleNote(clips: readonly ClipOrProblem[], ofSeveralRuns = false): string[] {
+  const samples = clips.map(({ example }) => example).filter(isSample);
+  const isOne = samples.length > 0 && samples.every(({ standing }) => standing === undefined);
+  return isOne ? [note(`${ONE_SAMPLE}${ofSeveralRuns ? ', and not all of these runs have it' : ''}.`)] : [];
+}
+
+/**
+ * The rows of a prompt under its instruction.
+ *
+ * @param columns how many cards stand side by side where there is room: those of the longest row, so that all cards are equally wide
+ */
+export function promptSection(
+  prompt: number,
+  instruction: string,
+  rows: readonly string[],
+  columns: number,
+): string {
+  return `<section class="prompt" style="--columns:${columns}"><h3>Prompt ${prompt}: <q>${escapeHtml(instruction)}</q></h3>
 ${rows.join('\n')}</section>`;
 }
 

@@ -14,3 +14,8 @@ export function warning(text: string): string {
 export function scrolling({ columns, rows }: Table): string {
   return `<div class="scroll">${htmlTable({ columns, rows })}</div>`;
 }
+
+/** A table of names, values and what they mean; on a phone each meaning stands below its name. */
+export function meanings({ columns, rows }: Table): string {
+  return `<div class="stacked">${htmlTable({ columns, rows })}</div>`;
+}

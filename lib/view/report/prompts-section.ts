@@ -43,8 +43,13 @@ function promptTable(events: readonly RunEvent[], split: Split, instructions?: r
   const rows = changes
     .toSorted((a, b) => (b.change ?? -Infinity) - (a.change ?? -Infinity))
     .map((change) => row(change, scale));
-  const titles = ['prompt', ...(instructions ? ['instruction'] : []), policyOf(before), policyOf(after)];
-  const heads = [...titles.map((title) => head(title)), head('change', ' aria-sort="descending"')];
+  const heads = [
+    head('prompt'),
+    ...(instructions ? [head('instruction', WORDS)] : []),
+    head(policyOf(before)),
+    head(policyOf(after)),
+    head('change', ' aria-sort="descending"'),
+  ];
   const [low, high] = [scale.min, scale.max].map((value) => formatNumber(value, 1));
   const isLong = changes.length > MOST_SHOWN;
   return `<details${isLong || split === 'train' ? '' : ' open'}><summary>Mean reward of every prompt, before and after: ${splitName(split)}</summary>
@@ -52,13 +57,16 @@ function promptTable(events: readonly RunEvent[], split: Split, instructions?: r
 <tbody>${rows.join('\n')}</tbody></table></div></details>`;
 }
 
-const head = (title: string, order = ''): string =>
-  `<th${order}><button type="button">${escapeHtml(title)}</button></th>`;
+/** Of the column that holds text. */
+const WORDS = ' class="words"';
+
+const head = (title: string, attributes = ''): string =>
+  `<th${attributes}><button type="button">${escapeHtml(title)}</button></th>`;
 
 function row({ prompt, instruction, before, after, change }: PromptChange, scale: Scale): string {
   const cells = [
     cell(prompt, String(prompt)),
-    instruction === undefined ? '' : cell(instruction, instruction, ' class="words"'),
+    instruction === undefined ? '' : cell(instruction, instruction, WORDS),
     cell(before, before === null ? '' : formatNumber(before, 3)),
     cell(after, after === null ? '' : formatNumber(after, 3)),
     cell(change, change === null ? '' : formatChange(change, 3)),

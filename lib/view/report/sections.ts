@@ -20,7 +20,7 @@ import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js
 import type { AudioSections } from './audio-section.js';
 import { SCALE_NOTE } from '../spectrogram-picture.js';
 import { htmlTable, type Table } from '../table.js';
-import { note, scrolling, warning } from './parts.js';
+import { meanings, note, scrolling, warning } from './parts.js';
 import { STILL_PIXELS, captionOf, type FigureName } from './captions.js';
 import { pairsHtml } from './pairs-section.js';
 import { promptsHtml } from './prompts-section.js';
@@ -163,7 +163,7 @@ function parameterSection({ record }: RecordedRun): Section {
     rows: Object.entries(record.versions),
   };
   const machine = record.device ? note(`Computed on ${describeRunDevice(record.device)}.`) : '';
-  const html = `${scrolling(parameters)}
+  const html = `${meanings(parameters)}
 <details><summary>Machine, versions and times</summary>
 ${machine}<div class="two"><div>${htmlTable(versions)}</div><div>${htmlTable(timingTable(record.timings))}</div></div></details>`;
   return { id: 'parameters', title: 'Parameters', html };

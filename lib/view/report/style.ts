@@ -1,7 +1,7 @@
 /** The report's style sheet: one column of at most 1180 pixels that fits a phone, light or dark as the reader's system is, printable. */
 export const STYLE = `
-:root { color-scheme: light dark; --back: #fff; --text: #24292f; --faint: #59636e; --line: #dde2e7; --soft: #f6f8fa; --accent: #0072b2; --good: #007a58; --bad: #b84f00; --warn: #fdf3ec; --warn-line: #d55e00; --over: rgba(255, 255, 255, 0.85); }
-@media (prefers-color-scheme: dark) { :root { --back: #12161c; --text: #e6ebf0; --faint: #9aa6b2; --line: #333d48; --soft: #1a2028; --accent: #58b2ee; --good: #2cc295; --bad: #f28a3d; --warn: #2b1f16; --warn-line: #f28a3d; --over: rgba(18, 22, 28, 0.85); } }
+:root { color-scheme: light dark; --back: #fff; --text: #24292f; --faint: #59636e; --line: #dde2e7; --soft: #f6f8fa; --accent: #0072b2; --good: #007a58; --bad: #b84f00; --warn: #fdf3ec; --warn-line: #d55e00; --over: rgba(255, 255, 255, 0.85); --shade: rgba(31, 41, 51, 0.28); }
+@media (prefers-color-scheme: dark) { :root { --back: #12161c; --text: #e6ebf0; --faint: #9aa6b2; --line: #333d48; --soft: #1a2028; --accent: #58b2ee; --good: #2cc295; --bad: #f28a3d; --warn: #2b1f16; --warn-line: #f28a3d; --over: rgba(18, 22, 28, 0.85); --shade: rgba(154, 166, 178, 0.4); } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--back); color: var(--text); font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -26,7 +26,7 @@ nav { margin-top: 14px; display: flex; flex-wrap: wrap; gap: 4px 18px; font-size
 figure { margin: 14px 0 4px; }
 figcaption { max-width: 100ch; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 24px; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; background: linear-gradient(to right, var(--back) 40%, transparent) left, linear-gradient(to left, var(--back) 40%, transparent) right, linear-gradient(to right, var(--shade), transparent) left, linear-gradient(to left, var(--shade), transparent) right; background-size: 40px 100%, 40px 100%, 14px 100%, 14px 100%; background-repeat: no-repeat; background-attachment: local, local, scroll, scroll; }
 table { margin: 10px 0; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 18px 5px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--faint); font-weight: 600; }
@@ -44,6 +44,8 @@ td:first-child { min-width: 8.5em; }
 .slope .to { fill: currentColor; }
 .slope.better { color: var(--good); }
 .slope.worse { color: var(--bad); }
+.sound-row { display: grid !important; grid-template-columns: repeat(auto-fill, minmax(min(100%, max(330px, 100% / var(--columns, 2) - 12px)), 1fr)); }
+.sound-row-head { grid-column: 1 / -1; }
 article { padding: 9px 10px 8px; border: 1px solid var(--line); border-radius: 8px; break-inside: avoid; }
 article header { display: flex; justify-content: space-between; gap: 8px; font-size: 13px; color: var(--faint); }
 article b { color: var(--text); }
@@ -56,6 +58,7 @@ details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); font-size: 14px; }
 footer { margin-top: 56px; padding-top: 12px; border-top: 1px solid var(--line); }
 @media (max-width: 900px) { .two { grid-template-columns: 1fr; } }
-@media (max-width: 699.98px) { main { padding: 24px 16px 48px; } h1 { font-size: 23px; } th, td { padding-right: 12px; } }
+@media (max-width: 699.98px) { main { padding: 24px 16px 48px; } h1 { font-size: 23px; } th, td { padding-right: 9px; } th { white-space: normal !important; } td { min-width: 0 !important; } td:first-child { min-width: 7.5em !important; } .sorts td:first-child { min-width: 0 !important; } table { font-size: 13px; } .sorts .words { min-width: 8em; }
+.stacked thead { display: none; } .stacked tr { display: grid; grid-template-columns: auto 1fr; padding: 5px 0; border-bottom: 1px solid var(--line); } .stacked td { padding: 0 0 0 12px; border: 0; text-align: right !important; } .stacked td:first-child { padding: 0; text-align: left !important; font-weight: 600; } .stacked td:last-child { grid-column: 1 / -1; padding: 0; text-align: left !important; color: var(--faint); } }
 @media print { nav, audio { display: none; } h2 { break-after: avoid; } }
 `;
