@@ -32,16 +32,14 @@ export async function fight(
   python: string | undefined,
   machine = '',
 ): Promise<string> {
-  const [load] = loadavg();
-  if (load > IDLE_LOAD)
-    console.log(`The machine is busy (load ${load.toFixed(1)}): these figures are not worth quoting.\n`);
+  const load = readLoad();
   const versions: Record<string, string> = {};
   const rows: string[] = [];
   for (const duel of duels) {
     const peer = python === undefined ? undefined : await duel.openPeer?.(python);
     Object.assign(versions, peer?.versions);
     const { ours, theirs } = await measure(duel, peer);
-    peer?.close();
+    await peer?.close();
     const columns = [duel.name, summarize(ours, duel.format)];
     if (peer) {
       const ratio = (median(theirs) / median(ours)).toFixed(2);
@@ -60,6 +58,14 @@ export async function fight(
   ].join('\n');
 }
 
+/** The load average; says so where other programs would shape the figures. */
+export function readLoad(): number {
+  const [load] = loadavg();
+  if (load > IDLE_LOAD)
+    console.log(`The machine is busy (load ${load.toFixed(1)}): these figures are not worth quoting.\n`);
+  return load;
+}
+
 /** Seconds of every counted call, ours and the peer's in turns. */
 async function measure(duel: Duel, peer: Peer | undefined): Promise<{ ours: number[]; theirs: number[] }> {
   const call = duel.ours();
@@ -75,7 +81,7 @@ async function measure(duel: Duel, peer: Peer | undefined): Promise<{ ours: numb
   return { ours: ours.slice(warmUp), theirs: theirs.slice(warmUp) };
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 }
@@ -85,7 +91,8 @@ function summarize(seconds: readonly number[], format: Duel['format']): string {
   return `${format(median(seconds))} (${format(Math.min(...seconds))} to ${format(Math.max(...seconds))})`;
 }
 
-function describeMachine(versions: Readonly<Record<string, string>>, machine: string): string {
+/** The day, the machine and the packages, for below a table. */
+export function describeMachine(versions: Readonly<Record<string, string>>, machine = ''): string {
   const [{ model }] = cpus();
   const memory = `${(totalmem() / 2 ** 30).toFixed(0)} GiB`;
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);

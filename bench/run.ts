@@ -11,17 +11,14 @@ import { decodeSounds, encodec, fillCodebooks } from './audio.js';
 import { iteration, type IterationCounts } from './iteration.js';
 import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
 import { choosing, dpoSteps, sampling } from './ours.js';
-import { openPeer } from './peer.js';
+import { findPython, INSTALL, openPeer } from './peer.js';
 import { dnsmosOfFolder, nisqaOfFolder, writeRecordings } from './scoring.js';
 import { small } from './setting.js';
 
-const PYTHON = '.cache/venv-bench/bin/python';
 /** A clone of github.com/gabrielmittag/NISQA: its code is the peer, its weights are used on both sides. */
 const NISQA = '.cache/NISQA';
 /** facebook/encodec_24khz's configuration with random weights. */
 const ENCODEC = '.cache/bench-encodec';
-const INSTALL =
-  'python3 -m venv .cache/venv-bench && .cache/venv-bench/bin/pip install -r bench/peers/requirements.txt';
 
 /** Of the whole iteration at BART-base's size, which takes minutes on a CPU. */
 const COUNTS: IterationCounts = { prompts: 2, samples: 10, tokens: 200 };
@@ -36,7 +33,7 @@ const { values: options } = parseArgs({
   },
 });
 const nisqa = options.nisqa ?? NISQA;
-const python = options.python ?? process.env.BENCH_PYTHON ?? (existsSync(PYTHON) ? PYTHON : undefined);
+const python = findPython(options.python);
 const device = new CpuDevice();
 
 function samplingDuel(name: string, completions: number): Duel {

@@ -1,0 +1,73 @@
+/** How steeply a cost grows with a size: the power p of cost = c size^p. */
+
+export const MEASURES = [
+  'time of a step',
+  'sampling rate',
+  'memory of a step',
+  'memory of sampling',
+] as const;
+export type Measure = (typeof MEASURES)[number];
+
+export interface Sides {
+  ours: number;
+  peer: number;
+}
+
+/** A measure over one axis: seconds, tokens a second or bytes. */
+export interface Series {
+  /** What grows, as an axis' title. */
+  axis: string;
+  measure: Measure;
+  points: { size: number; label: string; values: Sides }[];
+}
+
+/**
+ * Powers that differ by less are called alike: a doubled size costs 3.5 % more or less then, which is what medians of a few calls vary by.
+ */
+export const MARGIN = 0.05;
+
+export type Verdict = 'steeper' | 'alike' | 'flatter';
+
+export interface Steepness {
+  /** Powers by which the cost grows. The cost of a sampling rate is the time of a token. */
+  power: Sides;
+  /** What the last point costs more than the first: seconds of a step, seconds of a token, bytes. */
+  added: Sides;
+  /** Of ours, by the power and by what is added. */
+  byPower: Verdict;
+  byAdded: Verdict;
+}
+
+/** The slope of the line through log(y) over log(x) with the least squares. */
+export function logLogSlope(x: readonly number[], y: readonly number[]): number {
+  const [u, v] = [x.map(Math.log), y.map(Math.log)];
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [meanU, meanV] = [mean(u), mean(v)];
+  const covariance = u.reduce((sum, value, i) => sum + (value - meanU) * (v[i] - meanV), 0);
+  return covariance / u.reduce((sum, value) => sum + (value - meanU) ** 2, 0);
+}
+
+/** @throws if the series has fewer than two points */
+export function steepness({ axis, measure, points }: Series): Steepness {
+  if (points.length < 2) throw new Error(`${axis}: a slope needs two points`);
+  const sizes = points.map(({ size }) => size);
+  const costs = (side: keyof Sides) =>
+    points.map(({ values }) => (measure === 'sampling rate' ? 1 / values[side] : values[side]));
+  const sides = { ours: costs('ours'), peer: costs('peer') };
+  const power = { ours: logLogSlope(sizes, sides.ours), peer: logLogSlope(sizes, sides.peer) };
+  const added = {
+    ours: sides.ours.at(-1)! - sides.ours[0],
+    peer: sides.peer.at(-1)! - sides.peer[0],
+  };
+  return {
+    power,
+    added,
+    byPower: compare(power.ours - power.peer, MARGIN),
+    byAdded: compare(added.ours - added.peer, MARGIN * Math.abs(added.peer)),
+  };
+}
+
+function compare(difference: number, margin: number): Verdict {
+  if (Math.abs(difference) <= margin) return 'alike';
+  return difference > 0 ? 'steeper' : 'flatter';
+}
