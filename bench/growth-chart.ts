@@ -12,16 +12,16 @@ const COLOR: Record<keyof Sides, string> = { ours: COLORS.after, peer: COLORS.me
 
 const AXIS_TITLES: Record<Measure, string> = {
   'time of a step': 'DPO step, ms',
-  'sampling rate': 'sampling, tokens/s',
+  'time of sampling': 'sampling, tokens/s',
   'memory of a step': 'memory of a step, MB',
   'memory of sampling': 'memory of sampling, MB',
 };
-/** From seconds and bytes to what the axis says. */
-const SCALE: Record<Measure, number> = {
-  'time of a step': 1e3,
-  'sampling rate': 1,
-  'memory of a step': 1e-6,
-  'memory of sampling': 1e-6,
+/** A cost in the axis' unit; sampling is drawn as its rate. */
+const SHOWN: Record<Measure, (cost: number, tokens: number) => number> = {
+  'time of a step': (seconds) => seconds * 1e3,
+  'time of sampling': (seconds, tokens) => tokens / seconds,
+  'memory of a step': (bytes) => bytes / 1e6,
+  'memory of sampling': (bytes) => bytes / 1e6,
 };
 
 /**
@@ -41,7 +41,7 @@ export function growthFigure(columns: readonly (readonly Series[])[]): Figure {
       if (!series) return;
       const suffix = data.length === 0 ? '' : String(data.length / 2 + 1);
       const xs = series.points.map(({ size }) => Math.log2(size));
-      const ticks = doublings(range);
+      const ticks = roundNumbers(range);
       Object.assign(layout, {
         [`xaxis${suffix}`]: {
           ...axis(series.axis),
@@ -54,8 +54,8 @@ export function growthFigure(columns: readonly (readonly Series[])[]): Figure {
         [`yaxis${suffix}`]: {
           ...axis(at === 0 ? AXIS_TITLES[measure] : ''),
           domain: domain(rows.length - 1 - row, rows.length, GAP_DOWN),
-          tickvals: ticks,
-          ticktext: ticks.map((tick) => (2 ** tick).toLocaleString('en-US')),
+          tickvals: ticks.map(Math.log2),
+          ticktext: ticks.map((tick) => tick.toLocaleString('en-US')),
           range,
           showticklabels: at === 0,
           anchor: `x${suffix}`,
@@ -73,7 +73,7 @@ function traceOf({ measure, points }: Series, side: keyof Sides, x: number[], su
     mode: 'lines+markers',
     name: NAMES[side],
     x,
-    y: points.map(({ values }) => Math.log2(values[side] * SCALE[measure])),
+    y: heights(measure, points, side),
     line: { color: COLOR[side], width: 2 },
     marker: { color: COLOR[side], size: 6 },
     showlegend: suffix === '',
@@ -82,20 +82,31 @@ function traceOf({ measure, points }: Series, side: keyof Sides, x: number[], su
   };
 }
 
+function heights(measure: Measure, points: Series['points'], side: keyof Sides): number[] {
+  return points.map(({ costs, tokens }) => Math.log2(SHOWN[measure](costs[side], tokens)));
+}
+
 /** The same for all panels of a row, so that steepness may be compared across them. */
 function rangeOf(all: readonly Series[], measure: Measure): [number, number] {
   const values = all
     .filter((series) => series.measure === measure)
-    .flatMap(({ points }) => points.flatMap((point) => [point.values.ours, point.values.peer]))
-    .map((value) => Math.log2(value * SCALE[measure]));
+    .flatMap(({ points }) => [...heights(measure, points, 'ours'), ...heights(measure, points, 'peer')]);
   return [Math.min(...values) - 0.3, Math.max(...values) + 0.3];
 }
 
-/** Powers of two within the range, at most six. */
-function doublings([low, high]: readonly [number, number]): number[] {
-  const first = Math.ceil(low);
-  const apart = Math.ceil((high - first + 1) / 6);
-  return Array.from({ length: Math.floor((high - first) / apart) + 1 }, (_, i) => first + i * apart);
+/** Multiples of powers of ten, from coarse to fine, that an axis may name. */
+const MANTISSAS = [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]];
+
+/** Round numbers within a range of logarithms to base 2: the coarsest that are at least three, or else the finest. */
+function roundNumbers([low, high]: readonly [number, number]): number[] {
+  const [first, last] = [2 ** low, 2 ** high];
+  const powers = Array.from({ length: 16 }, (_, i) => 10 ** (i - 6));
+  const choices = MANTISSAS.map((mantissas) =>
+    powers
+      .flatMap((power) => mantissas.map((mantissa) => mantissa * power))
+      .filter((value) => value >= first && value <= last),
+  );
+  return choices.find(({ length }) => length >= 3) ?? choices.at(-1)!;
 }
 
 function domain(at: number, count: number, gap: number): [number, number] {

@@ -2,7 +2,7 @@
 
 export const MEASURES = [
   'time of a step',
-  'sampling rate',
+  'time of sampling',
   'memory of a step',
   'memory of sampling',
 ] as const;
@@ -13,12 +13,13 @@ export interface Sides {
   peer: number;
 }
 
-/** A measure over one axis: seconds, tokens a second or bytes. */
+/** What grows over one axis: seconds of a call, or bytes. */
 export interface Series {
-  /** What grows, as an axis' title. */
+  /** The axis' title. */
   axis: string;
   measure: Measure;
-  points: { size: number; label: string; values: Sides }[];
+  /** `tokens` are those that a call of sampling writes. */
+  points: { size: number; label: string; costs: Sides; tokens: number }[];
 }
 
 /**
@@ -29,9 +30,9 @@ export const MARGIN = 0.05;
 export type Verdict = 'steeper' | 'alike' | 'flatter';
 
 export interface Steepness {
-  /** Powers by which the cost grows. The cost of a sampling rate is the time of a token. */
+  /** Powers by which the cost grows. */
   power: Sides;
-  /** What the last point costs more than the first: seconds of a step, seconds of a token, bytes. */
+  /** What the last point costs more than the first: seconds or bytes. */
   added: Sides;
   /** Of ours, by the power and by what is added. */
   byPower: Verdict;
@@ -48,12 +49,10 @@ export function logLogSlope(x: readonly number[], y: readonly number[]): number 
 }
 
 /** @throws if the series has fewer than two points */
-export function steepness({ axis, measure, points }: Series): Steepness {
+export function steepness({ axis, points }: Series): Steepness {
   if (points.length < 2) throw new Error(`${axis}: a slope needs two points`);
   const sizes = points.map(({ size }) => size);
-  const costs = (side: keyof Sides) =>
-    points.map(({ values }) => (measure === 'sampling rate' ? 1 / values[side] : values[side]));
-  const sides = { ours: costs('ours'), peer: costs('peer') };
+  const sides = { ours: points.map(({ costs }) => costs.ours), peer: points.map(({ costs }) => costs.peer) };
   const power = { ours: logLogSlope(sizes, sides.ours), peer: logLogSlope(sizes, sides.peer) };
   const added = {
     ours: sides.ours.at(-1)! - sides.ours[0],

@@ -9,16 +9,16 @@
  * Each side of a point is a process of its own. Both take turns, call by call.
  */
 import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bart } from '../lib/policy/bart/bart.js';
 import { bartWeightShapes, LOGITS_BIAS } from '../lib/policy/bart/weights.js';
 import { figureSvg } from '../lib/view/svg/figure-svg.js';
-import { describeMachine, median, milliseconds, readLoad } from './duel.js';
+import { describeMachine, median, milliseconds, readLoad, tokensPerSecond } from './duel.js';
 import { growthFigure } from './growth-chart.js';
 import { MARGIN, steepness, type Series, type Sides, type Steepness } from './growth-fit.js';
 import { findPython, INSTALL, openPeer, openProgram, type Peer } from './peer.js';
 import { small, type Setting } from './setting.js';
-import { fileURLToPath } from 'node:url';
 
 const WARM_UP = 1;
 const RUNS = 3;
@@ -134,42 +134,36 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 async function follow(python: string, { title, calls, points }: Axis): Promise<Series[]> {
   const all: Series[] = [];
   for (const call of calls) {
-    const [speed, memory]: Series[] =
-      call === 'step'
-        ? [
-            { axis: title, measure: 'time of a step', points: [] },
-            { axis: title, measure: 'memory of a step', points: [] },
-          ]
-        : [
-            { axis: title, measure: 'sampling rate', points: [] },
-            { axis: title, measure: 'memory of sampling', points: [] },
-          ];
+    const name = call === 'step' ? 'a step' : 'sampling';
+    const time: Series = { axis: title, measure: `time of ${name}`, points: [] };
+    const memory: Series = { axis: title, measure: `memory of ${name}`, points: [] };
     for (const point of points) {
       const { seconds, bytes } = await measure(python, call, point);
       const { size, label } = point;
       const tokens = point.completions * point.setting.completionLength;
-      const rates = { ours: tokens / seconds.ours, peer: tokens / seconds.peer };
-      speed.points.push({ size, label, values: call === 'step' ? seconds : rates });
-      memory.points.push({ size, label, values: bytes });
-      const show = (side: keyof Sides) =>
-        call === 'step' ? milliseconds(seconds[side]) : `${rates[side].toFixed(0)} tokens/s`;
+      time.points.push({ size, label, costs: seconds, tokens });
+      memory.points.push({ size, label, costs: bytes, tokens });
+      const format = call === 'step' ? milliseconds : tokensPerSecond(tokens);
       const columns = [
-        ...[title, label, call === 'step' ? 'DPO step' : 'sampling', show('ours'), show('peer')],
+        ...[
+          title,
+          label,
+          call === 'step' ? 'DPO step' : 'sampling',
+          format(seconds.ours),
+          format(seconds.peer),
+        ],
         ...[megabytes(bytes.ours), megabytes(bytes.peer)],
       ];
       console.log(`| ${columns.join(' | ')} |`);
     }
-    all.push(speed, memory);
+    all.push(time, memory);
   }
   return all;
 }
 
 function showAdded({ measure }: Series, value: number): string {
   const sign = value < 0 ? '−' : '+';
-  const size = Math.abs(value);
-  if (measure === 'time of a step') return sign + milliseconds(size);
-  if (measure === 'sampling rate') return `${sign}${(1e6 * size).toFixed(0)} µs a token`;
-  return sign + megabytes(size);
+  return sign + (measure.startsWith('time') ? milliseconds : megabytes)(Math.abs(value));
 }
 
 function describe(series: Series, { power, added, byPower, byAdded }: Steepness): string {
