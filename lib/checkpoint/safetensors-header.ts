@@ -60,12 +60,6 @@ export function parseHeader(header: Uint8Array, bufferBytes: number, file: strin
   return entries;
 }
 
-/** The strings of a header's `__metadata__`; none where it has no such key. */
-export function parseMetadata(header: Uint8Array, file: string): Record<string, string> {
-  const { __metadata__: metadata = {} } = parseJsonObject(header, file) as { __metadata__?: unknown };
-  return checkMetadata(metadata, file);
-}
-
 function parseJsonObject(header: Uint8Array, file: string): object {
   if (header[0] !== 0x7b)
     throw new Error(`${file} is not a safetensors file: its header does not start with "{".`);
@@ -104,11 +98,10 @@ function findDuplicateKey(text: string): string | undefined {
   return undefined;
 }
 
-function checkMetadata(value: unknown, file: string): Record<string, string> {
+function checkMetadata(value: unknown, file: string): void {
   if (!isObject(value) || !Object.values(value).every((text) => typeof text === 'string')) {
     throw new Error(`${file}: __metadata__ must be an object of strings.`);
   }
-  return value as Record<string, string>;
 }
 
 function parseEntry(name: string, value: unknown, file: string): TensorEntry {

@@ -4,13 +4,7 @@ import type { DeferredTensor, HostTensor } from '../engine/host-tensor.js';
 import { writeFileAtomic } from './atomic.js';
 import { requireSpace } from './disk-space.js';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16.js';
-import {
-  ITEM_BYTES,
-  LENGTH_BYTES,
-  parseHeader,
-  parseHeaderLength,
-  parseMetadata,
-} from './safetensors-header.js';
+import { ITEM_BYTES, LENGTH_BYTES, parseHeader, parseHeaderLength } from './safetensors-header.js';
 import type { FileDtype, TensorEntry } from './safetensors-header.js';
 import { readFully } from './files.js';
 import { openGivenFile } from './given-file.js';
@@ -44,14 +38,6 @@ export async function openSafetensors(path: string): Promise<Map<string, Deferre
       }),
   });
   return new Map(entries.map((entry) => [entry.name, deferred(entry)]));
-}
-
-/** The strings that a safetensors file's header keeps beside the tensors. */
-export async function readSafetensorsMetadata(path: string): Promise<Record<string, string>> {
-  return withFile(path, async (read, size) => {
-    const headerBytes = parseHeaderLength(await read(0, Math.min(size, LENGTH_BYTES)), size, path);
-    return parseMetadata(await read(LENGTH_BYTES, headerBytes), path);
-  });
 }
 
 type Read = (position: number, length: number) => Promise<Uint8Array>;

@@ -30,8 +30,7 @@ import { TARGET_WARNING, warnOfLikelihood } from './warnings.js';
  */
 export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<RunEvent> {
   const { directories, parameters, clock } = run;
-  const { keptSeconds = 0, trainedSeconds = 0 } = resumed ?? {};
-  const startSeconds = clock.seconds() - keptSeconds - trainedSeconds;
+  const startSeconds = clock.seconds();
   if (!resumed) {
     const { name, outputDirectory, modelDirectory } = directories;
     const device = run.computing && { device: describeRunDevice(run.computing) };
@@ -57,7 +56,9 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
         // Training needs the memory.
         await run.sampler.release();
         await run.partner.releaseWeights();
-        trainingSeconds = yield* train(run, iteration, pairs, done);
+        const trainsFrom = clock.seconds();
+        yield* train(run, iteration, pairs, done);
+        trainingSeconds = clock.seconds() - trainsFrom;
       }
       run.signal?.throwIfAborted();
       const saved = await saveCheckpoint(run, iteration);
@@ -85,17 +86,14 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
  * on from.
  *
  * @param resumed goes on after this optimizer step, whose state was saved, and what came before
- * @returns seconds of all of the training; what was lost and done again counts once
  */
 export async function* train(
   run: TrainingRun,
   iteration: number,
   pairs: readonly TrainingPair[],
-  resumed?: Pick<ResumePoint, 'trainedSteps' | 'trainedSeconds' | 'trainedEvents'>,
-): AsyncGenerator<RunEvent, number> {
-  const { trainedSteps, trainedSeconds = 0, trainedEvents = [] } = resumed ?? {};
-  const startSeconds = run.clock.seconds() - trainedSeconds;
-  const seconds = () => run.clock.seconds() - startSeconds;
+  resumed?: Pick<ResumePoint, 'trainedSteps' | 'trainedEvents'>,
+): AsyncGenerator<RunEvent> {
+  const { trainedSteps, trainedEvents = [] } = resumed ?? {};
   const { learningRate, epochs, batchSize } = run.parameters;
   const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
   const { directories, signal } = run;
@@ -124,7 +122,7 @@ export async function* train(
     resumeFrom:
       trainedSteps === undefined ? undefined : await readTraining(directories, iteration, trainedSteps),
     async afterStep(_, snapshot) {
-      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, snapshot, seconds());
+      if (isDue() || signal?.aborted) await saveTraining(directories, iteration, snapshot);
     },
   });
   for await (const event of events) {
@@ -149,7 +147,6 @@ export async function* train(
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
   yield* warnOfLikelihood(iteration, taken, labels);
-  return seconds();
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */

@@ -22,16 +22,12 @@ export interface ResumePoint {
   rows?: PreferenceRow[];
   /** The optimizer step that its training goes on after. */
   trainedSteps?: number;
-  /** What that training took up to there. */
-  trainedSeconds?: number;
   /** Steps and validations of that training up to there. */
   trainedEvents?: TrainingEvent[];
   /** Whether its training is over and the policy saved. */
   saved: boolean;
   /** Whether early stopping ended the run with the last complete iteration. */
   stopped?: boolean;
-  /** What everything that is kept took, apart from that training. */
-  keptSeconds?: number;
 }
 
 /** What a training tells of its steps and validations. */
@@ -122,7 +118,6 @@ export async function findResumePoint(
   );
   if (stepAt < pairedAt) return plan(pairedAt + 1, `the training of iteration ${iteration}`);
   point.trainedSteps = training.steps;
-  point.trainedSeconds = training.seconds;
   point.trainedEvents = events
     .slice(0, stepAt + 1)
     .filter((event) => event.type === 'step' || event.type === 'validated')

@@ -79,17 +79,12 @@ export async function* resumeExperiment(
     if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
     yield* events.slice(0, kept);
     const told = { events: events.slice(0, kept), startedAt: record.startedAt };
-    const from = point && { ...point, keptSeconds: totalSeconds(earlier.timings) };
-    const going = withTensorBoard(iterate(inputs, from), inputs, told);
+    const going = withTensorBoard(iterate(inputs, point), inputs, told);
     const resumed = { record: earlier, how };
     const recording = recordRun(going, { ...inputs, workers: farm?.workers, resumed });
     yield* inputs.clock.whileRead(recording);
     farm?.setOver();
   });
-}
-
-function totalSeconds(timings: RunRecord['timings']): number {
-  return timings.reduce((total, { seconds, trainingSeconds = 0 }) => total + seconds + trainingSeconds, 0);
 }
 
 /** Closes the device when it was opened here, and not when it was given. */

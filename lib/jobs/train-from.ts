@@ -85,7 +85,9 @@ async function* trainOnce(
   yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device };
   const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
-  const trainingSeconds = yield* train(run, iteration, pairs);
+  const trainsFrom = run.clock.seconds();
+  yield* train(run, iteration, pairs);
+  const trainingSeconds = run.clock.seconds() - trainsFrom;
   run.signal?.throwIfAborted();
   yield { ...(await saveCheckpoint(run, iteration)), trainingSeconds };
   yield { type: 'finished', seconds: run.clock.seconds() - startSeconds };

@@ -147,10 +147,9 @@ export type RunEvent =
       iteration: number;
       directory: string;
       seconds: number;
-      /** Of the iteration's training, in all sessions of the run; absent where there was nothing to train on. */
+      /** Of the iteration's training, in this session of the run; absent where there was nothing to train on. */
       trainingSeconds?: number;
     }
-  /** Of a run that was interrupted: `seconds` of all its sessions, without what was lost. */
   | { type: 'finished'; seconds: number };
 
 /** What a run warns of on its own: chosen samples that become unlikely, samples that no longer end, prompts whose samples are alike. */

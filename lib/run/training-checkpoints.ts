@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { remove, writeDirectoryAtomic } from '../checkpoint/atomic.js';
 import { findDamage, writeChecksums } from '../checkpoint/checksums.js';
 import type { DeferredTensor } from '../engine/host-tensor.js';
-import { openSafetensors, readSafetensorsMetadata, writeSafetensors } from '../checkpoint/safetensors.js';
+import { openSafetensors, writeSafetensors } from '../checkpoint/safetensors.js';
 import type { TrainingSnapshot } from '../dpo/trainer.js';
 import type { RunDirectories } from './directories.js';
 
@@ -18,14 +18,12 @@ const folderOf = ({ modelDirectory }: RunDirectories, iteration: number) =>
 /**
  * Writes parameters and moments with checksums, one tensor in memory at a time, complete or not at all; removes all but the newest
  * two.
- * @param seconds of the training up to there, kept in the file's metadata
  * @throws when a number is not finite, or the disk is full
  */
 export async function saveTraining(
   directories: RunDirectories,
   iteration: number,
   { steps, tensors }: TrainingSnapshot,
-  seconds: number,
 ): Promise<void> {
   const checked = (name: string, tensor: DeferredTensor): DeferredTensor => ({
     ...tensor,
@@ -41,9 +39,7 @@ export async function saveTraining(
   await writeDirectoryAtomic(
     join(folder, `step_${steps}`),
     async (temporary) => {
-      const checksum = await writeSafetensors(join(temporary, STATE_FILE), content, {
-        metadata: { seconds: String(seconds) },
-      });
+      const checksum = await writeSafetensors(join(temporary, STATE_FILE), content);
       await writeChecksums(temporary, new Map([[STATE_FILE, checksum]]));
     },
     { replace: true },
@@ -51,23 +47,16 @@ export async function saveTraining(
   for (const old of (await listSteps(folder)).slice(KEPT)) await remove(join(folder, `step_${old}`));
 }
 
-/**
- * The step of an iteration's newest undamaged training state, the seconds of training up to there, and a sentence about each damaged
- * one. A state of an earlier version, which tells of no seconds, has 0.
- */
+/** The step of an iteration's newest undamaged training state, and a sentence about each damaged one. */
 export async function findTraining(
   directories: RunDirectories,
   iteration: number,
-): Promise<{ steps?: number; seconds?: number; messages: string[] }> {
+): Promise<{ steps?: number; messages: string[] }> {
   const folder = folderOf(directories, iteration);
   const messages: string[] = [];
   for (const steps of await listSteps(folder)) {
-    const state = join(folder, `step_${steps}`);
-    const damage = await findDamage(state);
-    if (damage === undefined) {
-      const { seconds = '0' } = await readSafetensorsMetadata(join(state, STATE_FILE));
-      return { steps, seconds: Number(seconds), messages };
-    }
+    const damage = await findDamage(join(folder, `step_${steps}`));
+    if (damage === undefined) return { steps, messages };
     messages.push(`${damage}: the checkpoint before it is used.`);
   }
   return { messages };

@@ -1,6 +1,7 @@
 /** The fast Griffin-Lim algorithm of griffin-lim.ts on a CPU: by fast Fourier transforms, in WebAssembly. */
 import { hannWindow } from '../../audio/stft.js';
 import type { CpuDevice, DeviceTensor } from '../../engine/index.js';
+import { openParts } from '../../release.js';
 import { GRIFFIN_LIM_KERNEL } from './griffin-lim-kernel.js';
 import { HOP } from './features.js';
 import { BINS, FFT_SIZE, overlapGain } from './stft-graph.js';
@@ -27,42 +28,40 @@ const COMPLEX_BYTES = 32;
 const COMPLEX_NUMBERS = 8;
 
 /** @throws TypeError when `frames` is no multiple of 8 */
-export async function openPhaseSearch(
-  device: CpuDevice,
-  frames: number,
-  iterations: number,
-): Promise<PhaseSearch> {
-  if (frames % FRAMES_AT_ONCE !== 0)
-    throw new TypeError(`frames come in multiples of ${FRAMES_AT_ONCE}, got ${frames}`);
-  // One more than a signal has: what a vector reads at once stays within the row.
-  const columns = frames + 4;
-  const memory = await device.allocate([
-    ['tables', [4 * FFT_SIZE]],
-    ['work', [COMPLEX_NUMBERS * FFT_SIZE]],
-    ['magnitudes', [BINS, frames]],
-    ['gain', [HOP, columns]],
-    ['start', [HOP, columns]],
-    ['signal', [HOP, columns]],
-    ['other', [HOP, columns]],
-  ] as const);
-  const at = (name: Parameters<typeof memory.tensors.get>[0]) => memory.tensors.get(name)!;
-  const addressOf = ({ start }: DeviceTensor) => start * Float32Array.BYTES_PER_ELEMENT;
-  // The inverse transform leaves a factor of FFT_SIZE.
-  const gain = overlapGain(frames).map((value) => value / FFT_SIZE);
-  await device.write(at('tables'), tables());
-  await device.write(at('gain'), resized(gain, frames + 3, columns));
-  const kernel = await device.call('instantiate', memory.handle, GRIFFIN_LIM_KERNEL);
-  const places = ['tables', 'work', 'magnitudes', 'gain', 'start', 'signal', 'other'] as const;
-  const args = [...places.map((name) => addressOf(at(name))), frames, iterations];
-  return {
-    magnitudes: at('magnitudes'),
-    async find(start) {
-      await device.write(at('start'), columnsOf(start, columns));
-      await device.call('call', kernel, 'griffinLim', args);
-      return blocksOf((await device.read(at('signal'))) as Float32Array, columns, frames + 3);
-    },
-    dispose: memory.release,
-  };
+export function openPhaseSearch(device: CpuDevice, frames: number, iterations: number): Promise<PhaseSearch> {
+  return openParts(async (opened) => {
+    if (frames % FRAMES_AT_ONCE !== 0)
+      throw new TypeError(`frames come in multiples of ${FRAMES_AT_ONCE}, got ${frames}`);
+    // One more than a signal has: what a vector reads at once stays within the row.
+    const columns = frames + 4;
+    const memory = await device.allocate([
+      ['tables', [4 * FFT_SIZE]],
+      ['work', [COMPLEX_NUMBERS * FFT_SIZE]],
+      ['magnitudes', [BINS, frames]],
+      ['gain', [HOP, columns]],
+      ['start', [HOP, columns]],
+      ['signal', [HOP, columns]],
+      ['other', [HOP, columns]],
+    ] as const);
+    opened.push(memory.release);
+    const at = (name: Parameters<typeof memory.tensors.get>[0]) => memory.tensors.get(name)!;
+    // The inverse transform leaves a factor of FFT_SIZE.
+    const gain = overlapGain(frames).map((value) => value / FFT_SIZE);
+    await device.write(at('tables'), tables());
+    await device.write(at('gain'), resized(gain, frames + 3, columns));
+    const kernel = await device.call('instantiate', memory.handle, GRIFFIN_LIM_KERNEL);
+    const places = ['tables', 'work', 'magnitudes', 'gain', 'start', 'signal', 'other'] as const;
+    const addresses = places.map((name) => at(name).start * Float32Array.BYTES_PER_ELEMENT);
+    return {
+      magnitudes: at('magnitudes'),
+      async find(start) {
+        await device.write(at('start'), columnsOf(start, columns));
+        await device.call('call', kernel, 'griffinLim', [...addresses, frames, iterations]);
+        return blocksOf((await device.read(at('signal'))) as Float32Array, columns, frames + 3);
+      },
+      dispose: memory.release,
+    };
+  });
 }
 
 /** What the kernel calls window, roots and places, one after the other. */

@@ -1,7 +1,7 @@
 /** Codes to sound: the decoder network and Griffin-Lim, compiled for each length. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { compile, CpuDevice, keepPrograms, tf, type Device } from '../../engine/index.js';
-import { releaseAll } from '../../release.js';
+import { openParts, releaseAll } from '../../release.js';
 import type { Codes } from '../codec.js';
 import type { SpectralCodecModel } from './checkpoint.js';
 import { logMagnitudes, type DecoderConfig, type Weights } from './decoder.js';
@@ -53,33 +53,35 @@ export function openSpectralDecoder(model: SpectralCodecModel, device: Device): 
       const signal = await synthesize(features, blocks);
       return signal.slice(MARGIN, MARGIN + count * SAMPLES_PER_CODE);
     },
-    dispose: () => releaseAll([() => programs.release(), () => thread?.close()]),
+    dispose: () => releaseAll([() => thread?.close(), () => programs.release()]),
   };
 }
 
-async function compileForCpu(
+function compileForCpu(
   { config, decoder }: SpectralCodecModel,
   codes: number,
   device: CpuDevice,
 ): Promise<Synthesis> {
-  const search = await openPhaseSearch(device, 2 * codes, config.griffin_lim_iterations);
-  const network = await compile(
-    ({ features, ...weights }) => ({ magnitudes: magnitudesOf(features, weights, config.decoder) }),
-    { features: { shape: [1, codes, FEATURES], dtype: 'float32' } },
-    { device, constants: Object.fromEntries(decoder) },
-  );
-  let last: Promise<unknown> = Promise.resolve();
-  const run = (features: Float32Array, excitation: Float32Array) => {
-    // One recording after the other: they share the room for magnitudes.
-    const signal = last.then(async () => {
-      await network({ features }, { magnitudes: search.magnitudes });
-      return search.find(excitation);
-    });
-    last = signal.catch(() => undefined);
-    return signal;
-  };
-  return Object.assign(run, {
-    dispose: () => releaseAll([() => network.dispose(), () => search.dispose()]),
+  return openParts(async (opened) => {
+    const search = await openPhaseSearch(device, 2 * codes, config.griffin_lim_iterations);
+    opened.push(search.dispose);
+    const network = await compile(
+      ({ features, ...weights }) => ({ magnitudes: magnitudesOf(features, weights, config.decoder) }),
+      { features: { shape: [1, codes, FEATURES], dtype: 'float32' } },
+      { device, constants: Object.fromEntries(decoder) },
+    );
+    opened.push(network.dispose);
+    let last: Promise<unknown> = Promise.resolve();
+    const run = (features: Float32Array, excitation: Float32Array) => {
+      // One recording after the other: they share the room for magnitudes.
+      const signal = last.then(async () => {
+        await network({ features }, { magnitudes: search.magnitudes });
+        return search.find(excitation);
+      });
+      last = signal.catch(() => undefined);
+      return signal;
+    };
+    return Object.assign(run, { dispose: () => releaseAll(opened) });
   });
 }
 
