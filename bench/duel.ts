@@ -14,7 +14,7 @@ export interface Duel {
   runs: number;
   /** Calls before those; default {@link WARM_UP}. */
   warmUp?: number;
-  /** Opens what is timed; after the row it is over. */
+  /** Opens what is timed. */
   ours: () => () => Promise<void>;
   /** What does not exist elsewhere has no peer. */
   peerName?: string;
@@ -25,12 +25,18 @@ export interface Duel {
 export const milliseconds = (seconds: number) => `${(seconds * 1000).toFixed(seconds < 0.1 ? 1 : 0)} ms`;
 export const tokensPerSecond = (tokens: number) => (seconds: number) =>
   `${(tokens / seconds).toFixed(0)} tokens/s`;
+export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 
-/** Runs the duels one after the other and gives a Markdown table with the machine below it. Without `python` no row has a peer. */
+/**
+ * Runs the duels one after the other and gives a Markdown table with the machine below it. Without `python` no row has a peer.
+ *
+ * @param openOurs starts speech-dpo's side of a row as a process of its own, of which peak memory is then shown as the peer's; without it,
+ * that side is timed in this process and no memory is shown
+ */
 export async function fight(
   duels: readonly Duel[],
   python: string | undefined,
-  machine = '',
+  { machine = '', openOurs }: { machine?: string; openOurs?: (duel: Duel) => Promise<Peer> } = {},
 ): Promise<string> {
   const load = readLoad();
   const versions: Record<string, string> = {};
@@ -38,20 +44,25 @@ export async function fight(
   for (const duel of duels) {
     const peer = python === undefined ? undefined : await duel.openPeer?.(python);
     Object.assign(versions, peer?.versions);
-    const { ours, theirs } = await measure(duel, peer);
-    await peer?.close();
+    const own = openOurs ? await openOurs(duel) : timedHere(duel.ours());
+    const { ours, theirs } = await measure(duel, own, peer);
+    const memory = await Promise.all([own, ...(peer ? [peer] : [])].map(peakMemory));
+    await Promise.all([own.close(), peer?.close()]);
     const columns = [duel.name, summarize(ours, duel.format)];
     if (peer) {
       const ratio = (median(theirs) / median(ours)).toFixed(2);
       columns.push(`${duel.peerName}: ${summarize(theirs, duel.format)}`, ratio);
     } else if (python) columns.push('-', '-');
+    if (openOurs) columns.push(...memory, ...(python && !peer ? ['-'] : []));
     rows.push(`| ${columns.join(' | ')} |`);
   }
-  const head = python
-    ? ['| median (fastest to slowest) | speech-dpo | peer | times as fast |', '| --- | --- | --- | --- |']
-    : ['| median (fastest to slowest) | speech-dpo |', '| --- | --- |'];
+  const head = ['median (fastest to slowest)', 'speech-dpo'];
+  if (python) head.push('peer', 'times as fast');
+  if (openOurs) head.push('peak memory, speech-dpo');
+  if (openOurs && python) head.push('peak memory, peer');
   return [
-    ...head,
+    `| ${head.join(' | ')} |`,
+    `|${head.map(() => ' --- |').join('')}`,
     ...rows,
     '',
     `${describeMachine(versions, machine)}; load average before ${load.toFixed(2)}`,
@@ -66,16 +77,35 @@ export function readLoad(): number {
   return load;
 }
 
+/** A call of this process, asked as a process of its own is. */
+function timedHere(call: () => Promise<void>): Peer {
+  return {
+    versions: {},
+    async time() {
+      const start = performance.now();
+      await call();
+      return (performance.now() - start) / 1000;
+    },
+    peakBytes: () => Promise.resolve(undefined),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function peakMemory(side: Peer): Promise<string> {
+  const bytes = await side.peakBytes();
+  return bytes === undefined ? '-' : megabytes(bytes);
+}
+
 /** Seconds of every counted call, ours and the peer's in turns. */
-async function measure(duel: Duel, peer: Peer | undefined): Promise<{ ours: number[]; theirs: number[] }> {
-  const call = duel.ours();
+async function measure(
+  { runs, warmUp = WARM_UP }: Duel,
+  own: Peer,
+  peer: Peer | undefined,
+): Promise<{ ours: number[]; theirs: number[] }> {
   const ours: number[] = [];
   const theirs: number[] = [];
-  const { runs, warmUp = WARM_UP } = duel;
   for (let run = 0; run < warmUp + runs; run++) {
-    const start = performance.now();
-    await call();
-    ours.push((performance.now() - start) / 1000);
+    ours.push(await own.time());
     if (peer) theirs.push(await peer.time());
   }
   return { ours: ours.slice(warmUp), theirs: theirs.slice(warmUp) };

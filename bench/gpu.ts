@@ -45,7 +45,7 @@ async function rowsWith(tf32: boolean): Promise<string> {
     const duels = sizes
       .flatMap((size) => duelsOf(size, { ...SIZES[size], device: onGpu ? 'cuda' : 'cpu', tf32 }, device))
       .filter(({ name }) => name.includes(options.only));
-    return await fight(duels, options.python, device.description);
+    return await fight(duels, options.python, { machine: device.description });
   } finally {
     await device.close();
   }

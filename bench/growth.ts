@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util';
 import { bart } from '../lib/policy/bart/bart.js';
 import { bartWeightShapes, LOGITS_BIAS } from '../lib/policy/bart/weights.js';
 import { figureSvg } from '../lib/view/svg/figure-svg.js';
-import { describeMachine, median, milliseconds, readLoad, tokensPerSecond } from './duel.js';
+import { describeMachine, median, megabytes, milliseconds, readLoad, tokensPerSecond } from './duel.js';
 import { growthFigure } from './growth-chart.js';
 import { MARGIN, steepness, type Series, type Sides, type Steepness } from './growth-fit.js';
 import { findPython, INSTALL, openPeer, openProgram, type Peer } from './peer.js';
@@ -118,7 +118,7 @@ async function measure(python: string, call: Call, { setting, completions }: Poi
     seconds.peer.push(await peer.time());
   }
   const closed = async (side: Peer) => {
-    const bytes = await side.peakBytes();
+    const bytes = (await side.peakBytes())!;
     await side.close();
     return bytes;
   };
@@ -127,8 +127,6 @@ async function measure(python: string, call: Call, { setting, completions }: Poi
     bytes: { ours: await closed(ours), peer: await closed(peer) },
   };
 }
-
-const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Measures an axis, prints a row for each of its points, and gives its series. */
 async function follow(python: string, { title, calls, points }: Axis): Promise<Series[]> {

@@ -12,8 +12,8 @@ export interface Peer {
   readonly versions: Readonly<Record<string, string>>;
   /** Seconds of one call. */
   time(): Promise<number>;
-  /** Bytes of memory that its process held at most so far, of which Linux alone keeps count. */
-  peakBytes(): Promise<number>;
+  /** Bytes of memory that its process held at most so far (VmHWM); nothing where the system keeps no such count, as Linux does. */
+  peakBytes(): Promise<number | undefined>;
   /** Fulfilled when the process is gone. */
   close(): Promise<void>;
 }
@@ -70,6 +70,7 @@ export async function openProgram(command: string, args: readonly string[], name
       return (await answer<{ seconds: number }>()).seconds;
     },
     async peakBytes() {
+      if (process.platform !== 'linux') return undefined;
       const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
       return 1024 * Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)![1]);
     },

@@ -5,13 +5,15 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CpuDevice } from '../lib/engine/index.js';
+import { answerRequests } from './answer.js';
 import { decodeSounds, encodec, fillCodebooks } from './audio.js';
 import { iteration, type IterationCounts } from './iteration.js';
 import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
 import { choosing, dpoSteps, sampling } from './ours.js';
-import { findPython, INSTALL, openPeer } from './peer.js';
+import { findPython, INSTALL, openPeer, openProgram } from './peer.js';
 import { dnsmosOfFolder, nisqaOfFolder, writeRecordings } from './scoring.js';
 import { small } from './setting.js';
 
@@ -30,6 +32,8 @@ const { values: options } = parseArgs({
     nisqa: { type: 'string' },
     model: { type: 'string' },
     only: { type: 'string', default: '' },
+    /** A row whose side of speech-dpo this process is: it answers the one that prints the table. */
+    row: { type: 'string' },
   },
 });
 const nisqa = options.nisqa ?? NISQA;
@@ -49,27 +53,32 @@ function samplingDuel(name: string, completions: number): Duel {
 
 /** Scoring `count` files of some seconds each; the peer's batch size is the one in its README. */
 function scoring(name: string, count: number, seconds: number): Duel {
-  const folder = writeRecordings(count, seconds);
   return {
     name,
     peerName: "NISQA's own code",
     runs: 9,
-    ours: () => nisqaOfFolder(join(nisqa, 'weights', 'nisqa.tar'), folder, count),
+    ours: () => nisqaOfFolder(join(nisqa, 'weights', 'nisqa.tar'), writeRecordings(count, seconds), count),
     openPeer: (python) =>
-      openPeer(python, 'nisqa_official.py', small, nisqa, folder, String(Math.min(10, count))),
+      openPeer(
+        python,
+        'nisqa_official.py',
+        small,
+        nisqa,
+        writeRecordings(count, seconds),
+        String(Math.min(10, count)),
+      ),
     format: milliseconds,
   };
 }
 
 function dnsmos(name: string, count: number, seconds: number): Duel {
-  const folder = writeRecordings(count, seconds);
   return {
     name,
     peerName: 'speechmos',
     runs: 3,
     warmUp: 1,
-    ours: () => dnsmosOfFolder(folder, count),
-    openPeer: (python) => openPeer(python, 'speechmos_dnsmos.py', small, folder),
+    ours: () => dnsmosOfFolder(writeRecordings(count, seconds), count),
+    openPeer: (python) => openPeer(python, 'speechmos_dnsmos.py', small, writeRecordings(count, seconds)),
     format: (seconds) => `${seconds.toFixed(1)} s`,
   };
 }
@@ -144,12 +153,21 @@ const duels: Duel[] = [
     : []),
 ];
 
-if (!python) console.log(`Without peers. To have them: ${INSTALL}\n`);
-if (!existsSync(nisqa))
-  console.log(`Without NISQA. To have it: git clone https://github.com/gabrielmittag/NISQA ${nisqa}\n`);
-console.log(
-  await fight(
-    duels.filter(({ name }) => name.includes(options.only)),
-    python,
-  ),
-);
+/** The same program and options once more: each row begins with a process that holds nothing yet. */
+const openOurs = ({ name }: Duel) =>
+  openProgram(
+    process.execPath,
+    [fileURLToPath(import.meta.url), ...process.argv.slice(2), '--row', name],
+    name,
+  );
+
+if (options.row === undefined) {
+  if (!python) console.log(`Without peers. To have them: ${INSTALL}\n`);
+  if (!existsSync(nisqa))
+    console.log(`Without NISQA. To have it: git clone https://github.com/gabrielmittag/NISQA ${nisqa}\n`);
+  const chosen = duels.filter(({ name }) => name.includes(options.only));
+  console.log(await fight(chosen, python, { openOurs }));
+} else {
+  await answerRequests(duels.find(({ name }) => name === options.row)!.ours());
+  await device.close();
+}

@@ -1,5 +1,5 @@
 /** speech-dpo's side of scoring: files on disk to all scores of NISQA or DNSMOS, after loading. */
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeWav, readWav, toMono, type MonoRecording } from '../lib/audio/wav.js';
@@ -9,9 +9,11 @@ import { loadNisqa, type Nisqa } from '../lib/scoring/nisqa/nisqa.js';
 
 const SAMPLE_RATE_HZ = 16_000;
 
-/** A new folder with WAV files of noise that comes and goes like syllables. */
+/** A new folder with WAV files of noise that comes and goes like syllables, the same in every process; it goes with the process. */
 export function writeRecordings(count: number, seconds: number): string {
-  const folder = join(mkdtempSync(join(tmpdir(), 'speech-dpo-bench-')), 'wav');
+  const scratch = mkdtempSync(join(tmpdir(), 'speech-dpo-bench-'));
+  process.once('exit', () => rmSync(scratch, { recursive: true }));
+  const folder = join(scratch, 'wav');
   mkdirSync(folder);
   for (let file = 0; file < count; file++) {
     const uniform = uniformStream(file);
