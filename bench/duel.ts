@@ -45,7 +45,7 @@ export async function fight(
     const peer = python === undefined ? undefined : await duel.openPeer?.(python);
     Object.assign(versions, peer?.versions);
     const own = openOurs ? await openOurs(duel) : timedHere(duel.ours());
-    const { ours, theirs } = await measure(duel, own, peer);
+    const { ours, theirs } = await timeInTurns(duel, own, peer);
     const memory = await Promise.all([own, ...(peer ? [peer] : [])].map(peakMemory));
     await Promise.all([own.close(), peer?.close()]);
     const columns = [duel.name, summarize(ours, duel.format)];
@@ -97,8 +97,8 @@ async function peakMemory(side: Peer): Promise<string> {
 }
 
 /** Seconds of every counted call, ours and the peer's in turns. */
-async function measure(
-  { runs, warmUp = WARM_UP }: Duel,
+export async function timeInTurns(
+  { runs, warmUp = WARM_UP }: Pick<Duel, 'runs' | 'warmUp'>,
   own: Peer,
   peer: Peer | undefined,
 ): Promise<{ ours: number[]; theirs: number[] }> {

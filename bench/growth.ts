@@ -11,10 +11,19 @@
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { elementCount } from '../lib/engine/graph.js';
 import { bart } from '../lib/policy/bart/bart.js';
 import { bartWeightShapes, LOGITS_BIAS } from '../lib/policy/bart/weights.js';
 import { figureSvg } from '../lib/view/svg/figure-svg.js';
-import { describeMachine, median, megabytes, milliseconds, readLoad, tokensPerSecond } from './duel.js';
+import {
+  describeMachine,
+  median,
+  megabytes,
+  milliseconds,
+  readLoad,
+  timeInTurns,
+  tokensPerSecond,
+} from './duel.js';
 import { growthFigure } from './growth-chart.js';
 import { MARGIN, steepness, type Series, type Sides, type Steepness } from './growth-fit.js';
 import { findPython, INSTALL, openPeer, openProgram, type Peer } from './peer.js';
@@ -59,10 +68,7 @@ function sized(width: number, layers: number): Point {
   };
   const shapes = bartWeightShapes(bart.parseConfig({ model_type: 'bart', ...model }, 'bench/growth.ts'));
   shapes.delete(LOGITS_BIAS);
-  const parameters = [...shapes.values()].reduce(
-    (sum, shape) => sum + shape.reduce((product, length) => product * length, 1),
-    0,
-  );
+  const parameters = [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape), 0);
   return { ...point(parameters, { model }), label: `${(parameters / 1e6).toFixed(1)} M` };
 }
 
@@ -112,18 +118,14 @@ async function measure(python: string, call: Call, { setting, completions }: Poi
     ? openPeer(python, 'torch_dpo.py', setting)
     : openPeer(python, 'hf_generate.py', setting, String(completions)));
   Object.assign(versions, peer.versions);
-  const seconds: Record<keyof Sides, number[]> = { ours: [], peer: [] };
-  for (let run = 0; run < WARM_UP + RUNS; run++) {
-    seconds.ours.push(await ours.time());
-    seconds.peer.push(await peer.time());
-  }
+  const { ours: own, theirs } = await timeInTurns({ runs: RUNS, warmUp: WARM_UP }, ours, peer);
   const closed = async (side: Peer) => {
     const bytes = (await side.peakBytes())!;
     await side.close();
     return bytes;
   };
   return {
-    seconds: { ours: median(seconds.ours.slice(WARM_UP)), peer: median(seconds.peer.slice(WARM_UP)) },
+    seconds: { ours: median(own), peer: median(theirs) },
     bytes: { ours: await closed(ours), peer: await closed(peer) },
   };
 }

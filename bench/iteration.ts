@@ -41,8 +41,6 @@ export function iteration(folder: string, device: Device, counts: IterationCount
     guardPairs: false,
     learningRate: 1e-6,
     validationShare: 0,
-    // Of samples that are long enough for NISQA.
-    seed: 3,
   });
   return async () => {
     const root = mkdtempSync(join(tmpdir(), 'speech-dpo-bench-'));
