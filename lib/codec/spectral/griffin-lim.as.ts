@@ -3,7 +3,8 @@
  *
  * Eight frames are transformed together: four in the lanes of a vector as real part, the next four as imaginary part. The transform
  * (Cooley and Tukey, radices 4, 4, 4, 2, 5) works in place: on the way to the spectrum it leaves the bins in reversed order of their
- * digits, on the way back it takes them in that order. All tables and signals are made and placed by griffin-lim-cpu.ts.
+ * digits, on the way back it takes them in that order. The two ways have loops of their own: numbers turned in their place, so that one loop
+ * could serve both, take the kernel a fifth longer. All tables and signals are made and placed by griffin-lim-cpu.ts.
  */
 
 /** Samples of a frame; samples from one frame to the next, which are the rows of a signal; frequencies. */
