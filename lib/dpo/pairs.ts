@@ -104,7 +104,7 @@ export function makePairs<T extends RankedCompletion>(
     }
   }
   if (made.length === 0) {
-    const sentence = `no two of its ${valid.length} samples are allowed as a pair by ${describeRules(valid, rules)}`;
+    const sentence = `no two of its ${valid.length} samples make a pair with ${describeRules(valid, rules)}`;
     return { pairs: [], considered, dropped, skipped: sentence };
   }
   return { pairs: choicesOf(made, valid), considered, dropped };
@@ -163,7 +163,7 @@ function pairWithTarget<T extends RankedCompletion>(
   }
   const considered = valid.length;
   if (made.length > 0) return { pairs: choicesOf(made, valid), considered, dropped };
-  const skipped = `its target and none of its ${valid.length} samples are allowed as a pair by ${describeRules(valid, rules)}`;
+  const skipped = `its target and none of its ${valid.length} samples make a pair with ${describeRules(valid, rules)}`;
   return { pairs: [], considered, dropped, skipped };
 }
 

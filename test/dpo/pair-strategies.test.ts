@@ -52,7 +52,7 @@ describe('target', () => {
       pairs: [],
       considered: 1,
       dropped: { identical: 1 },
-      skipped: 'its target and none of its 1 samples are allowed as a pair by codes that differ',
+      skipped: 'its target and none of its 1 samples make a pair with codes that differ',
     });
   });
 
@@ -73,7 +73,7 @@ describe('the bar', () => {
     expect(rewardsOf(samples, 2, { minChosen: 5 })).toEqual([[5, 1]]);
     expect(makePairs(samples, 2, { minChosen: 5 }).dropped).toEqual({ minChosen: 3, unused: 2 });
     expect(choosePairs(samples, 1, { minChosen: 6 })).toEqual({
-      skipped: 'no two of its 4 samples are allowed as a pair by a chosen reward of at least 6',
+      skipped: 'no two of its 4 samples make a pair with a chosen reward of at least 6',
     });
   });
 
@@ -92,7 +92,7 @@ it('makes no pair of the same codes, where a reward tells them apart by chance',
   const samples = [sample(3, [1, 2]), sample(1, [1, 2]), sample(2, [1])];
   expect(rewardsOf(samples, 1, {})).toEqual([[3, 2]]);
   expect(choosePairs(samples.slice(0, 2), 1)).toEqual({
-    skipped: 'no two of its 2 samples are allowed as a pair by codes that differ',
+    skipped: 'no two of its 2 samples make a pair with codes that differ',
   });
 });
 

@@ -107,7 +107,7 @@ describe('rules of pairs', () => {
   it('skips a prompt whose best samples all lose on the guard, and says by which rules', () => {
     expect(choosePairs([guarded(5, 1), guarded(1, 2)], 1, { notWorseIn, minMargin: 0.5 })).toEqual({
       skipped:
-        'no two of its 2 samples are allowed as a pair by a margin of at least 0.5 and a chosen sample that loses on no guard',
+        'no two of its 2 samples make a pair with a margin of at least 0.5 and a chosen sample that loses on no guard',
     });
   });
 
@@ -170,7 +170,7 @@ describe('a completion that did not end', () => {
 
   it('is named where it is the reason that there is no pair', () => {
     expect(choosePair([cutOff('a', 5), completion('b', 4)])).toEqual({
-      skipped: 'no two of its 2 samples are allowed as a pair by a chosen sample that ended',
+      skipped: 'no two of its 2 samples make a pair with a chosen sample that ended',
     });
   });
 });
