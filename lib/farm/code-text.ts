@@ -5,11 +5,13 @@ const LARGEST = 0xffff;
 
 /** @throws Error for a code that does not go into two bytes, which no codec has */
 export function codesToText(codes: readonly number[]): string {
-  const bytes = Buffer.alloc(2 * codes.length);
-  for (const [i, code] of codes.entries()) {
+  const bytes = Buffer.allocUnsafe(2 * codes.length);
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i];
     if (!Number.isInteger(code) || code < 0 || code > LARGEST)
       throw new Error(`code ${code} cannot be sent to workers: they are sent codes from 0 to ${LARGEST}`);
-    bytes.writeUInt16LE(code, 2 * i);
+    bytes[2 * i] = code & 0xff;
+    bytes[2 * i + 1] = code >> 8;
   }
   return bytes.toString('base64');
 }

@@ -56,11 +56,11 @@ const SAMPLES_AT_ONCE = 10;
 export function cutRequest(request: SampleRequest, policy: FolderManifest, terms: string): Item[] {
   const { prompts, samplesPerPrompt, split, seed, guards } = request;
   const parts = Math.ceil(samplesPerPrompt / SAMPLES_AT_ONCE);
-  return prompts.flatMap(({ index, item }, position) =>
-    Array.from({ length: parts }, (_, part): Item => {
+  return prompts.flatMap(({ index, item }, position) => {
+    const prompt = promptToText(item);
+    return Array.from({ length: parts }, (_, part): Item => {
       const first = Math.floor((part * samplesPerPrompt) / parts);
       const samples = Math.floor(((part + 1) * samplesPerPrompt) / parts) - first;
-      const prompt = promptToText(item);
       const data = { prompt, split, index, position, first, samples, seed, guards, policy };
       const which = samples === 1 ? `sample ${first}` : `samples ${first} to ${first + samples - 1}`;
       return {
@@ -68,8 +68,8 @@ export function cutRequest(request: SampleRequest, policy: FolderManifest, terms
         title: `${which} of ${split} prompt ${index}`,
         data,
       };
-    }),
-  );
+    });
+  });
 }
 
 /** A name for the queue: BullMQ wants no colon in it, and not digits alone. */
