@@ -28,7 +28,8 @@ export function optimize(graph: Graph): Graph {
     for (const name of node.outputs) producer.set(name, node);
     kept.push(node);
   }
-  graph.nodes = removeDead(takeOutFactors(scatterOntoSums(kept, producer, graph), producer, graph), outputs);
+  const rewritten = takeOutFactors(scatterOntoSums(kept, producer, graph), producer, graph);
+  graph.nodes = nameOutputs(removeDead(rewritten, outputs), outputs);
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   for (const name of graph.constants.keys()) if (!used.has(name)) graph.constants.delete(name);
   return graph;
@@ -115,6 +116,24 @@ function takeOutFactors(
       { ...node, op: 'Mul', inputs: [difference, a.by] },
     ];
   });
+}
+
+/** An output that repeats what a node computes is computed there, under its own name, wherever else that is read too. */
+function nameOutputs(nodes: readonly GraphNode[], outputs: ReadonlySet<string>): GraphNode[] {
+  const computed = new Set(nodes.flatMap((node) => node.outputs));
+  const named = new Map<string, string>();
+  const others = nodes.filter(({ op, inputs: [from], outputs: [to] }) => {
+    const isRepeated = op === 'Identity' && outputs.has(to) && computed.has(from);
+    if (!isRepeated || outputs.has(from) || named.has(from)) return true;
+    named.set(from, to);
+    return false;
+  });
+  const rename = (name: string) => named.get(name) ?? name;
+  return others.map((node) => ({
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }));
 }
 
 function removeDead(nodes: GraphNode[], outputs: Set<string>): GraphNode[] {

@@ -127,7 +127,6 @@ function step(
 ): Record<string, Tensor> {
   const rows = prompts * samples;
   const [heads, headWidth] = headShape(config);
-  const scale = 1 / Math.sqrt(headWidth);
   const outputs: Record<string, Tensor> = {};
   const promptBias = tf.reshape(w.promptMask, [prompts, 1, 1, promptLength]);
   const tokens = tf.mul(tf.gather(w.vocabulary, w.ids), embeddingScale(config));
@@ -135,8 +134,7 @@ function step(
   /** Over the cache and the present position, whose key and value are outputs. */
   const attendSelf = (layer: number) => (name: string, x: Tensor) => {
     const projected = tf.reshape(linear(w, `${name}.qkv`, x), [rows * heads, 1, 3 * headWidth]);
-    const [q, k, v] = tf.split(projected, 3, -1);
-    const query = tf.mul(q, scale);
+    const [query, k, v] = tf.split(projected, 3, -1);
     const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheBias);
     const present = tf.sum(tf.mul(query, k), -1, true);
     const shares = tf.softmax(tf.concat([present, past], -1));
@@ -152,7 +150,7 @@ function step(
   /** Over the prompt's keys and values, which its samples share. */
   const attendCross = (layer: number) => (name: string, x: Tensor) => {
     const query = tf.transpose(
-      tf.reshape(tf.mul(linear(w, `${name}.q_proj`, x), scale), [prompts, samples, heads, headWidth]),
+      tf.reshape(linear(w, `${name}.q_proj`, x), [prompts, samples, heads, headWidth]),
       [0, 2, 1, 3],
     );
     const { keys, values } = contextOf((key) => w[key], layer);
@@ -173,7 +171,10 @@ function step(
   return outputs;
 }
 
-/** The decoder's weights with each head's query, key and value projections side by side, and the vocabulary's rows of the tied embedding. */
+/**
+ * The decoder's weights, with each head's query, key and value projections side by side and the queries' scaled as attention would scale
+ * them, and the vocabulary's rows of the tied embedding.
+ */
 function stepConstants(
   config: BartConfig,
   weights: HostWeights,
@@ -185,19 +186,25 @@ function stepConstants(
     const unused = /self_attn\.[qkv]_proj|encoder_attn\.[kv]_proj|embed_positions/.test(name);
     if (name.startsWith('model.decoder.') && !unused) constants[name] = weights.get(name)!;
   }
+  const scale = 1 / Math.sqrt(headShape(config)[1]);
+  const scaled = (data: Float32Array) => data.map((value) => value * scale);
   for (const layer of decoderLayerNumbers(config)) {
-    const name = `model.decoder.layers.${layer}.self_attn`;
+    const prefix = `model.decoder.layers.${layer}`;
     for (const part of ['weight', 'bias'] as const) {
-      const parts = ['q', 'k', 'v'].map((letter) => weights.get(`${name}.${letter}_proj.${part}`)!.data);
-      const headSize = parts[0].length / config.decoder_attention_heads;
-      const data = new Float32Array(3 * parts[0].length);
-      parts.forEach((values, i) => {
+      const crossQuery = `${prefix}.encoder_attn.q_proj.${part}`;
+      constants[crossQuery] = { ...constants[crossQuery], data: scaled(weights.get(crossQuery)!.data) };
+      const [q, k, v] = ['q', 'k', 'v'].map(
+        (letter) => weights.get(`${prefix}.self_attn.${letter}_proj.${part}`)!.data,
+      );
+      const headSize = q.length / config.decoder_attention_heads;
+      const data = new Float32Array(3 * q.length);
+      [scaled(q), k, v].forEach((values, i) => {
         for (let head = 0; head < config.decoder_attention_heads; head++) {
           const rows = values.subarray(head * headSize, (head + 1) * headSize);
           data.set(rows, (3 * head + i) * headSize);
         }
       });
-      constants[`${name}.qkv.${part}`] = {
+      constants[`${prefix}.self_attn.qkv.${part}`] = {
         shape: part === 'weight' ? [3 * width, width] : [3 * width],
         data,
       };
