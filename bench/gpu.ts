@@ -70,8 +70,8 @@ function duelsOf(size: Size, setting: Setting, device: Device): Duel[] {
       name: `${size}, ${precision}: sampling ${completions} completions of ${own.completionLength} tokens`,
       peerName: 'transformers generate',
       runs: 5,
-      ours: () => sampling(own, device, completions),
-      openPeer: (python) => openPeer(python, 'hf_generate.py', own, String(completions)),
+      ours: () => sampling(own, device, { prompts: 1, completions }),
+      openPeer: (python) => openPeer(python, 'hf_generate.py', own, '1', String(completions)),
       format: tokensPerSecond(completions * own.completionLength),
     };
   };

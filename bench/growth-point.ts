@@ -9,9 +9,13 @@ import { answerRequests } from './answer.js';
 import { dpoSteps, sampling } from './ours.js';
 import type { Setting } from './setting.js';
 
-const [setting, call, count] = process.argv.slice(2);
+const [json, call, number] = process.argv.slice(2);
+const setting = JSON.parse(json) as Setting;
+const count = Number(number);
 const device = new CpuDevice();
 await answerRequests(
-  { step: dpoSteps, sampling }[call]!(JSON.parse(setting) as Setting, device, Number(count)),
+  call === 'step'
+    ? dpoSteps(setting, device, count)
+    : sampling(setting, device, { prompts: 1, completions: count }),
 );
 await device.close();

@@ -116,7 +116,7 @@ async function measure(python: string, call: Call, { setting, completions }: Poi
   const ours = await openProgram(process.execPath, [program, JSON.stringify(setting), call, count], call);
   const peer = await (call === 'step'
     ? openPeer(python, 'torch_dpo.py', setting)
-    : openPeer(python, 'hf_generate.py', setting, String(completions)));
+    : openPeer(python, 'hf_generate.py', setting, '1', String(completions)));
   Object.assign(versions, peer.versions);
   const { ours: own, theirs } = await timeInTurns({ runs: RUNS, warmUp: WARM_UP }, ours, peer);
   const closed = async (side: Peer) => {

@@ -28,8 +28,12 @@ function randomIds(config: BartConfig, length: number, key: number): number[] {
   return [config.bos_token_id, ...inner, config.eos_token_id];
 }
 
-/** Samples completions of one prompt at once. Both graphs are compiled in the first call, and kept as in an iteration. */
-export function sampling(setting: Setting, device: Device, completions: number): () => Promise<void> {
+/** Samples completions of prompts at once. Both graphs are compiled in the first call, and kept as in an iteration. */
+export function sampling(
+  setting: Setting,
+  device: Device,
+  { prompts, completions }: { prompts: number; completions: number },
+): () => Promise<void> {
   const { completionLength, promptLength, topK } = setting;
   const model = randomModel(setting);
   const firstCode = model.config.vocab_size - CODES;
@@ -37,17 +41,19 @@ export function sampling(setting: Setting, device: Device, completions: number):
     i < CODES ? firstCode + i : model.config.eos_token_id,
   );
   const writer = openCompletionWriter(model, { prefix: [], allowed }, device);
-  const keys = Array.from({ length: completions }, (_, row) => [0, row]);
+  const rows = prompts * completions;
+  const keys = Array.from({ length: rows }, (_, row) => [0, row]);
+  const read = Array.from({ length: prompts }, (_, prompt) => randomIds(model.config, promptLength, prompt));
   return async () => {
-    const steps = writer.generate([randomIds(model.config, promptLength, 0)], {
+    const steps = writer.generate(read, {
       samplesPerPrompt: completions,
       maxNewTokens: completionLength,
       choose: { rules: { temperature: 1, topK, topP: 1 }, keys },
     });
     let tokens = 0;
     for await (const { ended } of steps) for (const { ids } of ended) tokens += ids.length;
-    if (tokens !== completions * completionLength)
-      throw new Error(`${tokens} tokens instead of ${completions * completionLength}`);
+    if (tokens !== rows * completionLength)
+      throw new Error(`${tokens} tokens instead of ${rows * completionLength}`);
   };
 }
 

@@ -15,7 +15,7 @@ import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel
 import { choosing, dpoSteps, sampling } from './ours.js';
 import { findPython, INSTALL, openPeer, openProgram } from './peer.js';
 import { dnsmosOfFolder, nisqaOfFolder, writeRecordings } from './scoring.js';
-import { small } from './setting.js';
+import { base, small, type Setting } from './setting.js';
 
 /** A clone of github.com/gabrielmittag/NISQA: its code is the peer, its weights are used on both sides. */
 const NISQA = '.cache/NISQA';
@@ -40,16 +40,34 @@ const nisqa = options.nisqa ?? NISQA;
 const python = findPython(options.python);
 const device = new CpuDevice();
 
-function samplingDuel(name: string, completions: number): Duel {
+/** Of random prompts; so many completions of each, all at once. */
+function samplingDuel(setting: Setting, prompts: number, completions: number): Duel {
+  const { promptLength, completionLength } = setting;
+  const what = `${completions} completion${completions === 1 ? '' : 's'} of ${completionLength} tokens`;
+  const each = prompts === 1 ? '' : ` of each of ${prompts} prompts`;
   return {
-    name,
+    name: `${sizeOf(setting)}sampling ${what}${each} at once, prompt of ${promptLength}`,
     peerName: 'transformers generate',
-    runs: 9,
-    ours: () => sampling(small, device, completions),
-    openPeer: (python) => openPeer(python, 'hf_generate.py', small, String(completions)),
-    format: tokensPerSecond(completions * small.completionLength),
+    runs: setting === small ? 9 : 3,
+    ours: () => sampling(setting, device, { prompts, completions }),
+    openPeer: (python) => openPeer(python, 'hf_generate.py', setting, `${prompts}`, `${completions}`),
+    format: tokensPerSecond(prompts * completions * completionLength),
   };
 }
+
+function dpoDuel(setting: Setting, runs: number): Duel {
+  const { promptLength, completionLength } = setting;
+  return {
+    name: `${sizeOf(setting)}one DPO step on one pair, prompt of ${promptLength}, completions of ${completionLength}`,
+    peerName: 'TRL DPOTrainer',
+    runs,
+    ours: () => dpoSteps(setting, device, WARM_UP + runs),
+    openPeer: (python) => openPeer(python, 'trl_dpo.py', setting),
+    format: milliseconds,
+  };
+}
+
+const sizeOf = ({ model }: Setting): string => (model === small.model ? '' : 'base: ');
 
 /** Scoring `count` files of some seconds each; the peer's batch size is the one in its README. */
 function scoring(name: string, count: number, seconds: number): Duel {
@@ -121,18 +139,14 @@ function audio(name: string, samples: number, ours: (samples: number) => () => P
   };
 }
 
-const DPO_RUNS = 25;
+const baseSampling: Setting = { ...base, completionLength: 200 };
 const duels: Duel[] = [
-  {
-    name: 'one DPO step on one pair',
-    peerName: 'TRL DPOTrainer',
-    runs: DPO_RUNS,
-    ours: () => dpoSteps(small, device, WARM_UP + DPO_RUNS),
-    openPeer: (python) => openPeer(python, 'trl_dpo.py', small),
-    format: milliseconds,
-  },
-  samplingDuel(`sampling 10 completions of ${small.completionLength} tokens at once`, 10),
-  samplingDuel(`sampling 1 completion of ${small.completionLength} tokens`, 1),
+  dpoDuel(small, 25),
+  samplingDuel(small, 1, 10),
+  samplingDuel(small, 1, 1),
+  samplingDuel(small, 10, 10),
+  dpoDuel(base, 3),
+  samplingDuel(baseSampling, 1, 10),
   {
     name: 'choosing the tokens of 100 rows, top-k 50',
     warmUp: 100,

@@ -1,6 +1,6 @@
-"""Times `generate` of Hugging Face transformers: several completions of one prompt, sampled together with a key-value cache.
+"""Times `generate` of Hugging Face transformers: completions of prompts, all sampled together with a key-value cache.
 
-argv: the setting, and the number of completions.
+argv: the setting, the number of prompts, and that of completions of each.
 """
 
 import sys
@@ -10,10 +10,10 @@ import torch
 import transformers
 from peer import DEVICE, SETTING, answer, create_model, finish, is_asked, random_ids
 
-completions = int(sys.argv[2])
+prompts, completions = map(int, sys.argv[2:4])
 new_tokens = SETTING["completionLength"]
 model = create_model()
-prompt = torch.tensor([random_ids(SETTING["promptLength"])], device=DEVICE)
+prompt = torch.tensor([random_ids(SETTING["promptLength"]) for _ in range(prompts)], device=DEVICE)
 
 
 @torch.inference_mode()
@@ -36,5 +36,5 @@ while is_asked():
     ids = generate()
     finish()
     seconds = time.perf_counter() - start
-    assert ids.shape == (completions, new_tokens + 1), ids.shape
+    assert ids.shape == (prompts * completions, new_tokens + 1), ids.shape
     answer({"seconds": seconds})
