@@ -25,7 +25,7 @@ export interface SoundCard {
 
 /** Wide enough that a browser's own player has a bar to seek on. */
 const CARD =
-  'flex:1 1 330px;min-width:0;max-width:560px;box-sizing:border-box;padding:9px 10px 8px;border:1px solid rgba(128,128,128,0.45);border-radius:8px';
+  'min-width:0;max-width:560px;box-sizing:border-box;padding:9px 10px 8px;border:1px solid rgba(128,128,128,0.45);border-radius:8px';
 const LINE = 'display:flex;flex-wrap:wrap;justify-content:space-between;column-gap:12px';
 
 export function soundCard(card: SoundCard): string {
@@ -53,8 +53,8 @@ export function soundlessCard(title: string, figures: readonly string[], problem
  */
 export function soundRow(cards: readonly string[], title = ''): string {
   return (
-    `<div class="sound-row" style="display:flex;flex-wrap:wrap;gap:10px 12px;margin:0 0 14px">` +
-    `<div class="sound-row-head" style="flex:1 0 100%;display:flex;flex-wrap:wrap;align-items:center;gap:4px 10px;font-size:13px"><span>${escapeHtml(title)}</span></div>${cards.join('\n')}</div>`
+    `<div class="sound-row" style="display:grid;grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr));gap:10px 12px;margin:0 0 14px">` +
+    `<div class="sound-row-head" style="grid-column:1/-1;display:flex;flex-wrap:wrap;align-items:center;gap:4px 10px;font-size:13px"><span>${escapeHtml(title)}</span></div>${cards.join('\n')}</div>`
   );
 }
 
