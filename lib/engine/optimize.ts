@@ -5,8 +5,8 @@
 import { sameShape, type Graph, type GraphNode } from './graph.js';
 
 /**
- * Removes identities, no-op reshapes, chains of reshapes, sums with scattered zeros, second products with a factor and dead nodes. Graph
- * outputs keep their names.
+ * Removes identities, copies into outputs, no-op reshapes, chains of reshapes, sums with scattered zeros, second products with a factor and
+ * dead nodes. Graph outputs keep their names.
  */
 export function optimize(graph: Graph): Graph {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -122,12 +122,12 @@ function takeOutFactors(
 function nameOutputs(nodes: readonly GraphNode[], outputs: ReadonlySet<string>): GraphNode[] {
   const computed = new Set(nodes.flatMap((node) => node.outputs));
   const named = new Map<string, string>();
-  const others = nodes.filter(({ op, inputs: [from], outputs: [to] }) => {
-    const isRepeated = op === 'Identity' && outputs.has(to) && computed.has(from);
-    if (!isRepeated || outputs.has(from) || named.has(from)) return true;
-    named.set(from, to);
-    return false;
-  });
+  const isCopy = ({ op, inputs: [from], outputs: [to] }: GraphNode): boolean =>
+    op === 'Identity' && outputs.has(to) && computed.has(from) && !outputs.has(from);
+  // The first copy names the value; others, and copies of inputs and outputs, stay.
+  for (const node of nodes.filter(isCopy))
+    if (!named.has(node.inputs[0])) named.set(node.inputs[0], node.outputs[0]);
+  const others = nodes.filter((node) => !isCopy(node) || named.get(node.inputs[0]) !== node.outputs[0]);
   const rename = (name: string) => named.get(name) ?? name;
   return others.map((node) => ({
     ...node,

@@ -192,7 +192,8 @@ function stepConstants(
     const prefix = `model.decoder.layers.${layer}`;
     for (const part of ['weight', 'bias'] as const) {
       const crossQuery = `${prefix}.encoder_attn.q_proj.${part}`;
-      constants[crossQuery] = { ...constants[crossQuery], data: scaled(weights.get(crossQuery)!.data) };
+      const { shape, data: unscaled } = weights.get(crossQuery)!;
+      constants[crossQuery] = { shape, data: scaled(unscaled) };
       const [q, k, v] = ['q', 'k', 'v'].map(
         (letter) => weights.get(`${prefix}.self_attn.${letter}_proj.${part}`)!.data,
       );
