@@ -202,13 +202,15 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('stops at an item that is lost again and again', async () => {
     const dispatcher = await open();
-    const never = createGate();
-    await startWorker('hangs', async () => never.isOpen.then(() => ''), {
-      skipLockRenewal: true,
-      maxStalledCount: 0,
-    });
+    const [taken, never] = [createGate(), createGate()];
+    const hangs: Does = async () => {
+      taken.open();
+      return never.isOpen.then(() => '');
+    };
+    await startWorker('hangs', hangs, { skipLockRenewal: true, maxStalledCount: 0 });
     const gathering = gather(dispatcher, createItems(1));
     gathering.catch(() => undefined);
+    await taken.isOpen;
     await startWorker('other', resultOf, { maxStalledCount: 0 });
     await expect(gathering).rejects.toThrow(/^samples of prompt 0 were lost 10 times with the workers/);
     never.open();
