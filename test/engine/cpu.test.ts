@@ -35,6 +35,16 @@ describe('resident tensors', () => {
     await release();
   });
 
+  it('of any size are written as they are, also several at once', async () => {
+    const sizes = [2 ** 18 + 3, 5, 2 ** 19];
+    const { tensors, release } = await device.allocate(sizes.map((size, i) => [`${i}`, [size]]));
+    const written = sizes.map((size, i) => Float32Array.from({ length: size }, (_, at) => at + i / 4));
+    await Promise.all(written.map((numbers, i) => device.write(tensors.get(`${i}`)!, numbers)));
+    for (const [i, numbers] of written.entries())
+      expect(Buffer.compare(bytesOf(await device.read(tensors.get(`${i}`)!)), bytesOf(numbers))).toBe(0);
+    await release();
+  });
+
   it('are cleared by bytes', async () => {
     const { handle, tensors, release } = await device.allocate([['a', [6]]]);
     await device.write(tensors.get('a')!, values);
@@ -146,7 +156,7 @@ describe('a failing call rejects and leaves the worker alive', () => {
     [
       'more values than fit',
       async () => device.write((await resident([2 ** 14])).tensors.get('a')!, new Float32Array(2 ** 14 + 1)),
-      'out of bounds',
+      '16385 numbers are written to a tensor of [16384]',
     ],
   ])('%s', async (_, call, message) => {
     const failure = await call().catch((error: unknown) => error);
@@ -258,3 +268,6 @@ describe('a generator in the worker', () => {
     await run.dispose();
   });
 });
+
+const bytesOf = (array: ArrayBufferView): Buffer =>
+  Buffer.from(array.buffer, array.byteOffset, array.byteLength);

@@ -20,12 +20,18 @@ import { ALIGNMENT, MOST_NUMBERS, bytesOf, checkBytes, checkTrainableShapes } fr
 import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
 import { defaultThreads } from './threads.js';
 
+/** Numbers that a write moves at once. */
+const STAGED = 2 ** 18;
+
 /** ONNX Runtime's CPU kernels and WebAssembly memory in one worker thread, on any machine. */
 export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly name = 'cpu';
   readonly freeBytes: number = Infinity;
   readonly mostNumbers = MOST_NUMBERS;
   readonly cacheStep: number = 1;
+  readonly #staging = new SharedArrayBuffer(STAGED * BYTES_OF_FLOAT);
+  /** Ends with the last write that was asked for. */
+  #written = Promise.resolve();
 
   /** @param threads threads for one operator */
   constructor(readonly threads = defaultThreads()) {
@@ -85,9 +91,26 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     return this.call('read', source);
   }
 
-  /** Replaces a tensor's values. */
+  /**
+   * Replaces a tensor's values, by way of memory that both threads see: copies that come with messages would stay with the worker thread until
+   * its garbage is collected, which are hundreds of megabytes where a model's weights are written.
+   */
   write(target: DeviceTensor, data: HostArray): Promise<void> {
-    return this.call('write', target, data);
+    const writing = this.#written.then(() => this.#writeParts(target, data));
+    this.#written = writing.catch(() => undefined);
+    return writing;
+  }
+
+  async #writeParts({ handle, start, shape, dtype }: DeviceTensor, data: HostArray): Promise<void> {
+    if (data.length > elementCount(shape))
+      throw new RangeError(`${data.length} numbers are written to a tensor of [${shape.join(', ')}]`);
+    for (let done = 0; done < data.length; done += STAGED) {
+      const part = data.subarray(done, done + STAGED);
+      const place = { handle, start: start + done, shape: [part.length], dtype };
+      const staged = dtype === 'float32' ? new Float32Array(this.#staging) : new Int32Array(this.#staging);
+      staged.set(part);
+      await this.call('write', place, staged.subarray(0, part.length));
+    }
   }
 
   clear({ handle, start, shape }: DeviceTensor): Promise<void> {
