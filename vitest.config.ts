@@ -1,15 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-/** Files that take minutes come first, side by side: at the end one of them would keep a core waiting. */
+/**
+ * Files that take minutes come first, two side by side: at the end one of them would keep a core waiting. Those of the command line stay beside
+ * the fleet of workers, which leaves half of two cores idle, and the notebooks beside all others.
+ */
 const LONG = [
-  'test/notebooks/jupyterlab.test.ts',
+  'test/farm/run.test.ts',
   'test/cases/cases.test.ts',
   'test/cli/kill.test.ts',
   'test/cli/interrupt.test.ts',
 ];
-
-/** Has processes enough of its own for two cores: beside it, tests of how soon something is seen would fail. */
-const FARM = 'test/farm/run.test.ts';
+const NOTEBOOKS = 'test/notebooks/jupyterlab.test.ts';
 
 export default defineConfig({
   test: {
@@ -25,7 +26,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'farm', include: [FARM], sequence: { groupOrder: 1 } },
+        test: { name: 'notebooks', include: [NOTEBOOKS], maxWorkers: 2, sequence: { groupOrder: 1 } },
       },
       {
         extends: true,
@@ -33,9 +34,9 @@ export default defineConfig({
         test: {
           name: 'others',
           include: ['test/**/*.test.ts'],
-          exclude: [...LONG, FARM],
+          exclude: [...LONG, NOTEBOOKS],
           maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],
