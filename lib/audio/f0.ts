@@ -58,14 +58,12 @@ function correlate(samples: Float32Array, hop: number, frames: number): Float32A
   const window = hannWindow(FRAME);
   const fft = createRealFft(2 * FRAME);
   const buffer = new Float64Array(2 * FRAME);
-  const power = new Float64Array(2 * FRAME);
-  /** Real parts, every second number, of the transform of the power spectrum, which is symmetric: its own inverse but for a factor. */
+  /** Power in the real parts, every second number. */
+  const power = new Float64Array(2 * fft.bins);
   const autocorrelation = (): Float64Array => {
     const spectrum = fft.forward(buffer);
-    for (let bin = 0; bin <= FRAME; bin++)
-      power[bin] = (spectrum[2 * bin] ** 2 + spectrum[2 * bin + 1] ** 2) / power.length;
-    for (let bin = 1; bin < FRAME; bin++) power[power.length - bin] = power[bin];
-    return fft.forward(power);
+    for (let i = 0; i < power.length; i += 2) power[i] = spectrum[i] ** 2 + spectrum[i + 1] ** 2;
+    return fft.inverse(power);
   };
   buffer.set(window);
   const windowCorrelation = Float64Array.from(autocorrelation());
@@ -79,7 +77,7 @@ function correlate(samples: Float32Array, hop: number, frames: number): Float32A
     const energy = frame[0] + 1e-4;
     for (let i = 0; i < LAGS; i++) {
       const lag = MIN_LAG + i;
-      const normalized = (frame[2 * lag] / energy) * (windowCorrelation[0] / windowCorrelation[2 * lag]);
+      const normalized = (frame[lag] / energy) * (windowCorrelation[0] / windowCorrelation[lag]);
       result[t * LAGS + i] = normalized - LONG_LAG_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[0]);
     }
   }
