@@ -18,8 +18,8 @@ const FRAME = 1024;
 const MIN_LAG = 40;
 const LAGS = 227;
 const LOG_LAGS = Float64Array.from({ length: LAGS }, (_, i) => Math.log2(MIN_LAG + i));
-/** Costs of the path, in units of normalized correlation. */
-const LONG_LAG_PER_OCTAVE = 0.02;
+/** Costs of the path, in units of normalized correlation; that of a long lag is for each octave above the shortest. */
+const LONG_LAG = LOG_LAGS.map((lag) => 0.02 * (lag - LOG_LAGS[0]));
 const UNVOICED = 0.45;
 const VOICING_CHANGE = 0.14;
 const JUMP_PER_OCTAVE = 2.5;
@@ -66,20 +66,20 @@ function correlate(samples: Float32Array, hop: number, frames: number): Float32A
     return fft.inverse(power);
   };
   buffer.set(window);
-  const windowCorrelation = Float64Array.from(autocorrelation());
+  const ofWindow = autocorrelation();
+  const correction = Float64Array.from({ length: LAGS }, (_, i) => ofWindow[0] / ofWindow[MIN_LAG + i]);
   const result = new Float32Array(frames * LAGS);
   for (let t = 0; t < frames; t++) {
-    buffer.fill(0);
+    const start = t * hop;
+    const read = Math.min(FRAME, Math.max(0, samples.length - start));
     let mean = 0;
-    for (let i = 0; i < FRAME; i++) mean += (buffer[i] = (samples[t * hop + i] ?? 0) * window[i]) / FRAME;
+    for (let i = 0; i < read; i++) mean += (buffer[i] = samples[start + i] * window[i]) / FRAME;
+    buffer.fill(0, read, FRAME);
     for (let i = 0; i < FRAME; i++) buffer[i] -= mean;
     const frame = autocorrelation();
     const energy = frame[0] + 1e-4;
-    for (let i = 0; i < LAGS; i++) {
-      const lag = MIN_LAG + i;
-      const normalized = (frame[lag] / energy) * (windowCorrelation[0] / windowCorrelation[lag]);
-      result[t * LAGS + i] = normalized - LONG_LAG_PER_OCTAVE * (LOG_LAGS[i] - LOG_LAGS[0]);
-    }
+    for (let i = 0; i < LAGS; i++)
+      result[t * LAGS + i] = (frame[MIN_LAG + i] / energy) * correction[i] - LONG_LAG[i];
   }
   return result;
 }
@@ -94,7 +94,9 @@ function findPath(correlation: Float32Array, frames: number): Int32Array {
   const source = new Int16Array(LAGS);
   const reachFrom = (neighbour: number, i: number): void => {
     const over = reached[neighbour] + JUMP_PER_OCTAVE * Math.abs(LOG_LAGS[i] - LOG_LAGS[neighbour]);
-    if (over < reached[i]) [reached[i], source[i]] = [over, source[neighbour]];
+    if (over >= reached[i]) return;
+    reached[i] = over;
+    source[i] = source[neighbour];
   };
   for (let t = 0; t < frames; t++) {
     let cheapest = 0;
@@ -103,12 +105,14 @@ function findPath(correlation: Float32Array, frames: number): Int32Array {
     for (let i = 0; i < LAGS; i++) reached[i] = cost[(source[i] = i)];
     for (let i = 1; i < LAGS; i++) reachFrom(i - 1, i);
     for (let i = LAGS - 2; i >= 0; i--) reachFrom(i + 1, i);
-    const [farCost, onsetCost] = [cost[cheapest] + LARGEST_JUMP, cost[LAGS] + VOICING_CHANGE];
+    const farCost = cost[cheapest] + LARGEST_JUMP;
+    const onsetCost = cost[LAGS] + VOICING_CHANGE;
+    const cheapestElsewhere = Math.min(onsetCost, farCost);
+    const stateElsewhere = onsetCost < farCost ? LAGS : cheapest;
     for (let i = 0; i < LAGS; i++) {
-      let [best, state] = onsetCost < farCost ? [onsetCost, LAGS] : [farCost, cheapest];
-      if (reached[i] < best) [best, state] = [reached[i], source[i]];
-      next[i] = best - correlation[t * LAGS + i];
-      from[t * states + i] = state;
+      const isNear = reached[i] < cheapestElsewhere;
+      next[i] = (isNear ? reached[i] : cheapestElsewhere) - correlation[t * LAGS + i];
+      from[t * states + i] = isNear ? source[i] : stateElsewhere;
     }
     const voicedCost = cost[cheapest] + VOICING_CHANGE;
     next[LAGS] = Math.min(voicedCost, cost[LAGS]) - UNVOICED;

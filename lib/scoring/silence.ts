@@ -22,9 +22,14 @@ const MAX_SOUND_SHARE = 0.02;
 
 /** Root mean square of all samples, dB relative to full scale; -Infinity for digital silence, NaN for no samples. */
 export function measureLevelDb(samples: Float32Array): number {
+  return levelBetween(samples, 0, samples.length);
+}
+
+/** Of the samples from one index to before another. */
+function levelBetween(samples: Float32Array, from: number, to: number): number {
   let sum = 0;
-  for (let i = 0; i < samples.length; i++) sum += samples[i] * samples[i];
-  return 10 * Math.log10(sum / samples.length);
+  for (let i = from; i < to; i++) sum += samples[i] * samples[i];
+  return 10 * Math.log10(sum / (to - from));
 }
 
 /**
@@ -39,8 +44,8 @@ export function measureLevel(samples: Float32Array, sampleRateHz: number): Level
   const frameCount = Math.ceil(samples.length / frameSize);
   let silentFrames = 0;
   for (let frame = 0; frame < frameCount; frame++) {
-    const level = measureLevelDb(samples.subarray(frame * frameSize, (frame + 1) * frameSize));
-    if (level < SILENCE_DB) silentFrames++;
+    const end = Math.min(samples.length, (frame + 1) * frameSize);
+    if (levelBetween(samples, frame * frameSize, end) < SILENCE_DB) silentFrames++;
   }
   let [lowest, highest] = [Infinity, -Infinity];
   for (let i = 0; i < samples.length; i++) {
