@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openAtOnce, openParts, releaseAll } from '../lib/release.js';
 import { remember } from '../lib/remember.js';
+import { createTurns } from '../lib/turns.js';
 
 const thrower = (message: string) => () => Promise.reject(new Error(message));
 
@@ -74,5 +75,23 @@ describe('remember', () => {
     expect(await remember(known, 'a', make)).toBe(2);
     expect(await remember(known, 'a', make)).toBe(2);
     expect(await remember(known, 'b', make)).toBe(3);
+  });
+});
+
+describe('turns', () => {
+  it('come one after the other, also after one that fails', async () => {
+    const inTurn = createTurns();
+    const told: string[] = [];
+    const work = (name: string, fails: boolean) => async () => {
+      told.push(`${name} begins`);
+      await Promise.resolve();
+      told.push(`${name} ends`);
+      if (fails) throw new Error(name);
+      return name;
+    };
+    const [first, second, third] = [work('a', false), work('b', true), () => 'c'].map((each) => inTurn(each));
+    await expect(second).rejects.toThrow('b');
+    expect([await first, await third]).toEqual(['a', 'c']);
+    expect(told).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
   });
 });

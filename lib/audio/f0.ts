@@ -18,8 +18,9 @@ const FRAME = 1024;
 const MIN_LAG = 40;
 const LAGS = 227;
 const LOG_LAGS = Float64Array.from({ length: LAGS }, (_, i) => Math.log2(MIN_LAG + i));
-/** Costs of the path, in units of normalized correlation; that of a long lag is for each octave above the shortest. */
-const LONG_LAG = LOG_LAGS.map((lag) => 0.02 * (lag - LOG_LAGS[0]));
+/** Costs of the path, in units of normalized correlation. */
+const LONG_LAG_PER_OCTAVE = 0.02;
+const COST_OF_LAG = LOG_LAGS.map((lag) => LONG_LAG_PER_OCTAVE * (lag - LOG_LAGS[0]));
 const UNVOICED = 0.45;
 const VOICING_CHANGE = 0.14;
 const JUMP_PER_OCTAVE = 2.5;
@@ -79,7 +80,7 @@ function correlate(samples: Float32Array, hop: number, frames: number): Float32A
     const frame = autocorrelation();
     const energy = frame[0] + 1e-4;
     for (let i = 0; i < LAGS; i++)
-      result[t * LAGS + i] = (frame[MIN_LAG + i] / energy) * correction[i] - LONG_LAG[i];
+      result[t * LAGS + i] = (frame[MIN_LAG + i] / energy) * correction[i] - COST_OF_LAG[i];
   }
   return result;
 }

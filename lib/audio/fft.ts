@@ -30,6 +30,32 @@ export function createRealFft(size: number): RealFft {
   const packed = new Float64Array(size);
   const spectrum = new Float64Array(2 * bins);
   const time = new Float64Array(size);
+
+  /**
+   * All but the first and last: the spectra of even and of odd samples, the latter turned by their delay, from their sum with i, or back.
+   *
+   * @param direction -1 to the spectrum of all samples, 1 from it
+   */
+  function join(source: Float64Array, target: Float64Array, direction: -1 | 1): void {
+    for (let low = 1, high = half - 1; low <= high; low++, high--) {
+      const real = source[2 * low];
+      const imaginary = source[2 * low + 1];
+      const mirroredReal = source[2 * high];
+      const mirroredImaginary = -source[2 * high + 1];
+      const evenReal = (real + mirroredReal) / 2;
+      const evenImaginary = (imaginary + mirroredImaginary) / 2;
+      const oddReal = (real - mirroredReal) / 2;
+      const oddImaginary = (imaginary - mirroredImaginary) / 2;
+      const cosine = direction * cosines[low];
+      const turnedReal = -sines[low] * oddReal - cosine * oddImaginary;
+      const turnedImaginary = cosine * oddReal - sines[low] * oddImaginary;
+      target[2 * low] = evenReal + turnedReal;
+      target[2 * low + 1] = evenImaginary + turnedImaginary;
+      target[2 * high] = evenReal - turnedReal;
+      target[2 * high + 1] = turnedImaginary - evenImaginary;
+    }
+  }
+
   return {
     size,
     bins,
@@ -37,44 +63,13 @@ export function createRealFft(size: number): RealFft {
       fft.transform(packed, signal);
       spectrum[0] = packed[0] + packed[1];
       spectrum[size] = packed[0] - packed[1];
-      for (let low = 1, high = half - 1; low <= high; low++, high--) {
-        // Spectra of the even and of the odd samples; the latter turned by their delay.
-        const real = packed[2 * low];
-        const imaginary = packed[2 * low + 1];
-        const mirroredReal = packed[2 * high];
-        const mirroredImaginary = -packed[2 * high + 1];
-        const evenReal = (real + mirroredReal) / 2;
-        const evenImaginary = (imaginary + mirroredImaginary) / 2;
-        const oddReal = (imaginary - mirroredImaginary) / 2;
-        const oddImaginary = (mirroredReal - real) / 2;
-        const turnedReal = cosines[low] * oddReal + sines[low] * oddImaginary;
-        const turnedImaginary = cosines[low] * oddImaginary - sines[low] * oddReal;
-        spectrum[2 * low] = evenReal + turnedReal;
-        spectrum[2 * low + 1] = evenImaginary + turnedImaginary;
-        spectrum[2 * high] = evenReal - turnedReal;
-        spectrum[2 * high + 1] = turnedImaginary - evenImaginary;
-      }
+      join(packed, spectrum, -1);
       return spectrum;
     },
     inverse(from) {
       packed[0] = (from[0] + from[size]) / 2;
       packed[1] = (from[0] - from[size]) / 2;
-      for (let low = 1, high = half - 1; low <= high; low++, high--) {
-        const real = from[2 * low];
-        const imaginary = from[2 * low + 1];
-        const mirroredReal = from[2 * high];
-        const mirroredImaginary = -from[2 * high + 1];
-        const evenReal = (real + mirroredReal) / 2;
-        const evenImaginary = (imaginary + mirroredImaginary) / 2;
-        const turnedReal = (real - mirroredReal) / 2;
-        const turnedImaginary = (imaginary - mirroredImaginary) / 2;
-        const oddReal = cosines[low] * turnedReal - sines[low] * turnedImaginary;
-        const oddImaginary = cosines[low] * turnedImaginary + sines[low] * turnedReal;
-        packed[2 * low] = evenReal - oddImaginary;
-        packed[2 * low + 1] = evenImaginary + oddReal;
-        packed[2 * high] = evenReal + oddImaginary;
-        packed[2 * high + 1] = oddReal - evenImaginary;
-      }
+      join(from, packed, 1);
       fft.inverseTransform(time, packed);
       return time;
     },

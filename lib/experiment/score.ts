@@ -2,6 +2,7 @@ import { askReward } from '../reward/ask.js';
 import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
 import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from '../reward/reward.js';
 import type { RunEvent, Split } from '../run/events.js';
+import { createTurns } from '../turns.js';
 import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
 import type { ScoringRun } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
@@ -56,7 +57,8 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
   const stop = new AbortController();
   const onAbort = () => stop.abort(run.signal?.reason);
   run.signal?.addEventListener('abort', onAbort, { once: true });
-  let lastGroup: Promise<unknown> = Promise.resolve();
+  // One group after the other, so that sampling gets its turn in the engine between their calls.
+  const inTurn = createTurns();
   let failure: Error | undefined;
 
   function throwIfFailed(): void {
@@ -70,12 +72,10 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
       const speech = speechOf(run);
       const spoken = group.filter(({ codes }) => codes.length <= speech.partner.maxFrames);
       const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
-      // One group after the other, so that sampling gets its turn in the engine between their calls.
-      const waveforms = lastGroup.then(() => {
+      const waveforms = inTurn(() => {
         stop.signal.throwIfAborted();
         return synthesize(speech, completions);
       });
-      lastGroup = waveforms.catch(() => undefined);
       return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });
     const heard = group.map((completion): Heard => {

@@ -9,6 +9,7 @@ import { isOffline } from '../checkpoint/download.js';
 import { expandPath } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
 import { findPackageRoot } from '../package-root.js';
+import { createTurns } from '../turns.js';
 import { describeIssues } from '../zod-message.js';
 import { startPythonLines, type PythonLines } from './python-lines.js';
 import { findPython, installCommand } from './python.js';
@@ -71,7 +72,7 @@ export async function openFasterWhisper(name: string, options: FasterWhisperOpti
   const model = modelOf(name);
   let process: PythonLines | undefined;
   let over: { reason: unknown } | undefined;
-  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = createTurns();
 
   function end(reason: unknown): void {
     over ??= { reason };
@@ -124,11 +125,7 @@ export async function openFasterWhisper(name: string, options: FasterWhisperOpti
     const { folder, versions } = await open();
     return {
       /** What is said in samples at 16 kHz. One recording after the other, whoever asks. */
-      hear(samples: Float32Array): Promise<string> {
-        const turn = last.then(() => hear(samples));
-        last = turn.catch(() => undefined);
-        return turn;
-      },
+      hear: (samples: Float32Array): Promise<string> => inTurn(() => hear(samples)),
       /** SHA-256 over the model's files and the versions of the packages that compute. */
       async hash(): Promise<string> {
         const hash = createHash('sha256').update(JSON.stringify(versions));

@@ -2,6 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { compile, CpuDevice, keepPrograms, tf, type Device } from '../../engine/index.js';
 import { openParts, releaseAll } from '../../release.js';
+import { createTurns } from '../../turns.js';
 import type { Codes } from '../codec.js';
 import type { SpectralCodecModel } from './checkpoint.js';
 import { logMagnitudes, type DecoderConfig, type Weights } from './decoder.js';
@@ -71,16 +72,13 @@ function compileForCpu(
       { device, constants: Object.fromEntries(decoder) },
     );
     opened.push(network.dispose);
-    let last: Promise<unknown> = Promise.resolve();
-    const run = (features: Float32Array, excitation: Float32Array) => {
+    const inTurn = createTurns();
+    const run = (features: Float32Array, excitation: Float32Array) =>
       // One recording after the other: they share the room for magnitudes.
-      const signal = last.then(async () => {
+      inTurn(async () => {
         await network({ features }, { magnitudes: search.magnitudes });
         return search.find(excitation);
       });
-      last = signal.catch(() => undefined);
-      return signal;
-    };
     return Object.assign(run, { dispose: () => releaseAll(opened) });
   });
 }

@@ -1,5 +1,6 @@
 /** The CPU: ONNX Runtime, WebAssembly memory and AdamW's loop in a worker thread. This is the main thread's side of it. */
 import '../no-telemetry.js';
+import { createTurns } from '../../../turns.js';
 import { compiledModule } from '../../compiled-module.js';
 import type {
   Device,
@@ -30,8 +31,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly mostNumbers = MOST_NUMBERS;
   readonly cacheStep: number = 1;
   readonly #staging = new SharedArrayBuffer(STAGED * BYTES_OF_FLOAT);
-  /** Ends with the last write that was asked for. */
-  #written = Promise.resolve();
+  readonly #inTurn = createTurns();
 
   /** @param threads threads for one operator */
   constructor(readonly threads = defaultThreads()) {
@@ -96,9 +96,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
    * its garbage is collected, which are hundreds of megabytes where a model's weights are written.
    */
   write(target: DeviceTensor, data: HostArray): Promise<void> {
-    const writing = this.#written.then(() => this.#writeParts(target, data));
-    this.#written = writing.catch(() => undefined);
-    return writing;
+    return this.#inTurn(() => this.#writeParts(target, data));
   }
 
   async #writeParts({ handle, start, shape, dtype }: DeviceTensor, data: HostArray): Promise<void> {

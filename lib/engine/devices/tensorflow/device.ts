@@ -4,6 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { createTurns } from '../../../turns.js';
 import '../../kernels/index.js';
 import { moduleOfThisThread } from '../../compiled-module.js';
 import type {
@@ -49,7 +50,7 @@ export class TensorFlowDevice implements Device {
   readonly #residents = new Residents();
   #lastProgram = 0;
   /** Settles when the last call is answered. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = createTurns();
   #ended: EngineStopped | undefined;
 
   constructor({ backend, description, mostNumbers }: TensorFlowOptions) {
@@ -210,7 +211,7 @@ export class TensorFlowDevice implements Device {
   /** Does what is asked in its turn, on the device's backend, and lets go of the tensors that it made and did not keep. */
   #call<Result>(work: () => Result): Promise<Result> {
     const asked = new Error();
-    const answer = this.#last.then(async () => {
+    return this.#inTurn(async () => {
       await setImmediate();
       if (this.#ended) throw this.#ended;
       try {
@@ -219,8 +220,6 @@ export class TensorFlowDevice implements Device {
         throw this.#explained(error, asked);
       }
     });
-    this.#last = answer.catch(() => undefined);
-    return answer;
   }
 
   /** Of a device that is closed nothing is left to free. */

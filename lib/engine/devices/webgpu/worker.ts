@@ -1,5 +1,6 @@
 /** The WebGPU device's worker thread: ONNX Runtime's sessions on its WebGPU provider, one run at a time. */
 import type * as OnnxRuntime from 'onnxruntime-node';
+import { createTurns } from '../../../turns.js';
 import type { DeviceTensor, DeviceThread, HostArray } from '../../device.js';
 import { elementCount } from '../../graph.js';
 import type { Answers } from '../thread/protocol.js';
@@ -29,13 +30,8 @@ import type { WebGpuCalls } from './calls.js';
 const sessions = new Map<number, OnnxRuntime.InferenceSession>();
 let nextId = 1;
 
-let last: Promise<unknown> = Promise.resolve();
-/** One after the other: a call is several runs, and the provider takes one run at a time. */
-function inTurn<Result>(call: () => Result | Promise<Result>): Promise<Result> {
-  const result = last.then(call);
-  last = result.catch(() => undefined);
-  return result;
-}
+/** A call is several runs, and the provider takes one run at a time. */
+const inTurn = createTurns();
 
 const run: DeviceThread['run'] = (session, feeds, into) => inTurn(() => runProgram(session, feeds, into));
 
@@ -122,4 +118,4 @@ const answers: Answers<WebGpuCalls> = {
   adamw: (parameters, update) => inTurn(() => adamw(parameters, update)),
 };
 
-serve(answers, run, () => last);
+serve(answers, run, () => inTurn(() => undefined));
