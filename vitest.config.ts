@@ -1,16 +1,21 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/**
- * Files that take minutes come first, two side by side: at the end one of them would keep a core waiting. Those of the command line stay beside
- * the fleet of workers, which leaves half of two cores idle, and the notebooks beside all others.
- */
+/** Files that take minutes, and half of that time wait for others. They come first: at the end one of them would keep a core waiting. */
 const LONG = [
+  'test/notebooks/jupyterlab.test.ts',
   'test/farm/run.test.ts',
-  'test/cases/cases.test.ts',
   'test/cli/kill.test.ts',
-  'test/cli/interrupt.test.ts',
+  'test/cases/cases.test.ts',
 ];
-const NOTEBOOKS = 'test/notebooks/jupyterlab.test.ts';
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isNamed = (file: TestSpecification, name: string) => file.moduleId.endsWith(`/${name}`);
+    const long = LONG.flatMap((name) => files.filter((file) => isNamed(file, name)));
+    return [...long, ...(await super.sort(files.filter((file) => !long.includes(file))))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -19,26 +24,10 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    projects: [
-      {
-        extends: true,
-        test: { name: 'long', include: LONG, maxWorkers: 2, sequence: { groupOrder: 0 } },
-      },
-      {
-        extends: true,
-        test: { name: 'notebooks', include: [NOTEBOOKS], maxWorkers: 2, sequence: { groupOrder: 1 } },
-      },
-      {
-        extends: true,
-        // The engine has threads of its own: more files at once would only wait for each other.
-        test: {
-          name: 'others',
-          include: ['test/**/*.test.ts'],
-          exclude: [...LONG, NOTEBOOKS],
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-        },
-      },
-    ],
+    include: ['test/**/*.test.ts'],
+    // Of two cores: tests wait for processes, servers and browsers a third of their time. Four would wait for each other, since the engine
+    // has threads of its own.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
   },
 });

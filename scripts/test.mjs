@@ -3,17 +3,12 @@ import { buildWhereStale, installWhereMissing, runNode } from './setup.mjs';
 
 await installWhereMissing();
 await buildWhereStale();
-const codes = [
-  await runNode(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']),
-  await runNode(['node_modules/eslint/bin/eslint.js', '.']),
-  await runNode([
-    'node_modules/dependency-cruiser/bin/dependency-cruise.mjs',
-    '--config',
-    '--output-type',
-    'err',
-    'lib',
-  ]),
-  await runNode(['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.']),
-  await runNode(['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]),
+const checks = [
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'],
+  ['node_modules/eslint/bin/eslint.js', '.'],
+  ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '--output-type', 'err', 'lib'],
+  ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
 ];
+const codes = await Promise.all(checks.map((check) => runNode(check)));
+codes.push(await runNode(['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)]));
 process.exitCode = codes.find((code) => code !== 0) ?? 0;
