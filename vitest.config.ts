@@ -1,18 +1,21 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take minutes, and half of that time wait for others. They come first: at the end one of them would keep a core waiting. */
-const LONG = [
+/** Files that take minutes come first: at the end one of them would keep a core waiting. */
+const LONGEST_FIRST = [
   'test/notebooks/jupyterlab.test.ts',
   'test/farm/run.test.ts',
   'test/cli/kill.test.ts',
   'test/cases/cases.test.ts',
 ];
 
+/** The notebooks, which must answer within seconds, and the fleet of workers, which leaves half of two cores idle. */
+const BESIDE_EACH_OTHER = LONGEST_FIRST.slice(0, 2);
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isNamed = (file: TestSpecification, name: string) => file.moduleId.endsWith(`/${name}`);
-    const long = LONG.flatMap((name) => files.filter((file) => isNamed(file, name)));
+    const long = LONGEST_FIRST.flatMap((name) => files.filter((file) => isNamed(file, name)));
     return [...long, ...(await super.sort(files.filter((file) => !long.includes(file))))];
   }
 }
@@ -24,10 +27,23 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    include: ['test/**/*.test.ts'],
-    // Of two cores: tests wait for processes, servers and browsers a third of their time. Four would wait for each other, since the engine
-    // has threads of its own.
-    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'long', include: BESIDE_EACH_OTHER, maxWorkers: 2, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        // Of two cores: tests wait for processes and servers a third of their time. More would wait for each other, since the engine has threads.
+        test: {
+          name: 'others',
+          include: ['test/**/*.test.ts'],
+          exclude: BESIDE_EACH_OTHER,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
