@@ -155,6 +155,7 @@ async function terms(): Promise<SamplesTerms> {
     work: {
       kind: 'samples',
       rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 180 },
+      int8: false,
       speech: { partner, codec },
       reward: { name: 'mos', rewardModel: 'nisqa' },
       guards: ['dnsmos', 'fidelity', 'level'],

@@ -16,10 +16,13 @@ export interface IterationCounts {
   tokens: number;
 }
 
-/**
- * One iteration: both evaluations, samples, scores, pairs, training, the checkpoint.
- */
-export function iteration(folder: string, device: Device, counts: IterationCounts): () => Promise<void> {
+/** One iteration: both evaluations, samples, scores, pairs, training, the checkpoint. */
+export function iteration(
+  folder: string,
+  device: Device,
+  counts: IterationCounts,
+  { int8 = false }: { int8?: boolean } = {},
+): () => Promise<void> {
   const parameters = parseParameters({
     ...presets.mos,
     policy: join(folder, 'policy'),
@@ -32,6 +35,7 @@ export function iteration(folder: string, device: Device, counts: IterationCount
     sampleSize: counts.samples,
     numEval: 1,
     maxNewTokens: counts.tokens,
+    int8,
     epochs: 1,
     batchSize: 1,
     pairsPerPrompt: 1,

@@ -32,7 +32,7 @@ function randomIds(config: BartConfig, length: number, key: number): number[] {
 export function sampling(
   setting: Setting,
   device: Device,
-  { prompts, completions }: { prompts: number; completions: number },
+  { prompts, completions, int8 = false }: { prompts: number; completions: number; int8?: boolean },
 ): () => Promise<void> {
   const { completionLength, promptLength, topK } = setting;
   const model = randomModel(setting);
@@ -40,7 +40,7 @@ export function sampling(
   const allowed = Int32Array.from({ length: CODES + 1 }, (_, i) =>
     i < CODES ? firstCode + i : model.config.eos_token_id,
   );
-  const writer = openCompletionWriter(model, { prefix: [], allowed }, device);
+  const writer = openCompletionWriter(model, { prefix: [], allowed }, device, { int8 });
   const rows = prompts * completions;
   const keys = Array.from({ length: rows }, (_, row) => [0, row]);
   const read = Array.from({ length: prompts }, (_, prompt) => randomIds(model.config, promptLength, prompt));

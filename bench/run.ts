@@ -25,18 +25,24 @@ const ENCODEC = '.cache/bench-encodec';
 /** Of the whole iteration at BART-base's size, which takes minutes on a CPU. */
 const COUNTS: IterationCounts = { prompts: 2, samples: 10, tokens: 200 };
 
-/** Of the command line; `only` is a part of rows' names, `model` what bench/base-size/make.py wrote. */
+/**
+ * Of the command line; `only` is a part of rows' names, `model` what bench/base-size/make.py wrote. With `int8`, rows of sampling and of
+ * iterations multiply in 8 bits on the side of speech-dpo.
+ */
 const { values: options } = parseArgs({
   options: {
     python: { type: 'string' },
     nisqa: { type: 'string' },
     model: { type: 'string' },
     only: { type: 'string', default: '' },
+    int8: { type: 'boolean', default: false },
     /** A row whose side of speech-dpo this process is: it answers the one that prints the table. */
     row: { type: 'string' },
   },
 });
 const nisqa = options.nisqa ?? NISQA;
+const { int8 } = options;
+const inInt8 = int8 ? ', in 8 bits' : '';
 const python = findPython(options.python);
 const device = new CpuDevice();
 
@@ -46,10 +52,10 @@ function samplingDuel(setting: Setting, prompts: number, completions: number): D
   const what = `${completions} completion${completions === 1 ? '' : 's'} of ${completionLength} tokens`;
   const each = prompts === 1 ? '' : ` of each of ${prompts} prompts`;
   return {
-    name: `${sizeOf(setting)}sampling ${what}${each} at once, prompt of ${promptLength}`,
+    name: `${sizeOf(setting)}sampling ${what}${each} at once, prompt of ${promptLength}${inInt8}`,
     peerName: 'transformers generate',
     runs: setting === small ? 9 : 3,
-    ours: () => sampling(setting, device, { prompts, completions }),
+    ours: () => sampling(setting, device, { prompts, completions, int8 }),
     openPeer: (python) => openPeer(python, 'hf_generate.py', setting, `${prompts}`, `${completions}`),
     format: tokensPerSecond(prompts * completions * completionLength),
   };
@@ -118,11 +124,11 @@ function wholeIteration(model: string, way: 'original' | 'batched'): Duel {
   const { prompts, samples } = COUNTS;
   process.env.NISQA_WEIGHTS = join(nisqa, 'weights', 'nisqa.tar');
   return {
-    name: `base: an iteration on MOS, ${prompts} prompts of ${samples} samples`,
+    name: `base: an iteration on MOS, ${prompts} prompts of ${samples} samples${inInt8}`,
     peerName: { original: "Python, the original's way", batched: 'Python, batched' }[way],
     warmUp: 0,
     runs: 1,
-    ours: () => iteration(model, device, COUNTS),
+    ours: () => iteration(model, device, COUNTS, { int8 }),
     openPeer: (python) =>
       openPeer(python, 'original_iteration.py', small, model, nisqa, JSON.stringify(COUNTS), way),
     format: (seconds) => `${seconds.toFixed(1)} s`,

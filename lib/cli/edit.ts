@@ -23,6 +23,11 @@ export function editCommand(signal: AbortSignal): Command {
     .option('--seed <number>', 'another seed gives another result', parseNumber, 42)
     .option('--temperature <number>', 'divides the logits; 0 takes the likeliest token', parseNumber, 1)
     .option('--max-new-tokens <number>', 'longest result, in tokens', parseNumber, 300)
+    .option(
+      '--int8',
+      'sample, and write the other codebooks, in 8 bits: faster where models are large; on the device cpu',
+      false,
+    )
     .action(async (options) => {
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);

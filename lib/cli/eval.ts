@@ -32,6 +32,7 @@ interface EvaluationOptions extends DeviceOptions, GivenWorkers, Partial<Pick<Pa
   indices: string;
   samples: number;
   seed?: number;
+  int8?: boolean;
   output: string;
 }
 
@@ -55,12 +56,17 @@ export function evalCommand(signal: AbortSignal): Command {
     .option('--samples <number>', 'samples of each prompt', parseNumber, 10)
     .option('--seed <number>', "seed of the sampling; default: the seed of the checkpoint's run", parseNumber)
     .option(
+      '--int8',
+      "sample, and write the other codebooks, in 8 bits, on the device cpu; default: as the checkpoint's run",
+    )
+    .option('--no-int8', 'do both in float32')
+    .option(
       '--output <folder>',
       'folder in which output/MMDD-HHMM is made where the policy is not a run’s checkpoint',
       '.',
     )
     .action(async (checkpoint: string, options: EvaluationOptions) => {
-      const { rewardModel, transcriber, seed, samples, split } = options;
+      const { rewardModel, transcriber, seed, int8, samples, split } = options;
       const indices = parseIndices(options.indices);
       const source = options.reward ?? (await recordedReward(checkpoint));
       const { name, own: rewards } = await endedBy(signal, loadRewards(source));
@@ -70,6 +76,7 @@ export function evalCommand(signal: AbortSignal): Command {
         ...(transcriber !== undefined && { transcriber }),
         ...combinationOf(options),
         ...(seed !== undefined && { seed }),
+        ...(int8 !== undefined && { int8 }),
       };
       const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
       const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };

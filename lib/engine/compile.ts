@@ -5,7 +5,14 @@
  *     const { y } = await f({ x: new Float32Array(6), w });
  */
 import './kernels/index.js';
-import type { Device, DeviceTensor, Feed, HostArray, ProgramSource } from './device.js';
+import {
+  checkInt8,
+  type Device,
+  type DeviceTensor,
+  type Feed,
+  type HostArray,
+  type ProgramSource,
+} from './device.js';
 import { elementCount, type Graph, type Value } from './graph.js';
 import { hostArray } from './host-array.js';
 import { optimize } from './optimize.js';
@@ -19,6 +26,8 @@ export interface CompileOptions {
   device: Device | 'eager';
   /** Inputs whose values never change, such as a policy's weights while it is sampled: a device may pack them for its kernels. */
   constants?: ProgramSource['constants'];
+  /** Multiplies rows by weights in 8 bits (quantize.ts), on devices that do (`Device.int8`). Default false. */
+  int8?: boolean;
 }
 
 export interface Compiled {
@@ -41,10 +50,11 @@ export interface Compiled {
 export async function compile(
   program: TensorProgram,
   inputs: Readonly<Record<string, InputSpec>>,
-  { device, constants = {} }: CompileOptions,
+  { device, constants = {}, int8 = false }: CompileOptions,
 ): Promise<Compiled> {
+  if (int8) checkInt8(device === 'eager' ? { name: device } : device);
   if (device === 'eager') return eager(program, inputs, constants);
-  const { handle, outputs, reads } = await device.compile({ program, inputs, constants });
+  const { handle, outputs, reads } = await device.compile({ program, inputs, constants, int8 });
   const run = async (
     feeds: Readonly<Record<string, HostArray | DeviceTensor>>,
     into: Readonly<Record<string, DeviceTensor>> = {},

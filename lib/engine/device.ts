@@ -31,6 +31,14 @@ export function partOf(tensor: DeviceTensor, row: number, shape: readonly number
   return { ...tensor, start: tensor.start + offset, shape };
 }
 
+/** @throws Error in one sentence where a device does not multiply in 8 bits */
+export function checkInt8({ name, int8 }: Pick<Device, 'name' | 'int8'>): void {
+  if (!int8)
+    throw new Error(
+      `the device ${name} does not multiply in 8 bits: choose the device cpu, or leave int8 (--int8) out`,
+    );
+}
+
 /** What a program's input is given: an array, or a tensor on the device. */
 export type Feed = { readonly data: HostArray; readonly shape: readonly number[] } | DeviceTensor;
 
@@ -39,6 +47,8 @@ export interface ProgramSource {
   readonly program: TensorProgram;
   readonly inputs: Readonly<Record<string, InputSpec>>;
   readonly constants: Readonly<Record<string, { shape: readonly number[]; data: HostArray }>>;
+  /** Whether rows are multiplied by weights in 8 bits (quantize.ts); default false. */
+  readonly int8?: boolean;
 }
 
 /** A program as its device names it. */
@@ -123,6 +133,8 @@ export interface Device extends DeviceThread {
    * GPU that replays a recorded run. Rows that hold nothing yet are masked then.
    */
   readonly cacheStep: number;
+  /** Whether it multiplies in 8 bits where a program asks for it (`ProgramSource.int8`); default false, and it is given none. */
+  readonly int8?: boolean;
   /** @throws what ONNX Runtime or the device says of a program that it cannot run */
   compile(source: ProgramSource): Promise<DeviceProgram>;
   /**

@@ -1,6 +1,6 @@
 /** A traced program: a list of ONNX nodes in execution order, before it is written as ONNX bytes. */
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8' | 'int8';
 
 /** The size of an axis that only a run decides; for inputs and outputs of graphs that are not traced. */
 export const DYNAMIC = -1;
@@ -25,7 +25,7 @@ export interface GraphNode {
 
 /** A constant; `data` of one element stands for a tensor filled with it. */
 export interface Constant extends Value {
-  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array;
 }
 
 export interface Graph {

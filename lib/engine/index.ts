@@ -8,6 +8,7 @@
  */
 export { compile, programBytes, traceGraph, type Compiled, type CompileOptions } from './compile.js';
 export {
+  checkInt8,
   partOf,
   type AdamWUpdate,
   type Device,

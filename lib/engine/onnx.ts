@@ -10,7 +10,7 @@ const MOST_BYTES = 2 ** 31 - 1;
 /** Opset 17 is the first with LayerNormalization; IR version 8 belongs to it. */
 const OPSET = 17;
 const IR_VERSION = 8;
-const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+const ELEMENT_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
 
 const SCHEMA = `
 syntax = "proto3";

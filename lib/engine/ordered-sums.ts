@@ -15,7 +15,8 @@
  * A scatter costs 2 N N D operations and a matrix of N N. Where matrix products round their factors (TF32), what is added is rounded so.
  * Scatters along another axis stay: those of label-ops.ts add one number at most at each place.
  */
-import { elementCount, type DType, type Graph, type GraphNode } from './graph.js';
+import { elementCount, type Graph, type GraphNode } from './graph.js';
+import { Rewriting } from './rewriting.js';
 
 /** Replaces what adds float32 numbers in no order. Whole numbers are the same in any. */
 export function orderSums(graph: Graph): Graph {
@@ -30,45 +31,6 @@ export function orderSums(graph: Graph): Graph {
 /** Whether no float32 numbers are added in no order. */
 export const hasOrderedSums = (graph: Graph): boolean =>
   !graph.nodes.some((node) => addsRows(node, graph) || reducedRows(node, graph) !== undefined);
-
-/** Writes nodes that stand for another one, whose result's name theirs begin with. */
-class Rewriting {
-  readonly nodes: GraphNode[] = [];
-
-  constructor(
-    readonly graph: Graph,
-    readonly result: string,
-  ) {}
-
-  emit(
-    op: string,
-    inputs: string[],
-    name: string,
-    shape: readonly number[],
-    dtype: DType,
-    attributes: GraphNode['attributes'] = {},
-  ): string {
-    const output = `${this.result} ${name}`;
-    this.graph.values.set(output, { name: output, shape: [...shape], dtype });
-    this.nodes.push({ op, domain: '', inputs, outputs: [output], attributes });
-    return output;
-  }
-
-  reshape(x: string, name: string, shape: readonly number[], dtype: DType): string {
-    return this.emit('Reshape', [x, this.constant('int64', [shape.length], shape)], name, shape, dtype);
-  }
-
-  /** Equal ones are one. */
-  constant(dtype: 'int64' | 'float32', shape: readonly number[], values: readonly number[]): string {
-    const name = `${dtype} [${shape.join()}] of ${uniform(values) ? values[0] : values.join()}`;
-    const data = dtype === 'int64' ? BigInt64Array.from(values, BigInt) : Float32Array.from(values);
-    this.graph.constants.set(name, { name, shape: [...shape], dtype, data });
-    this.graph.values.set(name, { name, shape: [...shape], dtype });
-    return name;
-  }
-}
-
-const uniform = (values: readonly number[]): boolean => values.every((value) => value === values[0]);
 
 const isFloat = (name: string, graph: Graph): boolean => graph.values.get(name)!.dtype === 'float32';
 

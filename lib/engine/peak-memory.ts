@@ -1,7 +1,7 @@
 /** How much memory a program takes at once for what it computes on the way. */
 import { elementCount, type DType, type Graph } from './graph.js';
 
-const BYTES: Record<DType, number> = { float32: 4, int32: 4, int64: 8, bool: 1 };
+const BYTES: Record<DType, number> = { float32: 4, int32: 4, int64: 8, bool: 1, uint8: 1, int8: 1 };
 
 /** Operators whose result is their input seen with another shape. */
 const VIEWS = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity']);

@@ -28,6 +28,7 @@ const samplesSchema = z.strictObject({
     topP: z.number(),
     maxNewTokens: z.number().int(),
   }),
+  int8: z.boolean(),
   /** What the policies are adapters of, where they are adapters. */
   base: folderManifestSchema.optional(),
   /** What makes completions audible; null where nothing listens. */

@@ -73,7 +73,7 @@ export async function termsOf(
   { parameters, device, reward, policy, partner, guards = [] }: Farmed,
   { allowMixed, signal, onNotice }: GivenWorkers & { signal?: AbortSignal; onNotice?: OnNotice },
 ): Promise<SamplesTerms> {
-  const { temperature, topK, topP, maxNewTokens, rewardModel, transcriber } = parameters;
+  const { temperature, topK, topP, maxNewTokens, int8, rewardModel, transcriber } = parameters;
   const combined = combinationOf(reward);
   const parts = (combined?.parts ?? [reward]).map((part) => {
     const isNamed = isOpenedByName(part) || (!combined && isBuiltIn(part.name));
@@ -110,6 +110,7 @@ export async function termsOf(
     work: {
       kind: 'samples',
       rules: { temperature, topK, topP, maxNewTokens },
+      int8,
       ...(policy.baseDirectory !== undefined && { base: await describeFolder(policy.baseDirectory) }),
       speech: partner ? { partner: await folder('nar'), codec: await folder('codec') } : null,
       reward: combined

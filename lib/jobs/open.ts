@@ -113,7 +113,7 @@ export function openModel(
 ): Promise<Model & Partial<SpeakingModel>> {
   return openParts(async (opened) => {
     const speech = options.speaks ? await openSpeech(sources, policy, options, opened) : {};
-    const sampler = options.sampler?.(policy) ?? openSampler(policy, options.device);
+    const sampler = options.sampler?.(policy) ?? openSampler(policy, options.device, sources);
     opened.push(() => sampler.release());
     return { policy, sampler, ...speech, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
@@ -134,7 +134,7 @@ async function openSpeech(
   const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
   if (!options.codec) opened.push(() => codec.dispose());
   checkSameCodes(policy, partnerModel, codec);
-  const partner = openPartner(partnerModel, device);
+  const partner = openPartner(partnerModel, device, sources);
   opened.push(() => partner.dispose());
   return { partner, codec };
 }

@@ -42,7 +42,7 @@ export function openSamplesWork(
       const partnerModel = mergeAdapter(await loadPolicy(await fetch(work.speech.partner, 'partner')));
       const codec = await openCodec(await fetch(work.speech.codec, 'codec'), device);
       opened.push(() => codec.dispose());
-      const partner = openPartner(partnerModel, device);
+      const partner = openPartner(partnerModel, device, work);
       opened.push(() => partner.dispose());
       speech = { partner, codec };
     }
@@ -65,7 +65,7 @@ export function openSamplesWork(
       const isAdapter = work.base && (await isAdapterFolder(folder));
       const base = isAdapter ? await fetch(work.base!, 'base') : undefined;
       const policy = await loadPolicy(folder, undefined, { base });
-      return (sampled = { hash: manifest.hash, policy, sampler: openSampler(policy, device) });
+      return (sampled = { hash: manifest.hash, policy, sampler: openSampler(policy, device, work) });
     }
 
     async function doItem(data: ItemData): Promise<string> {

@@ -24,8 +24,8 @@ export interface Fetching {
 
 export type ModelPart = 'policy' | 'nar' | 'codec';
 
-/** A model folder, and what replaces its parts. */
-export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, ModelPart>>;
+/** A model folder, what replaces its parts, and whether they write in 8 bits. */
+export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, ModelPart | 'int8'>>;
 
 /**
  * The folder of one part of the model. Named apart from the others, it may be a folder or a hub's `organisation/name@revision`, and a policy

@@ -1,7 +1,14 @@
 /** Autoregressive generation for many prompts and samples at once: prompts read once, caches that grow, head cut to the allowed ids. */
 import { isDeepStrictEqual } from 'node:util';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { compile, compiledModule, type Compiled, type Device, type ProgramSource } from '../engine/index.js';
+import {
+  checkInt8,
+  compile,
+  compiledModule,
+  type Compiled,
+  type Device,
+  type ProgramSource,
+} from '../engine/index.js';
 import { openAtOnce, releaseAll } from '../release.js';
 import type { BatchSizes, Model } from './architecture.js';
 import {
@@ -54,12 +61,19 @@ interface Programs {
 /** Lengths of prompts are rounded up to a multiple of this. */
 const PROMPT_STEP = 32;
 
-/** Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them. */
+/**
+ * Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them.
+ *
+ * @param options.int8 multiplies by the weights in 8 bits (docs/maths.md); default false
+ * @throws Error in one sentence where the device does not multiply in 8 bits
+ */
 export function openCompletionWriter(
   model: Model,
   { prefix, allowed }: Vocabulary,
   device: Device,
+  { int8 = false }: { int8?: boolean } = {},
 ): CompletionWriter {
+  if (int8) checkInt8(device);
   const { architecture, config, weights } = model;
   const { generation } = architecture;
   const fed = [...generation.startIds(config), ...prefix];
@@ -83,7 +97,7 @@ export function openCompletionWriter(
     if (kept && isCurrent) return kept;
     await release();
     const compileSource = ({ program, inputs, constants }: ProgramSource) =>
-      compile(program, inputs, { device, constants });
+      compile(program, inputs, { device, constants, int8 });
     const merged = mergedWeights(model);
     // Together: one is traced here while the worker prepares the other.
     const [prompt, step] = await openAtOnce(

@@ -5,6 +5,7 @@ import {
   keepPrograms,
   tf,
   type Compiled,
+  type CompileOptions,
   type Device,
   type DeviceTensor,
   type HostArray,
@@ -52,7 +53,7 @@ export interface PartnerPrograms {
   dispose(): Promise<void>;
 }
 
-export function openPartnerPrograms(model: PartnerModel, device: Device): PartnerPrograms {
+export function openPartnerPrograms(model: PartnerModel, device: Device, int8 = false): PartnerPrograms {
   const { config, network, weights } = model;
   const programs = keepPrograms(MOST_PROGRAMS);
   const uploaded = new Map<PartnerModel, Promise<ResidentWeights>>();
@@ -78,10 +79,11 @@ export function openPartnerPrograms(model: PartnerModel, device: Device): Partne
             promptMask: { shape: [1, sourceLength], dtype: 'float32' },
             ...weightSpecs(weights),
           },
-          { device },
+          { device, int8 },
         ),
       ),
-    decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(model, shape, device)),
+    decoder: (shape) =>
+      keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(model, shape, { device, int8 })),
     releaseWeights,
     dispose: () => releaseAll([releaseWeights, () => programs.release()]),
   };
@@ -90,7 +92,7 @@ export function openPartnerPrograms(model: PartnerModel, device: Device): Partne
 function compileDecoder(
   { architecture, config, network, tokenizer, weights }: PartnerModel,
   { rows, sourceLength, targetLength }: PartnerShape,
-  device: Device,
+  options: CompileOptions,
 ): Promise<Compiled> {
   const { width } = network.embedding(config, weights);
   const slots = Object.entries(network.contextShapes(config, sourceLength)).map(
@@ -113,6 +115,6 @@ function compileDecoder(
       ...Object.fromEntries<InputSpec>(slots),
       ...weightSpecs(weights),
     },
-    { device },
+    options,
   );
 }

@@ -4,7 +4,7 @@
  * A position is the sum of the embeddings of the codebooks it holds: which ones, `PartnerNetwork.reading` says.
  */
 import type { Codes } from '../codec/codec.js';
-import { partOf, type Device, type DeviceTensor } from '../engine/index.js';
+import { checkInt8, partOf, type Device, type DeviceTensor } from '../engine/index.js';
 import {
   openPartnerPrograms,
   type PartnerModel,
@@ -87,16 +87,22 @@ export interface Partner {
  * Opens the non-autoregressive partner of a policy: a second model that writes codebooks 1 and up of completions, each frame's likeliest code
  * (as the second model of VALL-E does: Wang et al. 2023).
  *
- * @throws Error in one sentence when the model's architecture is no partner's
+ * @param options.int8 multiplies by the weights in 8 bits (docs/maths.md); default false
+ * @throws Error in one sentence when the model's architecture is no partner's, or the device does not multiply in 8 bits
  */
-export function openPartner(policy: Policy, device: Device): Partner {
+export function openPartner(
+  policy: Policy,
+  device: Device,
+  { int8 = false }: { int8?: boolean } = {},
+): Partner {
+  if (int8) checkInt8(device);
   const { title, partner: network } = policy.architecture;
   if (!network)
     throw new Error(
       `${policy.directory} cannot be a partner: a ${title} has no decoder that sees both ways; give another model with --nar.`,
     );
   const model = { ...policy, network };
-  const programs = openPartnerPrograms(model, device);
+  const programs = openPartnerPrograms(model, device, int8);
   const maxFrames = model.config.max_position_embeddings;
   return {
     maxFrames,

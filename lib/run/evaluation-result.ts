@@ -51,6 +51,7 @@ export async function describeEvaluation(
     ...(combination && { combination }),
     ...(hearsWords(reward) && { transcriber }),
     ...{ split, indices: [...indices], samplesPerPrompt, seed, temperature, topK, topP, maxNewTokens },
+    ...(parameters.int8 && { int8: true }),
     ...{ model, nar, codec, prompts, instruction, data, trainPrompts: data === null ? null : trainPrompts },
     // Another device rounds otherwise, and so may sample other tokens.
     ...(device && device.name !== 'cpu' && { device: device.description }),

@@ -125,6 +125,12 @@ export const parametersSchema = z.strictObject({
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
   topP: z.number().gt(0).max(1).default(1).describe('samples only from the likeliest share; 1 is off'),
   maxNewTokens: count.default(300).describe('longest completion, in tokens'),
+  int8: z
+    .boolean()
+    .default(false)
+    .describe(
+      'sample, and write the other codebooks, in 8 bits: faster where models are large, and no longer quite the policy that is trained; on the device cpu',
+    ),
   syntheticFirstIteration: z
     .boolean()
     .default(false)

@@ -21,6 +21,7 @@ const terms: Terms = {
   work: {
     kind: 'samples',
     rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 10 },
+    int8: false,
     speech: null,
     reward: { name: 'restless', rewardModel: 'nisqa', sha256: 'c'.repeat(64) },
     guards: [],

@@ -26,6 +26,7 @@ const offer: Offer = {
     work: {
       kind: 'samples',
       rules: { temperature: 1, topK: 0, topP: 1, maxNewTokens: 10 },
+      int8: false,
       speech: null,
       reward: { name: 'even-token', rewardModel: 'nisqa' },
       guards: [],

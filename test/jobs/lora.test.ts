@@ -253,6 +253,7 @@ it('is sampled by a worker that is sent the base apart, as this machine samples 
       {
         kind: 'samples',
         rules,
+        int8: false,
         ...(base !== undefined && { base: await describeFolder(base) }),
         speech: null,
         reward: { name: 'even-token', rewardModel: 'nisqa' },

@@ -23,7 +23,11 @@ const { train } = await loadPrompts(`${folder}/prompts.json`, policy.tokenizer);
 const items = train.slice(0, PROMPTS);
 const ids = items.map((item) => packPrompt(policy, item.instruction, item.src_encodec[0]));
 
-describe.each([1, 2])('on the CPU with %s threads', (threads) => {
+describe.each([
+  { threads: 1, int8: false },
+  { threads: 2, int8: false },
+  { threads: 2, int8: true },
+])('on the CPU with $threads threads, in 8 bits: $int8', ({ threads, int8 }) => {
   /** Every row's logits at every step, by "prompt.sample". */
   async function logits(
     prompts: number[],
@@ -35,7 +39,7 @@ describe.each([1, 2])('on the CPU with %s threads', (threads) => {
     const first = tokenizer.codeId(0, 0);
     const codes = numbers(tokenizer.codebookSize).map((code) => first + code);
     const allowed = Int32Array.from([...codes, config.eos_token_id]);
-    const writer = openCompletionWriter(policy, { prefix: [config.bos_token_id], allowed }, device);
+    const writer = openCompletionWriter(policy, { prefix: [config.bos_token_id], allowed }, device, { int8 });
     const names = prompts.flatMap((prompt) => samples.map((sample) => `${prompt}.${sample}`));
     const streams = prompts.flatMap((prompt) => samples.map((sample) => uniformStream(5, prompt, sample)));
     const steps = new Map(names.map((name): [string, Buffer[]] => [name, []]));
@@ -113,21 +117,24 @@ describe('parts of a request', () => {
   });
 });
 
-it('the partner writes the same codes of a completion alone and among others', async () => {
-  const device = new CpuDevice(1);
-  const model = await loadPolicy(`${folder}/nar`);
-  const partner = openPartner(model, device);
-  const uniform = uniformStream(7);
-  const completions = numbers(10).map((i) => {
-    const { instruction, src_encodec: source } = items[i % PROMPTS];
-    const codebook0 = numbers(10 + Math.floor(60 * uniform())).map(() =>
-      Math.floor(model.tokenizer.codebookSize * uniform()),
-    );
-    return { instruction, source, codebook0 };
-  });
-  const together = await partner.fill(completions);
-  for (const [i, completion] of completions.entries())
-    expect((await partner.fill([completion]))[0], `completion ${i}`).toEqual(together[i]);
-  await partner.dispose();
-  await device.close();
-});
+it.each([false, true])(
+  'the partner writes the same codes of a completion alone and among others, in 8 bits: %s',
+  async (int8) => {
+    const device = new CpuDevice(1);
+    const model = await loadPolicy(`${folder}/nar`);
+    const partner = openPartner(model, device, { int8 });
+    const uniform = uniformStream(7);
+    const completions = numbers(10).map((i) => {
+      const { instruction, src_encodec: source } = items[i % PROMPTS];
+      const codebook0 = numbers(10 + Math.floor(60 * uniform())).map(() =>
+        Math.floor(model.tokenizer.codebookSize * uniform()),
+      );
+      return { instruction, source, codebook0 };
+    });
+    const together = await partner.fill(completions);
+    for (const [i, completion] of completions.entries())
+      expect((await partner.fill([completion]))[0], `completion ${i}`).toEqual(together[i]);
+    await partner.dispose();
+    await device.close();
+  },
+);

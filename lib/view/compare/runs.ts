@@ -100,7 +100,7 @@ function heldOutInstructions({ audio }: ComparedRun): Map<number, string> {
   return new Map(heldOut.map(({ prompt, instruction }) => [prompt, instruction]));
 }
 
-const SAMPLING = ['numEval', 'temperature', 'topK', 'topP', 'maxNewTokens'] as const;
+const SAMPLING = ['numEval', 'temperature', 'topK', 'topP', 'maxNewTokens', 'int8'] as const;
 
 /** What a reader has to know before comparing, a sentence each. */
 export function comparisonNotes(runs: readonly ComparedRun[]): string[] {

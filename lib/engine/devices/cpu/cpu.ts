@@ -12,6 +12,7 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { elementCount } from '../../graph.js';
+import { quantizeWeights } from '../../quantize.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { wholeBuffer } from '../thread/owned.js';
@@ -30,6 +31,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly freeBytes: number = Infinity;
   readonly mostNumbers = MOST_NUMBERS;
   readonly cacheStep: number = 1;
+  readonly int8 = true;
   readonly #staging = new SharedArrayBuffer(STAGED * BYTES_OF_FLOAT);
   readonly #inTurn = createTurns();
 
@@ -44,7 +46,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   }
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
-    const { model, outputs, reads } = toOnnx(source);
+    const { model, outputs, reads } = toOnnx(source, source.int8 ? quantizeWeights : undefined);
     return { handle: await this.load(model), outputs, reads };
   }
 

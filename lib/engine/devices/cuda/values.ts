@@ -1,11 +1,10 @@
 /** Tensors as ONNX Runtime has them: over memory of ours, and of its own. */
-import type { DType } from '../../graph.js';
-import { elementCount } from '../../graph.js';
+import { elementCount, type Constant, type DType } from '../../graph.js';
 import { copyFrom, type Address } from './native.js';
 import type { Runtime } from './runtime.js';
 
 /** Values of an output in the process's memory. */
-export type HostValues = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+export type HostValues = Constant['data'];
 
 /** A tensor at an address of the device. */
 export interface Placed {
@@ -15,9 +14,30 @@ export interface Placed {
 }
 
 /** onnx/onnx.proto, TensorProto.DataType. */
-const ELEMENT_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
-const ELEMENT_BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4, int64: 8, bool: 1 };
-const ARRAY = { float32: Float32Array, int32: Int32Array, int64: BigInt64Array, bool: Uint8Array } as const;
+const ELEMENT_TYPE: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};
+const ELEMENT_BYTES: Readonly<Record<DType, number>> = {
+  float32: 4,
+  int32: 4,
+  int64: 8,
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+};
+const ARRAY = {
+  float32: Float32Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+} as const;
 
 export const bytesOf = ({ shape, dtype }: Pick<Placed, 'shape' | 'dtype'>): number =>
   elementCount(shape) * ELEMENT_BYTES[dtype];
