@@ -183,8 +183,10 @@ export interface PartnerNetwork<Config extends ModelConfig = ModelConfig> {
   embed(config: Config, tensors: Tensors, ids: Tensor): Tensor;
   /** The context of one prompt, shapes by name. */
   contextShapes(config: Config, promptLength: number): Record<string, readonly number[]>;
-  /** Ids [P, S, K] and mask [P, S] to the context, [P, ...shape] each. */
-  encode(config: Config, tensors: Tensors, ids: Tensor, mask: Tensor): Record<string, Tensor>;
+  /** Ids [P, S, K] and mask [P, S] to the encoder's states [P, S, D]. */
+  encode(config: Config, tensors: Tensors, ids: Tensor, mask: Tensor): Tensor;
+  /** The encoder's states [P, S, D] to the context, [P, ...shape] each: what of it the decoder reads. */
+  context(config: Config, tensors: Tensors, states: Tensor): Record<string, Tensor>;
   /** Hidden states [R, T, D], each position seeing all others. */
   decode(config: Config, tensors: Tensors, inputs: PartnerInputs): Tensor;
 }

@@ -1,4 +1,7 @@
-/** The partner's compiled programs: the encoder, one prompt at a time, and the decoder that writes one codebook of several rows. */
+/**
+ * The partner's compiled programs: the encoder and what the decoder reads of its states, one prompt at a time, and the decoder that writes
+ * one codebook of several rows.
+ */
 import type { Tensor1D } from '@tensorflow/tfjs-core';
 import {
   compile,
@@ -40,8 +43,10 @@ type Run = (
 
 /** Compiles where it is needed, and frees what was not used for long. All programs read one copy of the weights. */
 export interface PartnerPrograms {
-  /** Inputs: promptIds [1, S, idsPerPosition], promptMask [1, S]. Outputs: the prompt's context (`PartnerNetwork`). */
+  /** Inputs: promptIds [1, S, idsPerPosition], promptMask [1, S]. Output: states [1, S, D] of the prompt. */
   encoder(sourceLength: number, idsPerPosition: number): Promise<Run>;
+  /** Input: states [1, S, D]. Outputs: the prompt's context (`PartnerNetwork`). */
+  context(sourceLength: number): Promise<Run>;
   /**
    * Inputs: tokens [R, T, D], the sum of each position's embeddings; targetMask [R, T]; the context, one slot a prompt [R, ...shape];
    * promptOf [R], the slot that a row answers; sourceMask [R, S]; head [codebookSize], the ids that may be written. Output: codes
@@ -55,6 +60,7 @@ export interface PartnerPrograms {
 
 export function openPartnerPrograms(model: PartnerModel, device: Device, int8 = false): PartnerPrograms {
   const { config, network, weights } = model;
+  const { width } = network.embedding(config, weights);
   const programs = keepPrograms(MOST_PROGRAMS);
   const uploaded = new Map<PartnerModel, Promise<ResidentWeights>>();
   const releaseWeights = async () => {
@@ -73,12 +79,20 @@ export function openPartnerPrograms(model: PartnerModel, device: Device, int8 = 
     encoder: (sourceLength, idsPerPosition) =>
       keep(`encoder ${sourceLength} ${idsPerPosition}`, () =>
         compile(
-          (w) => network.encode(config, w, w.promptIds, w.promptMask),
+          (w) => ({ states: network.encode(config, w, w.promptIds, w.promptMask) }),
           {
             promptIds: { shape: [1, sourceLength, idsPerPosition], dtype: 'int32' },
             promptMask: { shape: [1, sourceLength], dtype: 'float32' },
             ...weightSpecs(weights),
           },
+          { device, int8 },
+        ),
+      ),
+    context: (sourceLength) =>
+      keep(`context ${sourceLength}`, () =>
+        compile(
+          (w) => network.context(config, w, w.states),
+          { states: { shape: [1, sourceLength, width], dtype: 'float32' }, ...weightSpecs(weights) },
           { device, int8 },
         ),
       ),

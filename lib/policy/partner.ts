@@ -4,14 +4,15 @@
  * A position is the sum of the embeddings of the codebooks it holds: which ones, `PartnerNetwork.reading` says.
  */
 import type { Codes } from '../codec/codec.js';
-import { checkInt8, partOf, type Device, type DeviceTensor } from '../engine/index.js';
+import { checkInt8, type Device } from '../engine/index.js';
+import { openContextMemory, openPromptContexts, type PromptContexts } from './partner-context.js';
 import {
   openPartnerPrograms,
   type PartnerModel,
   type PartnerPrograms,
   type PartnerShape,
 } from './partner-programs.js';
-import { attentionMask, padPositions, steppedLength } from './padding.js';
+import { attentionMask, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
 /** A completion of codebook 0 that the partner fills, with the prompt that it answers: the instruction, and the source's codes. */
@@ -103,6 +104,7 @@ export function openPartner(
     );
   const model = { ...policy, network };
   const programs = openPartnerPrograms(model, device, int8);
+  const contexts = openPromptContexts(model, programs);
   const maxFrames = model.config.max_position_embeddings;
   return {
     maxFrames,
@@ -121,7 +123,7 @@ export function openPartner(
       for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
         const part = order.slice(start, start + ROWS_AT_ONCE);
         const batch = part.map((i) => items[i]);
-        const codes = await fillBatch(model, batch, programs, device, signal);
+        const codes = await fillBatch(model, batch, { programs, contexts, device, signal });
         part.forEach((index, row) => (results[index] = codes[row]));
       }
       return results;
@@ -131,12 +133,18 @@ export function openPartner(
   };
 }
 
+/** What a batch is filled with. */
+interface Filling {
+  programs: PartnerPrograms;
+  contexts: PromptContexts;
+  device: Device;
+  signal?: AbortSignal;
+}
+
 async function fillBatch(
   model: PartnerModel,
   items: readonly PartnerItem[],
-  programs: PartnerPrograms,
-  device: Device,
-  signal?: AbortSignal,
+  { programs, contexts, device, signal }: Filling,
 ): Promise<Codes[]> {
   const { config, network, tokenizer } = model;
   const { codebooks } = tokenizer;
@@ -183,7 +191,8 @@ async function fillBatch(
       signal?.throwIfAborted();
       const { source, target } = network.reading(config, codebook, codebooks);
       if (source.join() !== encoded) {
-        await encodePrompts(model, programs, packSources(source), source.length, sourceLength, memory.slots);
+        for (const [slot, positions] of packSources(source).entries())
+          await contexts.write(positions, sourceLength, memory.slots[slot]);
         encoded = source.join();
       }
       const head = codebookIds(model, codebook);
@@ -206,40 +215,6 @@ async function fillBatch(
 
 const isSamePrompt = (a: PartnerItem, b: PartnerItem): boolean =>
   a.source === b.source && a.instruction === b.instruction;
-
-/** Room for the context of a prompt in each of R slots: `context` is that of all, `slots[i]` one prompt's. */
-async function openContextMemory(
-  { config, network }: PartnerModel,
-  { rows, sourceLength }: PartnerShape,
-  device: Device,
-) {
-  const shapes = Object.entries(network.contextShapes(config, sourceLength));
-  const { tensors, release } = await device.allocate(
-    shapes.map(([name, shape]) => [name, [rows, ...shape]] as const),
-  );
-  const slots = Array.from({ length: rows }, (_, slot) =>
-    Object.fromEntries(
-      shapes.map(([name, shape]) => [name, partOf(tensors.get(name)!, slot, [1, ...shape])] as const),
-    ),
-  );
-  return { context: Object.fromEntries(tensors), slots, release };
-}
-
-/** Writes every prompt's context into its slot. */
-async function encodePrompts(
-  { config }: Policy,
-  programs: PartnerPrograms,
-  sources: readonly Position[][],
-  idsPerPosition: number,
-  length: number,
-  slots: readonly Record<string, DeviceTensor>[],
-): Promise<void> {
-  const encoder = await programs.encoder(length, idsPerPosition);
-  for (const [slot, source] of sources.entries()) {
-    const promptIds = padPositions([source], length, idsPerPosition, config.pad_token_id);
-    await encoder({ promptIds, promptMask: attentionMask([source], length) }, slots[slot]);
-  }
-}
 
 /** Sums of the embeddings of each position's codes, [rows, length, D]; codebooks that are in the sum already are not added again. */
 function createTokenSum({ config, network, tokenizer, weights }: PartnerModel, rows: number, length: number) {

@@ -87,7 +87,8 @@ export function partnerSequences(
       };
     },
     hiddenStates(w) {
-      const context = partner.encode(config, w, w.sourceIds, w.sourceMask);
+      const states = partner.encode(config, w, w.sourceIds, w.sourceMask);
+      const context = partner.context(config, w, states);
       return partner.decode(config, w, {
         tokens: partner.embed(config, w, w.decoderIds),
         targetMask: w.decoderMask,

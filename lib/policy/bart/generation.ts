@@ -44,14 +44,8 @@ export function contextShapes(config: BartConfig, promptLength: number): Record<
   ]);
 }
 
-/** Ids [P, S] or [P, S, K] and mask [P, S] to the context. */
-export function encodeContext(
-  config: BartConfig,
-  w: Tensors,
-  ids: Tensor,
-  mask: Tensor,
-): Record<string, Tensor> {
-  const encoded = encode(config, w, ids, mask);
+/** The encoder's states [P, S, D] to the context. */
+export function contextOfStates(config: BartConfig, w: Tensors, encoded: Tensor): Record<string, Tensor> {
   return forLayers(config, (layer) => {
     const name = `model.decoder.layers.${layer}.encoder_attn`;
     const { keys, values } = keysAndValues(w, name, config.decoder_attention_heads, encoded);
@@ -78,7 +72,7 @@ function promptProgram(
       name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
   );
   return {
-    program: (w) => encodeContext(config, w, w.promptIds, w.promptMask),
+    program: (w) => contextOfStates(config, w, encode(config, w, w.promptIds, w.promptMask)),
     inputs: {
       promptIds: { shape: [prompts, promptLength], dtype: 'int32' },
       promptMask: { shape: [prompts, promptLength], dtype: 'float32' },

@@ -2,8 +2,8 @@
 import { tf } from '../../engine/index.js';
 import type { PartnerNetwork } from '../architecture.js';
 import type { BartConfig } from './config.js';
-import { contextOf, contextShapes, encodeContext } from './generation.js';
-import { addPositions, decoderLayers, embeddingScale, embedTokens } from './network.js';
+import { contextOf, contextOfStates, contextShapes } from './generation.js';
+import { addPositions, decoderLayers, embeddingScale, embedTokens, encode } from './network.js';
 import { SHARED_EMBEDDING } from './weights.js';
 
 const range = (end: number): number[] => [...Array(end).keys()];
@@ -24,7 +24,8 @@ export const partner: PartnerNetwork<BartConfig> = {
   }),
   embed: embedTokens,
   contextShapes,
-  encode: encodeContext,
+  encode,
+  context: contextOfStates,
   decode(config, w, { tokens, targetMask, context, sourceMask }) {
     const [rows, length] = targetMask.shape;
     return decoderLayers(
