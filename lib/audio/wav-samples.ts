@@ -1,4 +1,5 @@
-import { allFinite, NOT_FINITE } from './finite.js';
+import { allFinite } from '../finite.js';
+import { NOT_FINITE } from './finite.js';
 import { convertCommand } from './other-formats.js';
 import type { WavParts } from './wav-parts.js';
 

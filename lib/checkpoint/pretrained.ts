@@ -4,6 +4,7 @@ import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { writeChecksums } from './checksums.js';
 import { configJson, floatsOf } from './config-json.js';
 import { exists, makeFolder } from './files.js';
+import { indexOfNotFinite } from '../finite.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
@@ -152,7 +153,7 @@ export function selectWeights(
         `${directory}: tensor "${name}" has shape [${tensor.shape.join(', ')}], ${config} asks for [${shape.join(', ')}].`,
       );
     }
-    const wrong = tensor.data.findIndex((value) => !Number.isFinite(value));
+    const wrong = indexOfNotFinite(tensor.data);
     if (wrong >= 0)
       throw new Error(`${directory}: tensor "${name}" holds ${tensor.data[wrong]} at index ${wrong}.`);
     weights.set(name, tensor);

@@ -1,4 +1,4 @@
-import { allFinite } from '../audio/finite.js';
+import { allFinite } from '../finite.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { Partner } from '../policy/partner.js';
 

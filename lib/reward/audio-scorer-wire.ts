@@ -2,6 +2,7 @@
  * What goes over the wire in version 1 of verl-omni's audio-scorer protocol: a question for each waveform, by POST, and its score.
  * https://github.com/verl-project/verl-omni, examples/grpo_trainer/qwen3_tts
  */
+import { allFinite } from '../finite.js';
 import { endianness } from 'node:os';
 import { z } from 'zod';
 import type { MonoRecording } from '../audio/wav.js';
@@ -57,8 +58,7 @@ export function decodeQuestion(value: unknown): ScorerQuestion {
     );
   const samples = new Float32Array(num_samples);
   new Uint8Array(samples.buffer).set(bytes);
-  if (!samples.every(Number.isFinite))
-    throw new Error('waveform_f32_base64 holds a sample that is NaN or infinite');
+  if (!allFinite(samples)) throw new Error('waveform_f32_base64 holds a sample that is NaN or infinite');
   return { recording: { samples, sampleRateHz: sample_rate }, prompt, metadata };
 }
 

@@ -1,4 +1,5 @@
 /** A reward that a server gives by verl-omni's audio-scorer protocol, version 1. */
+import { allFinite } from '../finite.js';
 import { createHash } from 'node:crypto';
 import { UnscorableSample } from '../scoring/unscorable.js';
 import { askServer, readJson, ServerRefusal, type Patience } from './ask-server.js';
@@ -36,7 +37,7 @@ export async function checkScorer(address: string, patience: Patience): Promise<
 /** The same id for all samples of a prompt, in every run. */
 async function questionOf({ item, audio }: Sample): Promise<ScorerQuestion> {
   const recording = await audio();
-  if (!recording.samples.every(Number.isFinite))
+  if (!allFinite(recording.samples))
     throw new ScorerRefusal('the sound of the sample has values that are NaN or infinite');
   const { instruction, src_encodec, text = '' } = item;
   const prompt = JSON.stringify([instruction, text, src_encodec[0]]);

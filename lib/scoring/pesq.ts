@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { allFinite, NOT_FINITE } from '../audio/finite.js';
+import { NOT_FINITE } from '../audio/finite.js';
+import { allFinite } from '../finite.js';
 import { findPackageRoot } from '../package-root.js';
 import { findPython, installCommand, runPython } from './python.js';
 import { UnscorableSample } from './unscorable.js';

@@ -1,4 +1,5 @@
-import { allFinite, NOT_FINITE } from '../audio/finite.js';
+import { NOT_FINITE } from '../audio/finite.js';
+import { allFinite } from '../finite.js';
 import { UnscorableSample } from './unscorable.js';
 
 /** How much of a recording is no sound at all, and how much is cut off at its peak: what NISQA does not see (silence scores 2.1). */

@@ -1,4 +1,5 @@
-import { allFinite, NOT_FINITE } from '../audio/finite.js';
+import { NOT_FINITE } from '../audio/finite.js';
+import { allFinite } from '../finite.js';
 import { resampleLikeOctave } from '../audio/resample.js';
 import { createRealFft } from '../audio/fft.js';
 import { checkRate, UnscorableSample } from './unscorable.js';

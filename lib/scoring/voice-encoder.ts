@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { allFinite, NOT_FINITE } from '../audio/finite.js';
+import { NOT_FINITE } from '../audio/finite.js';
+import { allFinite } from '../finite.js';
 import { resample } from '../audio/resample.js';
 import type { MonoRecording } from '../audio/wav.js';
 import { readGivenFile } from '../checkpoint/given-file.js';

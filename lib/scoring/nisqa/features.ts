@@ -1,4 +1,5 @@
-import { allFinite, NOT_FINITE } from '../../audio/finite.js';
+import { NOT_FINITE } from '../../audio/finite.js';
+import { allFinite } from '../../finite.js';
 import type { MonoRecording } from '../../audio/wav.js';
 import type { DeviceThread } from '../../engine/index.js';
 import { UnscorableSample } from '../unscorable.js';
