@@ -108,9 +108,11 @@ describe("evaluations of a run's checkpoint", () => {
       await evaluate({ indices: [1] }),
       await evaluate({}, { seed: 8 }),
       await evaluate({}, { temperature: 0.5 }),
+      await evaluate({}, { int8: true }),
     ];
-    expect(others).toEqual([3, 4, 5, 6].map((number) => `eval_0_2_even-token-${number}.json`));
-    expect(new Set(others.map(read)).size).toBe(4);
+    expect(others).toEqual([3, 4, 5, 6, 7].map((number) => `eval_0_2_even-token-${number}.json`));
+    expect(new Set(others.map(read)).size).toBe(5);
+    expect(JSON.parse(read(others[4]))).toMatchObject({ evaluation: { int8: true } });
     expect(await evaluate()).toBe(first);
     expect(read(first)).toBe(content);
     expect(await evaluate({}, { reward: 'length' })).toBe('eval_0_2_length.json');

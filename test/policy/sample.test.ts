@@ -101,6 +101,29 @@ describe('sample', () => {
     }
   });
 
+  it('in 8 bits writes most first codes as in float32, and not all codes', async () => {
+    const inInt8 = openSampler(policy, device, { int8: true });
+    const options = { ...OPTIONS, samplesPerPrompt: 100 };
+    const sampled = new Map<string, number[]>();
+    for await (const event of inInt8.sample(prompts, options))
+      if (event.type === 'completion') sampled.set(`${event.promptIndex} ${event.sampleIndex}`, event.codes);
+    await inInt8.release();
+    const exact = await codes(prompts, options);
+    const same = [...exact].filter(([key, [first]]) => sampled.get(key)![0] === first);
+    expect(same.length).toBeGreaterThan(270);
+    expect(sampled).not.toEqual(exact);
+  });
+
+  it('in 8 bits is refused on a device that has none', () => {
+    const other = Object.create(device, {
+      name: { value: 'other' },
+      int8: { value: false },
+    }) as typeof device;
+    expect(() => openSampler(policy, other, { int8: true })).toThrow(
+      'the device other does not multiply in 8 bits: choose the device cpu, or leave int8 (--int8) out',
+    );
+  });
+
   it('reports progress up to the last completion', async () => {
     const all = await events(prompts, { samplesPerPrompt: 2 });
     const progress = all.filter((event) => event.type === 'progress');
