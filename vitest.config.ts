@@ -1,16 +1,11 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that take minutes come first: at the end one of them would keep a core waiting. */
-const LONGEST_FIRST = [
-  'test/notebooks/jupyterlab.test.ts',
-  'test/farm/run.test.ts',
-  'test/cli/kill.test.ts',
-  'test/cases/cases.test.ts',
-];
+/** Alone: they must answer within seconds. */
+const NOTEBOOKS = 'test/notebooks/jupyterlab.test.ts';
 
-/** The notebooks, which must answer within seconds, and the fleet of workers, which leaves half of two cores idle. */
-const BESIDE_EACH_OTHER = LONGEST_FIRST.slice(0, 2);
+/** Files that take minutes come first: at the end one of them would keep a core waiting. */
+const LONGEST_FIRST = ['test/farm/run.test.ts', 'test/cli/kill.test.ts', 'test/cases/cases.test.ts'];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -29,17 +24,14 @@ export default defineConfig({
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
     projects: [
-      {
-        extends: true,
-        test: { name: 'long', include: BESIDE_EACH_OTHER, maxWorkers: 2, sequence: { groupOrder: 0 } },
-      },
+      { extends: true, test: { name: 'notebooks', include: [NOTEBOOKS], sequence: { groupOrder: 0 } } },
       {
         extends: true,
         // Of two cores: tests wait for processes and servers a third of their time. More would wait for each other, since the engine has threads.
         test: {
           name: 'others',
           include: ['test/**/*.test.ts'],
-          exclude: BESIDE_EACH_OTHER,
+          exclude: [NOTEBOOKS],
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

@@ -86,7 +86,7 @@ export interface Partner {
 
 /**
  * Opens the non-autoregressive partner of a policy: a second model that writes codebooks 1 and up of completions, each frame's likeliest code
- * (as the second model of VALL-E does: Wang et al. 2023).
+ * (as the second model of VALL-E does: Wang et al. 2023). The policy's weights must stay as they are while it is open.
  *
  * @param options.int8 multiplies by the weights in 8 bits (docs/maths.md); default false
  * @throws Error in one sentence when the model's architecture is no partner's, or the device does not multiply in 8 bits
