@@ -1,7 +1,7 @@
 /**
  * Damaged files of every format that is read: a right answer or a sentence that names the file, in bounded time, and in no more memory
- * than four times the file's size (64 KiB where it is smaller) and the objects around it. FUZZ_RUNS=10000 npx vitest run test/fuzz.test.ts tries more of them than
- * the default.
+ * than four times the file's size (64 KiB where it is smaller) and the objects around it. FUZZ_RUNS=10000 npx vitest run
+ * test/fuzz.test.ts tries more of them than the default.
  */
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,21 @@
 /** A traced program: a list of ONNX nodes in execution order, before it is written as ONNX bytes. */
 
-export type DType = 'float32' | 'int32' | 'int64' | 'bool' | 'uint8' | 'int8';
+/** Element types: their number in ONNX (onnx/onnx.proto, TensorProto.DataType), and the array that holds such elements. */
+export const DTYPES = {
+  float32: { onnx: 1, Array: Float32Array },
+  uint8: { onnx: 2, Array: Uint8Array },
+  int8: { onnx: 3, Array: Int8Array },
+  int32: { onnx: 6, Array: Int32Array },
+  int64: { onnx: 7, Array: BigInt64Array },
+  bool: { onnx: 9, Array: Uint8Array },
+} as const;
+
+export type DType = keyof typeof DTYPES;
+
+/** Numbers as elements of a type. */
+export function arrayOf(dtype: DType, values: readonly number[]): Constant['data'] {
+  return dtype === 'int64' ? BigInt64Array.from(values, BigInt) : DTYPES[dtype].Array.from(values);
+}
 
 /** The size of an axis that only a run decides; for inputs and outputs of graphs that are not traced. */
 export const DYNAMIC = -1;

@@ -2,7 +2,15 @@
  * Writes a graph as an ONNX model (the protobuf schema of github.com/onnx/onnx, onnx/onnx.proto; only the fields used here).
  */
 import protobuf from 'protobufjs';
-import { DYNAMIC, elementCount, type Attribute, type Constant, type Graph, type Value } from './graph.js';
+import {
+  DTYPES,
+  DYNAMIC,
+  elementCount,
+  type Attribute,
+  type Constant,
+  type Graph,
+  type Value,
+} from './graph.js';
 
 /** Protobuf, in which ONNX models are written, counts with 31 bits. */
 const MOST_BYTES = 2 ** 31 - 1;
@@ -10,7 +18,6 @@ const MOST_BYTES = 2 ** 31 - 1;
 /** Opset 17 is the first with LayerNormalization; IR version 8 belongs to it. */
 const OPSET = 17;
 const IR_VERSION = 8;
-const ELEMENT_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 } as const;
 
 const SCHEMA = `
 syntax = "proto3";
@@ -119,7 +126,7 @@ function initializer(constant: Constant): Uint8Array[] {
     throw new TypeError(`constant ${name} has ${data.length} values for shape [${shape}]`);
   const bytes = new Uint8Array(full.buffer, full.byteOffset, full.byteLength);
   return [
-    encode('TensorProto', { name, dims: shape, data_type: ELEMENT_TYPE[dtype] }),
+    encode('TensorProto', { name, dims: shape, data_type: DTYPES[dtype].onnx }),
     ...field(TENSOR_RAW_DATA, [bytes]),
   ];
 }
@@ -129,7 +136,7 @@ function valueInfo({ name, shape, dtype }: Value) {
     name,
     type: {
       tensor_type: {
-        elem_type: ELEMENT_TYPE[dtype],
+        elem_type: DTYPES[dtype].onnx,
         shape: { dim: shape.map((size) => (size === DYNAMIC ? {} : { dim_value: size })) },
       },
     },

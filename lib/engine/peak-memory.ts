@@ -1,7 +1,5 @@
 /** How much memory a program takes at once for what it computes on the way. */
-import { elementCount, type DType, type Graph } from './graph.js';
-
-const BYTES: Record<DType, number> = { float32: 4, int32: 4, int64: 8, bool: 1, uint8: 1, int8: 1 };
+import { DTYPES, elementCount, type Graph } from './graph.js';
 
 /** Operators whose result is their input seen with another shape. */
 const VIEWS = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity']);
@@ -27,7 +25,7 @@ export function peakBytes(graph: Graph): number {
   ]);
   const bytesOf = (name: string): number => {
     const { shape, dtype } = graph.values.get(name)!;
-    return elementCount(shape) * BYTES[dtype];
+    return elementCount(shape) * DTYPES[dtype].Array.BYTES_PER_ELEMENT;
   };
   let [now, most] = [0, 0];
   graph.nodes.forEach(({ op, inputs, outputs }, index) => {

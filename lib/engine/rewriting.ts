@@ -1,5 +1,5 @@
 /** Writing nodes that stand for another one, in a graph that is traced. */
-import type { DType, Graph, GraphNode } from './graph.js';
+import { arrayOf, type DType, type Graph, type GraphNode } from './graph.js';
 
 /** Nodes that compute the result of another one, whose name theirs begin with. */
 export class Rewriting {
@@ -29,19 +29,12 @@ export class Rewriting {
   }
 
   /** A constant that all of a graph's rewritings share. */
-  constant(dtype: keyof typeof ARRAYS, shape: readonly number[], values: readonly number[]): string {
+  constant(dtype: DType, shape: readonly number[], values: readonly number[]): string {
     const name = `${dtype} [${shape.join()}] of ${uniform(values) ? values[0] : values.join()}`;
-    this.graph.constants.set(name, { name, shape: [...shape], dtype, data: ARRAYS[dtype](values) });
+    this.graph.constants.set(name, { name, shape: [...shape], dtype, data: arrayOf(dtype, values) });
     this.graph.values.set(name, { name, shape: [...shape], dtype });
     return name;
   }
 }
-
-const ARRAYS = {
-  float32: (values: readonly number[]) => Float32Array.from(values),
-  int64: (values: readonly number[]) => BigInt64Array.from(values, BigInt),
-  uint8: (values: readonly number[]) => Uint8Array.from(values),
-  int8: (values: readonly number[]) => Int8Array.from(values),
-};
 
 const uniform = (values: readonly number[]): boolean => values.every((value) => value === values[0]);

@@ -4,7 +4,7 @@
  * backward pass too. What jax.jit is to JAX.
  */
 import type { DataType, KernelBackend, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
-import { type Attribute, type DType, type Graph } from './graph.js';
+import { arrayOf, type Attribute, type DType, type Graph } from './graph.js';
 import { tf } from './tf.js';
 
 /** What a program's input is. */
@@ -65,15 +65,7 @@ export class Trace {
   /** A constant of int64 (shapes, axes) or of a tensor type; returns its name. */
   constant(values: readonly number[], dtype: DType, shape: readonly number[] = [values.length]): string {
     const name = `c${this.graph.values.size}`;
-    const data =
-      dtype === 'int64'
-        ? BigInt64Array.from(values, BigInt)
-        : dtype === 'float32'
-          ? Float32Array.from(values)
-          : dtype === 'int32'
-            ? Int32Array.from(values)
-            : Uint8Array.from(values);
-    this.graph.constants.set(name, { name, shape: [...shape], dtype, data });
+    this.graph.constants.set(name, { name, shape: [...shape], dtype, data: arrayOf(dtype, values) });
     this.graph.values.set(name, { name, shape: [...shape], dtype });
     return name;
   }

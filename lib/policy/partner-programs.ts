@@ -61,6 +61,7 @@ export interface PartnerPrograms {
 export function openPartnerPrograms(model: PartnerModel, device: Device, int8 = false): PartnerPrograms {
   const { config, network, weights } = model;
   const { width } = network.embedding(config, weights);
+  const options = { device, int8 };
   const programs = keepPrograms(MOST_PROGRAMS);
   const uploaded = new Map<PartnerModel, Promise<ResidentWeights>>();
   const releaseWeights = async () => {
@@ -85,7 +86,7 @@ export function openPartnerPrograms(model: PartnerModel, device: Device, int8 = 
             promptMask: { shape: [1, sourceLength], dtype: 'float32' },
             ...weightSpecs(weights),
           },
-          { device, int8 },
+          options,
         ),
       ),
     context: (sourceLength) =>
@@ -93,11 +94,10 @@ export function openPartnerPrograms(model: PartnerModel, device: Device, int8 = 
         compile(
           (w) => network.context(config, w, w.states),
           { states: { shape: [1, sourceLength, width], dtype: 'float32' }, ...weightSpecs(weights) },
-          { device, int8 },
+          options,
         ),
       ),
-    decoder: (shape) =>
-      keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(model, shape, { device, int8 })),
+    decoder: (shape) => keep(`decoder ${JSON.stringify(shape)}`, () => compileDecoder(model, shape, options)),
     releaseWeights,
     dispose: () => releaseAll([releaseWeights, () => programs.release()]),
   };

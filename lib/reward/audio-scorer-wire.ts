@@ -2,10 +2,10 @@
  * What goes over the wire in version 1 of verl-omni's audio-scorer protocol: a question for each waveform, by POST, and its score.
  * https://github.com/verl-project/verl-omni, examples/grpo_trainer/qwen3_tts
  */
-import { allFinite } from '../finite.js';
 import { endianness } from 'node:os';
 import { z } from 'zod';
 import type { MonoRecording } from '../audio/wav.js';
+import { allFinite } from '../finite.js';
 import { describeIssues } from '../zod-message.js';
 
 export const PROTOCOL_VERSION = '1';

@@ -1,6 +1,6 @@
 /** A reward that a server gives by verl-omni's audio-scorer protocol, version 1. */
-import { allFinite } from '../finite.js';
 import { createHash } from 'node:crypto';
+import { allFinite } from '../finite.js';
 import { UnscorableSample } from '../scoring/unscorable.js';
 import { askServer, readJson, ServerRefusal, type Patience } from './ask-server.js';
 import { atMost } from './at-most.js';

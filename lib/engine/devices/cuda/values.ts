@@ -1,5 +1,5 @@
 /** Tensors as ONNX Runtime has them: over memory of ours, and of its own. */
-import { elementCount, type Constant, type DType } from '../../graph.js';
+import { DTYPES, elementCount, type Constant, type DType } from '../../graph.js';
 import { copyFrom, type Address } from './native.js';
 import type { Runtime } from './runtime.js';
 
@@ -13,44 +13,18 @@ export interface Placed {
   readonly dtype: DType;
 }
 
-/** onnx/onnx.proto, TensorProto.DataType. */
-const ELEMENT_TYPE: Readonly<Record<DType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-};
-const ELEMENT_BYTES: Readonly<Record<DType, number>> = {
-  float32: 4,
-  int32: 4,
-  int64: 8,
-  bool: 1,
-  uint8: 1,
-  int8: 1,
-};
-const ARRAY = {
-  float32: Float32Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-  uint8: Uint8Array,
-  int8: Int8Array,
-} as const;
-
 export const bytesOf = ({ shape, dtype }: Pick<Placed, 'shape' | 'dtype'>): number =>
-  elementCount(shape) * ELEMENT_BYTES[dtype];
+  elementCount(shape) * DTYPES[dtype].Array.BYTES_PER_ELEMENT;
 
 export const arrayFor = ({ shape, dtype }: Pick<Placed, 'shape' | 'dtype'>): HostValues =>
-  new ARRAY[dtype](elementCount(shape));
+  new DTYPES[dtype].Array(elementCount(shape));
 
 /** A value over a tensor of ours; whoever asks for it releases it. The memory stays ours. */
 export function valueOf({ api, device }: Runtime, tensor: Placed): Address {
   const { address, shape, dtype } = tensor;
   const sizes = BigInt64Array.from(shape, BigInt);
   const place = [address, BigInt(bytesOf(tensor)), sizes, shape.length] as const;
-  return api.get('CreateTensorWithDataAsOrtValue', device, ...place, ELEMENT_TYPE[dtype]);
+  return api.get('CreateTensorWithDataAsOrtValue', device, ...place, DTYPES[dtype].onnx);
 }
 
 /** A copy of a value that ONNX Runtime allocated in the process's memory. */
@@ -61,7 +35,7 @@ export function copyOfValue(
   const info = api.get('GetTensorTypeAndShape', value);
   try {
     const type = Number(api.get('GetTensorElementType', info) & 0xffff_ffffn);
-    const dtype = (Object.keys(ELEMENT_TYPE) as DType[]).find((each) => ELEMENT_TYPE[each] === type);
+    const dtype = (Object.keys(DTYPES) as DType[]).find((each) => DTYPES[each].onnx === type);
     if (!dtype) throw new TypeError(`an output of ONNX element type ${type} cannot be read`);
     const sizes = new BigInt64Array(Number(api.get('GetDimensionsCount', info)));
     if (sizes.length > 0) api.call('GetDimensions', info, sizes, sizes.length);
