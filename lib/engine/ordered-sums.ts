@@ -15,7 +15,7 @@
  * A scatter costs 2 N N D operations and a matrix of N N. Where matrix products round their factors (TF32), what is added is rounded so.
  * Scatters along another axis stay: those of label-ops.ts add one number at most at each place.
  */
-import { elementCount, type Graph, type GraphNode } from './graph.js';
+import { DTYPES, elementCount, type Graph, type GraphNode } from './graph.js';
 import { Rewriting } from './rewriting.js';
 
 /** Replaces what adds float32 numbers in no order. Whole numbers are the same in any. */
@@ -52,7 +52,7 @@ function orderedScatter(scatter: GraphNode, graph: Graph): GraphNode[] {
   const down = to.reshape(ids, 'ids down', [count, 1], 'int32');
   const across = to.reshape(ids, 'ids across', [1, count], 'int32');
   const equal = to.emit('Equal', [down, across], 'equal', square, 'bool');
-  const same = to.emit('Cast', [equal], 'same', square, 'float32', { to: 1 });
+  const same = to.emit('Cast', [equal], 'same', square, 'float32', { to: DTYPES.float32.onnx });
   const matrix = to.reshape(updates, 'updates', [count, width], 'float32');
   const sums = to.emit('MatMul', [same, matrix], 'sums', [count, width], 'float32');
   // float32 holds whole numbers up to 2^24 exactly.
@@ -64,7 +64,7 @@ function orderedScatter(scatter: GraphNode, graph: Graph): GraphNode[] {
   const beyond = to.constant('float32', [], [count]);
   const places = to.emit('Where', [equal, numbers, beyond], 'places', square, 'float32');
   const least = to.emit('ReduceMin', [places], 'least', [count], 'float32', { axes: [1], keepdims: 0 });
-  const first = to.emit('Cast', [least], 'first', [count], 'int32', { to: 6 });
+  const first = to.emit('Cast', [least], 'first', [count], 'int32', { to: DTYPES.int32.onnx });
   const added = to.emit('Gather', [sums, first], 'sums of the first', [count, width], 'float32', { axis: 0 });
   const flat = to.reshape(ids, 'ids', [count], 'int32');
   const before = to.emit('Gather', [data, flat], 'before', shape, 'float32', { axis: 0 });

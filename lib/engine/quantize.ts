@@ -9,7 +9,7 @@
  * The sums are exact in int32: a row's result depends neither on the rows beside it, nor on the order of additions, nor on the processor.
  * Weights that are constants are rounded once, as ONNX Runtime folds constants; weights that are fed are rounded in each run.
  */
-import type { Graph, GraphNode } from './graph.js';
+import { DTYPES, type Graph, type GraphNode } from './graph.js';
 import { Rewriting } from './rewriting.js';
 
 /** How a matrix is rounded: how far from zero its numbers reach, and which of them stands for 0. */
@@ -55,7 +55,9 @@ function quantizedProduct(node: GraphNode, graph: Graph): GraphNode[] {
   const w7 = to.emit('Transpose', [outputs.numbers], 'weight', [k, n], 'int8', { perm: [1, 0] });
   const zeros = [ROWS, WEIGHT].map(({ dtype, zero }) => to.constant(dtype, [], [zero]));
   const sums = to.emit('MatMulInteger', [rows.numbers, w7, ...zeros], 'sums', [m, n], 'int32');
-  const product = to.emit('Cast', [sums], 'product', [m, n], 'float32', { to: 1 });
+  const product = to.emit('Cast', [sums], 'product', [m, n], 'float32', {
+    to: DTYPES.float32.onnx,
+  });
   const row = to.reshape(rows.scales, 'row', [m, 1], 'float32');
   const byRow = to.emit('Mul', [product, row], 'by row', [m, n], 'float32');
   const scaled = to.emit('Mul', [byRow, outputs.scales], 'by output', [m, n], 'float32');
