@@ -8,7 +8,7 @@ import type { ScoringRun } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { Completion } from './sample.js';
 import type { ScoredCompletion } from './scored-completion.js';
-import { synthesize } from './synthesize.js';
+import { decodeCodes, writeCodes } from './synthesize.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
 
@@ -72,9 +72,14 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
       const speech = speechOf(run);
       const spoken = group.filter(({ codes }) => codes.length <= speech.partner.maxFrames);
       const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
-      const waveforms = inTurn(() => {
+      const written = inTurn(() => {
         stop.signal.throwIfAborted();
-        return synthesize(speech, completions);
+        return writeCodes(speech.partner, completions, speech.signal);
+      });
+      // Outside of the turn: the codec, which may have a thread of its own, decodes a group while the partner writes the next one.
+      const waveforms = written.then((codes) => {
+        stop.signal.throwIfAborted();
+        return decodeCodes(speech.codec, codes);
       });
       return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
     });

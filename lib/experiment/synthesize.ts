@@ -18,16 +18,29 @@ export async function synthesize(
   { partner, codec, signal }: { partner: Partner; codec: Codec; signal?: AbortSignal },
   completions: readonly Completion[],
 ): Promise<Float32Array[]> {
+  const codes = await writeCodes(partner, completions, signal);
+  signal?.throwIfAborted();
+  return decodeCodes(codec, codes);
+}
+
+/** The first half of {@link synthesize}: all codebooks of every completion. */
+export async function writeCodes(
+  partner: Partner,
+  completions: readonly Completion[],
+  signal?: AbortSignal,
+): Promise<Codes[]> {
   const items = completions.map(({ item, codes }) => ({
     instruction: item.instruction,
     source: item.src_encodec,
     codebook0: codes,
   }));
   const filled = await partner.fill(items, signal);
-  signal?.throwIfAborted();
-  const waveforms = await Promise.all(
-    completions.map(({ codes }, index) => codec.decode([codes, ...filled[index]])),
-  );
+  return completions.map(({ codes }, index) => [codes, ...filled[index]]);
+}
+
+/** The second half of {@link synthesize}. */
+export async function decodeCodes(codec: Codec, codes: readonly Codes[]): Promise<Float32Array[]> {
+  const waveforms = await Promise.all(codes.map((each) => codec.decode(each)));
   if (!waveforms.every(allFinite))
     throw new Error('the codec makes sound with samples that are not finite numbers: check its weights');
   return waveforms;
