@@ -29,7 +29,7 @@ export async function* evaluate(
   original?: Evaluation,
 ): AsyncGenerator<RunEvent, Evaluation> {
   const { numEval } = run.parameters;
-  const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval);
+  const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval, trainGuards(run));
   const test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, 'all');
   if (run.guards.length > 0) {
     const now = summarizeEvaluation(test);
@@ -50,9 +50,25 @@ function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
   return { meanReward: summarize(tally(scored).rewards).mean, guards: summarizeGuards(scored) };
 }
 
+/**
+ * The train samples of the evaluation after an iteration, drawn and scored again: they come out the same while the policy is as it was then.
+ */
+export function repeatTrainEvaluation(
+  run: Run,
+  iteration: number,
+): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
+  return draw(run, iteration, 'train', run.train, run.parameters.numEval, trainGuards(run));
+}
+
+/** Which guards measure an evaluation's train samples: those of pairs, where pairs are made of them. */
+const trainGuards = ({ parameters: { reuseEvaluation, guardPairs } }: Run): GuardChoice =>
+  reuseEvaluation && guardPairs ? 'pairs' : 'none';
+
+type EvaluatedRun = LocalRun & Pick<Run, 'farm'>;
+
 /** Samples and scores prompts of one split. Yields one `evaluated` event. */
 export async function* evaluateSplit(
-  run: LocalRun & Pick<Run, 'farm'>,
+  run: EvaluatedRun,
   iteration: number,
   split: Split,
   prompts: readonly PackedPrompt[],
@@ -60,9 +76,7 @@ export async function* evaluateSplit(
   guards: GuardChoice = 'none',
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const startSeconds = run.clock.seconds();
-  const seed = deriveSeed(run.parameters.seed, iteration, `evaluate-${split}`);
-  const request = { iteration, stage: 'evaluate', split, prompts, samplesPerPrompt, seed, guards } as const;
-  const { scored } = yield* farmOf(run).answer(request);
+  const scored = yield* draw(run, iteration, split, prompts, samplesPerPrompt, guards);
   const { rewards, lengths, droppedReasons } = tally(scored);
   yield {
     type: 'evaluated',
@@ -75,5 +89,19 @@ export async function* evaluateSplit(
     droppedReasons,
     seconds: run.clock.seconds() - startSeconds,
   };
+  return scored;
+}
+
+async function* draw(
+  run: EvaluatedRun,
+  iteration: number,
+  split: Split,
+  prompts: readonly PackedPrompt[],
+  samplesPerPrompt: number,
+  guards: GuardChoice,
+): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
+  const seed = deriveSeed(run.parameters.seed, iteration, `evaluate-${split}`);
+  const request = { iteration, stage: 'evaluate', split, prompts, samplesPerPrompt, seed, guards } as const;
+  const { scored } = yield* farmOf(run).answer(request);
   return scored;
 }

@@ -44,12 +44,14 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   const original = resumed?.original ?? (yield* evaluate(run, ORIGINAL));
   if (!resumed) await writeEvaluations(directories, { original });
   const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);
-  let trained = resumed?.trained ?? original;
+  let trained = resumed ? resumed.trained : original;
   let stopped = resumed?.stopped ?? false;
   for (let iteration = resumed?.iteration ?? 0; iteration < parameters.iterations && !stopped; iteration++) {
     const done = iteration === resumed?.iteration ? resumed : undefined;
     if (!done?.saved) {
-      const pairs = done?.rows ? pairsOf(run, done.rows) : yield* preparePairs(run, iteration);
+      const pairs = done?.rows
+        ? pairsOf(run, done.rows)
+        : yield* preparePairs(run, iteration, trained?.train);
       await audio.addPairs(iteration, pairs);
       let trainingSeconds: number | undefined;
       if (pairs.length > 0) {
@@ -76,7 +78,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     await checkpoints.add(iteration, trained);
     await writeEvaluations(directories, { original, last: { iteration, evaluation: trained } });
   }
-  await audio.addComparison(original, trained);
+  if (trained) await audio.addComparison(original, trained);
   await checkpoints.finish();
   yield { type: 'finished', seconds: clock.seconds() - startSeconds };
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { PairDrop, PairDrops, PairRules } from '../dpo/pair-rules.js';
 import { makePairs, type PromptPairs } from '../dpo/pairs.js';
+import { repeatTrainEvaluation } from './evaluate.js';
 import type { GuardFigure } from '../reward/guard.js';
 import { farmOf, isInPairs } from './answer.js';
 import { deriveSeed } from './sample.js';
@@ -19,18 +20,26 @@ import { warnOfSpread } from './warnings.js';
 
 /**
  * An iteration's preference pairs of each train prompt's samples, by the run's `pairing`, written to data_iter_k.json.
+ * With `reuseEvaluation` the samples are those of the evaluation before.
  * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the original does.
  */
-export async function* preparePairs(run: Run, iteration: number): AsyncGenerator<RunEvent, TrainingPair[]> {
+export async function* preparePairs(
+  run: Run,
+  iteration: number,
+  evaluated?: ScoredCompletion[][],
+): AsyncGenerator<RunEvent, TrainingPair[]> {
   const { parameters, directories } = run;
   const skippedReasons: string[] = [];
   let counted: PairTally | undefined;
   let pairs: TrainingPair[];
   let dataIteration = iteration;
   if (!parameters.syntheticFirstIteration) {
-    const scored = yield* sampleAndScore(run, iteration);
+    const scored = parameters.reuseEvaluation
+      ? (evaluated ?? (yield* repeatTrainEvaluation(run, iteration - 1)))
+      : yield* sampleAndScore(run, iteration);
+    const ranked = rankPrompts(run.reward, scored);
     const targets = parameters.pairing === 'target' ? yield* scoreTargets(run, iteration) : undefined;
-    const prompts = run.train.map(({ index }) => pairUp(run, scored[index], targets?.[index]));
+    const prompts = run.train.map(({ index }) => pairUp(run, ranked[index], targets?.[index]));
     pairs = prompts.flatMap((prompt, i) => trainingPairs(run, run.train[i], prompt));
     for (const [i, { skipped }] of prompts.entries())
       if (skipped !== undefined) skippedReasons.push(`prompt ${run.train[i].index}: ${skipped}`);
@@ -83,7 +92,7 @@ async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunE
     averageReward: summarize(rewards).mean,
     seconds: run.clock.seconds() - sampledSeconds,
   };
-  return rankPrompts(run.reward, scored);
+  return scored;
 }
 
 function pairUp(

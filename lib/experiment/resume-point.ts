@@ -12,8 +12,8 @@ import { findTraining } from '../run/training-checkpoints.js';
 /** Where an interrupted run goes on: everything before this is complete on disk. */
 export interface ResumePoint {
   original: Evaluation;
-  /** Of the last complete iteration; the original's before there is one. */
-  trained: Evaluation;
+  /** Of the iteration before, or the original's; undefined where the evaluations on disk are of later ones, whose checkpoints are damaged. */
+  trained?: Evaluation;
   /** Mean held-out rewards of the complete iterations. */
   evaluated: BestIteration[];
   /** The first iteration that is not complete. */
@@ -73,7 +73,7 @@ export async function findResumePoint(
   if (!saved) while (iteration > 0 && (await damageOf(iteration - 1))) iteration -= 1;
   const point: ResumePoint = {
     original,
-    trained: last && last.iteration < iteration ? last.evaluation : original,
+    trained: iteration === 0 ? original : last?.iteration === iteration - 1 ? last.evaluation : undefined,
     evaluated: events.flatMap((event) =>
       event.type === 'evaluated' &&
       event.split === 'test' &&

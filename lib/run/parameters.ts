@@ -131,6 +131,12 @@ export const parametersSchema = z.strictObject({
     .describe(
       'sample, and write the other codebooks, in 8 bits: faster where models are large, and no longer quite the policy that is trained; on the device cpu',
     ),
+  reuseEvaluation: z
+    .boolean()
+    .default(false)
+    .describe(
+      'make pairs of the samples that the evaluation before drew of the train prompts, numEval of each, in place of sampling and scoring sampleSize anew',
+    ),
   syntheticFirstIteration: z
     .boolean()
     .default(false)
@@ -365,13 +371,17 @@ export function parseParameters(
 /** What of a run's pairs and its early stopping does not go together, as a sentence. */
 function findContradiction(parameters: Parameters): string | undefined {
   const { pairing, minChosen, dropUniform, syntheticFirstIteration } = parameters;
-  const { earlyStopping, validationShare } = parameters;
+  const { reuseEvaluation, sampleSize, numEval, earlyStopping, validationShare } = parameters;
   if (dropUniform && minChosen === null)
     return 'dropUniform needs minChosen, the reward that tells good samples from bad ones';
   if (dropUniform && pairing === 'target')
     return 'dropUniform compares samples with one another, and pairing target compares them with the target; give one of them';
   if (syntheticFirstIteration && pairing !== 'best-worst')
     return `syntheticFirstIteration makes pairs up, so that pairing ${pairing} has no say; give one of them`;
+  if (syntheticFirstIteration && reuseEvaluation)
+    return 'syntheticFirstIteration makes pairs up, and reuseEvaluation makes them of evaluated samples; give one of them';
+  if (reuseEvaluation && sampleSize !== numEval)
+    return `reuseEvaluation makes pairs of the samples that are evaluated, so that sampleSize ${sampleSize} and numEval ${numEval} have to be the same number`;
   if ((earlyStopping === 'accuracy' || earlyStopping === 'loss') && validationShare === 0)
     return `earlyStopping ${earlyStopping} needs a validationShare above 0: without validation pairs nothing is validated`;
   if (earlyStopping === 'accuracy' && parameters.loss.includes('kto'))

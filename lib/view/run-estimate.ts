@@ -144,14 +144,16 @@ export function estimateRun(parameters: Parameters): RunEstimate {
 /** What a run does that takes time, in its order. */
 function partsOf(parameters: Parameters): Part[] {
   const { trainPrompts, testPrompts, numEval, sampleSize, iterations, pairsPerPrompt } = parameters;
-  const { epochs, validationShare } = parameters;
+  const { reuseEvaluation, epochs, validationShare } = parameters;
   const evaluate = (iteration: number): Part[] => [
     { stage: 'evaluate', iteration, split: 'train', units: trainPrompts * numEval },
     { stage: 'evaluate', iteration, split: 'test', units: testPrompts * numEval },
   ];
   const pairs = trainPrompts * Math.min(pairsPerPrompt, Math.floor(sampleSize / 2));
+  const sample = (iteration: number): Part[] =>
+    reuseEvaluation ? [] : [{ stage: 'sample', iteration, units: trainPrompts * sampleSize }];
   const ofIteration = (iteration: number): Part[] => [
-    { stage: 'sample', iteration, units: trainPrompts * sampleSize },
+    ...sample(iteration),
     { stage: 'train', iteration, units: pairs * (1 - validationShare) * epochs },
     ...evaluate(iteration),
   ];

@@ -43,6 +43,8 @@ describe('parseParameters', () => {
     [{ dropUniform: true }, 'dropUniform needs minChosen'],
     [{ dropUniform: true, minChosen: 1, pairing: 'target' }, 'dropUniform compares samples with one another'],
     [{ syntheticFirstIteration: true, pairing: 'target' }, 'syntheticFirstIteration makes pairs up'],
+    [{ syntheticFirstIteration: true, reuseEvaluation: true }, 'syntheticFirstIteration makes pairs up, and'],
+    [{ reuseEvaluation: true, numEval: 5 }, 'reuseEvaluation makes pairs of the samples that are evaluated'],
     [{ earlyStopping: 'loss', validationShare: 0 }, 'earlyStopping loss needs a validationShare above 0'],
     [{ earlyStopping: 'accuracy', loss: 'kto' }, 'earlyStopping accuracy needs pairs'],
     [{ pairing: 'best' }, 'pairing: '],

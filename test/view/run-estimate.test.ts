@@ -100,6 +100,20 @@ it('a resumed run is estimated once it works, by what its past tells', () => {
   expect(estimate.remainingSeconds(5000)).toBeCloseTo(left, 6);
 });
 
+it('counts no sampling where pairs are made of evaluated samples', () => {
+  const estimate = estimateRun({ ...parameters, iterations: 1, reuseEvaluation: true });
+  estimate.advance(
+    { type: 'progress', iteration: -1, stage: 'evaluate', split: 'train', done: 0, total: 20 },
+    0,
+  );
+  estimate.advance(
+    { type: 'progress', iteration: -1, stage: 'evaluate', split: 'train', done: 20, total: 20 },
+    10,
+  );
+  const left = (30 + 50) * 0.5 + PAIR_PASSES * 4.5 * 0.5;
+  expect(estimate.remainingSeconds(10)).toBeCloseTo(left, 6);
+});
+
 it('tells scoring from sampling: a training scores nothing', () => {
   const estimate = estimateRun({ ...parameters, iterations: 1 });
   const progress = (stage: 'evaluate' | 'score', done: number): RunEvent => ({
