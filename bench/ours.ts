@@ -91,6 +91,7 @@ export function dpoSteps(setting: Setting, device: Device, steps: number): () =>
     gradientAccumulationSteps: 1,
     maxGradNorm: 1,
     validationShare: 0,
+    keepsWeights: false,
     seed: 0,
   });
   return async () => {

@@ -22,6 +22,10 @@ export interface MovingReference {
  */
 export type Reference = 'start' | 'none' | Model | MovingReference;
 
+/** Whether it is the policy's weights before the first step from which the reference goes on. */
+export const isMoving = (reference: Reference | undefined): reference is MovingReference =>
+  typeof reference === 'object' && 'everySteps' in reference;
+
 /** The reference of one training. */
 export interface ReferenceLogps {
   /** Of chosen and rejected. */
@@ -45,7 +49,6 @@ export function createReference(
   batches: Batches,
   where: { device: Device; signal?: AbortSignal },
 ): ReferenceLogps {
-  const isMoving = typeof reference === 'object' && 'everySteps' in reference;
   const logps = new Map<PreferencePair, ArrayLike<number>>();
   /** Those that are trained, once they have moved. */
   let weights: ReadonlyMap<string, HostTensor> = new Map();
@@ -69,8 +72,8 @@ export function createReference(
     of: (pair) => (reference === 'none' ? [0, 0] : (logps.get(pair) ?? [])),
     async prepare(forward) {
       if (reference === 'none') return;
-      if (typeof reference === 'object' && !isMoving) {
-        await measure(reference as Model);
+      if (typeof reference === 'object' && !isMoving(reference)) {
+        await measure(reference);
         return;
       }
       for (const batch of batches) {
@@ -79,8 +82,8 @@ export function createReference(
       }
     },
     async stepped(step, read) {
-      if (!isMoving) return;
-      const { everySteps, mixup } = reference as MovingReference;
+      if (!isMoving(reference)) return;
+      const { everySteps, mixup } = reference;
       if (step % everySteps !== 0) return;
       const trained = await read();
       const before = (name: string) => weights.get(name) ?? policy.weights.get(name)!;

@@ -16,7 +16,7 @@ import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
 import { logpsOf, preferenceObjective } from './objective.js';
 import type { PreferenceLoss } from './preference-loss.js';
-import { createReference, type Reference } from './reference.js';
+import { createReference, isMoving, type Reference } from './reference.js';
 import { unpair, withMismatched, type UnpairedSample } from './unpaired.js';
 import { sigmoidLoss } from './losses/margin.js';
 import { mixedLoss, sftLoss } from './losses/mixed.js';
@@ -58,6 +58,11 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   shuffle?: boolean;
   /** Stops after the step under way; the policy keeps its weights as they were. */
   signal?: AbortSignal;
+  /**
+   * False spares a copy of the weights: those that are trained are on the device alone meanwhile, and lost where the training does not finish,
+   * as for a run, which goes on from its files. A moving reference needs them: then they are kept. Default true.
+   */
+  keepsWeights?: boolean;
   /** Of an earlier training of the same policy on the same pairs and options: goes on after its last step, to the bit. */
   resumeFrom?: TrainingSnapshot;
   /** Called after each step, once its event was taken; may keep a copy of the snapshot to resume from, which ends with the call. */
@@ -132,6 +137,7 @@ export async function* trainDpo(
         ? undefined
         : { batches: batchesOf(validation), everySteps: stepsPerEpoch, isLast: options.stopsAfter },
     signal,
+    keepsWeights: options.keepsWeights !== false || isMoving(options.reference),
     resumeFrom: options.resumeFrom,
     afterStep: options.afterStep,
   });

@@ -121,6 +121,8 @@ export async function* train(
         : earlyStopping({ metric, patience }, validationsOf(trainedEvents)),
     seed: deriveSeed(run.parameters.seed, iteration, 'train'),
     signal,
+    // A training that does not finish ends the run, which goes on from its files.
+    keepsWeights: false,
     resumeFrom:
       trainedSteps === undefined ? undefined : await readTraining(directories, iteration, trainedSteps),
     async afterStep(_, snapshot) {

@@ -5,6 +5,7 @@
 import type { HostTensor } from '../engine/host-tensor.js';
 import { keepPrograms, type Compiled, type Device } from '../engine/index.js';
 import type { FloatTensor } from '../engine/host-tensor.js';
+import { freeArrays } from '../free-arrays.js';
 import { uploadWeights } from '../policy/resident-weights.js';
 import { openParts, releaseAll } from '../release.js';
 import type { AdamWOptions } from './adamw.js';
@@ -41,6 +42,11 @@ export interface OptimizeOptions<Batch, Metrics = { loss: number }> {
   };
   /** Stops after the step under way; the weights stay as they were given. */
   signal?: AbortSignal;
+  /**
+   * False frees the arrays of the trained weights as soon as the device has them: a copy less in memory. They are replaced when the training
+   * finishes, and stay empty when it does not. Default true.
+   */
+  keepsWeights?: boolean;
   /** Of an earlier training of the same weights on the same batches: goes on after its last step, to the bit. */
   resumeFrom?: TrainingSnapshot;
   /** Called after each step, once its event was taken; what it keeps of the snapshot it must copy, which ends with the call. */
@@ -83,6 +89,7 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
   const { device, maxGradNorm, validation, signal, resumeFrom } = options;
   const split = splitTrained(weights, objective.fixed ?? [], objective.frozen);
   const { state, base, release } = await openWeights(split, device, options.adamw);
+  if (options.keepsWeights === false) freeArrays([...split.trained.values()].map(({ data }) => data));
   const programs = keepPrograms(MOST_PROGRAMS);
   const programOf = (batch: Batch, backward: boolean): Promise<Compiled> => {
     const shape = objective.shape(batch);

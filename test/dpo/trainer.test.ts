@@ -270,6 +270,34 @@ describe('training that does not finish leaves the weights as they were', () => 
     }));
 });
 
+describe('training that need not keep the weights', () => {
+  const trainedOf = (weights: Map<string, FloatTensor>) =>
+    [...weights].filter(([name]) => !buffersOf({ architecture, weights }).includes(name));
+
+  it.each<[string, Partial<DpoOptions>, boolean]>([
+    ['frees them meanwhile', {}, true],
+    ['keeps them for a reference that moves', { reference: { everySteps: 1, mixup: 0.5 } }, false],
+  ])('%s, and comes to the same', async (_, options, frees) => {
+    const expected = await train(pairs, options);
+    const weights = copyWeights(initial);
+    const events = trainDpo({ architecture, config, weights }, pairs, {
+      ...OPTIONS,
+      ...options,
+      keepsWeights: false,
+    });
+    for await (const _ of events)
+      for (const [name, { data }] of trainedOf(weights)) expect(data.length === 0, name).toBe(frees);
+    expect(weights).toEqual(expected.weights);
+  });
+
+  it('is without them where it does not finish', async () => {
+    const weights = copyWeights(initial);
+    const options = { ...OPTIONS, keepsWeights: false };
+    for await (const _ of trainDpo({ architecture, config, weights }, pairs, options)) break;
+    for (const [name, { data }] of trainedOf(weights)) expect(data, name).toHaveLength(0);
+  });
+});
+
 describe('training that goes on from a snapshot', () => {
   // Eight to train on: two steps an epoch, of two micro-batches each.
   const many = randomPairs(config, 9);

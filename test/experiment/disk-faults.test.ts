@@ -18,6 +18,7 @@ import type { Sampler } from '../../lib/policy/sample.js';
 import { hash, uniformStream } from '../../lib/random.js';
 import { breakDisk } from '../support/faulty-disk.mjs';
 import { findRun, readRunFiles } from '../support/interrupted-run.js';
+import { copyWeights } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { createTinyRun } from './tiny-run.js';
 
@@ -31,7 +32,7 @@ const ARGUMENTS =
   '--batch-size 2 --validation-share 0 --checkpoint-minutes 0 --keep-checkpoints last --learning-rate 0.01';
 
 const tiny = await createTinyRun();
-const firstWeights = new Map(tiny.policy.weights);
+const firstWeights = copyWeights(tiny.policy.weights);
 
 /** Makes codes up from the random stream that a sample would draw from, and from the weights. */
 function guessingSampler(policy: Policy): Sampler {
@@ -76,7 +77,7 @@ vi.mock('../../lib/jobs/open.js', async (importOriginal) => ({
     computing: { name: 'cpu', description: 'the CPU, one of the test', reason: 'given' },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }),
-  openPolicy: (): Promise<Policy> => Promise.resolve({ ...tiny.policy, weights: new Map(firstWeights) }),
+  openPolicy: (): Promise<Policy> => Promise.resolve({ ...tiny.policy, weights: copyWeights(firstWeights) }),
   openModel: (policy: Policy): Promise<SpeakingModel> => {
     const { partner, codec } = tiny;
     const sampler = guessingSampler(policy);

@@ -9,6 +9,7 @@ import { iterate } from '../../lib/experiment/iterate.js';
 import { recordRun } from '../../lib/run/record.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { rewardOf } from '../../lib/reward/reward.js';
+import { copyWeights } from '../support/random-policy.js';
 import { createTinyRun } from './tiny-run.js';
 
 const roots: string[] = [];
@@ -65,7 +66,7 @@ describe('iterate', () => {
   let firstWeights: Run['policy']['weights'];
   beforeAll(async () => {
     run = await tinyRun();
-    firstWeights = new Map(run.policy.weights);
+    firstWeights = copyWeights(run.policy.weights);
     events = await collect(run);
   });
 
@@ -146,7 +147,7 @@ describe('iterate', () => {
   it('goes on without training where no prompt gives a pair, and says why', async () => {
     const indifferent = rewardOf('same', 'same', () => 1);
     const run = await tinyRun({ iterations: 1 });
-    const before = new Map(run.policy.weights);
+    const before = copyWeights(run.policy.weights);
     const events = await collect({ ...run, reward: indifferent });
     expect(outline(events)).not.toContain('step 0');
     expect(outline(events)).toContain('saved 0');
