@@ -137,11 +137,12 @@ async function* fileChunks(
 }
 
 function toFloat16(data: Float32Array, name: string, path: string): Uint16Array {
-  const beyond = data.find((value) => Number.isFinite(value) && Math.abs(value) >= 65520);
-  if (beyond !== undefined) {
-    throw new Error(
-      `${path}: tensor "${name}" holds ${beyond}, beyond float16's 65504; write float32 instead.`,
-    );
+  // By indices, as in finite.ts.
+  for (let i = 0; i < data.length; i++) {
+    if (Math.abs(data[i]) >= 65520 && Number.isFinite(data[i]))
+      throw new Error(
+        `${path}: tensor "${name}" holds ${data[i]}, beyond float16's 65504; write float32 instead.`,
+      );
   }
   return float32ToFloat16(data);
 }

@@ -1,6 +1,4 @@
-import { NOT_FINITE } from '../audio/finite.js';
-import { allFinite } from '../finite.js';
-import { UnscorableSample } from './unscorable.js';
+import { checkFinite, UnscorableSample } from './unscorable.js';
 
 /** How much of a recording is no sound at all, and how much is cut off at its peak: what NISQA does not see (silence scores 2.1). */
 export interface LevelScores {
@@ -40,7 +38,7 @@ function levelBetween(samples: Float32Array, from: number, to: number): number {
  */
 export function measureLevel(samples: Float32Array, sampleRateHz: number): LevelScores {
   if (samples.length === 0) throw new UnscorableSample('it holds no samples');
-  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
+  checkFinite(samples);
   const frameSize = Math.max(1, Math.round(sampleRateHz * FRAME_SECONDS));
   const frameCount = Math.ceil(samples.length / frameSize);
   let silentFrames = 0;

@@ -2,7 +2,7 @@ import { NOT_FINITE } from '../audio/finite.js';
 import { allFinite } from '../finite.js';
 import { resampleLikeOctave } from '../audio/resample.js';
 import { createRealFft } from '../audio/fft.js';
-import { checkRate, UnscorableSample } from './unscorable.js';
+import { checkFinite, checkRate, UnscorableSample } from './unscorable.js';
 
 const SAMPLE_RATE_HZ = 10_000;
 const FRAME_SIZE = 256;
@@ -68,7 +68,7 @@ function meanOverSegments(
     );
   }
   if (!allFinite(reference)) throw new Error(`the reference cannot be used: ${NOT_FINITE}`);
-  if (!allFinite(degraded)) throw new UnscorableSample(NOT_FINITE);
+  checkFinite(degraded);
   checkRate(sampleRateHz, SAMPLE_RATE_HZ);
   const [x, y] = withoutSilence(
     resampleLikeOctave(reference, sampleRateHz, SAMPLE_RATE_HZ),

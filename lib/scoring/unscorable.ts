@@ -1,5 +1,7 @@
 /** What a scorer says of a sample that it cannot score, and what is no sample's fault. */
+import { NOT_FINITE } from '../audio/finite.js';
 import { canResample } from '../audio/resample.js';
+import { allFinite } from '../finite.js';
 import { isPlainError } from '../plain-error.js';
 
 /**
@@ -47,4 +49,9 @@ export async function orUnscorable<T>(score: () => T | Promise<T>): Promise<T | 
 export function checkRate(fromHz: number, toHz: number): void {
   if (!canResample(fromHz, toHz))
     throw new UnscorableSample(`its sample rate of ${fromHz} Hz cannot be changed to ${toHz} Hz`);
+}
+
+/** @throws UnscorableSample for samples that are not numbers */
+export function checkFinite(samples: Float32Array): void {
+  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
 }

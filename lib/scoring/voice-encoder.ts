@@ -1,6 +1,4 @@
 import { join } from 'node:path';
-import { NOT_FINITE } from '../audio/finite.js';
-import { allFinite } from '../finite.js';
 import { resample } from '../audio/resample.js';
 import type { MonoRecording } from '../audio/wav.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
@@ -9,7 +7,7 @@ import { CpuDevice, type Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
 import type { Weights } from './onnx-builder.js';
-import { checkRate, UnscorableSample } from './unscorable.js';
+import { checkFinite, checkRate, UnscorableSample } from './unscorable.js';
 import {
   EMBEDDING_SIZE,
   FRAME_SIZE,
@@ -99,7 +97,7 @@ export async function loadVoiceEncoder(
     return {
       async embed({ samples, sampleRateHz }) {
         if (samples.length === 0) throw new UnscorableSample('it holds no samples');
-        if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
+        checkFinite(samples);
         checkRate(sampleRateHz, VOICE_RATE_HZ);
         return embedParted(raised(resample(samples, sampleRateHz, VOICE_RATE_HZ)), embedParts);
       },

@@ -1,13 +1,11 @@
 import { join } from 'node:path';
-import { NOT_FINITE } from '../../audio/finite.js';
-import { allFinite } from '../../finite.js';
 import { resample } from '../../audio/resample.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { CpuDevice, EngineStopped, type Device } from '../../engine/index.js';
 import type { OnNotice } from '../../notice.js';
 import { openParts, releaseAll, type Release } from '../../release.js';
 import { readOnnxWeights } from '../onnx-weights.js';
-import { checkRate, UnscorableSample } from '../unscorable.js';
+import { checkFinite, checkRate, UnscorableSample } from '../unscorable.js';
 import { findWeights, nameWeights, type WeightsPlace } from '../weights-path.js';
 import { downloadFromWheel } from '../wheel.js';
 import { compileMel, framesOf, MEL_BANDS, MEL_FRAMES } from './mel.js';
@@ -176,7 +174,7 @@ function meanRating(ratings: readonly Float32Array[], quality: (typeof RATED)[nu
 /** The samples at 16 kHz. */
 function prepare(samples: Float32Array, sampleRateHz: number): Float32Array {
   if (samples.length === 0) throw new UnscorableSample('it holds no samples');
-  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
+  checkFinite(samples);
   checkRate(sampleRateHz, DNSMOS_RATE_HZ);
   return resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
 }

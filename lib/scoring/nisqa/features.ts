@@ -1,8 +1,6 @@
-import { NOT_FINITE } from '../../audio/finite.js';
-import { allFinite } from '../../finite.js';
 import type { MonoRecording } from '../../audio/wav.js';
 import type { DeviceThread } from '../../engine/index.js';
-import { UnscorableSample } from '../unscorable.js';
+import { checkFinite, UnscorableSample } from '../unscorable.js';
 import { foldedFrames, frameCountOf, MEL_BANDS, SAMPLE_RATES_HZ } from './frames.js';
 
 /** Frames of one segment, what the network's first part looks at. */
@@ -47,7 +45,7 @@ export function segmentCountOf(
     );
   }
   if (samples.length === 0) throw new UnscorableSample('it holds no samples');
-  if (!allFinite(samples)) throw new UnscorableSample(NOT_FINITE);
+  checkFinite(samples);
   const segmentCount = segmentsIn(frameCountOf(samples, sampleRateHz), segmentHopFrames);
   const seconds = (samples.length / sampleRateHz).toFixed(4);
   if (segmentCount < 1)

@@ -1,6 +1,7 @@
 /** The CPU device's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
 import { createRequire } from 'node:module';
 import type * as OnnxRuntime from 'onnxruntime-node';
+import { freeArrays } from '../../../free-arrays.js';
 import type { DeviceTensor, DeviceThread, Feed, HostArray } from '../../device.js';
 import { elementCount } from '../../graph.js';
 import type { Answers } from '../thread/protocol.js';
@@ -67,6 +68,7 @@ const answers: Answers<CpuCalls> = {
         optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
       },
     });
+    freeArrays([model]);
     sessions.set(nextId, session);
     return nextId++;
   },
