@@ -60,7 +60,8 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   signal?: AbortSignal;
   /**
    * False spares a copy of the weights: those that are trained are on the device alone meanwhile, and lost where the training does not finish,
-   * as for a run, which goes on from its files. A moving reference needs them: then they are kept. Default true.
+   * as for a run, which goes on from its files. A moving reference needs them: then they are kept; a model that is the reference has weights of
+   * its own. Default true.
    */
   keepsWeights?: boolean;
   /** Of an earlier training of the same policy on the same pairs and options: goes on after its last step, to the bit. */

@@ -1,4 +1,5 @@
 /** Weights as inputs of programs, kept once on a device for all programs that read them. */
+import { elementCount } from '../engine/graph.js';
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device, DeviceTensor, InputSpec } from '../engine/index.js';
 import { openParts } from '../release.js';
@@ -32,8 +33,22 @@ export function checkUploadable(weights: Shaped, device: Device): void {
   );
 }
 
-/** Copies float32 weights to a device. */
+/** @throws Error in one sentence for weights that are not there, since a training has freed them */
+export function checkKept(weights: ReadonlyMap<string, HostTensor>): void {
+  for (const [name, { shape, data }] of weights)
+    if (data.length === 0 && elementCount(shape) > 0)
+      throw new Error(
+        `the weight ${name} is empty: a training was told keepsWeights: false, and has not finished; load the model again`,
+      );
+}
+
+/**
+ * Copies float32 weights to a device.
+ *
+ * @throws Error as {@link checkKept}
+ */
 export async function uploadWeights(weights: HostWeights, device: Device): Promise<ResidentWeights> {
+  checkKept(weights);
   return openParts(async (opened) => {
     const { tensors, release } = await device.allocate(shapesOf(weights), nameOf(device));
     opened.push(release);

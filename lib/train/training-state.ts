@@ -1,6 +1,7 @@
 /** What one training holds on its device: parameters, gradients and AdamW's moments. */
 import type { DeferredTensor, HostTensor } from '../engine/host-tensor.js';
 import type { Device, DeviceOptimizer, DeviceTensor } from '../engine/index.js';
+import { checkKept } from '../policy/resident-weights.js';
 import { openParts } from '../release.js';
 import { ADAMW_DEFAULTS, adamwUpdate, type AdamWOptions } from './adamw.js';
 
@@ -86,12 +87,17 @@ export function checkTrainable(
   device.checkOptimizer([...weights.values()].map(({ shape }) => shape));
 }
 
-/** Uploads `weights` (float32) and makes room for their gradients and moments; on the CPU five times the weights' memory. */
+/**
+ * Uploads `weights` (float32) and makes room for their gradients and moments; on the CPU five times the weights' memory.
+ *
+ * @throws Error in one sentence where an earlier training has freed the weights
+ */
 export async function openTrainingState(
   weights: ReadonlyMap<string, HostTensor>,
   device: Device,
   options: AdamWOptions = ADAMW_DEFAULTS,
 ): Promise<TrainingState> {
+  checkKept(weights);
   return openParts(async (opened) => {
     const optimizer = await device.openOptimizer(
       [...weights].map(([name, { shape }]) => [name, shape] as const),

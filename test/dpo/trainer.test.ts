@@ -295,6 +295,14 @@ describe('training that need not keep the weights', () => {
     const options = { ...OPTIONS, keepsWeights: false };
     for await (const _ of trainDpo({ architecture, config, weights }, pairs, options)) break;
     for (const [name, { data }] of trainedOf(weights)) expect(data, name).toHaveLength(0);
+    const again = trainDpo({ architecture, config, weights }, pairs, options).next();
+    await expect(again).rejects.toThrow(/^the weight \S+ is empty: a training was told keepsWeights: false/);
+  });
+
+  it('says so where the reference is the policy itself', async () => {
+    const policy = { architecture, config, weights: copyWeights(initial) };
+    const events = trainDpo(policy, pairs, { ...OPTIONS, reference: policy, keepsWeights: false });
+    await expect(events.next()).rejects.toThrow(/^the weight \S+ is empty/);
   });
 });
 

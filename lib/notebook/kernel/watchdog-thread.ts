@@ -43,7 +43,7 @@ const lookForParent = setInterval(() => {
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), END_MS);
 }, LOOK_FOR_PARENT_MS);
 
-/** The main thread answers as soon as its event loop turns. */
+/** The main thread answers as soon as its event loop turns, and turns again. */
 function waitForAnswer(sinceMs: number): void {
   clearTimeout(waiting);
   waiting = setTimeout(() => {

@@ -39,7 +39,10 @@ export function startWatchdog(): Watchdog {
     workerData: { shared, parent: process.ppid },
     execArgv: ['--expose-internals', '--no-warnings'],
   });
-  thread.on('message', (question: number) => Atomics.store(shared, ANSWERED, question));
+  thread.on('message', (question: number) => {
+    // Not at once: code that was cut off between two ticks of its own goes on with the next one as soon as this callback is over.
+    setImmediate(() => Atomics.store(shared, ANSWERED, question));
+  });
   thread.unref();
   return {
     protect(work) {

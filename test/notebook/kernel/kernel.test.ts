@@ -163,6 +163,16 @@ it.each([
   expect(textOf(next, 'stdout')).toBe('[ 1, 2 ]\n');
 });
 
+it('the stop button ends a cell that counts ticks wherever it is cut off', async () => {
+  // Where code is cut off is chance. STOP_PRESSES=200 tries many places.
+  for (let press = 0; press < Number(process.env.STOP_PRESSES ?? 8); press++) {
+    const running = kernel.execute('for (;;) await new Promise<void>((done) => process.nextTick(done));');
+    await new Promise((resolve) => setTimeout(resolve, 150 + 7 * press));
+    kernel.interrupt();
+    expect((await running).reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
+  }
+});
+
 it('the stop button lets the compiler finish', async () => {
   const running = kernel.execute("import * as library from '../lib'; for (;;) await null;");
   await new Promise((resolve) => setTimeout(resolve, 100));
