@@ -48,10 +48,10 @@ export function checkKept(weights: ReadonlyMap<string, HostTensor>): void {
  * @throws Error as {@link checkKept}
  */
 export async function uploadWeights(weights: HostWeights, device: Device): Promise<ResidentWeights> {
-  checkKept(weights);
   return openParts(async (opened) => {
     const { tensors, release } = await device.allocate(shapesOf(weights), nameOf(device));
     opened.push(release);
+    checkKept(weights);
     for (const [name, place] of tensors) await device.write(place, weights.get(name)!.data);
     return { tensors: Object.fromEntries(tensors), release };
   });

@@ -97,12 +97,12 @@ export async function openTrainingState(
   device: Device,
   options: AdamWOptions = ADAMW_DEFAULTS,
 ): Promise<TrainingState> {
-  checkKept(weights);
   return openParts(async (opened) => {
     const optimizer = await device.openOptimizer(
       [...weights].map(([name, { shape }]) => [name, shape] as const),
     );
     opened.push(() => optimizer.release());
+    checkKept(weights);
     for (const [name, place] of optimizer.parameters)
       await device.write(place, weights.get(name)!.data as Float32Array);
     return createState(weights, device, optimizer, options);
