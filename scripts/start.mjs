@@ -8,9 +8,10 @@ const experiment = await chooseExperiment();
 process.exitCode = await runNode(['dist/lib/cli.js', experiment, ...process.argv.slice(2)]);
 
 async function chooseExperiment() {
-  const { findNisqaWeights } = await import('../dist/lib/scoring/nisqa/nisqa.js');
+  const { findWeights } = await import('../dist/lib/scoring/weights-path.js');
+  const { NISQA } = await import('../dist/lib/scoring/nisqa/published.js');
   try {
-    await findNisqaWeights(undefined, (sentence) => console.error(sentence));
+    await findWeights(NISQA.place, undefined, (sentence) => console.error(sentence));
     return 'mos';
   } catch (error) {
     console.log(`running the even-token experiment instead of mos: ${error.message}`);
