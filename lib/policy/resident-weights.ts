@@ -33,26 +33,36 @@ export function checkUploadable(weights: Shaped, device: Device): void {
   );
 }
 
-/** @throws Error in one sentence for weights that are not there, since a training has freed them */
-export function checkKept(weights: ReadonlyMap<string, HostTensor>): void {
-  for (const [name, { shape, data }] of weights)
+/**
+ * Copies float32 weights to their places on a device.
+ *
+ * @throws Error in one sentence for weights that are not there, since a training has freed them
+ */
+export async function writeWeights(
+  weights: ReadonlyMap<string, HostTensor>,
+  places: ReadonlyMap<string, DeviceTensor>,
+  device: Device,
+): Promise<void> {
+  for (const [name, place] of places) {
+    const { shape, data } = weights.get(name)!;
     if (data.length === 0 && elementCount(shape) > 0)
       throw new Error(
         `the weight ${name} is empty: a training was told keepsWeights: false, and has not finished; load the model again`,
       );
+    await device.write(place, data as Float32Array);
+  }
 }
 
 /**
- * Copies float32 weights to a device.
+ * Copies float32 weights to a device, with room of their own.
  *
- * @throws Error as {@link checkKept}
+ * @throws Error as {@link writeWeights}
  */
 export async function uploadWeights(weights: HostWeights, device: Device): Promise<ResidentWeights> {
   return openParts(async (opened) => {
     const { tensors, release } = await device.allocate(shapesOf(weights), nameOf(device));
     opened.push(release);
-    checkKept(weights);
-    for (const [name, place] of tensors) await device.write(place, weights.get(name)!.data);
+    await writeWeights(weights, tensors, device);
     return { tensors: Object.fromEntries(tensors), release };
   });
 }

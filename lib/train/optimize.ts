@@ -2,10 +2,10 @@
  * The loop of every training: batches, gradient accumulation, the learning rate, clipping, AdamW, validation, snapshots to resume from,
  * divergence. What is trained for is an `Objective`.
  */
+import { freeArrays } from '../engine/free-arrays.js';
 import type { HostTensor } from '../engine/host-tensor.js';
 import { keepPrograms, type Compiled, type Device } from '../engine/index.js';
 import type { FloatTensor } from '../engine/host-tensor.js';
-import { freeArrays } from '../free-arrays.js';
 import { uploadWeights } from '../policy/resident-weights.js';
 import { openParts, releaseAll } from '../release.js';
 import type { AdamWOptions } from './adamw.js';

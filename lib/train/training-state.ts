@@ -1,7 +1,7 @@
 /** What one training holds on its device: parameters, gradients and AdamW's moments. */
 import type { DeferredTensor, HostTensor } from '../engine/host-tensor.js';
 import type { Device, DeviceOptimizer, DeviceTensor } from '../engine/index.js';
-import { checkKept } from '../policy/resident-weights.js';
+import { writeWeights } from '../policy/resident-weights.js';
 import { openParts } from '../release.js';
 import { ADAMW_DEFAULTS, adamwUpdate, type AdamWOptions } from './adamw.js';
 
@@ -102,9 +102,7 @@ export async function openTrainingState(
       [...weights].map(([name, { shape }]) => [name, shape] as const),
     );
     opened.push(() => optimizer.release());
-    checkKept(weights);
-    for (const [name, place] of optimizer.parameters)
-      await device.write(place, weights.get(name)!.data as Float32Array);
+    await writeWeights(weights, optimizer.parameters, device);
     return createState(weights, device, optimizer, options);
   });
 }

@@ -1,8 +1,8 @@
 /** The CPU device's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
 import { createRequire } from 'node:module';
 import type * as OnnxRuntime from 'onnxruntime-node';
-import { freeArrays } from '../../../free-arrays.js';
 import type { DeviceTensor, DeviceThread, Feed, HostArray } from '../../device.js';
+import { freeArrays } from '../../free-arrays.js';
 import { elementCount } from '../../graph.js';
 import type { Answers } from '../thread/protocol.js';
 import { serve } from '../thread/serve.js';

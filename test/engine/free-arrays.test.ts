@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { freeArrays } from '../lib/free-arrays.js';
+import { freeArrays } from '../../lib/engine/free-arrays.js';
 
 it('gives the memory of arrays back without a garbage collection', async () => {
   const arrays = Array.from({ length: 50 }, () => new Float32Array(1e6));

@@ -1,3 +1,5 @@
+import { wholeBuffer } from './devices/thread/owned.js';
+
 /**
  * Frees the memory of arrays at once; whoever holds them sees empty ones from then on. Left to the garbage collection it would stay for as
  * long as nothing much is allocated: large arrays alone do not make it come.
@@ -5,8 +7,7 @@
  * @param arrays those that share their memory with others are left as they are
  */
 export function freeArrays(arrays: Iterable<ArrayBufferView>): void {
-  const own = [...arrays].filter(({ buffer, byteLength }) => byteLength === buffer.byteLength);
-  const buffers = new Set(own.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer));
+  const buffers = new Set([...arrays].flatMap(wholeBuffer));
   // Buffers go with the message that they are moved into, which ends with its channel.
   const { port1, port2 } = new MessageChannel();
   port1.postMessage(undefined, [...buffers]);
