@@ -36,7 +36,7 @@ async function compileScript(text, path) {
   let binary;
   const { error, stderr } = await asc.main(['kernel.ts', '-o', 'kernel.wasm', ...OPTIONS.split(' ')], {
     readFile: (name) => sources[name] ?? null,
-    writeFile: (name, contents) => void (binary = contents),
+    writeFile: (_name, contents) => void (binary = contents),
     listFiles: () => [],
   });
   if (error) throw new Error(`${path} does not compile: ${stderr}`);

@@ -5,6 +5,7 @@ await installWhereMissing();
 await buildWhereStale();
 const checks = [
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'],
+  ['node_modules/typescript/bin/tsc', '-p', 'scripts/tsconfig.json'],
   ['node_modules/eslint/bin/eslint.js', '.'],
   ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '--output-type', 'err', 'lib'],
   ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],

@@ -1,8 +1,10 @@
 // Reads files by the compiled library, under whichever Node.js runs this: `node read.mjs items FILE...`, `wav`, `policy` or `codec`.
 // Prints a line of JSON for each, `{"value": ...}` or, with the class of what was thrown, `{"error": "Error: ..."}`.
-import { openCodec, loadPolicy, readItems, readWav } from '../../dist/lib/index.js';
+import { CpuDevice, openCodec, loadPolicy, readItems, readWav } from '../../dist/lib/index.js';
 
 const CODEC = { codebooks: 8, codebookSize: 256 };
+
+const device = new CpuDevice();
 
 const READERS = {
   async items(path) {
@@ -22,7 +24,7 @@ const READERS = {
     return (await loadPolicy(path)).config.model_type;
   },
   async codec(path) {
-    return (await openCodec(path)).codebooks;
+    return (await openCodec(path, device)).codebooks;
   },
 };
 

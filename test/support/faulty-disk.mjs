@@ -17,6 +17,11 @@ const log = process.env.FAULTY_DISK_LOG && fs.openSync(process.env.FAULTY_DISK_L
 const { writeSync } = fs;
 const disk = { fault: 'none', at: 0, steps: 0, onStep: undefined, onGone: undefined };
 
+/**
+ * @param {string} fault
+ * @param {number} at
+ * @param {{ onStep?: (name: string) => void, onGone?: () => void }} listeners
+ */
 export function breakDisk(fault, at = 0, { onStep, onGone } = {}) {
   Object.assign(disk, { fault, at, steps: 0, onStep, onGone });
 }
