@@ -145,11 +145,15 @@ export interface Generation<Config extends ModelConfig = ModelConfig> {
   startIds(config: Config): readonly number[];
   /** The context of one prompt, shapes by name. */
   contextShapes(config: Config, promptLength: number): Record<string, readonly number[]>;
-  /**
-   * Inputs: promptIds [P, S] int32, filled up with pad, and promptMask [P, S]. Outputs: the context, [P, ...shape] each. Weights are
-   * constants, so that a device may pack them.
-   */
+  /** Inputs: what `promptFeeds` gives. Outputs: the context, [P, ...shape] each. Weights are constants, so that a device may pack them. */
   promptProgram(config: Config, weights: HostWeights, sizes: BatchSizes): ProgramSource;
+  /** What `promptProgram` reads of P prompts, padded to `sizes`. */
+  promptFeeds(
+    config: Config,
+    weights: HostWeights,
+    sizes: BatchSizes,
+    prompts: Rows,
+  ): Record<string, HostArray>;
   /** What a row keeps of a position, by name: [slots, width], often one slot a head. */
   cacheShapes(config: Config): Record<string, readonly [number, number]>;
   /**

@@ -19,7 +19,7 @@ import {
   type SeededSampling,
 } from './decode-loop.js';
 import { mergedWeights } from './lora.js';
-import { attentionMask, padIds, steppedLength } from './padding.js';
+import { attentionMask, steppedLength } from './padding.js';
 import { openStepMemory } from './step-memory.js';
 
 /** What completions are written in. */
@@ -132,12 +132,11 @@ export function openCompletionWriter(
       promptLength: steppedLength(lengths, PROMPT_STEP, config),
       completionLength: Math.ceil((fed.length + Math.max(...rooms)) / device.cacheStep) * device.cacheStep,
     };
-    const promptIds = padIds(prompts, sizes.promptLength, config.pad_token_id);
     const promptMask = attentionMask(prompts, sizes.promptLength);
     const programs = await open(sizes);
     const { memory, release: releaseMemory } = await openStepMemory(model, sizes, promptMask, device);
     try {
-      await programs.prompt({ promptIds, promptMask }, memory.context);
+      await programs.prompt(generation.promptFeeds(config, weights, sizes, prompts), memory.context);
       const loop: DecodeLoop = {
         program: programs.step.handle!,
         memory,

@@ -34,23 +34,33 @@ export function checkUploadable(weights: Shaped, device: Device): void {
 }
 
 /**
+ * A weight's values.
+ *
+ * @throws Error in one sentence where they are not there, since a training has freed them
+ */
+export function valuesOf<Tensor extends HostTensor>(
+  weights: ReadonlyMap<string, Tensor>,
+  name: string,
+): Tensor['data'] {
+  const { shape, data } = weights.get(name)!;
+  if (data.length === 0 && elementCount(shape) > 0)
+    throw new Error(
+      `the weight ${name} is empty: a training was told keepsWeights: false, and has not finished; load the model again`,
+    );
+  return data;
+}
+
+/**
  * Copies float32 weights to their places on a device.
  *
- * @throws Error in one sentence for weights that are not there, since a training has freed them
+ * @throws Error as {@link valuesOf}
  */
 export async function writeWeights(
   weights: ReadonlyMap<string, HostTensor>,
   places: ReadonlyMap<string, DeviceTensor>,
   device: Device,
 ): Promise<void> {
-  for (const [name, place] of places) {
-    const { shape, data } = weights.get(name)!;
-    if (data.length === 0 && elementCount(shape) > 0)
-      throw new Error(
-        `the weight ${name} is empty: a training was told keepsWeights: false, and has not finished; load the model again`,
-      );
-    await device.write(place, data as Float32Array);
-  }
+  for (const [name, place] of places) await device.write(place, valuesOf(weights, name) as Float32Array);
 }
 
 /**

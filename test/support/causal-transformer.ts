@@ -240,12 +240,16 @@ export const causalTransformer: Architecture<CausalConfig> = {
       program: (w) => readSequence(config, w, w.promptIds, w.causal).kept,
       inputs: {
         promptIds: { shape: [prompts, promptLength], dtype: 'int32' },
-        promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
       },
       constants: {
         ...Object.fromEntries(weights),
         causal: { shape: [promptLength, promptLength], data: causalMask(promptLength) },
       },
+    }),
+    promptFeeds: (config, _weights, { promptLength: length }, prompts) => ({
+      promptIds: Int32Array.from(
+        prompts.flatMap((ids) => Array.from({ length }, (_, i) => ids[i] ?? config.pad_token_id)),
+      ),
     }),
     cacheShapes: (config) =>
       Object.fromEntries(

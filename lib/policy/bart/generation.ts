@@ -4,13 +4,22 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf, timeMajorMatMul, type InputSpec, type ProgramSource } from '../../engine/index.js';
-import { nextOf, type BatchSizes, type Generation, type HostWeights, type Tensors } from '../architecture.js';
+import {
+  nextOf,
+  type BatchSizes,
+  type Generation,
+  type HostWeights,
+  type Rows,
+  type Tensors,
+} from '../architecture.js';
+import { attentionMask, padIds } from '../padding.js';
+import { valuesOf } from '../resident-weights.js';
 import type { BartConfig } from './config.js';
 import {
   decoderLayer,
   decoderLayerNumbers,
   embeddingScale,
-  encode,
+  encodeTokens,
   keysAndValues,
   linear,
   norm,
@@ -26,6 +35,7 @@ export const generation: Generation<BartConfig> = {
   startIds: (config) => [config.decoder_start_token_id],
   contextShapes,
   promptProgram,
+  promptFeeds,
   cacheShapes: (config) =>
     forLayers(config, (layer) => [
       [cachedKey(layer), headShape(config)],
@@ -68,17 +78,30 @@ function promptProgram(
   { prompts, promptLength }: BatchSizes,
 ): ProgramSource {
   const names = [...weights.keys()].filter(
-    (name) =>
-      name === SHARED_EMBEDDING || name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
+    (name) => name.startsWith('model.encoder.') || /encoder_attn\.[kv]_proj/.test(name),
   );
   return {
-    program: (w) => contextOfStates(config, w, encode(config, w, w.promptIds, w.promptMask)),
+    program: (w) => contextOfStates(config, w, encodeTokens(config, w, w.promptTokens, w.promptMask)),
     inputs: {
-      promptIds: { shape: [prompts, promptLength], dtype: 'int32' },
+      promptTokens: { shape: [prompts, promptLength, config.d_model], dtype: 'float32' },
       promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
     },
     constants: Object.fromEntries(names.map((name) => [name, weights.get(name)!])),
   };
+}
+
+/** The ids are looked up here: the table is a third of a large model, and the program would hold a copy of it for a few hundred of its rows. */
+function promptFeeds(config: BartConfig, weights: HostWeights, { promptLength }: BatchSizes, prompts: Rows) {
+  const width = config.d_model;
+  const table = valuesOf(weights, SHARED_EMBEDDING);
+  const scale = Math.fround(embeddingScale(config));
+  const ids = padIds(prompts, promptLength, config.pad_token_id);
+  const promptTokens = new Float32Array(ids.length * width);
+  ids.forEach((id, position) => {
+    const vector = table.subarray(id * width, (id + 1) * width);
+    promptTokens.set(scale === 1 ? vector : vector.map((value) => scale * value), position * width);
+  });
+  return { promptTokens, promptMask: attentionMask(prompts, promptLength) };
 }
 
 function stepProgram(

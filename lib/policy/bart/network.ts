@@ -13,35 +13,23 @@ import { addLowRank } from '../lora.js';
 import type { BartConfig } from './config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from './weights.js';
 
-/**
- * Embeds ids [..., length] to [..., length, D] with positions from `start`, normalised.
- * Ids with a further last axis K mean the sum of K embeddings a position, pad ids left out (several codebooks at once).
- */
-export function embed(
-  config: BartConfig,
-  w: Tensors,
-  part: 'encoder' | 'decoder',
-  ids: Tensor,
-  start = 0,
-): Tensor {
-  return addPositions(config, w, part, embedTokens(config, w, ids), start);
-}
-
-/** The other half of `embed`: token vectors [rows, length, D] with positions from `start`, normalised. */
+/** Token vectors [rows, length, D] with their positions, normalised. */
 export function addPositions(
   config: BartConfig,
   w: Tensors,
   part: 'encoder' | 'decoder',
   tokens: Tensor,
-  start = 0,
 ): Tensor {
   const length = tokens.shape[1]!;
   const table = w[`model.${part}.embed_positions.weight`];
-  const positions = tf.slice(table, [POSITION_OFFSET + start, 0], [length, config.d_model]);
+  const positions = tf.slice(table, [POSITION_OFFSET, 0], [length, config.d_model]);
   return norm(w, `model.${part}.layernorm_embedding`, tf.add(tokens, positions));
 }
 
-/** The token half of `embed`: [rows, length] or [rows, length, K] to [rows, length, D]. */
+/**
+ * Ids [rows, length] to their vectors [rows, length, D]; ids [rows, length, K] to sums of K vectors a position, pad ids left out (several
+ * codebooks at once).
+ */
 export function embedTokens(config: BartConfig, w: Tensors, ids: Tensor): Tensor {
   const scale = embeddingScale(config);
   const vectors = tf.gather(w[SHARED_EMBEDDING], ids);
@@ -57,10 +45,15 @@ export function embeddingScale(config: BartConfig): number {
 
 /** Encoder: ids [B, S] (or [B, S, K]), mask [B, S] to hidden states [B, S, D]. */
 export function encode(config: BartConfig, w: Tensors, ids: Tensor, mask: Tensor): Tensor {
-  const [batch, length] = ids.shape;
+  return encodeTokens(config, w, embedTokens(config, w, ids), mask);
+}
+
+/** The encoder behind its lookup: token vectors [B, S, D], mask [B, S] to hidden states [B, S, D]. */
+export function encodeTokens(config: BartConfig, w: Tensors, tokens: Tensor, mask: Tensor): Tensor {
+  const [batch, length] = tokens.shape;
   const bias = tf.reshape(mask, [batch, 1, 1, length]);
   const heads = config.encoder_attention_heads;
-  let x = embed(config, w, 'encoder', ids);
+  let x = addPositions(config, w, 'encoder', tokens);
   for (let layer = 0; layer < config.encoder_layers; layer++) {
     const prefix = `model.encoder.layers.${layer}`;
     x = addAttention(w, `${prefix}.self_attn`, x, (name) => attend(w, name, heads, x, x, bias));
@@ -86,7 +79,8 @@ export function decode(
   w: Tensors,
   { ids, encoded, encoderMask, selfMask }: DecoderInputs,
 ): Tensor {
-  return decoderLayers(config, w, embed(config, w, 'decoder', ids), () => encoded, encoderMask, selfMask);
+  const embedded = addPositions(config, w, 'decoder', embedTokens(config, w, ids));
+  return decoderLayers(config, w, embedded, () => encoded, encoderMask, selfMask);
 }
 
 /**
