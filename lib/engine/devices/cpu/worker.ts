@@ -12,6 +12,25 @@ const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRun
 const PAGE = 65_536;
 /** Of a float32 or int32. */
 const BYTES = 4;
+/** Models whose copies are worth the 10 ms that the C library takes to be called. */
+const LARGE_MODEL_BYTES = 32 * 2 ** 20;
+
+const OPTIONS: OnnxRuntime.InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  graphOptimizationLevel: 'all',
+  executionMode: 'sequential',
+  logSeverityLevel: 3,
+  // Both would keep the memory of a session's largest run, twice, until it is released: gigabytes a shape at BART-base size.
+  // Without them runs are as fast.
+  enableCpuMemArena: false,
+  enableMemPattern: false,
+  extra: {
+    // Threads that wait for the next operator spin; between two runs they would take the cores from whatever else computes.
+    session: { force_spinning_stop: '1' },
+    // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
+    optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
+  },
+};
 
 const sessions = new Map<number, OnnxRuntime.InferenceSession>();
 const memories = new Map<number, WebAssembly.Memory>();
@@ -51,23 +70,11 @@ const run: DeviceThread['run'] = async (session, feeds, fetches) => {
 
 const answers: Answers<CpuCalls> = {
   async createSession(model, threads) {
-    const session = await ort.InferenceSession.create(model, {
-      executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
-      executionMode: 'sequential',
-      intraOpNumThreads: threads,
-      logSeverityLevel: 3,
-      // Both would keep the memory of a session's largest run, twice, until it is released: gigabytes a shape at BART-base size.
-      // Without them runs are as fast.
-      enableCpuMemArena: false,
-      enableMemPattern: false,
-      extra: {
-        // Threads that wait for the next operator spin; between two runs they would take the cores from whatever else computes.
-        session: { force_spinning_stop: '1' },
-        // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
-        optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
-      },
-    });
+    const create = () => ort.InferenceSession.create(model, { ...OPTIONS, intraOpNumThreads: threads });
+    const isLarge = process.platform === 'linux' && model.byteLength >= LARGE_MODEL_BYTES;
+    const session = await (isLarge
+      ? (await import('./allocator.js')).withLargeBlocksApart(create)
+      : create());
     freeArrays([model]);
     sessions.set(nextId, session);
     return nextId++;
