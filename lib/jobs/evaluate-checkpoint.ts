@@ -11,7 +11,7 @@ import {
 } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
+import { MOST, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
@@ -21,9 +21,6 @@ import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
-
-/** All of a prompt's samples are in memory at once. */
-const MOST_SAMPLES = 100_000;
 
 /** What an evaluation is of, where it goes and how it is ended. */
 export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, GivenWorkers {
@@ -56,9 +53,9 @@ export async function* evaluateCheckpoint(
   if (options.indices.length === 0)
     throw new Error('there are no prompts to evaluate: give at least one index');
   const { samplesPerPrompt: samples } = options;
-  if (!Number.isInteger(samples) || samples < 1 || samples > MOST_SAMPLES)
+  if (!Number.isInteger(samples) || samples < 1 || samples > MOST)
     throw new Error(
-      `the number of samples of each prompt must be a whole number from 1 to ${MOST_SAMPLES}, not ${samples}`,
+      `the number of samples of each prompt must be a whole number from 1 to ${MOST}, not ${samples}`,
     );
   const description = await describeEvaluation(parameters, options);
   const nameIn = (folder: string) => evaluationFileName(folder, description, options);
