@@ -33,6 +33,12 @@ describe('parseParameters', () => {
     );
   });
 
+  it('asks for a whole number where a fraction is given', () => {
+    expect(() => parseParameters({ epochs: 1.5, seed: 0.5 })).toThrow(
+      /^wrong parameters: seed: expected a whole number; epochs: expected a whole number$/,
+    );
+  });
+
   it.each(['sampleSize', 'numEval', 'epochs'])('refuses more %s than fit into memory', (name) => {
     expect(parseParameters({ [name]: 100_000 })).toHaveProperty(name, 100_000);
     expect(() => parseParameters({ [name]: 1e9 })).toThrow(
