@@ -4,10 +4,16 @@ import type { z } from 'zod';
 export function describeIssues(error: z.ZodError): string {
   const named = error.issues.slice(0, 5).map((issue) => {
     const path = formatPath(issue.path);
-    return path ? `${path}: ${lowerFirst(issue.message)}` : lowerFirst(issue.message);
+    const message = isFraction(issue) ? 'expected a whole number' : lowerFirst(issue.message);
+    return path ? `${path}: ${message}` : message;
   });
   const more = error.issues.length - named.length;
   return named.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
+/** Whether a number was given where zod expects one without a fraction: zod would say that it expected an int and received a number. */
+function isFraction(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'invalid_type' && String(issue.expected) === 'int';
 }
 
 function formatPath(path: readonly PropertyKey[]): string {

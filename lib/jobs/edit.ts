@@ -3,7 +3,7 @@ import { encodeWav, readWav, toMono } from '../audio/wav.js';
 import { resample } from '../audio/resample.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
-import { longestSource, packPrompt } from '../policy/pack.js';
+import { checkInstruction, longestSource, packPrompt } from '../policy/pack.js';
 import { parametersSchema } from '../run/parameters.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import type { ModelSources } from './sources.js';
@@ -44,7 +44,7 @@ export interface Edited {
 /**
  * Edits a recording as an instruction says: encodes it, samples one completion of the policy, decodes that into `output` (WAV).
  *
- * @throws Error when there is an `output` already, the instruction is empty, the recording cannot be read or is too long for the model, or when
+ * @throws Error when there is an `output` already, the instruction is empty or too long, the recording cannot be read or is too long for the model, or when
  *   the policy wrote nothing
  */
 export async function editRecording(options: EditOptions): Promise<Edited> {
@@ -56,6 +56,7 @@ export async function editRecording(options: EditOptions): Promise<Edited> {
   await refuseToOverwrite(output, options.overwrite);
   const recording = await readWav(options.wav);
   const policy = await openPolicy(options, { signal, onNotice });
+  checkInstruction(policy, instruction);
   await using opened = openDevice(options);
   await using model = await openModel(policy, options, {
     device: opened.device,

@@ -11,7 +11,7 @@ import {
 } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
+import { MOST, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
@@ -42,7 +42,7 @@ export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, Gi
  *
  * @param given `policy` is the checkpoint; those of models, prompts, sampling and reward count
  * @returns the file's path
- * @throws Error in one sentence for a model, prompt or scorer that is not there, or while another process makes this very evaluation,
+ * @throws Error in one sentence for a number of samples that is none, a model, prompt or scorer that is not there, or while another process makes this very evaluation,
  *   before anything is sampled or a folder made
  */
 export async function* evaluateCheckpoint(
@@ -52,6 +52,11 @@ export async function* evaluateCheckpoint(
   const parameters = withRecognizer(namedAfter(given, options.reward));
   if (options.indices.length === 0)
     throw new Error('there are no prompts to evaluate: give at least one index');
+  const { samplesPerPrompt: samples } = options;
+  if (!Number.isInteger(samples) || samples < 1 || samples > MOST)
+    throw new Error(
+      `the number of samples of each prompt must be a whole number from 1 to ${MOST}, not ${samples}`,
+    );
   const description = await describeEvaluation(parameters, options);
   const nameIn = (folder: string) => evaluationFileName(folder, description, options);
   let path = '';
@@ -59,7 +64,7 @@ export async function* evaluateCheckpoint(
   async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
     const { split, indices, samplesPerPrompt, iteration, signal, onNotice } = options;
     const policy = await openPolicy(parameters, { signal, onNotice });
-    const counts = promptsUpTo(Math.max(...indices) + 1, split, parameters);
+    const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
     const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
     await using opened = openDevice(options);
     const { device } = opened;

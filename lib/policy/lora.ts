@@ -85,11 +85,12 @@ function linearLayers<Config extends ModelConfig>(
  * The model with a new adapter, which changes nothing yet: as in PEFT, A is uniform within 1 / sqrt(in) either way
  * (torch.nn.init.kaiming_uniform_ with a = sqrt(5)), B is zero. The base's tensors are shared, not copied.
  *
- * @throws Error in one sentence when the model has an adapter already, or as `adapterShapes` does
+ * @throws Error in one sentence when the model has an adapter already, as `adapterShapes` does, or the rank is above that of every layer
  */
 export function addAdapter<M extends Model>(model: M, options: Adapter, seed: number): M {
   if (model.adapter) throw new Error('the model has an adapter already: merge it first, or train that one');
   const shapes = adapterShapes(model, options);
+  checkRank(shapes, options.rank);
   const tensors = [...shapes].map(([name, shape], index): [string, FloatTensor] => {
     const data = new Float32Array(shape[0] * shape[1]);
     if (name.endsWith('.lora_A.weight')) {
@@ -100,6 +101,19 @@ export function addAdapter<M extends Model>(model: M, options: Adapter, seed: nu
     return [name, { shape: [...shape], dtype: 'float32', data }];
   });
   return withAdapter(model, options, new Map(tensors));
+}
+
+/** @throws Error in one sentence for a rank above every layer's own, beyond which an adapter only grows */
+function checkRank(shapes: ReadonlyMap<string, readonly number[]>, rank: number): void {
+  const ranks = [...shapes].flatMap(([name, [, inputs]]) => {
+    const [outputs] = shapes.get(name.replace('.lora_A.', '.lora_B.'))!;
+    return name.includes('.lora_A.') ? [Math.min(inputs, outputs)] : [];
+  });
+  const most = Math.max(...ranks);
+  if (rank > most)
+    throw new Error(
+      `an adapter of rank ${rank} is larger than the layers it is on: a rank of ${most} is as good as training them whole`,
+    );
 }
 
 /** The model with the tensors of `adapterShapes`. */

@@ -18,6 +18,16 @@ export function longestSource({ config, tokenizer }: Packing, instruction: strin
   return Math.max(0, config.max_position_embeddings - tokenizer.encodeText(instruction).length - MARKS);
 }
 
+/** @throws Error in one sentence, with the beginning of the instruction, when it leaves no position to a recording */
+export function checkInstruction(policy: Packing, instruction: string): void {
+  if (longestSource(policy, instruction) > 0) return;
+  const { length } = policy.tokenizer.encodeText(instruction);
+  const start = instruction.length > 40 ? `${instruction.slice(0, 40)}...` : instruction;
+  throw new Error(
+    `the instruction "${start}" is too long: its ${length} ids leave no room for a recording in the model's ${policy.config.max_position_embeddings} positions; give a shorter one`,
+  );
+}
+
 /**
  * What the policy is asked: `<s>` instruction `</s>` codebook-0 codes `</s>` (the separator is eos).
  * @throws if the prompt has more ids than the model has positions, or nothing to edit
@@ -33,6 +43,7 @@ export function packPrompt(policy: Packing, instruction: string, sourceCodes: re
     );
   }
   if (ids.length > config.max_position_embeddings) {
+    checkInstruction(policy, instruction);
     throw new Error(
       `the prompt "${instruction}" has ${ids.length} ids (${text.length} of text, ${codes.length} codes), more than the model's ` +
         `${config.max_position_embeddings} positions: use a recording of at most ${longestSource(policy, instruction)} frames`,

@@ -78,10 +78,13 @@ function checkpointAt(source: string, iteration: number, places: readonly RunDir
   );
 }
 
+/** Far beyond any dataset of speech, and a list of as many takes little memory. */
+const MOST_INDICES = 1_000_000;
+
 /**
  * Indices as people write them: "0-9", "3", "0-4,7".
  *
- * @throws Error quoting the part that is neither a number nor a range
+ * @throws Error quoting the part that is neither a number nor a range, or a range of more than a million
  */
 export function parseIndices(text: string): number[] {
   const indices = text.split(',').flatMap((part) => {
@@ -89,6 +92,8 @@ export function parseIndices(text: string): number[] {
     if (from === undefined || Number(to) < Number(from)) {
       throw new Error(`"${part}" is neither an index nor a range of them: write "0-9", "3" or "0-4,7"`);
     }
+    if (Number(to) - Number(from) >= MOST_INDICES)
+      throw new Error(`"${part}" is a range of more than ${MOST_INDICES} indices: write a shorter one`);
     return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i);
   });
   return [...new Set(indices)];

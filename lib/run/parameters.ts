@@ -12,6 +12,8 @@ import { describeIssues } from '../zod-message.js';
 export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
 
 const count = z.number().int().min(1);
+/** Most samples of a prompt, and most epochs: each has something of its own in memory. */
+export const MOST = 100_000;
 /** "2,1" */
 const numbers = z
   .string()
@@ -78,7 +80,13 @@ export const parametersSchema = z.strictObject({
   // The iteration.
   seed: z.number().int().min(0).max(0xffffffff).default(42).describe('everything random comes from it'),
   iterations: count.default(3).describe('rounds of sampling, training and evaluating'),
-  sampleSize: z.number().int().min(2).default(10).describe('samples per prompt that a pair is chosen from'),
+  sampleSize: z
+    .number()
+    .int()
+    .min(2)
+    .max(MOST)
+    .default(10)
+    .describe('samples per prompt that a pair is chosen from'),
   pairing: z
     .enum(pairings)
     .default('best-worst')
@@ -120,7 +128,7 @@ export const parametersSchema = z.strictObject({
     .describe(
       'recognizer for word errors, of the guard and of the rewards wer and cer: a Whisper model with ONNX weights, a name or a folder; faster-whisper for tiny.en by Python, faster-whisper:MODEL for others; without it, the one that WHISPER_MODEL names',
     ),
-  numEval: count.default(10).describe('samples per prompt in each evaluation'),
+  numEval: count.max(MOST).default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
   topP: z.number().gt(0).max(1).default(1).describe('samples only from the likeliest share; 1 is off'),
@@ -229,7 +237,7 @@ export const parametersSchema = z.strictObject({
     .describe(
       "optimizer steps in which each iteration's learning rate rises from 0 to its peak; below 1: a share of all its steps",
     ),
-  epochs: count.default(3).describe('passes over the pairs in each iteration'),
+  epochs: count.max(MOST).default(3).describe('passes over the pairs in each iteration'),
   batchSize: count.default(4).describe('pairs per forward and backward pass'),
   gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
   maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),

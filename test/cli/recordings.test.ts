@@ -112,7 +112,7 @@ it('a recording without samples is called empty, and nothing is made of it', asy
   expect(stderr.mock.calls.join('')).toContain(`${wav} is empty: it has no samples.`);
 });
 
-it('an empty instruction and a recording that is too long are refused, the latter with the limit in seconds', async () => {
+it('an instruction that is empty or too long and a recording that is too long are refused, the latter with the limit in seconds', async () => {
   const folder = temporaryFolder();
   const wav = join(folder, 'long.wav');
   await writeWav(wav, tone(6, 220), SAMPLE_RATE_HZ);
@@ -124,6 +124,10 @@ it('an empty instruction and a recording that is too long are refused, the latte
     );
   expect(await edit('  ')).toBe(2);
   expect(stderr.mock.calls.join('')).toContain('error: the instruction is empty: ');
+  expect(await edit('Make it faster. '.repeat(100))).toBe(2);
+  expect(stderr.mock.calls.join('')).toMatch(
+    /error: the instruction "Make it faster\. Make it faster\. Make it \.\.\." is too long: its \d+ ids leave no room /,
+  );
   expect(await edit('Make it faster.')).toBe(2);
   // What --help says of the embedded model.
   expect(stderr.mock.calls.join('')).toMatch(

@@ -39,6 +39,18 @@ it('is refused while another process makes the same evaluation, before a model i
   await expect(evaluate(10)).rejects.toThrow('no-such-model');
 });
 
+it.each([0, -1, 1.5, NaN, 1e9])(
+  'refuses %d samples of a prompt, before a model is opened',
+  async (samples) => {
+    const evaluating = evaluateCheckpoint(parseParameters({ policy: 'no-such-model' }), {
+      ...{ split: 'test', indices: [0], samplesPerPrompt: samples, iteration: 2, root: '.' },
+    });
+    await expect(evaluating.next()).rejects.toThrow(
+      `the number of samples of each prompt must be a whole number from 1 to 100000, not ${samples}`,
+    );
+  },
+);
+
 describe("evaluations of a run's checkpoint", () => {
   let model: string;
   let run: RunDirectories;

@@ -209,6 +209,14 @@ describe('a new adapter', () => {
     expect(new Set(all.map(({ data }) => data[0])).size).toBe(all.length);
   });
 
+  it('has at most the rank of the largest layer that it is on', () => {
+    expect(adapterWeights(addAdapter(policy, { ...options, rank: 16 }, 7)).size).toBeGreaterThan(0);
+    for (const rank of [17, 1e9])
+      expect(() => addAdapter(policy, { ...options, rank }, 7)).toThrow(
+        `an adapter of rank ${rank} is larger than the layers it is on: a rank of 16 is as good as`,
+      );
+  });
+
   it('is on the layers whose names end as its targets do', () => {
     const layersOf = (targets: string[]) =>
       [...adapterShapes(policy, { rank: 1, targets }).keys()]

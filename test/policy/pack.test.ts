@@ -18,6 +18,13 @@ describe('packPrompt', () => {
     );
   });
 
+  it('says by its beginning that an instruction leaves no room for a recording', () => {
+    expect(packPrompt(policy, 'a'.repeat(8), [1])).toHaveLength(12);
+    expect(() => packPrompt(policy, 'a'.repeat(50), [1])).toThrow(
+      `the instruction "${'a'.repeat(40)}..." is too long: its 50 ids leave no room for a recording in the model's 12 positions`,
+    );
+  });
+
   it('refuses a prompt with nothing to edit', () => {
     expect(() => packPrompt(policy, 'a', [])).toThrow(
       'the prompt "a" with 0 codes has 4 ids: at least 5 are needed',

@@ -22,4 +22,7 @@ it('reads indices as people write them', () => {
   expect(parseIndices('0-2, 7,1')).toEqual([0, 1, 2, 7]);
   for (const wrong of ['', 'a', '3-1', '-1'])
     expect(() => parseIndices(wrong)).toThrow('neither an index nor a range');
+  expect(() => parseIndices('3,0-999999999')).toThrow(
+    '"0-999999999" is a range of more than 1000000 indices',
+  );
 });

@@ -33,6 +33,19 @@ describe('parseParameters', () => {
     );
   });
 
+  it('asks for a whole number where a fraction is given', () => {
+    expect(() => parseParameters({ epochs: 1.5, seed: 0.5 })).toThrow(
+      /^wrong parameters: seed: expected a whole number; epochs: expected a whole number$/,
+    );
+  });
+
+  it.each(['sampleSize', 'numEval', 'epochs'])('refuses more %s than fit into memory', (name) => {
+    expect(parseParameters({ [name]: 100_000 })).toHaveProperty(name, 100_000);
+    expect(() => parseParameters({ [name]: 1e9 })).toThrow(
+      `wrong parameters: ${name}: too big: expected number to be <=100000`,
+    );
+  });
+
   it('refuses synthetic pairs for other rewards than even-token', () => {
     expect(() => parseParameters({ reward: 'length', syntheticFirstIteration: true })).toThrow(
       'syntheticFirstIteration works with the even-token reward only, not with length',
