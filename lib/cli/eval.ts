@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { rewardLabel } from '../reward/built-in.js';
+import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
 import { ONE_REWARD, type Parameters } from '../run/parameters.js';
 import { checkpointOf, parseIndices } from '../run/checkpoint-path.js';
@@ -26,7 +27,7 @@ type CombinationName = keyof typeof ONE_REWARD;
 
 interface EvaluationOptions extends DeviceOptions, GivenWorkers, Partial<Pick<Parameters, CombinationName>> {
   reward?: string;
-  rewardModel: OpinionModel;
+  rewardModel?: OpinionModel;
   transcriber?: string;
   split: 'train' | 'test';
   indices: string;
@@ -48,7 +49,10 @@ export function evalCommand(signal: AbortSignal): Command {
       `what samples are scored by: ${REWARD_SOURCES}; default: the reward of the checkpoint's run, else mos`,
     )
     .addOption(
-      new Option('--reward-model <name>', 'mos only: whose opinion').choices(opinionModels).default('nisqa'),
+      new Option(
+        '--reward-model <name>',
+        "mos only: whose opinion; default: that of the checkpoint's run, else nisqa",
+      ).choices(opinionModels),
     )
     .option('--transcriber <name>', 'wer and cer only: the recognizer, as in speech-dpo run --help')
     .addOption(new Option('--split <name>', 'prompts to sample').choices(['train', 'test']).default('test'))
@@ -70,9 +74,10 @@ export function evalCommand(signal: AbortSignal): Command {
       const indices = parseIndices(options.indices);
       const source = options.reward ?? (await recordedReward(checkpoint));
       const { name, own: rewards } = await endedBy(signal, loadRewards(source));
+      refuseWithoutUse(partNames(name), options);
       const given = {
         reward: name,
-        rewardModel,
+        ...(rewardModel !== undefined && { rewardModel }),
         ...(transcriber !== undefined && { transcriber }),
         ...combinationOf(options),
         ...(seed !== undefined && { seed }),
@@ -101,6 +106,18 @@ export function evalCommand(signal: AbortSignal): Command {
   for (const option of [...combinationOptions(), ...deviceOptions(), ...workersOptions()])
     command.addOption(option);
   return command;
+}
+
+/** @throws Error for an option that none of the rewards asks for: it would change nothing */
+function refuseWithoutUse(
+  rewards: readonly string[],
+  { rewardModel, transcriber }: Pick<EvaluationOptions, 'rewardModel' | 'transcriber'>,
+): void {
+  const scored = `and samples are scored by ${rewards.join(', ')}`;
+  if (rewardModel !== undefined && !rewards.includes('mos'))
+    throw new Error(`--reward-model says whose opinion mos is, ${scored}: add --reward mos`);
+  if (transcriber !== undefined && !rewards.includes('wer') && !rewards.includes('cer'))
+    throw new Error(`--transcriber says who listens for wer and cer, ${scored}: add --reward wer`);
 }
 
 /** What the checkpoint's run was scored by; mos where it is no run's, or its run.json is not at hand. */

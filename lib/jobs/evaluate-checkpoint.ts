@@ -11,7 +11,7 @@ import {
 } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { MOST, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
+import { LARGEST_COUNT, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
 import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
@@ -53,9 +53,9 @@ export async function* evaluateCheckpoint(
   if (options.indices.length === 0)
     throw new Error('there are no prompts to evaluate: give at least one index');
   const { samplesPerPrompt: samples } = options;
-  if (!Number.isInteger(samples) || samples < 1 || samples > MOST)
+  if (!Number.isInteger(samples) || samples < 1 || samples > LARGEST_COUNT)
     throw new Error(
-      `the number of samples of each prompt must be a whole number from 1 to ${MOST}, not ${samples}`,
+      `the number of samples of each prompt must be a whole number from 1 to ${LARGEST_COUNT}, not ${samples}`,
     );
   const description = await describeEvaluation(parameters, options);
   const nameIn = (folder: string) => evaluationFileName(folder, description, options);

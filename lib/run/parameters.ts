@@ -13,7 +13,7 @@ export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
 
 const count = z.number().int().min(1);
 /** Most samples of a prompt, and most epochs: each has something of its own in memory. */
-export const MOST = 100_000;
+export const LARGEST_COUNT = 100_000;
 /** "2,1" */
 const numbers = z
   .string()
@@ -84,7 +84,7 @@ export const parametersSchema = z.strictObject({
     .number()
     .int()
     .min(2)
-    .max(MOST)
+    .max(LARGEST_COUNT)
     .default(10)
     .describe('samples per prompt that a pair is chosen from'),
   pairing: z
@@ -128,7 +128,7 @@ export const parametersSchema = z.strictObject({
     .describe(
       'recognizer for word errors, of the guard and of the rewards wer and cer: a Whisper model with ONNX weights, a name or a folder; faster-whisper for tiny.en by Python, faster-whisper:MODEL for others; without it, the one that WHISPER_MODEL names',
     ),
-  numEval: count.max(MOST).default(10).describe('samples per prompt in each evaluation'),
+  numEval: count.max(LARGEST_COUNT).default(10).describe('samples per prompt in each evaluation'),
   temperature: z.number().positive().default(1).describe('divides the logits before sampling'),
   topK: z.number().int().min(0).default(0).describe('samples only from the k likeliest tokens; 0 is off'),
   topP: z.number().gt(0).max(1).default(1).describe('samples only from the likeliest share; 1 is off'),
@@ -237,7 +237,7 @@ export const parametersSchema = z.strictObject({
     .describe(
       "optimizer steps in which each iteration's learning rate rises from 0 to its peak; below 1: a share of all its steps",
     ),
-  epochs: count.max(MOST).default(3).describe('passes over the pairs in each iteration'),
+  epochs: count.max(LARGEST_COUNT).default(3).describe('passes over the pairs in each iteration'),
   batchSize: count.default(4).describe('pairs per forward and backward pass'),
   gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
   maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
