@@ -184,9 +184,11 @@ export function openScorers(
 
 /** @throws Error in one sentence when the reward says that it cannot score */
 async function checkItself(reward: Reward): Promise<void> {
-  await reward.check?.().catch((error: unknown) => {
+  try {
+    await reward.check?.();
+  } catch (error) {
     throw rewardFailure(`the ${reward.name} reward cannot score`, error);
-  });
+  }
 }
 
 /** Reward and guards by name, as a run tells its workers. */
