@@ -5,3 +5,13 @@
 export function isPlainError(error: unknown): error is Error {
   return error instanceof Error && error.constructor === Error;
 }
+
+/**
+ * The sentence of a plain Error, for who goes on without what it tells of.
+ *
+ * @throws whatever else was thrown, since going on would hide it
+ */
+export function sentenceOf(error: unknown): string {
+  if (isPlainError(error)) return error.message;
+  throw error;
+}

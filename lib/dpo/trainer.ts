@@ -66,7 +66,10 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   keepsWeights?: boolean;
   /** Of an earlier training of the same policy on the same pairs and options: goes on after its last step, to the bit. */
   resumeFrom?: TrainingSnapshot;
-  /** Called after each step, once its event was taken; may keep a copy of the snapshot to resume from, which ends with the call. */
+  /**
+   * Called after each step, once its event was taken, and once more where the training is stopped while it validates; may keep a copy of the
+   * snapshot to resume from, which ends with the call.
+   */
   afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
+import { sentenceOf } from '../plain-error.js';
 import type { RunDirectories } from '../run/directories.js';
 import type { Evaluation } from './evaluate.js';
 
@@ -36,6 +37,6 @@ export async function writeEvaluations(directories: RunDirectories, evaluations:
 
 /** Undefined when there are none yet, or the file is damaged. */
 export async function readEvaluations(directories: RunDirectories): Promise<Evaluations | undefined> {
-  const content = await readJsonFile(pathIn(directories)).catch(() => undefined);
+  const content = await readJsonFile(pathIn(directories)).catch((error: unknown) => void sentenceOf(error));
   return fileSchema.safeParse(content).data;
 }

@@ -21,9 +21,9 @@ import { readTraining, removeTraining, saveTraining } from '../run/training-chec
 import { TARGET_WARNING, warnOfLikelihood } from './warnings.js';
 
 /**
- * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, pairs the best with the worst samples, trains it on the
- * pairs, saves and evaluates it. The reference policy of each iteration is the policy at its start. Trains `run.policy` in place; writes
- * data_iter_k.json, iter_k/dpo_model, WAV files and audio.json into the run's directories.
+ * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, makes preference pairs of the samples, trains it on the
+ * pairs, saves and evaluates it. Unless the parameters name another, the reference of each iteration is the policy at its start. Trains
+ * `run.policy` in place; writes data_iter_k.json, iter_k/dpo_model, WAV files and audio.json into the run's directories.
  *
  * @param resumed what is complete already; `run.policy` is then the policy of that point. Default: nothing is
  * @throws the signal's reason when aborted; whatever is written by then is complete

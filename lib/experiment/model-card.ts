@@ -1,9 +1,11 @@
 /** The README.md of a trained checkpoint, as model cards on a hub are laid out. */
+import { namedLoss } from '../dpo/losses/named.js';
 import type { Adapter } from '../policy/architecture.js';
 import type { Evaluation } from './evaluate.js';
 import { isBuiltIn } from '../reward/built-in.js';
 import { readVersions } from '../run/versions.js';
 import type { Run } from './run.js';
+import type { Parameters } from '../run/parameters.js';
 import { comparePairs } from '../run/paired-comparison.js';
 import { meanOrNull } from './guard-summary.js';
 import { tally } from './tally.js';
@@ -44,7 +46,7 @@ ${rewarded}.
 ${adapter ? `${describeAdapter(adapter)}\n` : ''}${architecture.usage ? `${architecture.usage}\n` : ''}## Where it comes from
 
 Started from ${start}. Iterations 0 to ${iteration} of run ${directories.name} trained it, each on the pairs in data_iter_k.json of that run,
-with the model at the iteration's start as reference.
+${describeReference(parameters)}.
 
 ## Rewards
 
@@ -67,6 +69,17 @@ ${Object.entries(parameters)
 
 Versions: ${versions.join(', ')}. Trained on ${markdown(run.device.description)}.${run.farm ? ' Workers sampled and scored: run.json names them.' : ''}
 `;
+}
+
+/** What the implicit rewards of an iteration were measured against. */
+function describeReference(parameters: Parameters): string {
+  if (!namedLoss(parameters).needsReference) return 'by a loss without a reference';
+  return {
+    start: "with the model at the iteration's start as reference",
+    first: "with the model at the run's start as reference",
+    moving: 'with a reference that follows the model',
+    none: 'without a reference',
+  }[parameters.reference];
 }
 
 /** How the reward of held-out prompts changed, paired by prompt. */

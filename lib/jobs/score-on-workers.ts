@@ -1,4 +1,3 @@
-import { readWav } from '../audio/wav.js';
 import type { Device } from '../engine/index.js';
 import { describeRecording, offerRecording, type RecordingFile } from '../farm/files/recordings.js';
 import { hashOf } from '../farm/item.js';
@@ -7,13 +6,14 @@ import type { GivenWorkers } from '../farm/option.js';
 import { connectQueue } from '../farm/queue.js';
 import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
 import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
-import { isPlainError } from '../plain-error.js';
+import { isPlainError, sentenceOf } from '../plain-error.js';
 import type { FleetStatus } from '../run/events.js';
 import { needsReference, needsText, needsTranscriber, type MetricName } from '../scoring/metrics.js';
 import { hashWeights, scoringNetworks } from '../scoring/networks.js';
 import {
   checkMetrics,
   FILES_AT_ONCE,
+  readMono,
   tellMissing,
   type FileScores,
   type ScoreFilesOptions,
@@ -116,12 +116,9 @@ async function findScorers({
 
 /** A file that cannot be read is told as `scoreFiles` tells it. */
 async function describe(file: string): Promise<RecordingFile | FileScores> {
-  return describeRecording(file).catch(async (error: Error) => {
-    const reason = await readWav(file).then(
-      () => error,
-      (problem: Error) => problem,
-    );
-    return { error: reason.message };
+  return describeRecording(file).catch(async (error: unknown) => {
+    const read = await readMono(file);
+    return { error: sentenceOf(read instanceof Error ? read : error) };
   });
 }
 

@@ -3,7 +3,7 @@ import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
 import type { GuardName, SamplesWork } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
-import { isPlainError } from '../plain-error.js';
+import { sentenceOf } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
 import { hearsWords, networksOf } from '../reward/built-in.js';
 import { openByName, type NamedRewards } from '../reward/by-name.js';
@@ -184,9 +184,11 @@ export function openScorers(
 
 /** @throws Error in one sentence when the reward says that it cannot score */
 async function checkItself(reward: Reward): Promise<void> {
-  await reward.check?.().catch((error: unknown) => {
+  try {
+    await reward.check?.();
+  } catch (error) {
     throw rewardFailure(`the ${reward.name} reward cannot score`, error);
-  });
+  }
 }
 
 /** Reward and guards by name, as a run tells its workers. */
@@ -239,7 +241,7 @@ async function openSecondScorers(
     try {
       scorers.push(await openOpinionScorer(model, options));
     } catch (error) {
-      notices.push(`no guard by ${model.toUpperCase()}: ${whatIsMissing(error)}`);
+      notices.push(`no guard by ${model.toUpperCase()}: ${sentenceOf(error)}`);
     }
   }
   return scorers;
@@ -257,7 +259,7 @@ async function openSecondEncoder(
   try {
     return locateWeights(VOICE_ENCODER_PLACE).isHere ? await loadVoiceEncoder(undefined, options) : undefined;
   } catch (error) {
-    notices.push(`no guard by speaker similarity: ${whatIsMissing(error)}`);
+    notices.push(`no guard by speaker similarity: ${sentenceOf(error)}`);
     return undefined;
   }
 }
@@ -276,13 +278,7 @@ async function openNamedTranscriber(
   try {
     return await openTranscriber({ model, ...options });
   } catch (error) {
-    notices.push(`no guard by word error rate: ${whatIsMissing(error)}`);
+    notices.push(`no guard by word error rate: ${sentenceOf(error)}`);
     return undefined;
   }
-}
-
-/** The sentence of a plain Error, by which scorers tell what they lack; anything else is a fault, and thrown on. */
-function whatIsMissing(error: unknown): string {
-  if (isPlainError(error)) return error.message;
-  throw error;
 }

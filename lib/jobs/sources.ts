@@ -5,6 +5,7 @@ import { chooseModelFiles } from '../checkpoint/model-files.js';
 import type { Codec } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import { resolveModelDirectory } from '../package-root.js';
+import { isPlainError } from '../plain-error.js';
 import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { chooseDataFiles } from '../data/choose-files.js';
@@ -86,7 +87,8 @@ function fits(policy: Policy, { instruction, src_encodec }: DatasetItem): boolea
   try {
     packPrompt(policy, instruction, src_encodec[0]);
     return true;
-  } catch {
+  } catch (error) {
+    if (!isPlainError(error)) throw error;
     return false;
   }
 }

@@ -10,6 +10,7 @@ import { readPairsFile } from '../run/pairs-file.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
 import { describeRunDevice, readRecordedParameters } from '../run/run-files.js';
+import { removeTraining } from '../run/training-checkpoints.js';
 import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
 import { checkTrainingFits, openDevice } from './open.js';
@@ -86,7 +87,12 @@ async function* trainOnce(
   const rows = pairs.map(({ row }) => row);
   await writeDataFile(outputDirectory, iteration, rows);
   const trainsFrom = run.clock.seconds();
-  yield* train(run, iteration, pairs);
+  try {
+    yield* train(run, iteration, pairs);
+  } finally {
+    // Only whole runs are resumed.
+    await removeTraining(run.directories, iteration);
+  }
   const trainingSeconds = run.clock.seconds() - trainsFrom;
   run.signal?.throwIfAborted();
   yield { ...(await saveCheckpoint(run, iteration)), trainingSeconds };

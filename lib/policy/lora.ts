@@ -25,9 +25,6 @@ const nameOfB = (layer: string): string => `${layer}.lora_B.weight`;
 
 const isAdapterWeight = (name: string): boolean => /\.lora_[AB]\.weight$/.test(name);
 
-/** What an adapter is to be: its rank, the alpha of its factor alpha / rank, and which layers it is on (PEFT's target_modules). */
-export type AdapterOptions = Omit<Adapter, 'base'>;
-
 /** y [..., out] of a linear layer for x [..., in], with the layer's adapter where it has one. */
 export function addLowRank(w: Tensors, layer: string, x: Tensor, y: Tensor): Tensor {
   if (!(nameOfA(layer) in w)) return y;

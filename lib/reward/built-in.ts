@@ -39,10 +39,6 @@ export const rewardNames = [
 /** The rewards that come with the package. */
 export type RewardName = (typeof rewardNames)[number];
 
-export function isExperiment(name: string): name is ExperimentName {
-  return experimentNames.some((each) => each === name);
-}
-
 export function isBuiltIn(name: string): name is RewardName {
   return rewardNames.some((each) => each === name);
 }

@@ -1,5 +1,4 @@
-import { UnscorableSample } from '../scoring/unscorable.js';
-import { characterErrorRate, normalizedWords, wordErrors } from '../scoring/wer.js';
+import { characterErrorRate, wordErrors } from '../scoring/wer.js';
 import type { Decoder } from './decoder.js';
 import { rewardOf, type Reward } from './reward.js';
 import { spokenWords, type Transcribe } from './spoken-words.js';
@@ -29,14 +28,7 @@ export function isWordReward(name: string): name is WordReward {
 export function wordReward(name: WordReward, transcribe: Transcribe, codec: () => Decoder): Reward {
   const wordsOf = spokenWords(transcribe, codec);
   return rewardOf(name, WORD_REWARD_LABELS[name], async (sample) => {
-    const { item } = sample;
-    const spoken = await wordsOf(item);
-    if (normalizedWords(spoken).length === 0)
-      throw new UnscorableSample(
-        item.text === undefined
-          ? 'the dataset has no text for it, and the recognizer hears no words in the source'
-          : `its text, "${item.text}", has no words`,
-      );
+    const spoken = await wordsOf(sample.item);
     const { samples, sampleRateHz } = await sample.audio();
     const heard = await transcribe(samples, sampleRateHz);
     const details = { wer: wordErrors(spoken, heard).wer, cer: characterErrorRate(spoken, heard) };

@@ -10,7 +10,7 @@ export interface PairedComparison {
   interval?: Interval;
   /**
    * Cohen's d of paired samples, d_z: the mean difference over the differences' standard deviation (n − 1). Absent where all differences are
-   * equal.
+   * equal, up to rounding.
    */
   effectSize?: number;
   /** Share of prompts whose second value is better, and half of those whose values are equal. */
@@ -19,6 +19,9 @@ export interface PairedComparison {
 
 /** Resamples of fewer prompts are too alike for an interval to mean much. */
 export const FEWEST_PROMPTS = 5;
+
+/** Differences that are nearer to each other, as a share of the largest value, differ by float64's rounding alone. */
+const ROUNDING = 1e-12;
 
 /**
  * Compares two lists of values of the same prompts in the same order: mean difference with the interval of a paired bootstrap over prompts,
@@ -43,7 +46,8 @@ export function comparePairs(
   const differences = pairs.map(([a, b]) => b - a);
   const change = differences.reduce((total, difference) => total + difference, 0) / n;
   const squares = differences.reduce((total, difference) => total + (difference - change) ** 2, 0);
-  const isVaried = differences.some((difference) => difference !== differences[0]);
+  const largest = Math.max(...pairs.flat().map(Math.abs));
+  const isVaried = differences.some((difference) => Math.abs(difference - change) > ROUNDING * largest);
   const sign = better === 'higher' ? 1 : -1;
   const points = differences.map((difference) => (1 + Math.sign(sign * difference)) / 2);
   return {

@@ -1,4 +1,5 @@
 import type { MonoRecording } from '../audio/wav.js';
+import { isPlainError } from '../plain-error.js';
 import {
   METRIC_NAMES,
   needsOneLength,
@@ -23,6 +24,7 @@ export interface Measurement {
  *
  * @param comparison what recordings are compared with, for metrics that compare
  * @param options where NISQA and DNSMOS run, and who is told of downloads
+ * @throws what is no plain Error: a fault of a program
  */
 export async function* measureRecordings(
   recordings: readonly MonoRecording[],
@@ -31,7 +33,10 @@ export async function* measureRecordings(
   options: MetricOptions = {},
 ): AsyncGenerator<Measurement> {
   for (const metric of metrics) {
-    const scores = await measure(metric, recordings, comparison, options).catch((error: Error) => error);
+    const scores = await measure(metric, recordings, comparison, options).catch((error: unknown) => {
+      if (!isPlainError(error)) throw error;
+      return error;
+    });
     yield { metric, scores };
   }
 }

@@ -164,7 +164,8 @@ const nameBatch = (files: readonly string[]) =>
 /** Codes of system errors that say nothing of the file. */
 const MACHINE_ERRORS = ['EIO', 'EMFILE', 'ENFILE', 'ENOMEM'];
 
-async function readMono(path: string): Promise<MonoRecording | Error> {
+/** The sound of a WAV file, or why the file holds none, where that is the file's own fault. */
+export async function readMono(path: string): Promise<MonoRecording | Error> {
   try {
     const recording = await readWav(path);
     return { samples: toMono(recording), sampleRateHz: recording.sampleRateHz };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isOffline } from '../checkpoint/download.js';
 import { pathFromEnvironment, userCache } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
+import { sentenceOf } from '../plain-error.js';
 
 /** Weights that are not part of this package, how a person provides them, and how they are downloaded. */
 export interface WeightsPlace {
@@ -69,7 +70,7 @@ export async function findWeights(
     return cached;
   } catch (error) {
     throw new Error(
-      `${metric} weights not found, and not downloaded: ${(error as Error).message}. Provide ${source} in one of three ways: pass its path, set the environment variable ${variable} to it, or put it at ${cached}`,
+      `${metric} weights not found, and not downloaded: ${sentenceOf(error)}. Provide ${source} in one of three ways: pass its path, set the environment variable ${variable} to it, or put it at ${cached}`,
       { cause: error },
     );
   }

@@ -7,6 +7,7 @@ import { explainWriteError, remove } from '../checkpoint/atomic.js';
 import { makeFolder } from '../checkpoint/files.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
 import { locateWav } from '../experiment/locate-wav.js';
+import { sentenceOf } from '../plain-error.js';
 import { dataFileName, readDataFile } from '../run/data-file.js';
 import type { RunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
@@ -106,7 +107,7 @@ async function openBoard({ outputDirectory }: RunDirectories): Promise<Board> {
     try {
       return await make();
     } catch (error) {
-      const problem = (error as Error).message;
+      const problem = sentenceOf(error);
       problems.push(problem);
       return [{ tag: 'problems', step, text: listOf([problem]) }];
     }

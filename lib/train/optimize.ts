@@ -49,7 +49,10 @@ export interface OptimizeOptions<Batch, Metrics = { loss: number }> {
   keepsWeights?: boolean;
   /** Of an earlier training of the same weights on the same batches: goes on after its last step, to the bit. */
   resumeFrom?: TrainingSnapshot;
-  /** Called after each step, once its event was taken; what it keeps of the snapshot it must copy, which ends with the call. */
+  /**
+   * Called after each step, once its event was taken, and once more where the training is stopped while it validates; what it keeps of the
+   * snapshot it must copy, which ends with the call.
+   */
   afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }
 
@@ -111,6 +114,8 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
     await state.download((name, data) => read.set(name, data));
     return read;
   };
+  const tellSnapshot = async (step: number) =>
+    options.afterStep?.(step, withObjective(state.snapshot(), objective.snapshot?.() ?? new Map()));
   try {
     await objective.prepare?.((batch) => {
       signal?.throwIfAborted();
@@ -133,6 +138,8 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
           throw new Error(reason);
         }
         yield { type: 'validated', step, metrics };
+        // Nobody had stopped the training yet when the step itself was told.
+        if (signal?.aborted) await tellSnapshot(step);
         if (validation.isLast?.(metrics)) break;
       }
       if (step === options.steps) break;
@@ -155,10 +162,8 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
       }
       await objective.stepped?.(step + 1, readTrained);
       yield { type: 'step', step: step + 1, metrics, gradNorm, learningRate, batches, outputs };
-      await options.afterStep?.(
-        step + 1,
-        withObjective(state.snapshot(), objective.snapshot?.() ?? new Map()),
-      );
+      await tellSnapshot(step + 1);
+      if (step + 1 < options.steps) signal?.throwIfAborted();
     }
     await state.download((name, data) => {
       weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });

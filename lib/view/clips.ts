@@ -3,6 +3,7 @@ import { encodeMuLawWav } from '../audio/mu-law.js';
 import { parseWav, toMono } from '../audio/wav.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
 import { locateWav } from '../experiment/locate-wav.js';
+import { sentenceOf } from '../plain-error.js';
 import { formatNumber } from './format.js';
 import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
 import type { PicturedSound } from './spectrogram-picture.js';
@@ -180,7 +181,7 @@ async function locateClip(
     const path = await locateWav(outputDirectory, example.file);
     return { example, path, bytes: (await stat(path)).size };
   } catch (error) {
-    return { example, problem: (error as Error).message };
+    return { example, problem: sentenceOf(error) };
   }
 }
 
@@ -204,6 +205,6 @@ async function makeClip({ example, path }: LocatedClip, form: SoundForm): Promis
       maxHz: highestHz(recording.sampleRateHz),
     };
   } catch (error) {
-    return { example, problem: (error as Error).message };
+    return { example, problem: sentenceOf(error) };
   }
 }

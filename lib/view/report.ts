@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { sentenceOf } from '../plain-error.js';
 import { labelOf, readRun } from '../run/run-files.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
@@ -18,8 +19,8 @@ export async function writeReport(directory: string, options: { allAudio?: boole
   const run = await readRun(directory);
   const { outputDirectory } = run.directories;
   const audio = await audioSections(outputDirectory, options.allAudio ? NO_LIMIT : PAGE_BUDGET).catch(
-    (error: Error) => ({
-      problem: `There is no audio to listen to: ${error.message}`,
+    (error: unknown) => ({
+      problem: `There is no audio to listen to: ${sentenceOf(error)}`,
     }),
   );
   const path = join(outputDirectory, 'report.html');

@@ -136,6 +136,7 @@ describe('single samples', () => {
 
   it('of one prompt, or for a loss of pairs, are refused in a sentence', async () => {
     await expect(train(kto, pairs.slice(0, 1))).rejects.toThrow('all samples are of one prompt');
+    await expect(train({ ...kto, rpoAlpha: 0.1 })).rejects.toThrow('is mixed with no other');
     const simpo = { beta: undefined, loss: simpoLoss(2, 0.5) };
     await expect(train(simpo, unpair(pairs))).rejects.toThrow(
       'the loss "simpo" compares two completions of a prompt, and example 0 is a single sample; the loss kto takes those',

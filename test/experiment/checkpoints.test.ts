@@ -90,6 +90,16 @@ describe('the model card', () => {
     );
   });
 
+  it.each([
+    [{}, "with the model at the iteration's start as reference"],
+    [{ reference: 'first' }, "with the model at the run's start as reference"],
+    [{ reference: 'moving' }, 'with a reference that follows the model'],
+    [{ reference: 'none' }, 'without a reference'],
+    [{ loss: 'simpo' }, 'by a loss without a reference'],
+  ])('says of %o what rewards were measured against', async (parameters, told) => {
+    expect(await cardOf(parameters)).toContain(`data_iter_k.json of that run,\n${told}.\n`);
+  });
+
   it('names no base model that is not on a hub', async () => {
     expect(await cardOf({})).not.toContain('base_model');
     expect(await cardOf({})).toContain('Started from the policy embedded in speech-dpo.');

@@ -1,5 +1,5 @@
 /** Early stopping, schedules and pairs of other strategies in whole runs, also in one that is killed and goes on. */
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
@@ -121,6 +121,17 @@ describe('a training with a schedule that stops early', () => {
     // In the last epoch that counts, so that what came before decides.
     const killAt = steps.length - 1;
     const other = await killed(parameters, (event) => event.type === 'step' && event.step === killAt);
+    await goOn(other);
+    expect(await filesOf(other)).toEqual(await filesOf(run));
+    expect(await weightsOf(other, 0)).toEqual(await weightsOf(run, 0));
+  });
+
+  it('goes on after the last step also where it was killed while it validated', async () => {
+    const { run, events } = await alone(parameters);
+    const { step } = ofType(events, 'validated')[0];
+    const other = await killed(parameters, (event) => event.type === 'validated');
+    const saved = await readdir(join(other.directories.modelDirectory, 'iter_0', 'training'));
+    expect(saved).toEqual([`step_${step}`]);
     await goOn(other);
     expect(await filesOf(other)).toEqual(await filesOf(run));
     expect(await weightsOf(other, 0)).toEqual(await weightsOf(run, 0));

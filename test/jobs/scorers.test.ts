@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { CpuDevice } from '../../lib/engine/index.js';
 import { computingOn } from '../../lib/jobs/open.js';
 import { openReward, runsScorers } from '../../lib/jobs/scorers.js';
+import { rewardOf, type Reward } from '../../lib/reward/reward.js';
 import { describeEvaluation } from '../../lib/run/evaluation-result.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { describeRunDevice } from '../../lib/run/run-files.js';
@@ -40,6 +41,18 @@ describe('what is said of a device', () => {
     const gpu = await describeOn({ name: 'cuda', description: 'a GPU by CUDA, float32' });
     expect(gpu).toEqual({ ...(await describeOn()), device: 'a GPU by CUDA, float32' });
   });
+});
+
+it('takes a reward in JavaScript whose check is no promise', async () => {
+  const ofOne = (check: () => void) => ({ ...rewardOf('mine', 'mine', () => 1), check }) as unknown as Reward;
+  const open = (check: () => void) =>
+    openReward(parseParameters({ reward: 'mine' }), { reward: ofOne(check) }, { device: cpu });
+  const { reward } = await open(() => undefined);
+  expect(reward.name).toBe('mine');
+  const refused = open(() => {
+    throw new Error('no network');
+  });
+  await expect(refused).rejects.toThrow('the mine reward cannot score: no network');
 });
 
 describe.skipIf(!nisqaWeights)('NISQA as a reward', () => {

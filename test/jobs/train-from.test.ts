@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { runExperiment } from '../../lib/jobs/experiment.js';
@@ -48,7 +48,9 @@ it("a run's first checkpoint trained on its second pairs is its second checkpoin
   expect(trained.equals(weightsOf(run, 1))).toBe(true);
   expect(trained.equals(weightsOf(run, 0))).toBe(false);
 
-  const otherSeed = await trainingParameters(pairs, { policy, seed: 8 });
+  const otherSeed = await trainingParameters(pairs, { policy, seed: 8, checkpointMinutes: 0 });
   const other = await finish(trainFrom(pairs, otherSeed, { root: temporaryFolder() }));
   expect(weightsOf(other, 1).equals(trained)).toBe(false);
+  // Of states to go on from nothing stays, since only whole runs are resumed.
+  expect(readdirSync(join(other.modelDirectory, 'iter_1'))).toEqual(['dpo_model']);
 });

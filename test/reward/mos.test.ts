@@ -3,6 +3,7 @@ import { fidelityGuard, levelGuard, opinionGuard, wordGuard } from '../../lib/re
 import { mosReward } from '../../lib/reward/mos.js';
 import type { Sample } from '../../lib/reward/reward.js';
 import type { OpinionScorer } from '../../lib/scoring/opinion.js';
+import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 
 const SAMPLE_RATE_HZ = 8000;
 const item = { src_encodec: [[1, 1]], instruction: 'Make it slower.', tgt_encodec: [[1, 1, 1, 1]] };
@@ -65,5 +66,11 @@ describe('guards', () => {
     expect(await guard.measure(sampleOf(tone(4)))).toEqual({ wer: 0.5 });
     const told = { ...sampleOf(tone(4)), item: { ...item, text: 'One three.' } };
     expect(await guard.measure(told)).toEqual({ wer: 0 });
+  });
+
+  it('measure no word errors where nothing was to be said: their number would count as a share', async () => {
+    const guard = wordGuard(async () => 'one two three', codec);
+    const wordless = { ...sampleOf(tone(4)), item: { ...item, text: '...' } };
+    await expect(guard.measure(wordless)).rejects.toThrow(UnscorableSample);
   });
 });

@@ -57,6 +57,13 @@ describe('comparePairs', () => {
 
   it('has no effect size where all differences are equal', () => {
     expect(comparePairs([1, 2], [2, 3])).toEqual({ n: 2, change: 1, winRate: 1 });
+    // Differences of 0.1 that rounding tells apart.
+    const values = [1.1, 2.2, 3.3, 4.4, 5.5];
+    const raised = comparePairs(
+      values,
+      values.map((value) => value + 0.1),
+    );
+    expect(raised).not.toHaveProperty('effectSize');
   });
 });
 

@@ -28,10 +28,17 @@ export type WeightedLoss = readonly [loss: PreferenceLoss, weight: number];
 /**
  * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards are those of the first that is not
  * `sftLoss`.
+ *
+ * @throws Error naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
  */
 export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
   const [[first, weight]] = parts;
   if (parts.length === 1 && weight === 1) return first;
+  const unpaired = parts.find(([loss]) => loss.isUnpaired);
+  if (unpaired)
+    throw new Error(
+      `${unpaired[0].name} is a loss of single samples and is mixed with no other, nor weighted as a whole`,
+    );
   const compared = parts.filter(([loss]) => loss.name !== 'sft');
   const counted = compared.length > 0 ? compared : parts;
   return {

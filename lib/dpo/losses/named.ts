@@ -68,8 +68,6 @@ export function namedLoss(settings: LossSettings): PreferenceLoss {
     throw new Error(
       `labelSmoothing is for the losses ${SMOOTHED.join(', ')}; ${names.join(' and ')} would not look at it`,
     );
-  if (names.includes('kto') && (names.length > 1 || settings.rpoAlpha > 0))
-    throw new Error('kto is a loss of single samples and is mixed with no other');
   const parts = names.map((name, i) => [LOSSES[name as LossName](settings), weights[i]] as const);
   const { rpoAlpha, beta } = settings;
   return mixedLoss(rpoAlpha === 0 ? parts : [...parts, [sftLoss(beta), rpoAlpha]]);

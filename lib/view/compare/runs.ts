@@ -2,6 +2,7 @@
 import { relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readAudioIndex, type AudioIndex } from '../../experiment/audio-examples.js';
+import { sentenceOf } from '../../plain-error.js';
 import type { Parameters } from '../../run/parameters.js';
 import { labelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
 import { formatValue } from '../format.js';
@@ -34,7 +35,9 @@ export async function readComparedRuns(directories: readonly string[]): Promise<
   const twice = folders.findIndex((folder, i) => folders.indexOf(folder) < i);
   if (twice >= 0) throw new Error(`${directories[twice]} is given twice: compare takes different runs`);
   const audio = await Promise.all(
-    runs.map((run) => readAudioIndex(run.directories.outputDirectory).catch(() => undefined)),
+    runs.map((run) =>
+      readAudioIndex(run.directories.outputDirectory).catch((error: unknown) => void sentenceOf(error)),
+    ),
   );
   const names = nameRuns(runs);
   const labels = labelRuns(runs, names);
