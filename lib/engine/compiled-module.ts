@@ -6,7 +6,8 @@
  * @param asking its import.meta.url
  */
 export function compiledModule(name: string, asking: string): string {
-  const folder = asking.endsWith('.ts') ? asking.replace(/\/lib\/(?!.*\/lib\/)/, '/dist/lib/') : asking;
+  const sources = asking.lastIndexOf('/lib/');
+  const folder = asking.endsWith('.ts') ? `${asking.slice(0, sources)}/dist${asking.slice(sources)}` : asking;
   return new URL(name, folder).href;
 }
 

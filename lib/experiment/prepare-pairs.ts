@@ -16,7 +16,7 @@ import { summarize } from '../run/statistics.js';
 import { makeSyntheticPairs } from './synthetic-pairs.js';
 import { scoreTargets } from './score-targets.js';
 import { pairOf, pairsOf, type TrainingPair } from './training-pairs.js';
-import { warnOfSpread } from './warnings.js';
+import { warnOfNoPairs, warnOfSpread } from './warnings.js';
 
 /**
  * An iteration's preference pairs of each train prompt's samples, by the run's `pairing`, written to data_iter_k.json.
@@ -70,6 +70,7 @@ export async function* preparePairs(
     dataFile: dataFileName(dataIteration),
     ...counted,
   };
+  yield* warnOfNoPairs(iteration, pairs.length);
   return pairs;
 }
 

@@ -34,6 +34,15 @@ export function warnOfSpread(iteration: number, prompts: readonly PromptPairs<un
   return [{ type: 'warned', iteration, about: 'spread', message }];
 }
 
+/** Without pairs there is nothing to train on. */
+export function warnOfNoPairs(iteration: number, pairs: number): Warned[] {
+  if (pairs > 0) return [];
+  const message =
+    'no prompt made a pair, so that nothing is trained: the policy stays as it was, and whatever changes in its evaluation is chance; ' +
+    'the reasons stand beside the pairs (skipped); minMargin, minChosen and dropUniform each drop pairs';
+  return [{ type: 'warned', iteration, about: 'pairs', message }];
+}
+
 /**
  * The likelihood of chosen samples falls though they are preferred (Pal et al. 2024, arXiv:2402.13228; Razin et al. 2024, arXiv:2410.08847): means
  * over the first and the last epoch, which have the same pairs. A training of one epoch has nothing to compare.

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { makePairs } from '../../lib/dpo/pairs.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
-import { warnOfEndings, warnOfLikelihood, warnOfSpread } from '../../lib/experiment/warnings.js';
+import {
+  warnOfEndings,
+  warnOfLikelihood,
+  warnOfNoPairs,
+  warnOfSpread,
+} from '../../lib/experiment/warnings.js';
 import type { RunEvent } from '../../lib/run/events.js';
 
 type StepEvent = Extract<RunEvent, { type: 'step' }>;
@@ -33,6 +38,13 @@ describe('spread', () => {
     const unscored = makePairs([{ reward: null, rank: null }], 1);
     expect(warnOfSpread(0, [unscored, unscored, unscored])).toEqual([]);
   });
+});
+
+it('an iteration without pairs is warned of', () => {
+  expect(warnOfNoPairs(2, 1)).toEqual([]);
+  const [{ iteration, about, message }] = warnOfNoPairs(2, 0);
+  expect({ iteration, about }).toEqual({ iteration: 2, about: 'pairs' });
+  expect(message).toContain('nothing is trained');
 });
 
 describe('likelihood', () => {
