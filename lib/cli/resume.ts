@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { GivenWorkers } from '../farm/option.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { loadRewards } from '../reward/load.js';
+import { parseParameters } from '../run/parameters.js';
 import { readRunRecord } from '../run/run-files.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
@@ -29,7 +30,8 @@ export function resumeCommand(signal: AbortSignal): Command {
     .addOption(tf32.default(undefined))
     .action(async (name: string, options: ResumeOptions) => {
       const { reward: source = '', iterations } = options;
-      const { parameters } = await readRunRecord(name);
+      const recorded = (await readRunRecord(name)).parameters;
+      const parameters = iterations === undefined ? recorded : parseParameters({ ...recorded, iterations });
       const { own: rewards } = source === '' ? { own: [] } : await endedBy(signal, loadRewards(source));
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
       const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
