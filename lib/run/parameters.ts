@@ -223,7 +223,11 @@ export const parametersSchema = z.strictObject({
     .max(1)
     .default(0.6)
     .describe('moving reference only: share of the policy in its weights after an update'),
-  learningRate: z.number().positive().default(2e-5).describe('of AdamW, decays linearly to 0'),
+  learningRate: z
+    .number()
+    .positive()
+    .default(2e-5)
+    .describe('of AdamW, at its peak; schedule says how it changes'),
   schedule: z
     .enum(schedules)
     .default('linear')

@@ -43,7 +43,7 @@ describe('help', () => {
     }
     const { learningRate } = parseParameters(presets['even-token']);
     expect(text).toContain(
-      `--learning-rate <number> of AdamW, decays linearly to 0 (default: ${learningRate})`,
+      `--learning-rate <number> of AdamW, at its peak; schedule says how it changes (default: ${learningRate})`,
     );
   });
 
