@@ -44,8 +44,8 @@ export interface Edited {
 /**
  * Edits a recording as an instruction says: encodes it, samples one completion of the policy, decodes that into `output` (WAV).
  *
- * @throws Error when there is an `output` already, the instruction is empty or too long, the recording cannot be read or is too long for the model, or when
- *   the policy wrote nothing
+ * @throws Error when there is an `output` already, the instruction is empty or too long, the recording cannot be read or is too long for the
+ *   model, or when the policy wrote nothing
  */
 export async function editRecording(options: EditOptions): Promise<Edited> {
   const { instruction, output, signal, onNotice, seed, temperature, maxNewTokens } = options;

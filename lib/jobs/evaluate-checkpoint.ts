@@ -42,8 +42,8 @@ export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, Gi
  *
  * @param given `policy` is the checkpoint; those of models, prompts, sampling and reward count
  * @returns the file's path
- * @throws Error in one sentence for a number of samples that is none, a model, prompt or scorer that is not there, or while another process makes this very evaluation,
- *   before anything is sampled or a folder made
+ * @throws Error in one sentence for a number of samples that is none, a model, prompt or scorer that is not there, or while another process
+ *   makes this very evaluation, before anything is sampled or a folder made
  */
 export async function* evaluateCheckpoint(
   given: Parameters,

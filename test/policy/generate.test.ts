@@ -193,6 +193,11 @@ describe('generate', () => {
     await release();
   });
 
+  it.each([-1, 1e6])('refuses a prompt with the id %i, which the vocabulary has not', async (id) => {
+    const writing = collect(policy, [[0, id, 2]], { choose: () => 20 });
+    await expect(writing).rejects.toThrow(`a prompt has the id ${id}, but the model has ids from 0 to `);
+  });
+
   it('is of the present weights and prompts, though its programs are kept', async () => {
     const trained: Policy<BartConfig> = { ...policy, weights: copyWeights(policy.weights) };
     const greedy = { choose: (_row: number, scores: Float32Array) => argMax(scores) };
