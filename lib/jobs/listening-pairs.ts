@@ -51,6 +51,10 @@ export async function* listeningPairs(
     throw new Error(`${folders[0]} is given twice: give one run, or two different ones`);
   if (!Number.isInteger(options.pairs) || options.pairs < 1)
     throw new Error(`the number of pairs to listen to is a whole number from 1 on, not ${options.pairs}`);
+  if (!Number.isInteger(options.seed) || options.seed < 0 || options.seed > 0xffffffff)
+    throw new Error(
+      `the seed of the choice of pairs is a whole number from 0 to ${0xffffffff}, not ${options.seed}`,
+    );
   if (folders.length === 2 && options.compare === 'pairs')
     throw new Error("two runs are compared by their policies; to compare a run's pairs, give that run alone");
   const runs = await Promise.all(folders.map(readRun));

@@ -160,6 +160,10 @@ it('refuses what cannot be compared', async () => {
   );
   expect(await refused('listen', output, output)).toContain('is given twice');
   expect(await refused('listen', output, '--pairs', '0')).toContain('whole number from 1 on');
+  for (const seed of ['-1', '1.5'])
+    expect(await refused('listen', output, '--seed', seed)).toContain(
+      `the seed of the choice of pairs is a whole number from 0 to 4294967295, not ${seed}`,
+    );
   expect(await refused('listen', output, modelOutput, output)).toContain('not of 3');
   expect(await refused('listen', model)).toContain('run.json');
 });
