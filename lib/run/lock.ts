@@ -49,7 +49,8 @@ export async function* whileLocked<T>(
 
 /**
  * The highest-numbered lock is the one that counts. A stale one is not removed before the next is there, so that two processes that both
- * find it stale compete for one and the same new name.
+ * find it stale compete for one and the same new name. Where one of them is done before the other is there, a third may have a lower
+ * number by then: it holds the directory.
  */
 async function lock(directory: string, prefix: string): Promise<string> {
   await makeFolder(directory).catch((error: unknown) => {
@@ -62,6 +63,13 @@ async function lock(directory: string, prefix: string): Promise<string> {
     if (newest > 0) await refuseIfHeld(pathOf(newest));
     const path = pathOf(newest + 1);
     if (!(await createLock(path))) continue;
+    try {
+      for (const number of await listLocks(directory, prefix))
+        if (number !== newest + 1) await refuseIfHeld(pathOf(number));
+    } catch (error) {
+      await remove(path);
+      throw error;
+    }
     for (const number of numbers) await remove(pathOf(number));
     return path;
   }

@@ -14,8 +14,8 @@ async function enter(directory: string, file?: string): Promise<void> {
   for await (const _ of whileLocked(directory, one, file)) continue;
 }
 
-function leaveLock(directory: string, owner: object, ageSeconds = 0): void {
-  const path = join(directory, '.lock_1.json');
+function leaveLock(directory: string, owner: object, ageSeconds = 0, number = 1): void {
+  const path = join(directory, `.lock_${number}.json`);
   writeFileSync(path, JSON.stringify(owner));
   const then = new Date(Date.now() - 1000 * ageSeconds);
   utimesSync(path, then, then);
@@ -59,6 +59,15 @@ describe('a locked directory', () => {
       await enter(directory);
     }
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('lets nobody in while one holds it under a lower number than a stale lock has', async () => {
+    const directory = temporaryFolder();
+    leaveLock(directory, { ...owner, host: 'elsewhere' });
+    leaveLock(directory, { ...owner, host: 'a third place' }, 180, 2);
+    await expect(enter(directory)).rejects.toThrow(/process \d+ on elsewhere, since 2024/);
+    expect(readdirSync(directory)).toContain('.lock_1.json');
+    expect(readdirSync(directory)).not.toContain('.lock_3.json');
   });
 
   it('of another machine is taken over when it was not refreshed for two minutes', async () => {
