@@ -9,14 +9,13 @@ process.exitCode = await runNode(['dist/lib/cli.js', experiment, ...process.argv
 
 async function chooseExperiment() {
   const { findWeights } = await import('../dist/lib/scoring/weights-path.js');
-  const { isPlainError } = await import('../dist/lib/plain-error.js');
+  const { sentenceOf } = await import('../dist/lib/plain-error.js');
   const { NISQA } = await import('../dist/lib/scoring/nisqa/published.js');
   try {
     await findWeights(NISQA.place, undefined, (sentence) => console.error(sentence));
     return 'mos';
   } catch (error) {
-    if (!isPlainError(error)) throw error;
-    console.log(`running the even-token experiment instead of mos: ${error.message}`);
+    console.log(`running the even-token experiment instead of mos: ${sentenceOf(error)}`);
     return 'even-token';
   }
 }

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import type { GivenWorkers } from '../farm/option.js';
-import { rewardLabel } from '../reward/built-in.js';
+import { hearsWords, rewardLabel } from '../reward/built-in.js';
 import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
 import { ONE_REWARD, type Parameters } from '../run/parameters.js';
@@ -74,7 +74,7 @@ export function evalCommand(signal: AbortSignal): Command {
       const indices = parseIndices(options.indices);
       const source = options.reward ?? (await recordedReward(checkpoint));
       const { name, own: rewards } = await endedBy(signal, loadRewards(source));
-      refuseWithoutUse(partNames(name), options);
+      refuseWithoutUse(name, options);
       const given = {
         reward: name,
         ...(rewardModel !== undefined && { rewardModel }),
@@ -110,13 +110,14 @@ export function evalCommand(signal: AbortSignal): Command {
 
 /** @throws Error for an option that none of the rewards asks for: it would change nothing */
 function refuseWithoutUse(
-  rewards: readonly string[],
+  reward: string,
   { rewardModel, transcriber }: Pick<EvaluationOptions, 'rewardModel' | 'transcriber'>,
 ): void {
-  const scored = `and samples are scored by ${rewards.join(', ')}`;
-  if (rewardModel !== undefined && !rewards.includes('mos'))
+  const names = partNames(reward);
+  const scored = `and samples are scored by ${names.join(', ')}`;
+  if (rewardModel !== undefined && !names.includes('mos'))
     throw new Error(`--reward-model says whose opinion mos is, ${scored}: add --reward mos`);
-  if (transcriber !== undefined && !rewards.includes('wer') && !rewards.includes('cer'))
+  if (transcriber !== undefined && !hearsWords(reward))
     throw new Error(`--transcriber says who listens for wer and cer, ${scored}: add --reward wer`);
 }
 

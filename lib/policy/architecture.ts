@@ -145,9 +145,12 @@ export interface Generation<Config extends ModelConfig = ModelConfig> {
   startIds(config: Config): readonly number[];
   /** The context of one prompt, shapes by name. */
   contextShapes(config: Config, promptLength: number): Record<string, readonly number[]>;
-  /** Inputs: what `promptFeeds` gives. Outputs: the context, [P, ...shape] each. Weights are constants, so that a device may pack them. */
+  /**
+   * Inputs: promptMask [P, S], and what `promptFeeds` gives. Outputs: the context, [P, ...shape] each. Weights are constants, so that a
+   * device may pack them.
+   */
   promptProgram(config: Config, weights: HostWeights, sizes: BatchSizes): ProgramSource;
-  /** What `promptProgram` reads of P prompts, padded to `sizes`. */
+  /** What `promptProgram` reads of P prompts beside their mask, padded to `sizes`. */
   promptFeeds(
     config: Config,
     weights: HostWeights,

@@ -136,7 +136,8 @@ export function openCompletionWriter(
     const programs = await open(sizes);
     const { memory, release: releaseMemory } = await openStepMemory(model, sizes, promptMask, device);
     try {
-      await programs.prompt(generation.promptFeeds(config, weights, sizes, prompts), memory.context);
+      const feeds = generation.promptFeeds(config, weights, sizes, prompts);
+      await programs.prompt({ ...feeds, promptMask }, memory.context);
       const loop: DecodeLoop = {
         program: programs.step.handle!,
         memory,

@@ -132,9 +132,7 @@ function runOwnInstaller(root, name, environment) {
 /**
  * Compiles the package's source against TensorFlow's library from PyPI.
  *
- * @param {string} root
- * @param {string} name
- * @param {{ platform?: string, arch?: string, environment?: NodeJS.ProcessEnv, freeBytes?: number, onNotice?: (sentence: string) => void }} machine
+ * @type {typeof import('./prepare.d.mts').compileAddon}
  * @throws Error in one sentence where this is no Linux on x64, or without a compiler, or as `fetchLibraries` does
  */
 export function compileAddon(

@@ -240,6 +240,7 @@ export const causalTransformer: Architecture<CausalConfig> = {
       program: (w) => readSequence(config, w, w.promptIds, w.causal).kept,
       inputs: {
         promptIds: { shape: [prompts, promptLength], dtype: 'int32' },
+        promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
       },
       constants: {
         ...Object.fromEntries(weights),

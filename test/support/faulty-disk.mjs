@@ -17,11 +17,7 @@ const log = process.env.FAULTY_DISK_LOG && fs.openSync(process.env.FAULTY_DISK_L
 const { writeSync } = fs;
 const disk = { fault: 'none', at: 0, steps: 0, onStep: undefined, onGone: undefined };
 
-/**
- * @param {string} fault
- * @param {number} at
- * @param {{ onStep?: (name: string) => void, onGone?: () => void }} listeners
- */
+/** @type {typeof import('./faulty-disk.d.mts').breakDisk} */
 export function breakDisk(fault, at = 0, { onStep, onGone } = {}) {
   Object.assign(disk, { fault, at, steps: 0, onStep, onGone });
 }
@@ -101,4 +97,4 @@ for (const name of ['appendFileSync', 'writeSync']) {
 syncBuiltinESMExports();
 
 const [fault, at] = (process.env.FAULTY_DISK ?? 'none:0').split(':');
-breakDisk(fault, Number(at));
+breakDisk(/** @type {any} */ (fault), Number(at));

@@ -12,7 +12,7 @@ import {
   type Rows,
   type Tensors,
 } from '../architecture.js';
-import { attentionMask, padIds } from '../padding.js';
+import { padIds } from '../padding.js';
 import { valuesOf } from '../resident-weights.js';
 import type { BartConfig } from './config.js';
 import {
@@ -109,7 +109,7 @@ function promptFeeds(config: BartConfig, weights: HostWeights, { promptLength }:
     const vector = table.subarray(id * width, (id + 1) * width);
     promptTokens.set(scale === 1 ? vector : vector.map((value) => scale * value), position * width);
   });
-  return { promptTokens, promptMask: attentionMask(prompts, promptLength) };
+  return { promptTokens };
 }
 
 function stepProgram(
