@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
+import { sentenceOf } from '../plain-error.js';
 import type { ExperimentName } from '../reward/built-in.js';
 import { ONE_REWARD, parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
 import { presetOf } from '../run/presets.js';
@@ -26,8 +27,8 @@ export function parameterOptions(reward: string): Option[] {
     const value = presetOf(reward)[name] ?? schema.parse(undefined);
     const known: z.ZodType = schema.unwrap();
     const inner = known instanceof z.ZodNullable ? known.unwrap() : known;
-    const flag = '--' + toKebabCase(name);
-    const { description = '' } = schema;
+    const flag = flagOf(name);
+    const description = inFlags(schema.description ?? '');
     if (inner instanceof z.ZodBoolean) {
       // What an experiment has on can be switched off.
       return value
@@ -61,7 +62,11 @@ export function parametersFromOptions(
   const given = Object.fromEntries(names.map((name) => [name, options[name]]));
   // What goes with the rewards of the recorded run alone.
   const others = base.reward === undefined || base.reward === reward ? {} : OF_ANY_REWARD;
-  return parseParameters({ ...base, ...others, ...given, reward });
+  try {
+    return parseParameters({ ...base, ...others, ...given, reward });
+  } catch (error) {
+    throw new Error(inFlags(sentenceOf(error)), { cause: error });
+  }
 }
 
 const OF_ANY_REWARD: Partial<Parameters> = { ...ONE_REWARD, syntheticFirstIteration: false };
@@ -100,6 +105,18 @@ export function parseList(text: string): string[] {
   return [...new Set(text.split(',').map((name) => name.trim()))];
 }
 
-function toKebabCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => '-' + letter.toLowerCase());
+function flagOf(name: string): string {
+  return '--' + name.replace(/[A-Z]/g, (letter) => '-' + letter.toLowerCase());
+}
+
+const NAMES = Object.keys(parametersSchema.shape);
+/** Names of several words; one word is a name only where what is wrong with it follows. */
+const NAMED = new RegExp(
+  `\\b(?:${NAMES.map((name) => (/[A-Z]/.test(name) ? name : `${name}(?=: )`)).join('|')})\\b`,
+  'g',
+);
+
+/** A sentence about parameters, which it calls by the options that set them. */
+function inFlags(sentence: string): string {
+  return sentence.replaceAll(NAMED, flagOf);
 }

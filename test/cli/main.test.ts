@@ -59,7 +59,17 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
     ['an unknown option', ['even-token', '--bata', '0.2'], "error: unknown option '--bata'"],
     ['an unknown command', ['even'], "error: unknown command 'even'"],
     ['text for a number', ['length', '--beta', 'strong'], 'Expected a number.'],
-    ['a number out of range', ['even-token', '--sample-size', '1'], 'sampleSize: too small'],
+    ['a number out of range', ['even-token', '--sample-size', '1'], 'parameters: --sample-size: too small'],
+    [
+      'two numbers out of range',
+      ['even-token', '--seed', '-1', '--lora-rank', '-1'],
+      /--seed: too small: [^;]*; --lora-rank: too small/,
+    ],
+    [
+      'options that do not go together',
+      ['length', '--drop-uniform'],
+      'parameters: --drop-uniform needs --min-chosen, the reward',
+    ],
     ['a missing model', ['even-token', '--model', '/no/such/model'], '/no/such/model'],
     ['a folder without a run', ['report', '/no/such/output/run'], '/no/such/model_output/run/run.json'],
     ['a folder without reference values', ['verify', '/no/such/folder'], '/no/such/folder'],
@@ -72,7 +82,7 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
   ])('%s', async (_, args, message) => {
     const output = args[0] === 'even-token' || args[0] === 'length' ? ['--output', folder] : [];
     expect(await run(...args, ...output)).toBe(2);
-    expect(complained).toContain(message);
+    expect(complained).toMatch(message);
     expect(complained).not.toMatch(/\n\s+at /);
     expect(await readdir(folder)).toEqual([]);
   });
