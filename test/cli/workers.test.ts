@@ -71,6 +71,12 @@ it('wants an address of a queue', async () => {
 });
 
 describe.skipIf(!hasRedis())('on Redis', () => {
+  it('a worker that is started with what is not there ends with a sentence', async () => {
+    const { url } = await startRedis();
+    expect(await run('worker', url, '--reward', '/nowhere/reward.mjs')).toBe(2);
+    expect(complained).toBe('error: there is no file /nowhere/reward.mjs to load a reward from.\n');
+  });
+
   it('says how to begin, and lists who is there without what is secret', async () => {
     const { port } = await startRedis({ config: ['--requirepass', 'correct'] });
     const address = `redis://:correct@127.0.0.1:${port}`;
