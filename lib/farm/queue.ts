@@ -16,6 +16,8 @@ export interface QueueConnection {
   worker(name: string, processor: Processor, options: Options<WorkerOptions>): Worker;
   /** Whether an error says that the server is away, perhaps for a while. */
   isAway(error: unknown): boolean;
+  /** The server's time, in milliseconds as those of `Date.now`. */
+  nowMs(): Promise<number>;
   /** Closes everything that was opened through it, also while the server is away. */
   close(): Promise<void>;
 }
@@ -62,6 +64,7 @@ export async function connectQueue(
     events: (name) => keep(backend.events(name)),
     worker: (name, processor, options) => keep(backend.worker(name, processor, options)),
     isAway: (error) => backend.isAway(error),
+    nowMs: () => backend.nowMs(),
     async close() {
       await backend.close(Promise.all(opened.map((each) => each.close().catch(() => undefined))));
       for (const each of opened) stopTimers(each);

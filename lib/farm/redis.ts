@@ -50,6 +50,10 @@ export async function connectRedis(
       const { code = '', message } = error as NodeJS.ErrnoException;
       return AWAY.test(message) || AWAY.test(code);
     },
+    nowMs: async () => {
+      const [seconds, microseconds] = await connection.time();
+      return 1000 * Number(seconds) + Number(microseconds) / 1000;
+    },
     close: async (parts) => {
       const isLost = new Promise((resolve) => {
         if (connection.status === 'ready') connection.once('close', resolve);
