@@ -53,6 +53,10 @@ export function hubEndpoint(): string {
 export function checkAddress(address: string, what: string): void {
   const url = /^https?:\/\/[^/]/i.test(address) && URL.canParse(address) ? new URL(address) : undefined;
   if (url && !url.username && !url.password) return;
+  if (url)
+    throw new Error(
+      `${what} is "${withoutPassword(address)}", and a user and a password in an address cannot be used: leave them out`,
+    );
   const [, host = 'huggingface.co'] = /^(?:\w+:\/\/(?:[^/@]*@)?|(?!\w+:\/\/))([\w.-]+)/.exec(address) ?? [];
   throw new Error(
     `${what} is "${withoutPassword(address)}", which is no address: write http:// or https://, a host and perhaps a port, for example ` +

@@ -19,7 +19,20 @@ export function workersOptions(): Option[] {
   ];
 }
 
-/** What commander parses of {@link workersOptions}, as the library takes it. */
+/**
+ * What commander parses of {@link workersOptions}, as the library takes it.
+ *
+ * @throws Error where workers are told of and no queue is named: the command would do all by itself
+ */
 export function givenWorkers({ workers, allowMixed, serveAt }: GivenWorkers): GivenWorkers {
-  return workers ? { workers, allowMixed, serveAt } : {};
+  if (workers) return { workers, allowMixed, serveAt };
+  const [option] = [
+    ...(serveAt === undefined ? [] : ['--serve-at']),
+    ...(allowMixed ? ['--allow-mixed'] : []),
+  ];
+  if (option !== undefined)
+    throw new Error(
+      `${option} is for work with workers, and no queue is named: give --workers and its address, or set ${WORKERS_VARIABLE}`,
+    );
+  return {};
 }

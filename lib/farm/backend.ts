@@ -12,6 +12,8 @@ export interface Backend {
   events(name: string): QueueEvents;
   worker(name: string, processor: Processor, options: Options<WorkerOptions>): Worker;
   isAway(error: unknown): boolean;
+  /** The server's time, which is one for all machines. */
+  nowMs(): Promise<number>;
   /** @param parts ends when all parts are closed; a server that is away, or takes too long, is not waited for */
   close(parts: Promise<unknown>): Promise<void>;
 }

@@ -22,6 +22,8 @@ export const reportSchema = z.discriminatedUnion('type', [
     versions: z.record(z.string(), z.string()),
     rewards: z.array(z.string()),
   }),
+  /** In place of `ready`: what the process was started with cannot be had, for a reason that a person can mend. */
+  z.strictObject({ type: z.literal('unusable'), reason: z.string() }),
   /** What was asked cannot be opened, for a reason that a person can mend; nothing is open. */
   z.strictObject({ type: z.literal('refused'), run: z.string(), fault: z.enum(faults), reason: z.string() }),
   z.strictObject({ type: z.literal('opened'), run: z.string() }),

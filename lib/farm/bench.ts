@@ -72,6 +72,9 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
         else if (report.type === 'ready') {
           current = { child, ready: report };
           resolve(report);
+        } else if (report.type === 'unusable') {
+          child.disconnect();
+          reject(new Error(report.reason));
         } else asked?.settle(report);
       });
       child.on('error', reject);
@@ -86,7 +89,10 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
   }
 
   async function ask(order: Order, limitMs: number): Promise<Report> {
-    if (!current) await start();
+    if (!current)
+      await start().catch(({ message }: Error) => {
+        throw new BenchFault('item', message);
+      });
     const { child } = current!;
     let timer: NodeJS.Timeout | undefined;
     try {

@@ -64,6 +64,10 @@ export async function connectPostgres(
     isAway: (error) =>
       AWAY.test((error as NodeJS.ErrnoException).code ?? '') ||
       /terminated|timeout|ended/i.test((error as Error).message),
+    nowMs: async () => {
+      const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+      return rows[0].now.getTime();
+    },
     close: async (parts) => {
       await Promise.race([parts, patience(PATIENCE_MS / 2)]);
       isClosed = true;

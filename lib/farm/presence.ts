@@ -1,6 +1,7 @@
 /**
  * Who is there: runs and workers say it in two queues of their own, as jobs that nobody does, and say it again every few seconds. What they
- * say is for people to see and for workers to choose by; no result depends on it.
+ * say is for people to see and for workers to choose by; no result depends on it. When it was said is told by the server's clock, since those of
+ * machines differ.
  */
 import type { Queue } from 'bullmq';
 import { z } from 'zod';
@@ -82,7 +83,7 @@ export async function announce<D extends Directory>(
   const queue = openDirectory(connection, directory);
   let record = first;
   const save = async () => {
-    const data = { seenAtMs: Date.now(), record };
+    const data = { seenAtMs: await connection.nowMs(), record };
     const job = await queue.getJob(jobId(id));
     if (job) await job.updateData(data);
     // Delayed for years, so that it is nobody's to do.
@@ -133,10 +134,11 @@ export async function listPresent<D extends Directory>(
 ): Promise<(RecordOf<D> & { seenSecondsAgo: number })[]> {
   const queue = openDirectory(connection, directory);
   const jobs = await queue.getJobs(['delayed']);
+  const nowMs = await connection.nowMs();
   const present: (RecordOf<D> & { seenSecondsAgo: number })[] = [];
   for (const job of jobs.toSorted((a, b) => a.timestamp - b.timestamp)) {
     const saved = savedSchema.safeParse(job.data);
-    const silentMs = saved.success ? Date.now() - saved.data.seenAtMs : Infinity;
+    const silentMs = saved.success ? nowMs - saved.data.seenAtMs : Infinity;
     if (silentMs > FORGOTTEN_MS) await job.remove().catch(() => undefined);
     // Another version's record may be otherwise: it is not for this one.
     const record = DIRECTORIES[directory].schema.safeParse(saved.data?.record);
@@ -154,6 +156,6 @@ export async function findPresent<D extends Directory>(
 ): Promise<RecordOf<D> | undefined> {
   const job = await openDirectory(connection, directory).getJob(jobId(id));
   const saved = savedSchema.safeParse(job?.data);
-  if (!saved.success || Date.now() - saved.data.seenAtMs > GONE_MS) return undefined;
+  if (!saved.success || (await connection.nowMs()) - saved.data.seenAtMs > GONE_MS) return undefined;
   return DIRECTORIES[directory].schema.safeParse(saved.data.record).data as RecordOf<D> | undefined;
 }

@@ -16,6 +16,8 @@ export interface QueueConnection {
   worker(name: string, processor: Processor, options: Options<WorkerOptions>): Worker;
   /** Whether an error says that the server is away, perhaps for a while. */
   isAway(error: unknown): boolean;
+  /** The server's time, in milliseconds as those of `Date.now`. */
+  nowMs(): Promise<number>;
   /** Closes everything that was opened through it, also while the server is away. */
   close(): Promise<void>;
 }
@@ -37,9 +39,9 @@ export async function connectQueue(
     throw new Error(
       `"${scheme ? `${scheme}://...` : address}" is no address of a queue: write redis://HOST:PORT, rediss://HOST:PORT or postgres://USER@HOST:PORT/DATABASE`,
     );
-  if (!URL.canParse(address))
+  if (!isReadable(address))
     throw new Error(
-      `the address of the queue cannot be read: write ${scheme}://USER:PASSWORD@HOST:PORT, and %40 for an @ in a password`,
+      `the address of the queue cannot be read: write ${scheme}://USER:PASSWORD@HOST:PORT, and in a password %40 for an @ and %25 for a %`,
     );
   const bullmq = await loadPackage(() => import('bullmq'), isRedis);
   const backend = await (isRedis ? connectRedis : connectPostgres)(address, bullmq, onNotice);
@@ -62,11 +64,22 @@ export async function connectQueue(
     events: (name) => keep(backend.events(name)),
     worker: (name, processor, options) => keep(backend.worker(name, processor, options)),
     isAway: (error) => backend.isAway(error),
+    nowMs: () => backend.nowMs(),
     async close() {
       await backend.close(Promise.all(opened.map((each) => each.close().catch(() => undefined))));
       for (const each of opened) stopTimers(each);
     },
   };
+}
+
+/** What clients take out of an address they decode, and some throw at a % that begins no byte. */
+function isReadable(address: string): boolean {
+  try {
+    decodeURIComponent(new URL(address).href);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A worker that could not say goodbye has timers left, which would keep its process alive; BullMQ offers no other way to end them. */

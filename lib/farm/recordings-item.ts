@@ -9,11 +9,17 @@ import { hashOf } from './item.js';
 
 const itemSchema = z.strictObject({ files: z.array(recordingSchema).min(1).max(1000) });
 
-export function recordingsItem(files: readonly RecordingFile[], server: FileServer, terms: string): Dispatch {
+/** @param position the item's place in its request, since others may have the same recordings */
+export function recordingsItem(
+  files: readonly RecordingFile[],
+  position: number,
+  server: FileServer,
+  terms: string,
+): Dispatch {
   for (const file of files) offerRecording(server, file);
   const others = files.length > 1 ? ` and ${files.length - 1} more recordings` : '';
   return {
-    id: hashOf([terms, files.map(({ sha256 }) => sha256)]),
+    id: hashOf([terms, position, files.map(({ sha256 }) => sha256)]),
     title: `${files[0].path}${others}`,
     data: { files },
   };

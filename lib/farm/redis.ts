@@ -50,6 +50,10 @@ export async function connectRedis(
       const { code = '', message } = error as NodeJS.ErrnoException;
       return AWAY.test(message) || AWAY.test(code);
     },
+    nowMs: async () => {
+      const [seconds, microseconds] = await connection.time();
+      return 1000 * Number(seconds) + Number(microseconds) / 1000;
+    },
     close: async (parts) => {
       const isLost = new Promise((resolve) => {
         if (connection.status === 'ready') connection.once('close', resolve);
@@ -79,12 +83,19 @@ async function check(
     retryStrategy: () => null,
     enableOfflineQueue: false,
   };
+  // The client would ask for the database NaN, and end the process where that is refused.
+  if (!/^\/?\d*$/.test(new URL(address).pathname))
+    throw new Error(
+      `the queue at ${shown} cannot be used: what follows the port is the number of a database, as in redis://HOST:PORT/1`,
+    );
   const client = new Client(address, options);
   let reason: unknown;
   client.on('error', (error) => (reason ??= error));
   try {
     await client.connect();
     const info = await client.info();
+    // Where its database is refused, the client goes on with database 0.
+    if (reason) throw reason as Error;
     const valueOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1];
     const version = valueOf('redis_version') ?? '0';
     const [major, minor] = version.split('.').map(Number);
@@ -111,6 +122,7 @@ function explain(error: unknown, address: string): string {
   if (/^(WRONGPASS|ERR invalid password)/.test(message)) return 'the password, or the user, is wrong';
   if (/^(NOAUTH|ERR AUTH)/.test(message) || /NOAUTH/.test(message))
     return 'it asks for a password: write redis://:PASSWORD@HOST:PORT';
+  if (/DB index is out of range/.test(message)) return `it has no database of that number (${message})`;
   if (/^NOPERM/.test(message)) return `its user may not do what a queue needs (${message})`;
   return explainConnection(code, message, /^rediss:/i.test(address));
 }

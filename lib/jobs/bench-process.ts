@@ -1,5 +1,5 @@
 /** The process that computes for a worker (lib/farm/bench.ts): opens what the work needs, and does its items one after the other. */
-import { chooseDevice, type DeviceChoice } from '../engine/index.js';
+import { chooseDevice, type Device, type DeviceChoice } from '../engine/index.js';
 import type { Fault, Order, Report } from '../farm/bench-protocol.js';
 import { fetchProblemOf } from '../farm/files/failure.js';
 import { comparableVersions, kindOf, type Offer, type Terms } from '../farm/terms.js';
@@ -25,16 +25,14 @@ const say = (report: Report) => process.send!(report, undefined, undefined, () =
 const onNotice = (message: string) => say({ type: 'notice', message });
 const { device: choice, tf32, rewards: sources } = JSON.parse(process.argv[2]) as BenchArguments;
 
-const rewards: Reward[] = [];
-for (const source of sources) rewards.push(await loadReward(source));
-const { device } = await chooseDevice(choice, { tf32 });
-
-let work: OpenWork | undefined;
-
 // The worker has gone: nobody asks any more.
 process.on('disconnect', () => process.exit());
 // Ctrl-C is the worker's to answer.
 process.on('SIGINT', () => undefined);
+
+const { rewards, device } = await openGiven();
+let work: OpenWork | undefined;
+
 // Orders come one at a time.
 process.on('message', (order: Order) => {
   void answer(order).then(say);
@@ -46,6 +44,20 @@ say({
   versions: await comparableVersions(),
   rewards: rewards.map((reward) => originOf(reward)!),
 });
+
+/** What the process was started with; where a person has to mend it, the worker is told why. */
+async function openGiven(): Promise<{ rewards: Reward[]; device: Device }> {
+  try {
+    const rewards: Reward[] = [];
+    for (const source of sources) rewards.push(await loadReward(source));
+    return { rewards, device: (await chooseDevice(choice, { tf32 })).device };
+  } catch (error) {
+    if (!isPlainError(error)) throw error;
+    say({ type: 'unusable', reason: error.message });
+    // Until the worker has heard it, and goes.
+    return new Promise(() => undefined);
+  }
+}
 
 async function answer(order: Order): Promise<Report> {
   try {

@@ -66,7 +66,7 @@ export async function* scoreOnWorkers(
     readable.slice(i * FILES_AT_ONCE, (i + 1) * FILES_AT_ONCE),
   );
   const hash = hashOf(terms);
-  const items = batches.map((batch) => recordingsItem(batch, server, hash));
+  const items = batches.map((batch, position) => recordingsItem(batch, position, server, hash));
   const scored = new Map<RecordingFile, FileScores>();
   let told = 0;
   /** Files are told in their order, as soon as those before them are scored. */

@@ -36,7 +36,7 @@ export async function openByName(
     if (!given) opened.add(part);
     parts.push(part);
   }
-  const unused = own.find((each) => !parts.includes(each));
+  const unused = own.find((each) => !parts.some(({ name }) => name === each.name));
   if (unused) throw new Error(`the reward ${unused.name} is given, but not named: ${names} is`);
   return combination ? combine(parts, combination) : parts[0];
 }

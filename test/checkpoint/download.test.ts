@@ -254,16 +254,18 @@ describe('downloadFile', () => {
     expect(cached()).toEqual([]);
   });
 
-  it.each([
-    'model.bin',
-    'hub.example/x',
-    'ftp://hub/x',
-    'http://',
-    'http://host:99999/x',
-    'http://me:pw@host/x',
-  ])('says that %s is no address', async (address) => {
-    await expect(downloadFile(address, path)).rejects.toThrow(
-      /^the address to download from is ".*", which is no address: write http:\/\/ or https:\/\//,
+  it.each(['model.bin', 'hub.example/x', 'ftp://hub/x', 'http://', 'http://host:99999/x'])(
+    'says that %s is no address',
+    async (address) => {
+      await expect(downloadFile(address, path)).rejects.toThrow(
+        /^the address to download from is ".*", which is no address: write http:\/\/ or https:\/\//,
+      );
+    },
+  );
+
+  it('says of an address with a password what is wrong with it', async () => {
+    await expect(downloadFile('http://me:pw@host/x', path)).rejects.toThrow(
+      'the address to download from is "http://…@host/x", and a user and a password in an address cannot be used: leave them out',
     );
   });
 

@@ -70,7 +70,21 @@ it('wants an address of a queue', async () => {
   expect(complained).toBe('error: no queue is named: give its address, or set SPEECH_DPO_WORKERS\n');
 });
 
+it.each([['--serve-at', '127.0.0.1:8700'], ['--allow-mixed']])('%s wants a queue', async (...option) => {
+  vi.stubEnv('SPEECH_DPO_WORKERS', '');
+  expect(await run('score', 'a.wav', ...option)).toBe(2);
+  expect(complained).toBe(
+    `error: ${option[0]} is for work with workers, and no queue is named: give --workers and its address, or set SPEECH_DPO_WORKERS\n`,
+  );
+});
+
 describe.skipIf(!hasRedis())('on Redis', () => {
+  it('a worker that is started with what is not there ends with a sentence', async () => {
+    const { url } = await startRedis();
+    expect(await run('worker', url, '--reward', '/nowhere/reward.mjs')).toBe(2);
+    expect(complained).toBe('error: there is no file /nowhere/reward.mjs to load a reward from.\n');
+  });
+
   it('says how to begin, and lists who is there without what is secret', async () => {
     const { port } = await startRedis({ config: ['--requirepass', 'correct'] });
     const address = `redis://:correct@127.0.0.1:${port}`;

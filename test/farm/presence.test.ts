@@ -68,14 +68,14 @@ function behaves(start: () => Promise<QueueServer>): void {
       const said = Date.now();
       const announcement = await announce(connection, 'workers', 'silent', worker('silent'));
       // From here on it says nothing.
-      const clock = vi.spyOn(Date, 'now');
+      const clock = vi.spyOn(connection, 'nowMs');
       const queue = connection.queue('speech-dpo-workers');
       const job = await queue.getJob('at-silent');
       expect(job!.data).toMatchObject({ record: { name: 'silent' } });
       const seenAtMs = (job!.data as { seenAtMs: number }).seenAtMs;
       expect(seenAtMs).toBeGreaterThanOrEqual(said);
       const presentAfter = async (ms: number) => {
-        clock.mockReturnValue(seenAtMs + ms);
+        clock.mockResolvedValue(seenAtMs + ms);
         return [await listPresent(connection, 'workers'), await findPresent(connection, 'workers', 'silent')];
       };
       expect(await presentAfter(29_000)).toMatchObject([
@@ -87,6 +87,22 @@ function behaves(start: () => Promise<QueueServer>): void {
       expect(await presentAfter(25 * 3_600_000)).toEqual([[], undefined]);
       expect(await queue.getJob('at-silent')).toBeUndefined();
       clock.mockRestore();
+      await announcement.leave();
+    } finally {
+      await connection.close();
+    }
+  });
+
+  it.each([-1, 1])('tells of who is there by a clock that is %d hours off', async (hours) => {
+    const connection = await connectQueue(server.url);
+    try {
+      const [now, offMs] = [Date.now.bind(Date), hours * 3_600_000];
+      const clock = vi.spyOn(Date, 'now').mockImplementation(() => now() + offMs);
+      const announcement = await announce(connection, 'workers', 'off', worker('off'));
+      clock.mockRestore();
+      const [{ seenSecondsAgo }] = await listPresent(connection, 'workers');
+      expect(seenSecondsAgo).toBeLessThan(30);
+      expect(await findPresent(connection, 'workers', 'off')).toMatchObject({ name: 'off' });
       await announcement.leave();
     } finally {
       await connection.close();

@@ -43,8 +43,12 @@ describe('an address', () => {
     expect(await refusalOf('amqp://me:hunter2@host')).toContain('"amqp://..." is no address of a queue');
   });
 
-  it('that cannot be read says how a password is written', async () => {
-    expect(await refusalOf('redis://me:hunter2@host:port:6379')).toContain('%40 for an @ in a password');
+  it.each([
+    'redis://me:hunter2@host:port:6379',
+    'redis://:hunter2%@host:6379',
+    'postgres://me:hunter2%@host',
+  ])('that cannot be read says how a password is written: %s', async (address) => {
+    expect(await refusalOf(address)).toContain('in a password %40 for an @ and %25 for a %');
   });
 
   it.each(['redis', 'postgres'])('of %s where nothing listens, or of no host', async (scheme) => {
@@ -226,6 +230,14 @@ describe.skipIf(!hasRedis())('Redis', () => {
     const connection = await connectQueue(`redis://:correct@127.0.0.1:${port}`);
     expect(connection.address).toBe(`redis://…@127.0.0.1:${port}`);
     await connection.close();
+  });
+
+  it('that has not the database of the address is not used', async () => {
+    const { url } = await startRedis();
+    const connection = await connectQueue(`${url}/15`);
+    await connection.close();
+    expect(await refusalOf(`${url}/16`)).toContain('cannot be used: it has no database of that number');
+    expect(await refusalOf(`${url}/runs`)).toContain('what follows the port is the number of a database');
   });
 
   it.skipIf(!hasOpenssl())('with TLS, whose certificate must be trusted', async () => {

@@ -97,6 +97,10 @@ it('names of built-in rewards are enough', async () => {
   await expect(openReward(parameters, { rewards: [restless] }, { device })).rejects.toThrow(
     'the reward restless is given, but not named: length+even-token is',
   );
+  const twice = parseParameters({ reward: 'restless+restless' });
+  await expect(openReward(twice, { rewards: [restless, { ...restless }] }, { device })).rejects.toThrow(
+    'two of the rewards are called restless',
+  );
 });
 
 it('workers are told the parts, and score as the run does', async () => {

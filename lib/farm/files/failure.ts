@@ -2,12 +2,13 @@
 import { explainWriteError } from '../../checkpoint/atomic.js';
 
 /**
- * - `disk`: this machine cannot keep the files; the error's cause has the system's code, ENOSPC where the disk is full
+ * - `disk`: this machine's disk cannot keep the files; the error's cause has the system's code, ENOSPC where the disk is full
+ * - `forbidden`: files cannot be written where they are kept, however much room there is
  * - `unreachable`: the trainer's server does not answer, or there is none
  * - `withdrawn`: it answers, and does not offer the folder to this worker: the run has gone on or was started anew
  * - `other-content`: what it sends is not what the hash says
  */
-export type FetchProblem = 'disk' | 'unreachable' | 'withdrawn' | 'other-content';
+export type FetchProblem = 'disk' | 'forbidden' | 'unreachable' | 'withdrawn' | 'other-content';
 
 /** A plain Error: its sentence is for the person. */
 export function fetchFailure(problem: FetchProblem, sentence: string, cause?: unknown): Error {
@@ -19,7 +20,9 @@ export function fetchProblemOf(error: unknown): FetchProblem | undefined {
   return error instanceof Error && 'problem' in error ? (error.problem as FetchProblem) : undefined;
 }
 
-const REMEDY = 'make room there, or name another folder with XDG_CACHE_HOME';
+const OTHER_FOLDER = 'name another folder with XDG_CACHE_HOME';
+const REMEDY = `make room there, or ${OTHER_FOLDER}`;
+const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO'];
 
 /**
  * An error of the disk as a failure; any other as it is.
@@ -29,9 +32,11 @@ export function explainDisk(error: unknown, folder: string, missingBytes: number
   if (fetchProblemOf(error) !== undefined) return error;
   const cause = [error, (error as Error).cause].find(isOfSystem);
   if (cause === undefined) return error;
+  const isOfDisk = CODES_OF_DISK.includes(cause.code);
   const needed = `the files that are missing take ${formatMegabytes(missingBytes)}`;
-  const { message } = explainWriteError(cause, folder, `${needed}: ${REMEDY}`) as Error;
-  return fetchFailure('disk', message, cause);
+  const remedy = isOfDisk ? `${needed}: ${REMEDY}` : OTHER_FOLDER;
+  const { message } = explainWriteError(cause, folder, remedy) as Error;
+  return fetchFailure(isOfDisk ? 'disk' : 'forbidden', message, cause);
 }
 
 /** What `requireSpace` throws, as a failure. */
@@ -46,7 +51,7 @@ export function isFull(error: unknown): boolean {
 }
 
 /** ENOSPC and the like; Node.js' own codes begin with ERR_. */
-function isOfSystem(error: unknown): error is Error {
+function isOfSystem(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'code' in error && /^E[A-Z\d]+$/.test(String(error.code));
 }
 

@@ -2,6 +2,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { makeFolder } from '../../checkpoint/files.js';
+import { explainDisk } from './failure.js';
 import { download, type Server } from './fetch.js';
 import { contentOf, sizeOf } from './hashes.js';
 import { absolutePathSchema, sha256Schema } from './manifest.js';
@@ -36,9 +37,15 @@ export async function fetchRecording(
   { path, bytes, sha256 }: RecordingFile,
   { server, folder, signal }: { server?: Server; folder: string; signal?: AbortSignal },
 ): Promise<string> {
-  if ((await sizeOf(path)) === bytes && (await contentOf(path)).sha256 === sha256) return path;
-  await makeFolder(folder);
+  // One that this user may not read is fetched too.
+  const isSame = async () => (await contentOf(path).catch(() => undefined))?.sha256 === sha256;
+  if ((await sizeOf(path)) === bytes && (await isSame())) return path;
   const target = join(folder, `${sha256}.wav`);
-  await download({ name: basename(path), bytes, sha256 }, target, server, dirname(path), signal);
+  try {
+    await makeFolder(folder);
+    await download({ name: basename(path), bytes, sha256 }, target, server, dirname(path), signal);
+  } catch (error) {
+    throw explainDisk(error, folder, bytes);
+  }
   return target;
 }

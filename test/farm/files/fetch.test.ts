@@ -316,6 +316,17 @@ describe('fetchFolder', () => {
     expectEqualFiles(await fetchFolder(manifests[0], options), folder, manifests[0]);
   });
 
+  it('tells a cache that cannot be written to from a full disk', async () => {
+    const { server, manifests } = await serveFolders(modelFolder());
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, '');
+    const { options } = worker(server, { cache: join(file, 'workers') });
+    expect(await failureOf(fetchFolder(manifests[0], options))).toMatchObject({
+      problem: 'forbidden',
+      message: `cannot write to ${join(file, 'workers', 'policy')}: a part of the path is a file; name another folder with XDG_CACHE_HOME.`,
+    });
+  });
+
   it('says that the disk has no room before it downloads', async () => {
     const { here } = await describeElsewhere(modelFolder());
     const { url, requests } = await startServer((_, response) => response.writeHead(500).end());
