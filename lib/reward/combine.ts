@@ -144,7 +144,7 @@ function scoreOfPart({ details }: RewardedSample, name: string): RewardedSample 
   };
 }
 
-/** @throws FailedSample where a harmonic mean is asked of a negative reward */
+/** @throws FailedSample where a harmonic mean is asked of a negative reward, or two figures have one name */
 function scoreSample(
   sample: Sample,
   names: readonly string[],
@@ -152,15 +152,25 @@ function scoreSample(
   { how, weights = names.map(() => 1), normalize = false }: Combination,
 ): Score {
   const rewards: number[] = [];
-  const details: Record<string, number> = {};
+  const figures = new Map<string, number | undefined>();
+  const refused = (why: string) => new FailedSample(sample, new ScorerRefusal(why));
+  const add = (figure: string, value: number | undefined) => {
+    if (figures.has(figure))
+      throw refused(
+        `two figures of ${joinNames(names)} are called ${figure}: give the detail or the reward another name`,
+      );
+    figures.set(figure, value);
+  };
   for (const [i, score] of scores.entries()) {
     const name = names[i];
     if ('dropped' in score) return { dropped: `${name}: ${score.dropped}` };
     rewards.push(score.reward);
-    details[name] = score.reward;
-    if (how === 'lexicographic' && score.rank !== undefined) details[rankKey(name)] = score.rank;
-    for (const [detail, value] of Object.entries(score.details ?? {})) details[`${name}_${detail}`] = value;
+    add(name, score.reward);
+    if (how === 'lexicographic') add(rankKey(name), score.rank);
+    for (const [detail, value] of Object.entries(score.details ?? {})) add(`${name}_${detail}`, value);
   }
+  const known = [...figures].filter(([, value]) => value !== undefined);
+  const details = Object.fromEntries(known) as Record<string, number>;
   if (how === 'lexicographic') return { reward: rewards[0], details };
   if (how === 'weighted') return { reward: weightedSum(rewards, weights), details };
   if (normalize) {
@@ -169,11 +179,8 @@ function scoreSample(
   }
   const negative = rewards.findIndex((reward) => reward < 0);
   if (negative >= 0)
-    throw new FailedSample(
-      sample,
-      new ScorerRefusal(
-        `a harmonic mean is of rewards from 0 on, and ${names[negative]} is ${rewards[negative]}: normalize them, or take a weighted sum`,
-      ),
+    throw refused(
+      `a harmonic mean is of rewards from 0 on, and ${names[negative]} is ${rewards[negative]}: normalize them, or take a weighted sum`,
     );
   return { reward: harmonicMean(rewards, weights), details };
 }

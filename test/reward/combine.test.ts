@@ -194,3 +194,15 @@ describe('a reward that ranks a prompt together', () => {
     await expect(ranking).rejects.toBeInstanceOf(ScorerFault);
   });
 });
+
+it('refuses two figures of one name, of which one would be lost', async () => {
+  const ranked = rewardOf('ranked', '', ({ codes }) => ({ reward: codes[0], details: { rank: -codes[0] } }));
+  await expect(askReward(lexicographic([ranked, first]), [sampleOf(1)])).rejects.toThrow(
+    'two figures of ranked+first are called ranked_rank: give the detail or the reward another name',
+  );
+  expect(await rank(weighted([ranked, first]), [sampleOf(1)])).toEqual([2]);
+  const [a, ab] = [rewardOf('a', '', () => ({ reward: 1, details: { b: 2 } })), codeAt('a_b', 0)];
+  await expect(askReward(weighted([a, ab]), [sampleOf(1)])).rejects.toThrow(
+    'two figures of a+a_b are called a_b',
+  );
+});
