@@ -58,6 +58,7 @@ it('a harmonic mean: n / sum of 1/x, and with weights sum of w / sum of w/x', as
   await expect(askReward(harmonic([first, second]), [sampleOf(1, -2)])).rejects.toThrow(
     'a harmonic mean is of rewards from 0 on, and second is -2: normalize them, or take a weighted sum',
   );
+  expect(rewardsOf(await askReward(harmonic([first, second]), [sampleOf(-0, 0)]))).toEqual([0]);
 });
 
 it('counts a combination that ranks a prompt together by these ranks in a lexicographic order', async () => {
