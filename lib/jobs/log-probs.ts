@@ -4,6 +4,7 @@ import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import { jsonRows } from '../data/json-rows.js';
 import { completionLogProbs, type CompletionLogProbs } from '../dpo/completion-log-probs.js';
 import type { OnNotice } from '../notice.js';
+import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { parseTokens, readDataFile } from '../run/data-file.js';
@@ -153,7 +154,7 @@ function parseItem(row: unknown, where: string): Item {
   try {
     return { instruction, source: parsed(source), completion: parsed(completion) };
   } catch (error) {
-    throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${where}: ${sentenceOf(error)}`, { cause: error });
   }
 }
 
@@ -166,7 +167,7 @@ function packItems(policy: Policy, items: readonly Item[], file: string) {
       };
     } catch (error) {
       const where = pair === undefined ? `item ${index}` : `pair ${pair}`;
-      throw new Error(`${file}: ${where}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${file}: ${where}: ${sentenceOf(error)}`, { cause: error });
     }
   });
 }
