@@ -10,10 +10,11 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chooseDevice, type Device, type DeviceChoice } from '../lib/engine/index.js';
-import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
+import { fight, milliseconds, WARM_UP, type Duel } from './duel.js';
 import { iteration, type IterationCounts } from './iteration.js';
-import { dpoSteps, sampling } from './ours.js';
+import { dpoSteps } from './ours.js';
 import { openPeer } from './peer.js';
+import { samplingRow } from './sampling-row.js';
 import { base, small, type Setting } from './setting.js';
 
 const STEPS = 30;
@@ -66,14 +67,8 @@ function duelsOf(size: Size, setting: Setting, device: Device): Duel[] {
   };
   const samplingOf = (completions: number): Duel => {
     const own = size === 'base' ? { ...setting, completionLength: COUNTS.tokens } : setting;
-    return {
-      name: `${size}, ${precision}: sampling ${completions} completions of ${own.completionLength} tokens`,
-      peerName: 'transformers generate',
-      runs: 5,
-      ours: () => sampling(own, device, { prompts: 1, completions }),
-      openPeer: (python) => openPeer(python, 'hf_generate.py', own, '1', String(completions)),
-      format: tokensPerSecond(completions * own.completionLength),
-    };
+    const name = `${size}, ${precision}: sampling ${completions} completions of ${own.completionLength} tokens`;
+    return samplingRow({ name, runs: 5 }, own, device, { prompts: 1, completions });
   };
   const duels = [stepsOf(1), stepsOf(size === 'base' ? 4 : 8), samplingOf(10), samplingOf(100)];
   return size === 'base' && !setting.tf32 ? [...duels, ...wholeIteration(setting, device)] : duels;

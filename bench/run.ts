@@ -11,9 +11,10 @@ import { CpuDevice } from '../lib/engine/index.js';
 import { answerRequests } from './answer.js';
 import { decodeSounds, encodec, fillCodebooks } from './audio.js';
 import { iteration, type IterationCounts } from './iteration.js';
-import { fight, milliseconds, tokensPerSecond, WARM_UP, type Duel } from './duel.js';
-import { choosing, dpoSteps, sampling } from './ours.js';
+import { fight, milliseconds, WARM_UP, type Duel } from './duel.js';
+import { choosing, dpoSteps } from './ours.js';
 import { findPython, INSTALL, openPeer, openProgram } from './peer.js';
+import { samplingRow } from './sampling-row.js';
 import { dnsmosOfFolder, nisqaOfFolder, writeRecordings } from './scoring.js';
 import { base, small, type Setting } from './setting.js';
 
@@ -46,19 +47,13 @@ const inInt8 = int8 ? ', in 8 bits' : '';
 const python = findPython(options.python);
 const device = new CpuDevice();
 
-/** Of random prompts; so many completions of each, all at once. */
 function samplingDuel(setting: Setting, prompts: number, completions: number): Duel {
   const { promptLength, completionLength } = setting;
   const what = `${completions} completion${completions === 1 ? '' : 's'} of ${completionLength} tokens`;
   const each = prompts === 1 ? '' : ` of each of ${prompts} prompts`;
-  return {
-    name: `${sizeOf(setting)}sampling ${what}${each} at once, prompt of ${promptLength}${inInt8}`,
-    peerName: 'transformers generate',
-    runs: setting === small ? 9 : 3,
-    ours: () => sampling(setting, device, { prompts, completions, int8 }),
-    openPeer: (python) => openPeer(python, 'hf_generate.py', setting, `${prompts}`, `${completions}`),
-    format: tokensPerSecond(prompts * completions * completionLength),
-  };
+  const name = `${sizeOf(setting)}sampling ${what}${each} at once, prompt of ${promptLength}${inInt8}`;
+  const runs = setting === small ? 9 : 3;
+  return samplingRow({ name, runs }, setting, device, { prompts, completions, int8 });
 }
 
 function dpoDuel(setting: Setting, runs: number): Duel {

@@ -2,8 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { pairOf } from '../lib/experiment/training-pairs.js';
 import { loadPolicy } from '../lib/index.js';
+import { openPrompts } from '../lib/jobs/prompts.js';
 import { loadData } from '../lib/jobs/sources.js';
+import type { SpeechTokenizer } from '../lib/policy/tokenizer.js';
+import { packPairs, type PreferenceRow } from '../lib/run/data-file.js';
 import { measureRecordings } from '../lib/scoring/measure.js';
 import { findWeights, type WeightsPlace } from '../lib/scoring/weights-path.js';
 import { writeTensorBoard } from '../lib/tensorboard/tensorboard.js';
@@ -56,12 +60,34 @@ describe('a fault of the program', () => {
     await expect(writeTensorBoard(outputDirectory)).rejects.toThrow(TypeError);
   });
 
-  it('is not taken for an item that a policy cannot read', async () => {
-    const policy = await loadPolicy('default');
-    const file = join(temporaryFolder(), 'items.json');
-    const codes = Array.from({ length: policy.tokenizer.codebooks }, () => [1, 2]);
-    writeFileSync(file, JSON.stringify([{ instruction: 'Faster', src_encodec: codes, tgt_encodec: codes }]));
-    const tokenizer = Object.assign(Object.create(policy.tokenizer), { encodeText: program.fail });
-    await expect(loadData(file, { ...policy, tokenizer }, { train: 1, test: 0 })).rejects.toThrow(TypeError);
+  describe('in what packs text and codes', () => {
+    const codes = [[1, 2]];
+    const item = { instruction: 'Faster', src_encodec: codes, tgt_encodec: codes };
+    const row: PreferenceRow = {
+      ...{ instruction: item.instruction, source: [1, 2], chosen: [1], rejected: [2], details: {} },
+      ...{ chosenReward: 2, rejectedReward: 1, averageReward: 1.5 },
+    };
+    const broken = async () => {
+      const policy = await loadPolicy('default');
+      const own = { encodeText: program.fail, codeId: program.fail };
+      return { ...policy, tokenizer: Object.assign(Object.create(policy.tokenizer), own) as SpeechTokenizer };
+    };
+
+    it('is not taken for an item that a policy cannot read', async () => {
+      const policy = await broken();
+      const file = join(temporaryFolder(), 'items.json');
+      const all = Array.from({ length: policy.tokenizer.codebooks }, () => [1, 2]);
+      writeFileSync(file, JSON.stringify([{ ...item, src_encodec: all, tgt_encodec: all }]));
+      await expect(loadData(file, policy, { train: 1, test: 0 })).rejects.toThrow(TypeError);
+    });
+
+    it('is not taken for a prompt or a pair that a policy cannot read', async () => {
+      const policy = await broken();
+      const given = { train: [item], test: [] };
+      const sources = { model: 'default', prompts: null, data: null, instruction: null };
+      await expect(openPrompts(policy, sources, { train: 1, test: 0 }, { given })).rejects.toThrow(TypeError);
+      expect(() => packPairs(policy, [row])).toThrow(TypeError);
+      expect(() => pairOf(policy, { index: 0, item, ids: [] }, row)).toThrow(TypeError);
+    });
   });
 });

@@ -4,6 +4,8 @@ import { CommanderError } from 'commander';
 import { quoteForShell } from '../command-text.js';
 import { packageVersion } from '../package-root.js';
 import { isPlainError } from '../plain-error.js';
+import { isInRewardModule } from '../reward/load.js';
+import { ScorerFault } from '../scoring/unscorable.js';
 
 /** What the command line ends with. */
 export const EXIT = {
@@ -24,6 +26,11 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal: Abor
     if (isOfDisk(signal.reason)) return EXIT.disk;
     process.stderr.write('interrupted\n');
     return EXIT.interrupted;
+  }
+  const place = placeInReward(error);
+  if (place !== undefined) {
+    process.stderr.write(`error: ${(error as Error).message} (${place})\n`);
+    return EXIT.wrongInput;
   }
   if (!isForThePerson(error)) {
     process.stderr.write(describeFault(error, args));
@@ -50,11 +57,28 @@ function isForThePerson(error: unknown): error is Error {
 
 const OWN_FOLDER = new URL('../', import.meta.url);
 
-function isOfDependency({ stack = '' }: Error): boolean {
-  const place = stack.split('\n').find((line) => /^ +at .*[/\\]/.test(line) && !line.includes('node:'));
-  const isOwn = place?.includes(OWN_FOLDER.href) || place?.includes(fileURLToPath(OWN_FOLDER));
-  return place !== undefined && !isOwn && /[/\\]node_modules[/\\]/.test(place);
+function isOfDependency(error: Error): boolean {
+  const [place] = placesOf(error);
+  return place !== undefined && !isOwn(place) && /[/\\]node_modules[/\\]/.test(place);
 }
+
+/** Where the module of a person's own reward broke, or what it called there; undefined for what broke elsewhere. */
+function placeInReward(error: unknown): string | undefined {
+  const fault = error instanceof ScorerFault ? error.cause : error;
+  if (!(fault instanceof Error) || isPlainError(error)) return undefined;
+  const places = placesOf(fault);
+  const ours = places.findIndex(isOwn);
+  const theirs = ours < 0 ? places : places.slice(0, ours);
+  return theirs.some(isInRewardModule) ? theirs[0].trim() : undefined;
+}
+
+/** Lines of a stack, the innermost call first, without Node.js' own. */
+function placesOf({ stack = '' }: Error): string[] {
+  return stack.split('\n').filter((line) => /^ +at .*[/\\]/.test(line) && !line.includes('node:'));
+}
+
+const isOwn = (place: string): boolean =>
+  place.includes(OWN_FOLDER.href) || place.includes(fileURLToPath(OWN_FOLDER));
 
 /** All that a report of a fault needs. */
 function describeFault(error: unknown, args: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { checkCodes } from '../codec/check-codes.js';
 import type { Codec, Codes } from '../codec/codec.js';
+import { sentenceOf } from '../plain-error.js';
 
 export type CodecShape = Pick<Codec, 'codebooks' | 'codebookSize'>;
 
@@ -41,7 +42,7 @@ export function parseCodes(
   try {
     checkCodes(codes, codebooks, codebookSize);
   } catch (error) {
-    throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${name}: ${sentenceOf(error)}`, { cause: error });
   }
   if (codes[0].length === 0) throw new Error(`${name} has no frames.`);
   return codes;

@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
+import { sentenceOf } from '../plain-error.js';
 import type { DatasetItem } from './item.js';
 import { chooseDataFiles, DATA_EXTENSIONS, dataExtension } from './choose-files.js';
 import { parseCodes, shapeWatch, type CodecShape } from './item-codes.js';
@@ -30,7 +31,7 @@ export async function* readItems(path: string, codec: CodecShape): AsyncGenerato
         watch(row);
         yield item;
       } catch (error) {
-        throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+        throw new Error(`${where}: ${sentenceOf(error)}`, { cause: error });
       }
     }
   }
@@ -60,7 +61,7 @@ function chooseFrom(path: string, names: readonly string[]): string[] {
   try {
     return chooseDataFiles(names);
   } catch (error) {
-    throw new Error(`${path}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${path}: ${sentenceOf(error)}`, { cause: error });
   }
 }
 

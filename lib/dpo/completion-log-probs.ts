@@ -42,13 +42,14 @@ export interface CompletionLogProbs {
  *
  * @param options.batchSize completions at once, 8 by default; it changes speed and memory, and the results by float32 rounding at most
  * @returns in the order of `items`
- * @throws Error naming the item that has more ids than the model has positions, or none; the signal's reason when aborted
+ * @throws Error naming the item that has more ids than the model has positions, or none; as `checkBatchSize`; the signal's reason when aborted
  */
 export async function completionLogProbs(
   policy: Model,
   items: readonly PromptedCompletion[],
   { device, batchSize = 8, signal }: { device: Device; batchSize?: number; signal?: AbortSignal },
 ): Promise<CompletionLogProbs[]> {
+  checkBatchSize(batchSize);
   checkLengths(policy, items);
   const results: CompletionLogProbs[] = [];
   // By length, so that little of a batch is filling, and neighbours share a program.
@@ -81,6 +82,12 @@ export async function completionLogProbs(
   } finally {
     await releaseAll(opened);
   }
+}
+
+/** @throws Error in one sentence for a number of completions by which nothing would ever be done */
+export function checkBatchSize(batchSize: number): void {
+  if (!(Number.isSafeInteger(batchSize) && batchSize > 0))
+    throw new Error(`the batch size must be a whole number from 1 on, not ${batchSize}`);
 }
 
 function checkLengths({ architecture, config }: Network, items: readonly PromptedCompletion[]): void {

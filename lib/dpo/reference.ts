@@ -12,7 +12,10 @@ type Batches = readonly (readonly PreferencePair[])[];
 export interface MovingReference {
   /** Optimizer steps after which the reference is updated, again and again; TRL's ref_model_sync_steps, 512 there. */
   everySteps: number;
-  /** Share of the policy in the reference's new weights, above 0; 1 puts the policy in its place. TRL's ref_model_mixup_alpha, 0.6 there. */
+  /**
+   * Share of the policy in the reference's new weights, above 0; 1 puts the policy in its place. TRL's ref_model_mixup_alpha, 0.6 there. Of an
+   * adapter, in A and B each.
+   */
   mixup: number;
 }
 

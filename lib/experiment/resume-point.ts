@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findDamage } from '../checkpoint/checksums.js';
+import { sentenceOf } from '../plain-error.js';
 import type { RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
@@ -100,7 +101,7 @@ export async function findResumePoint(
   if (paired?.type === 'paired') {
     point.rows = await readDataFile(join(directories.outputDirectory, paired.dataFile)).catch(
       (error: unknown) => {
-        messages.push((error as Error).message);
+        messages.push(sentenceOf(error));
         return undefined;
       },
     );

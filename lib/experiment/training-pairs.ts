@@ -1,4 +1,5 @@
 import type { PreferencePair } from '../dpo/trainer.js';
+import { sentenceOf } from '../plain-error.js';
 import { packCompletion } from '../policy/pack.js';
 import { packPairs, type PreferenceRow } from '../run/data-file.js';
 import type { Run } from './run.js';
@@ -29,7 +30,7 @@ export function pairOf(
     const rewards = { chosen: row.chosenReward, rejected: row.rejectedReward };
     return { row, ids: { prompt: ids, chosen, rejected, rewards }, promptIndex: index };
   } catch (error) {
-    throw new Error(`a pair of prompt ${index}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`a pair of prompt ${index}: ${sentenceOf(error)}`, { cause: error });
   }
 }
 

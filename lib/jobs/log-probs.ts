@@ -2,8 +2,9 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import { jsonRows } from '../data/json-rows.js';
-import { completionLogProbs, type CompletionLogProbs } from '../dpo/completion-log-probs.js';
+import { checkBatchSize, completionLogProbs, type CompletionLogProbs } from '../dpo/completion-log-probs.js';
 import type { OnNotice } from '../notice.js';
+import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { parseTokens, readDataFile } from '../run/data-file.js';
@@ -102,8 +103,7 @@ export async function logProbabilities(options: LogProbabilityOptions): Promise<
 }
 
 function checkNumbers({ batchSize, beta, reference }: LogProbabilityOptions): void {
-  if (batchSize !== undefined && !(Number.isSafeInteger(batchSize) && batchSize > 0))
-    throw new Error(`the batch size must be a whole number from 1 on, not ${batchSize}`);
+  if (batchSize !== undefined) checkBatchSize(batchSize);
   if (beta === undefined) return;
   if (!(beta > 0)) throw new Error(`beta must be above 0, not ${beta}`);
   if (reference === undefined) throw new Error('beta belongs to implicit rewards: give a reference too');
@@ -153,7 +153,7 @@ function parseItem(row: unknown, where: string): Item {
   try {
     return { instruction, source: parsed(source), completion: parsed(completion) };
   } catch (error) {
-    throw new Error(`${where}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${where}: ${sentenceOf(error)}`, { cause: error });
   }
 }
 
@@ -166,7 +166,7 @@ function packItems(policy: Policy, items: readonly Item[], file: string) {
       };
     } catch (error) {
       const where = pair === undefined ? `item ${index}` : `pair ${pair}`;
-      throw new Error(`${file}: ${where}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${file}: ${where}: ${sentenceOf(error)}`, { cause: error });
     }
   });
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { loadPrompts, type Prompts } from '../data/prompts.js';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { resolveModelDirectory } from '../package-root.js';
+import { sentenceOf } from '../plain-error.js';
 import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import type { Split } from '../run/events.js';
@@ -39,7 +40,7 @@ export async function openPrompts(
       try {
         return { index, item, ids: packPrompt(policy, item.instruction, item.src_encodec[0]) };
       } catch (error) {
-        throw new Error(`${label} ${index}: ${(error as Error).message}`);
+        throw new Error(`${label} ${index}: ${sentenceOf(error)}`, { cause: error });
       }
     });
   };

@@ -35,6 +35,7 @@ export async function loadPolicy<Config extends ModelConfig = ModelConfig>(
   const size = {
     codebooks: positiveInteger(model.config.codebooks, ENCODEC.codebooks),
     codebookSize: positiveInteger(model.config.codebook_size, ENCODEC.codebookSize),
+    ids: model.config.vocab_size,
   };
   const tokenizer = await loadTokenizer(await tokenizerFolder(directory, base), size);
   return { ...model, directory, ...(base !== undefined && { baseDirectory: base }), tokenizer };

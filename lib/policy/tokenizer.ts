@@ -16,14 +16,27 @@ export interface SpeechTokenizer {
 /**
  * Reads the tokenizer of a Hugging Face folder (tokenizer.json, or vocab.json and merges.txt) whose vocabulary has a token `v_tok_i` for
  * every code of `codebooks` codebooks of `codebookSize` codes.
- * @throws one sentence naming the file when it is no tokenizer, or code tokens are missing or not contiguous.
+ * @param sizes.ids how many the model has that reads them; default: as many as there are
+ * @throws one sentence naming the file when it is no tokenizer, or code tokens are missing, not contiguous or beyond the model's ids.
  */
 export async function loadTokenizer(
   directory: string,
-  { codebooks, codebookSize }: { codebooks: number; codebookSize: number },
+  {
+    codebooks,
+    codebookSize,
+    ids: count = Infinity,
+  }: { codebooks: number; codebookSize: number; ids?: number },
 ): Promise<SpeechTokenizer> {
   const { tokenizer, file } = await openTokenizer(directory);
   const firstCodeId = findFirstCodeId(tokenizer, codebooks * codebookSize, file);
+  const checkId = (id: number, what: string) => {
+    if (id >= count)
+      throw new Error(
+        `${file}: ${what} has id ${id}, but the model has ids from 0 to ${count - 1} (vocab_size in its config.json).`,
+      );
+  };
+  const lastCode = codebooks * codebookSize - 1;
+  checkId(firstCodeId + lastCode, `v_tok_${lastCode}`);
   return {
     codebooks,
     codebookSize,
@@ -33,6 +46,7 @@ export async function loadTokenizer(
       const missing = (ids as (number | undefined)[]).indexOf(undefined);
       if (missing >= 0)
         throw new Error(`${file} has no id for ${JSON.stringify(tokens[missing])} in "${text}".`);
+      (ids as number[]).forEach((id, i) => checkId(id, `${JSON.stringify(tokens[i])} in "${text}"`));
       return ids;
     },
     codeId(codebook, code) {

@@ -1,5 +1,12 @@
-import { UnscorableSample } from '../scoring/unscorable.js';
-import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from './reward.js';
+import { scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
+import {
+  FailedSample,
+  ScorerRefusal,
+  type Reward,
+  type RewardedSample,
+  type Sample,
+  type Score,
+} from './reward.js';
 import { tryAgain } from './tries.js';
 
 /**
@@ -34,6 +41,26 @@ export async function askOnce(
   signal?: AbortSignal,
 ): Promise<readonly Score[]> {
   return checkScores(await reward.score(samples, signal), samples.length);
+}
+
+/**
+ * What a reward ranks a prompt's samples by together; undefined where it ranks each by itself.
+ *
+ * @throws Error when it throws, or gives other than a finite rank for each
+ */
+export function askRanks(reward: Reward, scores: readonly RewardedSample[]): readonly number[] | undefined {
+  if (!reward.rankPrompt) return undefined;
+  let ranks: unknown;
+  try {
+    ranks = reward.rankPrompt(scores);
+  } catch (error) {
+    throw scorerFailure(`the ${reward.name} reward fails to rank a prompt's samples`, error);
+  }
+  if (!Array.isArray(ranks) || ranks.length !== scores.length || !ranks.every(Number.isFinite))
+    throw new Error(
+      `the ${reward.name} reward ranks ${scores.length} samples of a prompt by ${show(ranks)}: it must give a finite number for each`,
+    );
+  return ranks as readonly number[];
 }
 
 function isFinal(error: unknown): boolean {

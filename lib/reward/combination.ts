@@ -43,7 +43,8 @@ export function weightedSum(values: readonly number[], weights: readonly number[
 
 /** sum of w / sum of w/x, of numbers from 0 on; 0 where one of them is 0. */
 export function harmonicMean(values: readonly number[], weights: readonly number[]): number {
-  return sum(weights) / sum(values.map((value, i) => (weights[i] === 0 ? 0 : weights[i] / value)));
+  // Of -0 the quotient would be -Infinity.
+  return sum(weights) / sum(values.map((value, i) => (weights[i] === 0 ? 0 : weights[i] / Math.abs(value))));
 }
 
 /**

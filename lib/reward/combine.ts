@@ -1,4 +1,4 @@
-import { askOnce } from './ask.js';
+import { askOnce, askRanks } from './ask.js';
 import {
   checkCombination,
   combineRanks,
@@ -47,8 +47,15 @@ export function combine(parts: readonly Reward[], combination: Combination): Rew
     );
   checkCombination(combination, parts.length);
   const { how, normalize = false } = combination;
-  const valueOf = ({ details }: RewardedSample, name: string) =>
-    (how === 'lexicographic' ? details[rankKey(name)] : undefined) ?? details[name];
+  const valuesOf = (part: Reward, scores: readonly RewardedSample[]): readonly number[] => {
+    const rewards = scores.map(({ details }) => details[part.name]);
+    if (how !== 'lexicographic') return rewards;
+    const together = askRanks(
+      part,
+      scores.map((score) => scoreOfPart(score, part.name)),
+    );
+    return together ?? scores.map(({ details }, i) => details[rankKey(part.name)] ?? rewards[i]);
+  };
   const reward: Reward = {
     name: joinNames(names),
     label: labelOf(parts, combination),
@@ -74,7 +81,7 @@ export function combine(parts: readonly Reward[], combination: Combination): Rew
     ...((normalize || how === 'lexicographic') && {
       rankPrompt: (scores: readonly RewardedSample[]) =>
         combineRanks(
-          names.map((name) => scores.map((score) => valueOf(score, name))),
+          parts.map((part) => valuesOf(part, scores)),
           combination,
         ),
     }),
@@ -84,7 +91,7 @@ export function combine(parts: readonly Reward[], combination: Combination): Rew
 }
 
 /**
- * The sum of rewards, each times its weight.
+ * The sum of rewards, each times its weight; the ranks that they give do not count.
  *
  * @param options.weights one for each; default 1
  * @param options.normalize ranks a prompt's samples by z-scores among them; default false
@@ -99,7 +106,8 @@ export function weighted(
 }
 
 /**
- * The first reward, and where samples are equal by it the second, and so on. Each counts by its rank where it gives one.
+ * The first reward, and where samples are equal by it the second, and so on. Each counts by its rank where it gives one, also one that is of a
+ * prompt's samples together.
  *
  * @param options.steps within which values count as equal, one for each; default 0
  * @param options.normalize takes steps in standard deviations among a prompt's samples; default false
@@ -112,7 +120,7 @@ export function lexicographic(
 }
 
 /**
- * The harmonic mean of rewards, which are numbers from 0 on.
+ * The harmonic mean of rewards, which are numbers from 0 on; the ranks that they give do not count.
  *
  * @param options.weights one for each, from 0 on; default 1
  * @param options.normalize ranks a prompt's samples by the harmonic mean of 1 / (1 + exp(-z)) of their z-scores; default false
@@ -126,7 +134,17 @@ export function harmonic(
 
 const rankKey = (name: string): string => `${name}_rank`;
 
-/** @throws FailedSample where a harmonic mean is asked of a negative reward */
+/** What a part gave a sample, by the details of the combination. */
+function scoreOfPart({ details }: RewardedSample, name: string): RewardedSample {
+  const prefix = `${name}_`;
+  const own = Object.entries(details).filter(([key]) => key.startsWith(prefix));
+  return {
+    reward: details[name],
+    details: Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value])),
+  };
+}
+
+/** @throws FailedSample where a harmonic mean is asked of a negative reward, or two figures have one name */
 function scoreSample(
   sample: Sample,
   names: readonly string[],
@@ -134,15 +152,25 @@ function scoreSample(
   { how, weights = names.map(() => 1), normalize = false }: Combination,
 ): Score {
   const rewards: number[] = [];
-  const details: Record<string, number> = {};
+  const figures = new Map<string, number | undefined>();
+  const refused = (why: string) => new FailedSample(sample, new ScorerRefusal(why));
+  const add = (figure: string, value: number | undefined) => {
+    if (figures.has(figure))
+      throw refused(
+        `two figures of ${joinNames(names)} are called ${figure}: give the detail or the reward another name`,
+      );
+    figures.set(figure, value);
+  };
   for (const [i, score] of scores.entries()) {
     const name = names[i];
     if ('dropped' in score) return { dropped: `${name}: ${score.dropped}` };
     rewards.push(score.reward);
-    details[name] = score.reward;
-    if (how === 'lexicographic' && score.rank !== undefined) details[rankKey(name)] = score.rank;
-    for (const [detail, value] of Object.entries(score.details ?? {})) details[`${name}_${detail}`] = value;
+    add(name, score.reward);
+    if (how === 'lexicographic') add(rankKey(name), score.rank);
+    for (const [detail, value] of Object.entries(score.details ?? {})) add(`${name}_${detail}`, value);
   }
+  const known = [...figures].filter(([, value]) => value !== undefined);
+  const details = Object.fromEntries(known) as Record<string, number>;
   if (how === 'lexicographic') return { reward: rewards[0], details };
   if (how === 'weighted') return { reward: weightedSum(rewards, weights), details };
   if (normalize) {
@@ -151,11 +179,8 @@ function scoreSample(
   }
   const negative = rewards.findIndex((reward) => reward < 0);
   if (negative >= 0)
-    throw new FailedSample(
-      sample,
-      new ScorerRefusal(
-        `a harmonic mean is of rewards from 0 on, and ${names[negative]} is ${rewards[negative]}: normalize them, or take a weighted sum`,
-      ),
+    throw refused(
+      `a harmonic mean is of rewards from 0 on, and ${names[negative]} is ${rewards[negative]}: normalize them, or take a weighted sum`,
     );
   return { reward: harmonicMean(rewards, weights), details };
 }

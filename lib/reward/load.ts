@@ -72,6 +72,12 @@ export function rewardSources(source: string): string[] {
   return existsSync(resolve(source)) ? [source] : source.split(',').map((each) => each.trim());
 }
 
+/** Addresses of the modules that were loaded. */
+const modules: string[] = [];
+
+/** Whether a line of a stack is in a module that a reward was loaded from. */
+export const isInRewardModule = (line: string): boolean => modules.some((each) => line.includes(each));
+
 let isRegistered = false;
 
 function registerHooks(): void {
@@ -82,7 +88,10 @@ function registerHooks(): void {
 async function importModule(path: string, source: string): Promise<object> {
   try {
     registerHooks();
-    return (await import(pathToFileURL(path).href)) as object;
+    const { href } = pathToFileURL(path);
+    const module = (await import(href)) as object;
+    modules.push(href);
+    return module;
   } catch (error) {
     const isUnread = (error as NodeJS.ErrnoException).code === 'ERR_UNKNOWN_FILE_EXTENSION';
     const { message } = error instanceof Error ? error : { message: String(error) };

@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import type { PreferencePair } from '../dpo/trainer.js';
+import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { describeIssues } from '../zod-message.js';
@@ -85,7 +86,7 @@ export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
     try {
       return parseText(text);
     } catch (error) {
-      throw new Error(`${path}: ${column}[${row}]: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${path}: ${column}[${row}]: ${sentenceOf(error)}`, { cause: error });
     }
   };
   return prompt.map((text, row) => ({
@@ -114,7 +115,7 @@ export function packPairs(policy: Policy, rows: readonly PreferenceRow[]): Prefe
         rewards: { chosen: row.chosenReward, rejected: row.rejectedReward },
       };
     } catch (error) {
-      throw new Error(`pair ${index}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`pair ${index}: ${sentenceOf(error)}`, { cause: error });
     }
   });
 }

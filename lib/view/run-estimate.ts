@@ -144,14 +144,18 @@ export function estimateRun(parameters: Parameters): RunEstimate {
 /** What a run does that takes time, in its order. */
 function partsOf(parameters: Parameters): Part[] {
   const { trainPrompts, testPrompts, numEval, sampleSize, iterations, pairsPerPrompt } = parameters;
-  const { reuseEvaluation, epochs, validationShare } = parameters;
+  const { reuseEvaluation, syntheticFirstIteration, epochs, validationShare } = parameters;
   const evaluate = (iteration: number): Part[] => [
     { stage: 'evaluate', iteration, split: 'train', units: trainPrompts * numEval },
     { stage: 'evaluate', iteration, split: 'test', units: testPrompts * numEval },
   ];
-  const pairs = trainPrompts * Math.min(pairsPerPrompt, Math.floor(sampleSize / 2));
+  // Pairs that are made up are one for each prompt.
+  const ofPrompt = syntheticFirstIteration ? 1 : Math.min(pairsPerPrompt, Math.floor(sampleSize / 2));
+  const pairs = trainPrompts * ofPrompt;
   const sample = (iteration: number): Part[] =>
-    reuseEvaluation ? [] : [{ stage: 'sample', iteration, units: trainPrompts * sampleSize }];
+    reuseEvaluation || syntheticFirstIteration
+      ? []
+      : [{ stage: 'sample', iteration, units: trainPrompts * sampleSize }];
   const ofIteration = (iteration: number): Part[] => [
     ...sample(iteration),
     { stage: 'train', iteration, units: pairs * (1 - validationShare) * epochs },

@@ -72,6 +72,22 @@ it('a run from a module is stopped, goes on with it to the same bytes, and is re
   expect(report).toContain('the mean reward, codes that differ, went from');
 });
 
+it('a mistake in a module is told as its own, with the place, and is no fault of speech-dpo', async () => {
+  const { file, run } = await setUp();
+  const mistakes = {
+    'async score(samples) {': 'async score(samples) { samples.none.length;',
+    'listens: false,': 'listens: false, rankPrompt: (scores) => scores.none.length,',
+  };
+  for (const [place, mistake] of Object.entries(mistakes)) {
+    writeFileSync(file, moduleOf('restless').replace(place, mistake));
+    const { code, stderr } = await run('broken', file).ended;
+    expect(stderr).toMatch(
+      /\nerror: .*the restless reward fails.*: Cannot read properties of undefined \(reading 'length'\) \(at .*restless\.mjs:\d+:\d+\)?\)\n$/,
+    );
+    expect(code).toBe(2);
+  }
+});
+
 it('a run is scored by a server, which hears the samples', async () => {
   const { folder, run } = await setUp();
   let heard = 0;

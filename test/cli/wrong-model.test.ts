@@ -65,6 +65,18 @@ const damages: [string, string, (model: string) => Promise<void>][] = [
     (model) => writeFile(join(model, 'policy/config.json'), '{"model_type":"gpt2"}'),
   ],
   [
+    'a tokenizer with more codes than the model has ids',
+    'but the model has ids from 0 to',
+    async (model) => {
+      const config = tinyConfig({
+        ...{ vocab_size: 264, max_position_embeddings: 16, codebooks: 2, codebook_size: 4 },
+      });
+      const path = join(model, 'policy');
+      const weights = tinyWeights(config);
+      await savePretrained(path, { architecture: bart, config, weights, copyTokenizerFrom: path });
+    },
+  ],
+  [
     'a prompt longer than the positions of the model',
     "more than the model's 16 positions",
     (model) => writePrompts(model, 30),

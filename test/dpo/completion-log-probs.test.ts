@@ -84,3 +84,10 @@ it('say which item is too long or empty, and end when aborted', async () => {
   await expect(run({ prompt: [] })).rejects.toThrow('item 1: the prompt has 0 ids');
   await expect(run({}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
 });
+
+it.each([0, -1, 0.5, NaN])('refuses batches of %d, which would never end', async (batchSize) => {
+  const items = [{ prompt: [0, 2], completion: [0, 2] }];
+  await expect(completionLogProbs(model, items, { device, batchSize })).rejects.toThrow(
+    `the batch size must be a whole number from 1 on, not ${batchSize}`,
+  );
+});

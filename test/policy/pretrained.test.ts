@@ -205,6 +205,15 @@ describe('loadPretrained reads', () => {
     });
   });
 
+  test.each(['model.encoder.version', 'decoder.version'])(
+    '%s, which old files have, passed over',
+    async (name) => {
+      const version: HostTensor = { shape: [1], dtype: 'float32', data: Float32Array.of(3) };
+      const folder = await folderWith(changed((tensors) => tensors.set(name, version)));
+      expect((await loadPretrained(folder)).weights).toEqual(WEIGHTS);
+    },
+  );
+
   test('a bare BartModel, whose names have no "model."', async () => {
     const bare = new Map([...WEIGHTS].map(([name, tensor]) => [name.replace(/^model\./, ''), tensor]));
     expect((await loadPretrained(await folderWith(bare))).weights).toEqual(WEIGHTS);

@@ -63,6 +63,18 @@ describe('loadTokenizer', () => {
     );
   });
 
+  test('refuses what is beyond the ids of the model', async () => {
+    const folder = tokenizerFolder({ codes: 24 }, ({ added_tokens }) =>
+      added_tokens.push({ ...added_tokens.at(-1)!, id: 285, content: 'whisper' }),
+    );
+    await expect(loadTokenizer(folder, { ...CODEC, ids: 284 })).rejects.toThrow(
+      `${join(folder, 'tokenizer.json')}: v_tok_23 has id 284, but the model has ids from 0 to 283 (vocab_size in its config.json).`,
+    );
+    const { encodeText } = await loadTokenizer(folder, { ...CODEC, ids: 285 });
+    expect(encodeText('v_tok_23')).toEqual([284]);
+    expect(() => encodeText('whisper')).toThrow('"whisper" in "whisper" has id 285, but');
+  });
+
   test('refuses files that are no tokenizer, by name', async () => {
     const folder = temporaryFolder();
     const [file, configFile] = [join(folder, 'tokenizer.json'), join(folder, 'tokenizer_config.json')];

@@ -1,5 +1,5 @@
 /** Combinations against closed forms. */
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { choosePair } from '../../lib/dpo/pairs.js';
 import { rankPrompts } from '../../lib/experiment/rank-prompts.js';
 import type { RewardedCompletion, ScoredCompletion } from '../../lib/experiment/scored-completion.js';
@@ -9,6 +9,7 @@ import { combinationOf, harmonic, lexicographic, weighted } from '../../lib/rewa
 import { evenTokenReward } from '../../lib/reward/even-token.js';
 import { lengthReward } from '../../lib/reward/length.js';
 import { rewardOf, type Reward, type Sample, type Score } from '../../lib/reward/reward.js';
+import { ScorerFault } from '../../lib/scoring/unscorable.js';
 
 const item = { src_encodec: [[1]], instruction: '', tgt_encodec: [[1]] };
 const sampleOf = (...codes: number[]): Sample => ({
@@ -57,6 +58,17 @@ it('a harmonic mean: n / sum of 1/x, and with weights sum of w / sum of w/x', as
   await expect(askReward(harmonic([first, second]), [sampleOf(1, -2)])).rejects.toThrow(
     'a harmonic mean is of rewards from 0 on, and second is -2: normalize them, or take a weighted sum',
   );
+  expect(rewardsOf(await askReward(harmonic([first, second]), [sampleOf(-0, 0)]))).toEqual([0]);
+});
+
+it('counts a combination that ranks a prompt together by these ranks in a lexicographic order', async () => {
+  const third = codeAt('third', 2);
+  const samples = [sampleOf(1, 1, 5), sampleOf(1, 2, 4), sampleOf(0, 9, 9)];
+  expect(await rank(lexicographic([lexicographic([first, second]), third]), samples)).toEqual([1, 2, 0]);
+  // By z-scores the second sample is the best of the first two rewards, by their sum the first.
+  const normalized = weighted([first, second], { normalize: true });
+  const unlike = [sampleOf(100, 0, 0), sampleOf(90, 1, 0), sampleOf(0, 0.9, 0)];
+  expect(await rank(lexicographic([normalized, third]), unlike)).toEqual([1, 2, 0]);
 });
 
 it('the lexicographic order, with the ranks that rewards give, and steps within which values are equal', async () => {
@@ -145,9 +157,53 @@ it('keeps what it is made of, listens where a part does, and checks every part',
   expect(combinationOf(first)).toBeUndefined();
 });
 
-it('a reward that ranks a prompt by other than a finite number for each sample stops the run', async () => {
-  const wrong: Reward = { ...first, rankPrompt: () => [NaN] };
-  await expect(rank(wrong, [sampleOf(1)])).rejects.toThrow(
-    'the first reward ranks 1 samples of a prompt by [null]: it must give a finite number for each',
+describe('a reward that ranks a prompt together', () => {
+  it('stops the run by other than a finite number for each sample', async () => {
+    const ranking = (ranks: unknown): Reward => ({ ...first, rankPrompt: () => ranks as number[] });
+    const message = (shown: string) =>
+      `the first reward ranks 1 samples of a prompt by ${shown}: it must give a finite number for each`;
+    await expect(rank(ranking([NaN]), [sampleOf(1)])).rejects.toThrow(message('[null]'));
+    await expect(rank(ranking(undefined), [sampleOf(1)])).rejects.toThrow(message('undefined'));
+  });
+
+  it('may be an object of a class', async () => {
+    class Scaled implements Reward {
+      readonly name = 'scaled';
+      readonly label = 'scaled';
+      readonly listens = false;
+      private readonly scale = -2;
+      score = async (samples: readonly Sample[]) => samples.map(({ codes }) => ({ reward: codes[0] }));
+      rankPrompt(scores: readonly { reward: number }[]) {
+        return scores.map(({ reward }) => this.scale * reward);
+      }
+    }
+    expect(await rank(new Scaled(), [sampleOf(1), sampleOf(3)])).toEqual([-2, -6]);
+    expect(await rank(lexicographic([new Scaled(), first]), [sampleOf(1), sampleOf(3)])).toEqual([1, 0]);
+  });
+
+  it('is named where it throws', async () => {
+    const broken: Reward = {
+      ...first,
+      rankPrompt: () => {
+        throw new TypeError('x is undefined');
+      },
+    };
+    const ranking = rank(broken, [sampleOf(1)]);
+    await expect(ranking).rejects.toThrow(
+      "the first reward fails to rank a prompt's samples: x is undefined",
+    );
+    await expect(ranking).rejects.toBeInstanceOf(ScorerFault);
+  });
+});
+
+it('refuses two figures of one name, of which one would be lost', async () => {
+  const ranked = rewardOf('ranked', '', ({ codes }) => ({ reward: codes[0], details: { rank: -codes[0] } }));
+  await expect(askReward(lexicographic([ranked, first]), [sampleOf(1)])).rejects.toThrow(
+    'two figures of ranked+first are called ranked_rank: give the detail or the reward another name',
+  );
+  expect(await rank(weighted([ranked, first]), [sampleOf(1)])).toEqual([2]);
+  const [a, ab] = [rewardOf('a', '', () => ({ reward: 1, details: { b: 2 } })), codeAt('a_b', 0)];
+  await expect(askReward(weighted([a, ab]), [sampleOf(1)])).rejects.toThrow(
+    'two figures of a+a_b are called a_b',
   );
 });

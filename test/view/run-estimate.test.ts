@@ -100,8 +100,11 @@ it('a resumed run is estimated once it works, by what its past tells', () => {
   expect(estimate.remainingSeconds(5000)).toBeCloseTo(left, 6);
 });
 
-it('counts no sampling where pairs are made of evaluated samples', () => {
-  const estimate = estimateRun({ ...parameters, iterations: 1, reuseEvaluation: true });
+it.each([
+  ['made of evaluated samples', { reuseEvaluation: true }, PAIR_PASSES],
+  ['made up, one for each prompt', { syntheticFirstIteration: true }, 4 * 0.9 * 3],
+])('counts no sampling where pairs are %s', (_, given, passes) => {
+  const estimate = estimateRun({ ...parameters, iterations: 1, ...given });
   estimate.advance(
     { type: 'progress', iteration: -1, stage: 'evaluate', split: 'train', done: 0, total: 20 },
     0,
@@ -110,7 +113,7 @@ it('counts no sampling where pairs are made of evaluated samples', () => {
     { type: 'progress', iteration: -1, stage: 'evaluate', split: 'train', done: 20, total: 20 },
     10,
   );
-  const left = (30 + 50) * 0.5 + PAIR_PASSES * 4.5 * 0.5;
+  const left = (30 + 50) * 0.5 + passes * 4.5 * 0.5;
   expect(estimate.remainingSeconds(10)).toBeCloseTo(left, 6);
 });
 

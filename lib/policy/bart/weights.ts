@@ -18,6 +18,9 @@ const SHARED_EMBEDDING_ALIASES = [
   'lm_head.weight',
 ] as const;
 
+/** A number that files converted from fairseq may hold, and transformers passes over. */
+const FAIRSEQ_VERSION = /^(model\.)?(encoder|decoder)\.version$/;
+
 type Shapes = Map<string, number[]>;
 
 /**
@@ -67,7 +70,8 @@ export function fromFile(
   config: BartConfig,
   directory: string,
 ): Map<string, HostTensor> {
-  const weights = untieEmbeddings(withModelPrefix(tensors), directory);
+  const own = new Map([...tensors].filter(([name]) => !FAIRSEQ_VERSION.test(name)));
+  const weights = untieEmbeddings(withModelPrefix(own), directory);
   if (!weights.has(LOGITS_BIAS)) {
     const data = new Float32Array(config.vocab_size);
     weights.set(LOGITS_BIAS, { shape: [1, config.vocab_size], dtype: 'float32', data });
