@@ -6,7 +6,8 @@ import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { Evaluation } from './evaluate.js';
 import { readEvaluations } from './evaluations-file.js';
 import type { BestIteration } from '../run/best-iteration.js';
-import type { RunEvent } from '../run/events.js';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
+import { METRICS_FILE } from '../run/run-files.js';
 import { findTraining } from '../run/training-checkpoints.js';
 
 /** Where an interrupted run goes on: everything before this is complete on disk. */
@@ -67,7 +68,21 @@ export async function findResumePoint(
     return damage;
   };
 
-  let iteration = last ? last.iteration + 1 : 0;
+  // An evaluation is recorded before it is kept; without its event the record has lost its end, or was cut back by an earlier resume.
+  const isRecorded = (iteration: number) =>
+    events.some(
+      (event) => event.type === 'evaluated' && event.split === 'test' && event.iteration === iteration,
+    );
+  const kept = last?.iteration ?? ORIGINAL;
+  let evaluated = kept;
+  while (evaluated >= ORIGINAL && !isRecorded(evaluated)) evaluated -= 1;
+  if (evaluated < kept)
+    messages.push(
+      `${join(directories.modelDirectory, METRICS_FILE)} does not tell that ${kept === ORIGINAL ? 'the original policy' : `iteration ${kept}`} was evaluated: what it does not tell of is done again.`,
+    );
+  if (evaluated < ORIGINAL) return { events: 0, description: ['from the beginning', ...messages].join('. ') };
+
+  let iteration = evaluated + 1;
   const savedAt = events.findLastIndex((event) => event.type === 'saved' && event.iteration === iteration);
   const saved = savedAt >= 0 && !(await damageOf(iteration));
   if (!saved) while (iteration > 0 && (await damageOf(iteration - 1))) iteration -= 1;
