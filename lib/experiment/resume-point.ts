@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { findDamage } from '../checkpoint/checksums.js';
 import type { RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
+import { readAudioIndex, type AudioIndex } from './audio-examples.js';
 import type { Evaluation } from './evaluate.js';
 import { readEvaluations } from './evaluations-file.js';
 import type { BestIteration } from '../run/best-iteration.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { METRICS_FILE } from '../run/run-files.js';
+import { sentenceOf } from '../plain-error.js';
 import { findTraining } from '../run/training-checkpoints.js';
 
 /** Where an interrupted run goes on: everything before this is complete on disk. */
@@ -15,6 +17,10 @@ export interface ResumePoint {
   original: Evaluation;
   /** Of the iteration before, or the original's; undefined where the evaluations on disk are of later ones, whose checkpoints are damaged. */
   trained?: Evaluation;
+  /** The run's sound so far; undefined where it has to be made again. */
+  audio?: AudioIndex;
+  /** Pairs of iterations before, of which it is made again. */
+  earlierRows?: Map<number, PreferenceRow[]>;
   /** Mean held-out rewards of the complete iterations. */
   evaluated: BestIteration[];
   /** The first iteration that is not complete. */
@@ -100,7 +106,8 @@ export async function findResumePoint(
     iteration,
     saved,
   };
-  const plan = (kept: number, what: string): ResumePlan => {
+  const plan = async (kept: number, what: string): Promise<ResumePlan> => {
+    Object.assign(point, await findSound(directories, events.slice(0, kept), messages));
     const start = saved ? iteration : iteration - 1;
     const policy = start < 0 ? undefined : checkpointOf(directories, start);
     point.stopped = events
@@ -112,14 +119,7 @@ export async function findResumePoint(
 
   const pairedAt = events.findLastIndex((event) => event.type === 'paired' && event.iteration === iteration);
   const paired = events[pairedAt];
-  if (paired?.type === 'paired') {
-    point.rows = await readDataFile(join(directories.outputDirectory, paired.dataFile)).catch(
-      (error: unknown) => {
-        messages.push((error as Error).message);
-        return undefined;
-      },
-    );
-  }
+  if (paired?.type === 'paired') point.rows = await readRows(directories, paired.dataFile, messages);
   if (!point.rows) {
     const next = events.findIndex(
       (event) => event.type === 'finished' || ('iteration' in event && event.iteration >= iteration),
@@ -138,6 +138,37 @@ export async function findResumePoint(
     .filter((event) => event.type === 'step' || event.type === 'validated')
     .filter((event) => event.iteration === iteration);
   return plan(stepAt + 1, `the training of iteration ${iteration} after step ${training.steps}`);
+}
+
+/** The sound that there is of these events, or what it is made again of. */
+async function findSound(
+  directories: RunDirectories,
+  events: readonly RunEvent[],
+  messages: string[],
+): Promise<Pick<ResumePoint, 'audio' | 'earlierRows'>> {
+  try {
+    return { audio: await readAudioIndex(directories.outputDirectory) };
+  } catch (error) {
+    messages.push(`${sentenceOf(error)} The sound is made again.`);
+  }
+  const earlierRows = new Map<number, PreferenceRow[]>();
+  for (const event of events) {
+    if (event.type !== 'paired') continue;
+    const rows = await readRows(directories, event.dataFile, messages);
+    if (rows) earlierRows.set(event.iteration, rows);
+  }
+  return { earlierRows };
+}
+
+/** Undefined where they are damaged, with a message. */
+async function readRows(
+  { outputDirectory }: RunDirectories,
+  file: string,
+  messages: string[],
+): Promise<PreferenceRow[] | undefined> {
+  return readDataFile(join(outputDirectory, file)).catch(
+    (error: unknown) => void messages.push(sentenceOf(error)),
+  );
 }
 
 const checkpointOf = ({ modelDirectory }: RunDirectories, iteration: number) =>

@@ -1,4 +1,4 @@
-import { truncateSync } from 'node:fs';
+import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
@@ -75,10 +75,14 @@ it('does not go on from evaluations that are damaged, and says so', async () => 
   );
 });
 
+const sound = { sampleRateHz: 8000, examples: [] };
+const soundOf = ({ outputDirectory }: RunDirectories) => join(outputDirectory, 'audio.json');
+
 async function killedRun(): Promise<RunDirectories> {
   const directories = await createRunDirectories(temporaryFolder(), new Date());
   await writeEvaluations(directories, { original: evaluation, last: { iteration: 0, evaluation } });
   for (const iteration of [0, 1]) await writeDataFile(directories.outputDirectory, iteration, [row]);
+  await writeFileAtomic(soundOf(directories), JSON.stringify(sound));
   const model = join(directories.modelDirectory, 'iter_0', 'dpo_model');
   await writeChecksums(model, new Map([['weights', await writeFileAtomic(join(model, 'weights'), 'abc')]]));
   for (const steps of [1, 2]) {
@@ -148,4 +152,17 @@ it('is no later than what metrics.jsonl tells of, with a message', async () => {
   const none = await findResumePoint(directories, []);
   expect(none).toMatchObject({ events: 0, description: expect.stringContaining(lost) as string });
   expect(none.point).toBeUndefined();
+});
+
+it('has the sound so far, or where audio.json is lost the pairs that it is made again of', async () => {
+  const directories = await killedRun();
+  expect((await findResumePoint(directories, events)).point).toMatchObject({ audio: sound });
+  rmSync(soundOf(directories));
+  const { point, description } = await findResumePoint(directories, events);
+  expect(point!.audio).toBeUndefined();
+  expect([...point!.earlierRows!]).toEqual([
+    [0, [row]],
+    [1, [row]],
+  ]);
+  expect(description).toContain(`${soundOf(directories)} does not exist. The sound is made again.`);
 });
