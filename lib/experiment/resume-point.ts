@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { findDamage } from '../checkpoint/checksums.js';
 import type { RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
@@ -119,7 +120,7 @@ export async function findResumePoint(
 
   const pairedAt = events.findLastIndex((event) => event.type === 'paired' && event.iteration === iteration);
   const paired = events[pairedAt];
-  if (paired?.type === 'paired') point.rows = await readRows(directories, paired.dataFile, messages);
+  if (paired?.type === 'paired') point.rows = await readRows(directories, paired, messages);
   if (!point.rows) {
     const next = events.findIndex(
       (event) => event.type === 'finished' || ('iteration' in event && event.iteration >= iteration),
@@ -154,21 +155,29 @@ async function findSound(
   const earlierRows = new Map<number, PreferenceRow[]>();
   for (const event of events) {
     if (event.type !== 'paired') continue;
-    const rows = await readRows(directories, event.dataFile, messages);
+    const rows = await readRows(directories, event, messages);
     if (rows) earlierRows.set(event.iteration, rows);
   }
   return { earlierRows };
 }
 
-/** Undefined where they are damaged, with a message. */
+/** The pairs that an event tells of; undefined where their file is damaged or holds others, with a message. */
 async function readRows(
   { outputDirectory }: RunDirectories,
-  file: string,
+  { dataFile, chosenRewards, rejectedRewards }: Extract<RunEvent, { type: 'paired' }>,
   messages: string[],
 ): Promise<PreferenceRow[] | undefined> {
-  return readDataFile(join(outputDirectory, file)).catch(
-    (error: unknown) => void messages.push(sentenceOf(error)),
-  );
+  const path = join(outputDirectory, dataFile);
+  try {
+    const rows = await readDataFile(path);
+    const rewards = rows.map((row) => [row.chosenReward, row.rejectedReward]);
+    const told = chosenRewards.map((reward, index) => [reward, rejectedRewards[index]]);
+    if (isDeepStrictEqual(rewards, told)) return rows;
+    messages.push(`${path} does not hold the pairs that ${METRICS_FILE} tells of.`);
+  } catch (error) {
+    messages.push(sentenceOf(error));
+  }
+  return undefined;
 }
 
 const checkpointOf = ({ modelDirectory }: RunDirectories, iteration: number) =>

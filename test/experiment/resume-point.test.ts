@@ -166,3 +166,12 @@ it('has the sound so far, or where audio.json is lost the pairs that it is made 
   ]);
   expect(description).toContain(`${soundOf(directories)} does not exist. The sound is made again.`);
 });
+
+it("is before the sampling where the pairs' file is that of another iteration, with a message", async () => {
+  const directories = await killedRun();
+  await writeDataFile(directories.outputDirectory, 1, [{ ...row, chosenReward: 3 }]);
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({ events: 5, point: { iteration: 1, saved: false } });
+  expect(plan.point!.rows).toBeUndefined();
+  expect(plan.description).toContain('data_iter_1.json does not hold the pairs that metrics.jsonl tells of.');
+});
