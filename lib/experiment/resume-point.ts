@@ -87,7 +87,7 @@ export async function findResumePoint(
     messages.push(
       `${join(directories.modelDirectory, METRICS_FILE)} does not tell that ${kept === ORIGINAL ? 'the original policy' : `iteration ${kept}`} was evaluated: what it does not tell of is done again.`,
     );
-  if (evaluated < ORIGINAL) return { events: 0, description: ['from the beginning', ...messages].join('. ') };
+  if (evaluated < ORIGINAL) return { events: 0, description: sentencesOf('from the beginning', messages) };
 
   let iteration = evaluated + 1;
   const savedAt = events.findLastIndex((event) => event.type === 'saved' && event.iteration === iteration);
@@ -114,7 +114,7 @@ export async function findResumePoint(
     point.stopped = events
       .slice(0, kept)
       .some((event) => event.type === 'stopped' && event.step === undefined);
-    return { point, policy, events: kept, description: [`with ${what}`, ...messages].join('. ') };
+    return { point, policy, events: kept, description: sentencesOf(`with ${what}`, messages) };
   };
   if (saved) return plan(savedAt + 1, `the evaluation of iteration ${iteration}`);
 
@@ -179,6 +179,10 @@ async function readRows(
   }
   return undefined;
 }
+
+/** One after the other, also of messages that end in a full stop. */
+const sentencesOf = (first: string, messages: readonly string[]): string =>
+  [first, ...messages.map((message) => message.replace(/\.$/, ''))].join('. ');
 
 const checkpointOf = ({ modelDirectory }: RunDirectories, iteration: number) =>
   join(modelDirectory, `iter_${iteration}`, 'dpo_model');

@@ -120,7 +120,9 @@ it('is the state before where the newest is damaged, with a message', async () =
 it("is the iteration's start where all its states are damaged, or newer than what was recorded", async () => {
   const directories = await killedRun();
   for (const step of [1, 2]) truncateSync(stateOf(directories, step), 20);
-  expect(await findResumePoint(directories, events)).toMatchObject({ events: 6, point: { iteration: 1 } });
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({ events: 6, point: { iteration: 1 } });
+  expect(plan.description).not.toContain('..');
   expect(await findResumePoint(await killedRun(), events.slice(0, 7))).toMatchObject({ events: 6 });
 });
 
@@ -164,7 +166,7 @@ it('has the sound so far, or where audio.json is lost the pairs that it is made 
     [0, [row]],
     [1, [row]],
   ]);
-  expect(description).toContain(`${soundOf(directories)} does not exist. The sound is made again.`);
+  expect(description).toContain(`${soundOf(directories)} does not exist. The sound is made again`);
 });
 
 it("is before the sampling where the pairs' file is that of another iteration, with a message", async () => {
@@ -173,5 +175,5 @@ it("is before the sampling where the pairs' file is that of another iteration, w
   const plan = await findResumePoint(directories, events);
   expect(plan).toMatchObject({ events: 5, point: { iteration: 1, saved: false } });
   expect(plan.point!.rows).toBeUndefined();
-  expect(plan.description).toContain('data_iter_1.json does not hold the pairs that metrics.jsonl tells of.');
+  expect(plan.description).toContain('data_iter_1.json does not hold the pairs that metrics.jsonl tells of');
 });
