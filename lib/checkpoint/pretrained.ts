@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
+import { explainWriteError, writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { writeChecksums } from './checksums.js';
 import { configJson, floatsOf } from './config-json.js';
 import { exists, makeFolder } from './files.js';
@@ -111,7 +111,10 @@ export async function writeModelFolder(
 
 /** Replacing a folder removes what is in it: only what a checkpoint consists of may be lost. */
 async function refuseForeignFiles(directory: string): Promise<void> {
-  const names = await readdir(directory).catch(() => []);
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw explainWriteError(error, directory);
+  });
   const foreign = names.find((name) => !TOKENIZER_FILES.includes(name) && !MODEL_FILES.test(name));
   if (foreign !== undefined) {
     throw new Error(

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { GivenWorkers } from '../farm/option.js';
-import { resumeExperiment } from '../jobs/resume.js';
+import { checkRewardNames, resumeExperiment } from '../jobs/resume.js';
+import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
 import { parseParameters } from '../run/parameters.js';
 import { readRunRecord } from '../run/run-files.js';
@@ -30,9 +31,12 @@ export function resumeCommand(signal: AbortSignal): Command {
     .addOption(tf32.default(undefined))
     .action(async (name: string, options: ResumeOptions) => {
       const { reward: source = '', iterations } = options;
-      const recorded = (await readRunRecord(name)).parameters;
+      const record = await readRunRecord(name);
+      const recorded = record.parameters;
       const parameters = iterations === undefined ? recorded : parseParameters({ ...recorded, iterations });
-      const { own: rewards } = source === '' ? { own: [] } : await endedBy(signal, loadRewards(source));
+      const given = source === '' ? undefined : await endedBy(signal, loadRewards(source));
+      if (given) checkRewardNames(record, partNames(given.name));
+      const rewards = given?.own ?? [];
       const isNamed = options.device !== undefined || options.tf32 !== undefined;
       const named = { device: options.device ?? 'auto', tf32: options.tf32 ?? false };
       await using chosen = isNamed ? await openChosen(named, signal) : null;

@@ -4,7 +4,7 @@ import { namedLoss } from '../dpo/losses/named.js';
 import type { Reference } from '../dpo/reference.js';
 import { trainDpo } from '../dpo/trainer.js';
 import { earlyStopping } from '../train/early-stopping.js';
-import { createAudioExamples, readAudioIndex } from './audio-examples.js';
+import { createAudioExamples } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
 import { evaluate, hackingOf } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
@@ -39,8 +39,10 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     for (const message of run.notices) yield { type: 'notice', message };
     if (parameters.pairing === 'target') yield { type: 'notice', message: TARGET_WARNING };
   }
-  const audio = createAudioExamples(run, resumed && (await readAudioIndex(directories.outputDirectory)));
-  if (!resumed) await audio.addPrompts();
+  const audio = createAudioExamples(run, resumed?.audio);
+  if (!resumed?.audio) await audio.addPrompts();
+  for (const [iteration, rows] of resumed?.earlierRows ?? [])
+    await audio.addPairs(iteration, pairsOf(run, rows));
   const original = resumed?.original ?? (yield* evaluate(run, ORIGINAL));
   if (!resumed) await writeEvaluations(directories, { original });
   const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);

@@ -7,8 +7,8 @@ import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import { openCodec } from '../codec/open.js';
-import { openDevice, type GivenDevice } from './open.js';
-import { findModelPart, type ModelSources } from './sources.js';
+import { openDevice, openPolicy, type GivenDevice } from './open.js';
+import { findModelPart, whyUnreadable, type ModelSources } from './sources.js';
 import type { OnNotice } from '../notice.js';
 
 /** Which recordings become a dataset, and by which codec. */
@@ -22,11 +22,13 @@ export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'>, G
   /** Whether `output` may replace a file; default false. */
   overwrite?: boolean;
   signal?: AbortSignal;
-  /** Is told of downloads. */
+  /** Is told of downloads, and of items that the model's policy cannot read. */
   onNotice?: OnNotice;
 }
 
 interface Line {
+  /** From 1. */
+  number: number;
   source: string;
   instruction: string;
   target: string;
@@ -34,7 +36,8 @@ interface Line {
 
 /**
  * Makes a dataset of recordings, as `loadData` reads it: their codes by the codec's encoder. Recordings are mixed to mono and resampled
- * to the codec's rate. An item without an edited recording gets its source as target, which training does not use.
+ * to the codec's rate. An item without an edited recording gets its source as target, which training does not use. `onNotice` is told of
+ * items that the model's policy cannot read; with a codec of its own the dataset is for another policy.
  *
  * @returns how many items were written
  * @throws Error when there is an `output` already, or naming the line or recording that cannot be read
@@ -45,11 +48,13 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
   const lines = parseLines(await readTextFile(instructions), instructions);
   await using opened = openDevice(options);
   const { device } = opened;
+  const policy = options.codec === undefined ? await openPolicy(options, { signal, onNotice }) : undefined;
   const codec = await openCodec(await findModelPart(options, 'codec', { signal, onNotice }), device);
   try {
     const encode = createEncoder(wav, codec);
     const items: string[] = [];
-    for (const { source, instruction, target } of lines) {
+    const unreadable: string[] = [];
+    for (const { number, source, instruction, target } of lines) {
       signal?.throwIfAborted();
       const item: DatasetItem = {
         src_encodec: await encode(source),
@@ -57,8 +62,14 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
         tgt_encodec: await encode(target),
       };
       items.push(`${JSON.stringify(item)}\n`);
+      const reason = policy && whyUnreadable(policy, item);
+      if (reason !== undefined) unreadable.push(`line ${number}: ${reason}`);
     }
     await writeFileAtomic(output, items.join(''));
+    if (unreadable.length > 0)
+      onNotice?.(
+        `${instructions}: the model cannot read ${unreadable.length} of ${items.length} items, and runs leave them out; the first is ${unreadable[0]}`,
+      );
     return items.length;
   } finally {
     await codec.dispose();
@@ -75,7 +86,7 @@ function parseLines(text: string, file: string): Line[] {
         `${file}: line ${index + 1} must be a recording, an instruction and perhaps the edited recording, with tabs between.`,
       );
     }
-    return { source, instruction, target };
+    return { number: index + 1, source, instruction, target };
   });
   if (lines.length === 0) throw new Error(`${file} has no lines.`);
   return lines;

@@ -128,15 +128,28 @@ const PART_NAMES: Record<OwnPart, string> = {
   ...{ reward: 'a reward', guards: 'guards', sampler: 'a sampler', codec: 'a codec', prompts: 'prompts' },
 };
 
+/**
+ * @param names what it may be
+ * @throws Error in one sentence for the name of a reward that the run is not scored by
+ */
+export function checkRewardNames(
+  { run, parameters: { reward } }: RunRecord,
+  given: readonly string[],
+  names: readonly string[] = partNames(reward),
+): void {
+  const other = given.find((name) => !names.includes(name));
+  if (other !== undefined)
+    throw new Error(`run ${run} is scored by the reward ${reward}, not by ${other}: give it that one`);
+}
+
 /** A run goes on with what it began with, or it would come to another end. */
-function checkOwn({ run, parameters, own = [] }: RunRecord, options: OwnParts): void {
+function checkOwn(record: RunRecord, options: OwnParts): void {
+  const { run, parameters, own = [] } = record;
   const { reward, rewards = [] } = options;
   const began = parameters.reward;
-  const names = reward ? [began] : partNames(began);
   const given = rewards.map(({ name }) => name);
-  const other = reward && reward.name !== began ? reward.name : given.find((name) => !names.includes(name));
-  if (other !== undefined)
-    throw new Error(`run ${run} is scored by the reward ${began}, not by ${other}: give it that one`);
+  const names = reward ? [began] : partNames(began);
+  checkRewardNames(record, reward ? [reward.name] : given, names);
   const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
   if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
     const how = `npx speech-dpo resume ${run} --reward FILE (or its address), in a notebook resumeRun('${run}', { reward })`;

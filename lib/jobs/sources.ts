@@ -5,7 +5,7 @@ import { chooseModelFiles } from '../checkpoint/model-files.js';
 import type { Codec } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import { resolveModelDirectory } from '../package-root.js';
-import { isPlainError } from '../plain-error.js';
+import { sentenceOf } from '../plain-error.js';
 import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { chooseDataFiles } from '../data/choose-files.js';
@@ -73,7 +73,7 @@ export async function loadData(
   for await (const item of readItems(path, policy.tokenizer)) {
     fetching.signal?.throwIfAborted();
     count += 1;
-    if (fits(policy, item)) items.push(item);
+    if (whyUnreadable(policy, item) === undefined) items.push(item);
     if (items.length === train + test) {
       return { train: items.slice(0, train), test: items.slice(train) };
     }
@@ -83,13 +83,13 @@ export async function loadData(
   );
 }
 
-function fits(policy: Policy, { instruction, src_encodec }: DatasetItem): boolean {
+/** Why the policy cannot read an item, as a sentence; undefined where it can. */
+export function whyUnreadable(policy: Policy, { instruction, src_encodec }: DatasetItem): string | undefined {
   try {
     packPrompt(policy, instruction, src_encodec[0]);
-    return true;
+    return undefined;
   } catch (error) {
-    if (!isPlainError(error)) throw error;
-    return false;
+    return sentenceOf(error);
   }
 }
 

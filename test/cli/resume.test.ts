@@ -35,3 +35,20 @@ it('shows the iterations that are added to a finished run', async () => {
     rmSync(root, { recursive: true });
   }
 });
+
+it('refuses a built-in reward that the run is not scored by', async () => {
+  const parameters = parseParameters({ reward: 'even-token', iterations: 2 });
+  const { root, modelDirectory } = await writeFixtureRun({ record: { parameters, state: 'interrupted' } });
+  let complained = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((complained += String(text)), true));
+  try {
+    const code = await main(['resume', modelDirectory, '--reward', 'length'], new AbortController().signal);
+    expect(complained).toMatch(
+      /^error: run \S+ is scored by the reward even-token, not by length: give it that one\n$/,
+    );
+    expect(code).toBe(2);
+  } finally {
+    vi.restoreAllMocks();
+    rmSync(root, { recursive: true });
+  }
+});

@@ -1,4 +1,4 @@
-import { truncateSync } from 'node:fs';
+import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
@@ -7,6 +7,7 @@ import { writeDataFile, type PreferenceRow } from '../../lib/run/data-file.js';
 import { createRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
 import { writeEvaluations } from '../../lib/experiment/evaluations-file.js';
 import type { RunEvent } from '../../lib/run/events.js';
+import { summarize } from '../../lib/run/statistics.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
 import { saveTraining } from '../../lib/run/training-checkpoints.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -41,11 +42,24 @@ const pairedEvent = (iteration: number): RunEvent => ({
   rejectedRewards: [1],
   dataFile: `data_iter_${iteration}.json`,
 });
+const evaluatedEvent = (iteration: number): RunEvent => ({
+  type: 'evaluated',
+  iteration,
+  split: 'test',
+  rewards: [1],
+  promptMeans: [1],
+  lengths: [1],
+  statistics: summarize([1]),
+  droppedReasons: [],
+  seconds: 1,
+});
 /** Of a run killed in iteration 1 after step 2. */
 const events: RunEvent[] = [
+  evaluatedEvent(-1),
   pairedEvent(0),
   stepEvent(0, 1),
   { type: 'saved', iteration: 0, directory: 'iter_0/dpo_model', seconds: 1 },
+  evaluatedEvent(0),
   pairedEvent(1),
   stepEvent(1, 1),
   stepEvent(1, 2),
@@ -61,10 +75,14 @@ it('does not go on from evaluations that are damaged, and says so', async () => 
   );
 });
 
+const sound = { sampleRateHz: 8000, examples: [] };
+const soundOf = ({ outputDirectory }: RunDirectories) => join(outputDirectory, 'audio.json');
+
 async function killedRun(): Promise<RunDirectories> {
   const directories = await createRunDirectories(temporaryFolder(), new Date());
   await writeEvaluations(directories, { original: evaluation, last: { iteration: 0, evaluation } });
   for (const iteration of [0, 1]) await writeDataFile(directories.outputDirectory, iteration, [row]);
+  await writeFileAtomic(soundOf(directories), JSON.stringify(sound));
   const model = join(directories.modelDirectory, 'iter_0', 'dpo_model');
   await writeChecksums(model, new Map([['weights', await writeFileAtomic(join(model, 'weights'), 'abc')]]));
   for (const steps of [1, 2]) {
@@ -84,7 +102,7 @@ it('is the newest training state, and its events', async () => {
   const directories = await killedRun();
   const plan = await findResumePoint(directories, events);
   expect(plan).toMatchObject({
-    events: 6,
+    events: 8,
     point: { iteration: 1, trainedSteps: 2, rows: [row], saved: false },
   });
   expect(plan.policy).toBe(join(directories.modelDirectory, 'iter_0', 'dpo_model'));
@@ -95,22 +113,24 @@ it('is the state before where the newest is damaged, with a message', async () =
   const directories = await killedRun();
   truncateSync(stateOf(directories, 2), 20);
   const plan = await findResumePoint(directories, events);
-  expect(plan).toMatchObject({ events: 5, point: { iteration: 1, trainedSteps: 1 } });
+  expect(plan).toMatchObject({ events: 7, point: { iteration: 1, trainedSteps: 1 } });
   expect(plan.description).toContain(`${stateOf(directories, 2)} differs from its checksum`);
 });
 
 it("is the iteration's start where all its states are damaged, or newer than what was recorded", async () => {
   const directories = await killedRun();
   for (const step of [1, 2]) truncateSync(stateOf(directories, step), 20);
-  expect(await findResumePoint(directories, events)).toMatchObject({ events: 4, point: { iteration: 1 } });
-  expect(await findResumePoint(await killedRun(), events.slice(0, 5))).toMatchObject({ events: 4 });
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({ events: 6, point: { iteration: 1 } });
+  expect(plan.description).not.toContain('..');
+  expect(await findResumePoint(await killedRun(), events.slice(0, 7))).toMatchObject({ events: 6 });
 });
 
 it('is the iteration before where the checkpoint that it starts from is damaged', async () => {
   const directories = await killedRun();
   truncateSync(join(directories.modelDirectory, 'iter_0', 'dpo_model', 'weights'), 1);
   const plan = await findResumePoint(directories, events);
-  expect(plan).toMatchObject({ events: 1, point: { iteration: 0, rows: [row], saved: false } });
+  expect(plan).toMatchObject({ events: 2, point: { iteration: 0, rows: [row], saved: false } });
   expect(plan.policy).toBeUndefined();
   expect(plan.description).toContain('weights differs from its checksum');
 });
@@ -120,4 +140,40 @@ it('is the beginning before the original policy is evaluated, and none of what i
   expect(await findResumePoint(directories, [])).toEqual({ events: 0, description: 'from the beginning' });
   await writeDataFile(directories.outputDirectory, 0, [row]);
   await expect(findResumePoint(directories, [])).rejects.toThrow('cannot be resumed');
+});
+
+it('is no later than what metrics.jsonl tells of, with a message', async () => {
+  const directories = await killedRun();
+  const lost =
+    'metrics.jsonl does not tell that iteration 0 was evaluated: what it does not tell of is done again';
+  const saved = await findResumePoint(directories, events.slice(0, 4));
+  expect(saved).toMatchObject({ events: 4, point: { iteration: 0, saved: true } });
+  expect(saved.description).toContain(lost);
+  const trained = await findResumePoint(directories, events.slice(0, 2));
+  expect(trained).toMatchObject({ events: 2, point: { iteration: 0, rows: [row], saved: false } });
+  const none = await findResumePoint(directories, []);
+  expect(none).toMatchObject({ events: 0, description: expect.stringContaining(lost) as string });
+  expect(none.point).toBeUndefined();
+});
+
+it('has the sound so far, or where audio.json is lost the pairs that it is made again of', async () => {
+  const directories = await killedRun();
+  expect((await findResumePoint(directories, events)).point).toMatchObject({ audio: sound });
+  rmSync(soundOf(directories));
+  const { point, description } = await findResumePoint(directories, events);
+  expect(point!.audio).toBeUndefined();
+  expect([...point!.earlierRows!]).toEqual([
+    [0, [row]],
+    [1, [row]],
+  ]);
+  expect(description).toContain(`${soundOf(directories)} does not exist. The sound is made again`);
+});
+
+it("is before the sampling where the pairs' file is that of another iteration, with a message", async () => {
+  const directories = await killedRun();
+  await writeDataFile(directories.outputDirectory, 1, [{ ...row, chosenReward: 3 }]);
+  const plan = await findResumePoint(directories, events);
+  expect(plan).toMatchObject({ events: 5, point: { iteration: 1, saved: false } });
+  expect(plan.point!.rows).toBeUndefined();
+  expect(plan.description).toContain('data_iter_1.json does not hold the pairs that metrics.jsonl tells of');
 });

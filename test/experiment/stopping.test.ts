@@ -83,6 +83,24 @@ async function killed(
   return run;
 }
 
+it("makes a run's sound again, the same, where it was killed and audio.json is lost", async () => {
+  const soundOf = async ({ directories: { outputDirectory } }: Run) => ({
+    index: await readFile(join(outputDirectory, 'audio.json'), 'utf8'),
+    files: (await readdir(join(outputDirectory, 'audio'))).sort(),
+  });
+  const { run } = await alone({ audioPrompts: 1 });
+  const other = await killed(
+    { audioPrompts: 1 },
+    (event) => event.type === 'sampled' && event.iteration === 1,
+  );
+  const { outputDirectory } = other.directories;
+  await Promise.all(
+    ['audio', 'audio.json'].map((name) => rm(join(outputDirectory, name), { recursive: true })),
+  );
+  await goOn(other);
+  expect(await soundOf(other)).toEqual(await soundOf(run));
+});
+
 describe('a training with a schedule that stops early', () => {
   // Such a rate makes the validation loss rise soon.
   const parameters = {

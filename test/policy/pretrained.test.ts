@@ -135,6 +135,15 @@ describe('savePretrained and loadPretrained', () => {
     expect(readdirSync(folder)).toContain('thesis.tex');
   });
 
+  test('leave a file that has their name', async () => {
+    const file = join(temporaryFolder(), 'votes.json');
+    writeFileSync(file, 'mine');
+    await expect(
+      savePretrained(file, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
+    ).rejects.toThrow(`cannot write to ${file}: a part of the path is a file; choose another with --output.`);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
   test('write nothing when the weights are not those of the configuration', async () => {
     const parent = temporaryFolder();
     const weights = changed((tensors) => tensors.delete('model.encoder.layers.0.fc1.bias'));
