@@ -11,7 +11,6 @@ import { readEvaluations } from './evaluations-file.js';
 import type { BestIteration } from '../run/best-iteration.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { METRICS_FILE } from '../run/run-files.js';
-import { sentenceOf } from '../plain-error.js';
 import { findTraining } from '../run/training-checkpoints.js';
 
 /** Where an interrupted run goes on: everything before this is complete on disk. */
