@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CpuDevice } from '../../lib/engine/index.js';
 import { examineDevices, findingOf } from '../../lib/verify/doctor/devices.js';
-import { findingSchema, type Finding } from '../../lib/verify/doctor/finding.js';
+import { findingSchema, isNeeded, type Finding } from '../../lib/verify/doctor/finding.js';
 import { examineDisk, nodeFinding } from '../../lib/verify/doctor/needed.js';
 import { examineScores } from '../../lib/verify/doctor/scores.js';
 import { examineQueue } from '../../lib/verify/doctor/tools.js';
@@ -115,6 +115,14 @@ describe('a device', () => {
     expect(findings.map(({ name }) => name)).toEqual(['cpu', 'cuda', 'webgpu', 'tensorflow']);
     expect(findings[0]).toMatchObject({ state: 'ok', selfTest: { logps: null } });
     for (const { found } of findings) expect(found).not.toMatch(/\n|self-test/);
+  });
+
+  it('that SPEECH_DPO_DEVICE names is needed: nothing begins where there is none', async () => {
+    vi.stubEnv('SPEECH_DPO_DEVICE', 'gpu');
+    const named = (await collect(examineDevices())).at(-1)!;
+    expect(named).toMatchObject({ name: 'auto', state: 'broken', mend: 'unset SPEECH_DPO_DEVICE' });
+    expect(named.found).toContain('SPEECH_DPO_DEVICE is "gpu"; it can be auto, cpu');
+    expect(isNeeded(named)).toBe(true);
   });
 });
 
