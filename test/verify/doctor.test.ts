@@ -7,7 +7,7 @@ import { examineDevices, findingOf } from '../../lib/verify/doctor/devices.js';
 import { findingSchema, isNeeded, type Finding } from '../../lib/verify/doctor/finding.js';
 import { examineDisk, nodeFinding } from '../../lib/verify/doctor/needed.js';
 import { examineScores } from '../../lib/verify/doctor/scores.js';
-import { examineQueue } from '../../lib/verify/doctor/tools.js';
+import { examineQueue, examineTools } from '../../lib/verify/doctor/tools.js';
 import {
   distanceOf,
   gradientDistance,
@@ -38,6 +38,15 @@ it('the packages of a queue are there, or named with the command that brings the
   });
   expect(await examineQueue()).toMatchObject({ state: 'missing', mend: 'npm install bullmq@6 ioredis@5' });
   vi.doUnmock('bullmq');
+});
+
+it('programs that a variable names wrongly are broken, and no installation mends them', async () => {
+  vi.stubEnv('SPEECH_DPO_PYTHON', join(temporaryFolder(), 'python'));
+  vi.stubEnv('CHROMIUM', join(temporaryFolder(), 'chromium'));
+  const findings = await collect(examineTools());
+  const found = new Map(findings.map(({ name, state, mend }) => [name, [state, mend]]));
+  expect(found.get('Python')).toEqual(['broken', 'unset SPEECH_DPO_PYTHON']);
+  expect(found.get('Chromium')).toEqual(['broken', 'unset CHROMIUM']);
 });
 
 const collect = async (findings: AsyncIterable<Finding>) => {
