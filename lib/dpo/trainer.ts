@@ -88,9 +88,14 @@ export type DpoEvent =
       step: number;
       /** In words, of the loss or the gradient. */
       reason: string;
-      /** Indices of the pairs. */
+      /** Indices of the pairs, or of the examples that the single samples are of. */
       pairs: number[];
-      /** Log-probabilities of chosen and rejected, pair after pair: the policy's and the reference's. */
+      /** With a loss of single samples alone: whether each is a desirable one. */
+      desirable?: boolean[];
+      /**
+       * Log-probabilities of chosen and rejected, pair after pair: the policy's and the reference's. With a loss of single samples, of the sample and
+       * of the completion of another prompt that it is compared with.
+       */
       logps: number[];
       referenceLogps: number[];
     };
@@ -162,6 +167,7 @@ export async function* trainDpo(
         step,
         reason: event.reason,
         pairs: diverging.map((pair) => examples.findIndex((example) => pairsOf(example).includes(pair))),
+        ...(loss.isUnpaired && { desirable: diverging.map(({ rewards }) => rewards!.chosen === 1) }),
         logps: [...logpsOf(event.outputs)],
         referenceLogps: [...objective.referenceOf(diverging)],
       };

@@ -142,7 +142,8 @@ export async function* train(
     } else {
       const rows = pairs.map(({ row }) => row);
       const file = await keepBatch(directories.outputDirectory, iteration, rows, event);
-      throw new Error(`${event.reason}; nothing of it was saved, the pairs that gave it are in ${file}`);
+      const given = event.desirable ? 'samples' : 'pairs';
+      throw new Error(`${event.reason}; nothing of it was saved, the ${given} that gave it are in ${file}`);
     }
   }
   const taken = told.filter((event) => event.type === 'step');

@@ -7,7 +7,7 @@ import { formatPrompt, formatTokens, type PreferenceRow } from './data-file.js';
 import type { Split } from './events.js';
 
 /**
- * Writes the pairs whose loss or gradient is not finite, for inspection: diverged_iter_k.json in the output directory.
+ * Writes the pairs, or the single samples, whose loss or gradient is not finite, for inspection: diverged_iter_k.json in the output directory.
  *
  * @returns the file's path
  */
@@ -17,18 +17,26 @@ export async function keepBatch(
   rows: readonly PreferenceRow[],
   event: Extract<DpoEvent, { type: 'diverged' }>,
 ): Promise<string> {
-  const { epoch, step, reason, pairs, logps, referenceLogps } = event;
+  const { epoch, step, reason, pairs, desirable, logps, referenceLogps } = event;
   const both = (values: readonly number[], place: number) =>
     values.slice(2 * place, 2 * place + 2).map(String);
-  const described = pairs.map((index, place) => ({
-    index,
-    prompt: formatPrompt(rows[index].instruction, rows[index].source),
-    chosen: formatTokens(rows[index].chosen),
-    rejected: formatTokens(rows[index].rejected),
-    logps: both(logps, place),
-    reference_logps: both(referenceLogps, place),
-  }));
-  const content = { iteration, epoch, step, reason, pairs: described };
+  const described = pairs.map((index, place) => {
+    const { instruction, source, chosen, rejected } = rows[index];
+    const where = { index, prompt: formatPrompt(instruction, source) };
+    const figures = [both(logps, place), both(referenceLogps, place)];
+    if (!desirable) {
+      const completions = { chosen: formatTokens(chosen), rejected: formatTokens(rejected) };
+      return { ...where, ...completions, logps: figures[0], reference_logps: figures[1] };
+    }
+    const [[logp, mismatched], [referenceLogp, mismatchedReference]] = figures;
+    return {
+      ...{ ...where, desirable: desirable[place] },
+      completion: formatTokens(desirable[place] ? chosen : rejected),
+      ...{ logp, reference_logp: referenceLogp },
+      ...{ mismatched_logp: mismatched, mismatched_reference_logp: mismatchedReference },
+    };
+  });
+  const content = { iteration, epoch, step, reason, [desirable ? 'samples' : 'pairs']: described };
   return writeJson(join(outputDirectory, `diverged_iter_${iteration}.json`), content);
 }
 

@@ -1,19 +1,19 @@
 const MINUS = '−';
 
-/** A number with `digits` decimals and a true minus sign; thousands are grouped. */
+/** A number with `digits` decimals and a true minus sign; thousands are grouped. The level of silence is "−∞". */
 export function formatNumber(value: number, digits = 2): string {
-  if (!Number.isFinite(value)) return String(value);
+  if (Number.isNaN(value)) return 'NaN';
   const text = Math.abs(value).toLocaleString('en-US', {
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });
-  return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
+  return value < 0 && /[1-9∞]/.test(text) ? MINUS + text : text;
 }
 
 /** A difference with its sign, "+1.20" or "−0.35". */
 export function formatChange(value: number, digits = 2): string {
   const text = formatNumber(value, digits);
-  return text.startsWith(MINUS) || !/[1-9]/.test(text) ? text : `+${text}`;
+  return text.startsWith(MINUS) || !/[1-9∞]/.test(text) ? text : `+${text}`;
 }
 
 /** "1 prompt", "3 prompts". */

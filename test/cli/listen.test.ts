@@ -253,6 +253,35 @@ async function voteInChromium(path: string): Promise<VotesFile> {
     const again = await download(elsewhere);
     expect(again).toEqual({ ...votes, votes: votes.votes.slice(0, 4), exportedAt: again.exportedAt });
 
+    const damaged = join(temporaryFolder(), 'damaged.json');
+    for (const held of [undefined, [{ pair: PAIRS, choice: 'left' }], [{ pair: 0, choice: 'neither' }]]) {
+      writeFileSync(damaged, JSON.stringify({ ...votes, votes: held }));
+      await elsewhere.setInputFiles('#load', damaged);
+      await elsewhere.waitForSelector('#hint:has-text("is damaged")');
+      await elsewhere.evaluate("hint('')");
+    }
+
+    // The page is open twice in a browser: no vote of either is lost, and a file takes their place only where that is wanted.
+    const twice = await elsewhere.context().newPage();
+    await twice.goto(address);
+    for (const each of [twice, twice, elsewhere]) {
+      await listenToBoth(each);
+      await each.keyboard.press('x');
+    }
+    const countOfVotes = async () => (await download(elsewhere)).votes.length;
+    expect(await countOfVotes()).toBe(6);
+    for (const [answer, count] of [
+      ['dismiss', 6],
+      ['accept', 4],
+    ] as const) {
+      elsewhere.once('dialog', (dialog) => {
+        expect(dialog.message()).toContain('some.json lacks 2 of the votes in this browser');
+        void dialog[answer]();
+      });
+      await Promise.all([elsewhere.waitForEvent('dialog'), elsewhere.setInputFiles('#load', file)]);
+      expect(await countOfVotes()).toBe(count);
+    }
+
     return votes;
   } finally {
     await browser.close();

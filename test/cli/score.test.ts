@@ -52,6 +52,11 @@ it('prints a table, tells of a file that is missing, and ends with code 2', asyn
   expect(complaints).toBe(`error: ${at('missing.wav')} does not exist.\n`);
 });
 
+it('prints the level of silence as no level at all', async () => {
+  expect(await score(at('nothing.wav'), '--metric', 'silence')).toBe(0);
+  expect(output).toMatch(/nothing\.wav +−∞ +−∞ +1\.000 +0\.000\n/);
+});
+
 it('keeps to JSON where a file fails', async () => {
   expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(2);
   expect(JSON.parse(output)).toEqual({

@@ -168,7 +168,7 @@ describe('a loss', () => {
     [{ loss: 'ipo', lossWeights: '-1' }, 'numbers above 0 with commas between them are expected'],
     [{ loss: 'ipo', labelSmoothing: 0.1 }, 'labelSmoothing is for the losses sigmoid, robust'],
     [{ loss: 'kto,sft' }, 'kto is a loss of single samples and is mixed with no other'],
-    [{ loss: 'kto', rpoAlpha: 1 }, 'kto is a loss of single samples'],
+    [{ loss: 'kto', rpoAlpha: 1 }, 'rpoAlpha, which is 1, adds sft to it: set rpoAlpha to 0'],
     [{ loss: 'kto', lossWeights: '0.5' }, 'is mixed with no other, nor weighted as a whole'],
   ])('%o is refused in a sentence', (changes, message) => {
     expect(() => namedLoss({ ...SETTINGS, ...changes })).toThrow(message);

@@ -1,5 +1,5 @@
 /** Losses and references by a run's parameters. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runExperiment } from '../../lib/jobs/experiment.js';
@@ -11,6 +11,14 @@ import { writeTinyModel } from '../support/tiny-model.js';
 
 type Started = Extract<RunEvent, { type: 'started' }>;
 type Step = Extract<RunEvent, { type: 'step' }>;
+/** Of diverged_iter_k.json. */
+interface KeptSample {
+  index: number;
+  desirable: boolean;
+  completion: string;
+  logp: string;
+  reference_logp: string;
+}
 
 const SMALL: Partial<Parameters> = {
   ...{ iterations: 2, trainPrompts: 3, testPrompts: 1, audioPrompts: 0, sampleSize: 4, numEval: 1 },
@@ -60,6 +68,28 @@ describe('a run', () => {
       'the reference "first" is the policy that a run began with, which a training on given pairs does not know: take --reference start',
     );
   });
+});
+
+it('a run by kto that diverges keeps the single samples, each with its own log-probability', async () => {
+  const root = temporaryFolder();
+  const model = temporaryFolder();
+  await writeTinyModel(model);
+  const parameters = parseParameters({ ...SMALL, model, loss: 'kto', batchSize: 1, learningRate: 1e38 });
+  await expect(finish(runExperiment(parameters, { root }))).rejects.toThrow(
+    /nothing of it was saved, the samples that gave it are in /,
+  );
+  const [run] = readdirSync(join(root, 'output'));
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(root, 'output', run, name), 'utf8'));
+  const rows = read('data_iter_0.json') as Record<'chosen' | 'rejected', string[]>;
+  const kept = read('diverged_iter_0.json') as { samples: KeptSample[] };
+  expect(kept).not.toHaveProperty('pairs');
+  const { samples } = kept;
+  expect(samples.map(({ desirable }) => desirable)).toEqual([true, false]);
+  for (const { index, desirable, completion, logp, reference_logp: reference } of samples) {
+    expect(completion).toBe(rows[desirable ? 'chosen' : 'rejected'][index]);
+    expect(logp).toBe('NaN');
+    expect(Number(reference)).toBeLessThan(0);
+  }
 });
 
 it('parameters of losses are refused in one sentence', () => {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CpuDevice } from '../../lib/engine/index.js';
 import { examineDevices, findingOf } from '../../lib/verify/doctor/devices.js';
-import { findingSchema, type Finding } from '../../lib/verify/doctor/finding.js';
+import { findingSchema, isNeeded, type Finding } from '../../lib/verify/doctor/finding.js';
 import { examineDisk, nodeFinding } from '../../lib/verify/doctor/needed.js';
 import { examineScores } from '../../lib/verify/doctor/scores.js';
-import { examineQueue } from '../../lib/verify/doctor/tools.js';
+import { examineQueue, examineTools } from '../../lib/verify/doctor/tools.js';
 import {
   distanceOf,
   gradientDistance,
@@ -38,6 +38,15 @@ it('the packages of a queue are there, or named with the command that brings the
   });
   expect(await examineQueue()).toMatchObject({ state: 'missing', mend: 'npm install bullmq@6 ioredis@5' });
   vi.doUnmock('bullmq');
+});
+
+it('programs that a variable names wrongly are broken, and no installation mends them', async () => {
+  vi.stubEnv('SPEECH_DPO_PYTHON', join(temporaryFolder(), 'python'));
+  vi.stubEnv('CHROMIUM', join(temporaryFolder(), 'chromium'));
+  const findings = await collect(examineTools());
+  const found = new Map(findings.map(({ name, state, mend }) => [name, [state, mend]]));
+  expect(found.get('Python')).toEqual(['broken', 'unset SPEECH_DPO_PYTHON']);
+  expect(found.get('Chromium')).toEqual(['broken', 'unset CHROMIUM']);
 });
 
 const collect = async (findings: AsyncIterable<Finding>) => {
@@ -115,6 +124,14 @@ describe('a device', () => {
     expect(findings.map(({ name }) => name)).toEqual(['cpu', 'cuda', 'webgpu', 'tensorflow']);
     expect(findings[0]).toMatchObject({ state: 'ok', selfTest: { logps: null } });
     for (const { found } of findings) expect(found).not.toMatch(/\n|self-test/);
+  });
+
+  it('that SPEECH_DPO_DEVICE names is needed: nothing begins where there is none', async () => {
+    vi.stubEnv('SPEECH_DPO_DEVICE', 'gpu');
+    const named = (await collect(examineDevices())).at(-1)!;
+    expect(named).toMatchObject({ name: 'auto', state: 'broken', mend: 'unset SPEECH_DPO_DEVICE' });
+    expect(named.found).toContain('SPEECH_DPO_DEVICE is "gpu"; it can be auto, cpu');
+    expect(isNeeded(named)).toBe(true);
   });
 });
 

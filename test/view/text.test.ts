@@ -42,6 +42,7 @@ describe('formats', () => {
   });
 
   it('writes changes with their sign', () => {
+    expect([formatChange(Infinity), formatChange(-Infinity)]).toEqual(['+∞', '−∞']);
     expect([formatChange(0.5), formatChange(-0.5), formatChange(0.001)]).toEqual(['+0.50', '−0.50', '0.00']);
   });
 

@@ -70,6 +70,10 @@ export function namedLoss(settings: LossSettings): PreferenceLoss {
     );
   const parts = names.map((name, i) => [LOSSES[name as LossName](settings), weights[i]] as const);
   const { rpoAlpha, beta } = settings;
+  if (rpoAlpha !== 0 && parts.length === 1 && parts[0][0].isUnpaired)
+    throw new Error(
+      `${names[0]} is a loss of single samples and is mixed with no other, and rpoAlpha, which is ${rpoAlpha}, adds sft to it: set rpoAlpha to 0`,
+    );
   return mixedLoss(rpoAlpha === 0 ? parts : [...parts, [sftLoss(beta), rpoAlpha]]);
 }
 

@@ -1,7 +1,13 @@
 /** The devices, each tried: the CPU in this process, the others in one of their own. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { compiledModule, CpuDevice, deviceChoices, type DeviceChoice } from '../../engine/index.js';
+import {
+  compiledModule,
+  CpuDevice,
+  deviceChoices,
+  deviceFromEnvironment,
+  type DeviceChoice,
+} from '../../engine/index.js';
 import type { Finding } from './finding.js';
 import type { SelfTestMessage } from './self-test-process.js';
 import {
@@ -25,7 +31,7 @@ const MATTERS: Record<Other, string> = {
   tensorflow: 'Only --device tensorflow needs it.',
 };
 
-/** A finding for each device. */
+/** A finding for each device, and one for `auto` where SPEECH_DPO_DEVICE names a device that does not work. */
 export async function* examineDevices(): AsyncGenerator<Finding> {
   const device = new CpuDevice();
   let expected: DeviceNumbers;
@@ -49,8 +55,29 @@ export async function* examineDevices(): AsyncGenerator<Finding> {
   } finally {
     await device.close();
   }
-  for (const name of deviceChoices)
-    if (name !== 'auto' && name !== 'cpu') yield findingOf(name, await tryDevice(name), expected);
+  const working = ['auto', 'cpu'];
+  for (const name of deviceChoices) {
+    if (name === 'auto' || name === 'cpu') continue;
+    const finding = findingOf(name, await tryDevice(name), expected);
+    if (finding.state === 'ok') working.push(name);
+    yield finding;
+  }
+  yield* examineNamed(working);
+}
+
+/** Nothing where the device that SPEECH_DPO_DEVICE names is among those that work. */
+function* examineNamed(working: readonly string[]): Generator<Finding> {
+  const finding: Omit<Finding, 'found'> = {
+    ...{ group: 'devices', name: 'auto', state: 'broken', mend: 'unset SPEECH_DPO_DEVICE' },
+    matters: 'Every command that computes takes it, unless --device names another.',
+  };
+  try {
+    const named = deviceFromEnvironment();
+    if (!working.includes(named))
+      yield { ...finding, found: `SPEECH_DPO_DEVICE names ${named}, which does not work here` };
+  } catch (error) {
+    yield { ...finding, found: (error as Error).message };
+  }
 }
 
 /** Sentences about what is missing name the command that adds it. */

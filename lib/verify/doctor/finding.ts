@@ -35,7 +35,7 @@ export type Finding = z.infer<typeof findingSchema>;
 export const doctorSchema = z.strictObject({
   /** Of speech-dpo. */
   version: z.string(),
-  /** Whether everything works that the embedded model needs: all of the group `needed`, and the CPU. */
+  /** Whether everything works that the embedded model needs: all of the group `needed`, the CPU, and the device that SPEECH_DPO_DEVICE names. */
   ready: z.boolean(),
   findings: z.array(findingSchema),
 });
@@ -43,4 +43,5 @@ export const doctorSchema = z.strictObject({
 export type DoctorReport = z.infer<typeof doctorSchema>;
 
 /** Whether a run on the embedded model cannot do without it. */
-export const isNeeded = ({ group, name }: Finding): boolean => group === 'needed' || name === 'cpu';
+export const isNeeded = ({ group, name }: Finding): boolean =>
+  group === 'needed' || name === 'cpu' || name === 'auto';

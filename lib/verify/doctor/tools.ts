@@ -23,7 +23,7 @@ async function examinePython(): Promise<Finding> {
     return { ...finding, state: 'ok', found: `${version.trim()} (${program})` };
   } catch (error) {
     return {
-      ...{ ...finding, state: 'missing', found: (error as Error).message, ...installs('python') },
+      ...{ ...finding, found: (error as Error).message, ...repair('SPEECH_DPO_PYTHON', 'python') },
       matters: 'Notebooks, PESQ and the download of DNSMOS need it, 3.10 or newer.',
     };
   }
@@ -67,7 +67,7 @@ function examineChromium(): Finding {
   const path = process.env.CHROMIUM ?? '/usr/bin/chromium';
   if (existsSync(path)) return { ...finding, state: 'ok', found: path };
   return {
-    ...{ ...finding, state: 'missing', found: `it is not at ${path}`, ...installs('chromium') },
+    ...{ ...finding, found: `it is not at ${path}`, ...repair('CHROMIUM', 'chromium') },
     matters: 'Only the test that runs the notebooks in a browser needs it; CHROMIUM names another path.',
   };
 }
@@ -93,6 +93,12 @@ export async function examineQueue(): Promise<Finding> {
     matters: 'Workers on other machines need them: --workers and speech-dpo worker.',
     mend: 'npm install bullmq@6 ioredis@5',
   };
+}
+
+/** What a variable names wrongly is nothing that an installation would mend. */
+function repair(variable: string, program: 'python' | 'chromium'): Pick<Finding, 'state' | 'mend'> {
+  if (process.env[variable]) return { state: 'broken', mend: `unset ${variable}` };
+  return { state: 'missing', ...installs(program) };
 }
 
 /** What this system installs programs with; nothing where that is not known. */

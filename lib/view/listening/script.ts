@@ -132,6 +132,8 @@ function follow(name, audio) {
 function vote(choice) {
   if (place >= total) return;
   if (heard.size < 2) return hint('Listen to both before you choose.', true);
+  // The page may be open twice in this browser.
+  restore();
   votes.choices[place] = choice;
   keep();
   const open = firstOpen();
@@ -175,6 +177,12 @@ function exportVotes() {
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
+/** Whether a votes file has a listener, and votes that can be given here. */
+function isWhole({ listener, votes }) {
+  if (typeof listener !== 'string' || !Array.isArray(votes)) return false;
+  return votes.every((vote) => vote && page.pairs[vote.pair] && Object.hasOwn(CHOICES, vote.choice));
+}
+
 async function load(file) {
   let content;
   try {
@@ -184,7 +192,12 @@ async function load(file) {
   }
   if (!content || content.format !== page.format) return hint(file.name + ' holds no votes.', true);
   if (content.page !== page.id) return hint(file.name + ' holds votes on another page.', true);
+  if (!isWhole(content)) return hint(file.name + ' is damaged: it holds votes that this page does not export.', true);
   const choices = Object.fromEntries(content.votes.map(({ pair, choice }) => [pair, choice]));
+  restore();
+  const others = Object.keys(votes.choices).filter((pair) => votes.choices[pair] !== choices[pair]).length;
+  const question = file.name + ' lacks ' + others + ' of the votes in this browser, or has others. Replace them?';
+  if (others > 0 && !confirm(question)) return;
   votes = { listener: content.listener, choices };
   keep();
   const open = firstOpen();
