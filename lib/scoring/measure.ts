@@ -9,6 +9,7 @@ import {
   type MetricOptions,
   type Score,
 } from './metrics.js';
+import { shareTranscriber } from './transcribe.js';
 import type { UnscorableSample } from './unscorable.js';
 
 /** What one metric says of several recordings, or why it says nothing of them, or of one of them. */
@@ -32,12 +33,18 @@ export async function* measureRecordings(
   metrics: readonly MetricName[] = METRIC_NAMES,
   options: MetricOptions = {},
 ): AsyncGenerator<Measurement> {
-  for (const metric of metrics) {
-    const scores = await measure(metric, recordings, comparison, options).catch((error: unknown) => {
-      if (!isPlainError(error)) throw error;
-      return error;
-    });
-    yield { metric, scores };
+  const sharedTranscriber = shareTranscriber({ model: options.transcriber, onNotice: options.onNotice });
+  const shared = { ...options, sharedTranscriber };
+  try {
+    for (const metric of metrics) {
+      const scores = await measure(metric, recordings, comparison, shared).catch((error: unknown) => {
+        if (!isPlainError(error)) throw error;
+        return error;
+      });
+      yield { metric, scores };
+    }
+  } finally {
+    await sharedTranscriber.dispose();
   }
 }
 

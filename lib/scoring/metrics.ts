@@ -6,7 +6,7 @@ import { loadNisqa, loadNisqaMosOnly, loadNisqaTts, type Nisqa, type NisqaScore 
 import { measurePesq } from './pesq.js';
 import { measureLevel } from './silence.js';
 import { extendedStoi, stoi } from './stoi.js';
-import { openTranscriber } from './transcribe.js';
+import { openTranscriber, type SharedTranscriber } from './transcribe.js';
 import { orUnscorable, UnscorableSample } from './unscorable.js';
 import { loadVoiceEncoder, voiceSimilarity } from './voice-encoder.js';
 import { characterErrorRate, formatAlignment, wordErrors } from './wer.js';
@@ -30,6 +30,8 @@ export interface MetricOptions {
   device?: Device;
   /** The recognizer of `transcript`, `wer` and `cer`; default as in `openTranscriber`. */
   transcriber?: string;
+  /** One that several metrics share, in the place of one for each; whoever gives it disposes of it. */
+  sharedTranscriber?: SharedTranscriber;
   /** Is told of downloads. */
   onNotice?: OnNotice;
 }
@@ -166,10 +168,12 @@ function onlyScore({ scoreBatch, dispose }: Nisqa<NisqaScore>): Metric {
 
 /** A metric of what a recognizer hears. */
 async function openHeard(
-  { transcriber: model, onNotice }: MetricOptions,
+  { transcriber: model, sharedTranscriber, onNotice }: MetricOptions,
   score: (transcript: string) => Score,
 ): Promise<Metric> {
-  const { transcribe, dispose } = await openTranscriber({ model, onNotice });
+  const { transcribe, dispose } = sharedTranscriber
+    ? { transcribe: await sharedTranscriber.open(), dispose: undefined }
+    : await openTranscriber({ model, onNotice });
   const scoreOne = async ({ samples, sampleRateHz }: MonoRecording) =>
     score(await transcribe(samples, sampleRateHz));
   return { score: each(scoreOne), dispose };

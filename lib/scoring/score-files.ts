@@ -11,6 +11,7 @@ import {
   type MetricOptions,
   type Score,
 } from './metrics.js';
+import { shareTranscriber } from './transcribe.js';
 import { scorerFailure, UnscorableSample } from './unscorable.js';
 
 /** What files are scored by, and what they are compared with. */
@@ -78,10 +79,12 @@ export async function openFileScorer(options: ScoreFilesOptions): Promise<FileSc
   const metrics = new Map<MetricName, Metric>();
   return openParts(async (opened) => {
     const missing = new Map<MetricName, Error>();
+    const sharedTranscriber = shareTranscriber({ model: transcriber, onNotice });
+    opened.push(sharedTranscriber.dispose);
     for (const name of options.metrics) {
       signal?.throwIfAborted();
       try {
-        const metric = await openMetric(name, comparison, { device, transcriber, onNotice });
+        const metric = await openMetric(name, comparison, { device, sharedTranscriber, onNotice });
         opened.push(() => metric.dispose?.());
         metrics.set(name, metric);
       } catch (error) {

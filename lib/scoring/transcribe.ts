@@ -78,6 +78,35 @@ export async function openTranscriber(options: TranscriberOptions = {}): Promise
   return { transcribe: (samples, sampleRateHz) => transcribe(hear, samples, sampleRateHz), dispose };
 }
 
+/** One recognizer for several who ask. */
+export interface SharedTranscriber {
+  /** Opens it where nobody has; each recording is heard once, however many ask for its words. */
+  open(): Promise<Transcriber['transcribe']>;
+  /** Frees it, where it is open. */
+  dispose(): Promise<void>;
+}
+
+/** Shares what `openTranscriber` opens with the same options. */
+export function shareTranscriber(options: TranscriberOptions): SharedTranscriber {
+  let opened: Promise<Transcriber> | undefined;
+  const heard = new WeakMap<Float32Array, Promise<string>>();
+  return {
+    async open() {
+      const { transcribe } = await (opened ??= openTranscriber(options));
+      return (samples, sampleRateHz) => {
+        const text = heard.get(samples) ?? transcribe(samples, sampleRateHz);
+        heard.set(samples, text);
+        return text;
+      };
+    },
+    dispose: async () =>
+      opened?.then(
+        ({ dispose }) => dispose(),
+        () => undefined,
+      ),
+  };
+}
+
 /**
  * By what a recognizer is known: SHA-256 over its model's files, and of faster-whisper over the versions of its packages.
  *

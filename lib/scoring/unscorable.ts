@@ -45,8 +45,15 @@ export async function orUnscorable<T>(score: () => T | Promise<T>): Promise<T | 
   }
 }
 
-/** @throws UnscorableSample for a sample rate, in Hz, that recordings of it cannot be brought from to the other */
+/** NISQA's bound. A header that is wrong by more would make hours of seconds. */
+const LOWEST_RATE_HZ = 1000;
+
+/** @throws UnscorableSample for a sample rate, in Hz, that no recording of speech has, or that cannot be brought to the other */
 export function checkRate(fromHz: number, toHz: number): void {
+  if (fromHz < LOWEST_RATE_HZ)
+    throw new UnscorableSample(
+      `its sample rate is ${fromHz} Hz, and speech is scored from ${LOWEST_RATE_HZ} Hz on`,
+    );
   if (!canResample(fromHz, toHz))
     throw new UnscorableSample(`its sample rate of ${fromHz} Hz cannot be changed to ${toHz} Hz`);
 }

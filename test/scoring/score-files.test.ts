@@ -162,6 +162,12 @@ it("takes a sample rate that cannot be changed for the file's own fault", () => 
   );
 });
 
+it('makes no hours of a second where a header names a sample rate that no recording has', () => {
+  expect(() => stoi(speechLike, speechLike, 1)).toThrow(
+    new UnscorableSample('its sample rate is 1 Hz, and speech is scored from 1000 Hz on'),
+  );
+});
+
 const goldenPath = sharedPath('golden/nisqa.json');
 const weights = sharedPath('nisqa/nisqa.tar');
 describe.skipIf(!goldenPath || !weights)("compared with NISQA's authors' code", () => {

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { compile, tf } from '../../lib/engine/index.js';
-import { hashTranscriber, openTranscriber } from '../../lib/scoring/transcribe.js';
+import { hashTranscriber, openTranscriber, shareTranscriber } from '../../lib/scoring/transcribe.js';
 import { sendFile, startServer } from '../support/file-server.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { toneWhisperFiles, writeToneWhisper } from '../support/tone-whisper.js';
@@ -47,6 +47,25 @@ describe('openTranscriber', () => {
     await expect(transcribe(new Float32Array(0), 16000)).rejects.toThrow('no samples');
     await expect(transcribe(Float32Array.of(0, NaN), 16000)).rejects.toThrow('not a finite number');
     await dispose();
+  });
+
+  it('is shared: opened once, and a recording heard once, also by who asks later', async () => {
+    const folder = writeToneWhisper();
+    const shared = shareTranscriber({ model: folder });
+    const first = await shared.open();
+    await rm(folder, { recursive: true });
+    const second = await shared.open();
+    const [low, high] = [tone(200, 1, 16000), tone(5000, 1, 16000)];
+    const heard = first(low, 16000);
+    expect(second(low, 16000)).toBe(heard);
+    expect([await heard, await second(high, 16000)]).toEqual(['a low tone', 'a high tone']);
+    await shared.dispose();
+  });
+
+  it('says each time why it cannot be opened, where it is shared', async () => {
+    const shared = shareTranscriber({ model: temporaryFolder() });
+    for (let asked = 0; asked < 2; asked++) await expect(shared.open()).rejects.toThrow('config.json');
+    await shared.dispose();
   });
 
   it('shares the process with the engine', async () => {
