@@ -6,12 +6,14 @@
  * The reference is the policy as it is when training starts, or another `Reference`; its log-probabilities are computed once, before the first
  * step. Not supported: dropout (TRL's disable_dropout intends the same).
  */
+import { z } from 'zod';
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
 import { shuffled } from '../random.js';
 import { optimize } from '../train/optimize.js';
-import { learningRates, type ScheduleOptions } from '../train/schedule.js';
+import { learningRates, schedules, type ScheduleOptions } from '../train/schedule.js';
 import type { TrainingSnapshot } from '../train/training-state.js';
+import { describeIssues } from '../zod-message.js';
 import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
 import { logpsOf, preferenceObjective } from './objective.js';
@@ -73,6 +75,22 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }
 
+const count = z.number().int().min(1);
+const optionsSchema = z.object({
+  beta: z.number().positive().optional(),
+  rpoAlpha: z.number().min(0).optional(),
+  learningRate: z.number().min(0),
+  schedule: z.enum(schedules).optional(),
+  warmupSteps: z.number().min(0).optional(),
+  epochs: count,
+  batchSize: count,
+  gradientAccumulationSteps: count,
+  // Infinity clips nothing; zod's numbers are finite.
+  maxGradNorm: z.custom<number>((value) => Number(value) > 0, 'expected a number above 0'),
+  validationShare: z.number().min(0).lt(1),
+  seed: z.number().int().min(0).max(0xffffffff),
+});
+
 /**
  * What a training yields: `step` after each optimizer step, with the log-probabilities of chosen and rejected of its pairs; `validated` after
  * each epoch, where pairs are held out.
@@ -104,7 +122,7 @@ export type DpoEvent =
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
  *
  * @param examples pairs; for a loss of single samples (`ktoLoss`) also `UnpairedSample`s, and either side of a pair counts as one
- * @throws if both `beta` and `loss` are given, a pair is longer than the model's positions, a loss or gradient is not finite (naming the
+ * @throws if an option is a number that nothing can be trained by, both `beta` and `loss` are given, a pair is longer than the model's positions, a loss or gradient is not finite (naming the
  * step, after `diverged`), or on abort
  */
 export async function* trainDpo(
@@ -113,6 +131,8 @@ export async function* trainDpo(
   options: DpoOptions,
 ): AsyncGenerator<DpoEvent> {
   if (examples.length === 0) throw new Error('there are no preference pairs to train on');
+  const { error } = optionsSchema.safeParse(options);
+  if (error) throw new Error(`wrong training options: ${describeIssues(error)}`);
   const { batchSize, gradientAccumulationSteps, epochs, seed, device, signal } = options;
   const { schedule, warmupSteps } = options;
   const loss = chooseLoss(options);

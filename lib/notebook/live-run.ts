@@ -188,7 +188,6 @@ async function follow(
       await current?.stream.return(undefined);
       current = open((options) => reopen({ ...options, iterations: wanted }));
       isFinished = false;
-      events.length = 0;
     }
     if (events.some(until)) return;
     const area = openLiveArea(title, events);
@@ -196,11 +195,7 @@ async function follow(
       area.end(['this run is finished', finishedNote()].filter(Boolean).join('; '));
       return;
     }
-    if (!current) {
-      current = open(recorded && !hasBegun ? begin : reopen);
-      // Tells what happened from the beginning.
-      events.length = 0;
-    }
+    current ??= open(recorded && !hasBegun ? begin : reopen);
     hasBegun = true;
     const { stream, stop } = current;
     const button = notebookKernel().interruptSignal();
@@ -216,7 +211,11 @@ async function follow(
           iterations = wanted;
           break;
         }
-        if (event.type === 'started') started = event;
+        if (event.type === 'started') {
+          started = event;
+          // It tells what happened from the beginning.
+          events.length = 0;
+        }
         if (!isPassing(event)) events.push(event);
         area.show(event);
         if (until(event)) break;

@@ -1,7 +1,9 @@
 /** Sampling a policy: what DPO learns from. */
+import { z } from 'zod';
 import type { Device } from '../engine/index.js';
 import { openCompletionWriter } from './generate.js';
 import type { Policy } from './policy.js';
+import { describeIssues } from '../zod-message.js';
 import type { SamplingRules } from './warp.js';
 
 /** How completions are sampled: how many of each prompt, how long, by which rules and from which seed. */
@@ -28,11 +30,23 @@ export interface Sampler {
   /**
    * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
    * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
+   *
+   * @throws Error in one sentence for a number that samples cannot be drawn by
    */
   sample(prompts: readonly (readonly number[])[], options: SamplingOptions): AsyncGenerator<SamplingEvent>;
   /** Frees what is compiled; the next `sample` compiles again. */
   release(): Promise<void>;
 }
+
+const count = z.number().int().min(1);
+const samplingSchema = z.object({
+  samplesPerPrompt: count,
+  maxNewTokens: count,
+  seed: z.number().int().min(0).max(0xffffffff),
+  temperature: z.number().min(0),
+  topK: z.number().int().min(0),
+  topP: z.number().gt(0).max(1),
+});
 
 /** Rows decoded at once: enough to fill the cores, few enough to stay in the cache. */
 const ROWS_AT_ONCE = 100;
@@ -54,8 +68,11 @@ export function openSampler(policy: Policy, device: Device, options: { int8?: bo
 
   async function* sample(
     prompts: readonly (readonly number[])[],
-    { samplesPerPrompt, seed, maxNewTokens, first: from, signal, ...rules }: SamplingOptions,
+    options: SamplingOptions,
   ): AsyncGenerator<SamplingEvent> {
+    const { error } = samplingSchema.safeParse(options);
+    if (error) throw new Error(`wrong sampling options: ${describeIssues(error)}`);
+    const { samplesPerPrompt, seed, maxNewTokens, first: from, signal, ...rules } = options;
     const total = prompts.length * samplesPerPrompt;
     const promptsAtOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / samplesPerPrompt));
     let done = 0;

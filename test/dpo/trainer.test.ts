@@ -219,6 +219,21 @@ describe('validation', () => {
   });
 });
 
+it.each([
+  ['beta', -1],
+  ['learningRate', -1],
+  ['warmupSteps', -1],
+  ['epochs', 0],
+  ['epochs', 1.5],
+  ['batchSize', 0],
+  ['gradientAccumulationSteps', 0],
+  ['maxGradNorm', 0],
+  ['validationShare', 1],
+  ['seed', -1],
+])('refuses a %s of %d', async (name, value) => {
+  await expect(train(pairs, { [name]: value })).rejects.toThrow(`wrong training options: ${name}: `);
+});
+
 describe('training that does not finish leaves the weights as they were', () => {
   async function expectUntouched(run: (weights: Map<string, FloatTensor>) => Promise<void>): Promise<void> {
     const weights = copyWeights(initial);

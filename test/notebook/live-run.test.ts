@@ -107,7 +107,9 @@ async function opensAsRecorded(run: LiveRun): Promise<void> {
   expect(all).toHaveLength(before);
   await runCell(() => again.iterate());
   expect(shown).toContain('this run is finished; to go on with it: await run.iterate({ iterations: 4 })');
+  const told = [...again.events];
   await expect(runCell(() => again.iterate({ iterations: 1 }))).rejects.toThrow('not lowered to 1');
+  expect(again.events).toEqual(told);
   await runCell(() => again.iterate({ iterations: 3 }));
   expect(again.events.filter(({ type }) => type === 'saved')).toHaveLength(3);
   expect(shown).toContain(`await run.iterate({ iterations: 6 }); on another day, first:`);

@@ -32,3 +32,17 @@ it("their code fits the library's types", () => {
   const complaints = checkTypes(new Map([...programs, ['broken.ipynb', broken]]));
   expect(complaints).toEqual([expect.stringMatching(/^broken\.ipynb:2: .*number.*not assignable/)]);
 });
+
+it('a setting that is empty may be given, as its comment says', () => {
+  const given = {
+    "runs:         ''": "runs: 'a, b'",
+    "run:          ''": "run: 'a'",
+    "reward:       ''": "reward: 'mos'",
+  };
+  const programs = new Map<string, string>();
+  for (const [empty, setting] of Object.entries(given)) {
+    const [name, cells] = [...notebooks].find(([, each]) => each.join('\n').includes(empty))!;
+    programs.set(`${setting} of ${name}`, cells.join('\n').replace(empty, setting));
+  }
+  expect(checkTypes(programs)).toEqual([]);
+});

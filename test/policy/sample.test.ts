@@ -42,6 +42,19 @@ async function codes(of: number[][], options: Partial<SamplingOptions> = {}): Pr
 }
 
 describe('sample', () => {
+  it.each([
+    ['samplesPerPrompt', 0],
+    ['maxNewTokens', 0],
+    ['temperature', -1],
+    ['temperature', NaN],
+    ['topK', 1.5],
+    ['topP', 0],
+    ['topP', 2],
+    ['seed', 1.5],
+  ])('refuses a %s of %d', async (name, value) => {
+    await expect(events(prompts, { [name]: value })).rejects.toThrow(`wrong sampling options: ${name}: `);
+  });
+
   it("does not let the batch's make-up change a sample", async () => {
     const all = await codes(prompts);
     expect(all.size).toBe(24);

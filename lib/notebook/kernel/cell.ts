@@ -22,6 +22,7 @@ interface Edit {
  * - tslab runs cells as files of the project's root, so relative imports are made relative to it; those of `lib` and of the package's own
  *   name lead to the compiled library, which is ready to run and has its declarations beside it.
  * - tslab binds names of earlier cells as `exports.name` and misses the shorthand `{ name }`: it becomes `{ name: name }`.
+ * - It also binds what is taken out of an earlier cell's object, the `name` of `const { name: other } = it`: that becomes `{ 'name': other }`.
  *
  * @param notebookDirectory what the cell's relative imports are relative to
  * @param use a cell that is looked at, to complete or explain a name, keeps its shorthands: `{ it` is where the names of options go
@@ -39,6 +40,9 @@ export function prepareCell(
       const start = node.name.getStart(file);
       edits.push({ start, end: start, text: `${node.name.text}: ` });
     }
+    const taken = use === 'run' && ts.isBindingElement(node) ? node.propertyName : undefined;
+    if (taken && ts.isIdentifier(taken))
+      for (const at of [taken.getStart(file), taken.getEnd()]) edits.push({ start: at, end: at, text: "'" });
     const specifier = importSpecifier(node);
     if (specifier && /^(\.|speech-dpo$)/.test(specifier.text)) {
       const text = JSON.stringify(locateModule(specifier.text, root, notebookDirectory));

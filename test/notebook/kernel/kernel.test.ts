@@ -26,6 +26,18 @@ it('runs cells, which know what earlier ones declared', async () => {
   expect(textOf(shown, 'stdout')).toBe('42\n43\n');
 });
 
+it.each([
+  ['const { first: one, ...rest } = numbers; console.log(one, rest.second);', '1 2\n'],
+  ['let two = 0; ({ second: two } = numbers); console.log(two);', '2\n'],
+  ['let second = 0; ({ second } = numbers); console.log(second);', '2\n'],
+  ['for (const { inner: { third: three } } of [numbers]) console.log(three);', '3\n'],
+])('runs %s of an earlier cell', async (cell, printed) => {
+  await kernel.execute('const numbers = { first: 1, second: 2, inner: { third: 3 } };');
+  const { reply, published } = await kernel.execute(cell);
+  expect(reply).toMatchObject({ status: 'ok' });
+  expect(textOf({ reply, published }, 'stdout')).toBe(printed);
+});
+
 it('tells a cell its number', async () => {
   const { reply, published } = await kernel.execute('1;');
   const input = published.find(({ type }) => type === 'execute_input');
