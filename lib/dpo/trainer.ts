@@ -122,8 +122,8 @@ export type DpoEvent =
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
  *
  * @param examples pairs; for a loss of single samples (`ktoLoss`) also `UnpairedSample`s, and either side of a pair counts as one
- * @throws if an option is a number that nothing can be trained by, both `beta` and `loss` are given, a pair is longer than the model's positions, a loss or gradient is not finite (naming the
- * step, after `diverged`), or on abort
+ * @throws if an option is a number that nothing can be trained by, both `beta` and `loss` are given, a pair is longer than the model's positions, a
+ * loss or gradient is not finite (naming the step, after `diverged`), or on abort
  */
 export async function* trainDpo(
   policy: Model,
