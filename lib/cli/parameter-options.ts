@@ -110,9 +110,9 @@ function flagOf(name: string): string {
 }
 
 const NAMES = Object.keys(parametersSchema.shape);
-/** Names of several words; one word is a name only where what is wrong with it follows. */
+/** Names of several words; one word is a name only where sentences about parameters go on as after one. */
 const NAMED = new RegExp(
-  `\\b(?:${NAMES.map((name) => (/[A-Z]/.test(name) ? name : `${name}(?=: )`)).join('|')})\\b`,
+  `\\b(?:${NAMES.map((name) => (/[A-Z]/.test(name) ? name : `${name}(?=: | and | both | goes with )`)).join('|')})\\b`,
   'g',
 );
 
