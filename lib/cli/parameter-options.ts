@@ -65,7 +65,7 @@ export function parametersFromOptions(
   try {
     return parseParameters({ ...base, ...others, ...given, reward });
   } catch (error) {
-    throw new Error(inFlags(sentenceOf(error)), { cause: error });
+    throw new Error(inFlags(sentenceOf(error).replaceAll(ONE_WORD, flagOf)), { cause: error });
   }
 }
 
@@ -110,13 +110,15 @@ function flagOf(name: string): string {
 }
 
 const NAMES = Object.keys(parametersSchema.shape);
-/** Names of several words; one word is a name only where sentences about parameters go on as after one. */
-const NAMED = new RegExp(
-  `\\b(?:${NAMES.map((name) => (/[A-Z]/.test(name) ? name : `${name}(?=: | and | both | goes with )`)).join('|')})\\b`,
+const isOfWords = (name: string) => /[A-Z]/.test(name);
+const SEVERAL_WORDS = new RegExp(`\\b(?:${NAMES.filter(isOfWords).join('|')})\\b`, 'g');
+/** One word is a name only where a sentence about wrong parameters goes on as after one. */
+const ONE_WORD = new RegExp(
+  `\\b(?:${NAMES.filter((name) => !isOfWords(name)).join('|')})(?=: | and | both | goes with )`,
   'g',
 );
 
-/** A sentence about parameters, which it calls by the options that set them. */
-function inFlags(sentence: string): string {
-  return sentence.replaceAll(NAMED, flagOf);
+/** A text that calls parameters of several words by the options that set them. */
+function inFlags(text: string): string {
+  return text.replaceAll(SEVERAL_WORDS, flagOf);
 }

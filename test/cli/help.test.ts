@@ -54,6 +54,13 @@ it.each([80, 100, 120])('help fits a terminal of %i columns', async (columns) =>
   expect(Math.max(...widths)).toBeLessThanOrEqual(100);
 });
 
+it('help calls other parameters by their options, and leaves words as they are', async () => {
+  expect(await run('mos', '--help')).toBe(0);
+  const text = printed.replace(/\s+/g, ' ');
+  expect(text).toContain('that differ by --min-margin,');
+  expect(text).toContain("start from instead of the model's policy: a run");
+});
+
 it('help that no terminal shows has 80 columns', async () => {
   expect(await run('mos', '--help')).toBe(0);
   expect(widest()).toBeLessThanOrEqual(80);
