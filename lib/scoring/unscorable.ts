@@ -13,21 +13,22 @@ export class UnscorableSample extends Error {
   override name = 'UnscorableSample';
 }
 
-/** A scorer failed for a reason of its own: `cause` is what it threw. */
+/** A scorer failed for a reason of its own: `cause` is what it threw, whose stack says where. */
 export class ScorerFault extends Error {
   override name = 'ScorerFault';
 }
 
 /**
- * Makes the error that stops the work when a scorer fails, with the first cause of what was thrown as its cause. A plain Error, by which
- * scorers say what they lack, stays one; anything else (a programming error) becomes a {@link ScorerFault}.
+ * Makes the error that stops the work when a scorer fails. A plain Error, by which scorers say what they lack, stays one, with its first
+ * cause; anything else (a programming error) becomes a {@link ScorerFault}.
  *
  * @param what was being done: "pesq cannot score a.wav"
  */
 export function scorerFailure(what: string, cause: unknown): Error {
   const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
-  // A full disk is told by the first cause, however many sentences are put before it.
-  const options = { cause: cause instanceof Error && cause.cause !== undefined ? cause.cause : cause };
+  // A full disk is told by the first cause, and a fault by what was thrown, however many sentences are put before it.
+  const isTold = isPlainError(cause) || cause instanceof ScorerFault;
+  const options = { cause: isTold && cause.cause !== undefined ? cause.cause : cause };
   return isPlainError(cause) ? new Error(message, options) : new ScorerFault(message, options);
 }
 

@@ -74,15 +74,19 @@ it('a run from a module is stopped, goes on with it to the same bytes, and is re
 
 it('a mistake in a module is told as its own, with the place, and is no fault of speech-dpo', async () => {
   const { file, run } = await setUp();
-  const mistakes = {
-    'async score(samples) {': 'async score(samples) { samples.none.length;',
-    'listens: false,': 'listens: false, rankPrompt: (scores) => scores.none.length,',
-  };
-  for (const [place, mistake] of Object.entries(mistakes)) {
+  // As fetch does where nobody answers.
+  const failing =
+    "const why = new Error('refused'); why.stack = 'Error: refused'; throw new TypeError('fetch failed', { cause: why });";
+  const mistakes = [
+    ['async score(samples) {', 'async score(samples) { samples.none.length;'],
+    ['async score(samples) {', `async score(samples) { ${failing}`],
+    ['listens: false,', 'listens: false, rankPrompt: (scores) => scores.none.length,'],
+  ];
+  for (const [place, mistake] of mistakes) {
     writeFileSync(file, moduleOf('restless').replace(place, mistake));
     const { code, stderr } = await run('broken', file).ended;
     expect(stderr).toMatch(
-      /\nerror: .*the restless reward fails.*: Cannot read properties of undefined \(reading 'length'\) \(at .*restless\.mjs:\d+:\d+\)?\)\n$/,
+      /\nerror: .*the restless reward fails.*: (Cannot read properties of undefined \(reading 'length'\)|fetch failed) \(at .*restless\.mjs:\d+:\d+\)?\)\n$/,
     );
     expect(code).toBe(2);
   }
