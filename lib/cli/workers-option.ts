@@ -26,13 +26,11 @@ export function workersOptions(): Option[] {
  */
 export function givenWorkers({ workers, allowMixed, serveAt }: GivenWorkers): GivenWorkers {
   if (workers) return { workers, allowMixed, serveAt };
-  const [option] = [
-    ...(serveAt === undefined ? [] : ['--serve-at']),
-    ...(allowMixed ? ['--allow-mixed'] : []),
-  ];
-  if (option !== undefined)
+  if (serveAt !== undefined || allowMixed) {
+    const option = serveAt === undefined ? '--allow-mixed' : '--serve-at';
     throw new Error(
       `${option} is for work with workers, and no queue is named: give --workers and its address, or set ${WORKERS_VARIABLE}`,
     );
+  }
   return {};
 }
