@@ -264,18 +264,18 @@ async function voteInChromium(path: string): Promise<VotesFile> {
     // The page is open twice in a browser: no vote of either is lost, and a file takes their place only where that is wanted.
     const twice = await elsewhere.context().newPage();
     await twice.goto(address);
-    for (const each of [twice, twice, elsewhere]) {
+    for (const each of [twice, twice, elsewhere, twice]) {
       await listenToBoth(each);
       await each.keyboard.press('x');
     }
     const countOfVotes = async () => (await download(elsewhere)).votes.length;
-    expect(await countOfVotes()).toBe(6);
+    expect(await countOfVotes()).toBe(7);
     for (const [answer, count] of [
-      ['dismiss', 6],
+      ['dismiss', 7],
       ['accept', 4],
     ] as const) {
       elsewhere.once('dialog', (dialog) => {
-        expect(dialog.message()).toContain('some.json lacks 2 of the votes in this browser');
+        expect(dialog.message()).toContain('some.json lacks 3 of the votes in this browser');
         void dialog[answer]();
       });
       await Promise.all([elsewhere.waitForEvent('dialog'), elsewhere.setInputFiles('#load', file)]);

@@ -30,6 +30,7 @@ function keep() {
   }
 }
 
+/** What is kept may be newer than what this page knows: it may be open twice in this browser. */
 function restore() {
   try {
     const kept = JSON.parse(localStorage.getItem(STORE) || 'null');
@@ -132,7 +133,6 @@ function follow(name, audio) {
 function vote(choice) {
   if (place >= total) return;
   if (heard.size < 2) return hint('Listen to both before you choose.', true);
-  // The page may be open twice in this browser.
   restore();
   votes.choices[place] = choice;
   keep();
@@ -154,6 +154,8 @@ function decodeKey() {
 }
 
 function exportVotes() {
+  restore();
+  draw();
   if (countVotes() === 0) return;
   const key = decodeKey();
   const content = {
