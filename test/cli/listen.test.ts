@@ -282,6 +282,14 @@ async function voteInChromium(path: string): Promise<VotesFile> {
       expect(await countOfVotes()).toBe(count);
     }
 
+    // Where the browser has no room for more, the page knows votes that are not kept.
+    await elsewhere.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }");
+    for (let pair = 0; pair < 2; pair++) {
+      await listenToBoth(elsewhere);
+      await elsewhere.keyboard.press('x');
+    }
+    expect(await countOfVotes()).toBe(6);
+
     return votes;
   } finally {
     await browser.close();

@@ -30,8 +30,9 @@ function keep() {
   }
 }
 
-/** What is kept may be newer than what this page knows: it may be open twice in this browser. */
+/** What is kept may be newer than what this page knows: it may be open twice in this browser. Where the page could not keep its votes, it is older. */
 function restore() {
+  if (!isKept) return;
   try {
     const kept = JSON.parse(localStorage.getItem(STORE) || 'null');
     if (kept) votes = kept;
