@@ -6,6 +6,7 @@ import { packageVersion } from '../package-root.js';
 import { isPlainError } from '../plain-error.js';
 import { isInRewardModule } from '../reward/load.js';
 import { ScorerFault } from '../scoring/unscorable.js';
+import { namingOptions } from './parameter-options.js';
 
 /** What the command line ends with. */
 export const EXIT = {
@@ -36,7 +37,7 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal: Abor
     process.stderr.write(describeFault(error, args));
     return EXIT.bug;
   }
-  process.stderr.write(`error: ${error.message}\n`);
+  process.stderr.write(`error: ${namingOptions(error.message)}\n`);
   return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
 }
 

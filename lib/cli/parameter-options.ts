@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
-import { sentenceOf } from '../plain-error.js';
 import type { ExperimentName } from '../reward/built-in.js';
 import { ONE_REWARD, parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
 import { presetOf } from '../run/presets.js';
@@ -62,11 +61,7 @@ export function parametersFromOptions(
   const given = Object.fromEntries(names.map((name) => [name, options[name]]));
   // What goes with the rewards of the recorded run alone.
   const others = base.reward === undefined || base.reward === reward ? {} : OF_ANY_REWARD;
-  try {
-    return parseParameters({ ...base, ...others, ...given, reward });
-  } catch (error) {
-    throw new Error(inFlags(sentenceOf(error).replaceAll(ONE_WORD, flagOf)), { cause: error });
-  }
+  return parseParameters({ ...base, ...others, ...given, reward });
 }
 
 const OF_ANY_REWARD: Partial<Parameters> = { ...ONE_REWARD, syntheticFirstIteration: false };
@@ -117,6 +112,13 @@ const ONE_WORD = new RegExp(
   `\\b(?:${NAMES.filter((name) => !isOfWords(name)).join('|')})(?=: | and | both | goes with )`,
   'g',
 );
+
+/** A sentence about wrong parameters, which it calls by their options; any other as it is. */
+export function namingOptions(sentence: string): string {
+  return sentence.startsWith('wrong parameters: ')
+    ? inFlags(sentence.replaceAll(ONE_WORD, flagOf))
+    : sentence;
+}
 
 /** A text that calls parameters of several words by the options that set them. */
 function inFlags(text: string): string {

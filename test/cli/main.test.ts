@@ -70,6 +70,21 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
       ['length', '--drop-uniform'],
       'parameters: --drop-uniform needs --min-chosen, the reward',
     ],
+    [
+      'options of several rewards for one',
+      ['length', '--combine', 'harmonic', '--reward-steps', '1'],
+      '--combine and --reward-steps go with several rewards, and length is one',
+    ],
+    [
+      'a number out of range of a command that is no run',
+      ['train', '--pairs', 'pairs.json', '--batch-size', '0'],
+      'parameters: --batch-size: too small',
+    ],
+    [
+      'one of edit',
+      ['edit', '--wav', 'a.wav', '--instruction', 'Louder.', '--max-new-tokens', '0'],
+      'parameters: --max-new-tokens: too small',
+    ],
     ['a missing model', ['even-token', '--model', '/no/such/model'], '/no/such/model'],
     ['a folder without a run', ['report', '/no/such/output/run'], '/no/such/model_output/run/run.json'],
     ['a folder without reference values', ['verify', '/no/such/folder'], '/no/such/folder'],

@@ -101,7 +101,7 @@ describe('wrong input ends with exit code 2 and one sentence', () => {
     [['even-token', '--seeds', '1,two'], 'Expected whole numbers with commas between them'],
     [['even-token', '--seeds', '7'], 'give two seeds or more, each once, as 1,2,3, and not 7'],
     [['length', '--seeds', '1,2,1'], 'each once, as 1,2,3, and not 1,2,1'],
-    [['even-token', '--seeds', '1,4294967296'], 'wrong parameters: seed: too big'],
+    [['even-token', '--seeds', '1,4294967296'], 'wrong parameters: --seed: too big'],
     [
       ['mos', '--seeds', '1,2', '--seed', '3'],
       "option '--seeds <list>' cannot be used with option '--seed <number>'",

@@ -164,7 +164,7 @@ it('the options of run become parameters, and an experiment, which has one rewar
     ...options,
   });
   expect(() => parametersFromOptions('length', options)).toThrow(
-    '--combine and --reward-steps go with several rewards, and length is one',
+    'combine and rewardSteps go with several rewards, and length is one',
   );
 });
 
