@@ -12,6 +12,7 @@ import { writeSafetensors } from '../checkpoint/safetensors.js';
 import { ADAPTER_FORMATS, readTensorFiles } from '../checkpoint/tensor-files.js';
 import type { OnNotice } from '../notice.js';
 import { resolveModelPart } from '../package-root.js';
+import { sentenceOf } from '../plain-error.js';
 import { describeIssues } from '../zod-message.js';
 import type { Adapter, Model } from './architecture.js';
 import { adapterShapes, adapterWeights, withAdapter } from './lora.js';
@@ -106,7 +107,7 @@ export async function findBase(
   }).catch((error: unknown) => {
     signal?.throwIfAborted();
     throw new Error(
-      `${directory} is an adapter of ${base}, which cannot be had: ${(error as Error).message} If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
+      `${directory} is an adapter of ${base}, which cannot be had: ${sentenceOf(error)} If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
       { cause: error },
     );
   });

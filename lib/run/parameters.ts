@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
 import { pairings } from '../dpo/pair-rules.js';
+import { sentenceOf } from '../plain-error.js';
 import { checkCombination, combinationNames, partNames, type Combination } from '../reward/combination.js';
 import { rewardNameSchema } from '../reward/check.js';
 import { opinionModels } from '../scoring/opinion.js';
@@ -339,7 +340,7 @@ function checkRewards(parameters: Parameters): void {
     try {
       checkCombination(combination, partNames(reward).length);
     } catch (error) {
-      throw new Error(`wrong parameters: ${(error as Error).message}`, { cause: error });
+      throw new Error(`wrong parameters: ${sentenceOf(error)}`, { cause: error });
     }
     return;
   }
@@ -375,7 +376,7 @@ export function parseParameters(
   try {
     namedLoss(result.data);
   } catch (error) {
-    throw new Error(`wrong parameters: ${(error as Error).message}`, { cause: error });
+    throw new Error(`wrong parameters: ${sentenceOf(error)}`, { cause: error });
   }
   return result.data;
 }

@@ -8,6 +8,7 @@ import {
   deviceFromEnvironment,
   type DeviceChoice,
 } from '../../engine/index.js';
+import { sentenceOf } from '../../plain-error.js';
 import type { Finding } from './finding.js';
 import type { SelfTestMessage } from './self-test-process.js';
 import {
@@ -76,7 +77,7 @@ function* examineNamed(working: readonly string[]): Generator<Finding> {
     if (!working.includes(named))
       yield { ...finding, found: `SPEECH_DPO_DEVICE names ${named}, which does not work here` };
   } catch (error) {
-    yield { ...finding, found: (error as Error).message };
+    yield { ...finding, found: sentenceOf(error) };
   }
 }
 
