@@ -46,7 +46,7 @@ export async function* trainFrom(
   const { device, computing } = opened;
   const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
   // Says what the policy cannot read before a folder is made.
-  const packed = packPairs(policy, rows);
+  const packed = packPairs(policy, rows, dataFile);
   const longest = (lengths: number[]) => Math.max(...lengths);
   const lengths = {
     prompt: longest(packed.map(({ prompt }) => prompt.length)),
