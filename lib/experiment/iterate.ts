@@ -153,7 +153,7 @@ export async function* train(
     yield { type: 'stopped', iteration, step: last.step, reason };
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
-  yield* warnOfLikelihood(iteration, taken, labels);
+  yield* warnOfLikelihood(iteration, taken, labels, namedLoss(run.parameters));
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */
