@@ -66,6 +66,18 @@ it('where there are none it says how to begin', async () => {
   expect(printed).toMatch(/^There are no runs in \S+model_output\. To begin: npx speech-dpo even-token/);
 });
 
+it('a folder that is not there, or is a file, is told', async () => {
+  const folder = temporaryFolder();
+  expect(await run('runs', join(folder, 'nowhere'))).toBe(2);
+  expect(complained).toBe(`error: ${join(folder, 'nowhere')} does not exist.\n`);
+  complained = '';
+  const file = join(folder, 'run.json');
+  writeFileSync(file, '{}');
+  expect(await run('runs', file)).toBe(2);
+  expect(complained).toContain(`${file} is a file; name the folder that holds output/ and model_output/`);
+  expect(printed).toBe('');
+});
+
 it.each([80, 100, 120])('the table fits %i columns', (columns) => {
   const listed: ListedRun = {
     ...{
