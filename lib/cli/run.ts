@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import { commandText } from '../command-text.js';
+import { isDivergence } from '../experiment/divergence.js';
 import { isPassing, type RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import { writeReport } from '../view/report.js';
@@ -35,8 +36,10 @@ export async function run(
     display.stop();
     if (started) {
       const directory = relative(process.cwd(), started.modelDirectory);
-      const command = commandText('resume', directory, ...again);
-      process.stderr.write(`What is complete is kept. To go on: ${command}\n`);
+      const command = isDivergence(error)
+        ? `To begin anew with a smaller learning rate: ${commandText('run', '--config', directory, ...again, '--learning-rate', smallerRate(parameters))}`
+        : `To go on: ${commandText('resume', directory, ...again)}`;
+      process.stderr.write(`What is complete is kept. ${command}\n`);
     }
     throw error;
   } finally {
@@ -48,3 +51,7 @@ export async function run(
   const report = await writeReport(started!.outputDirectory);
   process.stdout.write(`report: ${relative(process.cwd(), report)}\n`);
 }
+
+/** A tenth, without the last digits that floating point adds. */
+const smallerRate = ({ learningRate }: Parameters): string =>
+  String(Number((learningRate / 10).toPrecision(3)));

@@ -1,5 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { cannotRead } from '../checkpoint/files.js';
 import { folderBytes, formatBytes } from '../checkpoint/folder-size.js';
 import { isPlainError } from '../plain-error.js';
 import type { RunDirectories } from '../run/directories.js';
@@ -38,6 +40,9 @@ export function runsCommand(signal: AbortSignal): Command {
     .argument('[folder]', 'folder that holds output/ and model_output/', '.')
     .option('--json', 'print JSON', false)
     .action(async (folder: string, { json }: { json: boolean }) => {
+      const isFolder = (await stat(folder).catch(cannotRead(folder))).isDirectory();
+      if (!isFolder)
+        throw new Error(`${folder} is a file; name the folder that holds output/ and model_output/`);
       const directories = listRuns(folder);
       const runs = await endedBy(signal, readAll(directories));
       if (json) process.stdout.write(`${JSON.stringify(runs, undefined, 2)}\n`);

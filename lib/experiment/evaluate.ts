@@ -13,6 +13,7 @@ import type { Run } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
+import { namedLoss } from '../dpo/losses/named.js';
 import { warnOfEndings } from './warnings.js';
 import { summarize } from '../run/statistics.js';
 
@@ -37,7 +38,7 @@ export async function* evaluate(
     if (original) warnings.push(...hackingOf(original, { train, test }));
     yield { type: 'guarded', iteration, guards: now.guards, warnings };
   }
-  if (original) yield* warnOfEndings(iteration, original, { train, test });
+  if (original) yield* warnOfEndings(iteration, original, { train, test }, namedLoss(run.parameters));
   return { train, test };
 }
 

@@ -6,6 +6,7 @@ import { trainDpo } from '../dpo/trainer.js';
 import { earlyStopping } from '../train/early-stopping.js';
 import { createAudioExamples } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
+import { divergence } from './divergence.js';
 import { evaluate, hackingOf } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
@@ -143,7 +144,9 @@ export async function* train(
       const rows = pairs.map(({ row }) => row);
       const file = await keepBatch(directories.outputDirectory, iteration, rows, event);
       const given = event.desirable ? 'samples' : 'pairs';
-      throw new Error(`${event.reason}; nothing of it was saved, the ${given} that gave it are in ${file}`);
+      throw divergence(
+        `${event.reason}; nothing of it was saved, the ${given} that gave it are in ${file}. Trained the same way it diverges again: take a smaller learningRate, which is ${learningRate}`,
+      );
     }
   }
   const taken = told.filter((event) => event.type === 'step');
@@ -153,7 +156,7 @@ export async function* train(
     yield { type: 'stopped', iteration, step: last.step, reason };
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
-  yield* warnOfLikelihood(iteration, taken, labels);
+  yield* warnOfLikelihood(iteration, taken, labels, namedLoss(run.parameters));
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */

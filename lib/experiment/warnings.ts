@@ -1,8 +1,11 @@
 /** What a run says on its own of itself, each a sentence: what is seen, what it means, what to do. docs/preference.md explains the limits. */
 import type { PromptPairs } from '../dpo/pairs.js';
+import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import type { RunEvent, Split } from '../run/events.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
+/** A loss of single samples is mixed with no likelihood term. */
+type Trained = Pick<PreferenceLoss, 'isUnpaired'>;
 type Warned = Extract<RunEvent, { type: 'warned' }>;
 type Samples = Readonly<Record<Split, readonly ScoredCompletion[][]>>;
 type StepEvent = Extract<RunEvent, { type: 'step' }>;
@@ -50,7 +53,12 @@ export function warnOfNoPairs(iteration: number, pairs: number): Warned[] {
  * @param steps of an iteration's training
  * @param labels of a chosen sample, on average
  */
-export function warnOfLikelihood(iteration: number, steps: readonly StepEvent[], labels: number): Warned[] {
+export function warnOfLikelihood(
+  iteration: number,
+  steps: readonly StepEvent[],
+  labels: number,
+  loss: Trained,
+): Warned[] {
   const last = steps.at(-1)?.epoch ?? 0;
   if (last === 0) return [];
   const meanOf = (epoch: number, name: 'logps/chosen' | 'rewards/margins') => {
@@ -63,18 +71,18 @@ export function warnOfLikelihood(iteration: number, steps: readonly StepEvent[],
   const message =
     `the log-probability of chosen samples fell by ${fall.toFixed(2)} a token between the first and the last epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
     'the policy unlearns what it should prefer, and its probability goes to what nobody has scored; ' +
-    'raise the likelihood term (rpoAlpha) or beta, or take a smaller learningRate or fewer epochs';
+    `raise ${loss.isUnpaired ? '' : 'the likelihood term (rpoAlpha) or '}beta, or take a smaller learningRate or fewer epochs`;
   return [{ type: 'warned', iteration, about: 'likelihood', message }];
 }
 
 /** Samples that go on until they are cut off: a policy that forgets how to end. Over train and held-out prompts. */
-export function warnOfEndings(iteration: number, original: Samples, now: Samples): Warned[] {
+export function warnOfEndings(iteration: number, original: Samples, now: Samples, loss: Trained): Warned[] {
   const [before, after] = [original, now].map(unfinishedShare);
   if (!(after - before > ENDINGS_LIMIT)) return [];
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const message =
     `${percent(after)} of the samples did not end, ${percent(before)} before training: the policy forgets how to end; ` +
-    'raise the likelihood term (rpoAlpha), which keeps the ends of chosen samples, take a smaller learningRate, or raise maxNewTokens where it cuts off what is good';
+    `${loss.isUnpaired ? '' : 'raise the likelihood term (rpoAlpha), which keeps the ends of chosen samples, '}take a smaller learningRate, or raise maxNewTokens where it cuts off what is good`;
   return [{ type: 'warned', iteration, about: 'endings', message }];
 }
 

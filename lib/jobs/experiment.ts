@@ -25,7 +25,7 @@ import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './op
 import { openPolicyToTrain } from './policy-to-train.js';
 import { openPrompts } from './prompts.js';
 import { openScorers, withRecognizer } from './scorers.js';
-import { withPolicyFolder } from './sources.js';
+import { withAbsolutePaths } from './sources.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
 export interface RunOptions extends GivenDevice, GivenWorkers {
@@ -123,7 +123,7 @@ export function openExperiment(
   own: OwnParts & GivenDevice & GivenWorkers & Pick<RunOptions, 'signal' | 'onNotice'>,
 ): Promise<OpenExperiment> {
   return openParts(async (opened) => {
-    const parameters = withPolicyFolder(withRecognizer(namedAfter(given, own.reward)));
+    const parameters = withAbsolutePaths(withRecognizer(namedAfter(given, own.reward)));
     const { sampler, codec, signal, onNotice } = own;
     const { device, computing, ...opening } = openDevice(own);
     opened.push(() => opening[Symbol.asyncDispose]());

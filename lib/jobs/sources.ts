@@ -1,5 +1,6 @@
 /** Where a run's models and data come from: the model folder, or what the parameters name instead, on this machine or on a hub. */
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { resolveSource } from '../checkpoint/hub.js';
 import { chooseModelFiles } from '../checkpoint/model-files.js';
 import type { Codec } from '../codec/codec.js';
@@ -48,11 +49,26 @@ export async function findModelPart(
   });
 }
 
-/** The parameters of a run with the folder of the policy that they name, so that the run is recorded with what it began from. */
-export function withPolicyFolder(parameters: Parameters): Parameters {
-  const { policy } = parameters;
-  return policy === null ? parameters : { ...parameters, policy: policySource(policy) };
+/**
+ * The parameters of a run with the paths of what they name on this machine, from the root on, so that the run is recorded with what it began
+ * from and goes on from any working directory. Names on a hub, and "default", stay.
+ */
+export function withAbsolutePaths(parameters: Parameters): Parameters {
+  const { model, policy, nar, codec, prompts, data, transcriber } = parameters;
+  return {
+    ...parameters,
+    model: absolutePath(model),
+    policy: policy && absolutePath(policySource(policy)),
+    nar: nar && absolutePath(nar),
+    codec: codec && absolutePath(codec),
+    prompts: prompts && absolutePath(prompts),
+    data: data && absolutePath(data),
+    transcriber: transcriber && absolutePath(transcriber),
+  };
 }
+
+const absolutePath = (source: string): string =>
+  source !== 'default' && existsSync(source) ? resolve(source) : source;
 
 /**
  * The first items of a dataset that the policy can read, `train` for training and then `test` held out. As in the

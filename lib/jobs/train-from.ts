@@ -15,7 +15,7 @@ import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
 import { checkTrainingFits, openDevice } from './open.js';
 import { openPolicyToTrain } from './policy-to-train.js';
-import { withPolicyFolder } from './sources.js';
+import { withAbsolutePaths } from './sources.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
@@ -33,7 +33,7 @@ export async function* trainFrom(
   given: Parameters,
   options: RunOptions,
 ): AsyncGenerator<RunEvent> {
-  const parameters = withPolicyFolder(given);
+  const parameters = withAbsolutePaths(given);
   if (parameters.reference === 'first')
     throw new Error(
       'the reference "first" is the policy that a run began with, which a training on given pairs does not know: take --reference start',
@@ -46,7 +46,7 @@ export async function* trainFrom(
   const { device, computing } = opened;
   const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
   // Says what the policy cannot read before a folder is made.
-  const packed = packPairs(policy, rows);
+  const packed = packPairs(policy, rows, dataFile);
   const longest = (lengths: number[]) => Math.max(...lengths);
   const lengths = {
     prompt: longest(packed.map(({ prompt }) => prompt.length)),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
+import { isDivergence } from '../experiment/divergence.js';
 import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment, type OwnParts } from '../jobs/experiment.js';
 import type { Parameters } from '../run/parameters.js';
@@ -224,7 +225,8 @@ async function follow(
     } catch (error) {
       current = undefined;
       const how = stop.signal.aborted ? 'stopped' : 'failed';
-      area.end(started ? `${how}; to go on: this cell again, or ${inAnotherSession('resumeRun')}` : how);
+      const goesOn = started !== undefined && !isDivergence(error);
+      area.end(goesOn ? `${how}; to go on: this cell again, or ${inAnotherSession('resumeRun')}` : how);
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);

@@ -103,9 +103,10 @@ export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
 /**
  * The rows as packed ids, ready for training.
  *
+ * @param path names the file that the rows were read from in messages
  * @throws Error naming the pair that does not fit the policy, or has codes that its vocabulary lacks
  */
-export function packPairs(policy: Policy, rows: readonly PreferenceRow[]): PreferencePair[] {
+export function packPairs(policy: Policy, rows: readonly PreferenceRow[], path?: string): PreferencePair[] {
   return rows.map((row, index) => {
     try {
       return {
@@ -115,7 +116,9 @@ export function packPairs(policy: Policy, rows: readonly PreferenceRow[]): Prefe
         rewards: { chosen: row.chosenReward, rejected: row.rejectedReward },
       };
     } catch (error) {
-      throw new Error(`pair ${index}: ${sentenceOf(error)}`, { cause: error });
+      throw new Error(`${path === undefined ? '' : `${path}: `}pair ${index}: ${sentenceOf(error)}`, {
+        cause: error,
+      });
     }
   });
 }

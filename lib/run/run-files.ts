@@ -110,7 +110,8 @@ export interface RecordedRun {
 }
 
 /**
- * Reads run.json and metrics.jsonl of a run, finished or not.
+ * Reads run.json and metrics.jsonl of a run, finished or not. One that finished and whose metrics.jsonl has lost its end counts as interrupted:
+ * what is lost can be made again.
  *
  * @param run its name or a folder of it, see `locateRun`
  * @throws Error naming the file that is missing or wrong; where there is no such run, with the runs that there are
@@ -122,7 +123,8 @@ export async function readRun(run: string): Promise<RecordedRun> {
   const events = (await readMetrics(directories.modelDirectory)).map((event) =>
     isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
   );
-  return { directories, record, events };
+  const isCut = record.state === 'finished' && !events.some(({ type }) => type === 'finished');
+  return { directories, record: isCut ? { ...record, state: 'interrupted' } : record, events };
 }
 
 /**

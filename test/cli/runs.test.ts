@@ -66,6 +66,28 @@ it('where there are none it says how to begin', async () => {
   expect(printed).toMatch(/^There are no runs in \S+model_output\. To begin: npx speech-dpo even-token/);
 });
 
+it('a finished run whose metrics.jsonl has lost its end is to be gone on with', async () => {
+  const { root, modelDirectory } = await makeRun();
+  const path = join(modelDirectory, 'metrics.jsonl');
+  const lines = readFileSync(path, 'utf8').split('\n');
+  writeFileSync(path, `${lines.slice(0, 2).join('\n')}\n`);
+  expect(await run('runs', root)).toBe(0);
+  expect(printed).toMatch(/even-token +interrupted +0 of \d+ /);
+  rmSync(root, { recursive: true });
+});
+
+it('a folder that is not there, or is a file, is told', async () => {
+  const folder = temporaryFolder();
+  expect(await run('runs', join(folder, 'nowhere'))).toBe(2);
+  expect(complained).toBe(`error: ${join(folder, 'nowhere')} does not exist.\n`);
+  complained = '';
+  const file = join(folder, 'run.json');
+  writeFileSync(file, '{}');
+  expect(await run('runs', file)).toBe(2);
+  expect(complained).toContain(`${file} is a file; name the folder that holds output/ and model_output/`);
+  expect(printed).toBe('');
+});
+
 it.each([80, 100, 120])('the table fits %i columns', (columns) => {
   const listed: ListedRun = {
     ...{

@@ -58,17 +58,22 @@ describe('likelihood', () => {
     );
 
   it('is warned of where it falls by more than one nat a token while margins grow', () => {
-    const [{ message }] = warnOfLikelihood(1, training([-100, -120, -201], [0, 1, 2]), 100);
+    const [{ message }] = warnOfLikelihood(1, training([-100, -120, -201], [0, 1, 2]), 100, {});
     expect(message).toContain('fell by 1.01 a token between the first and the last epoch (limit 1)');
-    expect(warnOfLikelihood(1, training([-100, -120, -199], [0, 1, 2]), 100)).toEqual([]);
-    expect(warnOfLikelihood(1, training([-100, -120, -201], [0, 1, -1]), 100)).toEqual([]);
+    expect(message).toContain('rpoAlpha');
+    const [unpaired] = warnOfLikelihood(1, training([-100, -120, -201], [0, 1, 2]), 100, {
+      isUnpaired: true,
+    });
+    expect(unpaired.message).toMatch(/; raise beta, or take a smaller learningRate or fewer epochs$/);
+    expect(warnOfLikelihood(1, training([-100, -120, -199], [0, 1, 2]), 100, {})).toEqual([]);
+    expect(warnOfLikelihood(1, training([-100, -120, -201], [0, 1, -1]), 100, {})).toEqual([]);
   });
 
   it('is not judged by one epoch, by no step, or where a loss does not tell it', () => {
-    expect(warnOfLikelihood(1, training([-100], [0]), 1)).toEqual([]);
-    expect(warnOfLikelihood(1, [], 1)).toEqual([]);
+    expect(warnOfLikelihood(1, training([-100], [0]), 1, {})).toEqual([]);
+    expect(warnOfLikelihood(1, [], 1, {})).toEqual([]);
     const untold = training([-100, -200], [0, 1]).map((step) => ({ ...step, metrics: { loss: 0 } }));
-    expect(warnOfLikelihood(1, untold, 1)).toEqual([]);
+    expect(warnOfLikelihood(1, untold, 1, {})).toEqual([]);
   });
 });
 
@@ -77,8 +82,12 @@ it('endings are warned of where the share of cut-off samples rises by more than 
     const samples = Array.from({ length: 20 }, (_, i) => ({ finished: i >= unfinished }) as ScoredCompletion);
     return { train: [samples.slice(0, 10)], test: [samples.slice(10)] };
   };
-  expect(warnOfEndings(0, evaluation(1), evaluation(3))).toEqual([]);
-  const [{ about, message }] = warnOfEndings(0, evaluation(1), evaluation(4));
+  expect(warnOfEndings(0, evaluation(1), evaluation(3), {})).toEqual([]);
+  const [{ about, message }] = warnOfEndings(0, evaluation(1), evaluation(4), {});
   expect(about).toBe('endings');
   expect(message).toContain('20 % of the samples did not end, 5 % before training');
+  expect(message).toContain('rpoAlpha');
+  expect(warnOfEndings(0, evaluation(1), evaluation(4), { isUnpaired: true })[0].message).toContain(
+    'forgets how to end; take a smaller learningRate',
+  );
 });

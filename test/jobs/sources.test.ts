@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
-import { checkSameCodes, findModelPart, loadData } from '../../lib/jobs/sources.js';
+import { checkSameCodes, findModelPart, loadData, withAbsolutePaths } from '../../lib/jobs/sources.js';
+import { parseParameters } from '../../lib/run/parameters.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -43,6 +44,21 @@ it('parts of the model come from its folder unless they are named', async () => 
     './nowhere does not exist; give a file or folder, or a name on the hub',
   );
 });
+
+it.each(['prompts', 'data'])(
+  'a run is recorded with paths that hold in any working directory: %s',
+  (name) => {
+    const folder = temporaryFolder();
+    const paths = { model: folder, policy: folder, nar: folder, codec: folder, transcriber: folder };
+    const absolute = { ...paths, [name]: dataset([3]) };
+    const given = Object.fromEntries(
+      Object.entries(absolute).map(([key, path]) => [key, relative('', path)]),
+    );
+    expect(withAbsolutePaths(parseParameters(given))).toEqual(parseParameters(absolute));
+    const named = { model: 'default', policy: 'organisation/name@main', [name]: 'organisation/data' };
+    expect(withAbsolutePaths(parseParameters(named))).toEqual(parseParameters(named));
+  },
+);
 
 it('models that write other codes are refused', () => {
   const codec = { codebooks: 2, codebookSize: 20 } as Codec;

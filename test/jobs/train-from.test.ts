@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { runExperiment } from '../../lib/jobs/experiment.js';
@@ -53,4 +53,18 @@ it("a run's first checkpoint trained on its second pairs is its second checkpoin
   expect(weightsOf(other, 1).equals(trained)).toBe(false);
   // Of states to go on from nothing stays, since only whole runs are resumed.
   expect(readdirSync(join(other.modelDirectory, 'iter_1'))).toEqual(['dpo_model']);
+});
+
+it('a pair that the policy cannot read is told with the name of its file', async () => {
+  const model = temporaryFolder();
+  await writeTinyModel(model);
+  const root = temporaryFolder();
+  const pairs = join(root, 'mine.json');
+  const columns = { prompt: ['<s>a</s>v_tok_1</s>'], chosen: ['v_tok_99999'], rejected: ['v_tok_1'] };
+  const rewards = { chosen_rewards: [2], rejected_rewards: [1], average_rewards: [1.5] };
+  writeFileSync(pairs, JSON.stringify({ ...columns, ...rewards }));
+  await expect(finish(trainFrom(pairs, parseParameters({ model }), { root }))).rejects.toThrow(
+    `${pairs}: pair 0: code 99999 of codebook 0 is outside`,
+  );
+  expect(readdirSync(root)).toEqual(['mine.json']);
 });
