@@ -6,6 +6,7 @@ import { packageVersion } from '../package-root.js';
 import { isPlainError } from '../plain-error.js';
 import { isInRewardModule } from '../reward/load.js';
 import { ScorerFault } from '../scoring/unscorable.js';
+import { showableText } from '../view/escape.js';
 
 /** What the command line ends with. */
 export const EXIT = {
@@ -29,14 +30,14 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal: Abor
   }
   const place = placeInReward(error);
   if (place !== undefined) {
-    process.stderr.write(`error: ${(error as Error).message} (${place})\n`);
+    process.stderr.write(`error: ${showableText((error as Error).message)} (${place})\n`);
     return EXIT.wrongInput;
   }
   if (!isForThePerson(error)) {
     process.stderr.write(describeFault(error, args));
     return EXIT.bug;
   }
-  process.stderr.write(`error: ${error.message}\n`);
+  process.stderr.write(`error: ${showableText(error.message)}\n`);
   return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
 }
 
