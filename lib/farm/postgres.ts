@@ -82,6 +82,10 @@ const end = (client: PoolClient): Promise<void> => (client as unknown as Client)
 
 function explain(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
+  if (/pg_hba\.conf/.test(message))
+    return /no encryption/.test(message)
+      ? `it does not let this user in from here without TLS: write ?sslmode=verify-full at the end of the address, or let them in there (${message})`
+      : `it does not let this user in from here (${message})`;
   if (code === '28P01' || code === '28000' || /password must be a string/.test(message))
     return `the user or the password is wrong (${message})`;
   if (code === '3D000') return `${message}: create it with createdb`;
