@@ -24,12 +24,10 @@ export async function connectPostgres(
   const { default: pg } = await loadPackage(() => import('pg'), false);
   const shown = withoutPassword(address);
   const pool = new pg.Pool({
-    connectionString: address,
+    connectionString: withSchema(address, bullmq.DEFAULT_SCHEMA),
     max: CONNECTIONS,
     connectionTimeoutMillis: PATIENCE_MS,
     keepAlive: true,
-    // BullMQ's functions are called without it.
-    options: `-c search_path=${bullmq.DEFAULT_SCHEMA}`,
   });
   pool.on('error', () => undefined);
   // The pool listens to those that nobody uses; a server that ends while one is in use would end this process.
@@ -76,6 +74,14 @@ export async function connectPostgres(
       await Promise.race([Promise.all([...clients].map(end)), patience(PATIENCE_MS / 2)]);
     },
   };
+}
+
+/** BullMQ's functions are called without their schema. Options of a person's own, as `?options=-c...`, stay beside it. */
+function withSchema(address: string, schema: string): string {
+  const url = new URL(address);
+  const options = [url.searchParams.get('options'), `-c search_path=${schema}`].filter(Boolean).join(' ');
+  url.searchParams.set('options', options);
+  return url.href;
 }
 
 const end = (client: PoolClient): Promise<void> => (client as unknown as Client).end().catch(() => undefined);

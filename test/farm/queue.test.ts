@@ -304,6 +304,13 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     await connection.close();
   });
 
+  it('whose address has options of its own', async () => {
+    const { url } = await startPostgres();
+    const connection = await connectQueue(`${url}?options=-c%20statement_timeout%3D5000`);
+    onTestFinished(() => connection.close());
+    expect(await connection.queue('options').getJobs(['delayed'])).toEqual([]);
+  });
+
   it('that lets nobody in without TLS', async () => {
     const { url } = await startPostgres();
     const { default: pg } = await import('pg');
