@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { CommanderError } from 'commander';
+import { withoutPassword } from '../checkpoint/environment.js';
 import { quoteForShell } from '../command-text.js';
 import { packageVersion } from '../package-root.js';
 import { isPlainError } from '../plain-error.js';
 import { isInRewardModule } from '../reward/load.js';
 import { ScorerFault } from '../scoring/unscorable.js';
+import { showableText } from '../view/escape.js';
 import { namingOptions } from './parameter-options.js';
 
 /** What the command line ends with. */
@@ -30,14 +32,14 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal: Abor
   }
   const place = placeInReward(error);
   if (place !== undefined) {
-    process.stderr.write(`error: ${(error as Error).message} (${place})\n`);
+    process.stderr.write(`error: ${showableText((error as Error).message)} (${place})\n`);
     return EXIT.wrongInput;
   }
   if (!isForThePerson(error)) {
     process.stderr.write(describeFault(error, args));
     return EXIT.bug;
   }
-  process.stderr.write(`error: ${namingOptions(error.message)}\n`);
+  process.stderr.write(`error: ${showableText(namingOptions(error.message))}\n`);
   return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
 }
 
@@ -85,7 +87,7 @@ const isOwn = (place: string): boolean =>
 function describeFault(error: unknown, args: readonly string[]): string {
   return (
     'error: this is a fault of speech-dpo, not of what you gave it. Please report it to whom you have speech-dpo from, with all these lines:\n' +
-    `command: ${['speech-dpo', ...args.map(quoteForShell)].join(' ')}\n` +
+    `command: ${['speech-dpo', ...args.map(withoutPassword).map(quoteForShell)].join(' ')}\n` +
     `version: speech-dpo ${packageVersion()}, Node.js ${process.version}, ${process.platform} ${process.arch}\n` +
     `${inspect(error)}\n`
   );

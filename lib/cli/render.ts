@@ -24,7 +24,7 @@ export interface Display {
 export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate): Display {
   const fleetNews = createFleetNews();
   const duration = estimate && createDurationNews(estimate);
-  const print = (text: string) => stream.write(text + '\n');
+  const print = (text: string) => stream.write(showableText(text) + '\n');
   /** What an event leaves behind; of workers, what a person should know. */
   let modelDirectory = '';
   const textOf = (event: RunEvent): string | undefined => {
@@ -32,7 +32,7 @@ export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate
     if (event.type === 'saved') return `${eventLine(event)}${sizeOf(join(modelDirectory, event.directory))}`;
     if (event.type !== 'fleet') return eventLine(event);
     const news = fleetNews(event, performance.now() / 1000);
-    return news.length > 0 ? showableText(news.join('\n')) : undefined;
+    return news.length > 0 ? news.join('\n') : undefined;
   };
   if (!stream.isTTY)
     return {

@@ -62,7 +62,7 @@ async function readAll(directories: readonly RunDirectories[]): Promise<ListedRu
       runs.push(await readListed(each));
     } catch (error) {
       if (!isPlainError(error)) throw error;
-      sayOnStderr(showableText(`run ${each.name} cannot be read: ${error.message}`));
+      sayOnStderr(`run ${each.name} cannot be read: ${error.message}`);
     }
   }
   return runs;

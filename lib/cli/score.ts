@@ -14,7 +14,7 @@ import {
 } from '../scoring/score-files.js';
 import { DEFAULT_WHISPER } from '../scoring/transcribe.js';
 import { showableText } from '../view/escape.js';
-import { fleetTrouble } from '../view/fleet.js';
+import { createFleetNews } from '../view/fleet.js';
 import { formatDuration, formatNumber } from '../view/format.js';
 import { createBar } from './bar.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
@@ -130,7 +130,7 @@ async function readNone(files: readonly string[]): Promise<Map<string, FileScore
   return problems;
 }
 
-/** On workers where they are asked for; what they lack is said once, for a person to mend. */
+/** On workers where they are asked for; of them is told what a person should know. */
 function scoreSomewhere(
   files: readonly string[],
   options: ScoreRecordingsOptions & Pick<ScoreFilesOptions, 'onMissing'>,
@@ -139,12 +139,9 @@ function scoreSomewhere(
   const given = { ...others, onNotice: sayOnStderr };
   if (workers === undefined)
     return scoreFiles(files, { ...given, device: runsScorers(device) ? device : undefined });
-  const said = new Set<string>();
+  const fleetNews = createFleetNews();
   const onFleet = (status: FleetStatus) => {
-    for (const sentence of fleetTrouble(status)) {
-      if (!said.has(sentence)) sayOnStderr(sentence);
-      said.add(sentence);
-    }
+    for (const sentence of fleetNews(status, performance.now() / 1000)) sayOnStderr(sentence);
   };
   return scoreOnWorkers(files, { ...given, workers, device, onFleet });
 }

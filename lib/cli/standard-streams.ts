@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { showableText } from '../view/escape.js';
 import { EXIT, isOfDisk } from './exit-code.js';
 
 /**
@@ -21,7 +22,8 @@ export function watchStandardStreams(stop: AbortController): void {
 }
 
 /** What the library has to tell, a line on standard error. */
-export const sayOnStderr = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
+export const sayOnStderr = (sentence: string): void =>
+  void process.stderr.write(`${showableText(sentence)}\n`);
 
 /** To be called when the terminal was closed: Node.js aborts (SIGABRT) where it cannot set a terminal back that is gone. */
 export function leaveTerminalAtExit(): void {

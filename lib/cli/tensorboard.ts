@@ -2,7 +2,6 @@ import { relative } from 'node:path';
 import { Command } from 'commander';
 import { quoteForShell } from '../command-text.js';
 import { writeTensorBoard } from '../tensorboard/tensorboard.js';
-import { showableText } from '../view/escape.js';
 import { endedBy } from './interrupt.js';
 import { RUN_NAMES } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
@@ -16,7 +15,7 @@ export function tensorboardCommand(signal: AbortSignal): Command {
     .argument('<run>', RUN_NAMES)
     .action(async (folder: string) => {
       const { folder: written, problems } = await endedBy(signal, writeTensorBoard(folder));
-      for (const problem of problems) sayOnStderr(`left out: ${showableText(problem)}`);
+      for (const problem of problems) sayOnStderr(`left out: ${problem}`);
       const directory = quoteForShell(relative(process.cwd(), written));
       process.stdout.write(`To look at it: tensorboard --logdir ${directory}\n`);
     });

@@ -1,3 +1,4 @@
+import { onOneLine } from '../one-line.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** Rewards of all scored completions, lengths (in tokens) of all completions, and why some were dropped: "3 samples: it is empty". */
@@ -15,7 +16,7 @@ export function tally(scored: readonly ScoredCompletion[][]): {
     rewards: all.map(({ reward }) => reward).filter((reward) => reward !== null),
     lengths: all.map(({ codes }) => codes.length),
     droppedReasons: [...counts].map(
-      ([reason, count]) => `${count} sample${count === 1 ? '' : 's'}: ${reason}`,
+      ([reason, count]) => `${count} sample${count === 1 ? '' : 's'}: ${onOneLine(reason)}`,
     ),
   };
 }

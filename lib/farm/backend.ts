@@ -43,6 +43,8 @@ export function explainConnection(code: string, message: string, isTls: boolean)
     return `it does not answer${isTls ? ', perhaps because it does not speak TLS: try redis:// in place of rediss://' : ''}`;
   if (isTls && /(wrong version number|packet length|EPROTO)/i.test(`${code} ${message}`))
     return 'it does not speak TLS: write redis:// in place of rediss://';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `its certificate is of another host: name it as the certificate does (${message})`;
   if (/certificate|self.signed/i.test(message))
     return `its certificate is not trusted (${message}); NODE_EXTRA_CA_CERTS names a file of others`;
   if (code === 'ECONNRESET' || /socket hang up|connection is closed|terminated/i.test(message))

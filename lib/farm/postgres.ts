@@ -24,12 +24,10 @@ export async function connectPostgres(
   const { default: pg } = await loadPackage(() => import('pg'), false);
   const shown = withoutPassword(address);
   const pool = new pg.Pool({
-    connectionString: address,
+    connectionString: withSchema(address, bullmq.DEFAULT_SCHEMA),
     max: CONNECTIONS,
     connectionTimeoutMillis: PATIENCE_MS,
     keepAlive: true,
-    // BullMQ's functions are called without it.
-    options: `-c search_path=${bullmq.DEFAULT_SCHEMA}`,
   });
   pool.on('error', () => undefined);
   // The pool listens to those that nobody uses; a server that ends while one is in use would end this process.
@@ -78,10 +76,22 @@ export async function connectPostgres(
   };
 }
 
+/** BullMQ's functions are called without their schema. Options of a person's own, as `?options=-c...`, stay beside it. */
+function withSchema(address: string, schema: string): string {
+  const url = new URL(address);
+  const options = [url.searchParams.get('options'), `-c search_path=${schema}`].filter(Boolean).join(' ');
+  url.searchParams.set('options', options);
+  return url.href;
+}
+
 const end = (client: PoolClient): Promise<void> => (client as unknown as Client).end().catch(() => undefined);
 
 function explain(error: unknown): string {
   const { code = '', message } = error as NodeJS.ErrnoException;
+  if (/pg_hba\.conf/.test(message))
+    return /no encryption/.test(message)
+      ? `it does not let this user in from here without TLS: write ?sslmode=verify-full at the end of the address, or let them in there (${message})`
+      : `it does not let this user in from here (${message})`;
   if (code === '28P01' || code === '28000' || /password must be a string/.test(message))
     return `the user or the password is wrong (${message})`;
   if (code === '3D000') return `${message}: create it with createdb`;

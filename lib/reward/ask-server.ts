@@ -1,5 +1,6 @@
 /** One question to the server of a reward, and the bounded retry of every question. */
 import { reasonOf } from '../checkpoint/web.js';
+import { onOneLine } from '../one-line.js';
 import { SCORER_TRIES, ScorerRefusal } from './reward.js';
 import { tryAgain } from './tries.js';
 
@@ -94,8 +95,8 @@ export async function askTextOnce(
   }
   if (response.ok) return text;
   const { status, statusText, headers } = response;
-  const [firstLine] = text.trim().split('\n', 1);
-  const said = firstLine === '' ? '' : `: ${firstLine.slice(0, 300)}`;
+  const [firstLine] = text.trim().split(/[\r\n]/, 1);
+  const said = firstLine === '' ? '' : `: ${onOneLine(firstLine.slice(0, 300))}`;
   const message = `${address} answers ${`${status} ${statusText}`.trim()}${said}`;
   if (status !== 408 && status !== 429 && status < 500) throw new ServerRefusal(message, status, text);
   throw new NoAnswer(message, { pauseMs: readRetryAfter(headers.get('retry-after')) });
@@ -139,6 +140,8 @@ export function readJson(address: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`${address} answers with what is not JSON: ${text.slice(0, 100)}`, { cause: error });
+    throw new Error(`${address} answers with what is not JSON: ${onOneLine(text.slice(0, 100))}`, {
+      cause: error,
+    });
   }
 }

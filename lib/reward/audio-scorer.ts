@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { allFinite } from '../finite.js';
 import { UnscorableSample } from '../scoring/unscorable.js';
+import { onOneLine } from '../one-line.js';
 import { askServer, readJson, ServerRefusal, type Patience } from './ask-server.js';
 import { atMost } from './at-most.js';
 import { decodeAnswer, encodeQuestion, type ScorerAnswer, type ScorerQuestion } from './audio-scorer-wire.js';
@@ -69,7 +70,7 @@ function readAnswer(address: string, text: string): ScorerAnswer {
     const { message } = error as Error;
     const sentence = message.startsWith(address)
       ? message
-      : `${address} answers ${text.slice(0, 200)}: ${message}`;
+      : `${address} answers ${onOneLine(text.slice(0, 200))}: ${message}`;
     throw new ScorerRefusal(sentence, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 /** What changes among the workers of a run that a person should know. */
+import { onOneLine } from '../one-line.js';
 import type { FleetStatus, WorkerStatus } from './events.js';
 
 export interface FleetChanges {
@@ -40,8 +41,3 @@ export const describeLeft = ({ name, items }: WorkerStatus): string =>
 
 export const describeRefused = ({ name, refusal }: WorkerStatus): string =>
   onOneLine(`worker ${name} takes no part: ${refusal}`);
-
-/** Names and reasons come from other machines, and are not to begin lines of their own. */
-export function onOneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Surrogate}\u2028\u2029]/gu, '\ufffd');
-}

@@ -3,8 +3,9 @@ import { dirname } from 'node:path';
 import { format } from 'date-fns/format';
 import { explainWriteError } from '../checkpoint/atomic.js';
 import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
+import { onOneLine } from '../one-line.js';
 import { ORIGINAL, type FleetStatus, type RunEvent, type Split } from './events.js';
-import { describeJoined, describeLeft, describeRefused, fleetChanges, onOneLine } from './fleet-changes.js';
+import { describeJoined, describeLeft, describeRefused, fleetChanges } from './fleet-changes.js';
 import type { Parameters } from './parameters.js';
 
 export type LogLevel = 'INFO' | 'WARNING' | 'ERROR';

@@ -5,9 +5,9 @@ import {
   describeLeft,
   describeRefused,
   fleetChanges,
-  onOneLine,
   takesPart,
 } from '../run/fleet-changes.js';
+import { onOneLine } from '../one-line.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
 import type { Table } from './table.js';
 

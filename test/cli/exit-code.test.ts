@@ -29,6 +29,7 @@ function fail(message: string, cause?: unknown): never {
 describe('what a person can mend is one sentence', () => {
   it.each<[string, () => unknown, number, RegExp]>([
     ['wrong input', () => fail('x is wrong'), 2, /^error: x is wrong\n$/],
+    ["a terminal's commands", () => fail('x is \x1b[31mwrong'), 2, /^error: x is \ufffd\[31mwrong\n$/],
     ['what the system refuses', () => readFile('/no/such/file'), 2, /^error: ENOENT: .*\n$/],
     [
       "a library's complaint in words of ours",

@@ -79,6 +79,12 @@ it('writes one plain line for each result where there is no terminal', () => {
   );
 });
 
+it('gives no commands to a terminal that stand in an event', () => {
+  const stream = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.WriteStream;
+  createDisplay(stream).show({ type: 'notice', message: 'it says \x1b[2Jno' });
+  expect(String((stream as unknown as PassThrough).read())).toBe('it says \ufffd[2Jno\n');
+});
+
 it('adds a bar for the stage under way on a terminal', () => {
   const text = show(true);
   expect(text).toMatch(/evaluating on held-out prompts.* 1\/2/);

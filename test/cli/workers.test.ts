@@ -1,10 +1,16 @@
 /** `speech-dpo workers` on a real server. */
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { encodeWav } from '../../lib/audio/wav.js';
 import { main } from '../../lib/cli/main.js';
 import { formatPresent, type Present } from '../../lib/cli/workers.js';
 import { announce, type RunRecord, type WorkerRecord } from '../../lib/farm/presence.js';
 import { connectQueue } from '../../lib/farm/queue.js';
+import { runCommand } from '../support/library-process.js';
 import { hasRedis, startRedis } from '../support/queue-servers.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const WORKER: WorkerRecord = {
   ...{ kind: 'worker', name: 'node-3', host: 'there', pid: 7, version: '0.1.0', device: 'the CPU, 1 thread' },
@@ -117,3 +123,18 @@ describe.skipIf(!hasRedis())('on Redis', () => {
     }
   });
 });
+
+it.skipIf(!hasRedis())(
+  'score does not ask for workers while one is there that is about to begin',
+  async () => {
+    const { url } = await startRedis();
+    const { child } = runCommand(['worker', url]);
+    await once(child.stderr, 'data');
+    const file = join(temporaryFolder(), 'tone.wav');
+    const tone = Float32Array.from({ length: 16000 }, (_, i) => 0.5 * Math.sin(i / 5));
+    writeFileSync(file, encodeWav(tone, 16000));
+    const { code, stderr } = await runCommand(['score', file, '--metric', 'silence', '--workers', url]).ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).not.toContain('no worker takes part');
+  },
+);

@@ -262,12 +262,16 @@ describe.skipIf(!hasRedis())('Redis', () => {
     expect(await refusalOf(address)).toMatch(
       /certificate is not trusted .*; NODE_EXTRA_CA_CERTS names a file/,
     );
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--input-type=module', '-e', CONNECTS, queueModule(), address],
-      { encoding: 'utf8', env: { ...process.env, NODE_EXTRA_CA_CERTS: certificate } },
-    );
+    const connect = (to: string) =>
+      spawnSync(process.execPath, ['--input-type=module', '-e', CONNECTS, queueModule(), to], {
+        encoding: 'utf8',
+        env: { ...process.env, NODE_EXTRA_CA_CERTS: certificate },
+      });
+    const { stdout, stderr } = connect(address);
     expect(stdout, stderr).toBe(`${address}\n`);
+    expect(connect(`rediss://127.0.0.1:${port}`).stderr).toContain(
+      'cannot be used: its certificate is of another host: name it as the certificate does (',
+    );
   });
 
   it('as a replica, or that throws data away', async () => {
@@ -298,6 +302,29 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     const connection = await connectQueue(`postgres://postgres:correct@127.0.0.1:${port}/postgres`);
     expect(connection.address).toBe(`postgres://…@127.0.0.1:${port}/postgres`);
     await connection.close();
+  });
+
+  it('whose address has options of its own', async () => {
+    const { url } = await startPostgres();
+    const connection = await connectQueue(`${url}?options=-c%20statement_timeout%3D5000`);
+    onTestFinished(() => connection.close());
+    expect(await connection.queue('options').getJobs(['delayed'])).toEqual([]);
+  });
+
+  it('that lets nobody in without TLS', async () => {
+    const { url } = await startPostgres();
+    const { default: pg } = await import('pg');
+    const client = new pg.Client(url);
+    await client.connect();
+    const { rows } = await client.query<{ hba_file: string }>('SHOW hba_file');
+    await client.query(`COPY (SELECT 'hostssl all all all trust') TO '${rows[0].hba_file}'`);
+    await client.query('SELECT pg_reload_conf()');
+    await client.end();
+    await expect
+      .poll(() => refusalOf(url).catch(String))
+      .toMatch(
+        /cannot be used: it does not let this user in from here without TLS: write \?sslmode=verify-full .*no encryption\)$/,
+      );
   });
 
   it('without the user or the database', async () => {

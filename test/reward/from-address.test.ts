@@ -88,6 +88,18 @@ it.each<[string, Answer, number, string]>([
     'answers with what is not JSON: {"scores": [NaN]} (asked 3 times)',
   ],
   ['refuses', [422, 'codes: too large\nmore'], 1, 'answers 422 Unprocessable Entity: codes: too large'],
+  [
+    "gives a terminal's commands",
+    [400, '\x1b[31mno \x1b]0;title\x07 \rerror: x'],
+    1,
+    'answers 400 Bad Request: \ufffd[31mno \ufffd]0;title\ufffd ',
+  ],
+  [
+    "gives a terminal's commands in what is no JSON",
+    [200, '{\x1b[2J\r\n'],
+    SCORER_TRIES,
+    'answers with what is not JSON: {\ufffd[2J\ufffd\ufffd (asked 3 times)',
+  ],
 ])('stops when the server %s, asked as often as makes sense', async (_, answer, times, message) => {
   const score = vi.fn(() => answer);
   const address = await startRewardServer(DESCRIBED, score);
