@@ -54,3 +54,8 @@ it("a run's first checkpoint trained on its second pairs is its second checkpoin
   // Of states to go on from nothing stays, since only whole runs are resumed.
   expect(readdirSync(join(other.modelDirectory, 'iter_1'))).toEqual(['dpo_model']);
 });
+
+it('is not stopped early by a guard, which it has not', async () => {
+  const given = trainingParameters(join(temporaryFolder(), 'data_iter_0.json'), { earlyStopping: 'guard' });
+  await expect(given).rejects.toThrow('a training on given pairs has no guard: take none, accuracy or loss');
+});
