@@ -41,7 +41,7 @@ interface EvaluationOptions extends DeviceOptions, GivenWorkers, Partial<Pick<Pa
 export function evalCommand(signal: AbortSignal): Command {
   const command = new Command('eval')
     .description(
-      'score samples of a checkpoint. What was evaluated, metrics and rewards, and what was dropped are written to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with a number where another evaluation has that name',
+      'score samples of a checkpoint. What was evaluated, metrics and rewards, and what was dropped are written to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with the name of the reward at the end unless it is mos, and with a number where another evaluation has that name',
     )
     .argument('<checkpoint>', `${POLICY_NAMES}; "default" is the embedded policy`)
     .option(

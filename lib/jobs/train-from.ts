@@ -68,8 +68,14 @@ export async function* trainFrom(
 /**
  * Parameters to train on a data file with: those of the run that made it (where its run.json is at hand), with the given ones in their
  * place.
+ *
+ * @throws Error in one sentence for parameters that are wrong, or that no training on given pairs has a use for
  */
 export async function trainingParameters(dataFile: string, given: Partial<Parameters>): Promise<Parameters> {
+  if (given.earlyStopping === 'guard')
+    throw new Error(
+      'early stopping by a guard ends a run, and a training on given pairs has no guard: take none, accuracy or loss',
+    );
   return parseParameters({ ...(await readRecordedParameters(dirname(dataFile))), ...given });
 }
 

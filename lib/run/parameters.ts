@@ -295,22 +295,13 @@ export type NamedParameters = Pick<Parameters, 'reward' | 'rewardModel'> &
 
 /** How the rewards that the parameters name are combined; undefined where they name one. */
 export function namedCombination(parameters: NamedParameters): Combination | undefined {
-  const {
-    reward,
-    combine: how,
-    rewardWeights,
-    rewardSteps,
-    normalizeRewards,
-  } = {
-    ...ONE_REWARD,
-    ...parameters,
-  };
+  const { reward, rewardWeights, rewardSteps, ...named } = { ...ONE_REWARD, ...parameters };
   if (partNames(reward).length === 1) return undefined;
   return {
-    how,
+    how: named.combine,
     ...(rewardWeights !== null && { weights: rewardWeights.split(',').map(Number) }),
     ...(rewardSteps !== null && { steps: rewardSteps.split(',').map(Number) }),
-    normalize: normalizeRewards,
+    normalize: named.normalizeRewards,
   };
 }
 

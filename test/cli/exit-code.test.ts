@@ -75,6 +75,14 @@ describe('a fault of ours says so, and what to report', () => {
   });
 });
 
+it("a fault is reported without a queue's password", async () => {
+  const error = await thrownBy(() => Promise.reject(new TypeError('x')));
+  const args = ['mos', '--workers', 'redis://me:secret@queue:6379'];
+  expect(exitCodeOf(error, args, new AbortController().signal)).toBe(70);
+  expect(complained()).toContain('speech-dpo mos --workers redis://');
+  expect(complained()).not.toContain('secret');
+});
+
 it('an interrupted command says so, unless a full disk under standard output stopped it, which is told at the end', async () => {
   expect(await codeOf(() => fail('aborted'), AbortSignal.abort())).toBe(130);
   expect(complained()).toBe('interrupted\n');

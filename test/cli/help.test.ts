@@ -79,3 +79,16 @@ it('--reward means a reward in every command, and mos has one', async () => {
   expect(await run('mos', '--reward', 'dnsmos')).toBe(2);
   expect(complained.mock.calls.join('')).toContain('--reward-model dnsmos');
 });
+
+it('train takes everything that says how pairs are trained on', async () => {
+  expect(await run('train', '--help')).toBe(0);
+  for (const option of ['--schedule', '--warmup-steps', '--early-stopping', '--patience'])
+    expect(printed).toContain(`  ${option} `);
+});
+
+it('eval says what its file is called', async () => {
+  expect(await run('eval', '--help')).toBe(0);
+  expect(printed.replaceAll(/\s+/g, ' ')).toContain(
+    'with the name of the reward at the end unless it is mos',
+  );
+});

@@ -68,3 +68,8 @@ it('a pair that the policy cannot read is told with the name of its file', async
   );
   expect(readdirSync(root)).toEqual(['mine.json']);
 });
+
+it('is not stopped early by a guard, which it has not', async () => {
+  const given = trainingParameters(join(temporaryFolder(), 'data_iter_0.json'), { earlyStopping: 'guard' });
+  await expect(given).rejects.toThrow('a training on given pairs has no guard: take none, accuracy or loss');
+});

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { findPackageRoot } from '../../lib/package-root.js';
 import { eventSchema } from '../../lib/run/event-schema.js';
+import { warnings } from '../../lib/run/events.js';
 import { GUARD_FIGURES } from '../../lib/reward/guard.js';
 
 type Shape = Record<string, z.core.$ZodType>;
@@ -39,4 +40,6 @@ it('docs/metrics.md has every field of metrics.jsonl, and no other', () => {
   expect(told.sort()).toEqual(there.sort());
   for (const { name } of events) expect(text).toContain(`\`${name}\``);
   for (const figure of Object.keys(GUARD_FIGURES)) expect(text).toContain(`\`${figure}\``);
+  const [about] = /^\| `warned` +\| `about`.*$/m.exec(text)!;
+  for (const word of warnings) expect(about).toContain(`\`${word}\``);
 });
