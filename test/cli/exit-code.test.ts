@@ -79,7 +79,7 @@ it("a fault is reported without a queue's password", async () => {
   const error = await thrownBy(() => Promise.reject(new TypeError('x')));
   const args = ['mos', '--workers', 'redis://me:secret@queue:6379'];
   expect(exitCodeOf(error, args, new AbortController().signal)).toBe(70);
-  expect(complained()).toContain('speech-dpo mos --workers redis://');
+  expect(complained()).toContain('command: speech-dpo mos --workers "redis://…@queue:6379"\n');
   expect(complained()).not.toContain('secret');
 });
 
