@@ -245,17 +245,23 @@ const REASONS: Record<string, string> = {
   ENOENT: 'there is no such folder, and none can be made',
 };
 
+/** What keeps the folder, where that can be: a run that goes on can choose no other. */
+const MENDS: Record<string, string> = {
+  EACCES: 'let this user write there',
+  EPERM: 'let this user write there',
+  ENOSPC: 'make room there',
+  EDQUOT: 'make room there',
+};
+
 /**
  * Why the system could not write, as an Error with one sentence whose cause has the code; any other error as it is.
- * @param remedy ends the sentence
+ * @param remedy ends the sentence; default: what mends the folder, or another one by --output
  */
-export function explainWriteError(
-  error: unknown,
-  folder: string,
-  remedy = 'choose another with --output',
-): unknown {
+export function explainWriteError(error: unknown, folder: string, remedy?: string): unknown {
   const code = (error as NodeJS.ErrnoException).code;
-  const reason = code === undefined ? undefined : (REASONS[code] ?? code);
-  if (reason === undefined) return error;
-  return new Error(`cannot write to ${folder}: ${reason}; ${remedy}.`, { cause: error });
+  if (code === undefined) return error;
+  const mends = [MENDS[code], 'choose another with --output'].filter(Boolean).join(', or ');
+  return new Error(`cannot write to ${folder}: ${REASONS[code] ?? code}; ${remedy ?? mends}.`, {
+    cause: error,
+  });
 }

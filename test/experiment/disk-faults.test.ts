@@ -202,7 +202,7 @@ it(
         if (fault !== 'gone') {
           expect(code, `${what}: ${complained}`).toBe(74);
           expect(complained, what).toMatch(
-            /^error: cannot write to .*: the disk (is full|reports an error); choose another with --output\.\n$/m,
+            /^error: cannot write to .*: the disk (is full; make room there, or|reports an error;) choose another with --output\.\n$/m,
           );
         }
         await expectOldOrNew(output, versions);
