@@ -55,7 +55,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
       const pairs = done?.rows
         ? pairsOf(run, done.rows)
         : yield* preparePairs(run, iteration, trained?.train);
-      await audio.addPairs(iteration, pairs);
+      if (!done?.earlierRows?.has(iteration)) await audio.addPairs(iteration, pairs);
       let trainingSeconds: number | undefined;
       if (pairs.length > 0) {
         // Training needs the memory.

@@ -20,7 +20,7 @@ export interface ResumePoint {
   trained?: Evaluation;
   /** The run's sound so far; undefined where it has to be made again. */
   audio?: AudioIndex;
-  /** Pairs of iterations before, of which it is made again. */
+  /** Pairs of iterations before, and of the one that is trained, of which it is made again. */
   earlierRows?: Map<number, PreferenceRow[]>;
   /** Mean held-out rewards of the complete iterations. */
   evaluated: BestIteration[];
