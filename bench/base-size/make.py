@@ -1,6 +1,7 @@
 """Random models of the size of the original's, and what transformers computes with them, in the layout that `speech-dpo verify` reads.
 
-    python make.py FOLDER        # needs torch, transformers==4.44.2 and 5 GB of disk
+    python make.py FOLDER          # needs torch, transformers==4.44.2 and 5 GB of disk
+    python make.py FOLDER large    # of the size of BART-large, with that vocabulary: 414 million parameters, 11 GB of disk
 
 FOLDER gets tiny_bart/ (BART of base size, vocabulary 59,480, safetensors), bart_bin/ (the same as sharded pytorch_model.bin), policy/
 (the same, but its samples end, after about a hundred tokens: one that is cut off is in no preference pair), nar/, tiny_encodec/ (facebook/encodec_24khz's configuration), forward_f32.json, encodec.json, and items.jsonl, a small dataset.
@@ -14,6 +15,8 @@ from tokenizers import AddedToken, ByteLevelBPETokenizer
 from transformers import BartConfig, BartForConditionalGeneration, BartTokenizerFast, EncodecConfig, EncodecModel
 
 FOLDER = Path(sys.argv[1])
+# Width, layers and heads of encoder and decoder, and the width between two products.
+WIDTH, LAYERS, HEADS, INNER = (1024, 12, 16, 4096) if sys.argv[2:] == ["large"] else (768, 6, 12, 3072)
 TEXT_IDS, VOCABULARY, CODES = 50265, 59480, 8 * 1024
 INSTRUCTIONS = ["Make it louder.", "Say it much faster than before!", "Lower the pitch, please.", "Add an echo", "slower"]
 torch.manual_seed(0)
@@ -40,8 +43,8 @@ def make_tokenizer():
 
 
 def make_bart(name=None):
-    config = BartConfig(vocab_size=VOCABULARY, d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12,
-                        decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072, max_position_embeddings=1024,
+    config = BartConfig(vocab_size=VOCABULARY, d_model=WIDTH, encoder_layers=LAYERS, decoder_layers=LAYERS, encoder_attention_heads=HEADS,
+                        decoder_attention_heads=HEADS, encoder_ffn_dim=INNER, decoder_ffn_dim=INNER, max_position_embeddings=1024,
                         forced_bos_token_id=0, init_std=0.04)
     model = BartForConditionalGeneration(config).eval()
     if name:

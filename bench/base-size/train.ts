@@ -1,8 +1,8 @@
 /**
- * DPO of a BART of base size (vocabulary 59,480, random weights) on two random pairs, and the most memory that took: of all weights, or of a
- * low-rank adapter on every attention and feed-forward projection.
+ * DPO of a BART of the size of BART-base or BART-large (vocabulary 59,480, random weights) on two random pairs, and the most memory that
+ * took: of all weights, or of a low-rank adapter on every attention and feed-forward projection.
  *
- *     node dist/bench/base-size/train.js [RANK]
+ *     node dist/bench/base-size/train.js base|large [RANK]
  */
 import { CpuDevice } from '../../lib/engine/index.js';
 import { trainDpo } from '../../lib/dpo/trainer.js';
@@ -11,7 +11,10 @@ import { bart } from '../../lib/policy/bart/bart.js';
 import { addAdapter } from '../../lib/policy/lora.js';
 import { uniformStream } from '../../lib/random.js';
 
-const rank = Number(process.argv[2] ?? 0);
+const size = process.argv[2];
+if (size !== 'base' && size !== 'large') throw new Error('give the size, base or large');
+const [width, layers, heads, inner] = size === 'large' ? [1024, 12, 16, 4096] : [768, 6, 12, 3072];
+const rank = Number(process.argv[3] ?? 0);
 const device = new CpuDevice();
 const [PROMPT, COMPLETION] = [250, 200];
 
@@ -20,11 +23,11 @@ const config = bart.parseConfig(
     model_type: 'bart',
     vocab_size: 59_480,
     max_position_embeddings: 1024,
-    d_model: 768,
-    ...{ encoder_layers: 6, encoder_attention_heads: 12, encoder_ffn_dim: 3072 },
-    ...{ decoder_layers: 6, decoder_attention_heads: 12, decoder_ffn_dim: 3072 },
+    d_model: width,
+    ...{ encoder_layers: layers, encoder_attention_heads: heads, encoder_ffn_dim: inner },
+    ...{ decoder_layers: layers, decoder_attention_heads: heads, decoder_ffn_dim: inner },
   },
-  'base size',
+  `${size} size`,
 );
 const base = { architecture: bart, config, weights: bart.initialize(config, 1) } as unknown as Model;
 const targets = bart.adaptable!.layers;

@@ -1,6 +1,6 @@
 /** What the CPU device can hold at once, to be said before work begins. */
 import { elementCount } from '../../graph.js';
-import { gibibytes, trainingOf } from '../amounts.js';
+import { checkNumbers, gibibytes, numbersInMemory, trainingOf } from '../amounts.js';
 import { BYTES_OF_FLOAT, paddedBytes } from '../side-by-side.js';
 
 /** WebAssembly counts bytes with 32 bits. */
@@ -20,9 +20,34 @@ export function checkBytes(what: string, bytes: number): void {
   throw new Error(`${what} takes ${gibibytes(bytes)}, but a memory of WebAssembly ends at 4 GiB`);
 }
 
-/** @throws Error when parameters of these shapes, `regions` times, do not fit into one memory */
+/**
+ * Cuts parameters into groups, in their order, each of which fits `regions` times into one memory of `memoryBytes`. A parameter that does not
+ * is a group of its own.
+ */
+export function inMemories<Named extends readonly [string, readonly number[]]>(
+  shapes: readonly Named[],
+  regions: number,
+  memoryBytes: number = MEMORY_BYTES,
+): Named[][] {
+  const groups: Named[][] = [];
+  let room = 0;
+  for (const named of shapes) {
+    const bytes = regions * paddedBytes(named[1], ALIGNMENT);
+    if (groups.length === 0 || bytes >= room) {
+      groups.push([]);
+      room = memoryBytes;
+    }
+    groups.at(-1)!.push(named);
+    room -= bytes;
+  }
+  return groups;
+}
+
+/** @throws Error when parameters of these shapes, `regions` times, are more than the machine holds, or one of them more than a memory */
 export function checkTrainableShapes(shapes: readonly (readonly number[])[], regions: number): void {
   const count = shapes.reduce((sum, shape) => sum + elementCount(shape), 0);
-  const most = MOST_NUMBERS / regions;
-  checkBytes(trainingOf(count, most), regions * bytesOf(shapes));
+  const most = numbersInMemory();
+  checkNumbers(trainingOf(count, most / regions), regions * count, most);
+  for (const shape of shapes)
+    checkBytes(`training a parameter of [${shape.join(', ')}]`, regions * bytesOf([shape]));
 }

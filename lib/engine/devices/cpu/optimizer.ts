@@ -1,8 +1,12 @@
-/** Parameters, gradients and AdamW's moments in one WebAssembly memory, and the kernel that works on them there. */
-import { openParts } from '../../../release.js';
+/**
+ * Parameters, gradients and AdamW's moments in WebAssembly memories, and the kernel that works on them there. One memory holds those of 214
+ * million parameters; a larger model's lie in several.
+ */
+import { openParts, releaseAll } from '../../../release.js';
 import type { AdamWUpdate, DeviceMemory, DeviceOptimizer } from '../../device.js';
 import { ADAMW_KERNEL } from './adamw-kernel.js';
 import type { CpuCalls } from './calls.js';
+import { inMemories } from './limits.js';
 
 /** What the memory holds, one region after the other. "total": sums of the gradients of a step's micro-batches. */
 export const OPTIMIZER_REGIONS = ['parameter', 'gradient', 'mean', 'square', 'total'] as const;
@@ -22,8 +26,46 @@ interface CpuThread {
   ): Promise<ReturnType<CpuCalls[M]>>;
 }
 
-/** @throws Error in one sentence when the regions do not fit into one memory */
+/**
+ * @param memoryBytes of one memory; default as much as WebAssembly has
+ * @throws Error in one sentence when the regions of one parameter do not fit into one memory
+ */
 export function openCpuOptimizer(
+  thread: CpuThread,
+  shapes: readonly (readonly [string, readonly number[]])[],
+  memoryBytes?: number,
+): Promise<DeviceOptimizer> {
+  return openParts(async (opened) => {
+    const parts: DeviceOptimizer[] = [];
+    for (const group of inMemories(shapes, OPTIMIZER_REGIONS.length, memoryBytes)) {
+      const part = await openInOneMemory(thread, group);
+      opened.push(() => part.release());
+      parts.push(part);
+    }
+    const together = (region: 'parameters' | 'gradients' | 'means' | 'squares') =>
+      new Map(parts.flatMap((part) => [...part[region]]));
+    return {
+      parameters: together('parameters'),
+      gradients: together('gradients'),
+      means: together('means'),
+      squares: together('squares'),
+      async accumulate() {
+        for (const part of parts) await part.accumulate();
+      },
+      async sumOfSquares() {
+        let sum = 0;
+        for (const part of parts) sum += await part.sumOfSquares();
+        return sum;
+      },
+      async step(update) {
+        for (const part of parts) await part.step(update);
+      },
+      release: () => releaseAll(parts.map((part) => () => part.release())),
+    };
+  });
+}
+
+function openInOneMemory(
   thread: CpuThread,
   shapes: readonly (readonly [string, readonly number[]])[],
 ): Promise<DeviceOptimizer> {

@@ -1,15 +1,6 @@
 /** What fits into a backend's memory. */
-import { totalmem } from 'node:os';
 import { elementCount } from '../../graph.js';
-import { gibibytes, trainingOf } from '../amounts.js';
-
-const BYTES = 4;
-
-/** Float32 numbers that the memory of this machine, or of the container this process is in, holds. */
-export function numbersInMemory(): number {
-  const container = process.constrainedMemory() || Infinity;
-  return Math.floor(Math.min(totalmem(), container) / BYTES);
-}
+import { checkNumbers, trainingOf } from '../amounts.js';
 
 /**
  * @param what is to be kept: "a copy of the weights"
@@ -27,13 +18,6 @@ export function checkTrainableFits(
 ): void {
   const count = countOf(shapes);
   checkNumbers(trainingOf(count, mostNumbers / regions), regions * count, mostNumbers);
-}
-
-function checkNumbers(what: string, count: number, most: number): void {
-  if (count <= most) return;
-  throw new Error(
-    `${what} takes ${gibibytes(count * BYTES)}, but there are ${gibibytes(most * BYTES)} of memory`,
-  );
 }
 
 const countOf = (shapes: Iterable<readonly number[]>): number =>

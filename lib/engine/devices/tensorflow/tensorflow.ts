@@ -1,7 +1,7 @@
 import type { Device } from '../../device.js';
 import { loadAddon } from './addon.js';
 import { TensorFlowDevice } from './device.js';
-import { numbersInMemory } from './limits.js';
+import { numbersInMemory } from '../amounts.js';
 
 /**
  * The native TensorFlow: programs run operation by operation on @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node. Each run keeps the
