@@ -6,10 +6,10 @@ import type { Offer } from './terms.js';
 export type Order = { type: 'open'; run: string; offer: Offer } | { type: 'item'; id: string; data: unknown };
 
 /**
- * Whose fault it is that an item cannot be done: its own (or its scorer's), which counts as a try; the worker's disk, or that the run's files
- * cannot be fetched, which do not.
+ * Whose fault it is that an item cannot be done: its own (or its scorer's), which counts as a try; the worker's disk, or the worker's
+ * otherwise, as where it cannot fetch the run's files, which do not.
  */
-export const faults = ['item', 'disk', 'files'] as const;
+export const faults = ['item', 'disk', 'worker'] as const;
 export type Fault = (typeof faults)[number];
 
 /** From the process that computes. */

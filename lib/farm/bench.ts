@@ -75,14 +75,15 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
         } else if (report.type === 'unusable') {
           child.disconnect();
           reject(new Error(report.reason));
-        } else asked?.settle(report);
+        } else if (current?.child === child) asked?.settle(report);
       });
       child.on('error', reject);
       child.on('exit', (code, signal) => {
-        if (current?.child === child) current = undefined;
         const how = signal === null ? `code ${code}` : signal;
         const error = new BenchFault('item', `the process that computes ended with ${how}`);
         reject(error);
+        if (current?.child !== child) return;
+        current = undefined;
         asked?.fail(error);
       });
     });
@@ -100,6 +101,8 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
         asked = { settle, fail };
         timer = setTimeout(() => {
           child.kill('SIGKILL');
+          // It may take a while to end: the next item goes to another.
+          if (current?.child === child) current = undefined;
           fail(new BenchFault('item', `it took longer than ${Math.round(limitMs / 1000)} seconds`));
         }, limitMs);
         child.send(order, (error) => {
@@ -130,7 +133,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     traits,
     open: openRun,
     async do(id, data) {
-      if (wanted && !(current && isOpen)) await openRun(wanted.run, wanted.offer);
+      if (wanted && !(current && isOpen)) await openRun(wanted.run, wanted.offer).catch(ofTheWorker);
       const report = await ask({ type: 'item', id, data }, itemMs);
       if (report.type === 'failed') throw new BenchFault(report.fault, report.reason);
       const { result, seconds } = report as ReportOf<'result'>;
@@ -146,4 +149,9 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
       clearTimeout(timer);
     },
   };
+}
+
+/** What a new process cannot open is the fault of no item. */
+function ofTheWorker({ fault, message }: BenchFault): never {
+  throw new BenchFault(fault === 'item' ? 'worker' : fault, message);
 }

@@ -147,6 +147,13 @@ export async function openDispatcher(
     let [lookedMs, answeredMs, shownMs] = [-Infinity, performance.now(), -Infinity];
     let cameBefore = -1;
 
+    /** How all stands where the queue tells nothing. */
+    const unseen = (done: number): FleetStatus => {
+      const { length: total } = items;
+      const { failedTries: failed } = batch;
+      return { workers: fleet.workers(), waiting: total - done, running: 0, failed, done, total };
+    };
+
     const startLook = () => {
       looking = true;
       lookedMs = performance.now();
@@ -191,16 +198,16 @@ export async function openDispatcher(
             `the queue at ${connection.address} has not answered for ${Math.round(silenceMs / 60_000)} minutes; the run stops and can be resumed`,
           );
         const isAway = silentMs > SILENT_LOOKS * lookMs;
-        if (status && (isAway || shownMs < answeredMs) && nowMs - shownMs >= lookMs / 2) {
+        if ((isAway || (status && shownMs < answeredMs)) && nowMs - shownMs >= lookMs / 2) {
           shownMs = nowMs;
-          yield { type: 'fleet', status: { ...status, ...troubleOf(status, isAway) } };
+          // A server may be away from the first look on.
+          const seen = status ?? unseen(done);
+          yield { type: 'fleet', status: { ...seen, ...troubleOf(seen, isAway) } };
         }
         if (arrivals.length === 0 && done < items.length) await bell.wait(lookMs);
       }
       // Who did the last ones.
-      const counts = { waiting: 0, running: 0, failed: batch.failedTries, done: items.length };
-      if (items.length > 0)
-        yield { type: 'fleet', status: { workers: fleet.workers(), ...counts, total: items.length } };
+      if (items.length > 0) yield { type: 'fleet', status: unseen(items.length) };
     } finally {
       silence();
       signal?.removeEventListener('abort', bell.ring);

@@ -80,7 +80,7 @@ async function answer(order: Order): Promise<Report> {
 function faultOf(error: unknown): Fault {
   const problem = fetchProblemOf(error);
   if (problem === undefined) return 'item';
-  return problem === 'disk' ? 'disk' : 'files';
+  return problem === 'disk' ? 'disk' : 'worker';
 }
 
 /** What is no sentence for a person shows its class. */

@@ -385,6 +385,23 @@ describe.skipIf(!hasRedis())('the trainer on Redis', () => {
     }
   });
 
+  it('says that Redis is away where it went before the items were given out', async () => {
+    const own = await startRedis();
+    const before = server;
+    server = own;
+    try {
+      const dispatcher = await open(undefined, { silenceMs: 1500 });
+      await own.kill();
+      const gathered: Gathered = { results: new Map(), statuses: [] };
+      const gathering = gather(dispatcher, createItems(5), undefined, gathered);
+      await expect(gathering).rejects.toThrow(/has not answered/);
+      expect(gathered.statuses.at(-1)).toMatchObject({ waiting: 5, running: 0, done: 0, total: 5 });
+      expect(gathered.statuses.at(-1)!.trouble).toMatch(/^the queue at redis:\S+ does not answer$/);
+    } finally {
+      server = before;
+    }
+  });
+
   it('says that no worker takes part, and how many refused', async () => {
     const dispatcher = await open();
     const connection = await connect();

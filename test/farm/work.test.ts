@@ -202,11 +202,11 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('leaves a run whose files it cannot have, and says so; another does the items', async () => {
     const { id, dispatcher } = await offerRun();
-    const lacks = () => Promise.reject(new BenchFault('files', 'the codec cannot be had'));
+    const lacks = () => Promise.reject(new BenchFault('worker', 'the codec cannot be had'));
     const apart = await startWorker('apart', [createBench(doAtOnce, lacks)]);
     const late = await startWorker('late', [
       createBench(() => {
-        throw new BenchFault('files', 'the policy cannot be had');
+        throw new BenchFault('worker', 'the policy cannot be had');
       }),
     ]);
     const gathering = gather(dispatcher, 3);

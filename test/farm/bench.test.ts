@@ -1,0 +1,65 @@
+/** The process that computes for a worker, by modules that answer, hang, or cannot start again. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openBench, type Bench } from '../../lib/farm/bench.js';
+import type { Offer } from '../../lib/farm/terms.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+/** Answers each item with its id; hangs at the item "hang", ends at "end", and starts once where it is told so. */
+const MODULE = `
+import { existsSync, writeFileSync } from 'node:fs';
+const mark = process.argv[2];
+const traits = { device: 'the CPU', computes: 'CPU', versions: {}, rewards: [] };
+if (mark && existsSync(mark)) process.send({ type: 'unusable', reason: 'there is no file mine.mjs.' });
+else {
+  if (mark) writeFileSync(mark, '');
+  process.send({ type: 'ready', ...traits });
+}
+process.on('disconnect', () => process.exit());
+process.on('message', ({ type, run, id }) => {
+  if (type === 'open') process.send({ type: 'opened', run });
+  else if (id === 'end') process.exit(3);
+  else if (id !== 'hang') process.send({ type: 'result', id, seconds: 0, result: id });
+});
+`;
+
+async function withBench(
+  { startsOnce, itemMs }: { startsOnce: boolean; itemMs: number },
+  use: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const folder = temporaryFolder();
+  const module = join(folder, 'computes.mjs');
+  writeFileSync(module, MODULE);
+  const args = startsOnce ? [join(folder, 'started')] : [];
+  const bench = await openBench({ module, args, env: process.env, itemMs });
+  try {
+    await bench.open('run', {} as Offer);
+    await use(bench);
+  } finally {
+    await bench.close();
+  }
+}
+
+describe('the process that computes', () => {
+  it('is started anew after an item that it ended with', () =>
+    withBench({ startsOnce: false, itemMs: 10_000 }, async (bench) => {
+      const failure = { fault: 'item', message: 'the process that computes ended with code 3' };
+      await expect(bench.do('end', {})).rejects.toMatchObject(failure);
+      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+    }));
+
+  it('is no fault of the next item where it hung and is being ended', () =>
+    withBench({ startsOnce: false, itemMs: 1500 }, async (bench) => {
+      const failure = { fault: 'item', message: 'it took longer than 2 seconds' };
+      await expect(bench.do('hang', {})).rejects.toMatchObject(failure);
+      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+    }));
+
+  it('is the fault of no item where it cannot start again', () =>
+    withBench({ startsOnce: true, itemMs: 10_000 }, async (bench) => {
+      await expect(bench.do('end', {})).rejects.toMatchObject({ fault: 'item' });
+      const failure = { fault: 'worker', message: 'there is no file mine.mjs.' };
+      await expect(bench.do('next', {})).rejects.toMatchObject(failure);
+    }));
+});
