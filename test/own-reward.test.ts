@@ -1,5 +1,5 @@
 /** A reward of a person's own through the library's public face: run, report, evaluation, resume. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -129,7 +129,7 @@ describe('a run with a reward of its own', () => {
       'saved',
     );
     await expect(drain(resumeExperiment(modelDirectory))).rejects.toThrow(
-      `run ${name} is scored by a reward of its own, restless; give it again: npx speech-dpo resume ${name} --reward FILE`,
+      `run ${name} is scored by a reward of its own, restless; give it again: npx speech-dpo resume ${modelDirectory} --reward FILE`,
     );
     const other: Reward = { ...restless, name: 'restful' };
     await expect(drain(resumeExperiment(modelDirectory, { reward: other }))).rejects.toThrow(
@@ -229,10 +229,23 @@ describe('loadReward', () => {
     ['none.mjs', 'export const reward = 1;', /none\.mjs has no default export/],
     ['number.mjs', 'export default 1;', /^the default export of .*number\.mjs is no reward: /],
     ['unnamed.mjs', 'export default { label: "a", score() {} };', /is no reward: name: /],
+    [
+      'function.mjs',
+      'export default () => 1;',
+      /is no reward: it must be an object \{ name, label, score \}; .* rewardOf\(/,
+    ],
     ['wrong.mjs', 'export default {', /^.*wrong\.mjs cannot be loaded: /],
+    ['null.mjs', 'throw null;', /null\.mjs cannot be loaded: null$/],
   ])('says what is wrong with %s', async (name, text, message) => {
     const file = text === undefined ? join(folder, name) : write(name, text);
     await expect(loadReward(file)).rejects.toThrow(message);
+  });
+
+  it('takes no folder for a file', async () => {
+    mkdirSync(join(folder, 'folder.mjs'));
+    await expect(loadReward(join(folder, 'folder.mjs'))).rejects.toThrow(
+      /^there is no file .*folder\.mjs to load a reward from\.$/,
+    );
   });
 
   it('tells what a reward can be', async () => {

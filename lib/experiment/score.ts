@@ -90,9 +90,17 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
         stop.signal.throwIfAborted();
         if (!samples)
           throw new UnscorableSample(`it is longer than the partner's ${partner.maxFrames} frames`);
-        return { samples, sampleRateHz: codec.sampleRateHz };
+        return { samples: samples.slice(), sampleRateHz: codec.sampleRateHz };
       };
-      return { completion, sample: { item: completion.prompt.item, codes: completion.codes, audio } };
+      // Copies: a scorer that sorts codes or scales sound in place changes neither what is trained on nor what others hear.
+      const sample: Sample = {
+        item: completion.prompt.item,
+        get codes() {
+          return [...completion.codes];
+        },
+        audio,
+      };
+      return { completion, sample };
     });
     const scores = scoreGroup(run.reward, heard, stop.signal);
     for (const each of heard) {

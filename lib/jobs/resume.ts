@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { commandText } from '../command-text.js';
 import { chooseDevice, deviceChoices, type DeviceChoice } from '../engine/index.js';
 import { isPlainError } from '../plain-error.js';
 import { restorePolicy } from '../policy/policy.js';
@@ -58,8 +59,10 @@ export async function* resumeExperiment(
       yield* events;
       return;
     }
-    checkOwn(record, options);
-    await using chosen = await openRecordedDevice(record, options);
+    const raising = iterations === undefined ? [] : ['--iterations', String(iterations)];
+    const again = commandText('resume', directory, ...raising);
+    checkOwn(record, options, { directory, again });
+    await using chosen = await openRecordedDevice(record, options, again);
     await using opened = await openExperiment(record.parameters, { ...options, ...chosen });
     const { policy, point, events: kept, description } = await findResumePoint(directories, events);
     const began = recorded.record.parameters.iterations;
@@ -90,10 +93,14 @@ export async function* resumeExperiment(
 /** Closes the device when it was opened here, and not when it was given. */
 type Reopened = GivenDevice & AsyncDisposable;
 
-/** @throws Error in one sentence when the run's device cannot be had, and no other is given */
+/**
+ * @param again the command that goes on with the run
+ * @throws Error in one sentence when the run's device cannot be had, and no other is given
+ */
 async function openRecordedDevice(
   { run, device: began }: RunRecord,
   { device, reason, tf32 }: GivenDevice,
+  again: string,
 ): Promise<Reopened> {
   const isNamed = deviceChoices.some((choice) => choice === began?.name);
   const isSame = (description: string) => !began || began.description === description;
@@ -108,7 +115,7 @@ async function openRecordedDevice(
   }
   if (began && !isNamed)
     throw new Error(
-      `run ${run} computes on a device of its own, ${began.name}; give it again, as resumeExperiment(directory, { device }), or another one, as npx speech-dpo resume ${run} --device cpu`,
+      `run ${run} computes on a device of its own, ${began.name}; give it again, as resumeExperiment(directory, { device }), or another one, as ${again} --device cpu`,
     );
   try {
     const choice = (began?.name ?? 'cpu') as DeviceChoice;
@@ -118,7 +125,7 @@ async function openRecordedDevice(
   } catch (error) {
     if (!isPlainError(error)) throw error;
     throw new Error(
-      `run ${run} computes on ${began!.description}, which cannot be had: ${error.message}; to go on elsewhere, name a device: npx speech-dpo resume ${run} --device cpu`,
+      `run ${run} computes on ${began!.description}, which cannot be had: ${error.message}; to go on elsewhere, name a device: ${again} --device cpu`,
       { cause: error },
     );
   }
@@ -142,8 +149,12 @@ export function checkRewardNames(
     throw new Error(`run ${run} is scored by the reward ${reward}, not by ${other}: give it that one`);
 }
 
-/** A run goes on with what it began with, or it would come to another end. */
-function checkOwn(record: RunRecord, options: OwnParts): void {
+/**
+ * A run goes on with what it began with, or it would come to another end.
+ *
+ * @param named the run as it was named, and the command that goes on with it
+ */
+function checkOwn(record: RunRecord, options: OwnParts, named: { directory: string; again: string }): void {
   const { run, parameters, own = [] } = record;
   const { reward, rewards = [] } = options;
   const began = parameters.reward;
@@ -152,7 +163,7 @@ function checkOwn(record: RunRecord, options: OwnParts): void {
   checkRewardNames(record, reward ? [reward.name] : given, names);
   const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
   if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
-    const how = `npx speech-dpo resume ${run} --reward FILE (or its address), in a notebook resumeRun('${run}', { reward })`;
+    const how = `${named.again} --reward FILE (or its address), in a notebook resumeRun('${named.directory}', { reward })`;
     throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
   }
   if (!isDeepStrictEqual(namedAfter(parameters, reward), parameters))

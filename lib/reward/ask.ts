@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { scorerFailure, UnscorableSample } from '../scoring/unscorable.js';
 import {
   FailedSample,
@@ -112,6 +113,6 @@ function isScore(score: unknown): score is Score {
 }
 
 function show(value: unknown): string {
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const text = inspect(value, { breakLength: Infinity });
   return text.length > 200 ? `${text.slice(0, 200)} ...` : text;
 }

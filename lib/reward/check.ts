@@ -12,14 +12,17 @@ export const rewardNameSchema = z
   )
   .max(120);
 
-const rewardSchema = z.looseObject({
-  name: rewardNameSchema,
-  label: z.string().min(1, 'it is empty; charts name their axis by it'),
-  listens: z.boolean().optional(),
-  score: z.custom((value) => typeof value === 'function', 'it must be a function of samples'),
-  check: z.custom((value) => typeof value === 'function', 'it must be a function').optional(),
-  rankPrompt: z.custom((value) => typeof value === 'function', 'it must be a function').optional(),
-});
+const rewardSchema = z.looseObject(
+  {
+    name: rewardNameSchema,
+    label: z.string().min(1, 'it is empty; charts name their axis by it'),
+    listens: z.boolean().optional(),
+    score: z.custom((value) => typeof value === 'function', 'it must be a function of samples'),
+    check: z.custom((value) => typeof value === 'function', 'it must be a function').optional(),
+    rankPrompt: z.custom((value) => typeof value === 'function', 'it must be a function').optional(),
+  },
+  'it must be an object { name, label, score }; of a function of one sample, rewardOf(name, label, FUNCTION) from speech-dpo makes one',
+);
 
 /**
  * Makes sure that a value is a reward of a person's own.

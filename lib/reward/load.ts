@@ -1,11 +1,13 @@
 /** A reward of a person's own, from where a command line names it. */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { register } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { quoteForShell } from '../command-text.js';
 import { compiledModule } from '../engine/index.js';
 import { hashFile } from '../checkpoint/atomic.js';
+import { isPlainError } from '../plain-error.js';
 import { isNameEnough, noSuchReward } from './built-in.js';
 import { checkReward } from './check.js';
 import { joinNames } from './combination.js';
@@ -37,7 +39,7 @@ export async function loadReward(source: string): Promise<Reward> {
     return reward;
   }
   const path = resolve(source);
-  if (!existsSync(path)) {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
     if (/[/\\]|\.\w+$/.test(source)) throw new Error(`there is no file ${source} to load a reward from.`);
     throw new Error(`${noSuchReward(source)}.`);
   }
@@ -93,11 +95,22 @@ async function importModule(path: string, source: string): Promise<object> {
     modules.push(href);
     return module;
   } catch (error) {
-    const isUnread = (error as NodeJS.ErrnoException).code === 'ERR_UNKNOWN_FILE_EXTENSION';
-    const { message } = error instanceof Error ? error : { message: String(error) };
+    const isUnread = (error as Partial<NodeJS.ErrnoException> | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION';
     const reason = isUnread
       ? `Node.js ${process.versions.node} does not read such a file; write the reward as .mjs`
-      : message;
+      : describeFailure(error, source);
     throw new Error(`${source} cannot be loaded: ${reason}`, { cause: error });
   }
+}
+
+/** What a module threw as it was loaded, and where. Node.js shows the line of a mistake in the syntax only where it runs the file itself. */
+function describeFailure(error: unknown, source: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const { message, stack = '' } = error;
+  const place = isPlainError(error) ? undefined : /^(?:file:| +at .*file:).*$/m.exec(stack)?.[0].trim();
+  const isOfModule = place !== undefined && !place.includes(import.meta.url);
+  if (isOfModule) return `${message} (${place})`;
+  return error instanceof SyntaxError
+    ? `${message}; ${['node', source].map(quoteForShell).join(' ')} shows the line`
+    : message;
 }

@@ -5,10 +5,10 @@ import { orUnscorable, UnscorableSample } from '../scoring/unscorable.js';
 /** What a reward may look at: one sampled completion of one prompt. */
 export interface Sample {
   readonly item: DatasetItem;
-  /** Codes of codebook 0 as the policy wrote them (no special tokens). */
+  /** Codes of codebook 0 as the policy wrote them (no special tokens), a copy each time. */
   readonly codes: number[];
   /**
-   * The sample's waveform, mono, made on first use.
+   * The sample's waveform, mono, made on first use, a copy each time.
    * @throws UnscorableSample for a completion that is too long to be heard
    */
   audio(): Promise<MonoRecording>;

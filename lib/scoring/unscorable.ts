@@ -1,4 +1,5 @@
 /** What a scorer says of a sample that it cannot score, and what is no sample's fault. */
+import { inspect } from 'node:util';
 import { NOT_FINITE } from '../audio/finite.js';
 import { canResample } from '../audio/resample.js';
 import { allFinite } from '../finite.js';
@@ -20,15 +21,18 @@ export class ScorerFault extends Error {
 
 /**
  * Makes the error that stops the work when a scorer fails. A plain Error, by which scorers say what they lack, stays one, with its first
- * cause; anything else (a programming error) becomes a {@link ScorerFault}.
+ * cause; so does what is no Error, as only a person's own scorer throws. Anything else (a programming error) becomes a {@link ScorerFault}.
  *
  * @param what was being done: "pesq cannot score a.wav"
  */
 export function scorerFailure(what: string, cause: unknown): Error {
-  const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
+  if (!(cause instanceof Error))
+    return new Error(`${what}: ${typeof cause === 'string' ? cause : inspect(cause)}`, { cause });
+  const message = `${what}: ${cause.message}`;
   // A full disk is told by the first cause, and a fault by what was thrown, however many sentences are put before it.
-  const isTold = isPlainError(cause) || cause instanceof ScorerFault;
-  const options = { cause: isTold && cause.cause !== undefined ? cause.cause : cause };
+  const isTold = isPlainError(cause) || (cause as Error) instanceof ScorerFault;
+  const { cause: first } = cause as Error;
+  const options = { cause: isTold && first !== undefined ? first : cause };
   return isPlainError(cause) ? new Error(message, options) : new ScorerFault(message, options);
 }
 

@@ -133,6 +133,22 @@ it('a file that Node.js cannot import is told in one sentence', async () => {
   );
 });
 
+it('a module that breaks as it is loaded is told with the place', async () => {
+  const { file, run } = await setUp();
+  for (const [text, message] of [
+    ['\nexport default undefined.reward;', /\(reading 'reward'\) \(at file:.*restless\.mjs:2:26\)\n$/],
+    [
+      'export default {',
+      /cannot be loaded: Unexpected end of input; node \S+restless\.mjs shows the line\n$/,
+    ],
+  ] as const) {
+    writeFileSync(file, text);
+    const { code, stderr } = await run('none', file).ended;
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  }
+});
+
 it('a built-in reward is named, and goes on without being named again', async () => {
   const { folder, run } = await setUp();
   const { child, ended } = run('stopped', 'repetition');

@@ -172,6 +172,27 @@ describe('createScoring', () => {
     ]);
   });
 
+  it('keeps codes and sound from a reward that changes them in place', async () => {
+    const reward = rewardOf('median', 'median code', async (sample) => {
+      const { samples } = await sample.audio();
+      samples.fill(0);
+      const { codes } = sample;
+      codes.sort((a, b) => a - b);
+      return codes[codes.length >> 1];
+    });
+    const heard: Float32Array[] = [];
+    const guard: Guard = {
+      figures: ['dnsmos'],
+      measure: async (sample) => {
+        heard.push((await sample.audio()).samples);
+        return { dnsmos: sample.codes[0] };
+      },
+    };
+    const { scored } = await scoreAll(await tinyRun({ reward }), [[[3, 1, 2]], []], [guard]);
+    expect(scored[0]).toMatchObject([{ reward: 2, codes: [3, 1, 2], figures: { dnsmos: 3 } }]);
+    expect(heard[0].some((value) => value !== 0)).toBe(true);
+  });
+
   it('makes no audio for a reward that reads codes', async () => {
     const run = await tinyRun({});
     const partner: Run['partner'] = {
@@ -208,6 +229,20 @@ describe("what is no sample's own fault", () => {
     expect(error).toMatchObject({ message: `${scoring}the even-token reward fails: ${fault.message}` });
     expect((error as Error).constructor).toBe(kind);
     expect((error as Error).cause).toBe(fault);
+  });
+
+  it('stops at what is no Error, with what it says', async () => {
+    for (const [thrown, said] of [
+      ['no network', 'no network'],
+      [{ status: 503 }, '{ status: 503 }'],
+      [null, 'null'],
+    ]) {
+      const score = () => Promise.reject(thrown as unknown as Error);
+      const run = await tinyRun({ reward: { name: 'own', label: 'own', score } });
+      const error: unknown = await scoreAll(run, [[[1]], []]).catch((e: unknown) => e);
+      expect((error as Error).message).toMatch(new RegExp(`: the own reward fails: ${String(said)}$`));
+      expect((error as Error).constructor).toBe(Error);
+    }
   });
 
   it('stops at one in a guard', async () => {
@@ -247,11 +282,21 @@ describe("what is no sample's own fault", () => {
   const GROUP = [[[1], [2], [3]], [[4]]];
   const answers: [string, unknown, string][] = [
     ['too few scores', [{ reward: 1 }], 'it gave 1 scores for 4 samples'],
-    ['no list', { scores: [] }, 'it gave {"scores":[]} in place of a list of scores'],
+    ['no list', { scores: [] }, 'it gave { scores: [] } in place of a list of scores'],
     [
       'text',
       Array(4).fill({ reward: '3' }),
-      'it gave the score {"reward":"3"}; a score is { reward: NUMBER }',
+      "it gave the score { reward: '3' }; a score is { reward: NUMBER }",
+    ],
+    [
+      'what JSON does not know',
+      Array(4).fill({ reward: 1n }),
+      'it gave the score { reward: 1n }; a score is { reward: NUMBER }',
+    ],
+    [
+      'promises',
+      Array(4).fill(Promise.resolve({ reward: 1 })),
+      'it gave the score Promise { { reward: 1 } }; a score is { reward: NUMBER }',
     ],
     ['null', Array(4).fill(null), 'it gave the score null; a score is { reward: NUMBER }'],
     ['a detail named rewards', Array(4).fill({ reward: 1, details: { rewards: 1 } }), 'it gave the score'],

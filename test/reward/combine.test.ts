@@ -162,7 +162,7 @@ describe('a reward that ranks a prompt together', () => {
     const ranking = (ranks: unknown): Reward => ({ ...first, rankPrompt: () => ranks as number[] });
     const message = (shown: string) =>
       `the first reward ranks 1 samples of a prompt by ${shown}: it must give a finite number for each`;
-    await expect(rank(ranking([NaN]), [sampleOf(1)])).rejects.toThrow(message('[null]'));
+    await expect(rank(ranking([NaN]), [sampleOf(1)])).rejects.toThrow(message('[ NaN ]'));
     await expect(rank(ranking(undefined), [sampleOf(1)])).rejects.toThrow(message('undefined'));
   });
 
