@@ -30,7 +30,7 @@ export interface PairRules<T> {
   minMargin?: number;
   /** Least reward of the chosen completion; default none. */
   minChosen?: number;
-  /** Drops prompts whose completions all reach `minChosen`, or all miss it; default false. */
+  /** Drops prompts whose completions all reach `minChosen`, or all miss it; has no say in `target`. Default false. */
   dropUniform?: boolean;
   /** Figures, higher is better, in none of which the chosen completion may be below the rejected one (Pareto); default none. */
   notWorseIn?: (completion: T) => Readonly<Record<string, number>>;

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { checkStepFits } from '../../lib/dpo/step-room.js';
+import { ktoLoss } from '../../lib/dpo/losses/kto.js';
 import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { adapterWeights, addAdapter } from '../../lib/policy/lora.js';
 import { randomPolicy } from '../support/random-policy.js';
@@ -66,6 +67,13 @@ it('says how many pairs fit, and they do', () => {
   expect(fits).toBeGreaterThanOrEqual(2);
   expect(fits).toBeLessThanOrEqual(3);
   expect(() => check(fits, free)).not.toThrow();
+});
+
+it('counts either side of a pair with a completion of its own where samples stand alone', () => {
+  const check = (freeBytes: number) =>
+    checkStepFits(policy, 1, longest, { loss: ktoLoss({ beta: 0.1 }), rewards: true }, { freeBytes });
+  expect(() => check(needed(1))).toThrow('not even one pair fits');
+  expect(() => check(needed(3))).not.toThrow();
 });
 
 it('says when not even one does', () => {

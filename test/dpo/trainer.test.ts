@@ -100,6 +100,12 @@ describe('training', () => {
     },
   );
 
+  it('has a beta of 0.1 where none is given', async () => {
+    const options = { epochs: 2, shuffle: false };
+    const { events } = await train(pairs, { ...options, beta: undefined });
+    expect(events).toEqual((await train(pairs, { ...options, beta: 0.1 })).events);
+  });
+
   it('raises the chosen above the rejected', async () => {
     const { steps } = await train(pairs, { epochs: 10, learningRate: 3e-3 });
     expect(steps[0].metrics).toMatchObject({ 'rewards/accuracies': 0, 'rewards/margins': 0, loss: Math.LN2 });
@@ -165,6 +171,19 @@ describe('training', () => {
 describe('validation', () => {
   /** With a learning rate of 0 a pair's log-probabilities never change and tell which pair it is. */
   const frozen = { learningRate: 0, batchSize: 1 };
+
+  it('takes the pairs in another order in each epoch, unless they are to keep theirs', async () => {
+    const orders = async (options: Partial<DpoOptions>) => {
+      const { steps } = await train(pairs, { ...frozen, ...options, epochs: 3 });
+      const taken = steps.map(({ logps }) => logps[0].toFixed(3));
+      return [0, 4, 8].map((start) => taken.slice(start, start + 4));
+    };
+    const [first, ...others] = await orders({});
+    for (const order of others) expect(order.toSorted()).toEqual(first.toSorted());
+    expect(others).not.toEqual([first, first]);
+    const [given, ...again] = await orders({ shuffle: false });
+    expect(again).toEqual([given, given]);
+  });
 
   it('keeps a tenth of ten pairs out of training, and every pair in one of the two', async () => {
     const ten = randomPairs(config, 10, 2);
