@@ -10,8 +10,14 @@ import type { Model } from '../../lib/policy/architecture.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { addAdapter } from '../../lib/policy/lora.js';
 import { uniformStream } from '../../lib/random.js';
+import { createProgram, wholeNumber } from '../../recipes/program.js';
 
-const rank = Number(process.argv[2] ?? 0);
+const [rank] = createProgram(
+  'node dist/bench/base-size/train.js',
+  'DPO of a BART of base size, and the most memory that took',
+)
+  .argument('[rank]', 'of a low-rank adapter; 0 trains all weights', wholeNumber(0), 0)
+  .parse().processedArgs as [number];
 const device = new CpuDevice();
 const [PROMPT, COMPLETION] = [250, 200];
 
