@@ -27,6 +27,15 @@ export const tokensPerSecond = (tokens: number) => (seconds: number) =>
   `${(tokens / seconds).toFixed(0)} tokens/s`;
 export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
 
+/** @throws Error in one sentence where no row has `only` in its name */
+export function chooseRows(duels: readonly Duel[], only: string): Duel[] {
+  const chosen = duels.filter(({ name }) => name.includes(only));
+  if (chosen.length > 0) return chosen;
+  throw new Error(
+    `--only ${only}: no row has that in its name; the rows are\n${duels.map(({ name }) => `  ${name}`).join('\n')}`,
+  );
+}
+
 /**
  * Runs the duels one after the other and gives a Markdown table with the machine below it. Without `python` no row has a peer.
  *

@@ -11,8 +11,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { Redis } from 'ioredis';
+import { parseNumber } from '../lib/cli/parameter-options.js';
 import { loadPrompts } from '../lib/data/prompts.js';
 import type { SampleRequest } from '../lib/experiment/farm.js';
 import { describeFolder } from '../lib/farm/files/manifest.js';
@@ -24,29 +25,31 @@ import { openFarm, type OpenQueue } from '../lib/jobs/open-farm.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadPolicy } from '../lib/policy/policy.js';
 import { createWorkClock } from '../lib/run/work-clock.js';
+import { createProgram, wholeNumber, wholeNumbers } from '../recipes/program.js';
 import { fleetScorers, fleetTraits, recordedResult, secondsOf, type FleetArguments } from './fleet-items.js';
 
-const { values } = parseArgs({
-  options: {
-    fleet: { type: 'boolean' },
-    workers: { type: 'string', default: '200' },
-    /** Of each worker, on average. */
-    items: { type: 'string', default: '100' },
-    /** Of an item, on average: ten samples of `mos` with its guards. */
-    seconds: { type: 'string', default: '2.5' },
-  },
-});
-const [itemsEach, meanSeconds] = [Number(values.items), Number(values.seconds)];
+const values = createProgram(
+  'npm run bench -- --fleet',
+  "a run's trainer and its workers on a real Redis, where each worker sleeps as long as a real one computes",
+)
+  .addOption(new Option('--fleet').hideHelp())
+  .option('--workers <list>', 'a row of the table each', wholeNumbers, [200])
+  .option('--items <number>', 'of each worker, on average', wholeNumber(), 100)
+  .option(
+    '--seconds <number>',
+    'of an item, on average; 2.5 are ten samples of mos with its guards',
+    parseNumber,
+    2.5,
+  )
+  .parse()
+  .opts<{ workers: number[]; items: number; seconds: number }>();
+const { items: itemsEach, seconds: meanSeconds } = values;
 const SAMPLES = 10;
 const WORKERS_IN_A_PROCESS = 50;
 const PATIENCE_SECONDS = 60;
 
-if (spawnSync('redis-server', ['--version']).status !== 0) {
-  console.error(
-    'error: the fleet needs a Redis server, which is not installed: apt-get install redis-server',
-  );
-  process.exit(2);
-}
+if (spawnSync('redis-server', ['--version']).status !== 0)
+  throw new Error('the fleet needs a Redis server, which is not installed: apt-get install redis-server');
 const model = join(findPackageRoot(), 'models', 'default');
 const policy = join(model, 'policy');
 const { train } = await loadPrompts(join(model, 'prompts.json'), (await loadPolicy(policy)).tokenizer);
@@ -63,7 +66,7 @@ const columns = [
   'traffic of an item',
 ];
 console.log(`| ${columns.join(' | ')} |\n|${columns.map(() => ' --- |').join('')}`);
-for (const workers of values.workers.split(',').map(Number)) console.log(await measure(workers));
+for (const workers of values.workers) console.log(await measure(workers));
 const items = cutRequest(requestOf(train.length), await describeFolder(policy), '');
 const itemBytes = items.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0) / items.length;
 console.log(

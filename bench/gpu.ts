@@ -8,9 +8,10 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { chooseDevice, type Device, type DeviceChoice } from '../lib/engine/index.js';
-import { fight, milliseconds, WARM_UP, type Duel } from './duel.js';
+import { Option } from 'commander';
+import { chooseDevice, deviceChoices, type Device, type DeviceChoice } from '../lib/engine/index.js';
+import { createProgram, someOf } from '../recipes/program.js';
+import { chooseRows, fight, milliseconds, WARM_UP, type Duel } from './duel.js';
 import { iteration, type IterationCounts } from './iteration.js';
 import { dpoSteps } from './ours.js';
 import { openPeer } from './peer.js';
@@ -21,32 +22,41 @@ const STEPS = 30;
 const COUNTS: IterationCounts = { prompts: 4, samples: 10, tokens: 200 };
 const SIZES = { small, base };
 type Size = keyof typeof SIZES;
+const SIZE_NAMES = Object.keys(SIZES) as Size[];
 
-/** Of the command line; `only` is a part of rows' names. */
-const { values: options } = parseArgs({
-  options: {
-    device: { type: 'string', default: 'cuda' },
-    sizes: { type: 'string', default: 'small,base' },
-    python: { type: 'string' },
-    /** What bench/base-size/make.py wrote, and a clone of NISQA: for the whole iteration. */
-    model: { type: 'string' },
-    nisqa: { type: 'string' },
-    only: { type: 'string', default: '' },
-  },
-});
-const sizes = options.sizes.split(',') as Size[];
+const options = createProgram(
+  'node dist/bench/gpu.js',
+  'time speech-dpo and PyTorch in turns on a GPU, or speech-dpo on another device',
+)
+  .addOption(
+    new Option('--device <name>', 'where speech-dpo computes').choices(deviceChoices).default('cuda'),
+  )
+  .option('--sizes <list>', 'of the model', someOf(SIZE_NAMES), SIZE_NAMES)
+  .option('--python <path>', 'Python with bench/peers/requirements.txt, for the peers')
+  .option('--model <folder>', 'what bench/base-size/make.py wrote, for the row of a whole iteration')
+  .option('--nisqa <folder>', 'clone of NISQA, for the same row')
+  .option('--only <text>', 'only rows with this in their names', '')
+  .parse()
+  .opts<{
+    device: DeviceChoice;
+    sizes: Size[];
+    python?: string;
+    model?: string;
+    nisqa?: string;
+    only: string;
+  }>();
 /** Peers compute on a GPU beside a device that is one. */
 const onGpu = options.device === 'cuda' || options.device === 'webgpu';
 
 /** One device at a time: a process opens one GPU once. */
 async function rowsWith(tf32: boolean): Promise<string> {
-  const { device, reason } = await chooseDevice(options.device as DeviceChoice, { tf32 });
+  const { device, reason } = await chooseDevice(options.device, { tf32 });
   try {
     console.error(`${device.description} (${reason})`);
-    const duels = sizes
-      .flatMap((size) => duelsOf(size, { ...SIZES[size], device: onGpu ? 'cuda' : 'cpu', tf32 }, device))
-      .filter(({ name }) => name.includes(options.only));
-    return await fight(duels, options.python, { machine: device.description });
+    const duels = options.sizes.flatMap((size) =>
+      duelsOf(size, { ...SIZES[size], device: onGpu ? 'cuda' : 'cpu', tf32 }, device),
+    );
+    return await fight(chooseRows(duels, options.only), options.python, { machine: device.description });
   } finally {
     await device.close();
   }

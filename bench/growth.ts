@@ -10,7 +10,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { elementCount } from '../lib/engine/graph.js';
 import { bart } from '../lib/policy/bart/bart.js';
 import { bartWeightShapes, LOGITS_BIAS } from '../lib/policy/bart/weights.js';
@@ -24,6 +24,7 @@ import {
   timeInTurns,
   tokensPerSecond,
 } from './duel.js';
+import { createProgram, someOf, wholeNumber } from '../recipes/program.js';
 import { growthFigure } from './growth-chart.js';
 import { MARGIN, steepness, type Series, type Sides, type Steepness } from './growth-fit.js';
 import { findPython, INSTALL, openPeer, openProgram, type Peer } from './peer.js';
@@ -185,22 +186,18 @@ function conclude(
   return `${scale}, speech-dpo ${sentence}.`;
 }
 
-const { values: options } = parseArgs({
-  options: {
-    growth: { type: 'boolean' },
-    axes: { type: 'string', default: Object.keys(AXES).join(',') },
-    /** So many of each axis, from its smallest: to try. */
-    points: { type: 'string' },
-    python: { type: 'string' },
-    svg: { type: 'string', default: 'docs/growth.svg' },
-  },
-});
-const names = options.axes.split(',');
-const points = Number(options.points ?? Infinity);
-const unknown = names.find((name) => !(name in AXES));
-if (unknown !== undefined)
-  throw new Error(`--axes ${unknown}: there are ${Object.keys(AXES).join(', ')}, with commas between.`);
-if (!(points >= 2)) throw new Error(`--points ${options.points}: a slope needs two points or more.`);
+const AXIS_NAMES = Object.keys(AXES);
+const options = createProgram(
+  'npm run bench -- --growth',
+  'how time and memory grow with the prompt, the completion, samples at once and parameters, beside PyTorch',
+)
+  .addOption(new Option('--growth').hideHelp())
+  .option('--axes <list>', 'what grows', someOf(AXIS_NAMES), AXIS_NAMES)
+  .option('--points <number>', 'of each axis, from its smallest', wholeNumber(2), Infinity)
+  .option('--python <path>', 'Python with bench/peers/requirements.txt')
+  .option('--svg <file>', 'picture to write', 'docs/growth.svg')
+  .parse()
+  .opts<{ axes: string[]; points: number; python?: string; svg: string }>();
 if (process.platform !== 'linux')
   throw new Error(
     'Peak memory is read from /proc, which Linux alone has: run --growth there, or in a container.',
@@ -213,10 +210,10 @@ console.log(
   '| axis | point | what | speech-dpo | peer | speech-dpo, peak memory | peer, peak memory |\n| --- | --- | --- | --- | --- | --- | --- |',
 );
 const columns: Series[][] = [];
-for (const name of names) {
+for (const name of options.axes) {
   const column: Series[] = [];
   for (const axis of AXES[name])
-    column.push(...(await follow(python, { ...axis, points: axis.points.slice(0, points) })));
+    column.push(...(await follow(python, { ...axis, points: axis.points.slice(0, options.points) })));
   columns.push(column);
 }
 const all = columns.flat().map((series) => ({ series, found: steepness(series) }));

@@ -9,7 +9,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { CpuDevice } from '../lib/engine/index.js';
 import { runExperiment } from '../lib/jobs/experiment.js';
 import type { ExperimentName } from '../lib/reward/built-in.js';
@@ -18,15 +18,23 @@ import { presets } from '../lib/run/presets.js';
 import { readRun, type RecordedRun } from '../lib/run/run-files.js';
 import { overSeeds } from '../lib/view/compare/seeds.js';
 import type { Interval } from '../lib/run/bootstrap.js';
+import { createProgram, someOf, wholeNumbers } from '../recipes/program.js';
 
-const { values: options } = parseArgs({
-  options: {
-    losses: { type: 'boolean' },
-    root: { type: 'string', default: '.cache/bench-losses' },
-    seeds: { type: 'string', default: '1,2,3' },
-    experiments: { type: 'string', default: Object.keys(presets).join(',') },
-  },
-});
+const EXPERIMENTS = Object.keys(presets) as ExperimentName[];
+const options = createProgram(
+  'npm run bench -- --losses',
+  'what each loss does to the embedded model, over seeds',
+)
+  .addOption(new Option('--losses').hideHelp())
+  .option(
+    '--root <folder>',
+    'where runs are kept; what is complete there is not made again',
+    '.cache/bench-losses',
+  )
+  .option('--seeds <list>', 'a run each', wholeNumbers, [1, 2, 3])
+  .option('--experiments <list>', 'rows of the table', someOf(EXPERIMENTS), EXPERIMENTS)
+  .parse()
+  .opts<{ root: string; seeds: number[]; experiments: ExperimentName[] }>();
 
 /**
  * What differs from an experiment's preset. `sigmoid` and its kin keep its beta, which scales a sum over some hundred labels; that of a loss
@@ -55,17 +63,16 @@ async function runOnce(root: string, parameters: Parameters, device: CpuDevice):
 }
 
 const device = new CpuDevice();
-const seeds = options.seeds.split(',').map(Number);
 const show = ({ mean, low, high }: Interval) =>
   `${mean.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
 const signed = (value: number) => (value < 0 ? '−' : '+') + Math.abs(value).toFixed(2);
 console.log('| experiment | loss | before | after | change (95 % interval over seeds) | seeds |');
 console.log('| --- | --- | --- | --- | --- | --- |');
 try {
-  for (const experiment of options.experiments.split(',') as ExperimentName[]) {
+  for (const experiment of options.experiments) {
     for (const [name, recipe] of Object.entries(RECIPES)) {
       const runs: RecordedRun[] = [];
-      for (const seed of seeds) {
+      for (const seed of options.seeds) {
         const root = join(options.root, experiment, name.replaceAll(' ', '-'), String(seed));
         const settings = { ...presets[experiment], ...recipe, audioPrompts: 0, guard: false, seed };
         runs.push(await runOnce(root, parseParameters(settings), device));

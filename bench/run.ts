@@ -6,12 +6,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { CpuDevice } from '../lib/engine/index.js';
+import { createProgram } from '../recipes/program.js';
 import { answerRequests } from './answer.js';
 import { decodeSounds, encodec, fillCodebooks } from './audio.js';
 import { iteration, type IterationCounts } from './iteration.js';
-import { fight, milliseconds, WARM_UP, type Duel } from './duel.js';
+import { chooseRows, fight, milliseconds, WARM_UP, type Duel } from './duel.js';
 import { choosing, dpoSteps } from './ours.js';
 import { findPython, INSTALL, openPeer, openProgram } from './peer.js';
 import { samplingRow } from './sampling-row.js';
@@ -26,23 +27,21 @@ const ENCODEC = '.cache/bench-encodec';
 /** Of the whole iteration at BART-base's size, which takes minutes on a CPU. */
 const COUNTS: IterationCounts = { prompts: 2, samples: 10, tokens: 200 };
 
-/**
- * Of the command line; `only` is a part of rows' names, `model` what bench/base-size/make.py wrote. With `int8`, rows of sampling and of
- * iterations multiply in 8 bits on the side of speech-dpo.
- */
-const { values: options } = parseArgs({
-  options: {
-    python: { type: 'string' },
-    nisqa: { type: 'string' },
-    model: { type: 'string' },
-    only: { type: 'string', default: '' },
-    int8: { type: 'boolean', default: false },
-    /** A row whose side of speech-dpo this process is: it answers the one that prints the table. */
-    row: { type: 'string' },
-  },
-});
-const nisqa = options.nisqa ?? NISQA;
-const { int8 } = options;
+const options = createProgram('npm run bench --', 'time speech-dpo and its peers in turns on the CPU')
+  .option('--python <path>', 'Python with bench/peers/requirements.txt, for the peers')
+  .option('--nisqa <folder>', 'clone of NISQA, whose code is a peer and whose weights both sides use', NISQA)
+  .option('--model <folder>', 'what bench/base-size/make.py wrote, for rows of a whole iteration')
+  .option('--only <text>', 'only rows with this in their names', '')
+  .option('--int8', 'sample in 8 bits on the side of speech-dpo', false)
+  // A row whose side of speech-dpo this process is: it answers the one that prints the table.
+  .addOption(new Option('--row <name>').hideHelp())
+  .addHelpText(
+    'after',
+    '\nOther benches, each with a --help of its own: --device NAME, --fleet, --losses, --growth',
+  )
+  .parse()
+  .opts<{ python?: string; nisqa: string; model?: string; only: string; int8: boolean; row?: string }>();
+const { nisqa, int8 } = options;
 const inInt8 = int8 ? ', in 8 bits' : '';
 const python = findPython(options.python);
 const device = new CpuDevice();
@@ -180,8 +179,7 @@ if (options.row === undefined) {
   if (!python) console.log(`Without peers. To have them: ${INSTALL}\n`);
   if (!existsSync(nisqa))
     console.log(`Without NISQA. To have it: git clone https://github.com/gabrielmittag/NISQA ${nisqa}\n`);
-  const chosen = duels.filter(({ name }) => name.includes(options.only));
-  console.log(await fight(chosen, python, { openOurs }));
+  console.log(await fight(chooseRows(duels, options.only), python, { openOurs }));
 } else {
   await answerRequests(duels.find(({ name }) => name === options.row)!.ours());
   await device.close();

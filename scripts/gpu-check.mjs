@@ -7,17 +7,16 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildWhereStale, installWhereMissing, root } from './setup.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    device: { type: 'string', default: 'cuda' },
-    golden: { type: 'string', default: join(root, '..', 'shared', 'golden', 'bart') },
-    python: { type: 'string', default: process.env.BENCH_PYTHON },
-    sizes: { type: 'string', default: 'small,base' },
-    only: { type: 'string', default: '' },
-    model: { type: 'string' },
-    nisqa: { type: 'string' },
-  },
+const OPTIONS = /** @type {const} */ ({
+  device: { type: 'string', default: 'cuda' },
+  golden: { type: 'string', default: join(root, '..', 'shared', 'golden', 'bart') },
+  python: { type: 'string', default: process.env.BENCH_PYTHON },
+  sizes: { type: 'string', default: 'small,base' },
+  only: { type: 'string', default: '' },
+  model: { type: 'string' },
+  nisqa: { type: 'string' },
 });
+const options = readOptions();
 
 await installWhereMissing();
 await buildWhereStale();
@@ -51,4 +50,19 @@ async function check(name, args, environment = {}) {
   const code = await new Promise((resolve) => child.on('exit', (exit, signal) => resolve(exit ?? signal)));
   const seconds = ((performance.now() - start) / 1000).toFixed(0);
   rows.push([name, code === 0 ? `passed in ${seconds} s` : `FAILED (${code}) after ${seconds} s`]);
+}
+
+/**
+ * Ends the process in one sentence where they are wrong.
+ *
+ * @returns {Partial<Record<keyof typeof OPTIONS, string>>}
+ */
+function readOptions() {
+  try {
+    return /** @type {Record<string, string>} */ (parseArgs({ options: OPTIONS }).values);
+  } catch (error) {
+    const names = Object.keys(OPTIONS).map((name) => `--${name}`);
+    console.error(`error: npm run gpu-check: ${error.message}; its options are ${names.join(', ')}`);
+    return process.exit(2);
+  }
 }

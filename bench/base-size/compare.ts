@@ -12,6 +12,7 @@ import { verifyCodec } from '../../lib/verify/codec.js';
 import { verifyForward, verifyGreedy } from '../../lib/verify/forward.js';
 import { readCodecGolden, readForwardGolden } from '../../lib/verify/golden.js';
 import { equalRow, row, type VerifyRow } from '../../lib/verify/rows.js';
+import { createProgram } from '../../recipes/program.js';
 
 const device = new CpuDevice();
 
@@ -19,8 +20,12 @@ const device = new CpuDevice();
 const TOLERANCE = 1e-3;
 const CODEC = { codebooks: 8, codebookSize: 1024 };
 
-const folder = process.argv[2];
-if (!folder) throw new Error('give the folder that make.py wrote');
+const [folder] = createProgram(
+  'node dist/bench/base-size/compare.js',
+  "compare models of the original's size with what transformers computed",
+)
+  .argument('<folder>', 'what make.py wrote')
+  .parse().processedArgs as [string];
 
 await report('EnCodec', async () => verifyCodec(folder, await readCodecGolden(folder), device));
 const golden = await readForwardGolden(folder);

@@ -5,9 +5,17 @@
  */
 import { join } from 'node:path';
 import { main } from '../../lib/cli/main.js';
+import { createProgram } from '../../recipes/program.js';
 
-const [folder, output, ...options] = process.argv.slice(2);
-if (!folder || !output) throw new Error('give the folder that make.py wrote, and one to write to');
+const [folder, output, options] = createProgram(
+  'node dist/bench/base-size/iterate.js',
+  'one DPO iteration of speech-dpo mos, and the most memory it took',
+)
+  .argument('<folder>', 'what make.py wrote')
+  .argument('<output>', 'folder to write to')
+  .argument('[options...]', 'of mos')
+  .passThroughOptions()
+  .parse().processedArgs as [string, string, string[]];
 
 const SMALL =
   '--train-prompts 4 --test-prompts 1 --iterations 1 --sample-size 6 --num-eval 1 --max-new-tokens 200 --epochs 1 ' +

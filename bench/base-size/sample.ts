@@ -8,14 +8,19 @@ import { join } from 'node:path';
 import { LOGITS_BIAS } from '../../lib/policy/bart/weights.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
 import { openSampler } from '../../lib/policy/sample.js';
+import { createProgram } from '../../recipes/program.js';
 
 const device = new CpuDevice();
 
 const PROMPT_IDS = 512;
 const RULES = { temperature: 1, topK: 0, topP: 1 };
 
-const folder = process.argv[2];
-if (!folder) throw new Error('give the folder that make.py wrote');
+const [folder] = createProgram(
+  'node dist/bench/base-size/sample.js',
+  'ten completions of 1,022 tokens, and the most memory that took',
+)
+  .argument('<folder>', 'what make.py wrote')
+  .parse().processedArgs as [string];
 const policy = await loadPolicy(join(folder, 'policy'));
 const { config, tokenizer, weights } = policy;
 // No completion ends early.

@@ -4,17 +4,23 @@
  *
  *     node dist/bench/base-size/train.js base|large [RANK]
  */
+import { Argument } from 'commander';
 import { CpuDevice } from '../../lib/engine/index.js';
 import { trainDpo } from '../../lib/dpo/trainer.js';
 import type { Model } from '../../lib/policy/architecture.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { addAdapter } from '../../lib/policy/lora.js';
 import { uniformStream } from '../../lib/random.js';
+import { createProgram, wholeNumber } from '../../recipes/program.js';
 
-const size = process.argv[2];
-if (size !== 'base' && size !== 'large') throw new Error('give the size, base or large');
+const [size, rank] = createProgram(
+  'node dist/bench/base-size/train.js',
+  'DPO of a BART, and the most memory that took',
+)
+  .addArgument(new Argument('<size>', 'of the model').choices(['base', 'large']))
+  .argument('[rank]', 'of a low-rank adapter; 0 trains all weights', wholeNumber(0), 0)
+  .parse().processedArgs as ['base' | 'large', number];
 const [width, layers, heads, inner] = size === 'large' ? [1024, 12, 16, 4096] : [768, 6, 12, 3072];
-const rank = Number(process.argv[3] ?? 0);
 const device = new CpuDevice();
 const [PROMPT, COMPLETION] = [250, 200];
 

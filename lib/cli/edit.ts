@@ -3,7 +3,7 @@ import { editRecording } from '../jobs/edit.js';
 import { deviceOptions, openChosen, sayWhere } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
-import { POLICY_NAMES } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo edit`: a recording and an instruction become another recording. */
@@ -17,7 +17,7 @@ export function editCommand(signal: AbortSignal): Command {
     .option('--output <file>', 'WAV file to write', 'edited.wav')
     .option('--overwrite', 'replace the file that is there', false)
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
-    .option('--policy <source>', `checkpoint instead of the model's policy: ${POLICY_NAMES}`)
+    .option('--policy <source>', `checkpoint instead of the model's policy: ${POLICY_NAMES_AND_DEFAULT}`)
     .option('--nar <source>', "partner instead of the model's: a folder or a hub name")
     .option('--codec <source>', "codec instead of the model's: a folder or a hub name")
     .option('--seed <number>', 'another seed gives another result', parseNumber, 42)

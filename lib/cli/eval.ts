@@ -18,7 +18,7 @@ import { OWN, parameterOptions, parseNumber } from './parameter-options.js';
 import { display } from './render.js';
 import { evaluationTable } from './result-tables.js';
 import { REWARD_OPTION, REWARD_SOURCES, sourceOf } from './reward-option.js';
-import { POLICY_NAMES } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
@@ -43,7 +43,7 @@ export function evalCommand(signal: AbortSignal): Command {
     .description(
       'score samples of a checkpoint. What was evaluated, metrics and rewards, and what was dropped are written to output/MMDD-HHMM/eval_{iteration}_{samples}.json, with the name of the reward at the end unless it is mos, and with a number where another evaluation has that name',
     )
-    .argument('<checkpoint>', `${POLICY_NAMES}; "default" is the embedded policy`)
+    .argument('<checkpoint>', POLICY_NAMES_AND_DEFAULT)
     .option(
       REWARD_OPTION,
       `what samples are scored by: ${REWARD_SOURCES}; default: the reward of the checkpoint's run, else mos`,

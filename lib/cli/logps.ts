@@ -12,7 +12,7 @@ import type { Table } from '../view/table.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
-import { POLICY_NAMES } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
 
@@ -34,7 +34,7 @@ export function logpsCommand(signal: AbortSignal): Command {
       'instead: JSON or JSON Lines of {"instruction", "source", "completion"}, codes of codebook 0 as [12, 7] or "v_tok_12v_tok_7"',
     )
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
-    .option('--policy <source>', `checkpoint instead of the model's policy: ${POLICY_NAMES}`)
+    .option('--policy <source>', `checkpoint instead of the model's policy: ${POLICY_NAMES_AND_DEFAULT}`)
     .option(
       '--reference <source>',
       'checkpoint to compare with, named as --policy; it adds implicit rewards and margins',

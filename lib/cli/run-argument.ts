@@ -5,3 +5,6 @@ export const RUN_NAMES =
 /** How every command that takes a policy says so; `policySource` finds it. */
 export const POLICY_NAMES =
   "a run (its last checkpoint), a run's iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision";
+
+/** How a command says so that takes the embedded policy too. */
+export const POLICY_NAMES_AND_DEFAULT = `${POLICY_NAMES}; "default" is the embedded policy`;

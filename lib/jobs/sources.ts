@@ -30,8 +30,8 @@ export type ModelPart = 'policy' | 'nar' | 'codec';
 export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, ModelPart | 'int8'>>;
 
 /**
- * The folder of one part of the model. Named apart from the others, it may be a folder or a hub's `organisation/name@revision`, and a policy
- * also a run or a checkpoint of it (`policySource`).
+ * The folder of one part of the model. Named apart from the others, it may be a folder, a hub's `organisation/name@revision` or "default",
+ * the embedded model's, and a policy also a run or a checkpoint of it (`policySource`).
  *
  * @throws Error when there is no such folder, or it cannot be downloaded
  */
@@ -41,7 +41,7 @@ export async function findModelPart(
   fetching: Fetching = {},
 ): Promise<string> {
   const source = sources[part];
-  if (!source) return join(resolveModelDirectory(sources.model), part);
+  if (!source || source === 'default') return join(resolveModelDirectory(source || sources.model), part);
   return resolveSource(part === 'policy' ? policySource(source) : source, {
     type: 'model',
     choose: chooseModelFiles,

@@ -1,6 +1,7 @@
 /** Finds the run that a person names, whichever of its folders, or of its checkpoints', they name it by. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { cannotRead } from '../checkpoint/files.js';
 import { findRunDirectories, MODEL_OUTPUT, OUTPUT, RUN_FILE, type RunDirectories } from './directories.js';
 
 /** A run, and the iteration where a checkpoint of it is named. */
@@ -52,20 +53,37 @@ export function looksLikeRun(given: string): boolean {
   return isUnderOutputs(resolve(given)) || RUN_NAME.test(basename(resolve(given)));
 }
 
-/** The runs that a folder has under model_output/, by their names. */
+/**
+ * The runs that a folder has under model_output/, by their names.
+ *
+ * @throws Error in one sentence where there is a model_output that cannot be read
+ */
 export function listRuns(root: string): RunDirectories[] {
   const folder = join(resolve(root), MODEL_OUTPUT);
-  if (!existsSync(folder)) return [];
   // Editors keep hidden copies of folders beside them.
-  const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
-  return names
+  return namesIn(folder)
+    .filter((name) => !name.startsWith('.'))
     .sort()
     .map((name) => findRunDirectories(join(folder, name)))
     .filter(isRun);
 }
 
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    return cannotRead(folder)(error as NodeJS.ErrnoException);
+  }
+}
+
+/** Also where that cannot be seen: who then reads the run is told why. */
 function isRun({ modelDirectory }: RunDirectories): boolean {
-  return existsSync(join(modelDirectory, RUN_FILE));
+  try {
+    return statSync(join(modelDirectory, RUN_FILE), { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 function isUnderOutputs(path: string): boolean {

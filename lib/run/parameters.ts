@@ -62,7 +62,7 @@ export const parametersSchema = z.strictObject({
     .default('default')
     .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
   policy: source.describe(
-    "checkpoint to start from instead of the model's policy: a run (its last checkpoint), a run's iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision",
+    'checkpoint to start from instead of the model\'s policy: a run (its last checkpoint), a run\'s iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision; "default" is the embedded one',
   ),
   nar: source.describe(
     "partner that writes codebooks 1 and up, instead of the model's: a folder or a hub name",

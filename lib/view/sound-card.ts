@@ -53,7 +53,7 @@ export function soundlessCard(title: string, figures: readonly string[], problem
  */
 export function soundRow(cards: readonly string[], title = ''): string {
   return (
-    `<div class="sound-row" style="display:grid;grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr));gap:10px 12px;margin:0 0 14px">` +
+    `<div class="sound-row" style="display:grid;grid-template-columns:var(--sound-columns,repeat(auto-fit,minmax(min(330px,100%),1fr)));gap:10px 12px;margin:0 0 14px">` +
     `<div class="sound-row-head" style="grid-column:1/-1;display:flex;flex-wrap:wrap;align-items:center;gap:4px 10px;font-size:13px"><span>${escapeHtml(title)}</span></div>${cards.join('\n')}</div>`
   );
 }

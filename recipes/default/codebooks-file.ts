@@ -1,10 +1,12 @@
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { FeatureScale } from '../../lib/codec/spectral/features.js';
+import { requireFile } from '../program.js';
 
 export const CODEBOOKS_FILE = '.cache/default/codebooks.safetensors';
 
 /** What codebooks.js wrote: the feature scale and the codebooks, each [codebookSize, FEATURES]. */
 export async function readCodebooks(): Promise<{ scale: FeatureScale; codebooks: Float32Array[] }> {
+  requireFile(CODEBOOKS_FILE, 'node dist/recipes/default/codebooks.js');
   const tensors = await readSafetensors(CODEBOOKS_FILE);
   const read = (name: string): Float32Array => {
     const tensor = tensors.get(name);

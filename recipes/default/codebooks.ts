@@ -19,7 +19,8 @@ import { CpuDevice, compile } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { CODEBOOKS_FILE } from './codebooks-file.js';
 import { loadRecording, splitOf } from './recordings.js';
-import { listUtterances } from './utterances.js';
+import { createProgram } from '../program.js';
+import { listSpoken } from './utterances.js';
 
 const device = new CpuDevice();
 
@@ -34,7 +35,7 @@ const SEED = 1;
 
 /** Every second recording as spoken, the others with an effect, the effects in turn. */
 async function analyseRecordings(): Promise<Analysis[]> {
-  const training = listUtterances(RECORDINGS, 1).filter((utterance) => splitOf(utterance) === 'train');
+  const training = listSpoken(RECORDINGS, 1).filter((utterance) => splitOf(utterance) === 'train');
   const analyses: Analysis[] = [];
   for (const [i, utterance] of training.entries()) {
     const samples = await loadRecording(utterance);
@@ -138,6 +139,11 @@ function subtractNearest(rows: Float32Array, nearest: Int32Array, entries: Float
 }
 
 const float = (data: Float32Array, shape = [data.length]): HostTensor => ({ data, shape, dtype: 'float32' });
+
+createProgram(
+  'node dist/recipes/default/codebooks.js',
+  `train the codec's feature scale and codebooks on what speech.js spoke; writes ${CODEBOOKS_FILE}`,
+).parse();
 
 const analyses = await analyseRecordings();
 const scale = measureScale(analyses);

@@ -4,25 +4,27 @@
  *
  *     node dist/recipes/default/dataset.js [phrases=6000] [voices per phrase=1] [processes=2]
  *
- * Reads .cache/default/speech and the codebooks, writes .cache/default/{train,validation,test}.jsonl. Batches that are done stay
- * in .cache/default/items, so an interrupted run continues; delete that folder after training new codebooks.
+ * Reads .cache/default/speech and the codebooks, writes .cache/default/{train,validation,test}.jsonl. Batches that are done stay in
+ * .cache/default/items, so that an interrupted run goes on; delete that folder after training new codebooks.
  */
 import { CpuDevice } from '../../lib/engine/index.js';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';
-import { readFile, rename } from 'node:fs/promises';
+import { readFile, rename, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { applyEffect, EFFECTS, type Effect } from '../../lib/audio/effects.js';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import type { DatasetItem } from '../../lib/data/item.js';
 import { SAMPLE_RATE_HZ } from '../../lib/codec/spectral/features.js';
 import { openEncoder, type Encoder } from '../../lib/codec/spectral/encoder.js';
-import { readCodebooks } from './codebooks-file.js';
+import { Option } from 'commander';
+import { createProgram, wholeNumber } from '../program.js';
+import { CODEBOOKS_FILE, readCodebooks } from './codebooks-file.js';
 import { INSTRUCTIONS } from './instructions.js';
-import { loadRecording, splitOf, SPLITS, type Split } from './recordings.js';
+import { FEWEST_SENTENCES, loadRecording, splitOf, SPLITS, type Split } from './recordings.js';
 import { addRoomNoise } from './room-noise.js';
-import { listUtterances, type Utterance } from './utterances.js';
+import { listSpoken, type Utterance } from './utterances.js';
 
 const device = new CpuDevice();
 
@@ -43,7 +45,9 @@ const EFFECTS_PER_TRAINING_SENTENCE = 3;
 
 const outputFile = (split: Split): string => `.cache/default/${split}.jsonl`;
 const partialFile = (split: Split): string => `${outputFile(split)}.partial`;
-const batchFile = (batch: number): string => `${ITEMS_FOLDER}/${String(batch).padStart(4, '0')}.jsonl`;
+/** The last batch has what is left: fewer sentences make other batches. */
+const batchFile = (utterances: readonly Utterance[], batch: number): string =>
+  `${ITEMS_FOLDER}/of-${utterances.length}/${String(batch).padStart(4, '0')}.jsonl`;
 
 /** Three of the effects in turn for training, every one for validation and test. */
 function chooseEffects(utterance: Utterance): readonly Effect[] {
@@ -93,12 +97,12 @@ async function makeBatches(
   const { scale, codebooks } = await readCodebooks();
   const encoder = await openEncoder(scale, codebooks, device);
   for (let batch = which; batch * BATCH < utterances.length; batch += processes) {
-    if (existsSync(batchFile(batch))) continue;
+    if (existsSync(batchFile(utterances, batch))) continue;
     const lines: string[] = [];
     for (const utterance of utterances.slice(batch * BATCH, (batch + 1) * BATCH)) {
       for (const item of await makeItems(utterance, encoder)) lines.push(JSON.stringify(item) + '\n');
     }
-    await writeFileAtomic(batchFile(batch), lines.join(''));
+    await writeFileAtomic(batchFile(utterances, batch), lines.join(''));
   }
   await encoder.dispose();
 }
@@ -109,8 +113,8 @@ async function writeSplits(utterances: readonly Utterance[]): Promise<void> {
   const streams = new Map(SPLITS.map((split) => [split, createWriteStream(partialFile(split))]));
   const counts = new Map(SPLITS.map((split) => [split, { items: 0, frames: 0 }]));
   for (let batch = 0; batch * BATCH < utterances.length; batch++) {
-    if (!existsSync(batchFile(batch))) continue;
-    for (const line of (await readFile(batchFile(batch), 'utf8')).split('\n').filter(Boolean)) {
+    if (!existsSync(batchFile(utterances, batch))) continue;
+    for (const line of (await readFile(batchFile(utterances, batch), 'utf8')).split('\n').filter(Boolean)) {
       const item = JSON.parse(line) as Line;
       const split = splitOfText.get(item.text)!;
       if (!streams.get(split)!.write(line + '\n')) await once(streams.get(split)!, 'drain');
@@ -130,19 +134,46 @@ async function writeSplits(utterances: readonly Utterance[]): Promise<void> {
   }
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const [phrases = 6000, voicesPerPhrase = 1, processes = 2, which] = args.map(Number);
-  const utterances = listUtterances(phrases, voicesPerPhrase);
+/** @throws Error in one sentence where a batch was made before the codebooks that there are */
+async function checkAge(utterances: readonly Utterance[]): Promise<void> {
+  const { mtimeMs } = await stat(CODEBOOKS_FILE);
+  for (let batch = 0; batch * BATCH < utterances.length; batch++) {
+    const file = batchFile(utterances, batch);
+    if (existsSync(file) && (await stat(file)).mtimeMs < mtimeMs)
+      throw new Error(
+        `${file} is older than ${CODEBOOKS_FILE}, whose codes mean something else: delete ${ITEMS_FOLDER} and run this again.`,
+      );
+  }
+}
+
+async function main(): Promise<void> {
+  const program = createProgram(
+    'node dist/recipes/default/dataset.js',
+    'write sentences and their edits as codes, after speech.js and codebooks.js',
+  )
+    .argument('[phrases]', 'so many sentences', wholeNumber(FEWEST_SENTENCES), 6000)
+    .argument('[voices]', 'that speak each phrase', wholeNumber(), 1)
+    .argument('[processes]', 'that share the work', wholeNumber(), 2)
+    .addOption(new Option('--which <process>').argParser(wholeNumber(0)).hideHelp())
+    .parse();
+  const [phrases, voicesPerPhrase, processes] = program.processedArgs as [number, number, number];
+  const { which } = program.opts<{ which?: number }>();
+  const utterances = listSpoken(phrases, voicesPerPhrase);
   if (which !== undefined) return makeBatches(utterances, which, processes);
+  await readCodebooks();
+  await checkAge(utterances);
   const children = Array.from({ length: processes }, (_, child) =>
-    fork(fileURLToPath(import.meta.url), [phrases, voicesPerPhrase, processes, child].map(String)),
+    fork(fileURLToPath(import.meta.url), [
+      ...[phrases, voicesPerPhrase, processes].map(String),
+      `--which=${child}`,
+    ]),
   );
   const statuses = await Promise.all(
     children.map(async (child) => (await once(child, 'exit'))[0] as number | null),
   );
   if (statuses.some((status) => status !== 0))
-    throw new Error(`A process ended with status ${statuses.join(', ')}.`);
+    throw new Error(`A process ended with status ${statuses.join(', ')}; see the messages above.`);
   await writeSplits(utterances);
 }
 
-await main(process.argv.slice(2));
+await main();

@@ -11,7 +11,8 @@ import { CpuDevice } from '../../lib/engine/index.js';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
+import { Option } from 'commander';
 import type { Effect } from '../../lib/audio/effects.js';
 import { measureMedianF0Hz } from '../../lib/audio/f0.js';
 import { measureLevelDb } from '../../lib/scoring/silence.js';
@@ -26,8 +27,9 @@ import { openSampler } from '../../lib/policy/sample.js';
 import { loadNisqa, type Nisqa } from '../../lib/scoring/nisqa/nisqa.js';
 import { stoi } from '../../lib/scoring/stoi.js';
 import { wordErrors } from '../../lib/scoring/wer.js';
-import { loadRecording, splitOf } from './recordings.js';
-import { listUtterances } from './utterances.js';
+import { createProgram, requireFile, wholeNumber } from '../program.js';
+import { loadRecording, TEST_SENTENCES } from './recordings.js';
+import { listSpoken } from './utterances.js';
 
 const device = new CpuDevice();
 
@@ -44,22 +46,33 @@ interface Spoken {
 }
 
 const FOLDER = '.cache/default/evaluation';
+const TEST_FILE = '.cache/default/test.jsonl';
+const TRANSCRIBER = 'recipes/default/transcribe.py';
 /** NISQA needs 0.14 s. */
 const SHORTEST_SCORED_SECONDS = 0.14;
 
-const { values } = parseArgs({
-  options: {
-    python: { type: 'string' },
-    items: { type: 'string', default: '200' },
-    part: { type: 'string' },
-    model: { type: 'string', default: 'models/default' },
-  },
-});
-if (!values.python)
-  throw new Error(
-    '--python is needed: a Python with recipes/default/requirements.txt, for the word error rate',
-  );
+interface Options {
+  python: string;
+  items: number;
+  part?: 'codec' | 'policy';
+  model: string;
+}
 
+const values = createProgram(
+  'node dist/recipes/default/evaluate.js',
+  'measure the embedded default on held-out sentences',
+)
+  .requiredOption('--python <path>', 'Python with recipes/default/requirements.txt, for the word error rate')
+  .option('--items <number>', 'held-out edits to sample', wholeNumber(), 200)
+  .addOption(new Option('--part <name>', 'only this one').choices(['codec', 'policy']))
+  .option('--model <folder>', 'what is measured', 'models/default')
+  .parse()
+  .opts<Options>();
+
+// Before minutes go into what needs them.
+await checkTranscriber();
+if (values.part !== 'policy') listSpoken(TEST_SENTENCES, 1);
+if (values.part !== 'codec') requireFile(TEST_FILE, 'node dist/recipes/default/dataset.js');
 const codec = await openSpectralCodec(join(values.model, 'codec'), device);
 const nisqa = await loadNisqa();
 if (values.part !== 'policy') await evaluateCodec(codec, nisqa);
@@ -68,7 +81,7 @@ await nisqa.dispose();
 await codec.dispose();
 
 async function evaluateCodec(codec: Codec, nisqa: Nisqa): Promise<void> {
-  const utterances = listUtterances(6000, 1).filter((utterance) => splitOf(utterance) === 'test');
+  const utterances = listSpoken(TEST_SENTENCES, 1);
   const originals: Spoken[] = [];
   const decoded: Spoken[] = [];
   const scores = { stoi: [] as number[], original: [] as number[], decoded: [] as number[] };
@@ -105,11 +118,11 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
   const policy = await loadPolicy(join(values.model, 'policy'));
   const sampler = openSampler(policy, device);
   const partner = openPartner(await loadPolicy(join(values.model, 'nar')), device);
-  const lines = (await readFile('.cache/default/test.jsonl', 'utf8')).split('\n').filter(Boolean);
+  const lines = (await readFile(TEST_FILE, 'utf8')).split('\n').filter(Boolean);
   const all = lines.map((line) => JSON.parse(line) as Line);
   // Eight lines a sentence, one an effect: steps of nine take sentences and effects in turn.
   const items = Array.from(
-    { length: Math.min(Number(values.items), all.length) },
+    { length: Math.min(values.items, all.length) },
     (_, i) => all[(i * 9) % all.length],
   );
   const completions: number[][] = [];
@@ -173,6 +186,16 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
   );
 }
 
+/** @throws Error in one sentence where the recognizer cannot be run */
+async function checkTranscriber(): Promise<void> {
+  await promisify(execFile)(values.python, [TRANSCRIBER, '--help']).catch((error: Error) => {
+    const why = error.message.trim().split('\n').at(-1);
+    throw new Error(
+      `${values.python} cannot run ${TRANSCRIBER} (${why}): --python names a Python that can, once its -m pip install -r recipes/default/requirements.txt has run.`,
+    );
+  });
+}
+
 /** Words wrong of all words said, by the recognizer that recipes/default/transcribe.py runs. */
 async function errorRate(part: string, spoken: readonly Spoken[]): Promise<number> {
   const folder = join(FOLDER, part);
@@ -180,7 +203,7 @@ async function errorRate(part: string, spoken: readonly Spoken[]): Promise<numbe
   await mkdir(folder, { recursive: true });
   for (const { name, samples } of spoken)
     await writeWav(join(folder, `${name}.wav`), samples, codec.sampleRateHz);
-  const { stdout } = await promisify(execFile)(values.python!, ['recipes/default/transcribe.py', folder], {
+  const { stdout } = await promisify(execFile)(values.python, [TRANSCRIBER, folder], {
     maxBuffer: 1 << 26,
   });
   const transcripts = JSON.parse(stdout) as Record<string, string>;

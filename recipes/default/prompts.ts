@@ -12,11 +12,13 @@ import { EFFECTS, type Effect } from '../../lib/audio/effects.js';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import type { DatasetItem } from '../../lib/data/item.js';
 import type { Prompts } from '../../lib/data/prompts.js';
+import { createProgram, requireFile } from '../program.js';
 
 const PROMPTS = 16;
 const OUTPUT = 'models/default/prompts.json';
 
 async function pickPrompts(path: string): Promise<DatasetItem[]> {
+  requireFile(path, 'node dist/recipes/default/dataset.js');
   const items: DatasetItem[] = [];
   const texts = new Set<string>();
   for await (const line of createInterface({ input: createReadStream(path) })) {
@@ -30,9 +32,17 @@ async function pickPrompts(path: string): Promise<DatasetItem[]> {
     texts.add(text);
     items.push({ src_encodec, instruction, tgt_encodec, text });
   }
-  if (items.length < PROMPTS) throw new Error(`${path} gives ${items.length} prompts, ${PROMPTS} are needed`);
+  if (items.length < PROMPTS)
+    throw new Error(
+      `${path} gives ${items.length} prompts, ${PROMPTS} are needed: run node dist/recipes/default/dataset.js with more phrases.`,
+    );
   return items;
 }
+
+createProgram(
+  'node dist/recipes/default/prompts.js',
+  `pick the prompts from the dataset and write ${OUTPUT}`,
+).parse();
 
 const prompts: Prompts = {
   train: await pickPrompts('.cache/default/train.jsonl'),

@@ -6,8 +6,10 @@ import { speechFile, type Utterance } from './utterances.js';
 export const SPLITS = ['test', 'validation', 'train'] as const;
 export type Split = (typeof SPLITS)[number];
 
-const TEST_SENTENCES = 100;
+export const TEST_SENTENCES = 100;
 const VALIDATION_SENTENCES = 100;
+/** So many sentences it takes for one to be trained on. */
+export const FEWEST_SENTENCES = TEST_SENTENCES + VALIDATION_SENTENCES + 1;
 
 /** Below this amplitude a recording's ends are silence; so much of it stays. */
 const SILENCE = 0.01;

@@ -11,6 +11,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WASI } from 'node:wasi';
+import { Option } from 'commander';
+import { createProgram, wholeNumber } from '../program.js';
 import { listUtterances, speechFile, SPEECH_FOLDER, type Utterance, type Voice } from './utterances.js';
 
 /** Factors on each voice's durations that bring most sentences to 1.5 to 2.5 seconds. */
@@ -65,14 +67,21 @@ async function speakInBatches(phraseCount: number, voicesPerPhrase: number): Pro
   }
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const isBatch = args[0] === '--batch';
-  const [phraseCount = 6000, voicesPerPhrase = 1] = args.slice(isBatch ? 1 : 0).map(Number);
-  if (!isBatch) return speakInBatches(phraseCount, voicesPerPhrase);
+async function main(): Promise<void> {
+  const program = createProgram(
+    'node dist/recipes/default/speech.js',
+    `speak the phrases into ${SPEECH_FOLDER}`,
+  )
+    .argument('[phrases]', 'so many sentences', wholeNumber(), 6000)
+    .argument('[voices]', 'that speak each phrase', wholeNumber(), 1)
+    .addOption(new Option('--batch', 'only the next ones that are missing, in this process').hideHelp())
+    .parse();
+  const [phraseCount, voicesPerPhrase] = program.processedArgs as [number, number];
+  if (!program.opts<{ batch?: true }>().batch) return speakInBatches(phraseCount, voicesPerPhrase);
   const missing = listUtterances(phraseCount, voicesPerPhrase).filter(
     (utterance) => !existsSync(speechFile(utterance)),
   );
   await speak(missing.slice(0, BATCH));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

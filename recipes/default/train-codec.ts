@@ -23,8 +23,9 @@ import { CpuDevice, tf } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { readCodebooks } from './codebooks-file.js';
 import { forwardBasis, frameBlocks } from './dft-matrix.js';
-import { loadRecording, splitOf } from './recordings.js';
-import { listUtterances } from './utterances.js';
+import { createProgram, wholeNumber } from '../program.js';
+import { FEWEST_SENTENCES, loadRecording, splitOf } from './recordings.js';
+import { listSpoken } from './utterances.js';
 
 const device = new CpuDevice();
 
@@ -129,7 +130,7 @@ async function loadRecordings(count: number): Promise<Recording[]> {
   const { scale, codebooks } = await readCodebooks();
   const encoder = await openEncoder(scale, codebooks, device);
   const recordings: Recording[] = [];
-  for (const utterance of listUtterances(count, 1)) {
+  for (const utterance of listSpoken(count, 1)) {
     if (splitOf(utterance) !== 'train') continue;
     const spoken = await loadRecording(utterance);
     const effect = EFFECTS[(recordings.length >> 1) % EFFECTS.length];
@@ -258,5 +259,17 @@ async function updateAverage(
   }
 }
 
-const [steps = 4000, recordings = 1500] = process.argv.slice(2).map(Number);
+const program = createProgram(
+  'node dist/recipes/default/train-codec.js',
+  `train the codec's decoder network, after codebooks.js, and write ${OUTPUT}`,
+)
+  .argument('[steps]', 'so many steps', wholeNumber(), 4000)
+  .argument(
+    '[recordings]',
+    'sentences to train on, of which the first are held out',
+    wholeNumber(FEWEST_SENTENCES),
+    1500,
+  )
+  .parse();
+const [steps, recordings] = program.processedArgs as [number, number];
 await train(steps, recordings);

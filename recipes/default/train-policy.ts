@@ -9,7 +9,8 @@ import { CpuDevice } from '../../lib/engine/index.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Argument } from 'commander';
+import { parseNumber } from '../../lib/cli/parameter-options.js';
 import type { BartConfig } from '../../lib/policy/bart/config.js';
 import { savePretrained } from '../../lib/policy/pretrained.js';
 import type { DatasetItem } from '../../lib/data/item.js';
@@ -27,6 +28,7 @@ import { packCompletion, packPrompt } from '../../lib/policy/pack.js';
 import { loadPolicy, type Policy } from '../../lib/policy/policy.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
 import { uniformStream } from '../../lib/random.js';
+import { createProgram, requireFile, wholeNumber } from '../program.js';
 import { startFromPolicy } from './partner-init.js';
 
 const device = new CpuDevice();
@@ -39,45 +41,56 @@ const SIZES = {
   nar: { encoder_layers: 3, decoder_layers: 3, encoder_ffn_dim: 256, decoder_ffn_dim: 256 },
 };
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    data: { type: 'string', default: '.cache/default' },
-    out: { type: 'string' },
-    tokenizer: { type: 'string', default: 'models/default/policy' },
-    steps: { type: 'string', default: '3000' },
-    'batch-size': { type: 'string', default: '16' },
-    'learning-rate': { type: 'string', default: '1e-3' },
-    /** The trained policy and the codec that the partner starts from. */
-    policy: { type: 'string', default: 'models/default/policy' },
-    codec: { type: 'string', default: 'models/default/codec' },
-    /** A checkpoint to continue from instead of new weights. */
-    from: { type: 'string' },
-    'save-every': { type: 'string', default: '500' },
-    seed: { type: 'string', default: '1' },
-  },
-});
-const kind = positionals[0];
-if ((kind !== 'ar' && kind !== 'nar') || !values.out)
-  throw new Error('usage: train-policy.js ar|nar --data FOLDER --out FOLDER');
+interface Options {
+  data: string;
+  out: string;
+  tokenizer: string;
+  steps: number;
+  batchSize: number;
+  learningRate: number;
+  policy: string;
+  codec: string;
+  from?: string;
+  saveEvery: number;
+  seed: number;
+}
+
+const program = createProgram(
+  'node dist/recipes/default/train-policy.js',
+  'train the policy (ar) or its partner (nar) on what dataset.js wrote',
+)
+  .addArgument(new Argument('<kind>', 'which of the two').choices(['ar', 'nar']))
+  .requiredOption('--out <folder>', 'folder to write')
+  .option('--data <folder>', 'with train.jsonl and validation.jsonl', '.cache/default')
+  .option('--tokenizer <folder>', 'what train-tokenizer.js wrote', 'models/default/policy')
+  .option('--steps <number>', 'so many steps', wholeNumber(), 3000)
+  .option('--batch-size <number>', 'items of a step', wholeNumber(), 16)
+  .option('--learning-rate <number>', 'at its peak', parseNumber, 1e-3)
+  .option('--policy <folder>', 'trained policy that the partner starts from', 'models/default/policy')
+  .option('--codec <folder>', 'codec that the partner starts from', 'models/default/codec')
+  .option('--from <folder>', 'checkpoint to go on from instead of new weights')
+  .option('--save-every <number>', 'steps between two saves', wholeNumber(), 500)
+  .option('--seed <number>', 'of new weights and of the order of items', wholeNumber(0), 1)
+  .parse();
+const [kind] = program.processedArgs as ['ar' | 'nar'];
+const values = program.opts<Options>();
+const { batchSize, seed, saveEvery } = values;
 
 const train = await readItems('train');
 const validation = await readItems('validation');
 const model = await openModel(kind);
 const task = kind === 'ar' ? autoregressiveTask : partnerTask;
-const batchSize = Number(values['batch-size']);
 const heldOut = validation.slice(0, 160);
 console.log(`${kind}: ${train.length} training items, ${heldOut.length} for validation`);
 
-const training = trainSupervised(model, task(model, train, batchSize, Number(values.seed)), {
+const training = trainSupervised(model, task(model, train, batchSize, seed), {
   device,
-  steps: Number(values.steps),
-  learningRate: Number(values['learning-rate']),
+  steps: values.steps,
+  learningRate: values.learningRate,
   warmupSteps: 200,
   weightDecay: 0.01,
   maxGradNorm: 1,
 });
-const saveEvery = Number(values['save-every']);
 const started = Date.now();
 let window = { loss: 0, accuracy: 0, steps: 0 };
 for (let refresh = false; ;) {
@@ -100,7 +113,7 @@ for (let refresh = false; ;) {
 await report('end');
 
 async function report(when: string): Promise<void> {
-  await savePretrained(values.out!, {
+  await savePretrained(values.out, {
     architecture: model.architecture,
     config: model.config,
     weights: model.weights,
@@ -160,7 +173,9 @@ function partnerTask(
 }
 
 async function readItems(split: string): Promise<DatasetItem[]> {
-  const lines = (await readFile(join(values.data, `${split}.jsonl`), 'utf8')).split('\n').filter(Boolean);
+  const path = join(values.data, `${split}.jsonl`);
+  requireFile(path, 'node dist/recipes/default/dataset.js');
+  const lines = (await readFile(path, 'utf8')).split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line) as DatasetItem);
 }
 
@@ -194,7 +209,7 @@ async function openModel(size: 'ar' | 'nar'): Promise<Policy<BartConfig>> {
     codebooks: CODEC.codebooks,
     codebook_size: CODEC.codebookSize,
   };
-  const weights = bart.initialize(config, Number(values.seed));
+  const weights = bart.initialize(config, seed);
   if (size === 'nar') {
     const { codebooks } = await loadSpectralCodec(values.codec);
     startFromPolicy(config, weights, await loadPolicy(values.policy), codebooks);

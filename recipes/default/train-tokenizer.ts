@@ -4,8 +4,8 @@
  *     node dist/recipes/default/train-tokenizer.js
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
+import { createProgram } from '../program.js';
 import { trainByteLevelBpe } from './byte-level-bpe.js';
 import { INSTRUCTIONS } from './instructions.js';
 import { buildTokenizerFiles, SPECIAL_TOKENS } from './tokenizer-files.js';
@@ -13,7 +13,13 @@ import { buildTokenizerFiles, SPECIAL_TOKENS } from './tokenizer-files.js';
 const CODES = 8 * 256;
 const MERGES = 350;
 
-const { values } = parseArgs({ options: { out: { type: 'string', default: 'models/default/policy' } } });
+const values = createProgram(
+  'node dist/recipes/default/train-tokenizer.js',
+  'make the tokenizer from the wordings of instructions',
+)
+  .option('--out <folder>', 'folder to write', 'models/default/policy')
+  .parse()
+  .opts<{ out: string }>();
 
 // Held-out wordings stay out, as they do in training.
 const texts = Object.values(INSTRUCTIONS).flatMap(({ training }) => training);

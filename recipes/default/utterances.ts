@@ -1,4 +1,5 @@
 /** Who says which phrase, and where the recording is kept. */
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { makePhrases } from './phrases.js';
 
@@ -24,4 +25,19 @@ export function listUtterances(phraseCount: number, voicesPerPhrase: number): Ut
   return Array.from({ length: voicesPerPhrase }, (_, turn) =>
     phrases.map((text, index) => ({ index, text, voice: VOICES[(index + turn) % VOICES.length]! })),
   ).flat();
+}
+
+/**
+ * As {@link listUtterances}, once all of them are spoken.
+ *
+ * @throws Error in one sentence that says how to have the others spoken
+ */
+export function listSpoken(phraseCount: number, voicesPerPhrase: number): Utterance[] {
+  const all = listUtterances(phraseCount, voicesPerPhrase);
+  const missing = all.filter((utterance) => !existsSync(speechFile(utterance))).length;
+  if (missing > 0)
+    throw new Error(
+      `${missing} of ${all.length} recordings are not in ${SPEECH_FOLDER}: run node dist/recipes/default/speech.js ${phraseCount} ${voicesPerPhrase} first.`,
+    );
+  return all;
 }

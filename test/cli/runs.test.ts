@@ -1,6 +1,6 @@
 /** `speech-dpo runs`. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { runTable, type ListedRun } from '../../lib/cli/runs.js';
@@ -86,6 +86,24 @@ it('a folder that is not there, or is a file, is told', async () => {
   expect(await run('runs', file)).toBe(2);
   expect(complained).toContain(`${file} is a file; name the folder that holds output/ and model_output/`);
   expect(printed).toBe('');
+});
+
+it('a model_output that cannot be read is told, and does not count as one without runs', async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'model_output');
+  symlinkSync(path, path);
+  expect(await run('runs', folder)).toBe(2);
+  expect(complained).toContain(`error: cannot read ${path}: ELOOP`);
+  expect(printed).toBe('');
+});
+
+it('a run that cannot be looked into is told', async () => {
+  const { root, modelDirectory } = await makeRun();
+  const path = join(dirname(modelDirectory), '0601-0000');
+  symlinkSync(path, path);
+  expect(await run('runs', root)).toBe(0);
+  expect(complained).toContain(`run 0601-0000 cannot be read: cannot read ${join(path, 'run.json')}: ELOOP`);
+  expect(printed).toContain('even-token');
 });
 
 it.each([80, 100, 120])('the table fits %i columns', (columns) => {

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
 import { checkSameCodes, findModelPart, loadData, withAbsolutePaths } from '../../lib/jobs/sources.js';
@@ -40,6 +40,10 @@ it('parts of the model come from its folder unless they are named', async () => 
   const folder = temporaryFolder();
   expect(await findModelPart({ model: 'm', nar: null }, 'nar')).toBe(join('m', 'nar'));
   expect(await findModelPart({ model: 'm', codec: folder }, 'codec')).toBe(folder);
+  for (const part of ['policy', 'nar', 'codec'] as const)
+    expect(await findModelPart({ model: 'm', [part]: 'default' }, part)).toBe(
+      resolve('models/default', part),
+    );
   await expect(findModelPart({ model: 'm', policy: './nowhere' }, 'policy')).rejects.toThrow(
     './nowhere does not exist; give a file or folder, or a name on the hub',
   );

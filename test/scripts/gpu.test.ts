@@ -1,4 +1,5 @@
 /** `npm run gpu` with a Python that only pretends to install; no driver is looked for beyond the folders that a test names. */
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -165,4 +166,13 @@ it('refuses other platforms and says what they have', () => {
 
 it('refuses options that it does not know', () => {
   expect(() => prepare(['--cuda11'])).toThrow('npm run gpu does not know --cuda11');
+});
+
+it('npm run gpu-check refuses options that it does not know in a sentence', () => {
+  const script = join(findPackageRoot(), 'scripts', 'gpu-check.mjs');
+  const { stderr, stdout, status } = spawnSync(process.execPath, [script, '--bogus'], { encoding: 'utf8' });
+  expect(stderr).toMatch(
+    /^error: npm run gpu-check: Unknown option '--bogus'; its options are --device, .*\n$/,
+  );
+  expect({ stdout, status }).toEqual({ stdout: '', status: 2 });
 });

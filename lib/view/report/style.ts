@@ -44,7 +44,7 @@ td:first-child { min-width: 8.5em; }
 .slope .to { fill: currentColor; }
 .slope.better { color: var(--good); }
 .slope.worse { color: var(--bad); }
-.sound-row { grid-template-columns: repeat(auto-fill, minmax(min(100%, max(330px, 100% / var(--columns, 2) - 12px)), 1fr)) !important; }
+.sound-row { --sound-columns: repeat(auto-fill, minmax(min(100%, max(330px, 100% / var(--columns, 2) - 12px)), 1fr)); }
 article { padding: 9px 10px 8px; border: 1px solid var(--line); border-radius: 8px; break-inside: avoid; }
 article header { display: flex; justify-content: space-between; gap: 8px; font-size: 13px; color: var(--faint); }
 article b { color: var(--text); }
