@@ -241,8 +241,10 @@ const REASONS: Record<string, string> = {
   EFBIG: 'the file would be too large',
   ENOTDIR: 'a part of the path is a file',
   EEXIST: 'a part of the path is a file',
+  ELOOP: 'a symbolic link in the path leads back to itself',
   EISDIR: 'the file has the name of a folder that is there',
   ENOENT: 'there is no such folder, and none can be made',
+  ENAMETOOLONG: 'a name is too long (the system allows 255 bytes, of which writing the file needs some 40)',
 };
 
 /** What keeps the folder, where that can be: a run that goes on can choose no other. */
@@ -251,6 +253,7 @@ const MENDS: Record<string, string> = {
   EPERM: 'let this user write there',
   ENOSPC: 'make room there',
   EDQUOT: 'make room there',
+  EROFS: 'make it writable',
 };
 
 /**

@@ -43,11 +43,12 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal: Abor
   return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
 }
 
-/** Nothing is wrong with the input: with room on the disk, the same command works. */
+/** Linux makes a file system read-only when its disk fails. */
+const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
+
+/** Nothing is wrong with the input: with room on a disk that works, the same command works. */
 export function isOfDisk(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT', 'EIO'].includes(String(error.code))
-  );
+  return error instanceof Error && 'code' in error && CODES_OF_DISK.includes(String(error.code));
 }
 
 /**

@@ -1,7 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { hashFile, writeDirectoryAtomic, writeFileAtomic } from '../../lib/checkpoint/atomic.js';
+import {
+  explainWriteError,
+  hashFile,
+  writeDirectoryAtomic,
+  writeFileAtomic,
+} from '../../lib/checkpoint/atomic.js';
 import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -23,6 +28,24 @@ describe('writeFileAtomic', () => {
       expect(readFileSync(path, 'utf8')).toBe(Array.isArray(content) ? 'chunks' : content.toString());
       expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['file']);
     }
+  });
+
+  test('a name that is too long, and a link to itself, are told', async () => {
+    const folder = temporaryFolder();
+    symlinkSync('loop', join(folder, 'loop'));
+    await expect(writeFileAtomic(join(folder, 'n'.repeat(250)), 'text')).rejects.toThrow(
+      `cannot write to ${folder}: a name is too long (the system allows 255 bytes, of which writing the file needs some 40); choose another with --output.`,
+    );
+    await expect(writeFileAtomic(join(folder, 'loop', 'file'), 'text')).rejects.toThrow(
+      `cannot write to ${join(folder, 'loop')}: a symbolic link in the path leads back to itself; choose another with --output.`,
+    );
+  });
+
+  test('a disk that became read-only is told with what mends it', () => {
+    const error = Object.assign(new Error('read-only'), { code: 'EROFS' });
+    expect((explainWriteError(error, '/folder') as Error).message).toBe(
+      'cannot write to /folder: the file system is read-only; make it writable, or choose another with --output.',
+    );
   });
 
   test('a folder of that name, and a place where nobody can make a folder, are told', async () => {

@@ -43,6 +43,12 @@ describe('what a person can mend is one sentence', () => {
       74,
       /^error: cannot write\n$/,
     ],
+    [
+      'a disk that failed and is read-only since',
+      () => fail('cannot write', Object.assign(new Error('read-only'), { code: 'EROFS' })),
+      74,
+      /^error: cannot write\n$/,
+    ],
   ])('%s', async (_, work, code, message) => {
     expect(await codeOf(work)).toBe(code);
     expect(complained()).toMatch(message);
