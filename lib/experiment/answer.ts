@@ -30,7 +30,7 @@ async function* answerHere(run: LocalRun, request: SampleRequest): AsyncGenerato
     const sampledSeconds = run.clock.seconds();
     if (stage === 'sample') yield sampledEvent(iteration, completions.flat(), sampledSeconds - startSeconds);
     const scored = yield* scoring.finish(progress);
-    await checkScored(run, { iteration, split, prompts, scored });
+    await checkScored(run, { iteration, stage, split, prompts, scored });
     return { scored, sampledSeconds };
   } finally {
     await scoring.close();

@@ -1,8 +1,10 @@
 /** Scores that a run cannot go on with. */
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from '../run/directories.js';
-import type { Split } from '../run/events.js';
+import { ORIGINAL, type Split } from '../run/events.js';
 import { keepInvalidSamples } from '../run/inspection-files.js';
+import { divergence } from './divergence.js';
+import type { SampleRequest } from './farm.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
@@ -10,6 +12,8 @@ import { tally } from './tally.js';
 /** Scored completions, `scored[i][sampleIndex]` of the ith prompt, and where they belong. */
 export interface Answers {
   iteration: number;
+  /** What they were sampled for; left out where the policy did not write them. */
+  stage?: SampleRequest['stage'];
   split: Split;
   prompts: readonly PackedPrompt[];
   scored: readonly ScoredCompletion[][];
@@ -25,7 +29,8 @@ export interface CheckedRun {
  * Refuses scores that a run cannot go on with.
  *
  * @throws Error naming the first, when a reward is NaN or an infinity: those samples are kept in invalid_rewards.json in the output
- *   directory; when some samples have other details than the rest; with the reasons when none of the completions could be scored
+ *   directory; when some samples have other details than the rest; with the reasons when none of the completions could be scored, as a
+ *   divergence where the run has trained the policy that wrote them
  */
 export async function checkScored(run: CheckedRun, answers: Answers): Promise<void> {
   await refuseInvalid(run, answers);
@@ -33,9 +38,18 @@ export async function checkScored(run: CheckedRun, answers: Answers): Promise<vo
   refuseUnlikeDetails(run.reward, scored.flat());
   const { rewards, lengths, droppedReasons } = tally(scored);
   if (rewards.length > 0) return;
-  throw new Error(
-    `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`,
+  const reason = `none of the ${lengths.length} samples could be scored with the ${run.reward.name} reward: ${droppedReasons.join('; ')}`;
+  const trained = lastTrained(answers);
+  if (trained === ORIGINAL) throw new Error(reason);
+  throw divergence(
+    `${reason}; so the policy writes since iteration ${trained}, and trained the same way it comes to this again: take a smaller learningRate, or, where these are few samples, more of them (numEval, testPrompts)`,
   );
+}
+
+/** The iteration that trained the policy which wrote the answers. */
+function lastTrained({ iteration, stage }: Answers): number {
+  if (stage === undefined) return ORIGINAL;
+  return stage === 'evaluate' ? iteration : iteration - 1;
 }
 
 /** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */

@@ -1,6 +1,9 @@
 const DIVERGED = 'DIVERGED';
 
-/** Why a training ended whose numbers are not finite. A run that goes on comes to the same end. */
+/**
+ * Why a run ended that comes to the same end when it goes on: its training has numbers that are not finite, or the policy that it trained
+ * writes nothing that can be scored.
+ */
 export function divergence(message: string): Error {
   return Object.assign(new Error(message), { code: DIVERGED });
 }

@@ -60,7 +60,7 @@ export function createQueueFarm(
     onCounts({ waiting: 0, running: 0, done: items.length, total: items.length });
     const sampledSeconds = run.clock.seconds();
     if (stage === 'sample') yield sampledEvent(iteration, scored.flat(), sampledSeconds - startSeconds);
-    await checkScored(run, { iteration, split, prompts, scored });
+    await checkScored(run, { iteration, stage, split, prompts, scored });
     return { scored, sampledSeconds };
   }
 

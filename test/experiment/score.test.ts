@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { createAudioExamples } from '../../lib/experiment/audio-examples.js';
 import { checkScored } from '../../lib/experiment/check-scored.js';
+import { isDivergence } from '../../lib/experiment/divergence.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
 import { recordRun } from '../../lib/run/record.js';
@@ -467,6 +468,46 @@ describe('a run whose scorer fails', () => {
     expect(await readdir(run.directories.modelDirectory)).toEqual(['evaluations.json']);
     const written = await readdir(run.directories.outputDirectory);
     expect(written.sort()).toEqual(['audio', 'audio.json', 'invalid_rewards.json']);
+  });
+
+  it.each([
+    ['evaluation of iteration 0', 3, 'iteration 0, and trained'],
+    ['samples of iteration 1', 5, 'iteration 0, and trained'],
+    ['evaluation of iteration 1', 6, 'iteration 1, and trained'],
+  ])(
+    'comes to the same end when it goes on where no sample can be scored in the %s',
+    async (_, from, iteration) => {
+      const run = await tinyRun({}, { iterations: 2 });
+      let answers = 0;
+      const reward = rewardOf('failing', 'failing', ({ codes }) => (answers >= from ? null : codes.length));
+      const running = async () => {
+        for await (const event of iterate({ ...run, reward }))
+          if (event.type === 'evaluated' || event.type === 'scored') answers += 1;
+      };
+      const error = await running().catch((thrown: unknown) => thrown);
+      expect(isDivergence(error)).toBe(true);
+      expect((error as Error).message).toMatch(
+        /^none of the \d+ samples could be scored with the failing reward: /,
+      );
+      expect((error as Error).message).toContain(`so the policy writes since ${iteration} the same way`);
+    },
+  );
+
+  it('may be mended where none of the samples before the first training can be scored', async () => {
+    for (const from of [0, 2]) {
+      const run = await tinyRun({}, { iterations: 1 });
+      let evaluations = 0;
+      const reward = rewardOf('failing', 'failing', ({ codes }) =>
+        evaluations >= from ? null : codes.length,
+      );
+      const running = async () => {
+        for await (const event of iterate({ ...run, reward }))
+          if (event.type === 'evaluated') evaluations += 1;
+      };
+      const error = await running().catch((thrown: unknown) => thrown);
+      expect((error as Error).message).toMatch(/the reward gives it no score$/);
+      expect(isDivergence(error)).toBe(false);
+    }
   });
 
   it('tells the guards after every evaluation, and warns where one falls while the reward rises', async () => {
