@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: `speech-dpo even-token | length | mos | resume DIR | report DIR | compare DIRS | verify DIR | score FILES | edit`; `speech-dpo --help` lists all options. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { exitCodeOf } from './cli/exit-code.js';
 import { main } from './cli/main.js';
 import { leaveTerminalAtExit, watchStandardStreams } from './cli/standard-streams.js';
 import { closeDevices } from './engine/index.js';
@@ -13,6 +14,7 @@ const THREADS_MS = 1000;
 const POLL_MS = 50;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+const args = process.argv.slice(2);
 const abort = new AbortController();
 watchStandardStreams(abort);
 let interruptedMs = 0;
@@ -29,7 +31,15 @@ for (const signal of SIGNALS) {
 // The terminal was closed, which shell and system may tell one after the other: in good order as well.
 process.once('SIGHUP', leaveTerminalAtExit).on('SIGHUP', () => abort.abort());
 
-const code = await main(process.argv.slice(2), abort.signal);
+let isOver = false;
+// What nobody waits for, such as a timer of a person's reward, ends the command in good order too, unless that is what it broke.
+process.on('uncaughtException', (error) => {
+  abort.abort(error);
+  void sleep(isOver ? 0 : CLOSING_MS).then(() => exitNow(exitCodeOf(error, args)));
+});
+
+const code = await main(args, abort.signal);
+isOver = true;
 // What was interrupted may go on in the background.
 if (abort.signal.aborted) await exitNow(code);
 process.exitCode = code;

@@ -20,13 +20,19 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** Says on standard error why a command failed; the exit code. */
-export function exitCodeOf(error: unknown, args: readonly string[], signal: AbortSignal): number {
+/**
+ * Says on standard error why a command failed; the exit code.
+ *
+ * @param signal what may have ended it: a person, or an error that nobody waited for, as its reason
+ */
+export function exitCodeOf(error: unknown, args: readonly string[], signal?: AbortSignal): number {
   // Commander has printed what it has to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
-  if (signal.aborted) {
+  if (signal?.aborted) {
+    const reason: unknown = signal.reason;
     // Standard output cannot be written; the last sentence says so.
-    if (isOfDisk(signal.reason)) return EXIT.disk;
+    if (isOfDisk(reason)) return EXIT.disk;
+    if (!(reason instanceof DOMException)) return exitCodeOf(reason, args);
     process.stderr.write('interrupted\n');
     return EXIT.interrupted;
   }

@@ -92,6 +92,21 @@ it('a mistake in a module is told as its own, with the place, and is no fault of
   }
 });
 
+it('a mistake that nobody waits for ends the run with its place, and how to go on', async () => {
+  const { file, run } = await setUp();
+  const late = `setTimeout(() => undefined.late, 0);\n        return samples`;
+  writeFileSync(file, moduleOf('restless').replace('return samples', late));
+  const { code, stderr } = await run('late', file).ended;
+  expect(code).toBe(2);
+  expect(stderr).toMatch(
+    /^error: Cannot read properties of undefined .*late.* \(at .*restless\.mjs:6:\d+\)\)$/m,
+  );
+  expect(stderr).toMatch(
+    /^What is complete is kept\. To go on: npx speech-dpo resume \S*late\/model_output\//m,
+  );
+  expect(stderr).not.toContain('fault of speech-dpo');
+});
+
 it('a run is scored by a server, which hears the samples', async () => {
   const { folder, run } = await setUp();
   let heard = 0;
