@@ -109,6 +109,8 @@ export interface DeviceThread {
     feeds: Record<string, Feed>,
     into: Record<string, DeviceTensor>,
   ): Promise<Record<string, HostArray>>;
+  /** A tensor's values: a copy, or, within a stream, the values themselves, which the next run may change. */
+  read(source: DeviceTensor): Promise<HostArray>;
 }
 
 /** What a module for {@link Device.stream} exports as `stream`. `args` is a structured clone of what the caller gave. */
@@ -158,8 +160,6 @@ export interface Device extends DeviceThread {
     shapes: Iterable<readonly [Name, readonly number[]]>,
     what?: string,
   ): Promise<DeviceMemory<Name>>;
-  /** A copy of a tensor's values. */
-  read(source: DeviceTensor): Promise<HostArray>;
   /** Replaces a tensor's values; `data` stays the caller's. */
   write(target: DeviceTensor, data: HostArray): Promise<void>;
   /** Sets a tensor to zero. */

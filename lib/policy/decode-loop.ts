@@ -53,12 +53,9 @@ export async function* decodeLoop(
   let indices = new Int32Array(rows);
   for (let position = 0; open.size > 0; position++) {
     if (position < prefix.length) indices.fill(prefix[position]);
-    const { logits } = await device.run(
-      program,
-      stepFeeds(memory, indices, position),
-      stepUpdates(memory, position),
-    );
+    await device.run(program, stepFeeds(memory, indices, position), stepUpdates(memory, position));
     if (position < prefix.length - 1) continue;
+    const logits = await device.read(memory.logits);
     const next = new Int32Array(rows);
     const ended: GenerateStep['ended'] = [];
     for (const row of open) {

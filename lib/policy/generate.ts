@@ -134,7 +134,13 @@ export function openCompletionWriter(
     };
     const promptMask = attentionMask(prompts, sizes.promptLength);
     const programs = await open(sizes);
-    const { memory, release: releaseMemory } = await openStepMemory(model, sizes, promptMask, device);
+    const { memory, release: releaseMemory } = await openStepMemory(
+      model,
+      sizes,
+      promptMask,
+      vocabulary.length,
+      device,
+    );
     try {
       const feeds = generation.promptFeeds(config, weights, sizes, prompts);
       await programs.prompt({ ...feeds, promptMask }, memory.context);

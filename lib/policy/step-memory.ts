@@ -11,6 +11,8 @@ export interface StepMemory {
   readonly caches: readonly { input: string; output: string; cache: DeviceTensor }[];
   /** [P, S] */
   readonly promptMask: Feed;
+  /** Of the present step, [R, vocabulary]. */
+  readonly logits: DeviceTensor;
   /** Of the device: caches are fed in whole multiples of so many positions. */
   readonly cacheStep: number;
 }
@@ -19,6 +21,7 @@ export async function openStepMemory(
   { architecture: { generation }, config }: Model,
   { prompts, samples, promptLength, completionLength }: BatchSizes,
   promptMask: Float32Array,
+  vocabularySize: number,
   device: Device,
 ): Promise<{ memory: StepMemory; release(): Promise<void> }> {
   const caches = Object.entries(generation.cacheShapes(config));
@@ -29,6 +32,7 @@ export async function openStepMemory(
         ([name, [slots, width]]) => [name, [completionLength, prompts * samples * slots, width]] as const,
       ),
       ...contexts.map(([name, shape]) => [name, [prompts, ...shape]] as const),
+      ['logits', [prompts * samples, vocabularySize]],
     ],
     `sampling ${samples} completions of up to ${completionLength} tokens of each prompt`,
   );
@@ -36,6 +40,7 @@ export async function openStepMemory(
     context: Object.fromEntries(contexts.map(([name]) => [name, tensors.get(name)!])),
     caches: caches.map(([input]) => ({ input, output: nextOf(input), cache: tensors.get(input)! })),
     promptMask: { data: promptMask, shape: [prompts, promptLength] },
+    logits: tensors.get('logits')!,
     cacheStep: device.cacheStep,
   };
   return { memory, release };
@@ -62,9 +67,9 @@ export function stepFeeds(memory: StepMemory, indices: Int32Array, position: num
   return feeds;
 }
 
-/** Where the step at `position` writes its part of the caches: behind the last row. */
+/** Where the step at `position` writes: its part of the caches behind the last row. */
 export function stepUpdates(memory: StepMemory, position: number): Record<string, DeviceTensor> {
-  const updates: Record<string, DeviceTensor> = {};
+  const updates: Record<string, DeviceTensor> = { logits: memory.logits };
   for (const { output, cache } of memory.caches) {
     const [, slots, width] = cache.shape;
     updates[output] = partOf(cache, position, [slots, 1, width]);

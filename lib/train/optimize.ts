@@ -92,7 +92,7 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
   const { device, maxGradNorm, validation, signal, resumeFrom } = options;
   const split = splitTrained(weights, objective.fixed ?? [], objective.frozen);
   const { state, base, release } = await openWeights(split, device, options.adamw);
-  if (options.keepsWeights === false) freeArrays([...split.trained.values()].map(({ data }) => data));
+  if (options.keepsWeights === false) await freeArrays([...split.trained.values()].map(({ data }) => data));
   const programs = keepPrograms(MOST_PROGRAMS);
   const programOf = (batch: Batch, backward: boolean): Promise<Compiled> => {
     const shape = objective.shape(batch);

@@ -146,7 +146,11 @@ describe('a failing call rejects and leaves the worker alive', () => {
       () => device.call('createSession', Uint8Array.of(1, 2, 3), 1),
       'protobuf parsing failed',
     ],
-    ['a session that does not exist', () => device.call('run', 9999, {}, {}), 'outputNames'],
+    [
+      'a session that does not exist',
+      () => device.call('run', 9999, {}, {}),
+      'the device has no program 9999',
+    ],
     ['more memory than WebAssembly has', () => resident([2 ** 31]), 'WebAssembly ends at 4 GiB'],
     [
       'a module that is none',

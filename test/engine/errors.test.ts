@@ -14,7 +14,7 @@ describe('an error in the worker reaches the caller with its class and stack, an
   it.each<[string, () => Promise<unknown>, string, string]>([
     ['a mistake in this program', () => device.call('run', 9999, {}, {}), 'TypeError', 'cpu/worker.js'],
     ['too many values', () => device.call('clear', 9999, 0, 8), 'TypeError', 'cpu/worker.js'],
-    ['a model that is none', () => device.load(Uint8Array.of(1, 2, 3)), 'Error', 'onnxruntime-node'],
+    ['a model that is none', () => device.load(Uint8Array.of(1, 2, 3)), 'Error', 'cpu/session.js'],
     ['no such memory to be had', () => device.call('createMemory', 2 ** 34), 'RangeError', 'cpu/worker.js'],
   ])('%s', async (_, call, name, where) => {
     const failure = await failureOf(call());

@@ -2,8 +2,7 @@
 // formulas of lib/engine/devices/cpu/adamw.wat, number by number.
 import koffi from 'koffi';
 
-const library = '../../dist/lib/engine/devices/cuda/';
-const { copyFrom, copyTo } = await import(`${library}native.js`);
+const { copyFrom, copyTo } = await import('../../dist/lib/engine/devices/ort/native.js');
 
 const libc = koffi.load('libc.so.6');
 const alignedAlloc = libc.func('void *aligned_alloc(size_t alignment, size_t size)');

@@ -6,7 +6,8 @@ import { NoGpu } from '../../../lib/engine/devices/cuda/driver.js';
 import { openCuda, openCudaWorker } from '../../../lib/engine/devices/cuda/cuda.js';
 import { hasDriverLibrary } from '../../../lib/engine/devices/cuda/driver-library.js';
 import { findCudaLibraries, openCudaLibraries } from '../../../lib/engine/devices/cuda/libraries.js';
-import { ORT_LIBRARY, canRunHostCuda } from '../../support/host-cuda.js';
+import { findOrtLibrary } from '../../../lib/engine/devices/ort/library.js';
+import { canRunHostCuda } from '../../support/host-cuda.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const CUDA13 = 13;
@@ -86,7 +87,7 @@ describe.skipIf(!canRunHostCuda)('CUDA’s libraries', () => {
     [
       'a provider without what it is loaded by',
       () => {
-        put('onnxruntime/capi/libonnxruntime.so.1', ORT_LIBRARY);
+        put('onnxruntime/capi/libonnxruntime.so.1', findOrtLibrary());
         put('onnxruntime/capi/libonnxruntime_providers_cuda.so');
       },
       /^CUDA's libraries cannot be loaded \(\/[^ ]*libonnxruntime_providers_shared\.so: cannot open .*\): npm run gpu fetches all of them$/,
@@ -97,7 +98,7 @@ describe.skipIf(!canRunHostCuda)('CUDA’s libraries', () => {
   });
 
   it('of another version than onnxruntime-node are refused', () => {
-    put('onnxruntime/capi/libonnxruntime.so.1', ORT_LIBRARY);
+    put('onnxruntime/capi/libonnxruntime.so.1', findOrtLibrary());
     put('onnxruntime/capi/libonnxruntime_providers_cuda.so');
     expect(() => openCudaLibraries(CUDA13, '9.9.9')).toThrow(
       /is ONNX Runtime 1\.\d+\.\d+, but this program was made for 9\.9\.9: npm run gpu fetches that$/,

@@ -18,10 +18,10 @@ const libc = koffi.load('libc.so.6');
 const mallopt = libc.func('mallopt', 'int', ['int', 'int']);
 
 /** Gives each large block pages of its own while `make` runs. Runs of programs, before and after it, use freed blocks again. */
-export async function withLargeBlocksApart<Made>(make: () => Promise<Made>): Promise<Made> {
+export function withLargeBlocksApart<Made>(make: () => Made): Made {
   mallopt(M_MMAP_THRESHOLD, LEAST_BYTES);
   try {
-    return await make();
+    return make();
   } finally {
     mallopt(M_MMAP_THRESHOLD, MOST_BYTES);
     mallopt(M_TRIM_THRESHOLD, 2 * MOST_BYTES);

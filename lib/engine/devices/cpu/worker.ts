@@ -1,42 +1,25 @@
 /** The CPU device's worker thread: owns ONNX Runtime sessions and resident memory, so that the event loop of the caller stays free. */
-import { createRequire } from 'node:module';
-import type * as OnnxRuntime from 'onnxruntime-node';
-import type { DeviceTensor, DeviceThread, Feed, HostArray } from '../../device.js';
+import type { DeviceTensor, Feed, HostArray } from '../../device.js';
 import { freeArrays } from '../../free-arrays.js';
+import { createTurns } from '../../../turns.js';
 import { elementCount } from '../../graph.js';
 import type { Answers } from '../thread/protocol.js';
 import { serve } from '../thread/serve.js';
 import type { CpuCalls } from './calls.js';
+import { Session, type Located } from './session.js';
 
-const ort = createRequire(import.meta.url)('onnxruntime-node') as typeof OnnxRuntime;
 const PAGE = 65_536;
 /** Of a float32 or int32. */
 const BYTES = 4;
 /** Models whose copies are worth the 10 ms that the C library takes to be called. */
 const LARGE_MODEL_BYTES = 32 * 2 ** 20;
 
-const OPTIONS: OnnxRuntime.InferenceSession.SessionOptions = {
-  executionProviders: ['cpu'],
-  graphOptimizationLevel: 'all',
-  executionMode: 'sequential',
-  logSeverityLevel: 3,
-  // Both would keep the memory of a session's largest run, twice, until it is released: gigabytes a shape at BART-base size.
-  // Without them runs are as fast.
-  enableCpuMemArena: false,
-  enableMemPattern: false,
-  extra: {
-    // Threads that wait for the next operator spin; between two runs they would take the cores from whatever else computes.
-    session: { force_spinning_stop: '1' },
-    // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
-    optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
-  },
-};
-
-const sessions = new Map<number, OnnxRuntime.InferenceSession>();
+const sessions = new Map<number, Session>();
 const memories = new Map<number, WebAssembly.Memory>();
 /** An instance holds its memory: both go together. */
 const instances = new Map<number, { memory: number; instance: WebAssembly.Instance }>();
 let nextId = 1;
+const inTurn = createTurns();
 
 function view({ handle, start, shape, dtype }: DeviceTensor): HostArray {
   const { buffer } = memories.get(handle)!;
@@ -47,43 +30,32 @@ function view({ handle, start, shape, dtype }: DeviceTensor): HostArray {
     : new Int32Array(buffer, byteOffset, length);
 }
 
-function tensor(feed: Feed): OnnxRuntime.Tensor {
-  const data = 'data' in feed ? feed.data : view(feed);
-  return data instanceof Float32Array
-    ? new ort.Tensor('float32', data, feed.shape)
-    : new ort.Tensor('int32', data, feed.shape);
-}
+const located = (feed: Feed): Located => ('data' in feed ? feed : { data: view(feed), shape: feed.shape });
 
-const run: DeviceThread['run'] = async (session, feeds, fetches) => {
-  const running = sessions.get(session)!;
-  const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, tensor(feed)]));
-  const wanted = Object.fromEntries(
-    running.outputNames.map((name) => [name, name in fetches ? tensor(fetches[name]) : null]),
-  );
-  const results = await running.run(inputs, wanted);
-  return Object.fromEntries(
-    running.outputNames
-      .filter((name) => !(name in fetches))
-      .map((name) => [name, results[name].data as HostArray]),
-  );
-};
+const locatedAll = (feeds: Readonly<Record<string, Feed>>): Record<string, Located> =>
+  Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, located(feed)]));
 
 const answers: Answers<CpuCalls> = {
-  async createSession(model, threads) {
-    const create = () => ort.InferenceSession.create(model, { ...OPTIONS, intraOpNumThreads: threads });
-    const isLarge = process.platform === 'linux' && model.byteLength >= LARGE_MODEL_BYTES;
-    const session = await (isLarge
-      ? (await import('./allocator.js')).withLargeBlocksApart(create)
-      : create());
-    freeArrays([model]);
-    sessions.set(nextId, session);
-    return nextId++;
+  // Of two large models the second is made once the bytes of the first are free.
+  createSession: (model, threads) =>
+    inTurn(async () => {
+      const create = () => new Session(model, threads);
+      const isLarge = process.platform === 'linux' && model.byteLength >= LARGE_MODEL_BYTES;
+      const session = isLarge ? (await import('./allocator.js')).withLargeBlocksApart(create) : create();
+      await freeArrays([model]);
+      sessions.set(nextId, session);
+      return nextId++;
+    }),
+  releaseSession(handle) {
+    sessions.get(handle)?.release();
+    sessions.delete(handle);
   },
-  async releaseSession(session) {
-    await sessions.get(session)?.release();
-    sessions.delete(session);
+  run(handle, feeds, into) {
+    const session = sessions.get(handle);
+    if (!session)
+      throw new TypeError(`the device has no program ${handle}: it was unloaded, or never loaded`);
+    return session.run(locatedAll(feeds), locatedAll(into));
   },
-  run,
   createMemory(byteLength) {
     memories.set(nextId, new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE) }));
     return nextId++;
@@ -111,4 +83,13 @@ const answers: Answers<CpuCalls> = {
   },
 };
 
-serve(answers, run);
+serve(
+  answers,
+  {
+    run: async (program, feeds, into) => answers.run(program, feeds, into),
+    read: async (source) => view(source),
+  },
+  () => {
+    for (const session of sessions.values()) session.release();
+  },
+);

@@ -2,7 +2,7 @@
 import type { DeviceTensor } from '../../device.js';
 import { elementCount } from '../../graph.js';
 import type { Memory } from './memory.js';
-import type { Address } from './native.js';
+import type { Address } from '../ort/native.js';
 import type { Placed } from './values.js';
 
 /** Of a float32 or an int32. */

@@ -1,7 +1,8 @@
 /** A session with the places of its inputs and outputs (ONNX Runtime's IoBinding), which stay bound from run to run. */
-import { addressesAt, result, textAt, type Address } from './native.js';
+import { addressesAt, result, textAt, type Address } from '../ort/native.js';
 import type { Runtime } from './runtime.js';
-import { copyOfValue, valueOf, type Placed } from './values.js';
+import { copyOfValue } from '../ort/values.js';
+import { valueOf, type Placed } from './values.js';
 
 export class Binding {
   readonly inputs: readonly string[];
@@ -69,9 +70,7 @@ export class Binding {
     try {
       const order = this.#boundOutputs();
       return Object.fromEntries(
-        order.flatMap((name, index) =>
-          names.has(name) ? [[name, copyOfValue(this.runtime, all[index])]] : [],
-        ),
+        order.flatMap((name, index) => (names.has(name) ? [[name, copyOfValue(api, all[index])]] : [])),
       );
     } finally {
       for (const value of all) api.release('ReleaseValue', value);

@@ -7,7 +7,7 @@
  * and then replays; a session's graphs belong to the thread that captured them.
  */
 import { placeOf } from './binding.js';
-import type { Address } from './native.js';
+import type { Address } from '../ort/native.js';
 import type { Runtime } from './runtime.js';
 import type { Placed } from './values.js';
 

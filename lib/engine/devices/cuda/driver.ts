@@ -10,7 +10,7 @@ import {
   textAt,
   type Address,
   type NativeFunction,
-} from './native.js';
+} from '../ort/native.js';
 import { PTX } from './ptx.js';
 
 const POINTER = 'void *';

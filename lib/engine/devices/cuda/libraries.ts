@@ -1,11 +1,11 @@
 /** Where CUDA's libraries and ONNX Runtime's CUDA provider are, and how they are loaded. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { delimiter, dirname, join } from 'node:path';
 import { findPackageRoot } from '../../../package-root.js';
+import { onnxruntimeNode } from '../ort/library.js';
 import { NoGpu } from './driver.js';
-import { openLibrary } from './native.js';
-import { openOrtApi, type OrtApi } from './ort-api.js';
+import { openLibrary } from '../ort/native.js';
+import { openOrtApi, type OrtApi } from '../ort/ort-api.js';
 
 const VARIABLE = 'SPEECH_DPO_CUDA_LIBRARIES';
 const PROVIDER = 'libonnxruntime_providers_cuda.so';
@@ -29,9 +29,6 @@ const NVIDIA = ['cudart', 'cublasLt', 'cublas', 'nvrtc', 'curand', 'cufft', 'cud
 
 /** Where `npm run gpu` puts them. */
 export const gpuFolder = (): string => join(findPackageRoot(), '.cache', 'gpu');
-
-const onnxruntimeNode = (): string =>
-  dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
 
 /** Where libraries are looked for, first come first served. */
 function places(): Place[] {

@@ -1,6 +1,6 @@
 /** What the CUDA device computes in, below ONNX Runtime: memory by address, and the passes over whole regions of it that AdamW needs. */
 import type { AdamWUpdate } from '../../device.js';
-import type { Address } from './native.js';
+import type { Address } from '../ort/native.js';
 
 /** Regions of `count` float32 numbers each, as long as one another. */
 export interface OptimizerRegions {

@@ -4,9 +4,10 @@ import { Binding } from './binding.js';
 import { elementCount, sameShape, type Value } from '../../graph.js';
 import { CudaGraphs } from './cuda-graphs.js';
 import type { Allocations } from './allocations.js';
-import type { Address } from './native.js';
+import type { Address } from '../ort/native.js';
 import { openSession, type Runtime, type SessionKind } from './runtime.js';
-import { arrayFor, bytesOf, type HostValues, type Placed } from './values.js';
+import { arrayFor, type HostValues } from '../ort/values.js';
+import { bytesOf, type Placed } from './values.js';
 
 /** What a program is, beside its bytes. */
 export interface ProgramKind extends SessionKind {

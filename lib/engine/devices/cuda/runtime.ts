@@ -1,7 +1,7 @@
 /** ONNX Runtime as the CUDA device sets it up: one environment, one arena that sessions share, and what a session is opened with. */
 import type { Memory } from './memory.js';
-import type { Address } from './native.js';
-import { ERRORS_ONLY, type OrtApi } from './ort-api.js';
+import type { Address } from '../ort/native.js';
+import { ERRORS_ONLY, type OrtApi } from '../ort/ort-api.js';
 
 /** How programs compute. */
 export interface RuntimeOptions {

@@ -8,7 +8,7 @@ import type { CudaCalls } from './calls.js';
 import { NoGpu } from './driver.js';
 import { isOutOfMemory } from './limits.js';
 import type { Memory } from './memory.js';
-import type { OrtApi } from './ort-api.js';
+import type { OrtApi } from '../ort/ort-api.js';
 import { Program } from './program.js';
 import { openRuntime, type Runtime } from './runtime.js';
 import { bytesOf } from './values.js';
@@ -134,7 +134,10 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
 
   serve(
     answers,
-    async (program, feeds, into) => answers.run(program, feeds, into),
+    {
+      run: async (program, feeds, into) => answers.run(program, feeds, into),
+      read: async (source) => answers.read(source),
+    },
     () => {
       if (!opened) return;
       const { runtime, allocations, programs } = opened;

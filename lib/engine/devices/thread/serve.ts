@@ -1,4 +1,5 @@
 /** The worker thread's side of a device: answers calls in the order in which they come, and runs generators beside the device. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import type { DeviceStream, DeviceThread } from '../../device.js';
 import { reportError } from '../../errors.js';
@@ -9,12 +10,12 @@ import type { Answers, Callable, Reply, Request } from './protocol.js';
  * Answers the main thread from now on.
  *
  * @param answers what the main thread may call, by name
- * @param run for generators
+ * @param thread for generators
  * @param end frees what outlives the thread, before it ends
  */
 export function serve<Calls extends Callable<Calls>>(
   answers: Answers<Calls>,
-  run: DeviceThread['run'],
+  thread: DeviceThread,
   end: () => unknown = () => undefined,
 ): void {
   /** Streams that somebody reads. */
@@ -24,9 +25,11 @@ export function serve<Calls extends Callable<Calls>>(
     streams.add(id);
     try {
       const program = (await import(module)) as { stream: DeviceStream };
-      for await (const event of program.stream({ run }, args as never)) {
+      for await (const event of program.stream(thread, args as never)) {
         if (!streams.has(id)) return;
         send({ id, event });
+        // In which it is heard that nobody reads on, where the device's calls do not wait.
+        await nextTurn();
       }
     } finally {
       streams.delete(id);

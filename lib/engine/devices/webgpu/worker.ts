@@ -118,4 +118,4 @@ const answers: Answers<WebGpuCalls> = {
   adamw: (parameters, update) => inTurn(() => adamw(parameters, update)),
 };
 
-serve(answers, run, () => inTurn(() => undefined));
+serve(answers, { run, read: (source) => inTurn(() => read(source)) }, () => inTurn(() => undefined));

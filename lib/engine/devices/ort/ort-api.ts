@@ -29,8 +29,10 @@ const CHECKED = {
   CreateEnv: [3, 'int', TEXT, POINTER],
   DisableTelemetryEvents: [6, POINTER],
   CreateSessionFromArray: [8, POINTER, POINTER, 'size_t', POINTER, POINTER],
+  Run: [9, POINTER, POINTER, POINTER, POINTER, 'size_t', POINTER, 'size_t', POINTER],
   CreateSessionOptions: [10, POINTER],
   DisableMemPattern: [17, POINTER],
+  DisableCpuMemArena: [19, POINTER],
   SetSessionLogSeverityLevel: [22, POINTER, 'int'],
   SetSessionGraphOptimizationLevel: [23, POINTER, 'int'],
   SetIntraOpNumThreads: [24, POINTER, 'int'],
@@ -39,7 +41,7 @@ const CHECKED = {
   SessionGetInputName: [36, POINTER, 'size_t', POINTER, POINTER],
   SessionGetOutputName: [37, POINTER, 'size_t', POINTER, POINTER],
   CreateRunOptions: [39, POINTER],
-  CreateTensorWithDataAsOrtValue: [49, POINTER, 'uint64_t', 'size_t', 'const int64_t *', 'size_t', 'int', POINTER], // prettier-ignore
+  CreateTensorWithDataAsOrtValue: [49, POINTER, POINTER, 'size_t', 'const int64_t *', 'size_t', 'int', POINTER], // prettier-ignore
   GetTensorMutableData: [51, POINTER, POINTER],
   GetTensorElementType: [60, POINTER, POINTER],
   GetDimensionsCount: [61, POINTER, POINTER],
@@ -122,8 +124,8 @@ export function openOrtApi(path: string): OrtApi {
     releasing.ReleaseStatus(status);
     throw new Error(message);
   };
+  const out = result();
   const get: OrtApi['get'] = (name, ...args) => {
-    const out = result();
     call(name, ...args, out);
     return out[0];
   };

@@ -1,27 +1,56 @@
-/** Shared libraries of the system, and functions in them that are called by their address (koffi). Linux. */
+/** Shared libraries of the system, and functions in them that are called by their address (koffi). */
 import koffi from 'koffi';
-
-const RTLD_NOW = 2;
-/** Nothing that a native library has started, such as its threads, ends with a thread of ours: it stays where it is. */
-const RTLD_NODELETE = 0x1000;
 
 /** An address in memory of the process or of the GPU. 0n is none. */
 export type Address = bigint;
 
+/** The system's own way to libraries. */
+interface Loader {
+  /** Null where the library cannot be opened. It stays open until the process ends. */
+  open(path: string): Address | null;
+  /** Null where the library has no such symbol. */
+  find(library: Address, symbol: string): Address | null;
+  /** Why the library was not opened. */
+  reason(): string | null;
+}
+
+/** What the C library is called, which no process closes. */
+const C_LIBRARY: Partial<Record<NodeJS.Platform, string>> = {
+  win32: 'ucrtbase.dll',
+  darwin: 'libSystem.B.dylib',
+};
+const libc = koffi.load(C_LIBRARY[process.platform] ?? 'libc.so.6');
+
 /**
  * koffi closes a library as soon as its own handle is collected, while addresses of functions in it live on: a call would end the process.
- * Libraries are therefore opened by the system's own dlopen, which never closes them; the C library itself cannot be closed.
+ * Libraries are therefore opened by the system's own functions, which never close them.
  */
-const libc = koffi.load('libc.so.6');
-const dlopen = libc.func('void *dlopen(const char *path, int flags)') as (
-  path: string,
-  flags: number,
-) => Address | null;
-const dlsym = libc.func('void *dlsym(void *library, const char *name)') as (
-  library: Address | null,
-  name: string,
-) => Address | null;
-const dlerror = libc.func('const char *dlerror()') as () => string | null;
+const loader = process.platform === 'win32' ? openWindowsLoader() : openPosixLoader();
+
+function openPosixLoader(): Loader {
+  const RTLD_NOW = 2;
+  /** Nothing that a native library has started, such as its threads, ends with a thread of ours: it stays where it is. */
+  const RTLD_NODELETE = process.platform === 'darwin' ? 0x80 : 0x1000;
+  const dlopen = libc.func('void *dlopen(const char *path, int flags)') as (
+    path: string,
+    flags: number,
+  ) => Address | null;
+  return {
+    open: (path) => dlopen(path, RTLD_NOW | RTLD_NODELETE),
+    find: libc.func('void *dlsym(void *library, const char *name)') as Loader['find'],
+    reason: libc.func('const char *dlerror()') as Loader['reason'],
+  };
+}
+
+function openWindowsLoader(): Loader {
+  const kernel = koffi.load('kernel32.dll');
+  const code = kernel.func('uint32_t GetLastError()') as () => number;
+  return {
+    open: kernel.func('void *LoadLibraryW(const char16_t *path)') as Loader['open'],
+    find: kernel.func('void *GetProcAddress(void *library, const char *name)') as Loader['find'],
+    reason: () => `Windows gives the error ${code()}`,
+  };
+}
 
 export type NativeFunction = (...args: unknown[]) => unknown;
 
@@ -35,10 +64,10 @@ export interface Library {
 
 /** @param path a path, or a name that the system looks for (LD_LIBRARY_PATH, the linker's cache) @throws Error with the system's sentence */
 export function openLibrary(path: string): Library {
-  const library = dlopen(path, RTLD_NOW | RTLD_NODELETE);
-  if (!library) throw new Error(dlerror() ?? `${path} cannot be opened`);
+  const library = loader.open(path);
+  if (!library) throw new Error(loader.reason() ?? `${path} cannot be opened`);
   const addressOf = (symbol: string): Address => {
-    const address = dlsym(library, symbol);
+    const address = loader.find(library, symbol);
     if (!address) throw new Error(`${path} has no ${symbol}`);
     return address;
   };
@@ -50,8 +79,7 @@ export function openLibrary(path: string): Library {
 
 /** The function at an address. */
 export function functionAt(address: Address, result: string, parameters: readonly string[]): NativeFunction {
-  const type = koffi.proto(result, [...parameters]);
-  return (...args) => koffi.call(address, type, ...args) as unknown;
+  return koffi.decode(address, koffi.proto(result, [...parameters])) as NativeFunction;
 }
 
 /** `count` addresses that lie one after the other. */
@@ -64,9 +92,8 @@ export function textAt(address: Address): string {
   return koffi.decode(address, 'char', -1) as string;
 }
 
-const memcpyAddress = dlsym(null, 'memcpy')!;
-const memcpyIn = functionAt(memcpyAddress, 'void *', ['uint64_t', 'const void *', 'size_t']);
-const memcpyOut = functionAt(memcpyAddress, 'void *', ['void *', 'uint64_t', 'size_t']);
+const memcpyIn = libc.func('memcpy', 'void *', ['uint64_t', 'const void *', 'size_t']) as NativeFunction;
+const memcpyOut = libc.func('memcpy', 'void *', ['void *', 'uint64_t', 'size_t']) as NativeFunction;
 
 /** Copies bytes of the process's memory that no array of ours stands for. */
 export function copyFrom<Data extends ArrayBufferView>(address: Address, into: Data): Data {

@@ -1,0 +1,148 @@
+/**
+ * A program on the CPU, by ONNX Runtime's C API. onnxruntime-node's own `run` copies each output that it is given a place for into a new array,
+ * which in a training are all gradients, and waits for a turn of the event loop.
+ */
+import type { HostArray } from '../../device.js';
+import { DTYPES } from '../../graph.js';
+import { findOrtLibrary } from '../ort/library.js';
+import { textAt, type Address } from '../ort/native.js';
+import { ERRORS_ONLY, openOrtApi, type OrtApi } from '../ort/ort-api.js';
+import { copyOfValue } from '../ort/values.js';
+
+const ALL_OPTIMIZATIONS = 99;
+const NONE = 0n;
+/** More than any tensor has. */
+const MOST_AXES = 16;
+const DEVICE_ALLOCATOR = 0;
+const DEFAULT_MEMORY = 0;
+
+const CONFIG = {
+  // Threads that wait for the next operator spin; between two runs they would take the cores from whatever else computes.
+  'session.force_spinning_stop': '1',
+  // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
+  'optimization.disable_specified_optimizers': 'SkipLayerNormFusion',
+};
+
+/** Where a tensor's values are: an array of ordinary memory, or of a part of WebAssembly's. */
+export interface Located {
+  readonly data: HostArray;
+  readonly shape: readonly number[];
+}
+
+/** ONNX Runtime, with what every session needs of it. */
+interface Runtime {
+  api: OrtApi;
+  /** The process's memory. */
+  host: Address;
+  /** Frees what ONNX Runtime has allocated for us. */
+  allocator: Address;
+}
+
+let opened: Runtime | undefined;
+
+function openRuntime(): Runtime {
+  const api = openOrtApi(findOrtLibrary());
+  return {
+    api,
+    host: api.get('CreateMemoryInfo', 'Cpu', DEVICE_ALLOCATOR, 0, DEFAULT_MEMORY),
+    allocator: api.get('GetAllocatorWithDefaultOptions'),
+  };
+}
+
+/** Names of inputs or outputs, and where they lie as C texts. */
+interface Names {
+  texts: readonly string[];
+  addresses: BigUint64Array;
+}
+
+export class Session {
+  readonly #runtime = (opened ??= openRuntime());
+  readonly #session: Address;
+  readonly #inputs: Names;
+  readonly #outputs: Names;
+  /** Where ONNX Runtime reads a shape. */
+  readonly #sizes = new BigInt64Array(MOST_AXES);
+
+  /**
+   * @param threads for one operator
+   * @throws Error with ONNX Runtime's sentence when it does not take the model
+   */
+  constructor(model: Uint8Array, threads: number) {
+    const { api } = this.#runtime;
+    const options = api.get('CreateSessionOptions');
+    try {
+      api.call('SetSessionLogSeverityLevel', options, ERRORS_ONLY);
+      api.call('SetSessionGraphOptimizationLevel', options, ALL_OPTIMIZATIONS);
+      api.call('SetIntraOpNumThreads', options, threads);
+      // Both would keep the memory of a session's largest run, twice, until it is released: gigabytes a shape at BART-base size.
+      // Without them runs are as fast.
+      api.call('DisableCpuMemArena', options);
+      api.call('DisableMemPattern', options);
+      for (const [key, value] of Object.entries(CONFIG))
+        api.call('AddSessionConfigEntry', options, key, value);
+      this.#session = api.get('CreateSessionFromArray', api.env, model, model.byteLength, options);
+    } finally {
+      api.release('ReleaseSessionOptions', options);
+    }
+    this.#inputs = this.#names('SessionGetInputCount', 'SessionGetInputName');
+    this.#outputs = this.#names('SessionGetOutputCount', 'SessionGetOutputName');
+  }
+
+  #names(
+    count: 'SessionGetInputCount' | 'SessionGetOutputCount',
+    name: 'SessionGetInputName' | 'SessionGetOutputName',
+  ): Names {
+    const { api, allocator } = this.#runtime;
+    const addresses = BigUint64Array.from({ length: Number(api.get(count, this.#session)) }, (_, index) =>
+      api.get(name, this.#session, index, allocator),
+    );
+    return { texts: Array.from(addresses, textAt), addresses };
+  }
+
+  /** Runs the program; outputs that have a place are written there, the others come back. */
+  run(
+    feeds: Readonly<Record<string, Located>>,
+    places: Readonly<Record<string, Located>>,
+  ): Record<string, HostArray> {
+    const { api } = this.#runtime;
+    const { texts, addresses } = this.#outputs;
+    const inputs = new BigUint64Array(this.#inputs.texts.length);
+    const outputs = new BigUint64Array(texts.length);
+    try {
+      this.#inputs.texts.forEach((name, index) => {
+        if (!(name in feeds)) throw new TypeError(`input "${name}" is missing`);
+        inputs[index] = this.#valueOf(feeds[name]);
+      });
+      texts.forEach((name, index) => {
+        if (name in places) outputs[index] = this.#valueOf(places[name]);
+      });
+      const given = [this.#inputs.addresses, inputs, inputs.length] as const;
+      // Where an output has no place, ONNX Runtime allocates it.
+      api.call('Run', this.#session, null, ...given, addresses, outputs.length, outputs);
+      const results: Record<string, HostArray> = {};
+      texts.forEach((name, index) => {
+        if (!(name in places)) results[name] = copyOfValue(api, outputs[index]).values as HostArray;
+      });
+      return results;
+    } finally {
+      for (const values of [inputs, outputs])
+        for (const value of values) if (value !== NONE) api.release('ReleaseValue', value);
+    }
+  }
+
+  /** Over memory that stays ours; whoever asks for it releases it. */
+  #valueOf({ data, shape }: Located): Address {
+    const { api, host } = this.#runtime;
+    const { onnx } = DTYPES[data instanceof Float32Array ? 'float32' : 'int32'];
+    shape.forEach((size, axis) => (this.#sizes[axis] = BigInt(size)));
+    const place = [data, data.byteLength, this.#sizes, shape.length] as const;
+    return api.get('CreateTensorWithDataAsOrtValue', host, ...place, onnx);
+  }
+
+  release(): void {
+    const { api, allocator } = this.#runtime;
+    api.release('ReleaseSession', this.#session);
+    for (const { addresses } of [this.#inputs, this.#outputs])
+      for (const text of addresses) api.call('AllocatorFree', allocator, text);
+  }
+}
