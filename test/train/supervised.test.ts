@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { completionLogProbs } from '../../lib/dpo/completion-log-probs.js';
 import { bucketedBatches } from '../../lib/train/bucketed-batches.js';
 import {
   evaluateSupervised,
@@ -169,6 +170,24 @@ it('evaluateSupervised counts every label alike, in whatever batch it is', async
   expect(parts.accuracy).toBeCloseTo(whole.accuracy, 6);
   const first = await evaluateSupervised(model, taskOf([[examples[0]]]), 1, device);
   expect(Math.abs(first.loss - whole.loss)).toBeGreaterThan(1e-2);
+});
+
+it('learns the likelihood of the ids that labels stand for in the head', async () => {
+  const model = newModel();
+  // Of the whole vocabulary, backwards: no label is its own id.
+  const size = model.config.vocab_size;
+  const head = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
+  const completions = [
+    [0, 12, 13, 2],
+    [0, 14, 2],
+  ];
+  const prompt = [0, FIRST_ID, 2];
+  const examples = completions.map((ids) => ({ prompt, labels: ids.map((id) => size - 1 - id) }));
+  const task = { sequences: causalSequences(model), batch: () => ({ head, examples }) };
+  const items = completions.map((completion) => ({ prompt, completion }));
+  const sums = (await completionLogProbs(model, items, { device })).map(({ sum }) => sum);
+  const { loss } = await evaluateSupervised(model, task, 1, device);
+  expect(loss).toBeCloseTo(-(sums[0] + sums[1]) / 7, 5);
 });
 
 it('a causal decoder does not see later ids, a bidirectional one does', async () => {
