@@ -43,6 +43,9 @@ describe('hash', () => {
   it('tells the order and number of the parts of a key', () => {
     const different = [[1, 2], [2, 1], [1], [1, 0], [0, 1], [0], []];
     expect(new Set(different.map(hash)).size).toBe(different.length);
+    // All 32 bits of a seed count.
+    const seeds = [0, 2 ** 8, 2 ** 16, 2 ** 24, 2 ** 31, 2 ** 32 - 1].map((seed) => [seed]);
+    expect(new Set(seeds.map(hash)).size).toBe(seeds.length);
   });
 });
 

@@ -93,6 +93,19 @@ describe('a loss', () => {
     expect(loss).toBeCloseTo(meanOf([0, 1, 2].map(closed)), 12);
   });
 
+  it('aot is the sigmoid loss where all pairs are alike: equal numbers have a place each', () => {
+    const alike = (numbers: number[]) => [0, 1, 2].flatMap(() => numbers.slice(0, 2));
+    const pairs = { policy: alike(policy), reference: alike(reference), labels: alike(labels) };
+    const of = (name: string) => metricsOfLoss(namedLoss(settingsOf(name)))([pairs]).loss;
+    expect(of('aot')).toBeCloseTo(of('sigmoid'), 12);
+  });
+
+  it('exo_pair without label smoothing has that of 0.001', () => {
+    const of = (labelSmoothing: number) =>
+      metricsOfLoss(namedLoss({ ...SETTINGS, loss: 'exo_pair', labelSmoothing }))([batch]);
+    expect(of(0)).toEqual(of(0.001));
+  });
+
   it('sft is the mean over all chosen labels', () => {
     const { loss, nll_loss } = metricsOfLoss(namedLoss(settingsOf('sft')))([batch]);
     expect(loss).toBeCloseTo((10.5 + 31 + 7.125) / (5 + 14 + 4), 12);

@@ -23,6 +23,9 @@ describe('above-margin', () => {
       [4, 1],
       [4, 2],
     ]);
+    // All differences: the best sample's smallest one comes last.
+    const differences = rewardsOf(samples, 99, { pairing: 'above-margin' }).map(([a, b]) => a - b);
+    expect(differences).toEqual([4, 3, 3, 2, 1, 1]);
   });
 
   it('makes no more than the cap, and says what became of all six', () => {
@@ -90,7 +93,8 @@ describe('the bar', () => {
 
 it('makes no pair of the same codes, where a reward tells them apart by chance', () => {
   const samples = [sample(3, [1, 2]), sample(1, [1, 2]), sample(2, [1])];
-  expect(rewardsOf(samples, 1, {})).toEqual([[3, 2]]);
+  // The sample that the best one is paired with is not chosen against the one that is left over.
+  expect(rewardsOf(samples, 9, {})).toEqual([[3, 2]]);
   expect(choosePairs(samples.slice(0, 2), 1)).toEqual({
     skipped: 'no two of its 2 samples make a pair with codes that differ',
   });
@@ -123,6 +127,10 @@ it('accounts for every two samples, keeps its rules and never differs from best-
         expect(countMade(considered, dropped)).toBe(pairs.length);
         expect(skipped === undefined).toBe(pairs.length > 0);
         expect(pairs.length).toBeLessThanOrEqual(count);
+        if (given.pairing === 'best-worst')
+          expect(new Set(pairs.flatMap(({ chosen, rejected }) => [chosen, rejected])).size).toBe(
+            2 * pairs.length,
+          );
         for (const { chosen, rejected } of pairs) {
           expect(chosen.finished).toBe(true);
           expect(chosen.codes).not.toEqual(rejected.codes);

@@ -42,6 +42,7 @@ it.each([
   ['no sample', [], 'only 0 of 0 samples could be scored'],
   ['one scored sample', [completion('a', 1), completion('b', null)], 'only 1 of 2 samples could be scored'],
   ['one finite reward', [completion('a', 1), completion('b', NaN)], 'only 1 of 2 samples could be scored'],
+  ['a rank alone', [completion('a', 1), completion('b', null, 2)], 'only 1 of 2 samples could be scored'],
   ['equal ranks', [completion('a', 2), completion('b', 2)], 'all 2 samples rank the same'],
 ])('skips a prompt with %s', (_, completions, reason) => {
   expect(choosePair(completions)).toEqual({ skipped: expect.stringContaining(reason) });
@@ -102,6 +103,17 @@ describe('rules of pairs', () => {
       { chosen: completions[0], rejected: completions[2] },
       { chosen: completions[3], rejected: completions[1] },
     ]);
+  });
+
+  it('takes a figure that is missing, or is no number, for a loss of the chosen sample', () => {
+    const without: Guarded['figures'] = {};
+    for (const figures of [{ dnsmos: NaN }, without]) {
+      const unmeasured: Guarded = { ...guarded(5, 0), figures };
+      const completions = [unmeasured, guarded(4, 1), guarded(1, 1)];
+      expect(choosePairs(completions, 9, { notWorseIn })).toMatchObject([
+        { chosen: completions[1], rejected: completions[2] },
+      ]);
+    }
   });
 
   it('skips a prompt whose best samples all lose on the guard, and says by which rules', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ktoLoss } from '../../lib/dpo/losses/kto.js';
 import { simpoLoss } from '../../lib/dpo/losses/per-label.js';
 import { trainDpo, type DpoOptions, type Example, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
-import { unpair } from '../../lib/dpo/unpaired.js';
+import { unpair, withMismatched } from '../../lib/dpo/unpaired.js';
 import { completionLogProbs } from '../../lib/dpo/completion-log-probs.js';
 import type { DeferredTensor } from '../../lib/engine/host-tensor.js';
 import { device } from '../support/device.js';
@@ -133,6 +133,26 @@ describe('single samples', () => {
     expect(fromSamples.steps.map(({ metrics }) => metrics)).toEqual(
       fromPairs.steps.map(({ metrics }) => metrics),
     );
+  });
+
+  it('are compared with the next completion of another prompt, round and round', () => {
+    const sampleOf = ([prompt, completion]: number[]) => ({
+      prompt: [prompt],
+      completion: [completion],
+      desirable: completion % 2 === 0,
+    });
+    const samples = [
+      [1, 10],
+      [1, 11],
+      [2, 12],
+      [1, 13],
+    ].map(sampleOf);
+    expect(withMismatched(samples)).toEqual([
+      { prompt: [1], chosen: [10], rejected: [12], rewards: { chosen: 1, rejected: 0 } },
+      { prompt: [1], chosen: [11], rejected: [12], rewards: { chosen: 0, rejected: 0 } },
+      { prompt: [2], chosen: [12], rejected: [13], rewards: { chosen: 1, rejected: 0 } },
+      { prompt: [1], chosen: [13], rejected: [12], rewards: { chosen: 0, rejected: 0 } },
+    ]);
   });
 
   it('of one prompt, or for a loss of pairs, are refused in a sentence', async () => {

@@ -201,6 +201,12 @@ describe('validation', () => {
     // Programs with and without a backward pass may round differently.
     const ascending = (values: Iterable<number>) => Array.from(values, (value) => value.toFixed(3)).sort();
     expect(ascending(all.steps.map(({ logps }) => logps[0]))).toEqual(ascending([...trained, held]));
+    const heldBy = new Set<string>();
+    for (const seed of [1, 2, 3, 4]) {
+      const options = { ...frozen, batchSize: 9, validationShare: 0.1, seed };
+      heldBy.add((await train(ten, options)).validated[0].metrics['logps/chosen']!.toFixed(3));
+    }
+    expect(heldBy.size).toBeGreaterThan(1);
   });
 
   it('trains on a pair that is there twice, and validates on it', async () => {
@@ -289,6 +295,7 @@ describe('training that does not finish leaves the weights as they were', () => 
       const diverging = trainDpo({ architecture, config, weights }, pairs, {
         ...OPTIONS,
         learningRate: 1e38,
+        shuffle: false,
       });
       const seen: DpoEvent[] = [];
       const run = async () => {
@@ -298,9 +305,12 @@ describe('training that does not finish leaves the weights as they were', () => 
       expect(seen.map(({ type }) => type)).toEqual(['step', 'diverged']);
       const [, diverged] = seen as [Step, Extract<DpoEvent, { type: 'diverged' }>];
       expect(diverged.step).toBe(2);
-      expect(diverged.pairs).toHaveLength(2);
+      expect(diverged.pairs).toEqual([2, 3]);
       expect(diverged.logps.every((logp) => Number.isFinite(logp))).toBe(false);
+      // The reference is the policy before the first step.
+      const still = await train(pairs, { learningRate: 0, shuffle: false });
       expect(diverged.referenceLogps).toHaveLength(4);
+      diverged.referenceLogps.forEach((logp, i) => expect(logp).toBeCloseTo(still.steps[1].logps[i], 3));
     }));
 });
 

@@ -220,6 +220,23 @@ it('is opened by what its folder says, or told what is wrong with it', async () 
   await expect(loadPolicy(copy)).rejects.toThrow(`${file}: peft_type: only LORA is computed here.`);
   change({ rank_pattern: { fc1: 4 } });
   await expect(loadPolicy(copy)).rejects.toThrow(`${file}: rank_pattern: only null is computed here`);
+  // Each would make another network of the same tensors.
+  const others = {
+    bias: 'all',
+    fan_in_fan_out: true,
+    use_rslora: true,
+    lora_bias: true,
+    modules_to_save: ['lm_head'],
+    alpha_pattern: { fc1: 4 },
+    layers_to_transform: [0],
+    layer_replication: [[0, 1]],
+    exclude_modules: ['fc1'],
+    trainable_token_indices: [1],
+  };
+  for (const [name, value] of Object.entries(others)) {
+    change({ [name]: value });
+    await expect(loadPolicy(copy)).rejects.toThrow(`${file}: ${name}: only `);
+  }
   change({ target_modules: '.*fc1' });
   await expect(loadPolicy(copy)).rejects.toThrow(
     `${file}: target_modules: only a list of names is read here.`,

@@ -115,6 +115,19 @@ describe('generate', () => {
     }
   });
 
+  it('scales embeddings by the square root of the width: as if the table were as much larger', async () => {
+    const scaled = await forward({ ...policy, config: { ...config, scale_embedding: true } }, [0, 5, 2], [2]);
+    const weights = copyWeights(policy.weights);
+    const table = weights.get('model.shared.weight')!.data;
+    // Of 16 numbers a vector.
+    table.forEach((value, i) => (table[i] = 4 * value));
+    const larger = await forward({ ...policy, weights }, [0, 5, 2], [2]);
+    // The output head is the same table.
+    const bias = policy.weights.get('final_logits_bias')!.data;
+    const expected = scaled[0].map((logit, id) => 4 * (logit - bias[id]) + bias[id]);
+    expect(largestDifference(larger[0], expected)).toBeLessThan(1e-4);
+  });
+
   it('decodes greedily with the cache what it decodes without', async () => {
     const steps = await collect(policy, prompts, { choose: (_, scores) => argMax(scores), maxNewTokens: 12 });
     for (const [row, ids] of completions(steps).entries()) {

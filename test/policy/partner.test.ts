@@ -12,7 +12,7 @@ import {
 } from '../../lib/policy/partner.js';
 import type { Policy } from '../../lib/policy/policy.js';
 import { uniformStream } from '../../lib/random.js';
-import { randomPolicy } from '../support/random-policy.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { device } from '../support/device.js';
 
 beforeAll(() => tf.setBackend('cpu'));
@@ -52,7 +52,7 @@ async function fillPlainly({ instruction, source, codebook0 }: PartnerItem, mode
     const each = reading.target.length;
     const run = await compile(
       (w) => {
-        const encoded = encode(nar.config, w, padded(positions), tf.zeros([1, positions.length]));
+        const encoded = encode(model.config, w, padded(positions), tf.zeros([1, positions.length]));
         const ids = tf.tensor3d(
           [packPartnerTarget(nar, written, reading.target)],
           [1, codebook0.length, each],
@@ -64,13 +64,13 @@ async function fillPlainly({ instruction, source, codebook0 }: PartnerItem, mode
           encoderMask: tf.zeros([1, positions.length]),
           selfMask: tf.zeros([1, 1, 1, 1]),
         };
-        return { scores: logits(w, decode(nar.config, w, decoder)) };
+        return { scores: logits(w, decode(model.config, w, decoder)) };
       },
       {},
       {
         device: 'eager',
         constants: Object.fromEntries(
-          [...nar.weights].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
+          [...model.weights].map(([name, { shape, data }]) => [name, { shape, data: data as Float32Array }]),
         ),
       },
     );
@@ -103,6 +103,35 @@ describe('the non-autoregressive partner', () => {
     expect(together).toEqual(plainly);
     for (const [i, item] of items.entries()) expect(await partner.fill([item])).toEqual([plainly[i]]);
     expect(await partner.fill([items[3], items[0]])).toEqual([plainly[3], plainly[0]]);
+  });
+
+  it('tells prompts apart that have the recording or the instruction in common', async () => {
+    const [item, , other] = items;
+    const related = [item, { ...item, instruction: 'lower' }, { ...item, source: other.source }];
+    const plainly = await Promise.all(related.map((each) => fillPlainly(each)));
+    expect(await partner.fill(related)).toEqual(plainly);
+    expect(new Set(plainly.map(String)).size).toBe(3);
+  });
+
+  it('scales its embeddings where config.json says so', async () => {
+    const scaled = { ...nar, config: { ...nar.config, scale_embedding: true } };
+    const scaling = openPartner(scaled, device);
+    const together = await scaling.fill(items);
+    await scaling.dispose();
+    expect(together).toEqual(await Promise.all(items.map((item) => fillPlainly(item, scaled))));
+    expect(together).not.toEqual(await partner.fill(items));
+  });
+
+  it('leaves the vector of pad out of every sum', async () => {
+    const weights = copyWeights(nar.weights);
+    const { pad_token_id: pad, d_model: width } = nar.config;
+    // Not the same in all places, which a layer norm would take away.
+    const vector = Float32Array.from({ length: width }, (_, i) => 3 * (-1) ** i);
+    weights.get('model.shared.weight')!.data.set(vector, pad * width);
+    const filling = openPartner({ ...nar, weights }, device);
+    const filled = await filling.fill(items);
+    await filling.dispose();
+    expect(filled).toEqual(await partner.fill(items));
   });
 
   it("reads one codebook at a time where it is the original's", async () => {

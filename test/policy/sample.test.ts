@@ -88,6 +88,21 @@ describe('sample', () => {
     expect(finished).toBeLessThan(completions.length);
   });
 
+  it('has ended where its end comes right behind the longest length, and not where it comes later', async () => {
+    const finishedOf = async (maxNewTokens: number) =>
+      (await events(prompts, { maxNewTokens })).filter(
+        (event): event is Completion => event.type === 'completion',
+      );
+    const whole = (await finishedOf(12)).find(({ codes, finished }) => finished && codes.length > 1)!;
+    const { promptIndex, sampleIndex, codes } = whole;
+    const again = async (maxNewTokens: number) =>
+      (await finishedOf(maxNewTokens)).find(
+        (each) => each.promptIndex === promptIndex && each.sampleIndex === sampleIndex,
+      );
+    expect(await again(codes.length)).toEqual(whole);
+    expect(await again(codes.length - 1)).toEqual({ ...whole, codes: codes.slice(0, -1), finished: false });
+  });
+
   it('takes the most likely code at temperature 0, in every sample', async () => {
     const greedy = await codes(prompts, { temperature: 0, samplesPerPrompt: 3 });
     const onlyOne = await codes(prompts, { topK: 1, samplesPerPrompt: 1 });

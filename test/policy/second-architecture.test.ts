@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { trainDpo } from '../../lib/dpo/index.js';
+import { completionLogProbs, trainDpo } from '../../lib/dpo/index.js';
 import { compile, CpuDevice, tf } from '../../lib/engine/index.js';
 import {
   labelLogProbs,
@@ -166,6 +166,10 @@ it('refuses a pair that together has more ids than the model has positions', asy
     seed: 1,
   });
   await expect(training.next()).rejects.toThrow('pair 0: chosen has 9 ids');
+  const { prompt, chosen } = pair;
+  await expect(completionLogProbs(policy, [{ prompt, completion: chosen }], { device })).rejects.toThrow(
+    'item 0: the completion has 9 ids; the model takes 1 to 8',
+  );
 });
 
 it('is saved and read again by whoever knows it, and is no partner', async () => {

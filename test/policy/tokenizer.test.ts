@@ -2,9 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { loadPolicy } from '../../lib/policy/policy.js';
 import { loadTokenizer } from '../../lib/policy/tokenizer.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { writeTinyModel } from '../support/tiny-model.js';
 import { tokenizerFolder } from '../support/tokenizer-folder.js';
 
 /** What tokenizers and transformers (Python) make of the same texts. */
@@ -110,6 +112,29 @@ describe("the default's tokenizer", () => {
     );
     expect(largestTextId).toBeLessThan(tokenizer.firstCodeId);
     expect(() => tokenizer.codeId(8, 0)).toThrow();
+  });
+
+  test('is asked for EnCodec’s codes where config.json does not say how many there are', async () => {
+    const model = temporaryFolder();
+    await writeTinyModel(model);
+    const file = join(model, 'policy', 'config.json');
+    const { codebooks, codebook_size, ...config } = JSON.parse(readFileSync(file, 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect([codebooks, codebook_size]).toEqual([8, 256]);
+    expect((await loadPolicy(join(model, 'policy'))).tokenizer).toMatchObject({
+      codebooks,
+      codebookSize: 256,
+    });
+    for (const [size, codes] of [
+      [{}, 8 * 1024],
+      [{ codebooks: 9 }, 9 * 1024],
+      [{ codebook_size: 1023 }, 8 * 1023],
+    ] as const) {
+      writeFileSync(file, JSON.stringify({ ...config, ...size }));
+      await expect(loadPolicy(join(model, 'policy'))).rejects.toThrow(`but the codec has ${codes} codes`);
+    }
   });
 });
 

@@ -51,6 +51,15 @@ describe('warp', () => {
     expectClose(warped(logits, { topP: 0.65 }), { 1: 4 / 7, 3: 3 / 7 });
     expectClose(warped(logits, { topP: 0.75 }), { 1: 4 / 9, 2: 2 / 9, 3: 3 / 9 });
     expectClose(warped(logits, { topP: 0 }), { 1: 1 });
+    // What reaches p exactly is enough.
+    expectClose(warped(Float32Array.of(0, 0), { topP: 0.5 }), { 0: 1 });
+  });
+
+  it('applies top-p to what the temperature makes of the probabilities', () => {
+    // Temperature 1/2 squares them: 9/13 and 4/13, of which the first reaches .65; as they are, .6 does not.
+    const two = logsOf(0.6, 0.4);
+    expectClose(warped(two, { topP: 0.65 }), { 0: 0.6, 1: 0.4 });
+    expectClose(warped(two, { topP: 0.65, temperature: 0.5 }), { 0: 1 });
   });
 
   it('applies top-p to what top-k left over', () => {

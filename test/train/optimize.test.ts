@@ -91,6 +91,27 @@ describe('the loop', () => {
     expect(parts.events.map((event) => event.type === 'step' && event.metrics.points)).toEqual([6, 6, 6]);
   });
 
+  it('prepares with the weights as they were given, each batch as a step of its own', async () => {
+    const objective = leastSquares();
+    const prepared: number[][] = [];
+    const stepsOf: (readonly Point[])[][] = [];
+    const observed: typeof objective = {
+      ...objective,
+      collate(batch, step) {
+        stepsOf.push([...step]);
+        return objective.collate(batch, step);
+      },
+      async prepare(forward) {
+        prepared.push([...(await forward(POINTS.slice(0, 2))).errors]);
+        expect(stepsOf).toEqual([[POINTS.slice(0, 2)]]);
+      },
+    };
+    const options = { device, steps: 1, batches: () => [POINTS], learningRate: () => 0.1, maxGradNorm: 1 };
+    for await (const event of optimize(start(), observed, options)) expect(event.type).toBe('step');
+    // 0 - y: at -2 and -1.
+    expect(prepared).toEqual([[7, 4]]);
+  });
+
   it('validates after every so many steps, also after the last', async () => {
     const validation = { batches: [POINTS.slice(0, 2), POINTS.slice(2, 3)], everySteps: 2 };
     const { events } = await fit({ steps: 4, validation });

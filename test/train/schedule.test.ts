@@ -37,6 +37,7 @@ describe('learning rates', () => {
 
   it('take a warm-up below 1 for a share of all steps, rounded up', () => {
     expect(ratesOf('constant', 5, 0.3, 1)).toEqual([0, 0.5, 1, 1, 1]);
+    expect(ratesOf('constant', 5, 0.25, 1)).toEqual([0, 0.5, 1, 1, 1]);
     expect(ratesOf('constant', 5, 2.9, 1)).toEqual([0, 0.5, 1, 1, 1]);
   });
 });

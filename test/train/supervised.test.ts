@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { completionLogProbs } from '../../lib/dpo/completion-log-probs.js';
 import { bucketedBatches } from '../../lib/train/bucketed-batches.js';
 import {
   evaluateSupervised,
@@ -115,6 +116,34 @@ describe('trainSupervised', () => {
     expect(model.weights).not.toEqual(refreshed);
   });
 
+  it('decays the weights by its share of the learning rate', async () => {
+    const [plain, decayed] = [newModel(), newModel()];
+    const initial = copyWeights(plain.weights);
+    const options = { ...OPTIONS, steps: 1, warmupSteps: 0, weightDecay: 0 };
+    await train(plain, causalTask, options);
+    await train(decayed, causalTask, { ...options, weightDecay: 0.5 });
+    for (const [name, { data }] of plain.weights) {
+      if (name === 'final_logits_bias') continue;
+      const before = initial.get(name)!.data;
+      const expected = data.map((value, i) => value - options.learningRate * 0.5 * before[i]);
+      const found = decayed.weights.get(name)!.data;
+      expect(Math.max(...expected.map((value, i) => Math.abs(value - found[i]))), name).toBeLessThan(1e-6);
+    }
+  });
+
+  it('clips the gradient: one far below AdamW’s epsilon moves nothing, and is told as it was', async () => {
+    const [model, whole] = [newModel(), newModel()];
+    const initial = copyWeights(model.weights);
+    const options = { ...OPTIONS, steps: 1, weightDecay: 0 };
+    const [clipped] = await train(model, causalTask, { ...options, maxGradNorm: 1e-13 });
+    const [{ gradNorm }] = await train(whole, causalTask, options);
+    expect(clipped.gradNorm).toBe(gradNorm);
+    for (const [name, { data }] of model.weights) {
+      const before = initial.get(name)!.data;
+      expect(Math.max(...data.map((value, i) => Math.abs(value - before[i]))), name).toBeLessThan(1e-6);
+    }
+  });
+
   it('gives the same bits twice', async () => {
     const [first, second] = [newModel(), newModel()];
     const options = { ...OPTIONS, steps: 4 };
@@ -123,6 +152,42 @@ describe('trainSupervised', () => {
     );
     expect(second.weights).toEqual(first.weights);
   });
+});
+
+it('evaluateSupervised counts every label alike, in whatever batch it is', async () => {
+  const model = newModel();
+  const examples = [5, 1, 1].map((count, row): CausalExample => ({
+    prompt: [0, FIRST_ID + row, 2],
+    labels: symbols(row, 0).concat(symbols(row, 1)).slice(0, count),
+  }));
+  const taskOf = (batches: CausalExample[][]) => ({
+    sequences: causalSequences(model),
+    batch: (step: number) => ({ head: HEAD, examples: batches[step] }),
+  });
+  const whole = await evaluateSupervised(model, taskOf([examples]), 1, device);
+  const parts = await evaluateSupervised(model, taskOf(examples.map((each) => [each])), 3, device);
+  expect(parts.loss).toBeCloseTo(whole.loss, 5);
+  expect(parts.accuracy).toBeCloseTo(whole.accuracy, 6);
+  const first = await evaluateSupervised(model, taskOf([[examples[0]]]), 1, device);
+  expect(Math.abs(first.loss - whole.loss)).toBeGreaterThan(1e-2);
+});
+
+it('learns the likelihood of the ids that labels stand for in the head', async () => {
+  const model = newModel();
+  // Of the whole vocabulary, backwards: no label is its own id.
+  const size = model.config.vocab_size;
+  const head = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
+  const completions = [
+    [0, 12, 13, 2],
+    [0, 14, 2],
+  ];
+  const prompt = [0, FIRST_ID, 2];
+  const examples = completions.map((ids) => ({ prompt, labels: ids.map((id) => size - 1 - id) }));
+  const task = { sequences: causalSequences(model), batch: () => ({ head, examples }) };
+  const items = completions.map((completion) => ({ prompt, completion }));
+  const sums = (await completionLogProbs(model, items, { device })).map(({ sum }) => sum);
+  const { loss } = await evaluateSupervised(model, task, 1, device);
+  expect(loss).toBeCloseTo(-(sums[0] + sums[1]) / 7, 5);
 });
 
 it('a causal decoder does not see later ids, a bidirectional one does', async () => {
@@ -169,6 +234,15 @@ describe('bucketedBatches', () => {
     expect(again(13)).toEqual(batchOf(13));
     const epoch = (number: number) => Array.from({ length: 10 }, (_, i) => again(10 * number + i));
     expect(epoch(0)).not.toEqual(epoch(1));
+  });
+
+  it('puts other items together in each epoch, where there are many', () => {
+    const many = Array.from({ length: 1000 }, (_, i) => i);
+    const next = bucketedBatches(many, 10, 1, (item) => item);
+    const together = (epoch: number) =>
+      Array.from({ length: 100 }, (_, i) => next(100 * epoch + i).join()).sort();
+    const first = new Set(together(0));
+    expect(together(1).filter((batch) => first.has(batch)).length).toBeLessThan(10);
   });
 
   it('refuses items that do not fill one batch', () => {
