@@ -64,6 +64,11 @@ describe('effects on a 220 Hz tone of one second', () => {
   });
 });
 
+it('what is shifted beyond half the sample rate is removed, not folded back', () => {
+  const shifted = applyEffect('higher', sine(7000, 1), RATE_HZ);
+  expect(measureDecibels(shifted)).toBeLessThan(measureDecibels(sine(7000, 1)) - 40);
+});
+
 it('lowPass removes a tone above its cutoff and keeps one below', () => {
   const change = (hz: number): number =>
     measureDecibels(lowPass(sine(hz, 0.5), 1800, RATE_HZ)) - measureDecibels(sine(hz, 0.5));

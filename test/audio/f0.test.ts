@@ -27,6 +27,19 @@ it('follows the fundamental of a harmonic sound', () => {
   }
 });
 
+it('takes a high voice for no lower one, whose periods it repeats as well', () => {
+  const { logF0, voiced } = trackF0(glide(320, 320), HOP, FRAMES, RATE_HZ);
+  expect(voiced.every((v) => v === 1)).toBe(true);
+  for (const value of logF0) expect(Math.exp(value)).toBeCloseTo(320, 0);
+});
+
+it('hears silence after the end', () => {
+  const sound = glide(120, 150).subarray(0, FRAMES * HOP);
+  const followed = new Float32Array(FRAMES * HOP + 1024);
+  followed.set(sound);
+  expect(trackF0(sound, HOP, FRAMES, RATE_HZ)).toEqual(trackF0(followed, HOP, FRAMES, RATE_HZ));
+});
+
 it('finds no pitch in noise and silence', () => {
   const uniform = uniformStream(1);
   const noise = Float32Array.from({ length: FRAMES * HOP + 1024 }, () => 0.2 * (uniform() - 0.5));
@@ -39,8 +52,14 @@ it('finds no pitch in noise and silence', () => {
 
 it('interpolates ln F0 across a gap without voice', () => {
   const sound = glide(120, 120);
+  sound.set(glide(150, 150).subarray(40 * HOP), 40 * HOP);
   sound.fill(0, 20 * HOP, 40 * HOP);
   const { logF0, voiced } = trackF0(sound, HOP, FRAMES, RATE_HZ);
-  expect(voiced[26]).toBe(0);
-  expect(Math.exp(logF0[26])).toBeCloseTo(120, 0);
+  const [first, next] = [voiced.indexOf(0), voiced.lastIndexOf(0) + 1];
+  expect(voiced.subarray(first, next).every((v) => v === 0)).toBe(true);
+  expect(next - first).toBeGreaterThan(10);
+  expect(Math.exp(logF0[first - 1])).toBeCloseTo(120, 0);
+  expect(Math.exp(logF0[next])).toBeCloseTo(150, 0);
+  const step = (logF0[next] - logF0[first - 1]) / (next - first + 1);
+  for (let t = first; t <= next; t++) expect(logF0[t] - logF0[t - 1]).toBeCloseTo(step, 5);
 });

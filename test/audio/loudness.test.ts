@@ -66,6 +66,8 @@ describe('matching of loudness', () => {
     const { recordings, lufs } = matchLoudness([click, tone(2, 0.2)]);
     expect(lufs).toBeLessThan(TARGET_LUFS - 5);
     expect(peakOf(recordings[0])).toBeCloseTo(10 ** (-1 / 20), 5);
+    const inverted = { ...click, samples: click.samples.map((sample) => -sample) };
+    expect(peakOf(matchLoudness([inverted]).recordings[0])).toBeCloseTo(10 ** (-1 / 20), 5);
     for (const recording of recordings) expect(Math.abs(gatedLoudness(recording) - lufs)).toBeLessThan(1e-4);
   });
 

@@ -120,6 +120,12 @@ describe('encodeWav', () => {
     ]);
   });
 
+  it('rounds to the nearest of the 16-bit values', () => {
+    const steps = [0.4, 0.6, -0.4, -0.6, 1000.7, -1000.7];
+    const wav = new WaveFile(encodeWav(Float32Array.from(steps, (step) => step / 32768), 16000)); // prettier-ignore
+    expect(Array.from(wav.getSamples() as Float64Array)).toEqual([0, 1, 0, -1, 1001, -1001]);
+  });
+
   it('refuses a rate that is none', () => {
     expect(() => encodeWav(new Float32Array(1), 0)).toThrow('sample rate of 0');
   });
@@ -140,5 +146,7 @@ describe('toMono', () => {
   it('takes the mean', () => {
     const channels = [Float32Array.from([1, 0]), Float32Array.from([0, 0.5])];
     expect(Array.from(toMono({ channels, sampleRateHz: 8000 }))).toEqual([0.5, 0.25]);
+    channels.push(Float32Array.from([-1, 1]), Float32Array.from([0, 0.5]));
+    expect(Array.from(toMono({ channels, sampleRateHz: 8000 }))).toEqual([0, 0.5]);
   });
 });

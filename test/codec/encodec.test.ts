@@ -108,6 +108,8 @@ describe('the configuration', () => {
       codebooksForBandwidth(config, bandwidth, 32, 'it'),
     );
     expect(counts).toEqual([2, 4, 8, 16, 32]);
+    // As transformers' get_num_quantizers_for_bandwidth: at least one, which takes 0.75 kbit/s.
+    expect(codebooksForBandwidth({ ...config, target_bandwidths: [0.5, 6] }, 0.5, 8, 'it')).toBe(1);
   });
 
   // transformers 4.57.6 and 5.24.0: 6000 / (75 * bits); 4.44.2: 6000 / (75 * 10).
@@ -155,6 +157,15 @@ describe('the configuration', () => {
     expect(await codec.decode(written)).toHaveLength(6 * codes[0].length);
     await codec.dispose();
   });
+});
+
+it('what is too short to be mirrored gets zeros at its end first, as in transformers', () => {
+  const layer = { kind: 'conv', name: '', inputs: 1, outputs: 1, kernel: 16, stride: 8, dilation: 1, inputsPerFrame: 8 } as const; // prettier-ignore
+  // Of a, b, c and six zeros the 8 before the first are six zeros, c, b; the five after c are zeros too.
+  const [a, b, c] = [9, 10, 11];
+  const before = [0, 0, 0, 0, 0, 0, c, b];
+  const columns = columnsOf(layer, 'reflect', { firstFrame: 0, frames: 1 }, 3);
+  expect([...columns]).toEqual([...before, a, b, c, 0, 0, 0, 0, 0]);
 });
 
 it('a convolution only reads columns there are, whatever the sizes', () => {

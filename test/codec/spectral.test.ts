@@ -63,6 +63,16 @@ async function saveTiny(): Promise<string> {
   return folder;
 }
 
+it('a frame of the analysis is centred on the middle of its 160 samples', () => {
+  const click = new Float32Array(RATE_HZ / 2);
+  click[20 * 160 + 80] = 1;
+  const { logMel } = analyse(click);
+  const levelOf = (frame: number) =>
+    logMel.subarray(frame * MEL_BANDS, (frame + 1) * MEL_BANDS).reduce((sum, level) => sum + level, 0);
+  expect(levelOf(20)).toBeGreaterThan(levelOf(19) + 1);
+  expect(levelOf(21)).toBeCloseTo(levelOf(19), 3);
+});
+
 describe('spectral codec with random weights', () => {
   it('codes each frame by the nearest entries, stage by stage', async () => {
     const model = tinyModel();
@@ -104,6 +114,9 @@ describe('spectral codec with random weights', () => {
     expect(first.every(Number.isFinite)).toBe(true);
     expect(await codec.decode(codes)).toEqual(first);
     expect(await codec.decode(codes.slice(0, 1))).not.toEqual(first);
+    // It ends as if its last sound went on.
+    const held = codes.map((row) => [...row, ...Array<number>(27).fill(row[4])]);
+    expect((await codec.decode(held)).subarray(0, 5 * 320)).toEqual(first);
     expect((await codec.decode([[], [], []])).length).toBe(0);
     expect(await codec.encode(new Float32Array(0))).toEqual([[], [], []]);
     await codec.dispose();

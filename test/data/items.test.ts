@@ -185,6 +185,7 @@ describe('readItems says what is wrong', () => {
     ['of 2 codebooks', 2, [20, 21]],
     ['of more codebooks than the codec has', 8, [20, 21]],
     ['of fewer', 1, [20, 21]],
+    ['of a few frames', 2, [3, 4]],
   ])('in codes with a list a frame, %s', async (_, codebooks, [src, tgt]) => {
     const item = {
       ...good,
@@ -192,7 +193,7 @@ describe('readItems says what is wrong', () => {
       tgt_encodec: transpose(recording(codebooks, tgt)),
     };
     await expect(read(fileWith('data.json', JSON.stringify([good, item])))).rejects.toThrow(
-      `item 1: src_encodec has 20 lists of ${codebooks} codes, as if each were a frame: it must have a list for each codebook, so transpose it; if these are 20 codebooks, keep the first 2.`,
+      `item 1: src_encodec has ${src} lists of ${codebooks} codes, as if each were a frame: it must have a list for each codebook, so transpose it; if these are ${src} codebooks, keep the first 2.`,
     );
   });
 

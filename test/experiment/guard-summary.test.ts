@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { hackingOf } from '../../lib/experiment/evaluate.js';
 import { summarizeGuards, warnOfBlindGuards, warnOfHacking } from '../../lib/experiment/guard-summary.js';
 import type { GuardSummary } from '../../lib/run/events.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
@@ -53,6 +54,17 @@ describe('warnOfHacking', () => {
     );
     expect(warnings[1]).toContain('edit fidelity fell by 6.0 points (limit 5.0 points)');
     expect(warnings[2]).toContain('word error rate rose by 4.0 points (limit 3.0 points)');
+  });
+
+  it('takes the mean reward of held-out samples for what rises', () => {
+    const evaluated = (rewards: number[], dnsmos: number) => ({
+      train: [[completion({}, 5 - rewards[0])]],
+      test: [rewards.map((reward) => completion({ dnsmos }, reward))],
+    });
+    // The median goes the other way.
+    const [low, high] = [evaluated([1, 1, 0], 3), evaluated([0, 0, 9], 2)];
+    expect(hackingOf(low, high)).toEqual([expect.stringContaining('the reward rose by 2.33 on held-out')]);
+    expect(hackingOf(evaluated([0, 0, 9], 3), evaluated([1, 1, 0], 2))).toEqual([]);
   });
 
   it('warns when silence rises', () => {

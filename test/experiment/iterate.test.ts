@@ -99,6 +99,13 @@ describe('iterate', () => {
       }
     }
     const { examples } = await readAudioIndex(outputDirectory);
+    for (const k of [0, 1]) {
+      const [{ chosen, rejected, ...row }] = await readDataFile(join(outputDirectory, `data_iter_${k}.json`));
+      expect(examples.filter(({ iteration }) => iteration === k)).toMatchObject([
+        { role: 'chosen', reward: row.chosenReward, codes: chosen },
+        { role: 'rejected', reward: row.rejectedReward, codes: rejected },
+      ]);
+    }
     const files = [...(await readFiles(outputDirectory)).keys()];
     expect(files.filter((name) => name.endsWith('.wav'))).toEqual(examples.map(({ file }) => file).sort());
     expect(examples.filter(({ standing }) => !standing).map(({ role }) => role)).toEqual([

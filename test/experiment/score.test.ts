@@ -2,11 +2,12 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadPretrained } from '../../lib/policy/pretrained.js';
-import { createAudioExamples } from '../../lib/experiment/audio-examples.js';
+import { createAudioExamples, readAudioIndex } from '../../lib/experiment/audio-examples.js';
 import { checkScored } from '../../lib/experiment/check-scored.js';
 import { isDivergence } from '../../lib/experiment/divergence.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
+import { preparePairs } from '../../lib/experiment/prepare-pairs.js';
 import { recordRun } from '../../lib/run/record.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
 import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
@@ -143,10 +144,13 @@ describe('createScoring', () => {
   it('makes the audio of many completions in few calls, and the same audio for each', async () => {
     const run = await tinyRun({ reward: faultyReward });
     const filled: number[] = [];
+    const { instruction, src_encodec: source } = run.train[0].item;
     const partner: Run['partner'] = {
       ...run.partner,
       fill: (items) => {
         filled.push(items.length);
+        for (const item of items)
+          expect(item).toEqual({ instruction, source, codebook0: item.codebook0.map(() => 1) });
         return run.partner.fill(items);
       },
     };
@@ -450,6 +454,25 @@ describe('a run whose scorer fails', () => {
         'prompt 0: only 0 of 4 samples could be scored; a pair needs 2',
       ]),
     });
+    // What has no reward is no 0.
+    expect(events.find((event) => event.type === 'evaluated' && event.split === 'train')).toMatchObject({
+      promptMeans: [null, expect.any(Number)],
+    });
+  });
+
+  it('tells the mean reward of the samples that pairs are made of', async () => {
+    const given: number[] = [];
+    const reward = rewardOf('squares', 'sum of squares', ({ codes }) => {
+      given.push(codes.reduce((sum, code) => sum + code ** 2, 0));
+      return given.at(-1)!;
+    });
+    const events: RunEvent[] = [];
+    for await (const event of preparePairs(await tinyRun({ reward }), 0)) events.push(event);
+    const mean = given.reduce((sum, value) => sum + value, 0) / given.length;
+    expect(events.find(({ type }) => type === 'scored')).toMatchObject({
+      scored: given.length,
+      averageReward: expect.closeTo(mean, 9),
+    });
   });
 
   it('stops before anything of the iteration is saved when a reward is not a number', async () => {
@@ -513,7 +536,8 @@ describe('a run whose scorer fails', () => {
   it('tells the guards after every evaluation, and warns where one falls while the reward rises', async () => {
     let evaluations = 0;
     const rising = rewardOf('rising', 'rising', () => evaluations);
-    const falling: Guard = { figures: ['dnsmos'], measure: async () => ({ dnsmos: 3 - evaluations }) };
+    const measure = async () => ({ dnsmos: 3 - evaluations, wer: 0.25 });
+    const falling: Guard = { figures: ['dnsmos', 'wer'], measure };
     const run = await tinyRun({
       reward: rising,
       guards: [falling],
@@ -529,5 +553,8 @@ describe('a run whose scorer fails', () => {
     expect(guarded.map(({ iteration }) => iteration)).toEqual([-1, 0, 1]);
     expect(guarded.map(({ guards }) => guards[0].mean)).toEqual([3, 2, 1]);
     expect(guarded.map(({ warnings }) => warnings.length)).toEqual([0, 1, 1]);
+    const { examples } = await readAudioIndex(run.directories.outputDirectory);
+    const heldOut = examples.filter(({ role, split }) => role === 'trained' && split === 'test');
+    expect(heldOut.map(({ wer }) => wer)).toEqual([0.25, 0.25, 0.25]);
   });
 });

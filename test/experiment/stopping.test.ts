@@ -8,8 +8,8 @@ import { findResumePoint } from '../../lib/experiment/resume-point.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { TARGET_WARNING } from '../../lib/experiment/warnings.js';
 import { loadPretrained } from '../../lib/policy/pretrained.js';
-import type { Guard } from '../../lib/reward/guard.js';
-import { rewardOf } from '../../lib/reward/reward.js';
+import type { Guard, GuardFigures } from '../../lib/reward/guard.js';
+import { rewardOf, type Sample } from '../../lib/reward/reward.js';
 import { readDataFile } from '../../lib/run/data-file.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { recordRun } from '../../lib/run/record.js';
@@ -231,6 +231,26 @@ describe('pairs of a run', () => {
     expect(log).toContain(`INFO - Of ${considered} possible pairs ${pairs} were made; `);
     const read = await readRun(run.directories.modelDirectory);
     expect(ofType(read.events, 'paired')[0].dropped).toEqual(dropped);
+
+    const reward = rewardOf('negative', 'below 0', ({ codes }) => -1 - codes[0]);
+    const { events: barred } = await alone({ ...parameters, minChosen: 0 }, { reward });
+    expect(ofType(barred, 'paired')[0]).toMatchObject({
+      pairs: 0,
+      considered: expect.toSatisfy((count) => count > 2),
+    });
+  });
+
+  it('with guardPairs are of no chosen sample that is worse by a figure of pairs, though it may be by another', async () => {
+    const sumOf = ({ codes }: Sample) => codes.reduce((sum, code) => sum + code, 0);
+    const reward = rewardOf('sum', 'sum of codes', sumOf);
+    const pairsWith = async (figuresOf: (sum: number) => GuardFigures) => {
+      const measure = async (sample: Sample) => figuresOf(sumOf(sample));
+      const guard: Guard = { figures: ['fidelity', 'pitch'], measure };
+      const { events } = await alone({ iterations: 1, guardPairs: true }, { reward, guards: [guard] });
+      return ofType(events, 'paired')[0].pairs;
+    };
+    expect(await pairsWith((sum) => ({ fidelity: -sum, pitch: sum }))).toBe(0);
+    expect(await pairsWith((sum) => ({ fidelity: sum, pitch: -sum }))).toBe(2);
   });
 
   it("are the dataset's targets against the worst samples, scored alike, with the warning", async () => {

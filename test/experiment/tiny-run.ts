@@ -85,7 +85,8 @@ function createItem(index: number): DatasetItem {
     [index, index + 1, index + 2],
     [1, 2, 3],
   ];
-  return { src_encodec: codes, instruction: 'Faster', tgt_encodec: codes };
+  const target = codes.map(([first, second, third]) => [first, third, second]);
+  return { src_encodec: codes, instruction: 'Faster', tgt_encodec: target };
 }
 
 async function createPolicy(directory: string): Promise<Policy> {

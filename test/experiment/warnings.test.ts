@@ -32,6 +32,10 @@ describe('spread', () => {
     const [{ iteration, about, message }] = warnOfSpread(3, prompts(3, 2));
     expect({ iteration, about }).toEqual({ iteration: 3, about: 'spread' });
     expect(message).toContain('the samples of 3 of 5 prompts have no spread');
+    const someAlike = [1, 1, 2].map((reward) => ({ reward, rank: reward }));
+    const pairs = makePairs(someAlike, 9, { pairing: 'above-margin' });
+    expect(pairs).toMatchObject({ considered: 3, dropped: { tie: 1 } });
+    expect(warnOfSpread(0, [pairs, pairs])).toEqual([]);
   });
 
   it('counts no prompt whose samples could not be scored', () => {
@@ -53,7 +57,11 @@ describe('likelihood', () => {
     logps.flatMap((logp, epoch) =>
       [-1, 1].map((offset, i) => ({
         ...({ type: 'step', iteration: 1, epoch, step: 2 * epoch + i + 1, steps: 2 * logps.length } as const),
-        metrics: { loss: 0, 'logps/chosen': logp + offset, 'rewards/margins': margins[epoch] - offset },
+        metrics: {
+          loss: 0,
+          'logps/chosen': logp + offset * (epoch + 1),
+          'rewards/margins': margins[epoch] - offset,
+        },
       })),
     );
 

@@ -36,10 +36,17 @@ it('sends what the protocol says, as numpy writes it, and keeps the numbers besi
       metadata: { id: expect.stringMatching(/^[0-9a-f]{16}$/), instruction: 'Make it faster.' },
     },
   ]);
-  await askReward(reward, [sampleOf([1]), sampleOf([1], undefined)]);
-  const [first, second, third] = scorer.asked;
+  const untold = { ...SAMPLE, item: { ...item, text: undefined } };
+  const otherSource = { ...SAMPLE, item: { ...item, src_encodec: [[7, 9], [1, 2]] } }; // prettier-ignore
+  // A part of a longer recording.
+  const audio = async () => ({ samples: Float32Array.of(9, 0, -0.25, 0.5, 9).subarray(1, 4), sampleRateHz: 24_000 }); // prettier-ignore
+  for (const sample of [sampleOf([1]), untold, otherSource, { ...SAMPLE, audio }])
+    await askReward(reward, [sample]);
+  const [first, second, third, other, part] = scorer.asked;
   expect(second.metadata.id, 'names the prompt').toBe(first.metadata.id);
-  expect(third.prompt).toBe('target text');
+  expect(third.prompt).toBe('');
+  expect(other.metadata.id).not.toBe(first.metadata.id);
+  expect(part).toEqual(first);
 });
 
 it('takes the name that a server or an address gives', async () => {
@@ -60,7 +67,9 @@ it('asks a few questions at a time', async () => {
   });
   const reward = await rewardAt(scorer.address, undefined, SHORT);
   const groups = [1, 2].map(() => askReward(reward, Array<Sample>(12).fill(SAMPLE)));
-  expect((await Promise.all(groups)).flat()).toHaveLength(24);
+  await Promise.race(groups);
+  groups.push(askReward(reward, Array<Sample>(12).fill(SAMPLE)));
+  expect((await Promise.all(groups)).flat()).toHaveLength(36);
   expect(scorer.most).toBe(8);
 });
 

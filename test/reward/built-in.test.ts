@@ -22,7 +22,14 @@ import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const sampleRateHz = 8000;
-const item = { src_encodec: [[1, 1]], instruction: 'Make it slower.', tgt_encodec: [[1, 1]] };
+const item = {
+  src_encodec: [
+    [1, 1],
+    [2, 2],
+  ],
+  instruction: 'Make it slower.',
+  tgt_encodec: [[1, 1]],
+};
 
 const sampleOf = (samples: Float32Array, codes = [1]): Sample => ({
   item,
@@ -114,11 +121,15 @@ describe('naturalness', () => {
     await expect(openReward({ reward: 'naturalness', rewardModel: 'nisqa' })).rejects.toThrow(
       'NISQA-TTS weights not found: the environment variable NISQA_TTS_WEIGHTS is /nowhere/nisqa_tts.tar',
     );
+    vi.stubEnv('NISQA_MOS_ONLY_WEIGHTS', '/nowhere/nisqa_mos_only.tar');
+    await expect(openReward({ reward: 'mos', rewardModel: 'nisqa-mos-only' })).rejects.toThrow(
+      'the environment variable NISQA_MOS_ONLY_WEIGHTS is /nowhere/nisqa_mos_only.tar',
+    );
   });
 });
 
 describe('similarity', () => {
-  const decode = vi.fn(async () => tone(200));
+  const decode = vi.fn(async (_codes: number[][]) => tone(200));
   const codec = { decode, sampleRateHz };
 
   it('is the cosine with the source, which is decoded once', async () => {
@@ -127,7 +138,7 @@ describe('similarity', () => {
     expect('reward' in same && same.reward).toBeCloseTo(1, 6);
     const angle = (2 * (900 - 200)) / sampleRateHz;
     expect('reward' in other && other.reward).toBeCloseTo(Math.cos(angle), 3);
-    expect(decode).toHaveBeenCalledOnce();
+    expect(decode).toHaveBeenCalledExactlyOnceWith(item.src_encodec);
     expect(await voiceGuard(encoder, codec).measure(sampleOf(tone(200)))).toEqual({
       similarity: expect.closeTo(1, 6),
     });
@@ -135,7 +146,9 @@ describe('similarity', () => {
 
   it('drops silence, and what has a silent source', async () => {
     const reward = similarityReward(encoder, () => codec);
-    expect(await reward.score([sampleOf(new Float32Array(800))])).toEqual([{ dropped: 'it is silent' }]);
+    const faint = tone(200).map((value) => value / 10_000);
+    for (const silent of [new Float32Array(800), faint])
+      expect(await reward.score([sampleOf(silent)])).toEqual([{ dropped: 'it is silent' }]);
     const mute = { ...codec, decode: async () => new Float32Array(800) };
     expect(await similarityReward(encoder, () => mute).score([sampleOf(tone(200))])).toEqual([
       { dropped: 'its source cannot be compared with: it is silent' },

@@ -76,6 +76,8 @@ it('the lexicographic order, with the ranks that rewards give, and steps within 
   expect(await rank(lexicographic([first, second]), samples)).toEqual([0, 1, 2, 2, 3]);
   expect(await rank(lexicographic([second, first]), samples)).toEqual([3, 1, 2, 2, 0]);
   expect(lexicographicRanks([[3.21, 3.24, 3.9], [5, 1, 0]], [0.1, 0])).toEqual([1, 0, 2]); // prettier-ignore
+  // To the nearest multiple: 3.18 counts as 3.2, 3.27 as 3.3.
+  expect(lexicographicRanks([[3.18, 3.24, 3.27], [5, 1, 0]], [0.1, 0])).toEqual([1, 0, 2]); // prettier-ignore
   // Both score 5 for shortness; the shorter one ranks higher.
   const shortest = lexicographic([lengthReward, evenTokenReward]);
   const [score] = await askReward(shortest, [sampleOf(1, 2)]);

@@ -50,6 +50,9 @@ describe('guards', () => {
     const ignored = await guard.measure(sampleOf(tone(2)));
     expect(ignored.duration).toBeCloseTo(0, 6);
     expect(ignored.fidelity).toBeLessThan(0.7);
+    // An octave was asked for, and log2(4/3) of it is missing.
+    const short = await guard.measure(sampleOf(tone(3)));
+    expect(short.duration).toBeCloseTo(1 - Math.log2(4 / 3), 6);
   });
 
   it('measure silence and clipping as shares', async () => {
@@ -66,6 +69,9 @@ describe('guards', () => {
     expect(await guard.measure(sampleOf(tone(4)))).toEqual({ wer: 0.5 });
     const told = { ...sampleOf(tone(4)), item: { ...item, text: 'One three.' } };
     expect(await guard.measure(told)).toEqual({ wer: 0 });
+    // One word too many, of one that was to be said.
+    const shorter = { ...told, item: { ...item, text: 'One.' } };
+    expect(await guard.measure(shorter)).toEqual({ wer: 1 });
   });
 
   it('measure no word errors where nothing was to be said: their number would count as a share', async () => {

@@ -48,6 +48,21 @@ describe.skipIf(!goldenPath || dnsmos instanceof Error)("DNSMOS, compared with i
     },
   );
 
+  it('rates a short recording as it rates what repeating makes of it', async () => {
+    // Two seconds, of which every other one of seven windows begins at the first.
+    const short = Float32Array.from({ length: 32_000 }, (_, i) => {
+      const [burst, pitch] = [Math.sin(i / 2500) ** 2, i < 16_000 ? 0.05 : 0.09];
+      return (
+        0.1 * burst * (Math.sin(i * pitch) + Math.sin(3 * i * pitch) + (i < 16_000 ? 0 : Math.sin(i * i)))
+      );
+    });
+    const long = new Float32Array(8 * short.length);
+    for (let at = 0; at < long.length; at += short.length) long.set(short, at);
+    const [expected, found] = [await score(long, 16_000), await score(short, 16_000)];
+    for (const name of ['ovrl', 'sig', 'bak', 'p808'] as const)
+      expect(Math.abs(found[name] - expected[name]), name).toBeLessThan(1e-4);
+  });
+
   it('refuses nothing and NaN', async () => {
     await expect(score(new Float32Array(0), 16000)).rejects.toThrow('holds no samples');
     await expect(score(Float32Array.of(NaN), 16000)).rejects.toThrow('not a finite number');

@@ -78,6 +78,10 @@ describe('editFidelity', () => {
     expect(editFidelity(voice, amplify(voice, -8), silence, RATE_HZ)).toMatchObject({ level: 0, pitch: 0 });
     expect(editFidelity(voice, silence, silence, RATE_HZ).share).toBe(1);
     expect(editFidelity(silence, voice, voice, RATE_HZ).share).toBe(1);
+    // Silence is at -100 dB.
+    const hum = (decibels: number) => new Float32Array(RATE_HZ).fill(10 ** (decibels / 20));
+    expect(editFidelity(silence, silence, hum(-98), RATE_HZ).level).toBeCloseTo(0.5, 5);
+    expect(editFidelity(silence, silence, hum(-110), RATE_HZ).level).toBe(1);
     expect(editFidelity(voice, voice, new Float32Array(0), RATE_HZ).share).toBe(0);
   });
 
@@ -85,6 +89,9 @@ describe('editFidelity', () => {
     expect(editFidelity(voice, voice, noise(), RATE_HZ).pitch).toBe(0);
     expect(editFidelity(noise(), noise(), voice, RATE_HZ).pitch).toBe(0);
     expect(editFidelity(noise(), noise(), noise(), RATE_HZ).pitch).toBe(1);
+    // A source without pitch asks for no change of it.
+    const higher = shiftPitch(voice, 2 ** (1.5 / 12), RATE_HZ);
+    expect(editFidelity(noise(), voice, higher, RATE_HZ).pitch).toBeCloseTo(0.5, 1);
   });
 
   it('measures pitch in Hz at any sample rate', () => {

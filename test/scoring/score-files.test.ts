@@ -5,7 +5,8 @@ import { encodeWav } from '../../lib/audio/wav.js';
 import { openMetric, type MetricName } from '../../lib/scoring/metrics.js';
 import { scoreFiles, type FileScores } from '../../lib/scoring/score-files.js';
 import type { NisqaScores } from '../../lib/scoring/nisqa/nisqa.js';
-import { stoi } from '../../lib/scoring/stoi.js';
+import { measureRecordings } from '../../lib/scoring/measure.js';
+import { extendedStoi, stoi } from '../../lib/scoring/stoi.js';
 import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -61,6 +62,34 @@ describe('scoreFiles', () => {
       error: expect.stringContaining("stoi: its sample rate is 8000 Hz, the reference's 16000 Hz; estoi: "),
     });
     expect(short.error).toContain('the reference has 16000 samples, the other 15999');
+  });
+
+  it('compares with the reference, in which silence does not count', async () => {
+    const noisy = speechLike.map((value, i) => value + 0.1 * Math.sin(i * i * 0.37));
+    const paused = speechLike.map((value, i) => (i % 8000 < 3000 ? 0 : value));
+    expect(Math.abs(extendedStoi(paused, noisy, 16000) - extendedStoi(noisy, paused, 16000))).toBeGreaterThan(
+      0.05,
+    );
+    const at = wavFiles({ 'noisy.wav': [noisy, 16000], 'paused.wav': [paused, 16000] });
+    const scores = (await collect([at('noisy.wav')], ['stoi', 'estoi'], at('paused.wav'))).get(
+      at('noisy.wav'),
+    );
+    expect(scores).toEqual({
+      stoi: expect.closeTo(stoi(paused, noisy, 16000), 2),
+      estoi: expect.closeTo(extendedStoi(paused, noisy, 16000), 2),
+    });
+  });
+
+  it('cuts recordings and reference to the shorter one where they are compared sample by sample', async () => {
+    const recordings = [12_000, 16_000].map((length) => ({
+      samples: speechLike.slice(0, length),
+      sampleRateHz: 16000,
+    }));
+    const [shorter, longer] = recordings;
+    for (const reference of [shorter, longer]) {
+      for await (const { scores } of measureRecordings(recordings, { reference }, ['stoi', 'estoi']))
+        expect(scores).toEqual([expect.closeTo(1, 9), expect.closeTo(1, 9)]);
+    }
   });
 
   it('needs a reference for metrics that compare, and one that can be read', async () => {

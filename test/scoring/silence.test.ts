@@ -16,6 +16,14 @@ describe('measureLevel', () => {
     expect([silentShare, clippedShare]).toEqual([0, 0]);
   });
 
+  it('takes the peak from whichever side is further out', () => {
+    for (const side of [1, -1])
+      expect(measureLevel(Float32Array.of(0, 0.1 * side, -0.5 * side), RATE_HZ).peakDb).toBeCloseTo(
+        -6.0206,
+        4,
+      );
+  });
+
   it('counts silent frames', () => {
     const half = new Float32Array(RATE_HZ);
     half.set(tone(0.1, 0.5));
@@ -32,6 +40,8 @@ describe('measureLevel', () => {
     const clipped = tone(1).map((value) => 0.3 * Math.max(-0.5, Math.min(0.5, value)));
     // |sin| is above 1/2 for two thirds of a period.
     expect(measureLevel(clipped, RATE_HZ).clippedShare).toBeCloseTo(2 / 3, 1);
+    const runs = Float32Array.of(0, 1, 1, 1, 0, 1, 1, 0, -1, -1, -1, -1);
+    expect(measureLevel(runs, RATE_HZ).clippedShare).toBe((3 + 4) / 12);
   });
 
   it('refuses nothing and NaN', () => {
@@ -54,5 +64,11 @@ describe('isSilent', () => {
     const click = new Float32Array(RATE_HZ);
     click[8000] = 1;
     expect(isSilent(click, RATE_HZ)).toBe(true);
+  });
+
+  it('hears two frames of fifty', () => {
+    const short = new Float32Array(RATE_HZ);
+    short.set(tone(0.1, 0.04), RATE_HZ / 2);
+    expect(isSilent(short, RATE_HZ)).toBe(false);
   });
 });
