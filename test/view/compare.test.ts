@@ -189,6 +189,8 @@ describe('seeds', () => {
   it("are summarized by Student's interval of each setting, a seed once, without runs that came to nothing", async () => {
     const gains = [0.5, 0, -0.25];
     const runs = await read(
+      // Was interrupted, and its seed's next run was not.
+      { parameters: { seed: 2 }, events: fixtureEvents(0) },
       ...gains.map((gain, i) => ({
         parameters: { seed: i + 1 },
         events: gained(Array(6).fill(gain) as number[]),
@@ -199,14 +201,14 @@ describe('seeds', () => {
     );
     const groups = overSeeds(runs);
     expect(groups.map(({ runs: own }) => own.map(({ record }) => record.run))).toEqual([
-      ['run-0', 'run-1', 'run-2'],
+      ['run-1', 'run-2', 'run-3'],
     ]);
     expect(groups[0].change).toEqual(studentInterval([2.5, 2, 1.75]));
     expect(groups[0].before).toEqual({ mean: 1.25, low: 1.25, high: 1.25 });
     expect(seedTable(runs).rows).toEqual([
-      ['1', 'run-0', '1.25', '3.75', '+2.50 (+2.50 to +2.50)', '6 prompts'],
-      ['2', 'run-1', '1.25', '3.25', '+2.00 (+2.00 to +2.00)', '6 prompts'],
-      ['3', 'run-2', '1.25', '3.00', '+1.75 (+1.75 to +1.75)', '6 prompts'],
+      ['1', 'run-1', '1.25', '3.75', '+2.50 (+2.50 to +2.50)', '6 prompts'],
+      ['2', 'run-2', '1.25', '3.25', '+2.00 (+2.00 to +2.00)', '6 prompts'],
+      ['3', 'run-3', '1.25', '3.00', '+1.75 (+1.75 to +1.75)', '6 prompts'],
       // t(.975, 2) = 4.303, s = .3819: ± .949
       ['all', '', '1.25 (1.25 to 1.25)', '3.33 (2.38 to 4.28)', '+2.08 (+1.13 to +3.03)', '3 seeds'],
     ]);
