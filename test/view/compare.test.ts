@@ -170,6 +170,32 @@ describe('curves', () => {
     }
   });
 
+  it('of guards that are shares are in percent, and so are their intervals', async () => {
+    const promptMeans = [0.5, 0.7, 0.9, 0.6, 0.8, 1];
+    const guarded = (iteration: number, lost: number): RunEvent => ({
+      type: 'guarded',
+      iteration,
+      guards: [
+        {
+          figure: 'fidelity',
+          mean: 0.75 - lost,
+          promptMeans: promptMeans.map((mean) => mean - lost),
+          missing: 0,
+        },
+      ],
+      warnings: [],
+    });
+    const events = [...fixtureEvents(1), guarded(-1, 0), guarded(0, 0.25)];
+    const { data } = comparedGuards(await read({ events }, {}));
+    const [high, low, means] = data.map((trace) => ('y' in trace ? (trace.y as number[]) : []));
+    expect(means).toEqual([75, 50]);
+    const interval = bootstrapMean(promptMeans);
+    for (const [i, lost] of [0, 25].entries()) {
+      expect(low[i]).toBeCloseTo(100 * interval.low - lost, 9);
+      expect(high[i]).toBeCloseTo(100 * interval.high - lost, 9);
+    }
+  });
+
   it('have a colour for each setting where seeds stand beside other settings', async () => {
     const runs = await read(
       ...[0.1, 0.5].flatMap((beta) => [1, 2].map((seed) => ({ parameters: { beta, seed } }))),
@@ -197,7 +223,10 @@ describe('seeds', () => {
       })),
       { parameters: { seed: 3 } },
       { parameters: { seed: 4 }, events: fixtureEvents(0) },
-      { parameters: { seed: 1, beta: 0.5 } },
+      // Other settings, and rewards of another kind.
+      { parameters: { seed: 5, beta: 0.5 } },
+      { parameters: { seed: 6, iterations: 3 } },
+      { parameters: { seed: 7 }, record: { reward: { name: 'even-token', label: 'odd tokens' } } },
     );
     const groups = overSeeds(runs);
     expect(groups.map(({ runs: own }) => own.map(({ record }) => record.run))).toEqual([
