@@ -183,6 +183,16 @@ describe('readRun', () => {
     expect((await readRun(directories.modelDirectory)).events).toHaveLength(5);
   });
 
+  it('knows no time of events that a killed run recorded without it', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const record = JSON.parse(await read('run.json')) as RunRecord;
+    const timings = record.timings.slice(0, 2);
+    await writeFile(join(directories.modelDirectory, 'run.json'), JSON.stringify({ ...record, timings }));
+    const { events: told } = await readRun(directories.modelDirectory);
+    const seconds = told.flatMap((event) => ('seconds' in event ? [event.seconds] : []));
+    expect(seconds).toEqual([1.5, 2.5, NaN, NaN]);
+  });
+
   it('refuses an event that is nested ever deeper, as every JSON file here', async () => {
     await drain(recordRun(replay(), { directories, parameters }, now));
     const path = join(directories.modelDirectory, 'metrics.jsonl');
@@ -225,8 +235,12 @@ describe('workers', () => {
       ],
     });
     await record([fleet(2), fleet(3)], true, { record: first, how: 'from iteration 0' });
+    const second = (await readRun(directories.outputDirectory)).record;
+    expect(second.workers).toMatchObject({ mixed: true, fleet: [{ items: 7, seconds: 14 }, { items: 1 }] });
+    // What mixed devices computed once stays in the run.
+    await record([fleet(1)], false, { record: second, how: 'from iteration 1' });
     const { workers } = (await readRun(directories.outputDirectory)).record;
-    expect(workers).toMatchObject({ mixed: true, fleet: [{ items: 7, seconds: 14 }, { items: 1 }] });
+    expect(workers).toMatchObject({ mixed: true, fleet: [{ items: 8 }, { items: 1 }] });
     expect(await read('metrics.jsonl')).not.toContain('fleet');
   });
 
