@@ -22,8 +22,10 @@ export async function findDamage(directory: string): Promise<string | undefined>
   const manifest = join(directory, CHECKSUMS_FILE);
   const text = await readFile(manifest, 'utf8').catch(() => undefined);
   if (text === undefined) return `${manifest} is missing`;
-  const lines = text.split('\n').slice(0, -1);
-  if (lines.length === 0) return `${manifest} is empty`;
+  if (text === '') return `${manifest} is empty`;
+  const lines = text.split('\n');
+  // What is after the last line feed is a line that was cut, and whose file nobody would check.
+  if (lines.pop() !== '') return `${manifest} is damaged`;
   for (const line of lines) {
     const [, checksum, name] = /^([0-9a-f]{64}) {2}([\w.-]+)$/.exec(line) ?? [];
     if (!name) return `${manifest} is damaged`;

@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { open, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   explainWriteError,
   hashFile,
   writeDirectoryAtomic,
   writeFileAtomic,
 } from '../../lib/checkpoint/atomic.js';
+import { findAbandoned, releaseTemporary, temporarySibling } from '../../lib/checkpoint/temporary.js';
 import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -140,6 +142,42 @@ describe('writeFileAtomic', () => {
     expect(temporaries()).toEqual([]);
   });
 
+  test('is on the disk before it gets its name, and the name is too', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'file');
+    const handle = await open(folder);
+    const synced = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'sync').mockImplementation(() => {
+      seen.push(
+        readdirSync(folder).map((name) => [name === 'file', readFileSync(join(folder, name), 'utf8')]),
+      );
+      return Promise.resolve();
+    });
+    const seen: unknown[] = [];
+    await writeFileAtomic(path, 'text').finally(() => {
+      synced.mockRestore();
+    });
+    await handle.close();
+    expect(seen).toEqual([[[false, 'text']], [[true, 'text']]]);
+  });
+
+  test('keeps the old file where the disk gives back other bytes', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'file');
+    await writeFileAtomic(path, 'old');
+    const writing = writeFileAtomic(
+      path,
+      (async function* () {
+        yield Buffer.from('of ');
+        const [temporary] = readdirSync(folder).filter((name) => name !== 'file');
+        await writeFile(join(folder, temporary), 'if', { flag: 'r+' });
+        yield Buffer.from('another');
+      })(),
+    );
+    await expect(writing).rejects.toThrow('the disk gave back other bytes than were written');
+    expect(readdirSync(folder)).toEqual(['file']);
+    expect(readFileSync(path, 'utf8')).toBe('old');
+  });
+
   test('says why a folder cannot be written, and what to do', async () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, '');
@@ -236,5 +274,33 @@ describe('writeDirectoryAtomic', () => {
     await expect(writeDirectoryAtomic(file, fill(''))).rejects.toThrow(
       `cannot write to ${file}: a part of the path is a file`,
     );
+  });
+});
+
+describe('what lies beside a file under a temporary name', () => {
+  test('is left behind once this process has released it', async () => {
+    const target = join(temporaryFolder(), 'file');
+    const path = temporarySibling(target, 'tmp');
+    writeFileSync(path, '');
+    expect(await findAbandoned(target, 'tmp')).toEqual([]);
+    releaseTemporary(path);
+    expect(await findAbandoned(target, 'tmp')).toEqual([path]);
+    expect(await findAbandoned(target, 'part')).toEqual([]);
+    expect(await findAbandoned(`${target}2`, 'tmp')).toEqual([]);
+  });
+
+  test('is left behind by another machine that has not touched it for a day', async () => {
+    const target = join(temporaryFolder(), 'file');
+    const path = join(target, '..', '.file.01234567-1-0-89abcdef.tmp');
+    writeFileSync(path, '');
+    for (const [hours, expected] of [
+      [23, []],
+      [25, [path]],
+    ] as const) {
+      // prettier-ignore
+      const then = new Date(Date.now() - hours * 3_600_000);
+      await utimes(path, then, then);
+      expect(await findAbandoned(target, 'tmp')).toEqual(expected);
+    }
   });
 });

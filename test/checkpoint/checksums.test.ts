@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
@@ -50,6 +50,11 @@ describe('a folder with checksums', () => {
     [
       'a manifest of something else',
       (folder) => writeFileSync(join(folder, 'SHA256SUMS'), 'x  ../y\n'),
+      'SHA256SUMS is damaged',
+    ],
+    [
+      'a manifest that is cut short',
+      (folder) => truncateSync(join(folder, 'SHA256SUMS'), statSync(join(folder, 'SHA256SUMS')).size - 20),
       'SHA256SUMS is damaged',
     ],
   ])('is damaged by %s', async (_, damage, message) => {

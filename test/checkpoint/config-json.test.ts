@@ -30,6 +30,11 @@ describe('configJson', () => {
     expect(rewrite(read)).toBe(
       '{\n  "encoder_layerdrop": 0.0,\n  "init_std": 1.0,\n  "label2id": {\n    "temperature": 0\n  },\n  "length_penalty": 2.0\n}\n',
     );
+    // Source: transformers, models/bart/configuration_bart.py: all that is a probability, and no count of layers or heads.
+    const dropouts = ['dropout', 'attention_dropout', 'activation_dropout', 'classifier_dropout'];
+    for (const name of [...dropouts, 'encoder_layerdrop', 'decoder_layerdrop'])
+      expect(configJson({ [name]: 0 })).toBe(`{\n  "${name}": 0.0\n}\n`);
+    expect(configJson({ encoder_layers: 1 })).toBe('{\n  "encoder_layers": 1\n}\n');
   });
 
   test('otherwise writes as JSON.stringify does', () => {

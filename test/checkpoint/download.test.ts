@@ -66,6 +66,17 @@ describe('downloadFile', () => {
     expect(isWhole()).toBe(true);
   });
 
+  it('keeps nothing of a longer file that the server had before the connection broke', async () => {
+    const shorter = CONTENT.subarray(0, 1000);
+    const { url } = await startServer((request, response, count) => {
+      delete request.headers.range;
+      if (count === 0) sendFile(request, response, CONTENT, 120_000);
+      else sendFile(request, response, shorter);
+    });
+    await downloadFile(url, path);
+    expect(readFileSync(path).equals(shorter)).toBe(true);
+  });
+
   it('gives up where the connection breaks and nothing comes any more; a later call goes on', async () => {
     let mended = false;
     const { url, requests } = await startServer((request, response, count) =>

@@ -86,6 +86,11 @@ describe('writeSafetensors and readSafetensors', () => {
     await expect(writeSafetensors(path, big, { dtype: 'float16' })).rejects.toThrow(
       `${path}: tensor "big" holds -70000, beyond float16's 65504; write float32 instead.`,
     );
+    // The least number that rounds to infinity.
+    const least = new Map<string, HostTensor>([
+      ['least', { shape: [1], dtype: 'float32', data: Float32Array.of(65520) }],
+    ]);
+    await expect(writeSafetensors(path, least, { dtype: 'float16' })).rejects.toThrow('holds 65520');
     const misshapen = new Map<string, HostTensor>([
       ['w', { shape: [3], dtype: 'float32', data: Float32Array.of(1) }],
     ]);

@@ -56,6 +56,23 @@ test('a pytorch_model.bin in shards', async () => {
   await expect(loadPretrained(folder)).rejects.toThrow(`${shards[1]} does not exist`);
 });
 
+test('shards that hold other tensors than their index says are refused', async () => {
+  const shard = (...names: string[]) =>
+    torchFile(new Map(names.map((name) => [name, new Tensor([1], Float32Array.of(1))])));
+  const weight_map = { a: 'pytorch_model-1.bin', b: 'pytorch_model-1.bin', c: 'pytorch_model-2.bin' };
+  const read = (first: Uint8Array, second: Uint8Array) =>
+    readTensorFiles(
+      folderOf({
+        'pytorch_model.bin.index.json': JSON.stringify({ weight_map }),
+        'pytorch_model-1.bin': first,
+        'pytorch_model-2.bin': second,
+      }),
+    );
+  expect([...(await read(shard('a', 'b'), shard('c'))).keys()]).toEqual(['a', 'b', 'c']);
+  await expect(read(shard('a'), shard('c'))).rejects.toThrow('-1.bin lacks tensor "b", which');
+  await expect(read(shard('a', 'b'), shard('c', 'a'))).rejects.toThrow('-2.bin holds tensor "a", which');
+});
+
 test('float16 and bfloat16 are widened', async () => {
   const halves = float32ToFloat16(Float32Array.of(1, -2, 0, 0.333));
   const folder = folderOf({

@@ -20,6 +20,17 @@ describe('parseTorchFile', () => {
     expect(weight).toEqual({ shape: [2, 3], dtype: 'float32', data: Float32Array.from([1, 2, 3, 4, 5, 6]) });
   });
 
+  it('reads a tensor that is a part of its storage', () => {
+    const storage = Float32Array.from([1, 2, 3, 4, 5, 6, 7, 8]);
+    const part = new Tensor([2, 2], storage, [2, 1], 'FloatStorage', 3);
+    for (const file of [torchFile(part), oldTorchFile(part)])
+      expect(parseTorchFile(file, 'a.pt')).toEqual({
+        shape: [2, 2],
+        dtype: 'float32',
+        data: Float32Array.from([4, 5, 6, 7]),
+      });
+  });
+
   it('reads files whose checksums were not computed', () => {
     const read = parseTorchFile(
       torchFile(VALUES, 'archive', () => 0),
@@ -40,6 +51,7 @@ describe('parseTorchFile', () => {
   const pickleFile = (pickle: string) => storedZip([['a/data.pkl', Buffer.from(pickle, 'latin1')]]);
   const strided = new Tensor([2, 2], Float32Array.from([1, 2, 3, 4]), [1, 2]);
   const beyond = new Tensor([1000, 1000], Float32Array.from([1]));
+  const pastTheEnd = new Tensor([2], Float32Array.from([1, 2, 3]), [1], 'FloatStorage', 2);
   const damaged = torchFile(VALUES);
   damaged[damaged.indexOf(0x80) + 20] ^= 1;
   it.each([
@@ -58,6 +70,7 @@ describe('parseTorchFile', () => {
     ['a tensor without data', pickleFile('\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0' + '0tQ.'), 'data "data/0" is missing'], // prettier-ignore
     ['strides', torchFile(strided), 'only contiguous tensors'],
     ['a tensor larger than its data', torchFile(beyond), 'exceeds its data of 1 numbers'],
+    ['a tensor that goes on past its data', torchFile(pastTheEnd), 'at 2 exceeds its data of 3 numbers'],
     ['a bomb of empty dicts', pickleFile(`\x80\x02${'}'.repeat(200_000)}.`), 'more than 100000 objects'],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => parseTorchFile(bytes, 'some.pt')).toThrow('some.pt: ');

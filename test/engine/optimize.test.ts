@@ -1,6 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
+  addAtLabels,
   compile,
   gelu,
   layerNorm,
@@ -123,11 +124,37 @@ describe('optimize', () => {
     gradient.forEach((value, i) => expect(value).toBeCloseTo(expected.gradient[i], 4));
   });
 
+  it.each<[string, number, number[]]>([
+    ['onto ones', 1, [2, 3]],
+    ['that is added to each row of a sum', 0, [3]],
+  ])('leaves a scatter %s where it is', async (_, onto, shape) => {
+    const specs: Record<string, InputSpec> = {
+      x: { shape, dtype: 'float32' },
+      labels: { shape: [2], dtype: 'int32' },
+      values: { shape: [2], dtype: 'float32' },
+    };
+    const compiled = await compile(
+      ({ x, labels, values }) => ({
+        y: tf.add(tf.neg(x), addAtLabels(tf.fill([2, 3], onto), labels, values)),
+      }),
+      specs,
+      { device },
+    );
+    const x = new Float32Array(shape.reduce((a, b) => a * b)).fill(5);
+    const { y } = await compiled({ x, labels: Int32Array.of(2, 0), values: Float32Array.of(10, 20) });
+    await compiled.dispose();
+    const rest = onto - 5;
+    expect([...y]).toEqual([rest, rest, rest + 10, rest + 20, rest, rest]);
+  });
+
   it('takes a number out of a difference of two of its multiples, and no other', () => {
     const half = (x: Tensor) => tf.sub(tf.mul(tf.exp(x), 0.5), tf.mul(0.5, tf.neg(x)));
     expect(optimized(half).ops).toEqual(['Exp', 'Neg', 'Sub', 'Mul']);
     const different = (x: Tensor) => tf.sub(tf.mul(tf.exp(x), 0.5), tf.mul(tf.neg(x), 0.25));
     expect(optimized(different).ops).toEqual(['Exp', 'Mul', 'Neg', 'Mul', 'Sub']);
+    const vectors = (x: Tensor) =>
+      tf.sub(tf.mul(tf.exp(x), tf.tensor1d([0.5, 1, 2])), tf.mul(tf.neg(x), tf.tensor1d([0.5, 3, 4])));
+    expect(optimized(vectors).ops).toEqual(['Exp', 'Mul', 'Neg', 'Mul', 'Sub']);
   });
 
   it('changes no result: a network with its gradients before and after', async () => {

@@ -10,6 +10,7 @@ import {
 import { toOnnx } from '../../lib/engine/to-onnx.js';
 import { traceGraph } from '../../lib/engine/compile.js';
 import { orderSums } from '../../lib/engine/ordered-sums.js';
+import { Rewriting } from '../../lib/engine/rewriting.js';
 
 const device = new CpuDevice(1);
 afterAll(() => device.close());
@@ -109,5 +110,25 @@ describe('sums in one order', () => {
     const graph = traceGraph(({ x, at }) => ({ y: tf.unsortedSegmentSum(x, at as never, ROWS) }), inputs);
     const before = graph.nodes.length;
     expect(orderSums(graph).nodes).toHaveLength(before);
+  });
+});
+
+it('constants of rewritings are one where type, shape and numbers are the same', () => {
+  const graph = traceGraph(({ x }) => ({ y: tf.neg(x) }), { x: { shape: [2], dtype: 'float32' } });
+  const [first, second] = ['first', 'second'].map((name) => new Rewriting(graph, name));
+  const constants: Parameters<Rewriting['constant']>[] = [
+    ['float32', [2], [1, 1]],
+    ['int64', [2], [1, 1]],
+    ['float32', [2, 1], [1, 1]],
+    ['float32', [2], [1, 2]],
+  ];
+  const names = constants.map((each) => first.constant(...each));
+  expect(new Set(names).size).toBe(4);
+  expect(constants.map((each) => second.constant(...each))).toEqual(names);
+  names.forEach((name, i) => {
+    const [dtype, shape, values] = constants[i];
+    const { data } = graph.constants.get(name)!;
+    expect(graph.constants.get(name)).toMatchObject({ dtype, shape });
+    expect(Array.from(data as ArrayLike<number | bigint>, Number)).toEqual(values);
   });
 });

@@ -23,3 +23,16 @@ it('counts what lives at the same time', () => {
 it('does not count the same memory seen with another shape', () => {
   expect(bytes(({ x }) => ({ y: tf.exp(tf.reshape(tf.sin(x), [16, 16])) }))).toBe(KIB);
 });
+
+it('frees what nobody reads, and counts neither constants nor what an output is seen of', () => {
+  // Of one part nothing is read.
+  expect(
+    bytes(({ x }) => {
+      const [half] = tf.split(tf.sin(x), 2);
+      return { y: tf.exp(tf.tanh(tf.neg(tf.concat([half, half])))) };
+    }),
+  ).toBe(2 * KIB);
+  const ones = () => tf.tensor1d(Array.from({ length: 256 }, (_, i) => i));
+  expect(bytes(({ x }) => ({ y: tf.neg(tf.exp(tf.mul(x, ones()))) }))).toBe(2 * KIB);
+  expect(bytes(({ x }) => ({ y: tf.reshape(tf.sin(x), [16, 16]) }))).toBe(0);
+});

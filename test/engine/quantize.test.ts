@@ -94,6 +94,20 @@ describe('products in 8 bits', () => {
     y.forEach((value, i) => expect(value / (i < outputs ? width : -width)).toBeCloseTo(1, 6));
   });
 
+  it('of whole numbers up to 127 and weights up to 64 are exact, which fewer steps would not hold', async () => {
+    const [rows, width, outputs] = [3, 40, 12];
+    const whole = (count: number, seed: number, most: number) =>
+      numbers(count, seed, most).map((value, i) => (i % width === 0 ? most : Math.round(value)));
+    const [x, weight] = [whole(rows * width, 1, 127), whole(outputs * width, 2, 64)];
+    const y = await multiply({ rows, width, outputs, x, weight });
+    y.forEach((value, i) => {
+      const [row, output] = [Math.floor(i / outputs), i % outputs];
+      const xs = x.subarray(row * width, (row + 1) * width);
+      const exact = xs.reduce((sum, each, k) => sum + each * weight[output * width + k], 0);
+      expect(Math.abs(value - exact)).toBeLessThanOrEqual(1e-6 * Math.abs(exact));
+    });
+  });
+
   it('of a row are the same whatever rows are beside it, to the bit', async () => {
     const [width, outputs] = [70, 90];
     const weight = numbers(outputs * width, 3);
@@ -133,6 +147,12 @@ describe('products in 8 bits', () => {
       constants: { w: { shape: [5, 8], data: numbers(40, 1) } },
     };
     expect(toOnnx(tied, quantizeWeights).operators).not.toContain('MatMulInteger');
+    const untransposed: ProgramSource = {
+      program: ({ x, w }) => ({ y: tf.matMul(x, w) }),
+      inputs: { x: { shape: [2, 8], dtype: 'float32' } },
+      constants: { w: { shape: [8, 8], data: numbers(64, 1) } },
+    };
+    expect(toOnnx(untransposed, quantizeWeights).operators).not.toContain('MatMulInteger');
   });
 
   it('are the same by weights that are fed as by constants', async () => {

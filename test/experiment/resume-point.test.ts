@@ -109,6 +109,19 @@ it('is the newest training state, and its events', async () => {
   expect(plan.description).toBe('with the training of iteration 1 after step 2');
 });
 
+it('is the newest training state also where the next one would hold a number that is not finite', async () => {
+  const directories = await killedRun();
+  const data = Float32Array.of(0, NaN);
+  const tensors = new Map([
+    ['x', { shape: [2], dtype: 'float32' as const, read: () => Promise.resolve(data) }],
+  ]);
+  await expect(saveTraining(directories, 1, { steps: 3, tensors })).rejects.toThrow(
+    'x is not finite after optimizer step 3',
+  );
+  const plan = await findResumePoint(directories, [...events, stepEvent(1, 3)]);
+  expect(plan.point!.trainedSteps).toBe(2);
+});
+
 it('is the state before where the newest is damaged, with a message', async () => {
   const directories = await killedRun();
   truncateSync(stateOf(directories, 2), 20);

@@ -84,6 +84,12 @@ describe('a request', () => {
     expect(idOf({}, { ...policy, path: '/elsewhere' }), 'wherever the model lies').toBe(idOf());
     expect(idOf(), 'a name that BullMQ takes').toMatch(/^i-[0-9a-f]{40}$/);
     expect(cutRequest(request(), policy, 'terms')[1].title).toBe('samples 0 to 3 of train prompt 1');
+    // Random streams are of the place in the request, as without workers.
+    const [second] = cutRequest(request({ prompts: request().prompts.slice(1) }), policy, 'terms');
+    expect(second).toMatchObject({
+      title: 'samples 0 to 3 of train prompt 1',
+      data: { index: 1, position: 0 },
+    });
   });
 
   it('comes through the queue as it is, and nothing else does', () => {
@@ -119,6 +125,7 @@ describe('a result', () => {
 
   it('is of as many samples as were asked for, and of scores', () => {
     expect(() => resultFromText(resultToText(scored), 2)).toThrow(/3 samples in place of 2/);
+    expect(() => resultFromText(resultToText(scored), 4)).toThrow(/3 samples in place of 4/);
     expect(() => resultFromText('[{"codes": "AAA="}]', 1)).toThrow(/otherwise than with scores/);
   });
 

@@ -51,6 +51,15 @@ it.each([0, -1, 1.5, NaN, 1e9])(
   },
 );
 
+it('is another one on another device, which may sample other tokens, but not on another CPU', async () => {
+  const describedOn = (name: string, description: string) =>
+    describeEvaluation(parseParameters({}), {
+      ...{ split: 'test', indices: [0], samplesPerPrompt: 1, device: { name, description } },
+    });
+  expect(await describedOn('cuda', 'a GPU')).toMatchObject({ device: 'a GPU' });
+  expect(await describedOn('cpu', 'the CPU, 2 threads')).not.toHaveProperty('device');
+});
+
 describe("evaluations of a run's checkpoint", () => {
   let model: string;
   let run: RunDirectories;
@@ -135,6 +144,17 @@ describe("evaluations of a run's checkpoint", () => {
     await expect(evaluate({ split: 'train', indices: [3] })).rejects.toThrow(
       /^there is no train prompt 3: the first 3 items of .*data\.json train, those after them are held out$/,
     );
+  });
+
+  it('are of the prompts with the given indices', async () => {
+    const rewardsOf = async (...indices: number[]) => {
+      const file = await evaluate({ split: 'train', indices, samplesPerPrompt: 8 });
+      return (JSON.parse(read(file)) as { rewards: number[] }).rewards;
+    };
+    const third = await rewardsOf(2);
+    expect(third).toHaveLength(8);
+    expect(await rewardsOf(0)).not.toEqual(third);
+    expect((await rewardsOf(2, 1)).slice(0, 8)).toEqual(third);
   });
 
   it('names another reward model', async () => {

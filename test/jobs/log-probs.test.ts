@@ -93,6 +93,11 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
     margins.filter((margin) => margin > 0).length / margins.length,
   );
   expect(margins.some((margin) => margin !== 0)).toBe(true);
+  const [chosen, rejected] = ['rewards/chosen', 'rewards/rejected'].map((name) => report.means![name]);
+  expect(chosen - rejected).toBeCloseTo(report.means!['rewards/margins'], 12);
+  const given = await logProbabilities({ pairs, policy: trained, reference: policy, beta: 0.5, device });
+  expect(given.beta).toBe(0.5);
+  expect(given.means!['rewards/chosen'] / chosen).toBeCloseTo(0.5 / BETA, 6);
   // Two steps of training made the chosen more likely than the rejected, against where they began.
   expect(report.means!['rewards/margins']).toBeGreaterThan(0);
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { findCheckpoint, parseIndices } from '../../lib/run/checkpoint-path.js';
@@ -16,6 +16,17 @@ it('finds a checkpoint and its run by either folder', async () => {
     });
   }
   expect(() => findCheckpoint(join(policy, '..', '..', 'iter_3'))).toThrow("is no run's checkpoint");
+});
+
+it('finds the last checkpoint of a run by the run, also of more than ten', () => {
+  const run = join(temporaryFolder(), 'model_output', '0601-1200');
+  const policyOf = (iteration: number) => join(run, `iter_${iteration}`, 'dpo_model');
+  for (const iteration of [2, 9, 10]) mkdirSync(policyOf(iteration), { recursive: true });
+  // Its training is under way.
+  mkdirSync(join(run, 'iter_11', 'training'), { recursive: true });
+  writeFileSync(join(run, 'run.json'), '');
+  expect(findCheckpoint(run)).toMatchObject({ policy: policyOf(10), iteration: 10 });
+  expect(() => findCheckpoint(join(run, 'iter_11'))).toThrow('has iter_2, iter_9, iter_10');
 });
 
 it('reads indices as people write them', () => {

@@ -151,6 +151,19 @@ describe('refuses, naming the row,', () => {
   });
 });
 
+it('packs pairs with the ids and the reward of each side', async () => {
+  const policy = await loadPolicy(join(resolveModelDirectory('default'), 'policy'));
+  const idsOf = (codes: number[]) => codes.map((code) => policy.tokenizer.codeId(0, code));
+  const packed = packPairs(policy, rows);
+  expect(packed.map(({ chosen, rejected }) => [chosen.slice(1, -1), rejected.slice(1, -1)])).toEqual(
+    rows.map(({ chosen, rejected }) => [idsOf(chosen), idsOf(rejected)]),
+  );
+  expect(packed.map(({ rewards }) => rewards)).toEqual([
+    { chosen: 5, rejected: 0 },
+    { chosen: 4, rejected: 1 },
+  ]);
+});
+
 it('refuses a prompt without source tokens in their place', () => {
   expect(() => parsePrompt('Make it faster.')).toThrow('is not a prompt like');
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { signTest, wilsonInterval } from '../../lib/run/proportion.js';
-import { VOTES_FORMAT, type voteChoices, type VotesFile } from '../../lib/run/votes-file.js';
+import { VOTES_FORMAT, parseVotes, votedPairs, type VotesFile } from '../../lib/run/votes-file.js';
 import { countVotes } from '../../lib/run/win-rates.js';
 
 interface Golden {
@@ -31,32 +31,44 @@ it('of no votes there is no share, and nothing is improbable', () => {
   expect(signTest(0, 0)).toBe(1);
 });
 
-it('counts a vote for the system on the side that was chosen, also in files that name the systems the other way round', () => {
-  const fileOf = (
-    systems: [string, string],
-    votes: [string, string, (typeof voteChoices)[number]][],
-  ): VotesFile => ({
-    ...{ format: VOTES_FORMAT, page: 'page', listener: systems.join(), exportedAt: '', pairs: 9, systems },
-    votes: votes.map(([left, right, choice], pair) => ({
-      ...{ pair, instruction: 'Faster.', source: [1], choice },
-      left: { system: left, codes: [1] },
-      right: { system: right, codes: [2] },
-    })),
-  });
-  const first = fileOf(['a', 'b'], [['a', 'b', 'left'], ['b', 'a', 'right'], ['b', 'a', 'left'], ['a', 'b', 'both bad']]); // prettier-ignore
-  const second = fileOf(
-    ['b', 'a'],
-    [
-      ['a', 'b', 'left'],
-      ['b', 'a', 'right'],
-      ['a', 'b', 'no difference'],
-    ],
-  );
-  expect(countVotes([first, second])).toEqual([
+/** Votes of a listener, each as who is left, who is right, and what was said; samples of a are 1, those of b 2. */
+function votesOf(systems: VotesFile['systems'], ...votes: [string, string, string][]): VotesFile {
+  const side = (system: string) => ({ system, codes: [system === 'a' ? 1 : 2] });
+  return parseVotes(
     {
-      ...{ systems: ['a', 'b'], listeners: 2, votes: 7, wins: [4, 1], noDifference: 1, bothBad: 1, left: 3 },
-      rates: [wilsonInterval(4, 5), wilsonInterval(1, 5)],
-      p: expect.closeTo(0.375, 12),
+      ...{ format: VOTES_FORMAT, page: 'page', listener: 'listener', exportedAt: '', pairs: 9, systems },
+      votes: votes.map(([left, right, choice], pair) => ({
+        ...{ pair, instruction: 'Faster', source: [3] },
+        ...{ left: side(left), right: side(right), choice },
+      })),
     },
+    'votes.json',
+  );
+}
+
+it('counts the votes of listeners for each system, whichever side it was on and however a page orders them', () => {
+  const first = votesOf(
+    ['a', 'b'],
+    ['a', 'b', 'left'],
+    ['b', 'a', 'right'],
+    ['b', 'a', 'right'],
+    ['a', 'b', 'right'],
+    ['a', 'b', 'both bad'],
+  );
+  const second = votesOf(['b', 'a'], ['a', 'b', 'left'], ['a', 'b', 'no difference'], ['b', 'a', 'both bad']);
+  const [contest, ...others] = countVotes([first, second, votesOf(['a', 'c'], ['c', 'a', 'left'])]);
+  expect(contest).toEqual({
+    ...{ systems: ['a', 'b'], listeners: 2, votes: 8, wins: [4, 1] },
+    ...{ noDifference: 1, bothBad: 2, left: 2 },
+    rates: [wilsonInterval(4, 5), wilsonInterval(1, 5)],
+    // (1 + 5) of 2⁵ results are as uneven on either side.
+    p: expect.closeTo(12 / 32, 12),
+  });
+  expect(others).toMatchObject([{ systems: ['a', 'c'], votes: 1, wins: [0, 1], left: 1 }]);
+  expect(votedPairs(first).map(({ chosen, rejected }) => [chosen, rejected])).toEqual([
+    [[1], [2]],
+    [[1], [2]],
+    [[1], [2]],
+    [[2], [1]],
   ]);
 });

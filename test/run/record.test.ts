@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
-import type { FleetStatus, RunEvent, WorkerStatus } from '../../lib/run/events.js';
+import type { FleetStatus, RunEvent, Split, WorkerStatus } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { recordRun } from '../../lib/run/record.js';
-import { readRun, type RunRecord } from '../../lib/run/run-files.js';
+import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
 import { summarize } from '../../lib/run/statistics.js';
 
 const now = () => new Date(2024, 5, 1, 12, 0, 0, 123);
@@ -49,6 +49,10 @@ beforeEach(async () => {
   directories = await createRunDirectories(root, now());
 });
 afterEach(() => rm(root, { recursive: true }));
+
+async function* streamOf(some: readonly RunEvent[]): AsyncGenerator<RunEvent> {
+  yield* some;
+}
 
 async function* replay(failure?: Error): AsyncGenerator<RunEvent> {
   yield* events;
@@ -108,6 +112,41 @@ describe('recordRun', () => {
     expect(read).toEqual(events.slice(2));
   });
 
+  it('names the best iteration on held-out prompts, of equal ones the first, also where a run is cut back', async () => {
+    const [evaluation] = events.filter((event) => event.type === 'evaluated');
+    const rewarded = (iteration: number, split: Split, reward: number): RunEvent => ({
+      ...evaluation,
+      iteration,
+      split,
+      statistics: summarize([reward]),
+    });
+    // The original policy and training prompts have the highest rewards, and name no checkpoint.
+    const rewards = [-1, 0, 1, 2, 3, 4].flatMap((iteration) => [
+      rewarded(iteration, 'train', 10 + iteration),
+      rewarded(iteration, 'test', [9, 1, 3, 3, 2, 4][iteration + 1]),
+    ]);
+    await drain(recordRun(streamOf(rewards), { directories, parameters }, now));
+    const { record } = await readRun(directories.modelDirectory);
+    const best = (iteration: number, reward: number) => ({
+      iteration,
+      directory: `iter_${iteration}/dpo_model`,
+      reward,
+    });
+    expect(record.best).toEqual(best(4, 4));
+    expect(record.timings).toHaveLength(12);
+    for (const [count, expected] of [
+      [10, best(1, 3)],
+      [6, best(1, 3)],
+      [4, best(0, 1)],
+      [2, undefined],
+    ] as const) {
+      const cut = await cutRecord(directories, record, count);
+      expect(cut).toMatchObject({ state: 'running', timings: record.timings.slice(0, count) });
+      expect(cut.best).toEqual(expected);
+      expect((await readRun(directories.modelDirectory)).events).toEqual(rewards.slice(0, count));
+    }
+  });
+
   it('logs parameters, iterations and results', async () => {
     await drain(recordRun(replay(), { directories, parameters }, now));
     const log = (await read('log_training.log')).trimEnd().split('\n');
@@ -142,6 +181,16 @@ describe('readRun', () => {
     const path = join(directories.modelDirectory, 'metrics.jsonl');
     await writeFile(path, (await read('metrics.jsonl')) + '{"type":"step","iter');
     expect((await readRun(directories.modelDirectory)).events).toHaveLength(5);
+  });
+
+  it('knows no time of events that a killed run recorded without it', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const record = JSON.parse(await read('run.json')) as RunRecord;
+    const timings = record.timings.slice(0, 2);
+    await writeFile(join(directories.modelDirectory, 'run.json'), JSON.stringify({ ...record, timings }));
+    const { events: told } = await readRun(directories.modelDirectory);
+    const seconds = told.flatMap((event) => ('seconds' in event ? [event.seconds] : []));
+    expect(seconds).toEqual([1.5, 2.5, NaN, NaN]);
   });
 
   it('refuses an event that is nested ever deeper, as every JSON file here', async () => {
@@ -186,8 +235,12 @@ describe('workers', () => {
       ],
     });
     await record([fleet(2), fleet(3)], true, { record: first, how: 'from iteration 0' });
+    const second = (await readRun(directories.outputDirectory)).record;
+    expect(second.workers).toMatchObject({ mixed: true, fleet: [{ items: 7, seconds: 14 }, { items: 1 }] });
+    // What mixed devices computed once stays in the run.
+    await record([fleet(1)], false, { record: second, how: 'from iteration 1' });
     const { workers } = (await readRun(directories.outputDirectory)).record;
-    expect(workers).toMatchObject({ mixed: true, fleet: [{ items: 7, seconds: 14 }, { items: 1 }] });
+    expect(workers).toMatchObject({ mixed: true, fleet: [{ items: 8 }, { items: 1 }] });
     expect(await read('metrics.jsonl')).not.toContain('fleet');
   });
 

@@ -59,12 +59,21 @@ export function fieldsOf(message: Buffer): Fields {
 const bytesAt = (fields: Fields, number: number) => fields.get(number)?.[0] as Buffer | undefined;
 const numberAt = (fields: Fields, number: number) => Number(fields.get(number)?.[0] ?? 0);
 
-/** The points of the only event file in a folder, in their order. */
-export function readPoints(folder: string): ReadPoint[] {
+/** The events of the only event file in a folder, in their order. */
+function readEvents(folder: string): Fields[] {
   const [name, ...others] = readdirSync(folder);
   if (others.length > 0) throw new Error(`${folder} has ${others.length + 1} files`);
-  return readRecords(readFileSync(join(folder, name))).flatMap((record) => {
-    const event = fieldsOf(record);
+  return readRecords(readFileSync(join(folder, name))).map(fieldsOf);
+}
+
+/** When each event of the only event file in a folder was, in seconds since 1970. */
+export function readWallSeconds(folder: string): number[] {
+  return readEvents(folder).map((event) => bytesAt(event, 1)!.readDoubleLE());
+}
+
+/** The points of the only event file in a folder, in their order. */
+export function readPoints(folder: string): ReadPoint[] {
+  return readEvents(folder).flatMap((event) => {
     const summary = bytesAt(event, 5);
     if (!summary) return [];
     const values = (fieldsOf(summary).get(1) as Buffer[]).map(fieldsOf);

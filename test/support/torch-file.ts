@@ -11,6 +11,8 @@ export class Tensor {
       shape.slice(axis + 1).reduce((product, size) => product * size, 1),
     ),
     readonly storageType: StorageType = 'FloatStorage',
+    /** Where in `data`, which may hold more, the tensor begins. */
+    readonly offset = 0,
   ) {}
 }
 
@@ -82,7 +84,7 @@ function pickled(value: unknown, storages: Uint8Array[], itemBytes: number[] = [
   const strides = tuple(...value.strides.map(of));
   const args = [
     Buffer.concat([storage, Buffer.from('Q')]),
-    of(0),
+    of(value.offset),
     tuple(...value.shape.map(of)),
     strides,
     of(false),

@@ -12,9 +12,10 @@ import { parseParameters } from '../../lib/run/parameters.js';
 import { readRun } from '../../lib/run/run-files.js';
 import { findPython } from '../../lib/scoring/python.js';
 import { TENSORBOARD_FOLDER, withTensorBoard, writeTensorBoard } from '../../lib/tensorboard/tensorboard.js';
-import { readPoints, type ReadPoint } from '../support/event-file-reader.js';
+import { readPoints, readWallSeconds, type ReadPoint } from '../support/event-file-reader.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
+import { evaluated, metrics, writeFixtureRun } from '../view/fixture-run.js';
 
 type Started = Extract<RunEvent, { type: 'started' }>;
 
@@ -191,6 +192,41 @@ it('a run without it makes no folder', async () => {
   expect(readdirSync(folder)).toEqual([]);
   expect(await passed(true)).toEqual([finished]);
   expect(readdirSync(folder)).toEqual([TENSORBOARD_FOLDER]);
+});
+
+it('an iteration that trains on nothing has a step of its own; times are those of the run', async () => {
+  const saved = (iteration: number): RunEvent => ({
+    ...{ type: 'saved', iteration, directory: `iter_${iteration}/dpo_model`, seconds: 20 },
+  });
+  const step = (iteration: number, at: number): RunEvent => ({
+    ...{ type: 'step', iteration, epoch: 0, step: at, steps: 2, metrics: metrics(at) },
+  });
+  const startedAt = '2024-06-01T12:00:00.000Z';
+  const { root, outputDirectory } = await writeFixtureRun({
+    events: [
+      ...[evaluated(-1, 'test', [1, 1], [1, 1]), saved(0), evaluated(0, 'test', [2, 2], [1, 1])],
+      ...[step(1, 1), step(1, 2), saved(1), evaluated(1, 'test', [3, 3], [1, 1])],
+    ],
+    examples: [],
+    record: {
+      startedAt,
+      timings: [10, 20, 30, 40, 50].map((seconds) => ({ event: 'any', seconds })),
+    },
+  });
+  const { folder } = await writeTensorBoard(outputDirectory);
+  expect(scalarsOf(readPoints(folder), 'reward/held-out')).toEqual([
+    [0, 1],
+    [1, 2],
+    [3, 3],
+  ]);
+  expect(scalarsOf(readPoints(folder), 'train/loss')).toEqual([
+    [2, 1],
+    [3, 2],
+  ]);
+  const times = readWallSeconds(folder).map((seconds) => seconds - Date.parse(startedAt) / 1000);
+  // The file begins when it is written.
+  expect([...new Set(times.slice(2))]).toEqual([10, 30, 60, 100, 150]);
+  rmSync(root, { recursive: true });
 });
 
 it('speech-dpo tensorboard says what is no run', async () => {

@@ -9,6 +9,7 @@ import {
   trainingCurves,
 } from '../../lib/view/charts.js';
 import { histogram } from '../../lib/view/charts/distribution.js';
+import { MEAN_BAND } from '../../lib/view/charts/reward-curves.js';
 import type { Figure } from '../../lib/view/figure.js';
 import { fixtureEvents, metrics } from './fixture-run.js';
 
@@ -51,6 +52,18 @@ describe('rewardCurves', () => {
       [0.875, 1.875, 2.875],
       [1.625, 2.625, 3.625],
     ]);
+  });
+
+  it('has a band of the mean where every evaluation has five prompts with a reward', () => {
+    const isBanded = (unscored: number) => {
+      const events = fixtureEvents(2).map((event) =>
+        event.type === 'evaluated' && event.split === 'test' && event.iteration === 0
+          ? { ...event, promptMeans: event.promptMeans.map((mean, i) => (i < unscored ? null : mean)) }
+          : event,
+      );
+      return traces(rewardCurves(events, ''), MEAN_BAND).some(({ xaxis }) => xaxis === 'x');
+    };
+    expect([0, 1, 2].map(isBanded)).toEqual([true, true, false]);
   });
 
   it('names the axes, escaped', () => {

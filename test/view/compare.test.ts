@@ -170,6 +170,32 @@ describe('curves', () => {
     }
   });
 
+  it('of guards that are shares are in percent, and so are their intervals', async () => {
+    const promptMeans = [0.5, 0.7, 0.9, 0.6, 0.8, 1];
+    const guarded = (iteration: number, lost: number): RunEvent => ({
+      type: 'guarded',
+      iteration,
+      guards: [
+        {
+          figure: 'fidelity',
+          mean: 0.75 - lost,
+          promptMeans: promptMeans.map((mean) => mean - lost),
+          missing: 0,
+        },
+      ],
+      warnings: [],
+    });
+    const events = [...fixtureEvents(1), guarded(-1, 0), guarded(0, 0.25)];
+    const { data } = comparedGuards(await read({ events }, {}));
+    const [high, low, means] = data.map((trace) => ('y' in trace ? (trace.y as number[]) : []));
+    expect(means).toEqual([75, 50]);
+    const interval = bootstrapMean(promptMeans);
+    for (const [i, lost] of [0, 25].entries()) {
+      expect(low[i]).toBeCloseTo(100 * interval.low - lost, 9);
+      expect(high[i]).toBeCloseTo(100 * interval.high - lost, 9);
+    }
+  });
+
   it('have a colour for each setting where seeds stand beside other settings', async () => {
     const runs = await read(
       ...[0.1, 0.5].flatMap((beta) => [1, 2].map((seed) => ({ parameters: { beta, seed } }))),
@@ -189,24 +215,29 @@ describe('seeds', () => {
   it("are summarized by Student's interval of each setting, a seed once, without runs that came to nothing", async () => {
     const gains = [0.5, 0, -0.25];
     const runs = await read(
+      // Was interrupted, and its seed's next run was not.
+      { parameters: { seed: 2 }, events: fixtureEvents(0) },
       ...gains.map((gain, i) => ({
         parameters: { seed: i + 1 },
         events: gained(Array(6).fill(gain) as number[]),
       })),
       { parameters: { seed: 3 } },
       { parameters: { seed: 4 }, events: fixtureEvents(0) },
-      { parameters: { seed: 1, beta: 0.5 } },
+      // Other settings, and rewards of another kind.
+      { parameters: { seed: 5, beta: 0.5 } },
+      { parameters: { seed: 6, iterations: 3 } },
+      { parameters: { seed: 7 }, record: { reward: { name: 'even-token', label: 'odd tokens' } } },
     );
     const groups = overSeeds(runs);
     expect(groups.map(({ runs: own }) => own.map(({ record }) => record.run))).toEqual([
-      ['run-0', 'run-1', 'run-2'],
+      ['run-1', 'run-2', 'run-3'],
     ]);
     expect(groups[0].change).toEqual(studentInterval([2.5, 2, 1.75]));
     expect(groups[0].before).toEqual({ mean: 1.25, low: 1.25, high: 1.25 });
     expect(seedTable(runs).rows).toEqual([
-      ['1', 'run-0', '1.25', '3.75', '+2.50 (+2.50 to +2.50)', '6 prompts'],
-      ['2', 'run-1', '1.25', '3.25', '+2.00 (+2.00 to +2.00)', '6 prompts'],
-      ['3', 'run-2', '1.25', '3.00', '+1.75 (+1.75 to +1.75)', '6 prompts'],
+      ['1', 'run-1', '1.25', '3.75', '+2.50 (+2.50 to +2.50)', '6 prompts'],
+      ['2', 'run-2', '1.25', '3.25', '+2.00 (+2.00 to +2.00)', '6 prompts'],
+      ['3', 'run-3', '1.25', '3.00', '+1.75 (+1.75 to +1.75)', '6 prompts'],
       // t(.975, 2) = 4.303, s = .3819: ± .949
       ['all', '', '1.25 (1.25 to 1.25)', '3.33 (2.38 to 4.28)', '+2.08 (+1.13 to +3.03)', '3 seeds'],
     ]);

@@ -2,8 +2,9 @@ import { rm, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
 import type { RunEvent } from '../../lib/run/events.js';
+import { changeTable } from '../../lib/view/change-table.js';
 import { guardCurves } from '../../lib/view/charts.js';
-import { changeOfMeans, guardTable } from '../../lib/view/guard-table.js';
+import { changeOfMeans, guardChanges, guardTable } from '../../lib/view/guard-table.js';
 import { writeReport } from '../../lib/view/report.js';
 import { fixtureEvents, writeFixtureRun } from './fixture-run.js';
 
@@ -60,6 +61,22 @@ it('adds the guards to the table of before and after, with intervals where there
   expect(cells).toContainEqual(['mean reward', '1.25', '2.25', '+1.00 (+1.00 to +1.00)']);
   expect(cells).toContainEqual(['DNSMOS OVRL', '3.00', '2.50', '−0.50 (−0.50 to −0.50)']);
   expect(cells).toContainEqual(['edit fidelity', '90.0 %', '92.0 %', '+2.0 points (no interval)']);
+});
+
+it('compares the last policy with the original one, whatever those between them did', () => {
+  const twice = [...fixtureEvents(2), ...events, guarded(1, 3.5, 0.8)];
+  const cells = formatBeforeAfter(twice, 'mos')
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+  expect(cells).toContainEqual(['DNSMOS OVRL', '3.00', '3.50', '+0.50 (+0.50 to +0.50)']);
+  expect(guardChanges(twice).map(({ before, after }) => [before, after])).toEqual([
+    [3, 3.5],
+    [0.9, 0.8],
+    [0.1, 0.1],
+  ]);
+  const figures = changeTable(twice).rows.map(([figure, change]) => [figure, change]);
+  expect(figures).toContainEqual(['DNSMOS OVRL', '+0.50 (+0.50 to +0.50)']);
+  expect(figures).toContainEqual(['edit fidelity', '−10.0 points (no interval)']);
 });
 
 it('leaves prompts without a mean out of the interval', () => {

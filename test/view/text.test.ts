@@ -4,7 +4,7 @@ import { escapeChartText, escapeHtml, escapeProse, scriptJson } from '../../lib/
 import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../../lib/view/format.js';
 import { htmlTable, textTable } from '../../lib/view/table.js';
-import { fixtureEvents } from './fixture-run.js';
+import { evaluated, fixtureEvents } from './fixture-run.js';
 
 describe('escaping', () => {
   it('leaves nothing that HTML would read as markup', () => {
@@ -39,6 +39,7 @@ describe('formats', () => {
       '0.00',
       '12,345.6',
     ]);
+    expect([formatNumber(-9, 0), formatNumber(-0.001, 3)]).toEqual(['−9', '−0.001']);
   });
 
   it('writes changes with their sign', () => {
@@ -91,6 +92,26 @@ describe('tables', () => {
       '+20.0 (+20.0 to +20.0)',
     ]);
     expect(rows).toHaveLength(8);
+  });
+
+  it('has mean, median and deviation of held-out and of training prompts', () => {
+    const { rows } = beforeAfterTable([
+      evaluated(-1, 'train', [5, 5], [4, 4]),
+      evaluated(-1, 'test', [0, 1, 1, 6], [10, 20, 30, 40]),
+      evaluated(0, 'train', [6, 8], [4, 2]),
+      evaluated(0, 'test', [1, 2, 2, 11], [10, 20, 30, 60]),
+    ]);
+    expect(rows).toEqual([
+      ['mean reward, held-out prompts', '2.000', '4.000', '+2.000 (no interval)'],
+      ['median reward, held-out prompts', '1.000', '2.000', '+1.000'],
+      // √5.5 and √16.5.
+      ['standard deviation, held-out prompts', '2.345', '4.062', '+1.717'],
+      ['mean length in tokens, held-out prompts', '25.0', '30.0', '+5.0 (no interval)'],
+      ['mean reward, training prompts', '5.000', '7.000', '+2.000 (no interval)'],
+      ['median reward, training prompts', '5.000', '7.000', '+2.000'],
+      ['standard deviation, training prompts', '0.000', '1.000', '+1.000'],
+      ['mean length in tokens, training prompts', '4.0', '3.0', '−1.0 (no interval)'],
+    ]);
   });
 
   it('leaves out what is not evaluated yet', () => {

@@ -31,15 +31,17 @@ export function groupBySeed<R extends RecordedRun>(runs: readonly R[]): R[][] {
 }
 
 /**
- * What each experiment of which there are two seeds or more came to. Runs without an evaluated policy, and a seed's second run, do not
- * count.
+ * What each experiment of which there are two seeds or more came to. Runs without an evaluated policy do not count, and of
+ * a seed's others only the first does.
  */
 export function overSeeds<R extends RecordedRun>(runs: readonly R[]): OverSeeds<R>[] {
   return groupBySeed(runs).flatMap((group) => {
-    const seeds = group.map(({ record }) => record.seed);
-    const results = group.flatMap((run, i) => {
+    const seeds = new Set<number>();
+    const results = group.flatMap((run) => {
+      const { seed } = run.record;
       const { before, after } = beforeAndAfter(run.events, 'test');
-      if (!before || !after || seeds.indexOf(seeds[i]) < i) return [];
+      if (!before || !after || seeds.has(seed)) return [];
+      seeds.add(seed);
       return [{ run, before: before.statistics.mean, after: after.statistics.mean }];
     });
     if (results.length < 2) return [];
