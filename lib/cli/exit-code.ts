@@ -5,7 +5,7 @@ import { withoutPassword } from '../checkpoint/environment.js';
 import { isOfDisk } from '../checkpoint/write-error.js';
 import { quoteForShell } from '../command-text.js';
 import { packageVersion } from '../package-root.js';
-import { isPlainError } from '../plain-error.js';
+import { firstError, isPlainError } from '../plain-error.js';
 import { isInRewardModule } from '../reward/load.js';
 import { ScorerFault } from '../scoring/unscorable.js';
 import { showableText } from '../view/escape.js';
@@ -26,7 +26,8 @@ export const EXIT = {
  *
  * @param signal what may have ended it: a person, or an error that nobody waited for, as its reason
  */
-export function exitCodeOf(error: unknown, args: readonly string[], signal?: AbortSignal): number {
+export function exitCodeOf(thrown: unknown, args: readonly string[], signal?: AbortSignal): number {
+  const error = firstError(thrown);
   // Commander has printed what it has to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
   if (signal?.aborted) {
