@@ -15,3 +15,12 @@ export function sentenceOf(error: unknown): string {
   if (isPlainError(error)) return error.message;
   throw error;
 }
+
+/**
+ * What went wrong first. Where releasing what was open fails after it, `await using` throws a SuppressedError that tells of neither; before
+ * Node.js 24 that is a plain Error of this name.
+ */
+export function firstError(error: unknown): unknown {
+  const isAfterAnother = error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error;
+  return isAfterAnother ? firstError(error.suppressed) : error;
+}

@@ -1,7 +1,8 @@
 /** What the programs of recipes/ and bench/ share: how they explain themselves, read their command line and end. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { EXIT, isOfDisk } from '../lib/cli/exit-code.js';
+import { isOfDisk } from '../lib/checkpoint/write-error.js';
+import { EXIT } from '../lib/cli/exit-code.js';
 import { closeDevices } from '../lib/engine/index.js';
 import { isPlainError } from '../lib/plain-error.js';
 

@@ -1,5 +1,5 @@
 /** A reward of a person's own through the library's public face: run, report, evaluation, resume. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,11 +13,13 @@ import {
   rewardOf,
   runExperiment,
   writeReport,
+  type Parameters,
   type Policy,
   type Reward,
   type RunEvent,
   type Sampler,
 } from '../lib/index.js';
+import { isPlainError } from '../lib/plain-error.js';
 import { readRunFiles } from './support/interrupted-run.js';
 import { writeTinyModel } from './support/tiny-model.js';
 
@@ -206,6 +208,56 @@ describe('other parts of its own', () => {
       `run ${run.run} began with a sampler of its own: give the same again`,
     );
     await drain(resumeExperiment(run.modelDirectory, { reward: restless, prompts, sampler: counting }));
+  });
+
+  const prompt = { instruction: 'Faster', src_encodec: [[1]], tgt_encodec: [[1]] };
+  const list = 'they must be an object { train, test } of two lists';
+  it.each<[unknown, string]>([
+    [{ prompts: [prompt] }, `the prompts that are given cannot be used: ${list}`],
+    [
+      { prompts: { train: ['Faster'], test: [prompt] } },
+      'train[0]: invalid input: expected object, received string',
+    ],
+    [{ prompts: { train: [prompt] } }, 'test: invalid input: expected array, received undefined'],
+    [{ sampler: {} }, 'it must be a function that makes an object { sample, release } of a policy'],
+    [{ sampler: () => ({}) }, 'it must be a function that makes an object { sample, release } of a policy'],
+    [{ codec: { codebooks: 8, codebookSize: 256, sampleRateHz: 24_000 } }, 'it must have a function decode'],
+    [{ guards: ['dnsmos'] }, 'they must be a list of objects { figures, measure }'],
+    [{ device: 'cpu' }, 'the device that is given is none: new CpuDevice() makes one'],
+  ])('%j is refused in a sentence before anything is written', async (given, message) => {
+    const root = newFolder();
+    const running = drain(runExperiment(parameters, { root, ...(given as object) }));
+    const error: unknown = await running.catch((reason: unknown) => reason);
+    expect(isPlainError(error)).toBe(true);
+    expect((error as Error).message).toContain(message);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it('parameters that were not parsed are', async () => {
+    const run = (given: object) =>
+      drain(runExperiment(given as Parameters, { root: newFolder(), reward: restless, sampler: counting }));
+    await expect(run({ model, iteration: 1 })).rejects.toThrow(/iteration/);
+    await expect(run({ model, trainPrompts: 1000 })).rejects.toThrow('1000 train prompts are asked for');
+  });
+
+  it.each<[object, string]>([
+    [{ promptIndex: 9 }, 'sample 0 of prompt 9: samples are numbered 0 to 2, and prompts 0 to 1'],
+    [
+      { sampleIndex: undefined },
+      'sample undefined of prompt 0: samples are numbered 0 to 2, and prompts 0 to 1',
+    ],
+    [{ sampleIndex: 0 }, 'sample 0 of prompt 0 twice'],
+    [{ codes: undefined }, 'sample 0 of prompt 0 without codes, which must be a list of numbers'],
+  ])('a sampler that writes %j is told so', async (change, message) => {
+    const sampler = (policy: Policy): Sampler => ({
+      ...counting(policy),
+      async *sample(prompts, options) {
+        for await (const event of counting(policy).sample(prompts, options)) yield { ...event, ...change };
+      },
+    });
+    await expect(
+      drain(runExperiment(parameters, { root: newFolder(), reward: restless, sampler })),
+    ).rejects.toThrow(`the sampler wrote ${message}`);
   });
 });
 

@@ -6,6 +6,7 @@ import { pairOf } from '../lib/experiment/training-pairs.js';
 import { loadPolicy } from '../lib/index.js';
 import { openPrompts } from '../lib/jobs/prompts.js';
 import { loadData } from '../lib/jobs/sources.js';
+import { describeError } from '../lib/notebook/kernel/errors.js';
 import type { SpeechTokenizer } from '../lib/policy/tokenizer.js';
 import { packPairs, type PreferenceRow } from '../lib/run/data-file.js';
 import { measureRecordings } from '../lib/scoring/measure.js';
@@ -31,6 +32,15 @@ vi.mock('../lib/audio/wav.js', async (original) => {
 afterEach(() => {
   program.isBroken = false;
   vi.unstubAllEnvs();
+});
+
+it('a cell ends with what went wrong before something could not be released', async () => {
+  const work = async () => {
+    await using opened = { [Symbol.asyncDispose]: () => Promise.reject(new Error('not released')) };
+    throw new Error(`the ${typeof opened} is wrong`);
+  };
+  const thrown: unknown = await work().catch((error: unknown) => error);
+  expect(describeError(thrown)).toMatchObject({ ename: 'Error', evalue: 'the object is wrong' });
 });
 
 describe('a fault of the program', () => {

@@ -1,8 +1,19 @@
 import { createHash, type Hash } from 'node:crypto';
-import { appendFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { makeFolder } from './files.js';
-import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
+import { findAbandoned, releaseTemporary, temporarySibling, visiblePath } from './temporary.js';
+import { explainWriteError } from './write-error.js';
 
 /** What a file may be written from; chunks are produced while writing, so that a large file is never whole in memory. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -11,7 +22,7 @@ export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIter
  * Writes a file so that `path` holds the old content or all of the new one, whatever happens: a hidden sibling is
  * written, synced to disk, read back, then renamed. Missing parent folders are made. Writers of one path in this process take turns,
  * in the order of their calls; those of several processes write siblings of their own, and the last to end stays. What a killed writer
- * left is removed.
+ * left is removed. Where `path` is a link, the file that it leads to is written.
  *
  * @returns the content's SHA-256 in hexadecimal
  * @throws Error in one sentence when the file cannot be written, or reads back as something else; its cause has the system's code
@@ -21,7 +32,8 @@ export function writeFileAtomic(path: string, content: FileContent): Promise<str
   return inTurn(target, () => replaceFile(target, content));
 }
 
-async function replaceFile(target: string, content: FileContent): Promise<string> {
+async function replaceFile(path: string, content: FileContent): Promise<string> {
+  const target = await followLinks(path);
   const folder = dirname(target);
   const temporary = temporarySibling(target, 'tmp');
   try {
@@ -37,6 +49,14 @@ async function replaceFile(target: string, content: FileContent): Promise<string
   } finally {
     releaseTemporary(temporary);
   }
+}
+
+/** The file that is at `path`; `path` itself where there is none. */
+async function followLinks(path: string): Promise<string> {
+  return realpath(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw explainWriteError(error, dirname(path));
+    return path;
+  });
 }
 
 const turns = new Map<string, Promise<unknown>>();
@@ -171,7 +191,7 @@ async function writeAndCheck(path: string, content: FileContent): Promise<string
     await handle.sync();
     const checksum = hash.digest('hex');
     if ((await hashOf(handle)) !== checksum)
-      throw new Error(`${path}: the disk gave back other bytes than were written.`);
+      throw new Error(`${visiblePath(path)}: the disk gave back other bytes than were written.`);
     return checksum;
   } finally {
     await handle.close();
@@ -229,42 +249,4 @@ async function sync(path: string): Promise<void> {
   } catch (error) {
     if (process.platform !== 'win32') throw error;
   }
-}
-
-const REASONS: Record<string, string> = {
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
-  EIO: 'the disk reports an error',
-  EFBIG: 'the file would be too large',
-  ENOTDIR: 'a part of the path is a file',
-  EEXIST: 'a part of the path is a file',
-  ELOOP: 'a symbolic link in the path leads back to itself',
-  EISDIR: 'the file has the name of a folder that is there',
-  ENOENT: 'there is no such folder, and none can be made',
-  ENAMETOOLONG: 'a name is too long (the system allows 255 bytes, of which writing the file needs some 40)',
-};
-
-/** What keeps the folder, where that can be: a run that goes on can choose no other. */
-const MENDS: Record<string, string> = {
-  EACCES: 'let this user write there',
-  EPERM: 'let this user write there',
-  ENOSPC: 'make room there',
-  EDQUOT: 'make room there',
-  EROFS: 'make it writable',
-};
-
-/**
- * Why the system could not write, as an Error with one sentence whose cause has the code; any other error as it is.
- * @param remedy ends the sentence; default: what mends the folder, or another one by --output
- */
-export function explainWriteError(error: unknown, folder: string, remedy?: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === undefined) return error;
-  const mends = [MENDS[code], 'choose another with --output'].filter(Boolean).join(', or ');
-  return new Error(`cannot write to ${folder}: ${REASONS[code] ?? code}; ${remedy ?? mends}.`, {
-    cause: error,
-  });
 }

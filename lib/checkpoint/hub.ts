@@ -7,6 +7,7 @@ import { downloadFile, isOffline } from './download.js';
 import { hubCache, hubEndpoint } from './environment.js';
 import { exists, linkOrCopy, makeFolder } from './files.js';
 import { fetchFromWeb, Unreachable, unreachable } from './web.js';
+import { explainCacheError } from './write-error.js';
 import type { OnNotice } from '../notice.js';
 
 type RepoType = 'model' | 'dataset';
@@ -72,7 +73,7 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
     if (isOffline()) throw new Unreachable('HF_HUB_OFFLINE is set');
     return await download(reference, cache, options);
   } catch (error) {
-    if (!(error instanceof Unreachable)) throw error;
+    if (!(error instanceof Unreachable)) throw explainCacheError(error, cache, 'HF_HUB_CACHE');
     const snapshot = await findSnapshot(reference, cache, options);
     if (snapshot && !isOffline()) options.onNotice?.(`${error.message}: ${source} is read from ${snapshot}`);
     if (snapshot) return snapshot;

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { explainWriteError, writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
+import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { writeChecksums } from './checksums.js';
 import { configJson, floatsOf } from './config-json.js';
 import { exists, makeFolder } from './files.js';
@@ -9,6 +9,7 @@ import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
 import { readTensorFiles } from './tensor-files.js';
+import { explainWriteError } from './write-error.js';
 
 /** What a network's tensors must be. */
 export interface WeightRules {

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
 /** Where a process number means this process: this machine, and of containers that share its name, this one. */
@@ -25,6 +25,16 @@ export function temporarySibling(target: string, ending: string): string {
   return path;
 }
 
+const NAME = /^\.(.+)\.([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}\.(\w+)$/;
+
+/** A path as a person knows it: temporary siblings in it by the names that they are to get. */
+export function visiblePath(path: string): string {
+  return path
+    .split(sep)
+    .map((part) => NAME.exec(part)?.[1] ?? part)
+    .join(sep);
+}
+
 export function releaseTemporary(path: string): void {
   inUse.delete(path);
 }
@@ -32,14 +42,11 @@ export function releaseTemporary(path: string): void {
 /** Siblings of `target` with that ending whose writer is gone. */
 export async function findAbandoned(target: string, ending: string): Promise<string[]> {
   const folder = dirname(target);
-  const prefix = `.${basename(target)}.`;
   const abandoned: string[] = [];
   for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.startsWith(prefix)) continue;
-    const owner = /^([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}\.(\w+)$/.exec(name.slice(prefix.length));
-    if (owner?.[4] !== ending) continue;
+    const [, named, host, pid, thread, found] = NAME.exec(name) ?? [];
+    if (named !== basename(target) || found !== ending) continue;
     const path = join(folder, name);
-    const [, host, pid, thread] = owner;
     if (await isAbandoned(path, host, Number(pid), Number(thread))) abandoned.push(path);
   }
   return abandoned;

@@ -2,9 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { CommanderError } from 'commander';
 import { withoutPassword } from '../checkpoint/environment.js';
+import { isOfDisk } from '../checkpoint/write-error.js';
 import { quoteForShell } from '../command-text.js';
 import { packageVersion } from '../package-root.js';
-import { isPlainError } from '../plain-error.js';
+import { firstError, isPlainError } from '../plain-error.js';
 import { isInRewardModule } from '../reward/load.js';
 import { ScorerFault } from '../scoring/unscorable.js';
 import { showableText } from '../view/escape.js';
@@ -25,7 +26,8 @@ export const EXIT = {
  *
  * @param signal what may have ended it: a person, or an error that nobody waited for, as its reason
  */
-export function exitCodeOf(error: unknown, args: readonly string[], signal?: AbortSignal): number {
+export function exitCodeOf(thrown: unknown, args: readonly string[], signal?: AbortSignal): number {
+  const error = firstError(thrown);
   // Commander has printed what it has to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
   if (signal?.aborted) {
@@ -47,14 +49,6 @@ export function exitCodeOf(error: unknown, args: readonly string[], signal?: Abo
   }
   process.stderr.write(`error: ${showableText(namingOptions(error.message))}\n`);
   return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
-}
-
-/** Linux makes a file system read-only when its disk fails. */
-const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
-
-/** Nothing is wrong with the input: with room on a disk that works, the same command works. */
-export function isOfDisk(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && CODES_OF_DISK.includes(String(error.code));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
+import { isOfDisk } from '../checkpoint/write-error.js';
 import { showableText } from '../view/escape.js';
-import { EXIT, isOfDisk } from './exit-code.js';
+import { EXIT } from './exit-code.js';
 
 /**
  * Watches standard output and standard error, whose errors nobody else hears. A reader that leaves (`| head -1`, a terminal that is closed) is no

@@ -26,6 +26,11 @@ export function workersOptions(): Option[] {
  */
 export function givenWorkers({ workers, allowMixed, serveAt }: GivenWorkers): GivenWorkers {
   if (workers) return { workers, allowMixed, serveAt };
+  // A variable that is there and empty names none.
+  if (workers !== undefined && process.env[WORKERS_VARIABLE] !== '')
+    throw new Error(
+      `--workers is empty, and no queue is named: give its address; to work without workers, leave --workers out and ${WORKERS_VARIABLE} unset`,
+    );
   if (serveAt !== undefined || allowMixed) {
     const option = serveAt === undefined ? '--allow-mixed' : '--serve-at';
     throw new Error(

@@ -121,7 +121,12 @@ export function computeLoss(loss: PreferenceLoss, tensors: PreferenceTensors): P
   const missing = (what: string): never => {
     throw new Error(`the loss "${loss.name}" reads ${what}`);
   };
-  const outputs = loss.compute({
+  if (typeof loss.compute !== 'function')
+    throw new Error(
+      'the loss that is given is none: it must be an object { name, needsReference, compute }, as ipoLoss(1) makes one',
+    );
+  // What a program in JavaScript computes may be anything.
+  const outputs: Partial<PreferenceOutputs> | undefined = loss.compute({
     policy: ofBoth(tensors.policy),
     labels: ofBoth(tensors.labels),
     get reference() {
@@ -133,13 +138,14 @@ export function computeLoss(loss: PreferenceLoss, tensors: PreferenceTensors): P
   });
   const [pairs] = tensors.policy.shape;
   for (const name of ['losses', 'chosenRewards', 'rejectedRewards'] as const) {
-    const { shape } = outputs[name];
+    const shape = outputs?.[name]?.shape;
+    if (!shape) throw new Error(`the loss "${loss.name}" must give ${name}, a tensor of shape [${pairs}]`);
     if (shape.length !== 1 || shape[0] !== pairs)
       throw new Error(
         `the loss "${loss.name}" must give ${name} of shape [${pairs}], not [${shape.join(', ')}]`,
       );
   }
-  return outputs;
+  return outputs as PreferenceOutputs;
 }
 
 /** [B, 2] as two times [B]. */

@@ -1,3 +1,4 @@
+import type { SamplingEvent } from '../policy/sample.js';
 import { hash } from '../random.js';
 import type { RunEvent } from '../run/events.js';
 import type { SamplingRun } from './run.js';
@@ -21,7 +22,7 @@ export interface Completion {
  *
  * @param first numbers of the first prompt and of each prompt's first sample, as in `SamplingOptions`
  * @param onCompletion is told of each completion when it ends, or is cut off, while others are still being sampled
- * @throws Error when the sampler ends before all are written
+ * @throws Error when the sampler ends before all are written, or writes another than was asked for
  * @returns `completions[i][sampleIndex]` of the ith prompt
  */
 export async function* sampleCompletions(
@@ -47,6 +48,7 @@ export async function* sampleCompletions(
       yield { type: 'progress', ...progress, done: event.done, total: event.total };
     } else {
       const { promptIndex, sampleIndex, codes, finished } = event;
+      checkCompletion(event, completions, samplesPerPrompt);
       const completion = {
         prompt: prompts[promptIndex],
         sampleIndex: first.sample + sampleIndex,
@@ -61,6 +63,23 @@ export async function* sampleCompletions(
   if (written !== total) throw new Error(`the sampler wrote ${written} of ${total} completions`);
   return completions;
 }
+
+/** @throws Error in one sentence for what a sampler of a person's own may not write */
+function checkCompletion(
+  { promptIndex, sampleIndex, codes }: Extract<SamplingEvent, { type: 'completion' }>,
+  completions: readonly Completion[][],
+  samplesPerPrompt: number,
+): void {
+  const written = `the sampler wrote sample ${sampleIndex} of prompt ${promptIndex}`;
+  if (!isIndex(promptIndex, completions.length) || !isIndex(sampleIndex, samplesPerPrompt))
+    throw new Error(
+      `${written}: samples are numbered 0 to ${samplesPerPrompt - 1}, and prompts 0 to ${completions.length - 1}`,
+    );
+  if (sampleIndex in completions[promptIndex]) throw new Error(`${written} twice`);
+  if (!Array.isArray(codes)) throw new Error(`${written} without codes, which must be a list of numbers`);
+}
+
+const isIndex = (value: number, end: number): boolean => Number.isInteger(value) && value >= 0 && value < end;
 
 /** Stages of an iteration that draw random numbers, each independently of the others. */
 const STAGES = ['evaluate-train', 'evaluate-test', 'sample', 'synthetic', 'train', 'adapter'] as const;

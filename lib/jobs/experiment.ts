@@ -61,7 +61,8 @@ export async function* runExperiment(
   options: RunOptions & OwnParts,
 ): AsyncGenerator<RunEvent> {
   const { root, signal } = options;
-  await using opened = await openExperiment(parameters, options);
+  // A program in JavaScript may give what was never parsed.
+  await using opened = await openExperiment(parseParameters(parameters), options);
   const directories = options.directories ?? (await createRunDirectories(root, new Date()));
   const inputs = { ...opened, directories, clock: createWorkClock(), signal };
   await using farm = await openFarm(

@@ -28,6 +28,10 @@ export interface OpenDevice extends AsyncDisposable {
 }
 
 export function openDevice({ device: given, reason, tf32 = false }: GivenDevice): OpenDevice {
+  if (given && typeof given.compile !== 'function')
+    throw new Error(
+      'the device that is given is none: new CpuDevice() makes one, or chooseDevice by a name; without it the CPU computes',
+    );
   const device = given ?? new CpuDevice();
   const computing = computingOn({ device, reason: reason ?? (given ? 'given' : 'none is given'), tf32 });
   return { device, computing, [Symbol.asyncDispose]: async () => (given ? undefined : device.close()) };
@@ -113,10 +117,21 @@ export function openModel(
 ): Promise<Model & Partial<SpeakingModel>> {
   return openParts(async (opened) => {
     const speech = options.speaks ? await openSpeech(sources, policy, options, opened) : {};
-    const sampler = options.sampler?.(policy) ?? openSampler(policy, options.device, sources);
+    const sampler = options.sampler
+      ? openOwnSampler(options.sampler, policy)
+      : openSampler(policy, options.device, sources);
     opened.push(() => sampler.release());
     return { policy, sampler, ...speech, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
+}
+
+/** @throws Error in one sentence for what is no function that makes a sampler, as a program in JavaScript may give it */
+function openOwnSampler(open: (policy: Policy) => Sampler, policy: Policy): Sampler {
+  const sampler = typeof open === 'function' ? open(policy) : undefined;
+  if (typeof sampler?.sample === 'function' && typeof sampler.release === 'function') return sampler;
+  throw new Error(
+    'the sampler that is given cannot be used: it must be a function that makes an object { sample, release } of a policy',
+  );
 }
 
 async function openSpeech(
@@ -133,6 +148,10 @@ async function openSpeech(
   checkUploadable(partnerModel.weights, device);
   const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
   if (!options.codec) opened.push(() => codec.dispose());
+  else if (typeof codec.decode !== 'function' || !(codec.sampleRateHz > 0))
+    throw new Error(
+      'the codec that is given cannot be used: it must have a function decode, and a sampleRateHz above 0',
+    );
   checkSameCodes(policy, partnerModel, codec);
   const partner = openPartner(partnerModel, device, sources);
   opened.push(() => partner.dispose());

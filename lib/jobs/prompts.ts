@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { loadPrompts, type Prompts } from '../data/prompts.js';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { resolveModelDirectory } from '../package-root.js';
@@ -7,6 +8,7 @@ import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
+import { describeIssues } from '../zod-message.js';
 import { loadData, type Fetching } from './sources.js';
 
 /** Where prompts come from, and what becomes of their instructions. */
@@ -27,7 +29,7 @@ export async function openPrompts(
   counts: PromptCounts,
   { given, ...fetching }: { given?: Prompts } & Fetching = {},
 ): Promise<Record<Split, PackedPrompt[]>> {
-  const prompts = given ?? (await readPrompts(policy, sources, counts, fetching));
+  const prompts = given ? checkGiven(given) : await readPrompts(policy, sources, counts, fetching);
   const pack = (split: Split, label: string) => {
     const items = prompts[split];
     if (items.length < counts[split]) {
@@ -45,6 +47,20 @@ export async function openPrompts(
     });
   };
   return { train: pack('train', 'train prompt'), test: pack('test', 'test prompt') };
+}
+
+const codes = z.array(z.array(z.number())).min(1);
+const item = z.looseObject({ instruction: z.string(), src_encodec: codes, tgt_encodec: codes });
+const givenSchema = z.looseObject(
+  { train: z.array(item), test: z.array(item) },
+  'they must be an object { train, test } of two lists',
+);
+
+/** A program in JavaScript may give anything. */
+function checkGiven(prompts: Prompts): Prompts {
+  const { error } = givenSchema.safeParse(prompts);
+  if (error) throw new Error(`the prompts that are given cannot be used: ${describeIssues(error)}`);
+  return prompts;
 }
 
 function readPrompts(

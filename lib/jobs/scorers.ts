@@ -159,6 +159,10 @@ export function openScorers(
     const { signal, onNotice } = own;
     const options = { device, codec: () => codec, signal, onNotice };
     const reward = await openChecked(parameters, own, options, opened);
+    if (own.guards && !(Array.isArray(own.guards) && own.guards.every(isGuard)))
+      throw new Error(
+        'the guards that are given cannot be used: they must be a list of objects { figures, measure }; guard: true in the parameters opens the usual ones',
+      );
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
     const notices: string[] = [];
     const guards: Guard[] = [];
@@ -189,6 +193,10 @@ async function checkItself(reward: Reward): Promise<void> {
   } catch (error) {
     throw rewardFailure(`the ${reward.name} reward cannot score`, error);
   }
+}
+
+function isGuard(value: Guard | undefined): boolean {
+  return Array.isArray(value?.figures) && typeof value.measure === 'function';
 }
 
 /** Reward and guards by name, as a run tells its workers. */

@@ -49,8 +49,16 @@ export interface LiveRunOptions extends OwnParts, Omit<GivenWorkers, 'workers'> 
   workers?: string | null;
 }
 
-/** The workers that a notebook asks for, by an option or by SPEECH_DPO_WORKERS. */
+/**
+ * The workers that a notebook asks for, by an option or by SPEECH_DPO_WORKERS.
+ *
+ * @throws Error where the option is an empty text: the notebook would do all by itself
+ */
 export function workersFor({ workers, ...others }: NotebookWorkers): GivenWorkers {
+  if (workers === '')
+    throw new Error(
+      'workers is empty, and no queue is named: give its address, or null to work without workers',
+    );
   const address = workers === undefined ? process.env[WORKERS_VARIABLE] : workers;
   return address ? { ...others, workers: address } : {};
 }

@@ -1,7 +1,7 @@
 import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { format } from 'date-fns/format';
-import { explainWriteError } from '../checkpoint/atomic.js';
+import { explainWriteError } from '../checkpoint/write-error.js';
 import { makeFolder } from '../checkpoint/files.js';
 
 /** Where a run writes: `{root}/model_output/{name}` (log, metrics, checkpoints) and `{root}/output/{name}` (data, audio, report). */

@@ -4,7 +4,8 @@ import { readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { explainWriteError, remove } from '../checkpoint/atomic.js';
+import { remove } from '../checkpoint/atomic.js';
+import { explainWriteError } from '../checkpoint/write-error.js';
 import { makeFolder } from '../checkpoint/files.js';
 
 const ownerSchema = z.strictObject({

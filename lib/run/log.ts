@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format } from 'date-fns/format';
-import { explainWriteError } from '../checkpoint/atomic.js';
+import { explainWriteError } from '../checkpoint/write-error.js';
 import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { onOneLine } from '../one-line.js';
 import { ORIGINAL, type FleetStatus, type RunEvent, type Split } from './events.js';

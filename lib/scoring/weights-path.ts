@@ -1,7 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isOffline } from '../checkpoint/download.js';
 import { pathFromEnvironment, userCache } from '../checkpoint/environment.js';
+import { explainCacheError, systemErrorOf } from '../checkpoint/write-error.js';
 import type { OnNotice } from '../notice.js';
 import { sentenceOf } from '../plain-error.js';
 
@@ -68,10 +69,12 @@ export async function findWeights(
     onNotice?.(`Downloading ${source} to ${cached}. ${licence}`);
     await place.download(cached);
     return cached;
-  } catch (error) {
+  } catch (reason) {
+    const error = explainCacheError(reason, dirname(cached), 'XDG_CACHE_HOME');
+    const cause = systemErrorOf(reason) ?? reason;
     throw new Error(
-      `${metric} weights not found, and not downloaded: ${sentenceOf(error)}. Provide ${source} in one of three ways: pass its path, set the environment variable ${variable} to it, or put it at ${cached}`,
-      { cause: error },
+      `${metric} weights not found, and not downloaded: ${sentenceOf(error).replace(/\.$/, '')}. Provide ${source} in one of three ways: pass its path, set the environment variable ${variable} to it, or put it at ${cached}`,
+      { cause },
     );
   }
 }

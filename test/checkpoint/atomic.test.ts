@@ -1,14 +1,18 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { open, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import {
-  explainWriteError,
-  hashFile,
-  writeDirectoryAtomic,
-  writeFileAtomic,
-} from '../../lib/checkpoint/atomic.js';
+import { hashFile, writeDirectoryAtomic, writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from '../../lib/checkpoint/temporary.js';
+import { explainWriteError } from '../../lib/checkpoint/write-error.js';
 import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -41,6 +45,31 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(join(folder, 'loop', 'file'), 'text')).rejects.toThrow(
       `cannot write to ${join(folder, 'loop')}: a symbolic link in the path leads back to itself; choose another with --output.`,
     );
+    await expect(writeFileAtomic(join(folder, 'loop'), 'text')).rejects.toThrow(
+      `cannot write to ${folder}: a symbolic link in the path leads back to itself; choose another with --output.`,
+    );
+    expect(readlinkSync(join(folder, 'loop'))).toBe('loop');
+  });
+
+  test('writes the file that a link leads to, and makes one of a link that leads nowhere', async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), 'old');
+    symlinkSync('file', join(folder, 'link'));
+    symlinkSync('nowhere', join(folder, 'dangling'));
+    await writeFileAtomic(join(folder, 'link'), 'new');
+    await writeFileAtomic(join(folder, 'dangling'), 'text');
+    expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('new');
+    expect(readlinkSync(join(folder, 'link'))).toBe('file');
+    expect(readFileSync(join(folder, 'dangling'), 'utf8')).toBe('text');
+    expect(readdirSync(folder).toSorted()).toEqual(['dangling', 'file', 'link']);
+  });
+
+  test('a folder that is being written is named as a person knows it', async () => {
+    const folder = join(temporaryFolder(), 'dpo_model');
+    const writing = writeDirectoryAtomic(folder, async (temporary) => {
+      await writeFileAtomic(join(temporary, 'n'.repeat(250)), 'text');
+    });
+    await expect(writing).rejects.toThrow(`cannot write to ${folder}: a name is too long`);
   });
 
   test('a disk that became read-only is told with what mends it', () => {

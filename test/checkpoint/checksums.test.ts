@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { findDamage, writeChecksums } from '../../lib/checkpoint/checksums.js';
+import { writeDirectoryAtomic } from '../../lib/checkpoint/atomic.js';
 import { requireSpace } from '../../lib/checkpoint/disk-space.js';
 import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -108,6 +109,13 @@ describe('requireSpace', () => {
     await expect(saving).rejects.toThrow(
       `the disk is nearly full: saving to ${folder} takes 1000000000017 MB`,
     );
+    await expect(saving).rejects.toThrow(/MB are free; make room there, or choose another with --output\.$/);
     await expect(saving).rejects.toMatchObject({ cause: { code: 'ENOSPC' } });
+  });
+
+  it('names a folder that is being written as a person knows it', async () => {
+    const folder = join(temporaryFolder(), 'dpo_model');
+    const saving = writeDirectoryAtomic(folder, (temporary) => requireSpace(temporary, 1e18));
+    await expect(saving).rejects.toThrow(`saving to ${folder} takes`);
   });
 });

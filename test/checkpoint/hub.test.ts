@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { resolveSource } from '../../lib/checkpoint/hub.js';
+import { breakDisk } from '../support/faulty-disk.mjs';
 import { sendFile, sha256, startServer, type Answer } from '../support/file-server.js';
 import { COMMIT, startHub, type HubServerOptions } from '../support/hub-server.js';
 import { runScript } from '../support/library-process.js';
@@ -58,6 +59,27 @@ const repository = () => join(home, 'hub', 'models--org--model');
 const weightsIn = (snapshot: string) => readFileSync(join(snapshot, 'model.safetensors'));
 const fetched = (requests: { url?: string }[]) =>
   requests.filter(({ url }) => url!.includes('/resolve/')).length;
+
+it('says how to go on where the disk of the cache is full', async () => {
+  await hub();
+  // Whatever is being written: what comes, a link or the name of the version.
+  let failures = 0;
+  for (let at = 1; ; at++) {
+    breakDisk('full', at);
+    const failure = await resolveSource('org/model', OPTIONS).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (failure === undefined) break;
+    failures += 1;
+    expect(failure).toMatchObject({
+      message: `cannot write to ${repository()}: the disk is full; make room there, or name another folder with HF_HUB_CACHE.`,
+      cause: { code: 'ENOSPC' },
+    });
+  }
+  breakDisk('none');
+  expect(failures).toBeGreaterThan(5);
+});
 
 describe('resolveSource', () => {
   it('leaves what exists alone', async () => {

@@ -38,6 +38,15 @@ describe('what a person can mend is one sentence', () => {
       /^error: x is no model\n$/,
     ],
     [
+      'what went wrong before something could not be released',
+      async () => {
+        await using opened = { [Symbol.asyncDispose]: () => Promise.reject(new TypeError('not released')) };
+        fail(`cannot write after ${typeof opened}`, Object.assign(new Error('full'), { code: 'ENOSPC' }));
+      },
+      74,
+      /^error: cannot write after object\n$/,
+    ],
+    [
       'a full disk',
       () => fail('cannot write', Object.assign(new Error('full'), { code: 'ENOSPC' })),
       74,

@@ -76,6 +76,21 @@ it('wants an address of a queue', async () => {
   expect(complained).toBe('error: no queue is named: give its address, or set SPEECH_DPO_WORKERS\n');
 });
 
+it('refuses an empty address, as of a variable that is not set, and takes an empty SPEECH_DPO_WORKERS for none', async () => {
+  const refusal =
+    'error: --workers is empty, and no queue is named: give its address; to work without workers, leave --workers out and SPEECH_DPO_WORKERS unset\n';
+  for (const variable of [undefined, 'redis://127.0.0.1:1']) {
+    vi.stubEnv('SPEECH_DPO_WORKERS', variable);
+    complained = '';
+    expect(await run('score', 'a.wav', '--workers', '')).toBe(2);
+    expect(complained).toBe(refusal);
+  }
+  vi.stubEnv('SPEECH_DPO_WORKERS', '');
+  complained = '';
+  await run('score', '/nowhere/a.wav', '--metric', 'silence');
+  expect(complained).not.toContain('queue');
+});
+
 it.each([['--serve-at', '127.0.0.1:8700'], ['--allow-mixed']])('%s wants a queue', async (...option) => {
   vi.stubEnv('SPEECH_DPO_WORKERS', '');
   expect(await run('score', 'a.wav', ...option)).toBe(2);

@@ -94,6 +94,15 @@ it('is told what it does wrong, in a sentence', async () => {
     },
   };
   await expect(train(scalar, 1)).rejects.toThrow('the loss "mine" must give losses of shape [4], not []');
+  // As a program in JavaScript may give it.
+  const giving = (outputs: unknown) => ({ ...scalar, compute: () => outputs }) as PreferenceLoss;
+  for (const outputs of [undefined, {}, { losses: [1, 2, 3, 4] }, Promise.resolve({})])
+    await expect(train(giving(outputs), 1)).rejects.toThrow(
+      'the loss "mine" must give losses, a tensor of shape [4]',
+    );
+  await expect(train('ipo' as unknown as PreferenceLoss, 1)).rejects.toThrow(
+    'the loss that is given is none: it must be an object { name, needsReference, compute }, as ipoLoss(1) makes one',
+  );
   const forgetful = { ...exponentialLoss(BETA), name: 'mine', needsReference: false };
   await expect(train(forgetful, 1)).rejects.toThrow(
     'the loss "mine" reads the reference: it must say needsReference: true',

@@ -144,6 +144,9 @@ it('asks for the workers that it is given, or else that the environment names', 
   button = new AbortController();
   vi.stubEnv('SPEECH_DPO_WORKERS', 'of-environment');
   try {
+    await expect(async () => openRun(parameters, { root, workers: '' })).rejects.toThrow(
+      'workers is empty, and no queue is named: give its address, or null to work without workers',
+    );
     await expect(openRun(parameters, { root, workers: 'given' })).rejects.toThrow(isNone('given'));
     await expect(openRun(parameters, { root })).rejects.toThrow(isNone('of-environment'));
     const run = await openRun(parameters, { root, workers: null });

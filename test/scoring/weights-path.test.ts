@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadDnsmos } from '../../lib/scoring/dnsmos/dnsmos.js';
 import { loadNisqa } from '../../lib/scoring/nisqa/nisqa.js';
+import { breakDisk } from '../support/faulty-disk.mjs';
 import { sendFile, startServer } from '../support/file-server.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -48,6 +49,24 @@ describe('weights of NISQA', () => {
       `not downloaded: ${url}/nisqa.tar: the server answers 404 Not Found. Provide nisqa.tar`,
     );
     expect(requests.map(({ url }) => url)).toEqual(['/nisqa.tar']);
+  });
+
+  it('cannot be kept where the disk is full or the cache is no folder, which is told with what mends it', async () => {
+    vi.stubEnv('NISQA_MIRROR', (await startServer((_, response) => response.writeHead(200).end('x'))).url);
+    breakDisk('full');
+    const failure = await loadNisqa().catch((error: unknown) => error as Error);
+    breakDisk('none');
+    expect(failure).toMatchObject({
+      message: expect.stringContaining(
+        `not downloaded: cannot write to ${cache}/speech-dpo: the disk is full; make room there, or name another folder with XDG_CACHE_HOME. Provide nisqa.tar`,
+      ) as string,
+      cause: { code: 'ENOSPC' },
+    });
+    writeFileSync(join(cache, 'file'), '');
+    vi.stubEnv('XDG_CACHE_HOME', join(cache, 'file'));
+    await expect(loadNisqa()).rejects.toThrow(
+      `cannot write to ${cache}/file/speech-dpo: a part of the path is a file; name another folder with XDG_CACHE_HOME. Provide`,
+    );
   });
 
   it('are not asked for offline, where a person provides them in one of three ways', async () => {

@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { CHECKSUMS_FILE } from '../../checkpoint/checksums.js';
 import { makeFolder } from '../../checkpoint/files.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from '../../checkpoint/temporary.js';
+import { isOfDisk } from '../../checkpoint/write-error.js';
 import { contentOf, sizeOf } from './hashes.js';
 import type { FolderManifest, ManifestFile } from './manifest.js';
 
@@ -83,7 +84,7 @@ export async function findCached(
 /** Gives a file a second name, or copies it where the file system cannot. */
 export async function linkFile(from: string, to: string): Promise<void> {
   await link(from, to).catch(async (error: NodeJS.ErrnoException) => {
-    if (['ENOENT', 'EEXIST', 'ENOSPC', 'EDQUOT', 'EIO'].includes(error.code ?? '')) throw error;
+    if (isOfDisk(error) || ['ENOENT', 'EEXIST'].includes(error.code ?? '')) throw error;
     await copyFile(from, to);
   });
 }

@@ -1,5 +1,11 @@
 /** Why a worker could not get a model's folder, so that it can tell what to do next. */
-import { explainWriteError } from '../../checkpoint/atomic.js';
+import {
+  explainWriteError,
+  isOfDisk,
+  otherFolderBy,
+  remedyOf,
+  systemErrorOf,
+} from '../../checkpoint/write-error.js';
 
 /**
  * - `disk`: this machine's disk cannot keep the files; the error's cause has the system's code, ENOSPC where the disk is full
@@ -20,9 +26,9 @@ export function fetchProblemOf(error: unknown): FetchProblem | undefined {
   return error instanceof Error && 'problem' in error ? (error.problem as FetchProblem) : undefined;
 }
 
-const OTHER_FOLDER = 'name another folder with XDG_CACHE_HOME';
-const REMEDY = `make room there, or ${OTHER_FOLDER}`;
-const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO'];
+/** How a worker's person chooses another folder. */
+export const ELSEWHERE = otherFolderBy('XDG_CACHE_HOME');
+const CODES_OF_FULL = ['ENOSPC', 'EDQUOT'];
 
 /**
  * An error of the disk as a failure; any other as it is.
@@ -30,29 +36,20 @@ const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO'];
  */
 export function explainDisk(error: unknown, folder: string, missingBytes: number): unknown {
   if (fetchProblemOf(error) !== undefined) return error;
-  const cause = [error, (error as Error).cause].find(isOfSystem);
+  const cause = systemErrorOf(error);
   if (cause === undefined) return error;
-  const isOfDisk = CODES_OF_DISK.includes(cause.code);
-  const needed = `the files that are missing take ${formatMegabytes(missingBytes)}`;
-  const remedy = isOfDisk ? `${needed}: ${REMEDY}` : OTHER_FOLDER;
+  const needed = CODES_OF_FULL.includes(cause.code)
+    ? `the files that are missing take ${formatMegabytes(missingBytes)}: `
+    : '';
+  const remedy = needed + remedyOf(cause.code, ELSEWHERE);
   const { message } = explainWriteError(cause, folder, remedy) as Error;
-  return fetchFailure(isOfDisk ? 'disk' : 'forbidden', message, cause);
-}
-
-/** What `requireSpace` throws, as a failure. */
-export function explainNoSpace({ message, cause }: Error): Error {
-  return fetchFailure('disk', message.replace(/\.$/, `; ${REMEDY}.`), cause);
+  return fetchFailure(isOfDisk(cause) ? 'disk' : 'forbidden', message, cause);
 }
 
 /** Whether a failure is that of a full disk, or of a full quota. */
 export function isFull(error: unknown): boolean {
   const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  return fetchProblemOf(error) === 'disk' && ['ENOSPC', 'EDQUOT'].includes(code ?? '');
-}
-
-/** ENOSPC and the like; Node.js' own codes begin with ERR_. */
-function isOfSystem(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && /^E[A-Z\d]+$/.test(String(error.code));
+  return fetchProblemOf(error) === 'disk' && CODES_OF_FULL.includes(code ?? '');
 }
 
 export function formatMegabytes(bytes: number): string {

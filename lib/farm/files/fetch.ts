@@ -19,7 +19,7 @@ import {
   touch,
 } from './cache.js';
 import { claim } from './claim.js';
-import { explainDisk, explainNoSpace, fetchFailure, formatMegabytes, isFull } from './failure.js';
+import { ELSEWHERE, explainDisk, fetchFailure, formatMegabytes, isFull } from './failure.js';
 import { contentOf, rememberContent, sizeOf } from './hashes.js';
 import type { FolderManifest, ManifestFile } from './manifest.js';
 
@@ -111,8 +111,8 @@ async function assemble(
   const bytes = missing.reduce((sum, file) => sum + file.bytes, 0);
   onMissing(bytes);
   if (missing.length > 0) {
-    await requireSpace(dirname(folder), bytes).catch((error: Error) => {
-      throw explainNoSpace(error);
+    await requireSpace(dirname(folder), bytes, ELSEWHERE).catch(({ message, cause }: Error) => {
+      throw fetchFailure('disk', message, cause);
     });
     if (server) onNotice?.(`Downloading the ${kind} (${formatMegabytes(bytes)}) from ${server.address}`);
     for (const file of missing)

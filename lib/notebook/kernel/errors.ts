@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { firstError } from '../../plain-error.js';
 
 /** An error as Jupyter's `error` message wants it. */
 export interface NotebookError {
@@ -16,7 +17,8 @@ const OWN_FRAMES =
   /^\s+at .*(tslab\/dist|scripts\/kernel|node:internal|node:vm|process\.processTicksAndRejections)/;
 
 /** A thrown value, without the frames that lead into the kernel. */
-export function describeError(error: unknown): NotebookError {
+export function describeError(thrown: unknown): NotebookError {
+  const error = firstError(thrown);
   if (isInterruption(error)) {
     const evalue = 'the stop button ended this cell';
     return { ename: 'Interrupted', evalue, traceback: [`Interrupted: ${evalue}`] };

@@ -3,7 +3,7 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { fetchProblemOf } from '../../../lib/farm/files/failure.js';
+import { explainDisk, fetchProblemOf } from '../../../lib/farm/files/failure.js';
 import { describeRecording, fetchRecording, offerRecording } from '../../../lib/farm/files/recordings.js';
 import { serveFiles } from '../../../lib/farm/files/server.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -61,5 +61,20 @@ describe('fetchRecording', () => {
     expect((error as Error).message).toBe(
       `cannot write to ${join(file, 'recordings')}: a part of the path is a file; name another folder with XDG_CACHE_HOME.`,
     );
+  });
+
+  it('counts a disk that fails, and one that became read-only, as the disk: room would mend neither', () => {
+    const failed = (code: string) => {
+      const failure = explainDisk(Object.assign(new Error('injected'), { code }), '/folder', 5) as Error;
+      return [fetchProblemOf(failure), failure.message];
+    };
+    expect(failed('EIO')).toEqual([
+      'disk',
+      'cannot write to /folder: the disk reports an error; name another folder with XDG_CACHE_HOME.',
+    ]);
+    expect(failed('EROFS')).toEqual([
+      'disk',
+      'cannot write to /folder: the file system is read-only; make it writable, or name another folder with XDG_CACHE_HOME.',
+    ]);
   });
 });
