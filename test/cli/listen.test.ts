@@ -269,7 +269,8 @@ async function voteInChromium(path: string): Promise<VotesFile> {
       await each.keyboard.press('x');
     }
     const countOfVotes = async () => (await download(elsewhere)).votes.length;
-    expect(await countOfVotes()).toBe(7);
+    // What one page has stored comes to the other by way of the browser's own process.
+    await expect.poll(countOfVotes, { timeout: 10_000 }).toBe(7);
     for (const [answer, count] of [
       ['dismiss', 7],
       ['accept', 4],
