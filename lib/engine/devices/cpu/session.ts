@@ -5,16 +5,21 @@
 import type { HostArray } from '../../device.js';
 import { DTYPES } from '../../graph.js';
 import { findOrtLibrary } from '../ort/library.js';
-import { textAt, type Address } from '../ort/native.js';
-import { ERRORS_ONLY, openOrtApi, type OrtApi } from '../ort/ort-api.js';
+import { readNames, releaseNames, type Names } from '../ort/names.js';
+import type { Address } from '../ort/native.js';
+import {
+  ALL_OPTIMIZATIONS,
+  DEFAULT_MEMORY,
+  DEVICE_ALLOCATOR,
+  ERRORS_ONLY,
+  openOrtApi,
+  type OrtApi,
+} from '../ort/ort-api.js';
 import { copyOfValue } from '../ort/values.js';
 
-const ALL_OPTIMIZATIONS = 99;
 const NONE = 0n;
 /** More than any tensor has. */
 const MOST_AXES = 16;
-const DEVICE_ALLOCATOR = 0;
-const DEFAULT_MEMORY = 0;
 
 const CONFIG = {
   // Threads that wait for the next operator spin; between two runs they would take the cores from whatever else computes.
@@ -49,12 +54,6 @@ function openRuntime(): Runtime {
   };
 }
 
-/** Names of inputs or outputs, and where they lie as C texts. */
-interface Names {
-  texts: readonly string[];
-  addresses: BigUint64Array;
-}
-
 export class Session {
   readonly #runtime = (opened ??= openRuntime());
   readonly #session: Address;
@@ -84,19 +83,8 @@ export class Session {
     } finally {
       api.release('ReleaseSessionOptions', options);
     }
-    this.#inputs = this.#names('SessionGetInputCount', 'SessionGetInputName');
-    this.#outputs = this.#names('SessionGetOutputCount', 'SessionGetOutputName');
-  }
-
-  #names(
-    count: 'SessionGetInputCount' | 'SessionGetOutputCount',
-    name: 'SessionGetInputName' | 'SessionGetOutputName',
-  ): Names {
-    const { api, allocator } = this.#runtime;
-    const addresses = BigUint64Array.from({ length: Number(api.get(count, this.#session)) }, (_, index) =>
-      api.get(name, this.#session, index, allocator),
-    );
-    return { texts: Array.from(addresses, textAt), addresses };
+    const { inputs, outputs } = readNames(api, this.#runtime.allocator, this.#session);
+    [this.#inputs, this.#outputs] = [inputs, outputs];
   }
 
   /** Runs the program; outputs that have a place are written there, the others come back. */
@@ -142,7 +130,6 @@ export class Session {
   release(): void {
     const { api, allocator } = this.#runtime;
     api.release('ReleaseSession', this.#session);
-    for (const { addresses } of [this.#inputs, this.#outputs])
-      for (const text of addresses) api.call('AllocatorFree', allocator, text);
+    releaseNames(api, allocator, this.#inputs, this.#outputs);
   }
 }

@@ -1,5 +1,6 @@
 /** A session with the places of its inputs and outputs (ONNX Runtime's IoBinding), which stay bound from run to run. */
-import { addressesAt, result, textAt, type Address } from '../ort/native.js';
+import { readNames, releaseNames } from '../ort/names.js';
+import { addressesAt, result, type Address } from '../ort/native.js';
 import type { Runtime } from './runtime.js';
 import { copyOfValue } from '../ort/values.js';
 import { valueOf, type Placed } from './values.js';
@@ -15,22 +16,11 @@ export class Binding {
     readonly runtime: Runtime,
     readonly session: Address,
   ) {
-    this.inputs = this.#names('SessionGetInputCount', 'SessionGetInputName');
-    this.outputs = this.#names('SessionGetOutputCount', 'SessionGetOutputName');
-    this.#binding = runtime.api.get('CreateIoBinding', session);
-  }
-
-  #names(
-    count: 'SessionGetInputCount' | 'SessionGetOutputCount',
-    name: 'SessionGetInputName' | 'SessionGetOutputName',
-  ): string[] {
-    const { api, allocator } = this.runtime;
-    return Array.from({ length: Number(api.get(count, this.session)) }, (_, index) => {
-      const text = api.get(name, this.session, index, allocator);
-      const read = textAt(text);
-      api.call('AllocatorFree', allocator, text);
-      return read;
-    });
+    const { api, allocator } = runtime;
+    const { inputs, outputs } = readNames(api, allocator, session);
+    [this.inputs, this.outputs] = [inputs.texts, outputs.texts];
+    releaseNames(api, allocator, inputs, outputs);
+    this.#binding = api.get('CreateIoBinding', session);
   }
 
   /** Binds an input or an output to a tensor of ours. */

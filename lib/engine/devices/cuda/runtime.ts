@@ -1,7 +1,13 @@
 /** ONNX Runtime as the CUDA device sets it up: one environment, one arena that sessions share, and what a session is opened with. */
 import type { Memory } from './memory.js';
 import type { Address } from '../ort/native.js';
-import { ERRORS_ONLY, type OrtApi } from '../ort/ort-api.js';
+import {
+  ALL_OPTIMIZATIONS,
+  DEFAULT_MEMORY,
+  DEVICE_ALLOCATOR,
+  ERRORS_ONLY,
+  type OrtApi,
+} from '../ort/ort-api.js';
 
 /** How programs compute. */
 export interface RuntimeOptions {
@@ -39,10 +45,7 @@ export interface SessionKind {
   hasOrderedSums: boolean;
 }
 
-const ALL_OPTIMIZATIONS = 99;
 const ARENA_ALLOCATOR = 1;
-const DEVICE_ALLOCATOR = 0;
-const DEFAULT_MEMORY = 0;
 /** ORT's kSameAsRequested: the arena grows by what is asked for, instead of doubling. */
 const SAME_AS_REQUESTED = 1n;
 

@@ -19,6 +19,11 @@ const TABLE_SIZE = 280;
 
 /** Of ONNX Runtime's logging levels. */
 export const ERRORS_ONLY = 3;
+/** Of its levels of graph optimization. */
+export const ALL_OPTIMIZATIONS = 99;
+/** Of a memory info: an allocator without an arena, and the memory that it has by default. */
+export const DEVICE_ALLOCATOR = 0;
+export const DEFAULT_MEMORY = 0;
 
 const POINTER = 'void *';
 const TEXT = 'const char *';
