@@ -9,6 +9,7 @@ import {
   type Attribute,
   type Constant,
   type Graph,
+  type GraphNode,
   type Value,
 } from './graph.js';
 
@@ -63,14 +64,9 @@ export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
   });
   const structure = encode('GraphProto', {
     name: 'traced',
-    node: graph.nodes.map((node, index) => ({
-      name: `${node.op}_${index}`,
-      op_type: node.op,
-      domain: node.domain,
-      input: node.inputs,
-      output: node.outputs,
-      attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),
-    })),
+    // Backwards: ONNX Runtime looks for an order of its own, from the last result that nothing else reads, with all that this needs, to the
+    // first. Written in order, the gradients of all weights would come after the last of the activations, which they would keep alive.
+    node: graph.nodes.map(nodeProto).toReversed(),
     input: graph.inputs.map(valueInfo),
     output: graph.outputs.map(valueInfo),
   });
@@ -116,6 +112,17 @@ function attribute(name: string, value: Attribute) {
   if (typeof value === 'string') return { name, type: 3, s: Buffer.from(value) };
   if ('float' in value) return { name, type: 1, f: value.float };
   return { name, type: 7, ints: value };
+}
+
+function nodeProto({ op, domain, inputs, outputs, attributes }: GraphNode, index: number) {
+  return {
+    name: `${op}_${index}`,
+    op_type: op,
+    domain,
+    input: inputs,
+    output: outputs,
+    attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+  };
 }
 
 function initializer(constant: Constant): Uint8Array[] {

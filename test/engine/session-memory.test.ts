@@ -50,6 +50,29 @@ console.log(growth / (4 * size));
 await device.close();
 `;
 
+/** Prints the most memory that gradients of a chain of products take, as a multiple of what the forward pass keeps for them. */
+const BACKWARD = `
+import { compile, CpuDevice, tf } from '${ENGINE}';
+const [rows, width, layers] = [4096, 256, 24];
+const device = new CpuDevice(1);
+const names = Array.from({ length: layers }, (_, layer) => 'weight' + layer);
+const program = (w) => {
+  const chain = (...weights) => tf.sum(weights.reduce((y, weight) => tf.tanh(tf.matMul(y, weight)), w.x));
+  const { grads } = tf.valueAndGrads(chain)(names.map((name) => w[name]));
+  return Object.fromEntries(grads.map((gradient, layer) => ['gradient' + layer, gradient]));
+};
+const spec = (...shape) => ({ shape, dtype: 'float32' });
+const inputs = { x: spec(rows, width), ...Object.fromEntries(names.map((name) => [name, spec(width, width)])) };
+const { tensors } = await device.allocate(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+for (const place of tensors.values()) await device.clear(place);
+const run = await compile(program, inputs, { device });
+const most = () => process.resourceUsage().maxRSS * 1024;
+const before = most();
+await run(Object.fromEntries(tensors));
+console.log((most() - before) / (layers * rows * width * 4));
+await device.close();
+`;
+
 function multipleBy(script: string): number {
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
     encoding: 'utf8',
@@ -68,5 +91,12 @@ describe.runIf(process.platform === 'linux')('the memory of a program', () => {
 
   it('has no copy of an output that is written to a place', () => {
     expect(multipleBy(PLACED)).toBeLessThan(0.3);
+  });
+
+  it('has a gradient of what a layer gives no longer than until those of its weights', () => {
+    const multiple = multipleBy(BACKWARD);
+    expect(multiple).toBeGreaterThan(0.8);
+    // Twice where the gradients of weights come last.
+    expect(multiple).toBeLessThan(1.5);
   });
 });
