@@ -55,9 +55,10 @@ export function guardTable(events: readonly RunEvent[]): Table {
  * What the guards measured of the original policy and of the last trained one that is evaluated: undefined of a policy whose rewards are known
  * and whose guards are not, as where a run was killed between the two.
  */
-export function guardsBeforeAndAfter(
-  events: readonly RunEvent[],
-): { before?: EventOf<'guarded'>; after?: EventOf<'guarded'> } {
+export function guardsBeforeAndAfter(events: readonly RunEvent[]): {
+  before?: EventOf<'guarded'>;
+  after?: EventOf<'guarded'>;
+} {
   const { after } = beforeAndAfter(events, 'test');
   const of = (iteration?: number) =>
     eventsOf(events, 'guarded').find((guarded) => guarded.iteration === iteration);
