@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { compile, tf, type Device, type HostArray } from '../engine/index.js';
 import { buffersOf, type Model } from '../policy/architecture.js';
 import { adapterShapes, mergeAdapter } from '../policy/lora.js';
-import { savePolicy } from '../policy/policy.js';
+import { loadPolicy, savePolicy } from '../policy/policy.js';
 import { uploadWeights, weightSpecs } from '../policy/resident-weights.js';
 import { uniformStream } from '../random.js';
-import { openDevice, openPolicy, type GivenDevice } from './open.js';
-import type { Fetching } from './sources.js';
+import { openDevice, type GivenDevice } from './open.js';
+import { findModelPart, type Fetching } from './sources.js';
 
 /** Which adapter is merged, and where the checkpoint goes. */
 export interface MergeOptions extends GivenDevice, Fetching {
@@ -46,7 +46,10 @@ export async function mergeCheckpoint({
   onNotice,
   ...given
 }: MergeOptions): Promise<MergeResult> {
-  const policy = await openPolicy({ model: 'default', policy: adapter }, { signal, onNotice });
+  const fetching = { signal, onNotice };
+  // An adapter of a partner is merged as one of a policy is.
+  const folder = await findModelPart({ model: 'default', policy: adapter }, 'policy', fetching);
+  const policy = await loadPolicy(folder, undefined, fetching);
   if (!policy.adapter)
     throw new Error(`${adapter} is a whole checkpoint already: it has no adapter to merge.`);
   if ([policy.directory, policy.baseDirectory!].some((folder) => resolve(folder) === resolve(output)))

@@ -72,10 +72,15 @@ export interface ModelOptions extends Fetching {
 /**
  * Reads the policy that the sources name.
  *
- * @throws Error in one sentence for a policy that is not there or cannot be used
+ * @throws Error in one sentence for a policy that is not there or cannot be used, or that is a partner
  */
 export async function openPolicy(sources: ModelSources, fetching: Fetching = {}): Promise<Policy> {
-  return loadPolicy(await findModelPart(sources, 'policy', fetching), undefined, fetching);
+  const policy = await loadPolicy(await findModelPart(sources, 'policy', fetching), undefined, fetching);
+  if (policy.architecture.partner?.isPartner(policy.config))
+    throw new Error(
+      `${policy.directory} holds a partner, which writes codebooks 1 and up, and no policy, which writes codebook 0: give the folder of a policy as --policy, and this one as --nar.`,
+    );
+  return policy;
 }
 
 /**

@@ -182,6 +182,8 @@ export const nextOf = (cache: string): string => `next ${cache}`;
  * that sees both ways.
  */
 export interface PartnerNetwork<Config extends ModelConfig = ModelConfig> {
+  /** Whether config.json says that the weights are a partner's, so that the model is no policy. */
+  isPartner(config: Config): boolean;
   /** Which of the source's codebooks, and of those written so far, are read in order to write `codebook`. */
   reading(config: Config, codebook: number, codebooks: number): CodebookReading;
   /** The table [V, width] whose rows, times `scale`, are summed for the ids of a position. */

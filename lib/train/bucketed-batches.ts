@@ -1,7 +1,10 @@
 /** Batches for a training that takes its items again and again. */
 import { shuffled } from '../random.js';
 
-/** Endless batches over `items`, reshuffled every epoch; items of similar size share a batch, so that little is padding. */
+/**
+ * Endless batches over `items`, reshuffled every epoch; items of similar size share a batch, so that little is padding. All batches are full:
+ * an epoch leaves out as many items as do not fill one, drawn by chance.
+ */
 export function bucketedBatches<T>(
   items: readonly T[],
   batchSize: number,
@@ -14,18 +17,16 @@ export function bucketedBatches<T>(
   return (step) => {
     const epoch = Math.floor(step / perEpoch);
     if (!epochs.has(epoch)) {
-      const order = shuffled(items, seed, epoch);
+      const order = shuffled(items, seed, epoch).slice(0, perEpoch * batchSize);
       const batches: T[][] = [];
       const pool = batchSize * 32;
       for (let start = 0; start < order.length; start += pool) {
         const sorted = order.slice(start, start + pool).sort((a, b) => size(a) - size(b));
-        for (let i = 0; i + batchSize <= sorted.length; i += batchSize)
-          batches.push(sorted.slice(i, i + batchSize));
+        for (let i = 0; i < sorted.length; i += batchSize) batches.push(sorted.slice(i, i + batchSize));
       }
       epochs.clear();
       epochs.set(epoch, shuffled(batches, seed, epoch, 1));
     }
-    const batches = epochs.get(epoch)!;
-    return batches[(step % perEpoch) % batches.length];
+    return epochs.get(epoch)![step % perEpoch];
   };
 }

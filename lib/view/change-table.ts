@@ -3,9 +3,9 @@ import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { NO_EVALUATION, meanLengths } from './evaluation-table.js';
 import { formatChange } from './format.js';
-import { formatFigureChange, guardsOf } from './guard-table.js';
+import { formatFigureChange, guardsBeforeAndAfter, guardsOf } from './guard-table.js';
 import { PAIRED_COLUMNS, pairedCells } from './paired-change.js';
-import { beforeAndAfter, eventsOf, evaluationsOf, policyName, policyOf, splitName } from './run-events.js';
+import { beforeAndAfter, evaluationsOf, policyName, policyOf, splitName } from './run-events.js';
 import type { Table } from './table.js';
 
 /** A figure that has a mean for each prompt, in one evaluation on held-out prompts. */
@@ -21,11 +21,8 @@ export interface PromptFigure {
 export function promptFigures(events: readonly RunEvent[], which: 'original' | 'last'): PromptFigure[] {
   const { before, after } = beforeAndAfter(events, 'test');
   const evaluation = which === 'original' ? before : after;
-  const guards = eventsOf(events, 'guarded');
-  const guarded =
-    which === 'original'
-      ? guards.find(({ iteration }) => iteration === ORIGINAL)
-      : guards.findLast(({ iteration }) => iteration > ORIGINAL);
+  const guards = guardsBeforeAndAfter(events);
+  const guarded = which === 'original' ? guards.before : guards.after;
   if (!evaluation) return [];
   return [
     { name: 'reward', better: 'higher', means: evaluation.promptMeans, formatChange },

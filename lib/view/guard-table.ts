@@ -5,7 +5,7 @@ import { comparePairs } from '../run/paired-comparison.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
-import { eventsOf, policyName } from './run-events.js';
+import { beforeAndAfter, eventsOf, policyName, type EventOf } from './run-events.js';
 import type { Table } from './table.js';
 
 /** A guard figure as people read it: "3.21", "84.5 %". */
@@ -51,6 +51,20 @@ export function guardTable(events: readonly RunEvent[]): Table {
   };
 }
 
+/**
+ * What the guards measured of the original policy and of the last trained one that is evaluated: undefined of a policy whose rewards are known
+ * and whose guards are not, as where a run was killed between the two.
+ */
+export function guardsBeforeAndAfter(events: readonly RunEvent[]): {
+  before?: EventOf<'guarded'>;
+  after?: EventOf<'guarded'>;
+} {
+  const { after } = beforeAndAfter(events, 'test');
+  const of = (iteration?: number) =>
+    eventsOf(events, 'guarded').find((guarded) => guarded.iteration === iteration);
+  return { before: of(ORIGINAL), after: of(after?.iteration) };
+}
+
 /** A guard figure of the original and of the last trained policy, with the interval of its mean change over prompts. */
 export interface GuardChange {
   figure: GuardFigure;
@@ -61,9 +75,7 @@ export interface GuardChange {
 
 /** What became of every guard figure; empty where there is nothing to compare yet. */
 export function guardChanges(events: readonly RunEvent[]): GuardChange[] {
-  const evaluations = eventsOf(events, 'guarded');
-  const before = evaluations.find(({ iteration }) => iteration === ORIGINAL);
-  const after = evaluations.findLast(({ iteration }) => iteration > ORIGINAL);
+  const { before, after } = guardsBeforeAndAfter(events);
   return (before?.guards ?? []).flatMap((original) => {
     const trained = after?.guards.find(({ figure }) => figure === original.figure);
     if (!trained) return [];

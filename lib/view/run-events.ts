@@ -18,15 +18,22 @@ export function evaluationsOf(events: readonly RunEvent[], split: Split): Evalua
     .sort((a, b) => a.iteration - b.iteration);
 }
 
-/** The untouched policy's evaluation and the last trained policy's; undefined where the run has not got so far. */
+/**
+ * The untouched policy's evaluation and the last trained policy's; undefined where the run has not got so far. The last policy is the same one
+ * for both splits: training prompts, which come first, count once held-out prompts are evaluated too.
+ */
 export function beforeAndAfter(
   events: readonly RunEvent[],
   split: Split,
 ): { before?: Evaluation; after?: Evaluation } {
   const evaluations = evaluationsOf(events, split);
+  const isTrained = ({ iteration }: Evaluation) => iteration > ORIGINAL;
+  const heldOut = evaluationsOf(events, 'test').findLast(isTrained);
   return {
     before: evaluations.find(({ iteration }) => iteration === ORIGINAL),
-    after: evaluations.findLast(({ iteration }) => iteration > ORIGINAL),
+    after: heldOut
+      ? evaluations.find(({ iteration }) => iteration === heldOut.iteration)
+      : evaluations.findLast(isTrained),
   };
 }
 

@@ -208,6 +208,7 @@ async function openModel(size: 'ar' | 'nar'): Promise<Policy<BartConfig>> {
     forced_eos_token_id: null,
     codebooks: CODEC.codebooks,
     codebook_size: CODEC.codebookSize,
+    ...(size === 'nar' && { partner: true }),
   };
   const weights = bart.initialize(config, seed);
   if (size === 'nar') {

@@ -43,6 +43,12 @@ async function writePrompts(model: string, frames: number): Promise<void> {
   await writeFile(join(model, 'prompts.json'), JSON.stringify({ train: [item], test: [item] }));
 }
 
+async function changePolicyConfig(model: string, changes: object): Promise<void> {
+  const path = join(model, 'policy/config.json');
+  const config = JSON.parse(await readFile(path, 'utf8')) as object;
+  await writeFile(path, JSON.stringify({ ...config, ...changes }));
+}
+
 const damages: [string, string, (model: string) => Promise<void>][] = [
   [
     'a truncated safetensors file',
@@ -63,6 +69,16 @@ const damages: [string, string, (model: string) => Promise<void>][] = [
     'a config.json of another architecture',
     "model_type 'gpt2'",
     (model) => writeFile(join(model, 'policy/config.json'), '{"model_type":"gpt2"}'),
+  ],
+  [
+    'a partner in the place of the policy',
+    'policy holds a partner, which writes codebooks 1 and up, and no policy',
+    (model) => changePolicyConfig(model, { partner: true }),
+  ],
+  [
+    "the original's partner in the place of the policy",
+    'policy holds a partner, which writes codebooks 1 and up, and no policy',
+    (model) => changePolicyConfig(model, { architectures: ['NARBartForConditionalGeneration'] }),
   ],
   [
     'a tokenizer with more codes than the model has ids',

@@ -181,6 +181,22 @@ it('merges an adapter into a whole checkpoint, and refuses what is not the same'
     'is what is merged: give another folder',
   );
 
+  // So is an adapter of a partner, which is a policy nowhere else.
+  const partner = join(temporaryFolder(), 'nar');
+  cpSync(join(model, 'nar'), partner, { recursive: true });
+  expect(JSON.parse(readFileSync(join(partner, 'config.json'), 'utf8'))).toHaveProperty('partner', true);
+  const ofPartner = join(temporaryFolder(), 'adapter');
+  cpSync(checkpoint(1), ofPartner, { recursive: true });
+  const description = join(ofPartner, 'adapter_config.json');
+  const said = JSON.parse(readFileSync(description, 'utf8')) as object;
+  writeFileSync(description, JSON.stringify({ ...said, base_model_name_or_path: partner }));
+  const mergedPartner = join(temporaryFolder(), 'merged');
+  await mergeCheckpoint({ adapter: ofPartner, output: mergedPartner, device });
+  expect((await loadPolicy(mergedPartner)).config).toHaveProperty('partner', true);
+  await expect(
+    openPolicyToTrain({ ...parameters(), policy: mergedPartner, loraRank: 0 }, device, {}),
+  ).rejects.toThrow('holds a partner, which writes codebooks 1 and up, and no policy');
+
   // One layer that was forgotten shows.
   const name = 'model.decoder.layers.0.fc1.weight';
   const forgotten = { ...read, weights: new Map(read.weights).set(name, adapted.weights.get(name)!) };

@@ -245,6 +245,11 @@ describe('bucketedBatches', () => {
     expect(together(1).filter((batch) => first.has(batch)).length).toBeLessThan(10);
   });
 
+  it('leaves out by chance what does not fill a batch, the longest as seldom as others', () => {
+    const shown = new Set(Array.from({ length: 100 }, (_, step) => batchOf(step)).flat());
+    expect(shown.size).toBe(103);
+  });
+
   it('refuses items that do not fill one batch', () => {
     expect(() => bucketedBatches([1, 2], 3, 1, (item) => item)).toThrow('2 items do not fill a batch of 3');
   });

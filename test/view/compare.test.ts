@@ -243,6 +243,21 @@ describe('seeds', () => {
     ]);
     expect(seedTable(runs.slice(0, 1)).rows).toEqual([]);
   });
+
+  it('are summarized over runs that have come equally far', async () => {
+    const made = (seed: number, iterations: number, state: 'finished' | 'interrupted'): Made => ({
+      parameters: { seed, iterations: 2 },
+      events: fixtureEvents(iterations),
+      record: { state },
+    });
+    const counted = async (...runs: Made[]) =>
+      overSeeds(await read(...runs)).map((group) => group.runs.map(({ record }) => record.run));
+    // The first run of seed 2 was interrupted, and its next one was not; a guard ended that of seed 3.
+    const runs = [made(2, 1, 'interrupted'), made(1, 2, 'finished'), made(2, 2, 'finished')];
+    expect(await counted(...runs, made(3, 1, 'finished'))).toEqual([['run-1', 'run-2', 'run-3']]);
+    expect(await counted(made(1, 1, 'interrupted'), made(2, 1, 'interrupted'))).toEqual([['run-0', 'run-1']]);
+    expect(await counted(made(1, 2, 'finished'), made(2, 1, 'interrupted'))).toEqual([]);
+  });
 });
 
 describe('what cannot be compared', () => {

@@ -79,6 +79,13 @@ it('compares the last policy with the original one, whatever those between them 
   expect(figures).toContainEqual(['edit fidelity', '−10.0 points (no interval)']);
 });
 
+it('says of the last policy what was measured of it alone: nothing where the run ended before its guards', () => {
+  const killed = [...fixtureEvents(2), ...events];
+  expect(guardChanges(killed)).toEqual([]);
+  expect(changeTable(killed).rows.map(([figure]) => figure)).toEqual(['reward', 'length in tokens']);
+  expect(formatBeforeAfter(killed, 'mos')).not.toContain('DNSMOS');
+});
+
 it('leaves prompts without a mean out of the interval', () => {
   const before = [1, 1, 1, 1, 1, null];
   expect(changeOfMeans(before, [2, 2, 2, 2, 2, 9])).toEqual({ mean: 1, low: 1, high: 1 });

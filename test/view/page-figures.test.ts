@@ -134,6 +134,22 @@ it('policies are called by what they are', () => {
   ]);
 });
 
+it('a run that ended between the evaluations of its last policy shows the one before it, and says so', () => {
+  const killed = fixtureEvents(2).slice(0, -2);
+  expect(killed.at(-1)).toMatchObject({ type: 'evaluated', iteration: 1, split: 'train' });
+  const { columns, rows } = beforeAfterTable(killed);
+  expect(columns[2].title).toBe('after (iteration 0)');
+  expect(
+    rows.filter(([name]) => name.startsWith('mean reward')).map(([name, , after]) => [name, after]),
+  ).toEqual([
+    ['mean reward, held-out prompts', '2.250'],
+    ['mean reward, training prompts', '2.500'],
+  ]);
+  const head = pageHead(recorded(killed), 'reward');
+  expect(head).toContain('went from 1.25 to 2.25 with iteration 0, the last one that is evaluated (+1.00');
+  expect(pageHead(recorded(fixtureEvents(2)), 'reward')).not.toContain('the last one that is evaluated');
+});
+
 it('a table says why it has no intervals', () => {
   const few = [evaluated(-1, 'test', [0, 2], [1, 1]), evaluated(0, 'test', [3, 1], [1, 1])];
   expect(beforeAfterTable(few).columns[3].title).toBe('change (no 95 % CI: fewer than 5 prompts)');
@@ -176,6 +192,15 @@ it('the head has the verdict of the guard', () => {
   );
   expect(pageHead(recorded([...fallen, guarded(-1, 3), guarded(0, 2)]), 'reward')).toContain(
     'of which none can warn while the reward has not risen',
+  );
+  // Of iteration 1 the guards are not measured yet.
+  const killed = fixtureEvents(2).map((event) =>
+    event.type === 'evaluated' && event.iteration === 1
+      ? { ...event, statistics: { ...event.statistics, mean: 0 } }
+      : event,
+  );
+  expect(pageHead(recorded([...killed, guarded(-1, 3), guarded(0, 3)]), 'reward')).toContain(
+    'guard, iteration 0: 2 figures with a limit</span>',
   );
 });
 

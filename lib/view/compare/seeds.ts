@@ -1,6 +1,7 @@
 /** Runs that differ in their seed alone are samples of one experiment. */
 import type { Interval } from '../../run/bootstrap.js';
 import { comparePairs } from '../../run/paired-comparison.js';
+import { ORIGINAL } from '../../run/events.js';
 import { labelOf, type RecordedRun } from '../../run/run-files.js';
 import { studentInterval } from '../../run/student-t.js';
 import { formatChange, formatNumber, formatValue } from '../format.js';
@@ -31,16 +32,19 @@ export function groupBySeed<R extends RecordedRun>(runs: readonly R[]): R[][] {
 }
 
 /**
- * What each experiment of which there are two seeds or more came to. Runs without an evaluated policy do not count, and of
- * a seed's others only the first does.
+ * What each experiment of which there are two seeds or more came to. A run that has not finished counts where it is evaluated as far as the
+ * furthest one, since fewer iterations are another experiment; of a seed's runs that count only the first does.
  */
 export function overSeeds<R extends RecordedRun>(runs: readonly R[]): OverSeeds<R>[] {
   return groupBySeed(runs).flatMap((group) => {
     const seeds = new Set<number>();
-    const results = group.flatMap((run) => {
-      const { seed } = run.record;
-      const { before, after } = beforeAndAfter(run.events, 'test');
+    const evaluations = group.map(({ events }) => beforeAndAfter(events, 'test'));
+    const furthest = Math.max(...evaluations.map(({ after }) => after?.iteration ?? ORIGINAL));
+    const results = group.flatMap((run, i) => {
+      const { seed, state } = run.record;
+      const { before, after } = evaluations[i];
       if (!before || !after || seeds.has(seed)) return [];
+      if (state !== 'finished' && after.iteration < furthest) return [];
       seeds.add(seed);
       return [{ run, before: before.statistics.mean, after: after.statistics.mean }];
     });

@@ -4,7 +4,7 @@ import { ORIGINAL } from '../../run/events.js';
 import { escapeHtml, escapeProse } from '../escape.js';
 import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
-import { beforeAndAfter, eventsOf, policyName, splitName } from '../run-events.js';
+import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { warning } from './parts.js';
 import { rewardChange, summarizeRun } from './summary.js';
 
@@ -80,7 +80,9 @@ function guardTile(events: RecordedRun['events']): string[] {
   const before = earlier > 0 ? `; ${formatCount(earlier, 'warning')} in earlier iterations` : '';
   if (last.warnings.length > 0)
     return [tile(formatCount(last.warnings.length, 'warning'), `${of}${before}`, 'warned')];
-  const { before: from, after: to } = beforeAndAfter(events, 'test');
+  const [from, to] = [ORIGINAL, last.iteration].map((iteration) =>
+    evaluationsOf(events, 'test').find((evaluation) => evaluation.iteration === iteration),
+  );
   const hasRisen = from !== undefined && to !== undefined && to.statistics.mean > from.statistics.mean;
   const why = hasRisen ? '' : ', of which none can warn while the reward has not risen';
   return [tile('no warning', `${of}${why}${before}`)];

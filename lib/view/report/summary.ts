@@ -5,7 +5,7 @@ import type { RecordedRun } from '../../run/run-files.js';
 import { meanOf } from '../evaluation-table.js';
 import { changeOfMeans } from '../guard-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
-import { beforeAndAfter, eventsOf, splitName } from '../run-events.js';
+import { beforeAndAfter, eventsOf, policyName, splitName } from '../run-events.js';
 
 /** The result of a run in a few sentences, with the figures a reader asks for first. */
 export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
@@ -43,7 +43,9 @@ function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): s
   const to = formatNumber(after.statistics.mean);
   const what = split === 'test' ? `the mean reward, ${rewardLabel},` : 'it';
   const moved = formatChange(after.statistics.mean - before.statistics.mean);
-  return `On ${splitName(split)} ${what} went from ${from} to ${to} (${moved}${describeInterval(rewardChange(run, split))}).`;
+  const isLast = eventsOf(run.events, 'saved').every(({ iteration }) => iteration <= after.iteration);
+  const which = isLast ? '' : ` with ${policyName(after.iteration)}, the last one that is evaluated`;
+  return `On ${splitName(split)} ${what} went from ${from} to ${to}${which} (${moved}${describeInterval(rewardChange(run, split))}).`;
 }
 
 function describeInterval(interval: Interval | undefined): string {
