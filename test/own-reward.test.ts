@@ -210,6 +210,17 @@ describe('other parts of its own', () => {
     await drain(resumeExperiment(run.modelDirectory, { reward: restless, prompts, sampler: counting }));
   });
 
+  it('what went wrong is told, also where the sampler cannot be released after it', async () => {
+    const sampler = (policy: Policy): Sampler => ({
+      ...counting(policy),
+      release: () => Promise.reject(new Error('not released')),
+    });
+    const failing: Reward = { ...restless, score: () => Promise.reject(new Error('no network')) };
+    const run = (reward: Reward) => drain(runExperiment(parameters, { root: newFolder(), reward, sampler }));
+    await expect(run(failing)).rejects.toThrow(/^the restless reward fails at .*: no network$/);
+    await expect(run(restless)).rejects.toThrow(/^not released$/);
+  });
+
   const prompt = { instruction: 'Faster', src_encodec: [[1]], tgt_encodec: [[1]] };
   const list = 'they must be an object { train, test } of two lists';
   it.each<[unknown, string]>([

@@ -21,6 +21,7 @@ import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
+import { yieldingFirst } from '../plain-error.js';
 
 /** What an evaluation is of, where it goes and how it is ended. */
 export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, GivenWorkers {
@@ -45,7 +46,7 @@ export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, Gi
  * @throws Error in one sentence for a number of samples that is none, a model, prompt or scorer that is not there, or while another process
  *   makes this very evaluation, before anything is sampled or a folder made
  */
-export async function* evaluateCheckpoint(
+export const evaluateCheckpoint = yieldingFirst(async function* (
   given: Parameters,
   options: EvaluationOptions,
 ): AsyncGenerator<RunEvent, string> {
@@ -108,7 +109,7 @@ export async function* evaluateCheckpoint(
 
   yield* options.directories ? evaluateLocked(options.directories) : evaluateInto();
   return path;
-}
+});
 
 /** How many prompts of either split must be read. Of a dataset the first `trainPrompts` items train, and the held-out ones follow. */
 function promptsUpTo(count: number, split: Split, { data, trainPrompts }: Parameters): PromptCounts {
