@@ -24,3 +24,29 @@ export function firstError(error: unknown): unknown {
   const isAfterAnother = error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error;
   return isAfterAnother ? firstError(error.suppressed) : error;
 }
+
+/** `job`, which throws what went wrong first in it (`firstError`). */
+export function tellingFirst<Args extends unknown[], Result>(
+  job: (...args: Args) => Promise<Result>,
+): (...args: Args) => Promise<Result> {
+  return async (...args) => {
+    try {
+      return await job(...args);
+    } catch (error) {
+      throw firstError(error);
+    }
+  };
+}
+
+/** The same of a job that yields events. */
+export function yieldingFirst<Args extends unknown[], Event, Result>(
+  job: (...args: Args) => AsyncGenerator<Event, Result>,
+): (...args: Args) => AsyncGenerator<Event, Result> {
+  return async function* (...args) {
+    try {
+      return yield* job(...args);
+    } catch (error) {
+      throw firstError(error);
+    }
+  };
+}

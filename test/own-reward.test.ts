@@ -13,6 +13,7 @@ import {
   rewardOf,
   runExperiment,
   writeReport,
+  type Codec,
   type Parameters,
   type Policy,
   type Reward,
@@ -208,6 +209,38 @@ describe('other parts of its own', () => {
       `run ${run.run} began with a sampler of its own: give the same again`,
     );
     await drain(resumeExperiment(run.modelDirectory, { reward: restless, prompts, sampler: counting }));
+  });
+
+  it('a codec is used, and no other makes sound of what its run wrote', async () => {
+    const codec: Codec = {
+      ...{ codebooks: 8, codebookSize: 256, sampleRateHz: 16_000, frameRateHz: 50 },
+      encode: (samples) => Promise.resolve(Array(8).fill(Array(Math.ceil(samples.length / 320)).fill(1))),
+      decode: ([codes]) => Promise.resolve(new Float32Array(320 * codes.length).fill(0.1)),
+      dispose: () => Promise.resolve(),
+    };
+    const once = { ...parameters, iterations: 1 };
+    const run = await follow(() => runExperiment(once, { root: newFolder(), reward: restless, codec }));
+    const evaluate = async (reward: Reward) => {
+      const path = join(run.modelDirectory, 'iter_0');
+      const { parameters: given, ...evaluated } = await checkpointParameters(path, { reward: reward.name });
+      const asked = { split: 'test', indices: [0], samplesPerPrompt: 1, root: newFolder() } as const;
+      await drain(evaluateCheckpoint(given, { ...evaluated, ...asked, reward }));
+    };
+    await evaluate(restless);
+    await expect(evaluate({ ...restless, listens: true })).rejects.toThrow(
+      `run ${run.run} was given its codec by the program that made it, so its samples cannot be made audible here`,
+    );
+  });
+
+  it('what went wrong is told, also where the sampler cannot be released after it', async () => {
+    const sampler = (policy: Policy): Sampler => ({
+      ...counting(policy),
+      release: () => Promise.reject(new Error('not released')),
+    });
+    const failing: Reward = { ...restless, score: () => Promise.reject(new Error('no network')) };
+    const run = (reward: Reward) => drain(runExperiment(parameters, { root: newFolder(), reward, sampler }));
+    await expect(run(failing)).rejects.toThrow(/^the restless reward fails at .*: no network$/);
+    await expect(run(restless)).rejects.toThrow(/^not released$/);
   });
 
   const prompt = { instruction: 'Faster', src_encodec: [[1]], tgt_encodec: [[1]] };

@@ -7,6 +7,7 @@ import { loadPolicy } from '../lib/index.js';
 import { openPrompts } from '../lib/jobs/prompts.js';
 import { loadData } from '../lib/jobs/sources.js';
 import { describeError } from '../lib/notebook/kernel/errors.js';
+import { tellingFirst } from '../lib/plain-error.js';
 import type { SpeechTokenizer } from '../lib/policy/tokenizer.js';
 import { packPairs, type PreferenceRow } from '../lib/run/data-file.js';
 import { measureRecordings } from '../lib/scoring/measure.js';
@@ -41,6 +42,15 @@ it('a cell ends with what went wrong before something could not be released', as
   };
   const thrown: unknown = await work().catch((error: unknown) => error);
   expect(describeError(thrown)).toMatchObject({ ename: 'Error', evalue: 'the object is wrong' });
+});
+
+it('a job tells what went wrong before something could not be released', async () => {
+  const work = tellingFirst(async (what: string) => {
+    await using opened = { [Symbol.asyncDispose]: () => Promise.reject(new Error('not released')) };
+    if (what !== '') throw new Error(`the ${typeof opened} is ${what}`);
+  });
+  await expect(work('wrong')).rejects.toThrow('the object is wrong');
+  await expect(work('')).rejects.toThrow('not released');
 });
 
 describe('a fault of the program', () => {

@@ -42,17 +42,16 @@ export function metricsOfLoss(loss: PreferenceLoss): (batches: readonly PairNumb
       chosenRewards: all('chosenRewards'),
       rejectedRewards: all('rejectedRewards'),
     };
-    if (loss.metrics) return loss.metrics(numbers, batches);
-    return withNll(meansOf(numbers, joined(batches, 'policy')), batches, loss.sftWeight ?? 0);
+    const logps = joined(batches, 'policy');
+    const metrics = loss.metrics?.(numbers, batches) ?? meansOf(numbers, logps);
+    return withNll(metrics, batches, loss.sftWeight ?? 0);
   };
 }
-
-type PairMeans = DpoMetrics & { 'logps/chosen': number };
 
 function meansOf(
   { losses, chosenRewards, rejectedRewards }: LossNumbers,
   logps: readonly number[],
-): PairMeans {
+): DpoMetrics {
   const pairs = losses.length;
   const sums = { loss: 0, chosen: 0, rejected: 0, accurate: 0, chosenLogps: 0, rejectedLogps: 0 };
   for (let i = 0; i < pairs; i++) {
@@ -75,10 +74,12 @@ function meansOf(
 }
 
 /** Adds the negative log-likelihood of the chosen completions over their labels, all pairs together. */
-function withNll(metrics: PairMeans, batches: readonly PairNumbers[], weight: number): DpoMetrics {
+function withNll(metrics: DpoMetrics, batches: readonly PairNumbers[], weight: number): DpoMetrics {
   if (weight === 0) return metrics;
-  const counts = joined(batches, 'labels').filter((_, i) => i % 2 === 0);
-  const labels = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-  const nll = -metrics['logps/chosen'] / labels;
+  const meanOfChosen = (name: 'policy' | 'labels') => {
+    const numbers = joined(batches, name).filter((_, i) => i % 2 === 0);
+    return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  };
+  const nll = -meanOfChosen('policy') / meanOfChosen('labels');
   return { ...metrics, loss: metrics.loss + weight * nll, nll_loss: nll };
 }

@@ -59,7 +59,10 @@ export interface PreferenceLoss {
    * compares pairs with each other sees those of a batch. Compiled in float32 to train, evaluated in float64 (`traceFloat64`) for the metrics.
    */
   compute(inputs: PreferenceInputs): PreferenceOutputs;
-  /** In place of the usual means: of what `compute` gives of all pairs of a step, and of what it was given. */
+  /**
+   * In place of the usual means: of what `compute` gives of all pairs of a step, and of what it was given. What `sftWeight` adds to the loss is
+   * added behind it.
+   */
   metrics?(outputs: LossNumbers, batches: readonly PairNumbers[]): DpoMetrics;
 }
 

@@ -10,6 +10,7 @@ import type { ModelSources } from './sources.js';
 import { synthesize } from '../experiment/synthesize.js';
 import { describeIssues } from '../zod-message.js';
 import type { OnNotice } from '../notice.js';
+import { tellingFirst } from '../plain-error.js';
 
 const samplingSchema = parametersSchema
   .pick({ seed: true, maxNewTokens: true })
@@ -47,7 +48,7 @@ export interface Edited {
  * @throws Error when there is an `output` already, the instruction is empty or too long, the recording cannot be read or is too long for the
  *   model, or when the policy wrote nothing
  */
-export async function editRecording(options: EditOptions): Promise<Edited> {
+export const editRecording = tellingFirst(async function (options: EditOptions): Promise<Edited> {
   const { instruction, output, signal, onNotice, seed, temperature, maxNewTokens } = options;
   if (instruction.trim() === '')
     throw new Error('the instruction is empty: say what to do with the recording, as "Make it faster."');
@@ -93,4 +94,4 @@ export async function editRecording(options: EditOptions): Promise<Edited> {
     limitSeconds,
     ...(!isFinished && { cutBy }),
   };
-}
+});

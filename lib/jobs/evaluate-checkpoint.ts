@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluateSplit } from '../experiment/evaluate.js';
 import type { Reward } from '../reward/reward.js';
 import { checkpointOf } from '../run/checkpoint-path.js';
-import { createRunDirectories, type RunDirectories } from '../run/directories.js';
+import { createRunDirectories, RUN_FILE, type RunDirectories } from '../run/directories.js';
 import {
   describeEvaluation,
   evaluationFileName,
@@ -12,7 +13,7 @@ import {
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
 import { LARGEST_COUNT, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
-import { readRecordedParameters } from '../run/run-files.js';
+import { readRecordedParameters, readRunRecord } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
 import type { GivenWorkers } from '../farm/option.js';
@@ -21,6 +22,7 @@ import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
+import { yieldingFirst } from '../plain-error.js';
 
 /** What an evaluation is of, where it goes and how it is ended. */
 export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, GivenWorkers {
@@ -42,10 +44,10 @@ export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, Gi
  *
  * @param given `policy` is the checkpoint; those of models, prompts, sampling and reward count
  * @returns the file's path
- * @throws Error in one sentence for a number of samples that is none, a model, prompt or scorer that is not there, or while another process
- *   makes this very evaluation, before anything is sampled or a folder made
+ * @throws Error in one sentence for a number of samples that is none, a model, prompt or scorer that is not there, a reward that listens to a run
+ *   with a codec of its own, or while another process makes this very evaluation, before anything is sampled or a folder made
  */
-export async function* evaluateCheckpoint(
+export const evaluateCheckpoint = yieldingFirst(async function* (
   given: Parameters,
   options: EvaluationOptions,
 ): AsyncGenerator<RunEvent, string> {
@@ -71,6 +73,7 @@ export async function* evaluateCheckpoint(
     const codec = () => model.codec;
     await using scorer = await openReward(parameters, options, { device, codec, signal, onNotice });
     const speaks = scorer.reward.listens ?? true;
+    if (speaks) await refuseOwnCodec(options.directories);
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const asked = { parameters, device, ...model, reward: scorer.reward };
     await using queue = await openQueue(asked, options);
@@ -108,6 +111,16 @@ export async function* evaluateCheckpoint(
 
   yield* options.directories ? evaluateLocked(options.directories) : evaluateInto();
   return path;
+});
+
+/** Another codec would make other sound of the codes of a run that was given its own. */
+async function refuseOwnCodec(directories?: RunDirectories): Promise<void> {
+  if (!directories || !existsSync(join(directories.modelDirectory, RUN_FILE))) return;
+  const { run, own = [] } = await readRunRecord(directories.modelDirectory);
+  if (own.includes('codec'))
+    throw new Error(
+      `run ${run} was given its codec by the program that made it, so its samples cannot be made audible here; by a reward that does not listen, as length, they can be scored`,
+    );
 }
 
 /** How many prompts of either split must be read. Of a dataset the first `trainPrompts` items train, and the held-out ones follow. */

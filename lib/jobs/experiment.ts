@@ -26,6 +26,7 @@ import { openPolicyToTrain } from './policy-to-train.js';
 import { openPrompts } from './prompts.js';
 import { openScorers, withRecognizer } from './scorers.js';
 import { withAbsolutePaths } from './sources.js';
+import { yieldingFirst } from '../plain-error.js';
 
 /** Where a run writes (new directories under `root`, unless some are given) and how it is ended. */
 export interface RunOptions extends GivenDevice, GivenWorkers {
@@ -56,7 +57,7 @@ export interface OwnParts {
  * @throws Error in one sentence for a model, prompts file, scorer or folder that cannot be used, or a policy too large to train, before
  *   anything is written
  */
-export async function* runExperiment(
+export const runExperiment = yieldingFirst(async function* (
   parameters: Parameters,
   options: RunOptions & OwnParts,
 ): AsyncGenerator<RunEvent> {
@@ -78,7 +79,7 @@ export async function* runExperiment(
   };
   yield* run.clock.whileRead(whileLocked(directories.modelDirectory, recording));
   farm?.setOver();
-}
+});
 
 /** Which parts are given. A built-in reward is known by its name. */
 export function listOwn(own: OwnParts): OwnPart[] {

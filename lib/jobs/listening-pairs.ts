@@ -13,6 +13,7 @@ import { readRun, type OwnPart, type RecordedRun } from '../run/run-files.js';
 import { audible, soundsOf, type OpenedPolicy, type SilentPair } from './listening-sounds.js';
 import { openDevice, openModel, openPolicy, type GivenDevice, type OpenDevice } from './open.js';
 import { openPrompts } from './prompts.js';
+import { yieldingFirst } from '../plain-error.js';
 
 /** What is compared: a run's chosen with its rejected samples, or samples of two policies. */
 export const comparisons = ['pairs', 'policies'] as const;
@@ -41,7 +42,7 @@ export interface ListeningOptions extends GivenDevice {
  *   runs' figures are of.
  * @throws Error in one sentence when a run is none, lacks what is to be compared, or has no two samples that can be heard
  */
-export async function* listeningPairs(
+export const listeningPairs = yieldingFirst(async function* (
   folders: readonly string[],
   options: ListeningOptions,
 ): AsyncGenerator<RunEvent, Listening> {
@@ -63,7 +64,7 @@ export async function* listeningPairs(
   if (runs.length === 1 && options.compare !== 'policies')
     return yield* chosenAgainstRejected(runs[0], device, options);
   return yield* policyAgainstPolicy(await policiesOf(runs, folders, options), device, options);
-}
+});
 
 /** What a program gave to a run, nobody else can open. */
 function refuseOwn(run: string, own: readonly OwnPart[] = []): void {

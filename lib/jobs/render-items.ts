@@ -9,6 +9,7 @@ import type { Parameters } from '../run/parameters.js';
 import type { RunOptions } from './experiment.js';
 import { openDevice, openModel, openPolicy } from './open.js';
 import { openPrompts } from './prompts.js';
+import { yieldingFirst } from '../plain-error.js';
 
 /** A held-out item as mono sound. */
 export interface RenderedItem {
@@ -24,7 +25,7 @@ export interface RenderedItem {
  * @param items is filled with one entry for each of `parameters.testPrompts`
  * @throws Error when the policy writes nothing for an item
  */
-export async function* renderItems(
+export const renderItems = yieldingFirst(async function* (
   parameters: Parameters,
   { root, signal, onNotice, ...options }: RunOptions,
   items: RenderedItem[],
@@ -70,4 +71,4 @@ export async function* renderItems(
     }
     items.push(rendered);
   }
-}
+});

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { commandText } from '../command-text.js';
 import { chooseDevice, deviceChoices, type DeviceChoice } from '../engine/index.js';
-import { isPlainError } from '../plain-error.js';
+import { isPlainError, yieldingFirst } from '../plain-error.js';
 import { restorePolicy } from '../policy/policy.js';
 import type { RunEvent } from '../run/events.js';
 import { listOwn, namedAfter, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
@@ -40,7 +40,7 @@ import { withTensorBoard } from '../tensorboard/tensorboard.js';
  * @throws Error in one sentence when there is no such run, another process is writing it, its device cannot be had, what is given is not
  *   what it began with, or its iterations cannot be raised ({@link withIterations})
  */
-export async function* resumeExperiment(
+export const resumeExperiment = yieldingFirst(async function* (
   directory: string,
   options: OwnParts &
     GivenDevice &
@@ -88,7 +88,7 @@ export async function* resumeExperiment(
     yield* inputs.clock.whileRead(recording);
     farm?.setOver();
   });
-}
+});
 
 /** Closes the device when it was opened here, and not when it was given. */
 type Reopened = GivenDevice & AsyncDisposable;

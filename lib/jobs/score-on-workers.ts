@@ -6,7 +6,7 @@ import type { GivenWorkers } from '../farm/option.js';
 import { connectQueue } from '../farm/queue.js';
 import { recordingsItem, scoresFromText } from '../farm/recordings-item.js';
 import { comparableVersions, kindOf, type Terms } from '../farm/terms.js';
-import { isPlainError, sentenceOf } from '../plain-error.js';
+import { isPlainError, sentenceOf, yieldingFirst } from '../plain-error.js';
 import type { FleetStatus } from '../run/events.js';
 import { needsReference, needsText, needsTranscriber, type MetricName } from '../scoring/metrics.js';
 import { hashWeights, scoringNetworks } from '../scoring/networks.js';
@@ -33,7 +33,7 @@ export interface ScoreOnWorkersOptions extends Omit<ScoreFilesOptions, 'device'>
  *
  * @throws Error as `scoreFiles`, and in one sentence when the queue cannot be used or an item fails three times
  */
-export async function* scoreOnWorkers(
+export const scoreOnWorkers = yieldingFirst(async function* (
   files: readonly string[],
   options: ScoreOnWorkersOptions,
 ): AsyncGenerator<[string, FileScores]> {
@@ -92,7 +92,7 @@ export async function* scoreOnWorkers(
     yield* known();
   }
   offered.setOver();
-}
+});
 
 /** The metrics that can be had, and what the weights of their networks are known by. */
 async function findScorers({

@@ -4,6 +4,7 @@ import { serveScorer } from '../reward/scorer-server.js';
 import { openReward } from './scorers.js';
 import type { NamedParameters } from '../run/parameters.js';
 import type { Reward } from '../reward/reward.js';
+import { tellingFirst } from '../plain-error.js';
 
 /** What is served, where, and until when. */
 export interface ServeRewardOptions {
@@ -26,7 +27,7 @@ export interface ServeRewardOptions {
  *
  * @throws Error in one sentence for a reward that is not there or needs more than sound and text, or a port that is taken
  */
-export async function serveReward(
+export const serveReward = tellingFirst(async function (
   parameters: NamedParameters,
   { rewards, host, port, device, signal, onListening, onNotice }: ServeRewardOptions,
 ): Promise<void> {
@@ -38,4 +39,4 @@ export async function serveReward(
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
   await server.close();
-}
+});

@@ -7,7 +7,9 @@ import { listRuns, locateRun } from '../run/find-run.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
-import type { RewardName } from '../reward/built-in.js';
+import { isNameEnough } from '../reward/built-in.js';
+import { partNames } from '../reward/combination.js';
+import { loadRewards } from '../reward/load.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
@@ -42,7 +44,8 @@ export async function findRun(name: string, root = '..', device?: DeviceChoice):
   const found = name === '' ? await findLatest(root) : await findNamed(name, root);
   if (found) {
     const { reward } = (await readRun(found.run.modelDirectory)).record.parameters;
-    printNotice(`Run ${found.run.name}, ${found.why}. It was trained by the reward ${reward}.`);
+    const own = isOpenedByItsName(reward) ? '' : ', a person’s own: to score by it, give its file or address';
+    printNotice(`Run ${found.run.name}, ${found.why}. It was trained by the reward ${reward}${own}.`);
     show(fileLinks(join(found.run.modelDirectory, LOG_FILE)));
     return found.run;
   }
@@ -80,18 +83,23 @@ function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean 
   return files.every((file) => existsSync(file));
 }
 
+/** Whether a run's reward, or all that it combines, can be had without what a person gave. */
+const isOpenedByItsName = (reward: string): boolean => partNames(reward).every(isNameEnough);
+
 /**
  * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written, and where the reward is
  * another one than the checkpoint was trained by.
  *
- * @param settings `reward`: a built-in one's name, one of your own, or "" for the one that the checkpoint's run was trained by; `indices` as people write them: "0-9"; `device`: "auto" unless it is
- * given, as in `chooseDevice`; `workers`, `allowMixed` and `serveAt` as in `openRun`
+ * @param settings `reward`: one of your own, or as the command line takes it: a built-in one's name, a file, an address, several with commas; "" for the
+ * one that the checkpoint's run was trained by; `indices` as people write them: "0-9"; `device`: "auto" unless it is given, as in `chooseDevice`;
+ * `workers`, `allowMixed` and `serveAt` as in `openRun`
  * @returns the evaluation's events
+ * @throws Error in one sentence where the run was trained by a reward of a person's own, and none is given
  */
 export async function scoreCheckpoint(
   path: string,
   settings: {
-    reward: RewardName | Reward | '';
+    reward: string | Reward;
     indices: string;
     samples: number;
     device?: DeviceChoice;
@@ -100,8 +108,16 @@ export async function scoreCheckpoint(
 ): Promise<RunEvent[]> {
   const { indices, samples, workers, allowMixed, serveAt } = settings;
   const reward = typeof settings.reward === 'string' ? undefined : settings.reward;
-  const name = typeof settings.reward === 'string' ? settings.reward : settings.reward.name;
-  const { parameters, ...checkpoint } = await checkpointParameters(path, name === '' ? {} : { reward: name });
+  const source = typeof settings.reward === 'string' ? settings.reward : '';
+  const { name, own: rewards } = source === '' ? { name: reward?.name, own: [] } : await loadRewards(source);
+  const { parameters, ...checkpoint } = await checkpointParameters(
+    path,
+    name === undefined ? {} : { reward: name },
+  );
+  if (name === undefined && !isOpenedByItsName(parameters.reward))
+    throw new Error(
+      `${path} was trained by the reward ${parameters.reward}, a person's own: give its file or address as reward, or the name of a built-in one`,
+    );
   const { reward: trainedBy } = checkpoint.directories
     ? await readRecordedParameters(checkpoint.directories.modelDirectory)
     : {};
@@ -116,6 +132,7 @@ export async function scoreCheckpoint(
     samplesPerPrompt: samples,
     root,
     reward,
+    rewards,
     ...workersFor({ workers, allowMixed, serveAt }),
   };
   let file = '';

@@ -37,7 +37,7 @@ export async function measure(
   const redraw = () => {
     const next: MetricName | undefined = metrics[measured.length];
     const bar = next && progressBarHtml(`measuring ${next}`, measured.length, metrics.length);
-    draw(htmlBundle(measuredHtml(names, measured, bar)));
+    draw(htmlBundle(measuredHtml(names, measured, bar)), bar === undefined);
   };
   redraw();
   for await (const measurement of measureRecordings(recordings, comparison, metrics, options)) {

@@ -28,19 +28,23 @@ export function notebookKernel(): NotebookKernel {
 
 const TERMINAL: NotebookKernel = {
   display(bundle, _displayId, replace) {
-    // A terminal keeps what was printed: only the first of an area that changes is worth a line.
+    // A terminal keeps what was printed: of an area that changes only the first and what stays are worth lines.
     if (!replace) process.stdout.write(bundle['text/plain'] + '\n');
   },
   interruptSignal: () => new AbortController().signal,
 };
 
-/** One place below the running cell whose content can be replaced, also after the cell has ended. */
-export function openDisplayArea(): (bundle: MimeBundle) => void {
+/**
+ * One place below the running cell whose content can be replaced, also after the cell has ended.
+ *
+ * @returns shows a bundle there; `stays` says that no other one follows, so that it is also printed outside a notebook
+ */
+export function openDisplayArea(): (bundle: MimeBundle, stays?: boolean) => void {
   const kernel = notebookKernel();
   const id = randomUUID();
   let shown = false;
-  return (bundle) => {
-    kernel.display(bundle, id, shown);
+  return (bundle, stays = false) => {
+    kernel.display(bundle, id, shown && !(stays && kernel === TERMINAL));
     shown = true;
   };
 }

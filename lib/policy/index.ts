@@ -4,7 +4,7 @@
  */
 export { loadPolicy, savePolicy, type Policy } from './policy.js';
 export { loadPretrained, savePretrained } from './pretrained.js';
-export { addAdapter, mergeAdapter, mergedWeights } from './lora.js';
+export { addAdapter, addLowRank, mergeAdapter, mergedWeights } from './lora.js';
 export type { SpeechTokenizer } from './tokenizer.js';
 export { packCompletion, packPrompt } from './pack.js';
 export { openSampler, type Sampler, type SamplingEvent, type SamplingOptions } from './sample.js';

@@ -1,5 +1,5 @@
 import { readWav, toMono, type MonoRecording } from '../audio/wav.js';
-import { isPlainError } from '../plain-error.js';
+import { isPlainError, yieldingFirst } from '../plain-error.js';
 import { openParts, releaseAll } from '../release.js';
 import {
   METRIC_NAMES,
@@ -54,7 +54,7 @@ export interface FileScorer extends AsyncDisposable {
  * @throws Error when no metric or an unknown one is asked for, a metric compares and what with is missing or cannot be read, a
  * metric's weights or tools are missing, or a metric or the machine fails for a reason that is no file's
  */
-export async function* scoreFiles(
+export const scoreFiles = yieldingFirst(async function* (
   files: readonly string[],
   options: ScoreFilesOptions,
 ): AsyncGenerator<[string, FileScores]> {
@@ -64,7 +64,7 @@ export async function* scoreFiles(
     const scores = await scorer.score(batch);
     for (const [i, file] of batch.entries()) yield [file, scores[i]];
   }
-}
+});
 
 /**
  * Opens metrics for files that come in batches.

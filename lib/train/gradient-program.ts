@@ -21,18 +21,37 @@ const OUTPUT_PREFIX = 'gradient of ';
 /** Output name of a weight's gradient. */
 export const gradientOf = (weight: string): string => OUTPUT_PREFIX + weight;
 
-/** `loss` with one more output for each trained weight: the loss's gradient. */
+/**
+ * `loss` with one more output for each trained weight: the loss's gradient.
+ *
+ * @throws Error in one sentence, when it is traced, naming a weight that the loss is no function of
+ */
 export function withGradients(loss: Loss, trained: readonly string[]): TensorProgram {
   return (inputs) => {
     let forward: ReturnType<Loss> | undefined;
-    const { grads } = tf.valueAndGrads((...weights: Tensor[]) => {
-      const named = Object.fromEntries(trained.map((name, i) => [name, weights[i]]));
-      forward = loss({ ...inputs, ...named });
+    const valueOf = () => {
+      forward = loss(inputs);
       for (const value of Object.values(forward)) tf.keep(value);
-      return forward.loss as ReturnType<typeof tf.scalar>;
-    })(trained.map((name) => inputs[name]));
-    return { ...forward!, ...Object.fromEntries(trained.map((name, i) => [gradientOf(name), grads[i]])) };
+      return forward.loss;
+    };
+    // As tf.valueAndGrads does, which names no weight when it throws.
+    const weights = trained.map((name) => inputs[name]);
+    const gradients: (Tensor | undefined)[] = tf.engine().gradients(valueOf, weights, undefined, true).grads;
+    checkTrainable(trained.filter((_, i) => !gradients[i]));
+    return {
+      ...forward!,
+      ...Object.fromEntries(trained.map((name, i) => [gradientOf(name), gradients[i]!])),
+    };
   };
+}
+
+/** @param untouched trained weights that the loss has no gradient of */
+function checkTrainable(untouched: readonly string[]): void {
+  if (untouched.length === 0) return;
+  const others = untouched.length > 1 ? ` and ${untouched.length - 1} more` : '';
+  throw new Error(
+    `the loss does not depend on the weight "${untouched[0]}"${others}, which cannot be trained by it: a loss must be a function of the policy's log-probabilities, and hiddenStates or logits of the architecture must read every weight of which isTrained is true, an adapter's by addLowRank`,
+  );
 }
 
 /** Where a compiled `withGradients` program writes its gradients. */

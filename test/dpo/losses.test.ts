@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { lossNames, namedLoss, type LossName, type LossSettings } from '../../lib/dpo/losses/named.js';
 import { metricsOfLoss } from '../../lib/dpo/metrics.js';
+import { aotLoss } from '../../lib/dpo/losses/aot.js';
+import { exoPairLoss, robustLoss, sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { sftLoss } from '../../lib/dpo/losses/mixed.js';
 
 const SETTINGS: LossSettings = {
@@ -105,6 +107,17 @@ describe('a loss', () => {
       metricsOfLoss(namedLoss({ ...SETTINGS, loss: 'exo_pair', labelSmoothing }))([batch]);
     expect(of(0)).toEqual(of(0.001));
   });
+
+  it.each([sigmoidLoss, robustLoss, exoPairLoss, aotLoss])(
+    '$name refuses to take half of the pairs or more to be the wrong way round',
+    (make) => {
+      expect(make(beta, 0.49).needsReference).toBe(true);
+      for (const share of [0.5, 0.6, -0.1, NaN])
+        expect(() => make(beta, share)).toThrow(
+          /^labelSmoothing of the loss \w+ is [^:]+: a share of pairs from 0 to below 0.5 is expected$/,
+        );
+    },
+  );
 
   it('sft is the mean over all chosen labels', () => {
     const { loss, nll_loss } = metricsOfLoss(namedLoss(settingsOf('sft')))([batch]);

@@ -1,6 +1,8 @@
 /** A loss of one's own, by what the package exports alone: exponential-loss.ts is all there is to write. */
 import { expect, it, vi } from 'vitest';
 import {
+  mixedLoss,
+  sftLoss,
   sigmoidLoss,
   tf,
   trainDpo,
@@ -82,6 +84,40 @@ it('may read numbers of labels and rewards, and computes no reference that it do
   await expect(train(perLabel, 1)).rejects.toThrow(
     'the loss "per label" reads rewards: every pair must have them',
   );
+});
+
+it('keeps metrics of its own where it is mixed, and what is mixed with it counts in the loss', async () => {
+  const own: PreferenceLoss = {
+    ...exponentialLoss(BETA),
+    metrics: ({ losses, chosenRewards }) => ({
+      loss: losses.reduce((sum, loss) => sum + loss) / losses.length,
+      'rewards/chosen': Math.max(...chosenRewards),
+    }),
+  };
+  const plain = await train(
+    mixedLoss([
+      [exponentialLoss(BETA), 2],
+      [sigmoidLoss(BETA), 1],
+      [sftLoss(BETA), 0.5],
+    ]),
+    2,
+  );
+  const mixed = await train(
+    mixedLoss([
+      [own, 2],
+      [sigmoidLoss(BETA), 1],
+      [sftLoss(BETA), 0.5],
+    ]),
+    2,
+  );
+  for (const [step, { metrics, logps }] of mixed.entries()) {
+    const usual = plain[step].metrics;
+    expect(metrics.loss).toBeCloseTo(usual.loss, 12);
+    expect(metrics.nll_loss).toBe(usual.nll_loss);
+    const rewards = pairs.map((_, i) => BETA * (logps[2 * i] - mixed[0].logps[2 * i]));
+    expect(metrics['rewards/chosen']).toBeCloseTo(Math.max(...rewards), 5);
+    expect(metrics).not.toHaveProperty(['rewards/rejected']);
+  }
 });
 
 it('is told what it does wrong, in a sentence', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
@@ -6,7 +6,8 @@ import { readRun } from '../../lib/run/run-files.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
 import { openRecorded, openRun, resumeRun, type LiveRun } from '../../lib/notebook/live-run.js';
-import { scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
+import { findRun, scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
+import { loadReward } from '../../lib/reward/load.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
 const root = mkdtempSync(join(tmpdir(), 'speech-dpo-live-run-'));
@@ -169,6 +170,32 @@ it('asks for the workers that it is given, or else that the environment names', 
   } finally {
     vi.unstubAllEnvs();
   }
+});
+
+it('scores a checkpoint by a reward of one’s own: given as an object, or named by its file', async () => {
+  button = new AbortController();
+  const file = join(root, 'brief.mjs');
+  writeFileSync(
+    file,
+    `export default { name: 'brief', label: 'tokens', listens: false,
+      score: async (samples) => samples.map(({ codes }) => ({ reward: -codes.length })) };`,
+  );
+  const reward = await loadReward(file);
+  const run = await openRun({ ...parameters, iterations: 1 }, { root, reward });
+  await run.iterate();
+  const checkpoint = join(run.modelDirectory, 'iter_0');
+  const scoring = { indices: '0', samples: 1 };
+  await findRun(run.name, root);
+  expect(all.join('\n')).toContain(
+    'It was trained by the reward brief, a person’s own: to score by it, give its file or address.',
+  );
+  await expect(scoreCheckpoint(checkpoint, { ...scoring, reward: '' }, root)).rejects.toThrow(
+    `${checkpoint} was trained by the reward brief, a person's own: give its file or address as reward, or the name of a built-in one`,
+  );
+  const [byFile] = await scoreCheckpoint(checkpoint, { ...scoring, reward: file }, root);
+  const [byObject] = await scoreCheckpoint(checkpoint, { ...scoring, reward }, root);
+  expect(byFile.type).toBe('evaluated');
+  expect({ ...byFile, seconds: 0 }).toEqual({ ...byObject, seconds: 0 });
 });
 
 it('counts the time that is worked, not the hours between two cells', async () => {

@@ -42,6 +42,21 @@ it('shows a bar while it measures, then figures, and why there are none of a met
   expect(text).toMatch(/nisqa +all +not measured: .*none\.tar.* npm run weights -- nisqa/);
 });
 
+it('prints the figures outside a notebook, once', async () => {
+  Reflect.deleteProperty(globalThis, KERNEL);
+  const printed: string[] = [];
+  const write = vi
+    .spyOn(process.stdout, 'write')
+    .mockImplementation((text) => printed.push(String(text)) > 0);
+  await measure(recordings, ['silence', 'estoi'], { reference: recordings[0] }).finally(() =>
+    write.mockRestore(),
+  );
+  expect(printed).toHaveLength(2);
+  expect(printed[0]).toBe('measuring\n');
+  expect(printed[1]).toMatch(/silence levelDb +−23\.010 +−23\.010/);
+  expect(printed[1]).toMatch(/estoi/);
+});
+
 it('ends when the stop button is pressed', async () => {
   button.abort(new Error('pressed'));
   await expect(measure(recordings, ['silence', 'nisqa'])).rejects.toThrow('pressed');

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { completionLogProbs, trainDpo } from '../../lib/dpo/index.js';
+import { completionLogProbs, trainDpo, type PreferencePair } from '../../lib/dpo/index.js';
 import { compile, CpuDevice, tf } from '../../lib/engine/index.js';
 import {
+  addAdapter,
   labelLogProbs,
   loadPretrained,
   openCompletionWriter,
@@ -125,46 +126,57 @@ it('gives a greedy completion the log-probabilities that teacher forcing gives i
   }
 });
 
-it('is trained: DPO raises the margin', async () => {
-  const trained = openPolicy();
+const options = {
+  device,
+  beta: 0.1,
+  learningRate: 1e-2,
+  epochs: 8,
+  batchSize: 2,
+  gradientAccumulationSteps: 1,
+  maxGradNorm: 1,
+  validationShare: 0,
+  seed: 1,
+};
+
+async function samplePairs(): Promise<PreferencePair[]> {
   const codes = await sampleCodes(1, 2);
-  const pairs = prompts.map((prompt, i) => ({
+  return prompts.map((prompt, i) => ({
     prompt,
     chosen: packCompletion(policy, codes[i][0]),
     rejected: packCompletion(policy, codes[i][1]),
   }));
+}
+
+it.each([
+  ['', openPolicy],
+  [
+    ', and an adapter on it',
+    () => addAdapter(openPolicy(), { rank: 4, alpha: 128, targets: ['qkv', 'down'], base: '' }, 1),
+  ],
+])('is trained%s: DPO raises the margin', async (_, open) => {
+  const trained = open();
+  const before = new Map(trained.weights);
   const margins: number[] = [];
-  const training = trainDpo(trained, pairs, {
-    device,
-    beta: 0.1,
-    learningRate: 1e-2,
-    epochs: 8,
-    batchSize: 2,
-    gradientAccumulationSteps: 1,
-    maxGradNorm: 1,
-    validationShare: 0,
-    seed: 1,
-  });
-  for await (const event of training)
+  for await (const event of trainDpo(trained, await samplePairs(), options))
     if (event.type === 'step') margins.push(event.metrics['rewards/margins']!);
   expect(margins[0]).toBeCloseTo(0, 5);
   expect(margins.at(-1)!).toBeGreaterThan(0.5);
-  expect(trained.weights.get('tokens')).not.toEqual(policy.weights.get('tokens'));
+  const changed = [...before].filter(([name, tensor]) => trained.weights.get(name) !== tensor);
+  expect(changed.map(([name]) => name)).toContain(trained.adapter ? '0.qkv.lora_B.weight' : 'tokens');
+});
+
+it('is told of a weight that its programs do not read', async () => {
+  const { weights, ...rest } = openPolicy();
+  const left = { shape: [2], dtype: 'float32' as const, data: new Float32Array(2) };
+  const forgetful = { ...rest, weights: new Map([...weights, ['left over', left]]) };
+  await expect(trainDpo(forgetful, await samplePairs(), options).next()).rejects.toThrow(
+    'the loss does not depend on the weight "left over", which cannot be trained by it',
+  );
 });
 
 it('refuses a pair that together has more ids than the model has positions', async () => {
   const pair = { prompt: Array<number>(40).fill(3), chosen: Array<number>(9).fill(9), rejected: [0, 2] };
-  const training = trainDpo(policy, [pair], {
-    device,
-    beta: 0.1,
-    learningRate: 1e-2,
-    epochs: 1,
-    batchSize: 1,
-    gradientAccumulationSteps: 1,
-    maxGradNorm: 1,
-    validationShare: 0,
-    seed: 1,
-  });
+  const training = trainDpo(policy, [pair], options);
   await expect(training.next()).rejects.toThrow('pair 0: chosen has 9 ids');
   const { prompt, chosen } = pair;
   await expect(completionLogProbs(policy, [{ prompt, completion: chosen }], { device })).rejects.toThrow(

@@ -11,6 +11,7 @@ import {
   type ProgramSource,
 } from '../../lib/engine/index.js';
 import {
+  addLowRank,
   causalMask,
   nextOf,
   type Architecture,
@@ -61,7 +62,7 @@ const norm = (w: Tensors, name: string, x: Tensor) => layerNorm(x, w[`${name}.we
 function linear(w: Tensors, name: string, x: Tensor): Tensor {
   const a = tf.reshape(x, [-1, x.shape.at(-1)!]) as Tensor & { rank: 2 };
   const y = tf.fused.matMul({ a, b: w[`${name}.weight`], transposeB: true, bias: w[`${name}.bias`] });
-  return tf.reshape(y, [...x.shape.slice(0, -1), -1]);
+  return addLowRank(w, name, x, tf.reshape(y, [...x.shape.slice(0, -1), -1]));
 }
 
 /** x [..., D] to [..., D]; `attend` mixes values, given each head's query, key and value side by side, [..., 3 * D]. */
@@ -182,6 +183,7 @@ export const causalTransformer: Architecture<CausalConfig> = {
       }),
     ),
   isTrained: () => true,
+  adaptable: { layers: ['qkv', 'mix', 'up', 'down'], taskType: 'CAUSAL_LM' },
   completionPositions: (config, promptLength) => config.max_position_embeddings - promptLength,
   batchInputs: (config, sizes) => {
     const length = rowLength(config, sizes);

@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import { lossOfRewards, type PreferenceLoss } from '../preference-loss.js';
-import { negativeLogSigmoid } from './margin.js';
+import { checkSmoothing, negativeLogSigmoid } from './margin.js';
 
 /**
  * AOT for pairs (Melnyk et al. 2024, arXiv:2406.05882; TRL "aot"): log (chosen / rejected) under the policy, sorted over the batch, should lie
@@ -11,6 +11,7 @@ import { negativeLogSigmoid } from './margin.js';
  * @param labelSmoothing as `sigmoidLoss`'s
  */
 export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
+  checkSmoothing('aot', labelSmoothing);
   return lossOfRewards('aot', beta, (_, { policy, reference }) => {
     const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
     const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));

@@ -7,12 +7,25 @@ import { lossOfRewards, type PreferenceInputs, type PreferenceLoss } from '../pr
 export const negativeLogSigmoid = (x: Tensor): Tensor => tf.softplus(tf.neg(x));
 
 /**
+ * A share of pairs that are taken to be the wrong way round. From 0.5 on, the formulas learn to prefer the rejected ones, or have no value.
+ *
+ * @throws Error in one sentence for another number
+ */
+export function checkSmoothing(loss: string, labelSmoothing: number): void {
+  if (!(labelSmoothing >= 0 && labelSmoothing < 0.5))
+    throw new Error(
+      `labelSmoothing of the loss ${loss} is ${labelSmoothing}: a share of pairs from 0 to below 0.5 is expected`,
+    );
+}
+
+/**
  * Rafailov et al. 2023, eq. 7 (TRL loss_type "sigmoid"): -log sigmoid(m).
  *
  * @param beta how far the policy may leave the reference
- * @param labelSmoothing share of pairs that are taken to be the wrong way round (conservative DPO, Mitchell 2023; TRL up to 0.29); 0
+ * @param labelSmoothing share of pairs, below 0.5, that are taken to be the wrong way round (conservative DPO, Mitchell 2023; TRL up to 0.29); 0
  */
 export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
+  checkSmoothing('sigmoid', labelSmoothing);
   return lossOfMargins('sigmoid', beta, (margins) => {
     const losses = negativeLogSigmoid(margins);
     if (labelSmoothing === 0) return losses;
@@ -30,6 +43,7 @@ export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
  * @param labelSmoothing that share e, below 0.5
  */
 export function robustLoss(beta: number, labelSmoothing: number): PreferenceLoss {
+  checkSmoothing('robust', labelSmoothing);
   return lossOfMargins('robust', beta, (margins) => {
     const clean = tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing));
     const flipped = tf.mul(tf.softplus(margins), exactScalar(labelSmoothing));
@@ -42,17 +56,22 @@ export function hingeLoss(beta: number): PreferenceLoss {
   return lossOfMargins('hinge', beta, (margins) => tf.relu(tf.sub(1, margins)));
 }
 
+/** TRL's default for `exo_pair`, whose formula has no value at 0. */
+const LEAST_SMOOTHING = 1e-3;
+
 /**
  * EXO for pairs (Ji et al. 2024, arXiv:2402.00856, eq. 16; TRL "exo_pair"): the divergence KL(p || q) of the policy's preference
  * p = (sigmoid(m), sigmoid(-m)) from q = (1 - e, e).
  *
- * @param labelSmoothing e, above 0; TRL's default is 0.001
+ * @param labelSmoothing e; TRL's default, 0.001, takes the place of 0
  */
-export function exoPairLoss(beta: number, labelSmoothing: number): PreferenceLoss {
+export function exoPairLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
+  checkSmoothing('exo_pair', labelSmoothing);
+  const least = labelSmoothing || LEAST_SMOOTHING;
   const divergence = (margins: Tensor, share: number) =>
     tf.mul(tf.sigmoid(margins), tf.neg(tf.add(negativeLogSigmoid(margins), exactScalar(Math.log(share)))));
   return lossOfMargins('exo_pair', beta, (margins) =>
-    tf.add(divergence(margins, 1 - labelSmoothing), divergence(tf.neg(margins), labelSmoothing)),
+    tf.add(divergence(margins, 1 - least), divergence(tf.neg(margins), least)),
   );
 }
 

@@ -26,8 +26,8 @@ export function sftLoss(beta: number): PreferenceLoss {
 export type WeightedLoss = readonly [loss: PreferenceLoss, weight: number];
 
 /**
- * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards are those of the first that is not
- * `sftLoss`.
+ * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards, and where it has some the `metrics`,
+ * are those of the first that is not `sftLoss`.
  *
  * @throws Error naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
  */
@@ -41,6 +41,7 @@ export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
     );
   const compared = parts.filter(([loss]) => loss.name !== 'sft');
   const counted = compared.length > 0 ? compared : parts;
+  const [[leading]] = counted;
   return {
     name: parts.map(([loss, each]) => (each === 1 ? loss.name : `${each} ${loss.name}`)).join(' + '),
     needsReference: parts.some(([loss]) => loss.needsReference),
@@ -53,5 +54,6 @@ export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
       const losses = outputs.map((output) => output.losses).reduce((sum, each) => tf.add(sum, each));
       return { ...outputs[0], losses };
     },
+    ...(leading.metrics && { metrics: (outputs, batches) => leading.metrics!(outputs, batches) }),
   };
 }

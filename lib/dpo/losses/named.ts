@@ -24,9 +24,6 @@ export interface LossSettings {
   rpoAlpha: number;
 }
 
-/** TRL's default for `exo_pair`, whose formula has no value at 0. */
-const LEAST_SMOOTHING = 1e-3;
-
 const LOSSES = {
   sigmoid: ({ beta, labelSmoothing }) => sigmoidLoss(beta, labelSmoothing),
   robust: ({ beta, labelSmoothing }) => robustLoss(beta, labelSmoothing),
@@ -36,7 +33,7 @@ const LOSSES = {
   simpo: ({ beta, simpoGamma }) => simpoLoss(beta, simpoGamma),
   apo_zero: ({ beta }) => apoZeroLoss(beta),
   apo_down: ({ beta }) => apoDownLoss(beta),
-  exo_pair: ({ beta, labelSmoothing }) => exoPairLoss(beta, labelSmoothing || LEAST_SMOOTHING),
+  exo_pair: ({ beta, labelSmoothing }) => exoPairLoss(beta, labelSmoothing),
   nca_pair: ({ beta }) => ncaPairLoss(beta),
   bco_pair: ({ beta }) => bcoPairLoss(beta),
   sppo_hard: ({ beta }) => sppoHardLoss(beta),
