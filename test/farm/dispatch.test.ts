@@ -123,6 +123,12 @@ function letTimePass(ms: number): void {
   vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
 }
 
+/** From now on the clock of this machine is an hour ahead. */
+function letClockBeAhead(): void {
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+}
+
 /** What both kinds of servers have in common. */
 function behaves(start: () => Promise<QueueServer>): void {
   beforeAll(async () => {
@@ -165,6 +171,37 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(tries).toEqual([1, 3, 3]);
     expect(gathered.results.get(1)).toBe(resultOf(1));
     expect(gathered.statuses.at(-1)!.failed).toBe(4);
+  });
+
+  it('tries an item anew that failed for good before the run was resumed, by a clock that was ahead', async () => {
+    const first = await open();
+    const broken = await startWorker('a', () => {
+      throw new Error('no');
+    });
+    letClockBeAhead();
+    await expect(gather(first, createItems(1))).rejects.toThrow('failed 3 times');
+    await broken.leave();
+    await first.close(false);
+    vi.restoreAllMocks();
+    const second = await open();
+    await startWorker('b');
+    expectAll(await gather(second, createItems(1)), 1);
+  });
+
+  it('tries an item again whose worker has set its clock back since', async () => {
+    const dispatcher = await open();
+    let tries = 0;
+    await startWorker('a', (number) => {
+      tries += 1;
+      if (tries > 1) return resultOf(number);
+      letClockBeAhead();
+      throw new Error('no');
+    });
+    const gathered: Gathered = { results: new Map(), statuses: [] };
+    const gathering = gather(dispatcher, createItems(1), undefined, gathered);
+    await vi.waitFor(() => expect(gathered.statuses.at(-1)?.failed).toBe(1), { timeout: 20_000 });
+    vi.restoreAllMocks();
+    expectAll(await gathering, 1);
   });
 
   it('does not take what a worker says that lost its hold of the item', async () => {
