@@ -12,6 +12,7 @@ import { offerSchema, refusalOf, type Offer } from './terms.js';
 import { TIMING, type Timing } from './timing.js';
 
 export interface WorkOptions {
+  /** Default "HOST-PID", which follows the name that another worker has. */
   name?: string;
   /** Each does one item at a time. */
   benches: readonly Bench[];
@@ -38,20 +39,6 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   const { benches, signal, onNotice } = options;
   const { lockMs, lookMs } = { ...TIMING, ...options.timing };
   const [{ device, traits }] = benches;
-  const host = hostname();
-  const name = options.name ?? `${host}-${process.pid}`;
-  const record: WorkerRecord = {
-    kind: 'worker',
-    ...{
-      name,
-      host,
-      pid: process.pid,
-      device,
-      computes: traits.computes,
-      version: traits.versions['speech-dpo'],
-    },
-    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
-  };
   /** What the queue's server answers, which is asked again while it is away; undefined once the signal comes. */
   async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
     while (!signal.aborted) {
@@ -65,6 +52,25 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     return undefined;
   }
 
+  const host = hostname();
+  const own = `${host}-${process.pid}`;
+  const { name: given = own } = options;
+  // By its name a worker says that it is there, and its results are counted.
+  const isTaken = (await ask(() => findPresent(connection, 'workers', given))) !== undefined;
+  const name = isTaken && given !== own ? `${given}-${own}` : given;
+  if (name !== given) onNotice?.(`another worker is called ${given}: this one is called ${name}`);
+  const record: WorkerRecord = {
+    kind: 'worker',
+    ...{
+      name,
+      host,
+      pid: process.pid,
+      device,
+      computes: traits.computes,
+      version: traits.versions['speech-dpo'],
+    },
+    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
+  };
   const announcement = await ask(() => announce(connection, 'workers', name, record));
   if (!announcement) return;
   const tell = (changes: Partial<WorkerRecord>) => announcement.update(Object.assign(record, changes));

@@ -1,4 +1,5 @@
 /** A worker's loop on real servers, with benches in this process in place of those that compute. */
+import { hostname } from 'node:os';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Dispatch } from '../../lib/farm/batch.js';
 import { BenchFault, type Bench } from '../../lib/farm/bench.js';
@@ -162,6 +163,21 @@ function behaves(start: () => Promise<QueueServer>): void {
     ]);
     await worker.leave();
     expect(await listPresent(observer, 'workers')).toEqual([]);
+  });
+
+  it('has a name of its own where another worker has the one that it was given', async () => {
+    const { dispatcher } = await offerRun();
+    const observer = await connect();
+    await startWorker('same:name', [createBench(doAtOnce)]);
+    await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(1));
+    const second = await startWorker('same:name', [createBench(doAtOnce)]);
+    await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(2));
+    const [, { name }] = await listPresent(observer, 'workers');
+    expect(name).toBe(`same:name-${hostname()}-${process.pid}`);
+    expect(second.notices[0]).toBe(`another worker is called same:name: this one is called ${name}`);
+    await gather(dispatcher, 3);
+    await second.leave();
+    expect(await listPresent(observer, 'workers')).toMatchObject([{ name: 'same:name' }]);
   });
 
   it('ends the item that it has in hand before it goes', async () => {
