@@ -54,10 +54,11 @@ export const queueName = (run: string): string => `speech-dpo-${run}`;
  * Opens the queue of a run.
  *
  * @param run.id the same for a run that is resumed
+ * @param run.mayDiffer workers may compute other bits than each other; default: two results of an item that differ stop the run
  */
 export async function openDispatcher(
   connection: QueueConnection,
-  run: { id: string; signal?: AbortSignal; timing?: Partial<Timing> },
+  run: { id: string; mayDiffer?: boolean; signal?: AbortSignal; timing?: Partial<Timing> },
 ): Promise<Dispatcher> {
   const { lookMs, silenceMs } = { ...TIMING, ...run.timing };
   const { signal } = run;
@@ -144,7 +145,7 @@ export async function openDispatcher(
   }
 
   async function* gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched> {
-    const batch = createBatch(items);
+    const batch = createBatch(items, run.mayDiffer);
     const bell = createBell();
     const silence = listen(batch, bell.ring);
     signal?.addEventListener('abort', bell.ring, { once: true });
