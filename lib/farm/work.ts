@@ -83,10 +83,9 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     refused.set(run.id, { reason, untilMs: performance.now() + forMs });
   }
 
-  /** Runs that take results, by age. */
+  /** By age. */
   async function listRuns(): Promise<RunRecord[]> {
-    const present = await ask(() => listPresent(connection, 'runs'));
-    return (present ?? []).filter(({ ended }) => !ended);
+    return (await ask(() => listPresent(connection, 'runs'))) ?? [];
   }
 
   /** The oldest run that this worker fits and that has work for it; where none has, the oldest that it fits. */
@@ -99,7 +98,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
       const reason = offer.success
         ? refusalOf(offer.data.terms, traits)
         : 'its terms cannot be read: it is of another version of speech-dpo; install the same on both';
-      if (reason !== undefined) refuse(run, reason, Infinity);
+      if (reason !== undefined) refuse(run, reason, 0);
       const until = refused.get(run.id)?.untilMs ?? 0;
       if (offer.success && reason === undefined && until < performance.now())
         fitting.push({ run, offer: offer.data });
@@ -174,7 +173,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         await sleep(lookMs, undefined, { signal }).catch(() => undefined);
         const isIdle = performance.now() - lastMs > 5 * lookMs && free.length === benches.length;
         const now = await ask(() => findPresent(connection, 'runs', run.id));
-        if (!now || now.ended || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
+        if (!now || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
         // Another run may have work while this one trains.
         if (isIdle && (await isWantedElsewhere(run.id))) break;
       }
