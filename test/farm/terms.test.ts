@@ -62,6 +62,16 @@ describe('a worker', () => {
     expect(refusalOf(terms, { ...worker, ...changes })).toMatch(reason);
   });
 
+  it.each([[], ['d'.repeat(64)]])('without one of several rewards is refused: %s', (...rewards) => {
+    const reward = {
+      ...{ name: 'a and b', rewardModel: 'nisqa' as const },
+      parts: [{ name: 'a' }, { name: 'b', sha256: 'e'.repeat(64) }],
+    };
+    const combined = { ...terms, work: { ...terms.work, reward } } as Terms;
+    expect(refusalOf(combined, { ...worker, rewards })).toMatch(/the reward b \(SHA-256 eeeeeeeeeeee/);
+    expect(refusalOf(combined, { ...worker, rewards: [...rewards, 'e'.repeat(64)] })).toBeUndefined();
+  });
+
   it('on another device takes part where that is allowed', () => {
     expect(refusalOf({ ...terms, computes: null }, { ...worker, computes: 'other' })).toBeUndefined();
   });

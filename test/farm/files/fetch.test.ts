@@ -8,9 +8,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openCodec } from '../../../lib/codec/open.js';
 import { claimOf, incomingOf } from '../../../lib/farm/files/cache.js';
+import { claim } from '../../../lib/farm/files/claim.js';
 import { fetchProblemOf } from '../../../lib/farm/files/failure.js';
 import { fetchFolder, type FetchOptions } from '../../../lib/farm/files/fetch.js';
 import { describeFolder, hashOfFiles, type FolderManifest } from '../../../lib/farm/files/manifest.js';
@@ -26,6 +28,7 @@ import { describeElsewhere, modelFolder, serveFolders, WEIGHTS_BYTES } from './m
 
 afterEach(() => {
   breakDisk('none');
+  vi.restoreAllMocks();
   vi.unstubAllEnvs();
 });
 
@@ -219,6 +222,33 @@ describe('fetchFolder', () => {
     utimesSync(claimOf(target), 1, 1);
     expectEqualFiles(await fetchFolder(manifests[0], options), folder, manifests[0]);
     expect(leftIn(cache)).toEqual([]);
+  });
+
+  it('waits for a process that goes on, by whatever clock', async () => {
+    const file = join(temporaryFolder(), 'claim');
+    let beat = Date.now() / 1000 - 300;
+    const touch = () => {
+      writeFileSync(file, '');
+      utimesSync(file, beat, beat);
+    };
+    touch();
+    let isDone = false;
+    const waiting = claim(file, () => Promise.resolve(isDone));
+    let hasClaim = false;
+    void waiting.then((release) => (hasClaim = release !== undefined));
+    const [now, laterMs] = [performance.now.bind(performance), [0]];
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + laterMs[0]);
+    // Its clock is set back, too.
+    for (const seconds of [1, -60, 1, -60]) {
+      await sleep(500);
+      beat += seconds;
+      touch();
+      await sleep(500);
+      laterMs[0] += 6000;
+    }
+    expect(hasClaim).toBe(false);
+    isDone = true;
+    expect(await waiting).toBeUndefined();
   });
 
   it('keeps the two that were used last, and fetches no file that one of them has', async () => {
