@@ -164,7 +164,7 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('tries an item three times, and stops by its title', async () => {
     // The last try fails between two looks.
-    const dispatcher = await open(undefined, { lookMs: 1500 });
+    const dispatcher = await open(undefined, { lookMs: 5000 });
     const tries = [0, 0, 0];
     await startWorker('a', (number) => {
       tries[number] += 1;

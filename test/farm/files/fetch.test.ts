@@ -303,6 +303,8 @@ describe('fetchFolder', () => {
       writeFileSync(join(folder, '.x.part'), 'x');
     }
     for (const path of [incoming[0], join(incoming[0], '.x.part')]) utimesSync(path, 1, 1);
+    // Something comes in there still.
+    utimesSync(join(incoming[1], '.x.part'), 1, 1);
     await fetchFolder(manifests[0], options);
     expect(incoming.map((folder) => existsSync(folder))).toEqual([false, true]);
   });
