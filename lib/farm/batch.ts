@@ -71,8 +71,10 @@ export interface Batch {
 
 const AGAIN = /-again-\d+$/;
 
+/** @param mayDiffer workers may compute other bits than each other: the first result of an item counts, and no other is compared with it */
 export function createBatch(
   items: readonly Dispatch[],
+  mayDiffer = false,
   nowMs: () => number = () => performance.now(),
 ): Batch {
   const out = new Map<string, Out>();
@@ -122,7 +124,7 @@ export function createBatch(
           `the workers ${before.worker} and ${envelope.worker} gave different results for the same samples: they do not compute the same bits, so that the run would depend on who is faster; use machines of one kind`,
         );
       } else if (entry) {
-        if (entry.again.length > 0) twice.set(id, envelope);
+        if (entry.again.length > 0 && !mayDiffer) twice.set(id, envelope);
         out.delete(id);
         durations.push(envelope.seconds);
         arrived.push({ index: entry.index, envelope });

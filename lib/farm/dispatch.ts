@@ -30,10 +30,13 @@ export interface Dispatcher {
 /** Items in the queue at once: what waits there takes the server's memory. */
 const WINDOW = 2000;
 const ADDED_AT_ONCE = 200;
-/** Jobs that are removed in one call. */
+/** Jobs that are removed in one call, of whatever time: they have that of the worker that ended them, whose clock may be ahead. */
 const CLEANED_AT_ONCE = 1000;
+const AHEAD_MS = 365 * 24 * 3_600_000;
 /** So many looks without an answer, and the server is said to be away. */
 const SILENT_LOOKS = 10;
+/** So many looks at items that wait for their next try alone, and they are due. */
+const DELAYED_LOOKS = 4;
 /** How long a server may take to let a run go. */
 const LEAVING_MS = 5000;
 
@@ -51,18 +54,20 @@ export const queueName = (run: string): string => `speech-dpo-${run}`;
  * Opens the queue of a run.
  *
  * @param run.id the same for a run that is resumed
+ * @param run.mayDiffer workers may compute other bits than each other; default: two results of an item that differ stop the run
  */
 export async function openDispatcher(
   connection: QueueConnection,
-  run: { id: string; signal?: AbortSignal; timing?: Partial<Timing> },
+  run: { id: string; mayDiffer?: boolean; signal?: AbortSignal; timing?: Partial<Timing> },
 ): Promise<Dispatcher> {
   const { lookMs, silenceMs } = { ...TIMING, ...run.timing };
   const { signal } = run;
   const queue = connection.queue(queueName(run.id), { defaultJobOptions: JOB_OPTIONS });
   const events = connection.events(queueName(run.id));
   const fleet = createFleet(run.id);
+  let delayedLooks = 0;
   const clean = async (state: 'failed' | 'completed') => {
-    while ((await queue.clean(0, CLEANED_AT_ONCE, state)).length > 0);
+    while ((await queue.clean(-AHEAD_MS, CLEANED_AT_ONCE, state)).length > 0);
   };
   await queue.waitUntilReady();
   await events.waitUntilReady();
@@ -77,6 +82,9 @@ export async function openDispatcher(
     }
     const counts = await queue.getJobCounts('wait', 'active', 'delayed');
     const inQueue = counts.wait + counts.active + counts.delayed;
+    // When a try is due is said by the clock of the worker where the one before failed, which may be ahead.
+    delayedLooks = counts.delayed > 0 && inQueue === counts.delayed ? delayedLooks + 1 : 0;
+    if (delayedLooks >= DELAYED_LOOKS) await queue.promoteJobs();
     if (inQueue < batch.out.size && isQuiet) await sweep(batch);
     if (batch.left === 0 && counts.wait === 0)
       for (const { job, item } of batch.stragglers()) await queue.add('item', item.data, { jobId: job });
@@ -137,7 +145,7 @@ export async function openDispatcher(
   }
 
   async function* gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched> {
-    const batch = createBatch(items);
+    const batch = createBatch(items, run.mayDiffer);
     const bell = createBell();
     const silence = listen(batch, bell.ring);
     signal?.addEventListener('abort', bell.ring, { once: true });

@@ -35,7 +35,7 @@ export function offerWork(
     let isOver = false;
     const server = await serveFiles(serveAt === undefined ? {} : parseServeAt(serveAt));
     opened.push(() => server.close());
-    const dispatcher = await openDispatcher(connection, { id, signal });
+    const dispatcher = await openDispatcher(connection, { id, mayDiffer: terms.computes === null, signal });
     opened.push(() => dispatcher.close(isOver));
     const files = { address: server.address, token: server.token };
     const title = `${relative(process.cwd(), path)} on ${host}`;

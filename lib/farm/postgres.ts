@@ -1,4 +1,4 @@
-import type { Client, PoolClient } from 'pg';
+import type { Client, Pool, PoolClient } from 'pg';
 import { withoutPassword } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
 import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
@@ -6,6 +6,12 @@ import { patience } from './timing.js';
 
 /** For what a process asks, and one more that listens for each part that waits: a server has a hundred connections, unless told otherwise. */
 const CONNECTIONS = 4;
+
+/**
+ * How far a machine's clock may be from the server's. BullMQ tells by the clocks of workers whether one has lost its item, and a lock that is
+ * renewed has half of its 30 seconds left.
+ */
+const CLOCK_SECONDS = 5;
 
 /** Codes of SQL (classes 08, 53, 57) and of the system for a server that is away, full, or ending. */
 const AWAY = /^(08|53|57P)|^E(?!RR_)[A-Z]/;
@@ -44,6 +50,7 @@ export async function connectPostgres(
     try {
       // Under a lock of the database: many may come at once.
       await bullmq.runMigrations(client);
+      await compareClocks(client);
     } finally {
       client.release();
     }
@@ -62,10 +69,7 @@ export async function connectPostgres(
     isAway: (error) =>
       AWAY.test((error as NodeJS.ErrnoException).code ?? '') ||
       /terminated|timeout|ended/i.test((error as Error).message),
-    nowMs: async () => {
-      const { rows } = await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now');
-      return rows[0].now.getTime();
-    },
+    nowMs: () => timeOf(pool),
     close: async (parts) => {
       await Promise.race([parts, patience(PATIENCE_MS / 2)]);
       isClosed = true;
@@ -74,6 +78,23 @@ export async function connectPostgres(
       await Promise.race([Promise.all([...clients].map(end)), patience(PATIENCE_MS / 2)]);
     },
   };
+}
+
+async function timeOf(server: Pool | PoolClient): Promise<number> {
+  const { rows } = await server.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+  return rows[0].now.getTime();
+}
+
+/** @throws Error in one sentence when this machine's clock is another than the server's */
+async function compareClocks(client: PoolClient): Promise<void> {
+  const askedMs = Date.now();
+  const serverMs = await timeOf(client);
+  // As far as the time that the answer took leaves no doubt.
+  const seconds = Math.floor(Math.max(askedMs - serverMs, serverMs - Date.now()) / 1000);
+  if (seconds < CLOCK_SECONDS) return;
+  throw new Error(
+    `this machine's clock is ${seconds} seconds ${askedMs > serverMs ? 'ahead of' : 'behind'} the server's, so that workers would take items from each other that are being done: set the clocks of both (timedatectl set-ntp true)`,
+  );
 }
 
 /** BullMQ's functions are called without their schema. Options of a person's own, as `?options=-c...`, stay beside it. */

@@ -38,8 +38,6 @@ const runSchema = z.strictObject({
   title: z.string(),
   /** What workers must be, which other versions of speech-dpo may say otherwise. */
   terms: z.unknown(),
-  /** Takes no more results. */
-  ended: z.boolean().optional(),
   counts: z.strictObject({ waiting: count, running: count, done: count, total: count }).optional(),
 });
 export type RunRecord = z.infer<typeof runSchema>;

@@ -12,6 +12,7 @@ import { offerSchema, refusalOf, type Offer } from './terms.js';
 import { TIMING, type Timing } from './timing.js';
 
 export interface WorkOptions {
+  /** Default "HOST-PID", which follows the name that another worker has. */
   name?: string;
   /** Each does one item at a time. */
   benches: readonly Bench[];
@@ -38,20 +39,6 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   const { benches, signal, onNotice } = options;
   const { lockMs, lookMs } = { ...TIMING, ...options.timing };
   const [{ device, traits }] = benches;
-  const host = hostname();
-  const name = options.name ?? `${host}-${process.pid}`;
-  const record: WorkerRecord = {
-    kind: 'worker',
-    ...{
-      name,
-      host,
-      pid: process.pid,
-      device,
-      computes: traits.computes,
-      version: traits.versions['speech-dpo'],
-    },
-    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
-  };
   /** What the queue's server answers, which is asked again while it is away; undefined once the signal comes. */
   async function ask<T>(question: () => Promise<T>): Promise<T | undefined> {
     while (!signal.aborted) {
@@ -65,6 +52,25 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     return undefined;
   }
 
+  const host = hostname();
+  const own = `${host}-${process.pid}`;
+  const { name: given = own } = options;
+  // By its name a worker says that it is there, and its results are counted.
+  const isTaken = (await ask(() => findPresent(connection, 'workers', given))) !== undefined;
+  const name = isTaken && given !== own ? `${given}-${own}` : given;
+  if (name !== given) onNotice?.(`another worker is called ${given}: this one is called ${name}`);
+  const record: WorkerRecord = {
+    kind: 'worker',
+    ...{
+      name,
+      host,
+      pid: process.pid,
+      device,
+      computes: traits.computes,
+      version: traits.versions['speech-dpo'],
+    },
+    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
+  };
   const announcement = await ask(() => announce(connection, 'workers', name, record));
   if (!announcement) return;
   const tell = (changes: Partial<WorkerRecord>) => announcement.update(Object.assign(record, changes));
@@ -77,10 +83,9 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     refused.set(run.id, { reason, untilMs: performance.now() + forMs });
   }
 
-  /** Runs that take results, by age. */
+  /** By age. */
   async function listRuns(): Promise<RunRecord[]> {
-    const present = await ask(() => listPresent(connection, 'runs'));
-    return (present ?? []).filter(({ ended }) => !ended);
+    return (await ask(() => listPresent(connection, 'runs'))) ?? [];
   }
 
   /** The oldest run that this worker fits and that has work for it; where none has, the oldest that it fits. */
@@ -93,7 +98,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
       const reason = offer.success
         ? refusalOf(offer.data.terms, traits)
         : 'its terms cannot be read: it is of another version of speech-dpo; install the same on both';
-      if (reason !== undefined) refuse(run, reason, Infinity);
+      if (reason !== undefined) refuse(run, reason, 0);
       const until = refused.get(run.id)?.untilMs ?? 0;
       if (offer.success && reason === undefined && until < performance.now())
         fitting.push({ run, offer: offer.data });
@@ -168,7 +173,7 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
         await sleep(lookMs, undefined, { signal }).catch(() => undefined);
         const isIdle = performance.now() - lastMs > 5 * lookMs && free.length === benches.length;
         const now = await ask(() => findPresent(connection, 'runs', run.id));
-        if (!now || now.ended || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
+        if (!now || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
         // Another run may have work while this one trains.
         if (isIdle && (await isWantedElsewhere(run.id))) break;
       }

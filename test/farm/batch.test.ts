@@ -5,7 +5,7 @@ const items = ['a', 'b', 'c', 'd'].map((id) => ({ id, title: `samples of ${id}`,
 const answer = (result: string, seconds = 2, worker = 'w1') => ({ worker, seconds, result });
 
 function open(nowMs: () => number = () => 0): Batch {
-  const batch = createBatch(items, nowMs);
+  const batch = createBatch(items, false, nowMs);
   batch.take(items.length);
   return batch;
 }
@@ -25,6 +25,7 @@ describe('a batch', () => {
     batch.cameBack('c', answer('[3]'));
     batch.cameBack('a', answer('[1]'));
     batch.cameBack('c', answer('[3]'));
+    batch.cameBack('a', answer('[other]'));
     batch.cameBack('x', answer('[9]'));
     expect(batch.arrivals().map(({ index, envelope }) => [index, envelope.result])).toEqual([
       [2, '[3]'],
@@ -47,6 +48,11 @@ describe('a batch', () => {
     expect(batch.failure?.message).toBe(
       `samples of b failed ${ITEM_TRIES} times on workers, the last time: the reward fails: no; the run stops and can be resumed`,
     );
+    batch.failed('a', 'later');
+    expect(batch.failure?.message, 'the first one').toMatch(/^samples of b/);
+    const stalled = open();
+    stalled.failed('b', 'the reward stalled');
+    expect(stalled.failure?.message).toMatch(/failed 3 times on workers, the last time: the reward stalled/);
     const lost = open();
     lost.failed('b', 'job stalled more than allowable limit');
     expect(lost.failure?.message).toMatch(`were lost ${LOST_TRIES} times with the workers that had them`);
@@ -79,6 +85,22 @@ describe('stragglers', () => {
     expect(batch.stragglers().map(({ job }) => job)).toEqual(['b-again-2']);
   });
 
+  it('are measured by the median of what others took', () => {
+    let ms = 0;
+    const batch = open(() => ms);
+    batch.started('d');
+    for (const [id, seconds] of [
+      ['a', 1],
+      ['b', 8],
+      ['c', 100],
+    ] as const)
+      batch.cameBack(id, answer('[]', seconds));
+    ms = 23_900;
+    expect(batch.stragglers()).toEqual([]);
+    ms = 24_000;
+    expect(batch.stragglers()).toHaveLength(1);
+  });
+
   it('come back once, from whoever is first; the other names are of no use any more', () => {
     let ms = 0;
     const batch = open(() => ms);
@@ -92,17 +114,28 @@ describe('stragglers', () => {
     expect(batch.failure).toBeUndefined();
   });
 
-  it('must come back the same', () => {
+  const differ = (mayDiffer: boolean, worker: string): Batch => {
     let ms = 0;
-    const batch = open(() => ms);
+    const batch = createBatch(items, mayDiffer, () => ms);
+    batch.take(items.length);
     batch.started('b');
     batch.cameBack('a', answer('[1]'));
     ms = 60_000;
     batch.stragglers();
     batch.cameBack('b', answer('[2]'));
-    batch.cameBack('b-again-1', answer('[2.0000001]', 2, 'w2'));
-    expect(batch.failure?.message).toMatch(
-      /^the workers w1 and w2 gave different results for the same samples/,
+    batch.cameBack('b-again-1', answer('[2.0000001]', 2, worker));
+    return batch;
+  };
+
+  it.each(['w1', 'w2'])('must come back the same, also from %s', (worker) => {
+    expect(differ(false, worker).failure?.message).toMatch(
+      new RegExp(`^the workers w1 and ${worker} gave different results for the same samples`),
     );
+  });
+
+  it('may come back otherwise where workers may differ; the first result counts', () => {
+    const batch = differ(true, 'w2');
+    expect(batch.failure).toBeUndefined();
+    expect(batch.arrivals().map(({ envelope }) => envelope.result)).toEqual(['[1]', '[2]']);
   });
 });

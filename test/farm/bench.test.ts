@@ -1,7 +1,7 @@
 /** The process that computes for a worker, by modules that answer, hang, or cannot start again. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openBench, type Bench } from '../../lib/farm/bench.js';
 import type { Offer } from '../../lib/farm/terms.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -18,7 +18,7 @@ else {
 }
 process.on('disconnect', () => process.exit());
 process.on('message', ({ type, run, id }) => {
-  if (type === 'open') process.send({ type: 'opened', run });
+  if (type === 'open') setTimeout(() => process.send({ type: 'opened', run }), Number(process.env.OPENING_MS ?? 0));
   else if (id === 'end') process.exit(3);
   else if (id !== 'hang') process.send({ type: 'result', id, seconds: 0, result: id });
 });
@@ -55,6 +55,14 @@ describe('the process that computes', () => {
       await expect(bench.do('hang', {})).rejects.toMatchObject(failure);
       expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
     }));
+
+  it('may take longer to open a run than for an item: its models come first', async () => {
+    vi.stubEnv('OPENING_MS', '800');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await withBench({ startsOnce: false, itemMs: 500 }, async (bench) => {
+      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+    });
+  });
 
   it('is the fault of no item where it cannot start again', () =>
     withBench({ startsOnce: true, itemMs: 10_000 }, async (bench) => {

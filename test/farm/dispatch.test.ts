@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LOST_TRIES, type Dispatch } from '../../lib/farm/batch.js';
 import { openDispatcher, queueName, type Dispatcher } from '../../lib/farm/dispatch.js';
-import { announce, type WorkerRecord } from '../../lib/farm/presence.js';
+import { offerWork } from '../../lib/farm/offer-work.js';
+import { announce, listPresent, type WorkerRecord } from '../../lib/farm/presence.js';
 import { connectQueue, type QueueConnection } from '../../lib/farm/queue.js';
+import type { Terms } from '../../lib/farm/terms.js';
 import type { FleetStatus } from '../../lib/run/events.js';
 import {
   hasPostgres,
@@ -26,6 +28,10 @@ const createItems = (count: number): Dispatch[] =>
     title: `samples of prompt ${number}`,
     data: { number },
   }));
+const terms: Terms = {
+  ...{ versions: {}, computes: null, scorers: {} },
+  work: { kind: 'recordings', metrics: ['silence'], reference: null, text: null, transcriber: null },
+};
 const resultOf = (number: number) => `[${number}]`;
 
 /** Gives an item's result, perhaps later. */
@@ -123,6 +129,12 @@ function letTimePass(ms: number): void {
   vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
 }
 
+/** From now on the clock of this machine is an hour ahead. */
+function letClockBeAhead(): void {
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+}
+
 /** What both kinds of servers have in common. */
 function behaves(start: () => Promise<QueueServer>): void {
   beforeAll(async () => {
@@ -151,7 +163,8 @@ function behaves(start: () => Promise<QueueServer>): void {
   });
 
   it('tries an item three times, and stops by its title', async () => {
-    const dispatcher = await open();
+    // The last try fails between two looks.
+    const dispatcher = await open(undefined, { lookMs: 5000 });
     const tries = [0, 0, 0];
     await startWorker('a', (number) => {
       tries[number] += 1;
@@ -165,6 +178,38 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(tries).toEqual([1, 3, 3]);
     expect(gathered.results.get(1)).toBe(resultOf(1));
     expect(gathered.statuses.at(-1)!.failed).toBe(4);
+  });
+
+  it('tries an item anew that failed for good before the run was resumed, by a clock that was ahead', async () => {
+    const first = await open();
+    const broken = await startWorker('a', () => {
+      throw new Error('no');
+    });
+    letClockBeAhead();
+    await expect(gather(first, createItems(1))).rejects.toThrow('failed 3 times');
+    await broken.leave();
+    await first.close(false);
+    vi.restoreAllMocks();
+    const second = await open();
+    await startWorker('b');
+    expectAll(await gather(second, createItems(1)), 1);
+  });
+
+  it('tries an item again whose worker has set its clock back since', async () => {
+    const dispatcher = await open();
+    let tries = 0;
+    await startWorker('a', (number) => {
+      tries += 1;
+      if (tries > 1) return resultOf(number);
+      letClockBeAhead();
+      throw new Error('no');
+    });
+    const gathered: Gathered = { results: new Map(), statuses: [] };
+    const gathering = gather(dispatcher, createItems(1), undefined, gathered);
+    const waits = expect.objectContaining({ failed: 1, waiting: 1, running: 0 }) as FleetStatus;
+    await vi.waitFor(() => expect(gathered.statuses).toContainEqual(waits), { timeout: 20_000 });
+    vi.restoreAllMocks();
+    expectAll(await gathering, 1);
   });
 
   it('does not take what a worker says that lost its hold of the item', async () => {
@@ -245,10 +290,24 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(done.length - before).toBe(40 - kept);
   });
 
+  it('finds an item that failed for good where no message told of it', async () => {
+    const dispatcher = await open();
+    const queue = await queueOf();
+    await queue.add('item', { number: 0 }, { jobId: 'i-0' });
+    await startWorker('a', () => {
+      throw new Error('no');
+    });
+    await vi.waitFor(async () => expect(await queue.getFailedCount()).toBe(1), { timeout: 20_000 });
+    await expect(gather(dispatcher, createItems(1))).rejects.toThrow(/the last time: no; the run stops/);
+  });
+
   it('ends at its signal, with the reason', async () => {
     const controller = new AbortController();
     const dispatcher = await open(controller.signal);
-    await startWorker('a');
+    await startWorker('a', (number) => {
+      if (number === 0) throw new Error('to be tried again');
+      return resultOf(number);
+    });
     const stop = new Error('enough');
     const gathering = gather(dispatcher, createItems(50), (count) => {
       if (count === 5) controller.abort(stop);
@@ -283,44 +342,66 @@ function behaves(start: () => Promise<QueueServer>): void {
         await sleep(30);
         return resultOf(number);
       });
-    const gathering = gather(dispatcher, createItems(60), async (count) => {
-      if (count !== 20) return;
-      await server.kill();
-      await server.start();
+    // The trainer looks at it meanwhile.
+    let coming: Promise<void> | undefined;
+    const gathering = gather(dispatcher, createItems(60), (count) => {
+      if (count === 20)
+        coming = (async () => {
+          await server.kill();
+          await sleep(5 * timing.lookMs);
+          await server.start();
+        })();
     });
     expectAll(await gathering, 60);
+    await coming;
   });
 
-  it('stops where two workers give different results for one item', async () => {
-    const dispatcher = await open();
-    const [slow, last, taken] = [createGate(), createGate(), createGate()];
-    const items = createItems(3);
-    await startWorker('slow', async (number, job) => {
-      taken.open();
-      if (job.id === 'i-0') await slow.isOpen;
-      return `[${number}.0000001]`;
-    });
-    const gathering = gather(dispatcher, items, (count) => {
-      if (count === 1) letTimePass(LATE_MS);
-      // It came from the other worker; here is the first one's.
-      else slow.open();
-    });
-    gathering.catch(() => undefined);
-    await taken.isOpen;
-    // Keeps the batch from ending before.
-    await startWorker('other', async (number) => {
-      if (number === 2) await last.isOpen;
-      return resultOf(number);
-    });
-    await startWorker('third', async (number) => {
-      if (number === 2) await last.isOpen;
-      return resultOf(number);
-    });
-    await expect(gathering).rejects.toThrow(
-      /^the workers (other|third) and slow gave different results for the same samples/,
-    );
-    last.open();
-  });
+  it.each(['stops', 'goes on where that is allowed, and takes the first'])(
+    'where two workers give different results for one item it %s',
+    async (what) => {
+      const connection = await connect();
+      await using offered = await offerWork(connection, {
+        terms: { ...terms, computes: what === 'stops' ? 'CPU' : null },
+        place: run,
+      });
+      run = (await listPresent(connection, 'runs')).at(-1)!.id;
+      const [slow, last, taken] = [createGate(), createGate(), createGate()];
+      await startWorker('slow', async (number, job) => {
+        taken.open();
+        if (job.id === 'i-0') await slow.isOpen;
+        return `[${number}.0000001]`;
+      });
+      const gathering = gather(offered.dispatcher, createItems(3), (count) => {
+        if (count === 1) letTimePass(LATE_MS);
+        // It came from the other worker; here is the first one's.
+        else slow.open();
+      });
+      gathering.catch(() => undefined);
+      await taken.isOpen;
+      for (const name of ['other', 'third'])
+        await startWorker(name, async (number) => {
+          // Keeps the batch from ending before.
+          if (number === 2) await last.isOpen;
+          return resultOf(number);
+        });
+      if (what === 'stops') {
+        await expect(gathering).rejects.toThrow(
+          /^the workers (other|third) and slow gave different results for the same samples/,
+        );
+        last.open();
+        return;
+      }
+      const queue = await queueOf();
+      // Where its worker was too slow to hold it, it is gone.
+      await vi.waitFor(async () => expect(await queue.getJobState('i-0')).toMatch(/^(completed|unknown)$/), {
+        timeout: 20_000,
+      });
+      // It is heard of.
+      await sleep(5 * timing.lookMs);
+      last.open();
+      expectAll(await gathering, 3);
+    },
+  );
 }
 
 describe.skipIf(!hasPostgres())('the trainer on PostgreSQL', () => behaves(startPostgres));
@@ -418,8 +499,12 @@ describe.skipIf(!hasRedis())('the trainer on Redis', () => {
       `no worker takes part; 1 refused: start one on any machine: npx speech-dpo worker ${connection.address}`,
     );
     expect(gathered.statuses[0]).toMatchObject({ waiting: 1, running: 0, done: 0, total: 1 });
+    await announcement.leave();
+    await vi.waitFor(
+      () => expect(gathered.statuses.at(-1)!.trouble).toMatch(/^no worker takes part: start one/),
+      { timeout: 20_000 },
+    );
     await startWorker('a');
     expectAll(await gathering, 1);
-    await announcement.leave();
   });
 });

@@ -1,5 +1,6 @@
 /** Who is there, on real servers. */
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { announce, findPresent, listPresent, type WorkerRecord } from '../../lib/farm/presence.js';
 import { connectQueue } from '../../lib/farm/queue.js';
 import {
@@ -78,6 +79,10 @@ function behaves(start: () => Promise<QueueServer>): void {
         clock.mockResolvedValue(seenAtMs + ms);
         return [await listPresent(connection, 'workers'), await findPresent(connection, 'workers', 'silent')];
       };
+      expect(await presentAfter(-1000), 'by a server that was set back').toMatchObject([
+        [{ seenSecondsAgo: 0 }],
+        { name: 'silent' },
+      ]);
       expect(await presentAfter(29_000)).toMatchObject([
         [{ name: 'silent', seenSecondsAgo: 29 }],
         { name: 'silent' },
@@ -107,6 +112,50 @@ function behaves(start: () => Promise<QueueServer>): void {
     } finally {
       await connection.close();
     }
+  });
+
+  it('says again every 5 seconds that it is there', async () => {
+    const connection = await connectQueue(server.url);
+    onTestFinished(() => connection.close());
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const announcement = await announce(connection, 'workers', 'a:b:c', worker('a:b:c'));
+    const seenAtMs = async () => {
+      const job = await connection.queue('speech-dpo-workers').getJob('at-a-b-c');
+      return (job!.data as { seenAtMs: number }).seenAtMs;
+    };
+    const first = await seenAtMs();
+    vi.advanceTimersByTime(5000);
+    await vi.waitFor(async () => expect(await seenAtMs()).toBeGreaterThan(first), { timeout: 20_000 });
+    await announcement.leave();
+  });
+
+  it('says what is true last, once, and nothing after it has left', async () => {
+    const connection = await connectQueue(server.url);
+    onTestFinished(() => connection.close());
+    const announcement = await announce(connection, 'workers', 'busy', worker('busy'));
+    const nowMs = connection.nowMs.bind(connection);
+    const says = vi.spyOn(connection, 'nowMs').mockImplementationOnce(async () => {
+      const ms = await nowMs();
+      // While it is being said that there is one.
+      setImmediate(() => {
+        announcement.update({ ...worker('busy'), items: 3 });
+      });
+      return ms;
+    });
+    announcement.update({ ...worker('busy'), items: 1 });
+    await vi.waitFor(
+      async () => expect(await findPresent(connection, 'workers', 'busy')).toMatchObject({ items: 3 }),
+      { timeout: 4000 },
+    );
+    says.mockClear();
+    await sleep(300);
+    // One of every 5 seconds may come.
+    expect(says.mock.calls.length).toBeLessThan(2);
+    for (const items of [4, 5]) announcement.update({ ...worker('busy'), items });
+    await announcement.leave();
+    await sleep(300);
+    expect(await findPresent(connection, 'workers', 'busy')).toBeUndefined();
   });
 
   it('does not show what another version says otherwise', async () => {

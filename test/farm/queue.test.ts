@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { explainConnection } from '../../lib/farm/backend.js';
 import { connectQueue } from '../../lib/farm/queue.js';
 import { findPackageRoot } from '../../lib/package-root.js';
@@ -302,6 +302,22 @@ describe.skipIf(!hasPostgres())('PostgreSQL', () => {
     const connection = await connectQueue(`postgres://postgres:correct@127.0.0.1:${port}/postgres`);
     expect(connection.address).toBe(`postgres://…@127.0.0.1:${port}/postgres`);
     await connection.close();
+  });
+
+  it('is not used by a machine whose clock is another', async () => {
+    const { url } = await startPostgres();
+    const now = Date.now.bind(Date);
+    const clock = vi.spyOn(Date, 'now');
+    onTestFinished(() => clock.mockRestore());
+    for (const [seconds, how] of [
+      [-3600, 'behind'],
+      [3600, 'ahead of'],
+    ] as const) {
+      clock.mockImplementation(() => now() + 1000 * seconds);
+      expect(await refusalOf(url)).toMatch(
+        new RegExp(`cannot be used: this machine's clock is (3599|3600) seconds ${how} the server's`),
+      );
+    }
   });
 
   it('whose address has options of its own', async () => {

@@ -62,6 +62,16 @@ describe('a worker', () => {
     expect(refusalOf(terms, { ...worker, ...changes })).toMatch(reason);
   });
 
+  it.each([[], ['d'.repeat(64)]])('without one of several rewards is refused: %s', (...rewards) => {
+    const reward = {
+      ...{ name: 'a and b', rewardModel: 'nisqa' as const },
+      parts: [{ name: 'a' }, { name: 'b', sha256: 'e'.repeat(64) }],
+    };
+    const combined = { ...terms, work: { ...terms.work, reward } } as Terms;
+    expect(refusalOf(combined, { ...worker, rewards })).toMatch(/the reward b \(SHA-256 eeeeeeeeeeee/);
+    expect(refusalOf(combined, { ...worker, rewards: [...rewards, 'e'.repeat(64)] })).toBeUndefined();
+  });
+
   it('on another device takes part where that is allowed', () => {
     expect(refusalOf({ ...terms, computes: null }, { ...worker, computes: 'other' })).toBeUndefined();
   });
@@ -111,11 +121,17 @@ describe('a fleet', () => {
       { name: 'a', device: 'the CPU', state: 'working', items: 2, seconds: 5 },
       { name: 'c', device: 'the CPU', state: 'refuses', refusal: 'another version', items: 0, seconds: 0 },
     ]);
-    fleet.see([record('c', { state: 'refuses', refusals })]);
+    fleet.count('d', 1);
+    fleet.see([record('c', { state: 'refuses', refusals }), record('d', { run: 'other', state: 'working' })]);
     expect(fleet.workers().map(({ name, state, items }) => [name, state, items])).toEqual([
       ['a', 'gone', 2],
       ['c', 'refuses', 0],
+      ['d', 'gone', 1],
     ]);
+    expect(fleet.workers()[2].device, 'of which only a result came before').toBe('the CPU');
+    // What it lacked it may have by now.
+    fleet.see([record('c', { run: 'run', state: 'preparing', refusals })]);
+    expect(fleet.workers()[1]).toMatchObject({ name: 'c', state: 'preparing' });
   });
 
   it('is as fast as in the last minute', () => {

@@ -1,8 +1,9 @@
 /** A worker's loop on real servers, with benches in this process in place of those that compute. */
+import { hostname } from 'node:os';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Dispatch } from '../../lib/farm/batch.js';
 import { BenchFault, type Bench } from '../../lib/farm/bench.js';
-import { openDispatcher, type Dispatcher } from '../../lib/farm/dispatch.js';
+import { openDispatcher, queueName, type Dispatcher } from '../../lib/farm/dispatch.js';
 import { announce, listPresent, type Announcement } from '../../lib/farm/presence.js';
 import { connectQueue, type QueueConnection } from '../../lib/farm/queue.js';
 import type { Offer, WorkerTraits } from '../../lib/farm/terms.js';
@@ -69,6 +70,7 @@ beforeEach(() => {
   ends = [];
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const end of ends.toReversed()) await end();
 });
 
@@ -151,7 +153,10 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(most).toBe(2);
     const observer = await connect();
     await vi.waitFor(
-      async () => expect(await listPresent(observer, 'workers')).toMatchObject([{ name: 'a', items: 30 }]),
+      async () =>
+        expect(await listPresent(observer, 'workers')).toMatchObject([
+          { name: 'a', items: 30, seconds: expect.closeTo(0.3) as number, state: 'idle' },
+        ]),
       { timeout: 20_000 },
     );
     await announcement.leave();
@@ -162,6 +167,21 @@ function behaves(start: () => Promise<QueueServer>): void {
     ]);
     await worker.leave();
     expect(await listPresent(observer, 'workers')).toEqual([]);
+  });
+
+  it('has a name of its own where another worker has the one that it was given', async () => {
+    const { dispatcher } = await offerRun();
+    const observer = await connect();
+    await startWorker('same:name', [createBench(doAtOnce)]);
+    await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(1));
+    const second = await startWorker('same:name', [createBench(doAtOnce)]);
+    await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(2));
+    const [, { name }] = await listPresent(observer, 'workers');
+    expect(name).toBe(`same:name-${hostname()}-${process.pid}`);
+    expect(second.notices[0]).toBe(`another worker is called same:name: this one is called ${name}`);
+    await gather(dispatcher, 3);
+    await second.leave();
+    expect(await listPresent(observer, 'workers')).toMatchObject([{ name: 'same:name' }]);
   });
 
   it('ends the item that it has in hand before it goes', async () => {
@@ -176,7 +196,11 @@ function behaves(start: () => Promise<QueueServer>): void {
     ]);
     const gathering = gather(dispatcher, 1);
     await taken.isOpen;
-    const left = worker.leave();
+    let hasLeft = false;
+    const left = worker.leave().then(() => (hasLeft = true));
+    // Longer than an idle worker waits for its server.
+    await new Promise((resolve) => setTimeout(resolve, 5500));
+    expect(hasLeft).toBe(false);
     done.open();
     await left;
     expect(await gathering).toEqual({ failed: 0 });
@@ -228,6 +252,35 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(await gathering).toEqual({ failed: 0 });
   });
 
+  it('does not hold an item to blame that others lost', async () => {
+    const { id, dispatcher } = await offerRun();
+    const [taken, done, never] = [createGate(), createGate(), createGate()];
+    await startWorker('a', [
+      createBench(async (number) => {
+        taken.open();
+        await done.isOpen;
+        return doAtOnce(number);
+      }),
+    ]);
+    const gathering = gather(dispatcher, 2);
+    await taken.isOpen;
+    let tries = 0;
+    const others = (await connect()).worker(
+      queueName(id),
+      async (job) => {
+        tries += 1;
+        if (tries < 3) await never.isOpen;
+        done.open();
+        const result = await doAtOnce((job.data as { number: number }).number);
+        return { worker: 'others', seconds: 0.01, result };
+      },
+      { concurrency: 3, lockDuration: 300, skipLockRenewal: true, skipStalledCheck: true },
+    );
+    expect((await gathering).failed).toBeGreaterThan(1);
+    never.open();
+    await others.close(true);
+  });
+
   it('tells a failed item’s reason', async () => {
     const { dispatcher } = await offerRun();
     await startWorker('a', [
@@ -250,6 +303,9 @@ function behaves(start: () => Promise<QueueServer>): void {
       }),
     ]);
     await gather(dispatcher, 3);
+    unfit.say(3);
+    // Idle for longer than it waits for its own run.
+    await new Promise((resolve) => setTimeout(resolve, 10 * timing.lookMs));
     expect(opened).toHaveLength(1);
     expect(worker.notices.slice(0, 2)).toEqual([
       expect.stringMatching(
@@ -263,6 +319,47 @@ function behaves(start: () => Promise<QueueServer>): void {
     ]);
   });
 
+  it('asks anew what a run wants that is started again before it was missed', async () => {
+    const other = { ...offer, terms: { ...offer.terms, computes: 'CUDA' } };
+    const { id, dispatcher, announcement } = await offerRun(other);
+    const tokens: unknown[] = [];
+    const worker = await startWorker('a', [
+      createBench(doAtOnce, async (_, { files }) => {
+        tokens.push(files?.token);
+        return Promise.resolve();
+      }),
+    ]);
+    await vi.waitFor(() => expect(worker.notices.join()).toContain('--allow-mixed'), { timeout: 20_000 });
+    await new Promise((resolve) => setTimeout(resolve, 5 * timing.lookMs));
+    expect(worker.notices, 'once').toHaveLength(1);
+    const record = { kind: 'run', id, title: id } as const;
+    announcement.update({ ...record, terms: offer });
+    await gather(dispatcher, 3);
+    announcement.update({ ...record, terms: { ...offer, files: { address: 'http://there', token: 'new' } } });
+    await vi.waitFor(() => expect(tokens).toEqual([undefined, 'new']), { timeout: 20_000 });
+    await gather(dispatcher, 3);
+  });
+
+  it('tries again what it could not have, after a while', async () => {
+    const { id, dispatcher } = await offerRun();
+    let tries = 0;
+    const worker = await startWorker('a', [
+      createBench(doAtOnce, () => {
+        tries += 1;
+        return tries > 1 ? Promise.resolve() : Promise.reject(new BenchFault('worker', 'no network'));
+      }),
+    ]);
+    await vi.waitFor(() => expect(worker.notices).toEqual([`takes no part in ${id} on here: no network`]), {
+      timeout: 20_000,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(tries).toBe(1);
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 16_000);
+    await gather(dispatcher, 3);
+    expect(tries).toBe(2);
+  });
+
   it('goes to where work waits while its run has none', async () => {
     const [first, second] = [await offerRun(), await offerRun()];
     const opened: string[] = [];
@@ -274,6 +371,9 @@ function behaves(start: () => Promise<QueueServer>): void {
     ]);
     await gather(first.dispatcher, 3);
     first.say(0);
+    // Idle for longer than it waits for its own run.
+    await new Promise((resolve) => setTimeout(resolve, 10 * timing.lookMs));
+    expect(opened, 'no other run has work').toEqual([first.id]);
     const gathering = gather(second.dispatcher, 3);
     second.say(3);
     await gathering;

@@ -27,9 +27,8 @@ export async function claim(
     const beat = (await stat(file).catch(() => undefined))?.mtimeMs;
     const nowMs = performance.now();
     if (beat !== undefined && beat !== seen.beat) seen = { beat, atMs: nowMs };
-    // By this machine's clock alone; the file's time is another's, and counts where it is long past.
-    const isGone = nowMs - seen.atMs > GONE_AFTER_MS || Date.now() - seen.beat > 60 * GONE_AFTER_MS;
-    if (beat !== undefined && isGone) await rm(file, { force: true });
+    // By this process's clock alone: the file's time is by another machine's, or from before this one's was set.
+    if (beat !== undefined && nowMs - seen.atMs > GONE_AFTER_MS) await rm(file, { force: true });
     else await sleep(POLL_MS, undefined, { signal });
   }
 }

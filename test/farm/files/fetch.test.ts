@@ -8,9 +8,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openCodec } from '../../../lib/codec/open.js';
 import { claimOf, incomingOf } from '../../../lib/farm/files/cache.js';
+import { claim } from '../../../lib/farm/files/claim.js';
 import { fetchProblemOf } from '../../../lib/farm/files/failure.js';
 import { fetchFolder, type FetchOptions } from '../../../lib/farm/files/fetch.js';
 import { describeFolder, hashOfFiles, type FolderManifest } from '../../../lib/farm/files/manifest.js';
@@ -26,8 +28,16 @@ import { describeElsewhere, modelFolder, serveFolders, WEIGHTS_BYTES } from './m
 
 afterEach(() => {
   breakDisk('none');
+  vi.restoreAllMocks();
   vi.unstubAllEnvs();
 });
+
+const now = performance.now.bind(performance);
+
+/** From now on it is so much later than it is. */
+function letTimePass(ms: number): void {
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+}
 
 /** A worker's options, and what it is told. */
 function worker(server?: FetchOptions['server'], options: Partial<FetchOptions> = {}) {
@@ -216,9 +226,36 @@ describe('fetchFolder', () => {
     const target = join(cache, 'policy', manifests[0].hash);
     mkdirSync(join(cache, 'policy'));
     writeFileSync(claimOf(target), '');
-    utimesSync(claimOf(target), 1, 1);
-    expectEqualFiles(await fetchFolder(manifests[0], options), folder, manifests[0]);
+    const fetching = fetchFolder(manifests[0], options);
+    await sleep(500);
+    letTimePass(10_000);
+    expectEqualFiles(await fetching, folder, manifests[0]);
     expect(leftIn(cache)).toEqual([]);
+  });
+
+  it('waits for a process that goes on, by whatever clock', async () => {
+    const file = join(temporaryFolder(), 'claim');
+    let beat = Date.now() / 1000 - 3600;
+    const touch = () => {
+      writeFileSync(file, '');
+      utimesSync(file, beat, beat);
+    };
+    touch();
+    let isDone = false;
+    const waiting = claim(file, () => Promise.resolve(isDone));
+    let hasClaim = false;
+    void waiting.then((release) => (hasClaim = release !== undefined));
+    // Its clock is set back, too.
+    for (const [i, seconds] of [1, -60, 1, -60].entries()) {
+      await sleep(500);
+      beat += seconds;
+      touch();
+      await sleep(500);
+      letTimePass(6000 * (i + 1));
+    }
+    expect(hasClaim).toBe(false);
+    isDone = true;
+    expect(await waiting).toBeUndefined();
   });
 
   it('keeps the two that were used last, and fetches no file that one of them has', async () => {
@@ -273,6 +310,8 @@ describe('fetchFolder', () => {
       writeFileSync(join(folder, '.x.part'), 'x');
     }
     for (const path of [incoming[0], join(incoming[0], '.x.part')]) utimesSync(path, 1, 1);
+    // Something comes in there still.
+    utimesSync(join(incoming[1], '.x.part'), 1, 1);
     await fetchFolder(manifests[0], options);
     expect(incoming.map((folder) => existsSync(folder))).toEqual([false, true]);
   });
