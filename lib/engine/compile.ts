@@ -28,6 +28,8 @@ export interface CompileOptions {
   constants?: ProgramSource['constants'];
   /** Multiplies rows by weights in 8 bits (quantize.ts), on devices that do (`Device.int8`). Default false. */
   int8?: boolean;
+  /** Runs follow each other (`ProgramSource.keepsRoom`). Default false. */
+  keepsRoom?: boolean;
 }
 
 export interface Compiled {
@@ -50,11 +52,11 @@ export interface Compiled {
 export async function compile(
   program: TensorProgram,
   inputs: Readonly<Record<string, InputSpec>>,
-  { device, constants = {}, int8 = false }: CompileOptions,
+  { device, constants = {}, int8 = false, keepsRoom = false }: CompileOptions,
 ): Promise<Compiled> {
   if (int8) checkInt8(device === 'eager' ? { name: device } : device);
   if (device === 'eager') return eager(program, inputs, constants);
-  const { handle, outputs, reads } = await device.compile({ program, inputs, constants, int8 });
+  const { handle, outputs, reads } = await device.compile({ program, inputs, constants, int8, keepsRoom });
   const run = async (
     feeds: Readonly<Record<string, HostArray | DeviceTensor>>,
     into: Readonly<Record<string, DeviceTensor>> = {},

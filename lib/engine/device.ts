@@ -49,6 +49,11 @@ export interface ProgramSource {
   readonly constants: Readonly<Record<string, { shape: readonly number[]; data: HostArray }>>;
   /** Whether rows are multiplied by weights in 8 bits (quantize.ts); default false. */
   readonly int8?: boolean;
+  /**
+   * Whether runs follow each other, as those of a training do: a device may keep the memory of what a run computes on the way for the next one,
+   * until the program is unloaded. Default false.
+   */
+  readonly keepsRoom?: boolean;
 }
 
 /** A program as its device names it. */

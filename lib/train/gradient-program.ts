@@ -117,5 +117,5 @@ export function compileBatch(
   { device, backward }: { device: CompileOptions['device']; backward: boolean },
 ): Promise<Compiled> {
   const { program, inputs, constants } = batchSource(batch, weights, backward);
-  return compile(program, inputs, { device, constants });
+  return compile(program, inputs, { device, constants, keepsRoom: true });
 }

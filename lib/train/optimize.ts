@@ -165,6 +165,8 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
       await tellSnapshot(step + 1);
       if (step + 1 < options.steps) signal?.throwIfAborted();
     }
+    // What they hold makes room for the weights.
+    await programs.release();
     await state.download((name, data) => {
       weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });
     });

@@ -143,7 +143,7 @@ describe('a failing call rejects and leaves the worker alive', () => {
   it.each<[string, () => Promise<unknown>, string]>([
     [
       'a model that is none',
-      () => device.call('createSession', Uint8Array.of(1, 2, 3), 1),
+      () => device.call('createSession', Uint8Array.of(1, 2, 3), 1, false),
       'protobuf parsing failed',
     ],
     [
@@ -275,3 +275,28 @@ describe('a generator in the worker', () => {
 
 const bytesOf = (array: ArrayBufferView): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+
+describe('the memory that programs keep between runs', () => {
+  it('is one for all devices of a process, and each may end first', async () => {
+    const devices = [new CpuDevice(1), new CpuDevice(1)];
+    const x = { shape: [3], dtype: 'float32' } as const;
+    const open = (each: CpuDevice) =>
+      compile((w) => ({ y: tf.square(tf.add(w.x, 1)) }), { x }, { device: each, keepsRoom: true });
+    const square = async (run: Awaited<ReturnType<typeof open>>) =>
+      Array.from((await run({ x: Float32Array.of(0, 1, 2) })).y);
+    const [first, second] = [await open(devices[0]), await open(devices[1])];
+    expect([await square(first), await square(second)]).toEqual([
+      [1, 4, 9],
+      [1, 4, 9],
+    ]);
+    await first.dispose();
+    expect(await square(second)).toEqual([1, 4, 9]);
+    const third = await open(devices[1]);
+    expect(await square(third)).toEqual([1, 4, 9]);
+    await second.dispose();
+    await third.dispose();
+    const again = await open(devices[0]);
+    expect(await square(again)).toEqual([1, 4, 9]);
+    await Promise.all(devices.map((each) => each.close()));
+  });
+});

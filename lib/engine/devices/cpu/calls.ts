@@ -3,7 +3,8 @@ import type { DeviceTensor, Feed, HostArray } from '../../device.js';
 
 /** Every call the worker answers, with the type of its answer. */
 export interface CpuCalls {
-  createSession(model: Uint8Array, threads: number): number;
+  /** @param sharesArena whether it shares an arena with other such sessions, which is there while one of them is */
+  createSession(model: Uint8Array, threads: number, sharesArena: boolean): number;
   releaseSession(session: number): void;
   /** Outputs named in `fetches` are written where they say; the others come back as arrays. */
   run(

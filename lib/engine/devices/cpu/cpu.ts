@@ -47,11 +47,12 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
     const { model, outputs, reads } = toOnnx(source, source.int8 ? quantizeWeights : undefined);
-    return { handle: await this.load(model), outputs, reads };
+    return { handle: await this.load(model, source.keepsRoom), outputs, reads };
   }
 
-  load(model: Uint8Array): Promise<number> {
-    return this.callMoving(wholeBuffer(model), 'createSession', model, this.threads);
+  /** @param keepsRoom as a program's */
+  load(model: Uint8Array, keepsRoom = false): Promise<number> {
+    return this.callMoving(wholeBuffer(model), 'createSession', model, this.threads, keepsRoom);
   }
 
   /** Runs a program; see {@link Device.run}. */

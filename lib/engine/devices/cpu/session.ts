@@ -4,6 +4,7 @@
  */
 import type { HostArray } from '../../device.js';
 import { DTYPES } from '../../graph.js';
+import { openArena, SHARES_ARENA } from '../ort/arena.js';
 import { findOrtLibrary } from '../ort/library.js';
 import { readNames, releaseNames, type Names } from '../ort/names.js';
 import type { Address } from '../ort/native.js';
@@ -54,6 +55,19 @@ function openRuntime(): Runtime {
   };
 }
 
+/** Those that share the arena, and what closes it after the last of them. */
+const sharing = new Set<Session>();
+let closeArena: (() => void) | undefined;
+
+function joinArena(api: OrtApi, session: Session): void {
+  if (sharing.size === 0) closeArena = openArena(api, 'CPU');
+  sharing.add(session);
+}
+
+function leaveArena(session: Session): void {
+  if (sharing.delete(session) && sharing.size === 0) closeArena!();
+}
+
 export class Session {
   readonly #runtime = (opened ??= openRuntime());
   readonly #session: Address;
@@ -64,11 +78,13 @@ export class Session {
 
   /**
    * @param threads for one operator
+   * @param sharesArena whether what it frees stays for its next run and for those of others that share it (arena.ts)
    * @throws Error with ONNX Runtime's sentence when it does not take the model
    */
-  constructor(model: Uint8Array, threads: number) {
+  constructor(model: Uint8Array, threads: number, sharesArena = false) {
     const { api } = this.#runtime;
     const options = api.get('CreateSessionOptions');
+    if (sharesArena) joinArena(api, this);
     try {
       api.call('SetSessionLogSeverityLevel', options, ERRORS_ONLY);
       api.call('SetSessionGraphOptimizationLevel', options, ALL_OPTIMIZATIONS);
@@ -77,9 +93,12 @@ export class Session {
       // Without them runs are as fast.
       api.call('DisableCpuMemArena', options);
       api.call('DisableMemPattern', options);
-      for (const [key, value] of Object.entries(CONFIG))
+      for (const [key, value] of Object.entries({ ...CONFIG, ...(sharesArena && SHARES_ARENA) }))
         api.call('AddSessionConfigEntry', options, key, value);
       this.#session = api.get('CreateSessionFromArray', api.env, model, model.byteLength, options);
+    } catch (error) {
+      leaveArena(this);
+      throw error;
     } finally {
       api.release('ReleaseSessionOptions', options);
     }
@@ -131,5 +150,6 @@ export class Session {
     const { api, allocator } = this.#runtime;
     api.release('ReleaseSession', this.#session);
     releaseNames(api, allocator, this.#inputs, this.#outputs);
+    leaveArena(this);
   }
 }

@@ -37,9 +37,9 @@ const locatedAll = (feeds: Readonly<Record<string, Feed>>): Record<string, Locat
 
 const answers: Answers<CpuCalls> = {
   // Of two large models the second is made once the bytes of the first are free.
-  createSession: (model, threads) =>
+  createSession: (model, threads, sharesArena) =>
     inTurn(async () => {
-      const create = () => new Session(model, threads);
+      const create = () => new Session(model, threads, sharesArena);
       const isLarge = process.platform === 'linux' && model.byteLength >= LARGE_MODEL_BYTES;
       const session = isLarge ? (await import('./allocator.js')).withLargeBlocksApart(create) : create();
       await freeArrays([model]);

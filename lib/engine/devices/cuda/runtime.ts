@@ -1,4 +1,5 @@
 /** ONNX Runtime as the CUDA device sets it up: one environment, one arena that sessions share, and what a session is opened with. */
+import { openArena, SHARES_ARENA } from '../ort/arena.js';
 import type { Memory } from './memory.js';
 import type { Address } from '../ort/native.js';
 import {
@@ -33,11 +34,7 @@ export interface Runtime extends RuntimeOptions {
 
 /** What a session may do. */
 export interface SessionKind {
-  /**
-   * It takes the memory of its intermediate results from the arena that all such sessions share, so that what a training needs is the
-   * memory of its largest program and not of all together. Between two runs nothing may lie there: a session whose operators keep
-   * something (LSTM, convolutions) has an arena of its own.
-   */
+  /** It takes the memory of its intermediate results from the arena of the process (arena.ts), and not from one of its own. */
   sharesArena: boolean;
   /** Its launches may be captured as a CUDA graph. */
   captures: boolean;
@@ -45,16 +42,10 @@ export interface SessionKind {
   hasOrderedSums: boolean;
 }
 
-const ARENA_ALLOCATOR = 1;
-/** ORT's kSameAsRequested: the arena grows by what is asked for, instead of doubling. */
-const SAME_AS_REQUESTED = 1n;
-
 export function openRuntime(api: OrtApi, memory: Memory, options: RuntimeOptions): Runtime {
   const place = memory.provider === 'CUDA' ? 'Cuda' : 'Cpu';
   const info = (name: string, allocator: number) =>
     api.get('CreateMemoryInfo', name, allocator, 0, DEFAULT_MEMORY);
-  const arena = info(place, ARENA_ALLOCATOR);
-  openArena(api, memory, arena);
   return {
     ...options,
     api,
@@ -62,27 +53,8 @@ export function openRuntime(api: OrtApi, memory: Memory, options: RuntimeOptions
     device: info(place, DEVICE_ALLOCATOR),
     host: info('Cpu', DEVICE_ALLOCATOR),
     allocator: api.get('GetAllocatorWithDefaultOptions'),
-    closeArena: () => api.call('UnregisterAllocator', api.env, arena),
+    closeArena: openArena(api, memory.provider),
   };
-}
-
-function openArena(api: OrtApi, { provider }: Memory, info: Address): void {
-  const options: Record<string, bigint> = {
-    max_mem: 0n,
-    arena_extend_strategy: SAME_AS_REQUESTED,
-    // A block that is a mebibyte larger than what is asked for is divided.
-    max_dead_bytes_per_chunk: 2n ** 20n,
-  };
-  const keys = Object.keys(options);
-  const arena = api.get('CreateArenaCfgV2', keys, BigUint64Array.from(Object.values(options)), keys.length);
-  try {
-    api.call('CreateAndRegisterAllocatorV2', api.env, `${provider}ExecutionProvider`, info, arena, [], [], 0);
-  } catch (error) {
-    // The environment is the process's, and so is its arena: a device of this process that was never closed has left it.
-    if (!(error as Error).message.includes('already')) throw error;
-  } finally {
-    api.release('ReleaseArenaCfg', arena);
-  }
 }
 
 /** @throws Error with ONNX Runtime's sentence when it does not take the model */
@@ -102,7 +74,7 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
       'session.use_device_allocator_for_initializers': '1',
       // It would fuse where a program has no gradients, so that the reference's numbers were not the policy's before its first step.
       'optimization.disable_specified_optimizers': 'SkipLayerNormFusion',
-      ...(kind.sharesArena && { 'session.use_env_allocators': '1' }),
+      ...(kind.sharesArena && SHARES_ARENA),
     };
     for (const [key, value] of Object.entries(entries))
       api.call('AddSessionConfigEntry', options, key, value);

@@ -21,8 +21,9 @@ const TABLE_SIZE = 280;
 export const ERRORS_ONLY = 3;
 /** Of its levels of graph optimization. */
 export const ALL_OPTIMIZATIONS = 99;
-/** Of a memory info: an allocator without an arena, and the memory that it has by default. */
+/** Of a memory info: an allocator without an arena or with one, and the memory that it has by default. */
 export const DEVICE_ALLOCATOR = 0;
+export const ARENA_ALLOCATOR = 1;
 export const DEFAULT_MEMORY = 0;
 
 const POINTER = 'void *';
