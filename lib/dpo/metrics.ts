@@ -42,8 +42,7 @@ export function metricsOfLoss(loss: PreferenceLoss): (batches: readonly PairNumb
       chosenRewards: all('chosenRewards'),
       rejectedRewards: all('rejectedRewards'),
     };
-    const logps = joined(batches, 'policy');
-    const metrics = loss.metrics?.(numbers, batches) ?? meansOf(numbers, logps);
+    const metrics = loss.metrics?.(numbers, batches) ?? meansOf(numbers, joined(batches, 'policy'));
     return withNll(metrics, batches, loss.sftWeight ?? 0);
   };
 }

@@ -56,8 +56,8 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
   const own = `${host}-${process.pid}`;
   const { name: given = own } = options;
   // By its name a worker says that it is there, and its results are counted.
-  const isTaken = (await ask(() => findPresent(connection, 'workers', given))) !== undefined;
-  const name = isTaken && given !== own ? `${given}-${own}` : given;
+  const isTaken = given !== own && (await ask(() => findPresent(connection, 'workers', given))) !== undefined;
+  const name = isTaken ? `${given}-${own}` : given;
   if (name !== given) onNotice?.(`another worker is called ${given}: this one is called ${name}`);
   const record: WorkerRecord = {
     kind: 'worker',

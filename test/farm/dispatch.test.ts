@@ -10,6 +10,7 @@ import { announce, listPresent, type WorkerRecord } from '../../lib/farm/presenc
 import { connectQueue, type QueueConnection } from '../../lib/farm/queue.js';
 import type { Terms } from '../../lib/farm/terms.js';
 import type { FleetStatus } from '../../lib/run/events.js';
+import { createGate } from '../support/gate.js';
 import {
   hasPostgres,
   hasRedis,
@@ -114,13 +115,6 @@ async function gather(
 function expectAll({ results }: Gathered, count: number): void {
   expect(results.size).toBe(count);
   for (const [number, result] of results) expect(result).toBe(resultOf(number));
-}
-
-/** A promise that somebody else settles. */
-function createGate() {
-  let open!: () => void;
-  const isOpen = new Promise<void>((resolve) => (open = resolve));
-  return { open, isOpen };
 }
 
 /** From now on it is later. */

@@ -8,6 +8,7 @@ import { announce, listPresent, type Announcement } from '../../lib/farm/presenc
 import { connectQueue, type QueueConnection } from '../../lib/farm/queue.js';
 import type { Offer, WorkerTraits } from '../../lib/farm/terms.js';
 import { work } from '../../lib/farm/work.js';
+import { createGate } from '../support/gate.js';
 import {
   hasPostgres,
   hasRedis,
@@ -57,10 +58,15 @@ function createBench(does: Does, open: Bench['open'] = () => Promise.resolve()):
   };
 }
 
-function createGate() {
-  let open!: () => void;
-  const isOpen = new Promise<void>((resolve) => (open = resolve));
-  return { open, isOpen };
+/** Takes an item, and has done it once `done` is open. */
+function createHeldBench() {
+  const [taken, done] = [createGate(), createGate()];
+  const bench = createBench(async (number) => {
+    taken.open();
+    await done.isOpen;
+    return doAtOnce(number);
+  });
+  return { bench, taken, done };
 }
 
 let ends: (() => Promise<unknown>)[];
@@ -186,14 +192,8 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('ends the item that it has in hand before it goes', async () => {
     const { dispatcher } = await offerRun();
-    const [taken, done] = [createGate(), createGate()];
-    const worker = await startWorker('a', [
-      createBench(async (number) => {
-        taken.open();
-        await done.isOpen;
-        return doAtOnce(number);
-      }),
-    ]);
+    const { bench, taken, done } = createHeldBench();
+    const worker = await startWorker('a', [bench]);
     const gathering = gather(dispatcher, 1);
     await taken.isOpen;
     let hasLeft = false;
@@ -254,14 +254,9 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('does not hold an item to blame that others lost', async () => {
     const { id, dispatcher } = await offerRun();
-    const [taken, done, never] = [createGate(), createGate(), createGate()];
-    await startWorker('a', [
-      createBench(async (number) => {
-        taken.open();
-        await done.isOpen;
-        return doAtOnce(number);
-      }),
-    ]);
+    const never = createGate();
+    const { bench, taken, done } = createHeldBench();
+    await startWorker('a', [bench]);
     const gathering = gather(dispatcher, 2);
     await taken.isOpen;
     let tries = 0;

@@ -177,6 +177,14 @@ it('the caption of the training says where loss and margin start, as far as that
   );
 });
 
+/** An iteration's mean reward is 0 there. */
+const fallenTo0 = (events: readonly RunEvent[], iteration: number): RunEvent[] =>
+  events.map((event) =>
+    event.type === 'evaluated' && event.iteration === iteration
+      ? { ...event, statistics: { ...event.statistics, mean: 0 } }
+      : event,
+  );
+
 it('the head has the verdict of the guard', () => {
   const of = (...events: RunEvent[]) => pageHead(recorded([...fixtureEvents(2), ...events]), 'reward');
   expect(of()).not.toContain('guard');
@@ -185,20 +193,12 @@ it('the head has the verdict of the guard', () => {
     '<div class="tile"><b>no warning</b><span>guard, iteration 1: 2 figures with a limit; 1 warning in earlier iterations</span></div>',
   );
   expect(of(guarded(-1, 3), guarded(0, 2, ['fell']))).toContain('<div class="tile warned"><b>1 warning</b>');
-  const fallen = fixtureEvents(1).map((event) =>
-    event.type === 'evaluated' && event.iteration === 0
-      ? { ...event, statistics: { ...event.statistics, mean: 0 } }
-      : event,
-  );
+  const fallen = fallenTo0(fixtureEvents(1), 0);
   expect(pageHead(recorded([...fallen, guarded(-1, 3), guarded(0, 2)]), 'reward')).toContain(
     'of which none can warn while the reward has not risen',
   );
   // Of iteration 1 the guards are not measured yet.
-  const killed = fixtureEvents(2).map((event) =>
-    event.type === 'evaluated' && event.iteration === 1
-      ? { ...event, statistics: { ...event.statistics, mean: 0 } }
-      : event,
-  );
+  const killed = fallenTo0(fixtureEvents(2), 1);
   expect(pageHead(recorded([...killed, guarded(-1, 3), guarded(0, 3)]), 'reward')).toContain(
     'guard, iteration 0: 2 figures with a limit</span>',
   );

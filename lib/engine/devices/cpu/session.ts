@@ -84,8 +84,8 @@ export class Session {
   constructor(model: Uint8Array, threads: number, sharesArena = false) {
     const { api } = this.#runtime;
     const options = api.get('CreateSessionOptions');
-    if (sharesArena) joinArena(api, this);
     try {
+      if (sharesArena) joinArena(api, this);
       api.call('SetSessionLogSeverityLevel', options, ERRORS_ONLY);
       api.call('SetSessionGraphOptimizationLevel', options, ALL_OPTIMIZATIONS);
       api.call('SetIntraOpNumThreads', options, threads);

@@ -44,6 +44,8 @@ export function openArena(api: OrtApi, provider: 'CPU' | 'CUDA'): () => void {
     } catch (error) {
       // It has also closed it.
       if (!(error as Error).message.includes('No allocator')) throw error;
+    } finally {
+      api.release('ReleaseMemoryInfo', info);
     }
   };
 }

@@ -76,6 +76,7 @@ const CHECKED = {
 /** Functions that free what their parameter names. */
 const RELEASING = {
   ReleaseStatus: 93,
+  ReleaseMemoryInfo: 94,
   ReleaseSession: 95,
   ReleaseValue: 96,
   ReleaseRunOptions: 97,
