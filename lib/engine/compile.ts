@@ -21,15 +21,11 @@ import { dtypeOf, specsOf } from './to-onnx.js';
 import { trace, type InputSpec, type TensorProgram } from './trace.js';
 import { tf } from './tf.js';
 
-export interface CompileOptions {
+export interface CompileOptions extends Partial<
+  Pick<ProgramSource, 'constants' | 'int8' | 'packs' | 'keepsRoom'>
+> {
   /** Compiles and runs the program. "eager": it runs op by op on TensorFlow.js's current backend, in this thread. */
   device: Device | 'eager';
-  /** Inputs whose values never change, such as a policy's weights while it is sampled: a device may pack them for its kernels. */
-  constants?: ProgramSource['constants'];
-  /** Multiplies rows by weights in 8 bits (quantize.ts), on devices that do (`Device.int8`). Default false. */
-  int8?: boolean;
-  /** Runs follow each other (`ProgramSource.keepsRoom`). Default false. */
-  keepsRoom?: boolean;
 }
 
 export interface Compiled {
@@ -52,11 +48,11 @@ export interface Compiled {
 export async function compile(
   program: TensorProgram,
   inputs: Readonly<Record<string, InputSpec>>,
-  { device, constants = {}, int8 = false, keepsRoom = false }: CompileOptions,
+  { device, constants = {}, ...options }: CompileOptions,
 ): Promise<Compiled> {
-  if (int8) checkInt8(device === 'eager' ? { name: device } : device);
+  if (options.int8) checkInt8(device === 'eager' ? { name: device } : device);
   if (device === 'eager') return eager(program, inputs, constants);
-  const { handle, outputs, reads } = await device.compile({ program, inputs, constants, int8, keepsRoom });
+  const { handle, outputs, reads } = await device.compile({ program, inputs, constants, ...options });
   const run = async (
     feeds: Readonly<Record<string, HostArray | DeviceTensor>>,
     into: Readonly<Record<string, DeviceTensor>> = {},

@@ -42,13 +42,30 @@ export function checkInt8({ name, int8 }: Pick<Device, 'name' | 'int8'>): void {
 /** What a program's input is given: an array, or a tensor on the device. */
 export type Feed = { readonly data: HostArray; readonly shape: readonly number[] } | DeviceTensor;
 
-/** A program before it is compiled. Constants are inputs whose values never change. */
+/** An input whose values never change. */
+export interface ProgramConstant {
+  readonly shape: readonly number[];
+  /** Once the program is compiled, they are the caller's again; or as `memory` says. */
+  readonly data: HostArray;
+  /**
+   * "lent": nothing changes the values until the program is unloaded, so that a device may read them where they are, without a copy.
+   * "given": nobody else reads them, so that a device may free them once it has them. Default: neither.
+   */
+  readonly memory?: 'lent' | 'given';
+}
+
+/** A program before it is compiled. */
 export interface ProgramSource {
   readonly program: TensorProgram;
   readonly inputs: Readonly<Record<string, InputSpec>>;
-  readonly constants: Readonly<Record<string, { shape: readonly number[]; data: HostArray }>>;
+  readonly constants: Readonly<Record<string, ProgramConstant>>;
   /** Whether rows are multiplied by weights in 8 bits (quantize.ts); default false. */
   readonly int8?: boolean;
+  /**
+   * Whether a device may keep constants in the order in which its kernels read them, which takes as much memory again as those that are lent, and
+   * saves time where matrices have few rows. Default true.
+   */
+  readonly packs?: boolean;
   /**
    * Whether runs follow each other, as those of a training do: a device may keep the memory of what a run computes on the way for the next one,
    * until the program is unloaded. Default false.

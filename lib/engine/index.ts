@@ -20,6 +20,7 @@ export {
   type DeviceThread,
   type Feed,
   type HostArray,
+  type ProgramConstant,
   type ProgramSource,
 } from './device.js';
 export {

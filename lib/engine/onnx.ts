@@ -27,7 +27,11 @@ message NodeProto {
   repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4;
   repeated AttributeProto attribute = 5; string domain = 7;
 }
-message TensorProto { repeated int64 dims = 1; int32 data_type = 2; string name = 8; }
+message StringStringEntryProto { string key = 1; string value = 2; }
+message TensorProto {
+  repeated int64 dims = 1; int32 data_type = 2; string name = 8;
+  repeated StringStringEntryProto external_data = 13; int32 data_location = 14;
+}
 message Dimension { int64 dim_value = 1; }
 message TensorShapeProto { repeated Dimension dim = 1; }
 message TensorTypeProto { int32 elem_type = 1; TensorShapeProto shape = 2; }
@@ -48,12 +52,16 @@ const MODEL_GRAPH = 7;
 const GRAPH_INITIALIZER = 5;
 const TENSOR_RAW_DATA = 9;
 
+/** Of where a tensor's data is: not in the model. */
+const EXTERNAL = 1;
+
 /**
  * The bytes of an ONNX model that computes `graph`.
  *
- * @throws Error when its constants make it larger than 2 GiB
+ * @param apart constants whose values are left out: whoever opens the model gives them by their names (AddExternalInitializers)
+ * @throws Error when the others make it larger than 2 GiB
  */
-export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
+export function writeOnnx(graph: Graph, apart: ReadonlySet<string> = new Set()): Uint8Array<ArrayBuffer> {
   const model = encode('ModelProto', {
     ir_version: IR_VERSION,
     producer_name: 'speech-dpo',
@@ -71,7 +79,7 @@ export function writeOnnx(graph: Graph): Uint8Array<ArrayBuffer> {
     output: graph.outputs.map(valueInfo),
   });
   const initializers = [...graph.constants.values()].flatMap((constant) =>
-    field(GRAPH_INITIALIZER, initializer(constant)),
+    field(GRAPH_INITIALIZER, initializer(constant, apart.has(constant.name))),
   );
   return joined([model, ...field(MODEL_GRAPH, [structure, ...initializers])]);
 }
@@ -125,17 +133,20 @@ function nodeProto({ op, domain, inputs, outputs, attributes }: GraphNode, index
   };
 }
 
-function initializer(constant: Constant): Uint8Array[] {
+function initializer(constant: Constant, isApart: boolean): Uint8Array[] {
   const { name, shape, dtype, data } = constant;
   const count = elementCount(shape);
   const full = data.length === count ? data : data.slice(0, 1);
   if (full.length !== count)
     throw new TypeError(`constant ${name} has ${data.length} values for shape [${shape}]`);
+  const described = { name, dims: shape, data_type: DTYPES[dtype].onnx };
+  if (isApart) {
+    // ONNX Runtime asks for a place, and does not look there for what it is given.
+    const external_data = [{ key: 'location', value: name }];
+    return [encode('TensorProto', { ...described, external_data, data_location: EXTERNAL })];
+  }
   const bytes = new Uint8Array(full.buffer, full.byteOffset, full.byteLength);
-  return [
-    encode('TensorProto', { name, dims: shape, data_type: DTYPES[dtype].onnx }),
-    ...field(TENSOR_RAW_DATA, [bytes]),
-  ];
+  return [encode('TensorProto', described), ...field(TENSOR_RAW_DATA, [bytes])];
 }
 
 function valueInfo({ name, shape, dtype }: Value) {

@@ -1,40 +1,47 @@
 /** A TensorFlow.js program as an ONNX model, for devices that run ONNX. */
 import './kernels/index.js';
 import type { HostArray, ProgramSource } from './device.js';
-import { DYNAMIC, type Graph, type Value } from './graph.js';
+import { DYNAMIC, type Constant, type Graph, type Value } from './graph.js';
 import { writeOnnx } from './onnx.js';
 import { optimize } from './optimize.js';
 import { trace, type InputSpec } from './trace.js';
 
 /**
  * Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model; `operators` are
- * those that it is made of.
+ * those that it is made of; `apart` are the constants that are not in the model.
  *
  * @param rewrite makes of the optimized graph one that suits the device's operators
+ * @param apartFrom the least bytes of a constant that is lent for it to be left out of the model (`writeOnnx`); default: none is
  */
 export function toOnnx(
   { program, inputs, constants }: ProgramSource,
   rewrite = (graph: Graph): Graph => graph,
+  apartFrom = Infinity,
 ): {
   model: Uint8Array<ArrayBuffer>;
   outputs: readonly Value[];
   reads: ReadonlySet<string>;
   operators: ReadonlySet<string>;
+  apart: readonly Constant[];
 } {
   const traced = trace(program, { ...inputs, ...specsOf(constants) });
   const graph = rewrite(optimize(bindConstants(traced, constants)));
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   // ONNX Runtime drops inputs nobody reads; feeding them would be an error.
   const read = graph.inputs.filter(({ name }) => used.has(name));
-  const model = writeOnnx({
-    ...graph,
-    inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])),
-  });
+  const apart = [...graph.constants.values()].filter(
+    ({ name, data }) => constants[name]?.memory === 'lent' && data.byteLength >= apartFrom,
+  );
+  const model = writeOnnx(
+    { ...graph, inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])) },
+    new Set(apart.map(({ name }) => name)),
+  );
   return {
     model,
     outputs: graph.outputs,
     reads: new Set(read.map(({ name }) => name)),
     operators: new Set(graph.nodes.map(({ op }) => op)),
+    apart,
   };
 }
 

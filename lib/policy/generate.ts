@@ -96,8 +96,8 @@ export function openCompletionWriter(
       kept.tensors.every((tensor, i) => tensor === tensors[i]);
     if (kept && isCurrent) return kept;
     await release();
-    const compileSource = ({ program, inputs, constants }: ProgramSource) =>
-      compile(program, inputs, { device, constants, int8 });
+    const compileSource = ({ program, inputs, ...options }: ProgramSource) =>
+      compile(program, inputs, { ...options, device, int8 });
     const merged = mergedWeights(model);
     // Together: one is traced here while the worker prepares the other.
     const [prompt, step] = await openAtOnce(

@@ -2,7 +2,15 @@ import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compile, CpuDevice, partOf, tf } from '../../lib/engine/index.js';
+import { freeArrays } from '../../lib/engine/free-arrays.js';
+import {
+  compile,
+  CpuDevice,
+  partOf,
+  tf,
+  type ProgramConstant,
+  type TensorProgram,
+} from '../../lib/engine/index.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const device = new CpuDevice(1);
@@ -137,13 +145,88 @@ describe('resident tensors', () => {
   });
 });
 
+describe('constants of programs', () => {
+  const [rows, width] = [3, 200];
+  /** Whole numbers, whose sums are the same in each order. */
+  const numbers = (size: number, factor: number) =>
+    Float32Array.from({ length: size }, (_, i) => ((factor * i) % 11) - 5);
+  const x = numbers(rows * width, 7);
+  const inputs = { x: { shape: [rows, width], dtype: 'float32' } } as const;
+  const product = (options: Omit<ProgramConstant, 'shape' | 'data'>, data: Float32Array, packs?: boolean) =>
+    compile(({ x, w }) => ({ y: tf.matMul(x, w, false, true) }), inputs, {
+      device,
+      packs,
+      constants: { w: { shape: [width, width], data, ...options } },
+    });
+  const expected = (data: Float32Array) =>
+    tf.tidy(() =>
+      tf.matMul(tf.tensor(x, [rows, width]), tf.tensor(data, [width, width]), false, true).dataSync(),
+    );
+
+  it.each([[undefined], [true], [false]])(
+    'that are lent are read where they are, packed %s',
+    async (packs) => {
+      const data = numbers(width * width, 3);
+      const wanted = expected(data);
+      const run = await product({ memory: 'lent' }, data, packs);
+      expect((await run({ x })).y).toEqual(wanted);
+      // Whoever would free them meanwhile does not.
+      await freeArrays([data]);
+      expect((await run({ x })).y).toEqual(wanted);
+      if (packs === false) {
+        data.fill(0);
+        expect((await run({ x })).y).toEqual(new Float32Array(rows * width));
+      }
+      await run.dispose();
+      await freeArrays([data]);
+      expect(data).toHaveLength(0);
+    },
+  );
+
+  it("are the caller's again once the program is compiled, where nothing is said", async () => {
+    const data = numbers(width * width, 3);
+    const wanted = expected(data);
+    const run = await product({}, data, false);
+    await freeArrays([data]);
+    expect((await run({ x })).y).toEqual(wanted);
+    await run.dispose();
+  });
+
+  it('that are given are freed', async () => {
+    const data = numbers(width * width, 3);
+    const wanted = expected(data);
+    const run = await product({ memory: 'given' }, data);
+    expect(data).toHaveLength(0);
+    expect((await run({ x })).y).toEqual(wanted);
+    await run.dispose();
+  });
+
+  it('that are lent are given back when the device is closed, also in the middle of compiling', async () => {
+    const data = numbers(width * width, 3);
+    const own = new CpuDevice(1);
+    const lends = (program: TensorProgram) =>
+      compile(program, inputs, {
+        device: own,
+        constants: { w: { shape: [width, width], data, memory: 'lent' } },
+      });
+    await lends(({ x, w }) => ({ y: tf.matMul(x, w) }));
+    const underWay = lends(({ x, w }) => ({ y: tf.matMul(x, tf.add(w, 1)) }));
+    const refused = expect(underWay).rejects.toThrow("the engine's worker has been closed");
+    await own.close();
+    await refused;
+    await freeArrays([data]);
+    expect(data).toHaveLength(0);
+  });
+});
+
 describe('a failing call rejects and leaves the worker alive', () => {
   const resident = (shape: number[]) => device.allocate([['a', shape]]);
+  const settings = { threads: 1, sharesArena: false, packs: true };
 
   it.each<[string, () => Promise<unknown>, string]>([
     [
       'a model that is none',
-      () => device.call('createSession', Uint8Array.of(1, 2, 3), 1, false),
+      () => device.call('createSession', Uint8Array.of(1, 2, 3), [], settings),
       'protobuf parsing failed',
     ],
     [

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { freeArrays } from '../../lib/engine/free-arrays.js';
+import { freeArrays, lendArrays } from '../../lib/engine/free-arrays.js';
 
 it('gives the memory of arrays back without a garbage collection', async () => {
   const arrays = Array.from({ length: 50 }, () => new Float32Array(1e6));
@@ -18,4 +18,16 @@ it('leaves arrays whose memory others see too', async () => {
   expect([...whole]).toEqual([1, 2, 3]);
   expect([...part]).toEqual([2, 3]);
   expect(shared).toHaveLength(2);
+});
+
+it('leaves arrays that are lent until all who read them have given them back', async () => {
+  const array = Float32Array.of(1, 2, 3);
+  const givesBack = [lendArrays([array]), lendArrays([array])];
+  for (const giveBack of givesBack) {
+    await freeArrays([array]);
+    expect([...array]).toEqual([1, 2, 3]);
+    giveBack();
+  }
+  await freeArrays([array]);
+  expect(array).toHaveLength(0);
 });

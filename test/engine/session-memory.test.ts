@@ -8,7 +8,7 @@ import { findPackageRoot } from '../../lib/package-root.js';
 const ENGINE = pathToFileURL(join(findPackageRoot(), 'dist', 'lib', 'engine', 'index.js')).href;
 
 /** Prints the memory that compiling takes for good, as a multiple of the constants' bytes. */
-const SCRIPT = `
+const constantsThat = (are: 'copied' | 'lent' | 'lent and not packed') => `
 import { compile, CpuDevice, tf } from '${ENGINE}';
 const [width, layers] = [768, 60];
 const device = new CpuDevice(1);
@@ -17,7 +17,7 @@ await compile((w) => ({ y: tf.add(w.x, 1) }), { x }, { device });
 const names = Array.from({ length: layers }, (_, layer) => 'weight' + layer);
 // Of equal ones ONNX Runtime keeps one.
 const constants = Object.fromEntries(
-  names.map((name, i) => [name, { shape: [width, width], data: new Float32Array(width * width).fill(i + 1) }]),
+  names.map((name, i) => [name, { shape: [width, width], data: new Float32Array(width * width).fill(i + 1), memory: ${are === 'copied' ? undefined : "'lent'"} }]),
 );
 // Held to the end: what is collected meanwhile is not measured.
 globalThis.held = constants;
@@ -25,8 +25,9 @@ const before = process.memoryUsage.rss();
 const run = await compile(
   (w) => ({ y: names.reduce((y, name) => tf.matMul(y, w[name]), w.x) }),
   { x },
-  { device, constants },
+  { device, constants, packs: ${are !== 'lent and not packed'} },
 );
+await run({ x: new Float32Array(width) });
 console.log((process.memoryUsage.rss() - before) / (layers * width * width * 4));
 await device.close();
 `;
@@ -106,10 +107,16 @@ const multipleBy = (script: string): number => Number(printedBy(script));
 
 describe.runIf(process.platform === 'linux')('the memory of a program', () => {
   it('has weights that are constants once, and nothing of their copies', () => {
-    const multiple = multipleBy(SCRIPT);
-    expect(multiple).toBeGreaterThan(0.5);
-    // Twice to three times where copies leave holes.
-    expect(multiple).toBeLessThan(1.3);
+    for (const are of ['copied', 'lent'] as const) {
+      const multiple = multipleBy(constantsThat(are));
+      expect(multiple).toBeGreaterThan(0.5);
+      // Twice to three times where copies leave holes.
+      expect(multiple).toBeLessThan(1.3);
+    }
+  });
+
+  it('has weights that are lent and not packed nowhere but where they are', () => {
+    expect(multipleBy(constantsThat('lent and not packed'))).toBeLessThan(0.2);
   });
 
   it('has no copy of an output that is written to a place', () => {

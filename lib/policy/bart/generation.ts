@@ -3,7 +3,13 @@
  * growing cache. Weights are constants here, so that ONNX Runtime packs them once for the thin matrices of decoding.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { tf, timeMajorMatMul, type InputSpec, type ProgramSource } from '../../engine/index.js';
+import {
+  tf,
+  timeMajorMatMul,
+  type InputSpec,
+  type ProgramConstant,
+  type ProgramSource,
+} from '../../engine/index.js';
 import {
   nextOf,
   type BatchSizes,
@@ -86,9 +92,16 @@ function promptProgram(
       promptTokens: { shape: [prompts, promptLength, config.d_model], dtype: 'float32' },
       promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
     },
-    constants: Object.fromEntries(names.map((name) => [name, weights.get(name)!])),
+    constants: Object.fromEntries(names.map((name) => [name, lent(weights, name)])),
+    // It has many rows, and is run once where a step is run for every token.
+    packs: false,
   };
 }
+
+const lent = (weights: HostWeights, name: string): ProgramConstant => ({
+  ...weights.get(name)!,
+  memory: 'lent',
+});
 
 /**
  * The ids are looked up here: the table is a third of a large model, and the program would hold a copy of it for a few hundred of its rows.
@@ -206,10 +219,10 @@ function stepConstants(
   vocabulary: Int32Array,
 ): ProgramSource['constants'] {
   const width = config.d_model;
-  const constants: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
+  const constants: Record<string, ProgramConstant> = {};
   for (const name of weights.keys()) {
     const unused = /self_attn\.[qkv]_proj|encoder_attn\.[kv]_proj|embed_positions/.test(name);
-    if (name.startsWith('model.decoder.') && !unused) constants[name] = weights.get(name)!;
+    if (name.startsWith('model.decoder.') && !unused) constants[name] = lent(weights, name);
   }
   const scale = 1 / Math.sqrt(headShape(config)[1]);
   const scaled = (data: Float32Array) => data.map((value) => value * scale);
@@ -218,7 +231,7 @@ function stepConstants(
     for (const part of ['weight', 'bias'] as const) {
       const crossQuery = `${prefix}.encoder_attn.q_proj.${part}`;
       const { shape, data: unscaled } = weights.get(crossQuery)!;
-      constants[crossQuery] = { shape, data: scaled(unscaled) };
+      constants[crossQuery] = { shape, data: scaled(unscaled), memory: 'given' };
       const [q, k, v] = ['q', 'k', 'v'].map(
         (letter) => weights.get(`${prefix}.self_attn.${letter}_proj.${part}`)!.data,
       );
@@ -233,6 +246,7 @@ function stepConstants(
       constants[`${prefix}.self_attn.qkv.${part}`] = {
         shape: part === 'weight' ? [3 * width, width] : [3 * width],
         data,
+        memory: 'given',
       };
     }
   }
@@ -248,7 +262,7 @@ function stepConstants(
   return {
     ...constants,
     positions: { shape: [config.max_position_embeddings, width], data: positions },
-    vocabulary: { shape: [vocabulary.length, width], data: table },
+    vocabulary: { shape: [vocabulary.length, width], data: table, memory: 'given' },
     vocabularyBias: { shape: [vocabulary.length], data: Float32Array.from(vocabulary, (id) => bias[id]) },
   };
 }

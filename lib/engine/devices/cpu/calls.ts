@@ -1,10 +1,29 @@
 /** What the main thread may call in the CPU device's worker thread. */
 import type { DeviceTensor, Feed, HostArray } from '../../device.js';
+import type { DType } from '../../graph.js';
+
+/** A tensor in memory of the caller's thread, which stays there as long as it is read. */
+export interface LentTensor {
+  name: string;
+  shape: readonly number[];
+  dtype: DType;
+  place: bigint;
+  byteLength: number;
+}
+
+export interface SessionSettings {
+  /** For one operator. */
+  threads: number;
+  /** Whether it shares an arena with other such sessions, which is there while one of them is (arena.ts). */
+  sharesArena: boolean;
+  /** Whether constants are packed for the kernels, as a second copy of those that are lent. */
+  packs: boolean;
+}
 
 /** Every call the worker answers, with the type of its answer. */
 export interface CpuCalls {
-  /** @param sharesArena whether it shares an arena with other such sessions, which is there while one of them is */
-  createSession(model: Uint8Array, threads: number, sharesArena: boolean): number;
+  /** @param lent constants that the model leaves out: they are read where they are until the session is released */
+  createSession(model: Uint8Array, lent: readonly LentTensor[], settings: SessionSettings): number;
   releaseSession(session: number): void;
   /** Outputs named in `fetches` are written where they say; the others come back as arrays. */
   run(

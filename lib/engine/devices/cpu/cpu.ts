@@ -11,9 +11,11 @@ import type {
   HostArray,
   ProgramSource,
 } from '../../device.js';
-import { elementCount } from '../../graph.js';
+import { freeArrays, lendArrays } from '../../free-arrays.js';
+import { elementCount, type Constant } from '../../graph.js';
 import { quantizeWeights } from '../../quantize.js';
 import { toOnnx } from '../../to-onnx.js';
+import { placeOf } from '../ort/native.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
@@ -21,6 +23,9 @@ import type { CpuCalls } from './calls.js';
 import { ALIGNMENT, MOST_NUMBERS, bytesOf, checkBytes, checkTrainableShapes } from './limits.js';
 import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
 import { defaultThreads } from './threads.js';
+
+/** Constants from here on are read where they are. Of smaller ones a copy costs less than asking for each. */
+const LENT_BYTES = 2 ** 16;
 
 /** Numbers that a write moves at once. */
 const STAGED = 2 ** 18;
@@ -34,6 +39,8 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly int8 = true;
   readonly #staging = new SharedArrayBuffer(STAGED * BYTES_OF_FLOAT);
   readonly #inTurn = createTurns();
+  /** By program: what lets go of the constants that it reads. */
+  readonly #givesBack = new Map<number, () => void>();
 
   /** @param threads threads for one operator */
   constructor(readonly threads = defaultThreads()) {
@@ -46,13 +53,42 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   }
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
-    const { model, outputs, reads } = toOnnx(source, source.int8 ? quantizeWeights : undefined);
-    return { handle: await this.load(model, source.keepsRoom), outputs, reads };
+    const rewrite = source.int8 ? quantizeWeights : undefined;
+    const { model, outputs, reads, apart } = toOnnx(source, rewrite, LENT_BYTES);
+    const given = Object.values(source.constants).filter(({ memory }) => memory === 'given');
+    await freeArrays(given.map(({ data }) => data));
+    return {
+      handle: await this.#load(model, apart, { ...source, packs: source.int8 || source.packs }),
+      outputs,
+      reads,
+    };
   }
 
-  /** @param keepsRoom as a program's */
-  load(model: Uint8Array, keepsRoom = false): Promise<number> {
-    return this.callMoving(wholeBuffer(model), 'createSession', model, this.threads, keepsRoom);
+  load(model: Uint8Array): Promise<number> {
+    return this.#load(model, []);
+  }
+
+  /** @param lent constants that ONNX Runtime reads where they are, until the program is unloaded */
+  async #load(
+    model: Uint8Array,
+    lent: readonly Constant[],
+    { packs = true, keepsRoom = false }: Pick<ProgramSource, 'packs' | 'keepsRoom'> = {},
+  ): Promise<number> {
+    const giveBack = lendArrays(lent.map(({ data }) => data));
+    const places = lent.map(({ name, shape, dtype, data }) => {
+      return { name, shape, dtype, place: placeOf(data), byteLength: data.byteLength };
+    });
+    try {
+      const settings = { threads: this.threads, sharesArena: keepsRoom, packs };
+      const handle = await this.callMoving(wholeBuffer(model), 'createSession', model, places, settings);
+      this.#givesBack.set(handle, giveBack);
+      return handle;
+    } catch (error) {
+      // A worker that is being closed may read them still.
+      if (!this.isOpen) await super.close();
+      giveBack();
+      throw error;
+    }
   }
 
   /** Runs a program; see {@link Device.run}. */
@@ -64,8 +100,19 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     return this.call('run', program, feeds, into);
   }
 
-  unload(program: number): Promise<void> {
-    return this.callToFree('releaseSession', program);
+  async unload(program: number): Promise<void> {
+    await this.callToFree('releaseSession', program);
+    this.#giveBack(program);
+  }
+
+  #giveBack(program: number): void {
+    this.#givesBack.get(program)?.();
+    this.#givesBack.delete(program);
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    for (const program of this.#givesBack.keys()) this.#giveBack(program);
   }
 
   checkAllocation(shapes: Iterable<readonly number[]>, what: string): void {

@@ -3,7 +3,7 @@
  * which in a training are all gradients, and waits for a turn of the event loop.
  */
 import type { HostArray } from '../../device.js';
-import { DTYPES } from '../../graph.js';
+import { DTYPES, type DType } from '../../graph.js';
 import { openArena, SHARES_ARENA } from '../ort/arena.js';
 import { findOrtLibrary } from '../ort/library.js';
 import { readNames, releaseNames, type Names } from '../ort/names.js';
@@ -17,6 +17,7 @@ import {
   type OrtApi,
 } from '../ort/ort-api.js';
 import { copyOfValue } from '../ort/values.js';
+import type { LentTensor, SessionSettings } from './calls.js';
 
 const NONE = 0n;
 /** More than any tensor has. */
@@ -28,6 +29,9 @@ const CONFIG = {
   // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
   'optimization.disable_specified_optimizers': 'SkipLayerNormFusion',
 };
+
+/** Of a session that has constants once. */
+const UNPACKED = { 'session.disable_prepacking': '1' };
 
 /** Where a tensor's values are: an array of ordinary memory, or of a part of WebAssembly's. */
 export interface Located {
@@ -73,15 +77,20 @@ export class Session {
   readonly #session: Address;
   readonly #inputs: Names;
   readonly #outputs: Names;
+  /** Over memory that is lent. */
+  readonly #constants: Address[] = [];
   /** Where ONNX Runtime reads a shape. */
   readonly #sizes = new BigInt64Array(MOST_AXES);
 
   /**
-   * @param threads for one operator
-   * @param sharesArena whether what it frees stays for its next run and for those of others that share it (arena.ts)
+   * @param lent constants that the model leaves out; what is not packed is read there in every run
    * @throws Error with ONNX Runtime's sentence when it does not take the model
    */
-  constructor(model: Uint8Array, threads: number, sharesArena = false) {
+  constructor(
+    model: Uint8Array,
+    lent: readonly LentTensor[],
+    { threads, sharesArena, packs }: SessionSettings,
+  ) {
     const { api } = this.#runtime;
     const options = api.get('CreateSessionOptions');
     try {
@@ -93,11 +102,13 @@ export class Session {
       // Without them runs are as fast.
       api.call('DisableCpuMemArena', options);
       api.call('DisableMemPattern', options);
-      for (const [key, value] of Object.entries({ ...CONFIG, ...(sharesArena && SHARES_ARENA) }))
+      const config = { ...CONFIG, ...(sharesArena && SHARES_ARENA), ...(!packs && UNPACKED) };
+      for (const [key, value] of Object.entries(config))
         api.call('AddSessionConfigEntry', options, key, value);
+      this.#takeConstants(options, lent);
       this.#session = api.get('CreateSessionFromArray', api.env, model, model.byteLength, options);
     } catch (error) {
-      leaveArena(this);
+      this.#giveBack();
       throw error;
     } finally {
       api.release('ReleaseSessionOptions', options);
@@ -139,17 +150,36 @@ export class Session {
 
   /** Over memory that stays ours; whoever asks for it releases it. */
   #valueOf({ data, shape }: Located): Address {
+    return this.#tensorAt(data, data.byteLength, shape, data instanceof Float32Array ? 'float32' : 'int32');
+  }
+
+  #tensorAt(place: HostArray | Address, byteLength: number, shape: readonly number[], dtype: DType): Address {
     const { api, host } = this.#runtime;
-    const { onnx } = DTYPES[data instanceof Float32Array ? 'float32' : 'int32'];
     shape.forEach((size, axis) => (this.#sizes[axis] = BigInt(size)));
-    const place = [data, data.byteLength, this.#sizes, shape.length] as const;
-    return api.get('CreateTensorWithDataAsOrtValue', host, ...place, onnx);
+    const where = [place, byteLength, this.#sizes, shape.length] as const;
+    return api.get('CreateTensorWithDataAsOrtValue', host, ...where, DTYPES[dtype].onnx);
+  }
+
+  #takeConstants(options: Address, lent: readonly LentTensor[]): void {
+    const { api } = this.#runtime;
+    for (const { place, byteLength, shape, dtype } of lent)
+      this.#constants.push(this.#tensorAt(place, byteLength, shape, dtype));
+    const names = lent.map(({ name }) => name);
+    // The first alone asks for the file that the model would have the values from; the second alone copies what is not packed.
+    names.forEach((name, index) => api.call('AddInitializer', options, name, this.#constants[index]));
+    const given = [names, BigUint64Array.from(this.#constants), names.length] as const;
+    if (names.length > 0) api.call('AddExternalInitializers', options, ...given);
   }
 
   release(): void {
     const { api, allocator } = this.#runtime;
     api.release('ReleaseSession', this.#session);
     releaseNames(api, allocator, this.#inputs, this.#outputs);
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
+    for (const value of this.#constants) this.#runtime.api.release('ReleaseValue', value);
     leaveArena(this);
   }
 }

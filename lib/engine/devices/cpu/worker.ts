@@ -37,10 +37,11 @@ const locatedAll = (feeds: Readonly<Record<string, Feed>>): Record<string, Locat
 
 const answers: Answers<CpuCalls> = {
   // Of two large models the second is made once the bytes of the first are free.
-  createSession: (model, threads, sharesArena) =>
+  createSession: (model, lent, settings) =>
     inTurn(async () => {
-      const create = () => new Session(model, threads, sharesArena);
-      const isLarge = process.platform === 'linux' && model.byteLength >= LARGE_MODEL_BYTES;
+      const create = () => new Session(model, lent, settings);
+      const bytes = lent.reduce((total, { byteLength }) => total + byteLength, model.byteLength);
+      const isLarge = process.platform === 'linux' && bytes >= LARGE_MODEL_BYTES;
       const session = isLarge ? (await import('./allocator.js')).withLargeBlocksApart(create) : create();
       await freeArrays([model]);
       sessions.set(nextId, session);
