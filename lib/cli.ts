@@ -35,7 +35,7 @@ let isOver = false;
 // What nobody waits for, such as a timer of a person's reward, ends the command in good order too, unless that is what it broke.
 process.on('uncaughtException', (error) => {
   abort.abort(error);
-  void sleep(isOver ? 0 : CLOSING_MS).then(() => exitNow(exitCodeOf(error, args)));
+  void sleep(isOver ? 0 : CLOSING_MS).then(() => exitNow(exitCodeOf(error, ['speech-dpo', ...args])));
 });
 
 const code = await main(args, abort.signal);

@@ -1,3 +1,5 @@
+import { isClone } from './package-root.js';
+
 /** A command line of this program that a person can paste into a shell: `npx speech-dpo report "output/my run"`. */
 export function commandText(...words: readonly string[]): string {
   return ['npx', 'speech-dpo', ...words].map(quoteForShell).join(' ');
@@ -7,4 +9,23 @@ export function commandText(...words: readonly string[]): string {
 export function quoteForShell(word: string): string {
   if (/^[\w./:=,@%+~-]+$/.test(word)) return word;
   return /["$`\\!]/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`;
+}
+
+/** The command that downloads a metric's weights into the user's cache. */
+export function weightsCommand(metric: string): string {
+  if (isClone()) return `npm run weights -- ${metric}`;
+  const reference = metric === 'similarity' ? ['--reference', 'RECORDING.wav'] : [];
+  return commandText('score', 'RECORDING.wav', '--metric', metric, ...reference);
+}
+
+/** What fetches CUDA's libraries, as a sentence's subject. */
+export function gpuCommand(): string {
+  return isClone()
+    ? 'npm run gpu'
+    : 'npm run gpu in a clone of speech-dpo, whose .cache/gpu SPEECH_DPO_CUDA_LIBRARIES then names,';
+}
+
+/** The command that installs speech-dpo's packages anew. */
+export function reinstallCommand(): string {
+  return isClone() ? 'npm ci' : 'npm install --force speech-dpo';
 }

@@ -9,6 +9,11 @@ export function findPackageRoot(): string {
   return directory;
 }
 
+/** Whether this is a clone, which has the scripts of `npm run`; a package that is installed in a project has none. */
+export function isClone(): boolean {
+  return existsSync(join(findPackageRoot(), 'scripts'));
+}
+
 /** This package's version, as its package.json has it. */
 export function packageVersion(): string {
   return (JSON.parse(readFileSync(join(findPackageRoot(), 'package.json'), 'utf8')) as { version: string })

@@ -1,21 +1,18 @@
 /** What the programs of recipes/ and bench/ share: how they explain themselves, read their command line and end. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
-import { isOfDisk } from '../lib/checkpoint/write-error.js';
-import { EXIT } from '../lib/cli/exit-code.js';
+import { EXIT, exitCodeOf } from '../lib/cli/exit-code.js';
 import { closeDevices } from '../lib/engine/index.js';
-import { isPlainError } from '../lib/plain-error.js';
 
 /**
- * A program with --help. After a wrong command line, and where it later throws a plain Error, it prints one sentence and ends with exit code 2;
- * what else it throws is a fault, and is shown whole.
+ * A program with --help. After a wrong command line it prints one sentence and ends with exit code 2; what it throws later ends it as it
+ * would end the command line (`exitCodeOf`).
  *
  * @param command how it is started
  */
 export function createProgram(command: string, description: string): Command {
   process.once('uncaughtException', (error) => {
-    console.error(isPlainError(error) ? `error: ${error.message}` : error);
-    const code = isOfDisk(error) ? EXIT.disk : isPlainError(error) ? EXIT.wrongInput : EXIT.bug;
+    const code = exitCodeOf(error, [...command.split(' '), ...process.argv.slice(2)]);
     void closeDevices().finally(() => process.exit(code));
   });
   return new Command(command)

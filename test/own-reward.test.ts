@@ -1,10 +1,20 @@
 /** A reward of a person's own through the library's public face: run, report, evaluation, resume. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   checkpointParameters,
+  editRecording,
+  encodeWav,
   evaluateCheckpoint,
   loadPrompts,
   loadReward,
@@ -14,6 +24,7 @@ import {
   runExperiment,
   writeReport,
   type Codec,
+  type EditOptions,
   type Parameters,
   type Policy,
   type Reward,
@@ -209,6 +220,16 @@ describe('other parts of its own', () => {
       `run ${run.run} began with a sampler of its own: give the same again`,
     );
     await drain(resumeExperiment(run.modelDirectory, { reward: restless, prompts, sampler: counting }));
+
+    const { parameters: given, ...evaluated } = await checkpointParameters(run.modelDirectory, {});
+    const asked = { split: 'test', indices: [0], samplesPerPrompt: 1, root: newFolder() } as const;
+    const told: string[] = [];
+    const onNotice = (sentence: string) => void told.push(sentence);
+    await drain(evaluateCheckpoint(given, { ...evaluated, ...asked, reward: restless, onNotice }));
+    expect(told).toEqual([
+      `run ${run.run} was given its prompts by the program that made it: this evaluation is on those of the model ${model}.`,
+      `run ${run.run} was given its sampler by the program that made it: this evaluation samples the policy as a run without one does.`,
+    ]);
   });
 
   it('a codec is used, and no other makes sound of what its run wrote', async () => {
@@ -230,6 +251,37 @@ describe('other parts of its own', () => {
     await expect(evaluate({ ...restless, listens: true })).rejects.toThrow(
       `run ${run.run} was given its codec by the program that made it, so its samples cannot be made audible here`,
     );
+    const wav = join(newFolder(), 'in.wav');
+    writeFileSync(wav, encodeWav(new Float32Array(8000).fill(0.1), 16_000));
+    const output = join(newFolder(), 'out.wav');
+    const edit = { wav, output, instruction: 'Faster.', seed: 1, temperature: 1, maxNewTokens: 10 };
+    await expect(editRecording({ ...edit, policy: run.modelDirectory })).rejects.toThrow(
+      /was given its codec by .* cannot be made audible here: name one that reads its codes, as --codec/,
+    );
+    expect(existsSync(output)).toBe(false);
+    await editRecording({ ...edit, policy: run.modelDirectory, codec: 'default' });
+    expect(existsSync(output)).toBe(true);
+  });
+
+  it("an edit by a run's checkpoint has the run's model, partner and codec unless others are named", async () => {
+    const own = newFolder();
+    await writeTinyModel(own);
+    const named = { ...parameters, iterations: 1, nar: join(own, 'nar'), codec: join(own, 'codec') };
+    const { modelDirectory } = await follow(() => runExperiment(named, { root: newFolder() }));
+    const wav = join(newFolder(), 'in.wav');
+    writeFileSync(wav, encodeWav(new Float32Array(8000).fill(0.1), 16_000));
+    const edit = (given: Partial<EditOptions>) =>
+      editRecording({
+        ...{ wav, output: join(newFolder(), 'out.wav'), policy: modelDirectory },
+        ...{ instruction: 'Faster.', seed: 1, temperature: 1, maxNewTokens: 10, ...given },
+      });
+    await edit({});
+    rmSync(join(own, 'codec'), { recursive: true });
+    await expect(edit({})).rejects.toThrow(join(own, 'codec'));
+    await edit({ codec: 'default' });
+    rmSync(join(own, 'nar'), { recursive: true });
+    await expect(edit({ codec: 'default' })).rejects.toThrow(join(own, 'nar'));
+    await edit({ model: 'default' });
   });
 
   it('what went wrong is told, also where the sampler cannot be released after it', async () => {

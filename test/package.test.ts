@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { findPackageRoot } from '../lib/package-root.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -161,6 +161,19 @@ it(
     expect(JSON.parse(model)).toEqual([256, 16, true, 256]);
 
     const cli = join('node_modules', 'speech-dpo', 'dist', 'lib', 'cli.js');
+    vi.stubEnv('XDG_CACHE_HOME', join(dependant, 'cache'));
+    vi.stubEnv('DNSMOS_WEIGHTS', '');
+    const doctor = run('node', [cli, 'doctor', '--json'], dependant);
+    vi.unstubAllEnvs();
+    // Scripts of npm run are in a clone alone.
+    const { findings } = JSON.parse(doctor) as { findings: { name: string; found: string; mend?: string }[] };
+    expect(findings.filter(({ mend }) => /npm (run|ci)/.test(mend ?? ''))).toEqual([]);
+    expect(findings.find(({ name }) => name === 'DNSMOS')).toMatchObject({
+      mend: 'npx speech-dpo score RECORDING.wav --metric dnsmos',
+    });
+    for (const { found } of findings)
+      expect(found).not.toMatch(/npm (ci|run \w+(?!\w|`? (in|installs it in) a clone))/);
+
     const sizes = { iterations: 1, 'train-prompts': 1, 'test-prompts': 1, 'sample-size': 4, 'num-eval': 1 };
     const small = { ...sizes, 'max-new-tokens': 12, epochs: 1, 'audio-prompts': 0, 'pairs-per-prompt': 1 };
     run(

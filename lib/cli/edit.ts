@@ -16,7 +16,10 @@ export function editCommand(signal: AbortSignal): Command {
     .requiredOption('--instruction <text>', 'what to do with it, for example "Make it faster."')
     .option('--output <file>', 'WAV file to write', 'edited.wav')
     .option('--overwrite', 'replace the file that is there', false)
-    .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
+    .option(
+      '--model <folder>',
+      'model folder; "default" is the embedded one; default: model, partner and codec of the run whose checkpoint --policy names, else the embedded one',
+    )
     .option('--policy <source>', `checkpoint instead of the model's policy: ${POLICY_NAMES_AND_DEFAULT}`)
     .option('--nar <source>', "partner instead of the model's: a folder or a hub name")
     .option('--codec <source>', "codec instead of the model's: a folder or a hub name")

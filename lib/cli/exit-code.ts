@@ -24,9 +24,10 @@ export const EXIT = {
 /**
  * Says on standard error why a command failed; the exit code.
  *
+ * @param commandLine of the program, as a report of a fault shows it
  * @param signal what may have ended it: a person, or an error that nobody waited for, as its reason
  */
-export function exitCodeOf(thrown: unknown, args: readonly string[], signal?: AbortSignal): number {
+export function exitCodeOf(thrown: unknown, commandLine: readonly string[], signal?: AbortSignal): number {
   const error = firstError(thrown);
   // Commander has printed what it has to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
@@ -34,7 +35,7 @@ export function exitCodeOf(thrown: unknown, args: readonly string[], signal?: Ab
     const reason: unknown = signal.reason;
     // Standard output cannot be written; the last sentence says so.
     if (isOfDisk(reason)) return EXIT.disk;
-    if (!(reason instanceof DOMException)) return exitCodeOf(reason, args);
+    if (!(reason instanceof DOMException)) return exitCodeOf(reason, commandLine);
     process.stderr.write('interrupted\n');
     return EXIT.interrupted;
   }
@@ -44,7 +45,7 @@ export function exitCodeOf(thrown: unknown, args: readonly string[], signal?: Ab
     return EXIT.wrongInput;
   }
   if (!isForThePerson(error)) {
-    process.stderr.write(describeFault(error, args));
+    process.stderr.write(describeFault(error, commandLine));
     return EXIT.bug;
   }
   process.stderr.write(`error: ${showableText(namingOptions(error.message))}\n`);
@@ -85,10 +86,10 @@ const isOwn = (place: string): boolean =>
   place.includes(OWN_FOLDER.href) || place.includes(fileURLToPath(OWN_FOLDER));
 
 /** All that a report of a fault needs. */
-function describeFault(error: unknown, args: readonly string[]): string {
+function describeFault(error: unknown, commandLine: readonly string[]): string {
   return (
     'error: this is a fault of speech-dpo, not of what you gave it. Please report it to whom you have speech-dpo from, with all these lines:\n' +
-    `command: ${['speech-dpo', ...args.map(withoutPassword).map(quoteForShell)].join(' ')}\n` +
+    `command: ${commandLine.map(withoutPassword).map(quoteForShell).join(' ')}\n` +
     `version: speech-dpo ${packageVersion()}, Node.js ${process.version}, ${process.platform} ${process.arch}\n` +
     `${inspect(error)}\n`
   );

@@ -42,7 +42,7 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
   try {
     await program.parseAsync(args.map(expandHome), { from: 'user' });
   } catch (error) {
-    exitCode = exitCodeOf(error, args, signal);
+    exitCode = exitCodeOf(error, ['speech-dpo', ...args], signal);
   }
   return exitCode;
 }

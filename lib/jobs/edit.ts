@@ -5,7 +5,9 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
 import { checkInstruction, longestSource, packPrompt } from '../policy/pack.js';
 import { parametersSchema } from '../run/parameters.js';
+import { checkpointOf } from '../run/checkpoint-path.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
+import { recordOf, refuseOwn } from './own-parts.js';
 import type { ModelSources } from './sources.js';
 import { synthesize } from '../experiment/synthesize.js';
 import { describeIssues } from '../zod-message.js';
@@ -17,7 +19,9 @@ const samplingSchema = parametersSchema
   .extend({ temperature: z.number().min(0) });
 
 /** Which recording is edited how, and by which model. */
-export interface EditOptions extends ModelSources, GivenDevice {
+export interface EditOptions extends Omit<ModelSources, 'model'>, GivenDevice {
+  /** Model folder; "default" is the embedded one. Default: model, partner and codec of the run whose checkpoint `policy` names, else "default". */
+  model?: string;
   wav: string;
   instruction: string;
   output: string;
@@ -56,10 +60,11 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
   if (!checked.success) throw new Error(`wrong parameters: ${describeIssues(checked.error)}`);
   await refuseToOverwrite(output, options.overwrite);
   const recording = await readWav(options.wav);
-  const policy = await openPolicy(options, { signal, onNotice });
+  const sources = await sourcesOf(options);
+  const policy = await openPolicy(sources, { signal, onNotice });
   checkInstruction(policy, instruction);
   await using opened = openDevice(options);
-  await using model = await openModel(policy, options, {
+  await using model = await openModel(policy, sources, {
     device: opened.device,
     speaks: true,
     signal,
@@ -95,3 +100,18 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
     ...(!isFinished && { cutBy }),
   };
 });
+
+/** @throws Error in one sentence where a run was given a codec of its own, and none is named in its place */
+async function sourcesOf({ model, policy, nar, codec, int8 }: EditOptions): Promise<ModelSources> {
+  const record = policy ? await recordOf(checkpointOf(policy)?.directories) : undefined;
+  if (record && !codec)
+    refuseOwn(record, ['codec'], ': name one that reads its codes, as --codec (in a program: codec)');
+  const recorded = model === undefined ? record?.parameters : undefined;
+  return {
+    model: model ?? recorded?.model ?? 'default',
+    policy,
+    nar: nar ?? recorded?.nar,
+    codec: codec ?? recorded?.codec,
+    int8,
+  };
+}

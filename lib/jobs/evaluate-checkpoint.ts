@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { evaluateSplit } from '../experiment/evaluate.js';
 import type { Reward } from '../reward/reward.js';
 import { checkpointOf } from '../run/checkpoint-path.js';
-import { createRunDirectories, RUN_FILE, type RunDirectories } from '../run/directories.js';
+import { createRunDirectories, type RunDirectories } from '../run/directories.js';
 import {
   describeEvaluation,
   evaluationFileName,
@@ -13,12 +12,13 @@ import {
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
 import { LARGEST_COUNT, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
-import { readRecordedParameters, readRunRecord } from '../run/run-files.js';
+import { readRecordedParameters } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue } from './open-farm.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
+import { recordOf, refuseOwn, type OwnRecord } from './own-parts.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
@@ -65,6 +65,8 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
 
   async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
     const { split, indices, samplesPerPrompt, iteration, signal, onNotice } = options;
+    const record = await recordOf(options.directories);
+    if (record) tellOfOwn(record, parameters, onNotice);
     const policy = await openPolicy(parameters, { signal, onNotice });
     const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
     const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
@@ -73,7 +75,7 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
     const codec = () => model.codec;
     await using scorer = await openReward(parameters, options, { device, codec, signal, onNotice });
     const speaks = scorer.reward.listens ?? true;
-    if (speaks) await refuseOwnCodec(options.directories);
+    if (speaks && record) refuseOwn(record, ['codec'], SILENT);
     await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
     const asked = { parameters, device, ...model, reward: scorer.reward };
     await using queue = await openQueue(asked, options);
@@ -113,14 +115,19 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
   return path;
 });
 
-/** Another codec would make other sound of the codes of a run that was given its own. */
-async function refuseOwnCodec(directories?: RunDirectories): Promise<void> {
-  if (!directories || !existsSync(join(directories.modelDirectory, RUN_FILE))) return;
-  const { run, own = [] } = await readRunRecord(directories.modelDirectory);
-  if (own.includes('codec'))
-    throw new Error(
-      `run ${run} was given its codec by the program that made it, so its samples cannot be made audible here; by a reward that does not listen, as length, they can be scored`,
-    );
+const SILENT = '; by a reward that does not listen, as length, they can be scored';
+
+/** What a run was given that its checkpoint is evaluated without: the figures are not those of the run's own evaluations. */
+function tellOfOwn(
+  { run, own = [] }: OwnRecord,
+  { model, prompts, data }: Parameters,
+  tell?: OnNotice,
+): void {
+  const given = (part: string) => `run ${run} was given its ${part} by the program that made it`;
+  if (own.includes('prompts'))
+    tell?.(`${given('prompts')}: this evaluation is on those of ${data ?? prompts ?? `the model ${model}`}.`);
+  if (own.includes('sampler'))
+    tell?.(`${given('sampler')}: this evaluation samples the policy as a run without one does.`);
 }
 
 /** How many prompts of either split must be read. Of a dataset the first `trainPrompts` items train, and the held-out ones follow. */

@@ -9,9 +9,10 @@ import { findCheckpoint, type RunCheckpoint } from '../run/checkpoint-path.js';
 import { dataFileName, readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import type { Listening } from '../run/listening.js';
-import { readRun, type OwnPart, type RecordedRun } from '../run/run-files.js';
+import { readRun, type RecordedRun } from '../run/run-files.js';
 import { audible, soundsOf, type OpenedPolicy, type SilentPair } from './listening-sounds.js';
 import { openDevice, openModel, openPolicy, type GivenDevice, type OpenDevice } from './open.js';
+import { refuseOwn } from './own-parts.js';
 import { openPrompts } from './prompts.js';
 import { yieldingFirst } from '../plain-error.js';
 
@@ -59,21 +60,12 @@ export const listeningPairs = yieldingFirst(async function* (
   if (folders.length === 2 && options.compare === 'pairs')
     throw new Error("two runs are compared by their policies; to compare a run's pairs, give that run alone");
   const runs = await Promise.all(folders.map(readRun));
-  for (const { record } of runs) refuseOwn(record.run, record.own);
+  for (const { record } of runs) refuseOwn(record, ['codec', 'prompts', 'sampler']);
   await using device = openDevice(options);
   if (runs.length === 1 && options.compare !== 'policies')
     return yield* chosenAgainstRejected(runs[0], device, options);
   return yield* policyAgainstPolicy(await policiesOf(runs, folders, options), device, options);
 });
-
-/** What a program gave to a run, nobody else can open. */
-function refuseOwn(run: string, own: readonly OwnPart[] = []): void {
-  const part = (['codec', 'prompts', 'sampler'] as const).find((each) => own.includes(each));
-  if (part)
-    throw new Error(
-      `run ${run} was given its ${part} by the program that made it, so its samples cannot be made audible here`,
-    );
-}
 
 async function* chosenAgainstRejected(
   run: RecordedRun,

@@ -33,7 +33,7 @@ export type ModelSources = Pick<Parameters, 'model'> & Partial<Pick<Parameters, 
  * The folder of one part of the model. Named apart from the others, it may be a folder, a hub's `organisation/name@revision` or "default",
  * the embedded model's, and a policy also a run or a checkpoint of it (`policySource`).
  *
- * @throws Error when there is no such folder, or it cannot be downloaded
+ * @throws Error when there is no such folder, it cannot be downloaded, or it is a whole model's
  */
 export async function findModelPart(
   sources: ModelSources,
@@ -42,6 +42,9 @@ export async function findModelPart(
 ): Promise<string> {
   const source = sources[part];
   if (!source || source === 'default') return join(resolveModelDirectory(source || sources.model), part);
+  const isIn = (folder: string) => existsSync(join(folder, 'config.json'));
+  if (!isIn(source) && isIn(join(source, part)))
+    throw new Error(`${source} is the folder of a whole model: give its part ${join(source, part)}`);
   return resolveSource(part === 'policy' ? policySource(source) : source, {
     type: 'model',
     choose: chooseModelFiles,

@@ -1,3 +1,4 @@
+import { weightsCommand } from '../command-text.js';
 import type { Measurement } from '../scoring/measure.js';
 import type { Score } from '../scoring/metrics.js';
 import { formatNumber } from './format.js';
@@ -38,7 +39,7 @@ export function metricNotes(names: readonly string[], measurements: readonly Mea
   };
 }
 
-/** Metrics whose weights `npm run weights` downloads. */
+/** Metrics whose weights `weightsCommand` downloads. */
 const WITH_WEIGHTS: readonly Measurement['metric'][] = [
   'nisqa',
   'dnsmos',
@@ -50,7 +51,7 @@ const WITH_WEIGHTS: readonly Measurement['metric'][] = [
 
 function describeProblem(metric: Measurement['metric'], { message }: Error): string {
   const remedy = WITH_WEIGHTS.includes(metric)
-    ? `. Where there is a network, once: npm run weights -- ${metric}`
+    ? `. Where there is a network, once: ${weightsCommand(metric)}`
     : '';
   return `not measured: ${message}${remedy}`;
 }

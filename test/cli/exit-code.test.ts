@@ -20,7 +20,7 @@ async function thrownBy(work: () => unknown): Promise<unknown> {
 }
 
 const codeOf = async (work: () => unknown, signal = new AbortController().signal) =>
-  exitCodeOf(await thrownBy(work), ['edit', '--wav', 'my file.wav'], signal);
+  exitCodeOf(await thrownBy(work), ['speech-dpo', 'edit', '--wav', 'my file.wav'], signal);
 
 function fail(message: string, cause?: unknown): never {
   throw new Error(message, { cause });
@@ -92,7 +92,7 @@ describe('a fault of ours says so, and what to report', () => {
 
 it("a fault is reported without a queue's password", async () => {
   const error = await thrownBy(() => Promise.reject(new TypeError('x')));
-  const args = ['mos', '--workers', 'redis://me:secret@queue:6379'];
+  const args = ['speech-dpo', 'mos', '--workers', 'redis://me:secret@queue:6379'];
   expect(exitCodeOf(error, args, new AbortController().signal)).toBe(70);
   expect(complained()).toContain('command: speech-dpo mos --workers "redis://…@queue:6379"\n');
   expect(complained()).not.toContain('secret');

@@ -120,6 +120,24 @@ it('keeps metrics of its own where it is mixed, and what is mixed with it counts
   }
 });
 
+it('may be called as a built-in one is: what it computes is kept where it is mixed', async () => {
+  const mixed = (name: string) =>
+    train(
+      mixedLoss([
+        [{ ...exponentialLoss(BETA), name }, 2],
+        [sigmoidLoss(BETA), 1],
+      ]),
+      2,
+    );
+  expect(await mixed('sft')).toEqual(await mixed('exponential'));
+});
+
+it('none at all is no mixture', () => {
+  expect(() => mixedLoss([])).toThrow(
+    new Error('there is no loss to mix: give at least one as [loss, weight], as [sigmoidLoss(0.1), 1]'),
+  );
+});
+
 it('is told what it does wrong, in a sentence', async () => {
   const scalar: PreferenceLoss = {
     ...exponentialLoss(BETA),

@@ -49,6 +49,16 @@ it('parts of the model come from its folder unless they are named', async () => 
   );
 });
 
+it.each(['policy', 'nar', 'codec'] as const)(
+  "a whole model's folder is no %s, and the part in it is named",
+  async (part) => {
+    const folder = resolve('models', 'default');
+    await expect(findModelPart({ model: 'm', [part]: folder }, part)).rejects.toThrow(
+      `${folder} is the folder of a whole model: give its part ${join(folder, part)}`,
+    );
+  },
+);
+
 it.each(['prompts', 'data'])(
   'a run is recorded with paths that hold in any working directory: %s',
   (name) => {

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { chooseRows, type Duel } from '../../bench/duel.js';
 import { listUtterances, speechFile } from '../../recipes/default/utterances.js';
@@ -67,6 +68,31 @@ it.each([
   expect(stderr).toMatch(/^error: .*\n$/);
   expect(stderr).toContain(sentence);
   expect(code).toBe(2);
+});
+
+it.each([
+  ["new Error('x is wrong')", 2, /^error: x is wrong\n$/],
+  [
+    "Object.assign(new Error('released'), { name: 'SuppressedError', suppressed: new Error('x is wrong') })",
+    2,
+    /^error: x is wrong\n$/,
+  ],
+  ["Object.assign(new Error('full'), { code: 'ENOSPC' })", 74, /^error: full\n$/],
+  [
+    "new TypeError('a mistake')",
+    70,
+    /^error: this is a fault of speech-dpo[^]*\ncommand: node program\.js --x\n[^]*TypeError: a mistake\n +at /,
+  ],
+])('what a program throws ends it as it ends the command line: %s', async (error, code, said) => {
+  const program = join(temporaryFolder(), 'program.mjs');
+  const path = pathToFileURL(resolve('dist/recipes/program.js'));
+  writeFileSync(
+    program,
+    `import { createProgram } from '${path.href}';\ncreateProgram('node program.js', '');\nthrow ${error};`,
+  );
+  const ended = await start(program, ['--x']);
+  expect(ended.stderr).toMatch(said);
+  expect(ended.code).toBe(code);
 });
 
 describe('dataset.js', () => {

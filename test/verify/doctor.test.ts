@@ -135,6 +135,11 @@ describe('a device', () => {
   });
 });
 
+async function* failing() {
+  await Promise.resolve();
+  throw new Error('it is damaged');
+}
+
 describe('what every run needs', () => {
   const range = { least: 20, minor: 15, beyond: 25 };
   it.each([
@@ -147,6 +152,22 @@ describe('what every run needs', () => {
     const finding = nodeFinding(version, range, 'linux x64');
     expect(finding.state).toBe(state);
     expect(finding.mend).toBe(state === 'ok' ? undefined : 'nvm install 24');
+  });
+
+  it('a model that fails is told of, and not what could not be released after it', async () => {
+    vi.resetModules();
+    vi.doMock('../../lib/jobs/open.js', async (importOriginal) => ({
+      ...(await importOriginal<object>()),
+      openModel: () =>
+        Promise.resolve({
+          sampler: { sample: () => failing() },
+          [Symbol.asyncDispose]: () => Promise.reject(new Error('not released')),
+        }),
+    }));
+    const { examineNeeds } = await import('../../lib/verify/doctor/needed.js');
+    vi.doUnmock('../../lib/jobs/open.js');
+    const findings = await collect(examineNeeds());
+    expect(findings.at(-1)).toMatchObject({ name: 'model', state: 'broken', found: 'it is damaged' });
   });
 
   it('room on the disk', async () => {

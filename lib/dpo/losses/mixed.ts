@@ -2,6 +2,9 @@
 import { exactScalar, tf } from '../../engine/index.js';
 import { type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.js';
 
+/** What `sftLoss` made. Its name may be that of anybody's loss. */
+const supervised = new WeakSet<PreferenceLoss>();
+
 /**
  * Supervised training on chosen completions (TRL "sft"): their negative log-likelihood, a mean over all labels of a step. Beside another loss
  * it is what RPO adds (Pang et al. 2024, arXiv:2404.19733): it holds the likelihood of chosen completions up, which DPO alone lets fall.
@@ -9,7 +12,7 @@ import { type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.
  * @param beta scales the implicit rewards that are reported, beta * log policy
  */
 export function sftLoss(beta: number): PreferenceLoss {
-  return {
+  const loss: PreferenceLoss = {
     name: 'sft',
     needsReference: false,
     sftWeight: 1,
@@ -20,6 +23,8 @@ export function sftLoss(beta: number): PreferenceLoss {
       return { losses: tf.zerosLike(policy.chosen), chosenRewards, rejectedRewards };
     },
   };
+  supervised.add(loss);
+  return loss;
 }
 
 /** A loss, and how much it counts. */
@@ -29,9 +34,11 @@ export type WeightedLoss = readonly [loss: PreferenceLoss, weight: number];
  * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards, and where it has some the `metrics`,
  * are those of the first that is not `sftLoss`.
  *
- * @throws Error naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
+ * @throws Error where there is no loss; naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
  */
 export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
+  if (parts.length === 0)
+    throw new Error('there is no loss to mix: give at least one as [loss, weight], as [sigmoidLoss(0.1), 1]');
   const [[first, weight]] = parts;
   if (parts.length === 1 && weight === 1) return first;
   const unpaired = parts.find(([loss]) => loss.isUnpaired);
@@ -39,7 +46,7 @@ export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
     throw new Error(
       `${unpaired[0].name} is a loss of single samples and is mixed with no other, nor weighted as a whole`,
     );
-  const compared = parts.filter(([loss]) => loss.name !== 'sft');
+  const compared = parts.filter(([loss]) => !supervised.has(loss));
   const counted = compared.length > 0 ? compared : parts;
   const [[leading]] = counted;
   return {

@@ -8,6 +8,8 @@ import {
   deviceFromEnvironment,
   type DeviceChoice,
 } from '../../engine/index.js';
+import { reinstallCommand } from '../../command-text.js';
+import { isClone } from '../../package-root.js';
 import { sentenceOf } from '../../plain-error.js';
 import type { Finding } from './finding.js';
 import type { SelfTestMessage } from './self-test-process.js';
@@ -82,10 +84,12 @@ function* examineNamed(working: readonly string[]): Generator<Finding> {
 }
 
 /** Sentences about what is missing name the command that adds it. */
-const COMMAND = /npm ci|npm run [\w-]+|apt install [\w -]+\w/;
+const COMMAND = isClone()
+  ? /npm ci|npm run [\w-]+|apt install [\w -]+\w/
+  : /npm install [\w@./ -]+\w|apt install [\w -]+\w/;
 
 const CPU_MATTERS = 'Everything computes on it.';
-const REINSTALL = 'npm ci';
+const REINSTALL = reinstallCommand();
 
 /** What a self-test says of a device, compared with the CPU's numbers. */
 export function findingOf(name: Other, message: SelfTestMessage, expected: DeviceNumbers): Finding {

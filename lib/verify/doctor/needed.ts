@@ -10,6 +10,7 @@ import { synthesize } from '../../experiment/synthesize.js';
 import { openModel, openPolicy } from '../../jobs/open.js';
 import { openPrompts } from '../../jobs/prompts.js';
 import { findPackageRoot } from '../../package-root.js';
+import { firstError } from '../../plain-error.js';
 import { parseParameters } from '../../run/parameters.js';
 import type { Finding } from './finding.js';
 
@@ -107,7 +108,7 @@ async function examineModel(): Promise<Finding> {
     };
   } catch (error) {
     return {
-      ...{ ...finding, state: 'broken', found: (error as Error).message, mend: REPAIR_MODEL },
+      ...{ ...finding, state: 'broken', found: (firstError(error) as Error).message, mend: REPAIR_MODEL },
       matters: 'Every run starts from it that names no other model.',
     };
   } finally {

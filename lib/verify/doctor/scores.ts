@@ -1,5 +1,6 @@
 /** What scores speech: NISQA's three networks, DNSMOS, Resemblyzer and Whisper, each tried with a sound of its own where it is at hand. Nothing is downloaded. */
 import { createRequire } from 'node:module';
+import { weightsCommand } from '../../command-text.js';
 import { isPlainError } from '../../plain-error.js';
 import { installFasterWhisper, isFasterWhisper, openFasterWhisper } from '../../scoring/faster-whisper.js';
 import { placeOfNetwork, type ScoringNetwork } from '../../scoring/networks.js';
@@ -38,7 +39,7 @@ export async function* examineScores(): AsyncGenerator<Finding> {
 async function examineNetwork(name: ScoringNetwork, matters: string): Promise<Finding> {
   const place = placeOfNetwork(name);
   const finding = { group: 'scores', name: place.metric } as const;
-  const mend = `npm run weights -- ${name}`;
+  const mend = weightsCommand(name);
   try {
     const { path, isHere } = locateWeights(place);
     if (!isHere) return { ...finding, state: 'missing', found: `no weights at ${path}`, matters, mend };
@@ -61,7 +62,7 @@ async function examineWhisper(): Promise<Finding> {
       found: 'the package @huggingface/transformers is not installed',
     };
   const { model, isFolder, isCached, cache } = locateWhisper();
-  const mend = 'npm run weights -- transcript';
+  const mend = weightsCommand('transcript');
   if (!isFolder && !isCached)
     return { ...finding, state: 'missing', found: `${model} is not in ${cache}`, matters, mend };
   try {

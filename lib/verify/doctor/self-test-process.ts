@@ -1,6 +1,6 @@
 /** `node self-test-process.js DEVICE`, started by the doctor: a driver that takes its process down does not take the doctor's. */
 import { chooseDevice, type DeviceChoice } from '../../engine/index.js';
-import { isPlainError } from '../../plain-error.js';
+import { firstError, isPlainError } from '../../plain-error.js';
 import { measureDevice, type DeviceNumbers } from './self-test.js';
 
 /** What the doctor is told. */
@@ -21,7 +21,8 @@ async function test(choice: DeviceChoice): Promise<SelfTestMessage> {
     const startMs = performance.now();
     const numbers = await measureDevice(chosen.device);
     return { description, seconds: (performance.now() - startMs) / 1000, numbers };
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstError(thrown);
     const { message } = error as Error;
     if (description === undefined && isPlainError(error)) return { missing: message };
     return { broken: description === undefined ? message : `${description}: ${message}` };

@@ -1,7 +1,7 @@
 /** What is beside Node.js and this package: Python with pesq, JupyterLab, Chromium, the packages of a queue. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { findPackageRoot } from '../../package-root.js';
+import { findPackageRoot, isClone } from '../../package-root.js';
 import { PESQ_PACKAGES } from '../../scoring/pesq.js';
 import { findPython, installCommand, runPython } from '../../scoring/python.js';
 import type { Finding } from './finding.js';
@@ -10,8 +10,11 @@ export async function* examineTools(): AsyncGenerator<Finding> {
   const python = await examinePython();
   yield python;
   if (python.state === 'ok') yield await examinePesq();
-  yield await examineJupyter();
-  yield examineChromium();
+  // A package comes without the notebooks.
+  if (isClone()) {
+    yield await examineJupyter();
+    yield examineChromium();
+  }
   yield await examineQueue();
 }
 

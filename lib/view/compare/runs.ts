@@ -146,8 +146,8 @@ function describeState({ label, record, events }: ComparedRun): string[] {
   if (eventsOf(events, 'evaluated').length === 0)
     return [`${label} holds no evaluation: it takes part with its training and its parameters only.`];
   if (record.state === 'finished') return [];
-  const reached = after ? `iteration ${after.iteration}` : 'no iteration';
-  return [
-    `${label} has not finished (${record.state}): it is evaluated up to ${reached} of 0 to ${iterations - 1}.`,
-  ];
+  const reached = after
+    ? `it is evaluated up to iteration ${after.iteration} of 0 to ${iterations - 1}`
+    : 'its original policy is evaluated, and no trained one';
+  return [`${label} has not finished (${record.state}): ${reached}.`];
 }

@@ -1,5 +1,6 @@
 /** The GPU by CUDA: ONNX Runtime's C API and NVIDIA's driver in a worker thread. This is the main thread's side of it. */
 import '../no-telemetry.js';
+import { gpuCommand, reinstallCommand } from '../../../command-text.js';
 import { compiledModule } from '../../compiled-module.js';
 import type {
   Device,
@@ -51,7 +52,7 @@ export async function openCuda({
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
   if (!hasDriverLibrary())
     throw new Error(
-      `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): npm run gpu says which one CUDA needs, and fetches the rest`,
+      `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): ${gpuCommand()} says which one CUDA needs, and fetches the rest`,
     );
   const worker = compiledModule('./worker.js', import.meta.url);
   return openCudaWorker(worker, { tf32, orderedSums, graphs });
@@ -102,7 +103,7 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   async open(): Promise<void> {
     const opened = await this.call('open', this.options, this.#free).catch((error: unknown) => {
       if (!(error instanceof EngineStopped)) throw error;
-      throw new Error(`the CUDA device's thread ended while it opened (${error.message}): npm ci installs koffi, by which it calls CUDA`, { cause: error }); // prettier-ignore
+      throw new Error(`the CUDA device's thread ended while it opened (${error.message}): ${reinstallCommand()} installs koffi, by which it calls CUDA`, { cause: error }); // prettier-ignore
     });
     if ('refused' in opened) throw new Error(opened.refused);
     this.#description = `${opened.name} by CUDA, ${this.options.tf32 ? 'TF32' : 'float32'}`;

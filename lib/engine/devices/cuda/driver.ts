@@ -1,4 +1,5 @@
 /** The GPU by NVIDIA's driver API (libcuda.so.1, which is there wherever a GPU works): memory, and the kernels of kernels.cu. */
+import { gpuCommand } from '../../../command-text.js';
 import type { AdamWUpdate } from '../../device.js';
 import { DRIVER_LIBRARY } from './driver-library.js';
 import type { Memory, OptimizerRegions } from './memory.js';
@@ -181,7 +182,7 @@ function driverFunctions(path: string): (name: Name, ...args: unknown[]) => void
       return openLibrary(path);
     } catch (error) {
       throw new NoGpu(
-        `the NVIDIA driver cannot be loaded (${(error as Error).message}): npm run gpu says which one CUDA needs`,
+        `the NVIDIA driver cannot be loaded (${(error as Error).message}): ${gpuCommand()} says which one CUDA needs`,
         { cause: error },
       );
     }

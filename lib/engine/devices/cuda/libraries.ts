@@ -1,6 +1,7 @@
 /** Where CUDA's libraries and ONNX Runtime's CUDA provider are, and how they are loaded. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { gpuCommand } from '../../../command-text.js';
 import { findPackageRoot } from '../../../package-root.js';
 import { onnxruntimeNode } from '../ort/library.js';
 import { NoGpu } from './driver.js';
@@ -60,7 +61,7 @@ export function findCudaLibraries(): CudaLibraries {
   }
   const looked = all.map(({ named }) => named).filter((name, index, names) => names.indexOf(name) === index);
   throw new NoGpu(
-    `ONNX Runtime's CUDA provider (${PROVIDER}) is not in ${looked.join(', nor in ')}: npm run gpu fetches it`,
+    `ONNX Runtime's CUDA provider (${PROVIDER}) is not in ${looked.join(', nor in ')}: ${gpuCommand()} fetches it`,
   );
 }
 
@@ -99,7 +100,7 @@ export function openCudaLibraries(driverVersion: number, wanted = versionOf(onnx
   const api = openOrRefuse(() => openOrtApi(runtime));
   if (api.version !== wanted)
     throw new NoGpu(
-      `${runtime} is ONNX Runtime ${api.version}, but this program was made for ${wanted}: npm run gpu fetches that`,
+      `${runtime} is ONNX Runtime ${api.version}, but this program was made for ${wanted}: ${gpuCommand()} fetches that`,
     );
   openOrRefuse(() => loadProvider(api));
   return api;
@@ -123,7 +124,7 @@ function openOrRefuse<Opened>(open: () => Opened): Opened {
     return open();
   } catch (error) {
     throw new NoGpu(
-      `CUDA's libraries cannot be loaded (${reasonOf(error as Error)}): npm run gpu fetches all of them`,
+      `CUDA's libraries cannot be loaded (${reasonOf(error as Error)}): ${gpuCommand()} fetches all of them`,
       { cause: error },
     );
   }
