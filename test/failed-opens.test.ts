@@ -35,9 +35,9 @@ let failAt = -1;
 beforeEach(() => {
   [open, failAt] = [0, -1];
   const { load, call } = CpuDevice.prototype;
-  vi.spyOn(CpuDevice.prototype, 'load').mockImplementation(async function (this: CpuDevice, model) {
+  vi.spyOn(CpuDevice.prototype, 'load').mockImplementation(async function (this: CpuDevice, ...args) {
     if (failAt-- === 0) throw new Error('no session');
-    const session = await load.call(this, model);
+    const session = await load.apply(this, args);
     open += 1;
     return session;
   });

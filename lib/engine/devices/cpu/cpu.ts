@@ -58,20 +58,19 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     const given = Object.values(source.constants).filter(({ memory }) => memory === 'given');
     await freeArrays(given.map(({ data }) => data));
     return {
-      handle: await this.#load(model, apart, { ...source, packs: source.int8 || source.packs }),
+      handle: await this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
       outputs,
       reads,
     };
   }
 
-  load(model: Uint8Array): Promise<number> {
-    return this.#load(model, []);
-  }
-
-  /** @param lent constants that ONNX Runtime reads where they are, until the program is unloaded */
-  async #load(
+  /**
+   * @param lent constants that the model leaves out: ONNX Runtime reads them where they are, until the program is unloaded
+   * @param options as a program's
+   */
+  async load(
     model: Uint8Array,
-    lent: readonly Constant[],
+    lent: readonly Constant[] = [],
     { packs = true, keepsRoom = false }: Pick<ProgramSource, 'packs' | 'keepsRoom'> = {},
   ): Promise<number> {
     const giveBack = lendArrays(lent.map(({ data }) => data));
