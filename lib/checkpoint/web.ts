@@ -84,13 +84,27 @@ export function unreachable(error: unknown, url: string, isDirect = false): Unre
 /** What went wrong under a fetch, which itself says only "fetch failed" or "terminated". */
 export function reasonOf(error: unknown): string {
   const { code = '', message } = causeOf(error);
+  const [, refusal] = /^Proxy (?:response|Authentication Required) \((\d+)\)/.exec(message) ?? [];
+  if (refusal === '407')
+    return 'the proxy answers 407: it wants a user and a password, as in http://USER:PASSWORD@host:port';
+  if (refusal) return `the proxy answers ${refusal}`;
   // OpenSSL's messages end with a line feed.
-  return REASONS[code] ?? (message || code).replace(/\s+/g, ' ').trim();
+  const said = (message || code).replace(/\s+/g, ' ').trim();
+  return REASONS[code] ?? certificateFault(code, said) ?? said;
 }
 
+/** What is wrong with a server's certificate, where that is what an error of Node.js complains of. */
+export function certificateFault(code: string, message: string): string | undefined {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return `its certificate is of another host: name it as the certificate does (${message})`;
+  if (!/certificate|self.signed/i.test(message)) return undefined;
+  return `its certificate is not trusted (${message}); NODE_EXTRA_CA_CERTS names a file of others`;
+}
+
+/** The innermost one, since a proxy's refusal lies two below what a fetch throws. */
 function causeOf(error: unknown): NodeJS.ErrnoException {
-  const { cause = error } = error as { cause?: unknown };
-  return cause as NodeJS.ErrnoException;
+  const { cause } = error as { cause?: unknown };
+  return cause instanceof Error ? causeOf(cause) : (error as NodeJS.ErrnoException);
 }
 
 function throughProxy(url: string): string {
@@ -106,6 +120,9 @@ const INTERRUPTIONS = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_E
 
 const SILENCE = 'nothing came for longer than HF_HUB_DOWNLOAD_TIMEOUT, by default 10 seconds';
 
+const NO_TLS =
+  'it does not speak TLS: write http:// in place of https://, perhaps in the address of the proxy';
+
 const REASONS: Record<string, string> = {
   ENOTFOUND: 'no such host, or no network',
   EAI_AGAIN: 'its name cannot be looked up: no network',
@@ -114,4 +131,6 @@ const REASONS: Record<string, string> = {
   UND_ERR_CONNECT_TIMEOUT: 'no answer',
   UND_ERR_HEADERS_TIMEOUT: SILENCE,
   UND_ERR_BODY_TIMEOUT: SILENCE,
+  ERR_SSL_WRONG_VERSION_NUMBER: NO_TLS,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: NO_TLS,
 };

@@ -47,7 +47,10 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   epochs: number;
   /** Pairs in one forward and backward pass. */
   batchSize: number;
-  /** Batches that make one optimizer step, the same step as one batch of all their pairs. */
+  /**
+   * Batches that make one optimizer step, the same step as one batch of all their pairs; not with `aotLoss` and `ktoLoss`, which compare what is
+   * in a batch.
+   */
   gradientAccumulationSteps: number;
   /** Clips the gradient's global L2 norm; 1. */
   maxGradNorm: number;

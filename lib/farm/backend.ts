@@ -1,5 +1,6 @@
 /** What the kinds of servers that a queue can be on have in common. */
 import type { Processor, Queue, QueueEvents, QueueOptions, Worker, WorkerOptions } from 'bullmq';
+import { certificateFault } from '../checkpoint/web.js';
 
 /** What a queue's parts are opened with. */
 export type Options<T> = Omit<T, 'connection'>;
@@ -43,10 +44,8 @@ export function explainConnection(code: string, message: string, isTls: boolean)
     return `it does not answer${isTls ? ', perhaps because it does not speak TLS: try redis:// in place of rediss://' : ''}`;
   if (isTls && /(wrong version number|packet length|EPROTO)/i.test(`${code} ${message}`))
     return 'it does not speak TLS: write redis:// in place of rediss://';
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return `its certificate is of another host: name it as the certificate does (${message})`;
-  if (/certificate|self.signed/i.test(message))
-    return `its certificate is not trusted (${message}); NODE_EXTRA_CA_CERTS names a file of others`;
+  const fault = certificateFault(code, message);
+  if (fault) return fault;
   if (code === 'ECONNRESET' || /socket hang up|connection is closed|terminated/i.test(message))
     return 'it closes the connection, perhaps because it expects TLS';
   return message;

@@ -43,12 +43,12 @@ export interface Comparison {
 /**
  * Compares runs in a notebook: `const { results, rewards } = await compare(['0601-1200', '0601-1300'])`.
  *
- * @param names of runs under output/ and model_output/, finished or not; two or more
+ * @param names of runs, `0601-1200` or `output/0601-1200`, finished or not; two or more
  * @param root folder with output/ and model_output/; default: the project, one folder above the notebooks
  * @throws Error in one sentence for fewer than two runs, one that is given twice, or a name that no run has
  */
 export async function compare(names: readonly string[], root = '..'): Promise<Comparison> {
-  const directories = names.map((name) => join(root, 'output', name));
+  const directories = names.map((name) => join(root, name));
   const runs = await readComparedRuns(directories);
   const notes = comparisonNotes(runs);
   const seeds = seedTable(runs);

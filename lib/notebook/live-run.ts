@@ -95,7 +95,7 @@ export function openRun(
  * Opens a run that was interrupted, also one of another notebook, of the command line or from before a restart of the kernel.
  * {@link LiveRun} goes on from what is complete on disk and comes to the files that the run would have come to if left alone.
  *
- * @param name of the run under output/ and model_output/, for example 0601-1200
+ * @param name of the run, for example 0601-1200 or output/0601-1200
  * @param options what was given to the run when it began: `resumeRun('0601-1200', { reward })`
  * @throws Error in one sentence when there is no such run, or it began with something else
  */
@@ -104,7 +104,7 @@ export async function resumeRun(
   { root = '..', device, workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
 ): Promise<LiveRun> {
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
-  const { record, directories } = await readRun(join(root, 'model_output', name));
+  const { record, directories } = await readRun(join(root, name));
   return follow(record.parameters, labelOf(record), own, async function* (options) {
     await using chosen = device === undefined ? null : await chooseDevice(device);
     yield* resumeExperiment(directories.modelDirectory, { ...own, ...options, ...chosen });
@@ -115,7 +115,7 @@ export async function resumeRun(
  * Opens a run of this or another day as it is on disk, to look at and listen to, and says what it found. Nothing is loaded or computed,
  * unless a cell goes on with it: {@link LiveRun.iterate}, as `resumeRun` does.
  *
- * @param name of the run under output/ and model_output/, for example 0601-1200
+ * @param name of the run, for example 0601-1200 or output/0601-1200
  * @param options what was given to the run when it began, where it is to go on
  * @throws Error in one sentence, with the names of the runs there are, when this is none of them
  */
@@ -124,7 +124,7 @@ export async function openRecorded(
   { root = '..', device, workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
 ): Promise<LiveRun> {
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
-  const run = await readRun(join(root, 'model_output', name));
+  const run = await readRun(join(root, name));
   const { record, directories } = run;
   const { outputDirectory, modelDirectory } = directories;
   printNotice(describeRecorded(run));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { downloadFile } from '../../lib/checkpoint/download.js';
 import { resolveSource } from '../../lib/checkpoint/hub.js';
-import { fetchFromWeb } from '../../lib/checkpoint/web.js';
+import { fetchFromWeb, reasonOf } from '../../lib/checkpoint/web.js';
 import { openTranscriber } from '../../lib/scoring/transcribe.js';
 import { startServer } from '../support/file-server.js';
 import { startHub } from '../support/hub-server.js';
@@ -45,7 +45,7 @@ describe('a proxy that the environment names', () => {
     vi.stubEnv('https_proxy', proxy.url);
     // The server behind it speaks no TLS.
     await expect(fetchFromWeb('https://hub.invalid/x')).rejects.toThrow(
-      new RegExp(`^cannot be reached \\(.*, through the proxy ${proxy.url} that https_proxy names\\)$`),
+      `cannot be reached (it does not speak TLS: write http:// in place of https://, perhaps in the address of the proxy, through the proxy ${proxy.url} that https_proxy names)`,
     );
     expect(proxy.asked).toEqual(['CONNECT hub.invalid:443']);
   });
@@ -69,6 +69,25 @@ describe('a proxy that the environment names', () => {
     },
   );
 
+  it.each(['http://hub.invalid', 'https://hub.invalid'])(
+    'says what it wants on the way to %s',
+    async (address) => {
+      const { url } = await startProxy('http://127.0.0.1:9', 407);
+      vi.stubEnv('ALL_PROXY', url);
+      await expect(fetchFromWeb(address)).rejects.toThrow(
+        `cannot be reached (the proxy answers 407: it wants a user and a password, as in http://USER:PASSWORD@host:port, through the proxy ${url} that ALL_PROXY names)`,
+      );
+    },
+  );
+
+  it('says that it opens no tunnel', async () => {
+    const { url } = await startProxy('http://127.0.0.1:9', 403);
+    vi.stubEnv('ALL_PROXY', url);
+    await expect(fetchFromWeb('https://hub.invalid')).rejects.toThrow(
+      'cannot be reached (the proxy answers 403, through',
+    );
+  });
+
   it('is refused when it is of another kind', async () => {
     vi.stubEnv('ALL_PROXY', 'socks5://127.0.0.1:9');
     await expect(fetchFromWeb('http://hub.invalid')).rejects.toThrow(
@@ -90,6 +109,13 @@ describe('a proxy that the environment names', () => {
       vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.3');
       await expect(fetchFromWeb(address)).rejects.toThrow(/^cannot be reached \((nothing came|no answer)/);
     },
+  );
+});
+
+it('a certificate that nobody vouches for is told with the variable that names who does', () => {
+  const cause = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  expect(reasonOf(new TypeError('fetch failed', { cause }))).toBe(
+    'its certificate is not trusted (self-signed certificate); NODE_EXTRA_CA_CERTS names a file of others',
   );
 });
 

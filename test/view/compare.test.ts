@@ -412,6 +412,8 @@ describe('in a notebook', () => {
       await cp(join(root, folder, '0601-1200'), join(root, folder, '0601-1300'), { recursive: true });
     const comparison = await compare(['0601-1200', '0601-1300'], root);
     expect(comparison.results.rows).toHaveLength(2);
+    const byFolders = await compare(['output/0601-1200', 'model_output/0601-1300'], root);
+    expect(byFolders.results).toEqual(comparison.results);
     expect(comparison.seeds).toEqual([]);
     expect(comparison.notes).toEqual([]);
     const { html, text } = await comparison.listen();

@@ -6,7 +6,8 @@ import { checkSmoothing, negativeLogSigmoid } from './margin.js';
 
 /**
  * AOT for pairs (Melnyk et al. 2024, arXiv:2406.05882; TRL "aot"): log (chosen / rejected) under the policy, sorted over the batch, should lie
- * above the same under the reference, sorted: DPO's sigmoid loss of beta times the difference of the two, place by place.
+ * above the same under the reference, sorted: DPO's sigmoid loss of beta times the difference of the two, place by place. Batches of one pair
+ * leave nothing to sort: they give the sigmoid loss.
  *
  * @param labelSmoothing as `sigmoidLoss`'s
  */
