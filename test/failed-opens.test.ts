@@ -124,11 +124,11 @@ describe('the partner', () => {
     expect(open).toBe(0);
   });
 
-  it('goes on after its weights could not be uploaded', async () => {
+  it('goes on after its weights could not be lent', async () => {
     const partner = openPartner(policy, device);
-    const write = vi.spyOn(CpuDevice.prototype, 'write').mockRejectedValueOnce(new Error('no room'));
+    const lend = vi.spyOn(CpuDevice.prototype, 'lend').mockRejectedValueOnce(new Error('no room'));
     await expect(partner.fill(items)).rejects.toThrow('no room');
-    write.mockRestore();
+    lend.mockRestore();
     expect(await partner.fill(items)).toHaveLength(1);
     await partner.releaseWeights();
     await partner.dispose();

@@ -13,11 +13,11 @@ import {
   type HostArray,
   type ProgramSource,
 } from './device.js';
-import { elementCount, type Graph, type Value } from './graph.js';
+import { dtypeOf, elementCount, type Graph, type Value } from './graph.js';
 import { hostArray } from './host-array.js';
 import { optimize } from './optimize.js';
 import { peakBytes } from './peak-memory.js';
-import { dtypeOf, specsOf } from './to-onnx.js';
+import { specsOf } from './to-onnx.js';
 import { trace, type InputSpec, type TensorProgram } from './trace.js';
 import { tf } from './tf.js';
 

@@ -3,6 +3,7 @@
  * engine sees this type alone. One file or folder in devices/ makes a device: devices/cpu is ONNX Runtime in a worker thread.
  */
 import { elementCount, type Value } from './graph.js';
+import type { FloatTensor } from './host-tensor.js';
 import type { InputSpec, TensorProgram } from './trace.js';
 
 /** Values in ordinary memory. */
@@ -181,6 +182,13 @@ export interface Device extends DeviceThread {
   allocate<Name extends string>(
     shapes: Iterable<readonly [Name, readonly number[]]>,
     what?: string,
+  ): Promise<DeviceMemory<Name>>;
+  /**
+   * Tensors of ordinary memory for programs to read where they are: nothing writes to them or to their arrays until they are released. A device whose
+   * programs read its own memory only has no such function, and is written copies.
+   */
+  lend?<Name extends string>(
+    tensors: Iterable<readonly [Name, Pick<FloatTensor, 'shape' | 'data'>]>,
   ): Promise<DeviceMemory<Name>>;
   /** Replaces a tensor's values; `data` stays the caller's. */
   write(target: DeviceTensor, data: HostArray): Promise<void>;

@@ -12,6 +12,10 @@ export const DTYPES = {
 
 export type DType = keyof typeof DTYPES;
 
+/** The element type of values in ordinary memory. */
+export const dtypeOf = (data: Float32Array | Int32Array): 'float32' | 'int32' =>
+  data instanceof Float32Array ? 'float32' : 'int32';
+
 /** Numbers as elements of a type. */
 export function arrayOf(dtype: DType, values: readonly number[]): Constant['data'] {
   return dtype === 'int64' ? BigInt64Array.from(values, BigInt) : DTYPES[dtype].Array.from(values);

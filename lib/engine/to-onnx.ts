@@ -1,7 +1,7 @@
 /** A TensorFlow.js program as an ONNX model, for devices that run ONNX. */
 import './kernels/index.js';
-import type { HostArray, ProgramSource } from './device.js';
-import { DYNAMIC, type Constant, type Graph, type Value } from './graph.js';
+import type { ProgramSource } from './device.js';
+import { dtypeOf, DYNAMIC, type Constant, type Graph, type Value } from './graph.js';
 import { writeOnnx } from './onnx.js';
 import { optimize } from './optimize.js';
 import { trace, type InputSpec } from './trace.js';
@@ -44,9 +44,6 @@ export function toOnnx(
     apart,
   };
 }
-
-export const dtypeOf = (data: HostArray): 'float32' | 'int32' =>
-  data instanceof Float32Array ? 'float32' : 'int32';
 
 /** Constants as the inputs that a program takes them for. */
 export const specsOf = (constants: ProgramSource['constants']): Record<string, InputSpec> =>

@@ -41,7 +41,7 @@ type Run = (
   into?: Readonly<Record<string, DeviceTensor>>,
 ) => Promise<Record<string, HostArray>>;
 
-/** Compiles where it is needed, and frees what was not used for long. All programs read one copy of the weights. */
+/** Compiles where it is needed, and frees what was not used for long. All programs read the same weights. */
 export interface PartnerPrograms {
   /** Inputs: promptIds [1, S, idsPerPosition], promptMask [1, S]. Output: states [1, S, D] of the prompt. */
   encoder(sourceLength: number, idsPerPosition: number): Promise<Run>;
@@ -53,7 +53,7 @@ export interface PartnerPrograms {
    * [R * T], the likeliest of them.
    */
   decoder(shape: PartnerShape): Promise<Run>;
-  /** Frees the copy of the weights until the next run. */
+  /** Frees the device's copy of the weights, where it needs one, until the next run. */
   releaseWeights(): Promise<void>;
   dispose(): Promise<void>;
 }

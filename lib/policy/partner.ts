@@ -78,7 +78,7 @@ export interface Partner {
    * @throws Error for an item of more than `maxFrames` frames, or a prompt longer than the encoder's positions
    */
   fill(items: readonly PartnerItem[], signal?: AbortSignal): Promise<Codes[]>;
-  /** Frees the device's copy of the weights; the next `fill` makes it again. */
+  /** Frees the device's copy of the weights, where it needs one; the next `fill` makes it again. */
   releaseWeights(): Promise<void>;
   /** Frees all that it holds on the device. */
   dispose(): Promise<void>;

@@ -25,8 +25,9 @@ const nameOf = ({ mostNumbers }: Device): string =>
 
 const shapesOf = (weights: Shaped) => [...weights].map(([name, { shape }]) => [name, shape] as const);
 
-/** @throws Error when the weights do not fit into one allocation of the device */
+/** @throws Error when the weights are to be copied and do not fit into one allocation of the device */
 export function checkUploadable(weights: Shaped, device: Device): void {
+  if (device.lend) return;
   device.checkAllocation(
     shapesOf(weights).map(([, shape]) => shape),
     nameOf(device),
@@ -64,11 +65,17 @@ export async function writeWeights(
 }
 
 /**
- * Copies float32 weights to a device, with room of their own.
+ * Gives float32 weights to a device for programs to read: a copy, or, where the device reads them where they are (`Device.lend`), themselves, which
+ * are not to be changed until they are released.
  *
  * @throws Error as {@link writeWeights}
  */
 export async function uploadWeights(weights: HostWeights, device: Device): Promise<ResidentWeights> {
+  if (device.lend) {
+    for (const name of weights.keys()) valuesOf(weights, name);
+    const { tensors, release } = await device.lend(weights);
+    return { tensors: Object.fromEntries(tensors), release };
+  }
   return openParts(async (opened) => {
     const { tensors, release } = await device.allocate(shapesOf(weights), nameOf(device));
     opened.push(release);

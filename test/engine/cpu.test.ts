@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
+import type { Tensor } from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { freeArrays } from '../../lib/engine/free-arrays.js';
 import {
@@ -214,6 +215,54 @@ describe('constants of programs', () => {
     const refused = expect(underWay).rejects.toThrow("the engine's worker has been closed");
     await own.close();
     await refused;
+    await freeArrays([data]);
+    expect(data).toHaveLength(0);
+  });
+});
+
+describe('tensors that are lent', () => {
+  const program = ({ a, b }: Record<string, Tensor>) => ({ y: tf.add(tf.mul(a, 2), b) });
+  const inputs = {
+    a: { shape: [2, 3], dtype: 'float32' },
+    b: { shape: [3], dtype: 'float32' },
+  } as const;
+  const lend = (on: CpuDevice, a: Float32Array, b: Float32Array) =>
+    on.lend([
+      ['a', { shape: [2, 3], data: a }],
+      ['b', { shape: [3], data: b }],
+    ]);
+
+  it('are read by programs where they are, whole and in parts, until they are released', async () => {
+    const [a, b] = [values.slice(), Float32Array.of(10, 20, 30)];
+    const { tensors, release } = await lend(device, a, b.subarray(0, 3));
+    const [lentA, lentB] = [tensors.get('a')!, tensors.get('b')!];
+    const run = await compile(program, inputs, { device });
+    expect([...(await run({ a: lentA, b: lentB })).y]).toEqual([12, 24, 36, 18, 30, 42]);
+    a[0] = 100;
+    await freeArrays([a, b]);
+    expect([...(await run({ a: lentA, b: lentB })).y]).toEqual([210, 24, 36, 18, 30, 42]);
+    expect([...(await run({ a: lentA, b: partOf(lentA, 1, [3]) })).y]).toEqual([204, 9, 12, 12, 15, 18]);
+    expect(await device.read(partOf(lentA, 1, [3]))).toEqual(Float32Array.of(4, 5, 6));
+    await release();
+    await expect(run({ a: lentA, b: lentB })).rejects.toThrow('it was released, or is lent');
+    await freeArrays([a, b]);
+    expect([a, b].map(({ length }) => length)).toEqual([0, 0]);
+    await run.dispose();
+  });
+
+  it('are not written to', async () => {
+    const { tensors, release } = await lend(device, values.slice(), values.slice(3));
+    await expect(device.write(tensors.get('a')!, values)).rejects.toThrow('is lent');
+    await expect(device.clear(tensors.get('a')!)).rejects.toThrow('is lent');
+    await release();
+  });
+
+  it('are given back when the device is closed', async () => {
+    const own = new CpuDevice(1);
+    const data = values.slice();
+    const { release } = await lend(own, data, values.slice(3));
+    await own.close();
+    await release();
     await freeArrays([data]);
     expect(data).toHaveLength(0);
   });

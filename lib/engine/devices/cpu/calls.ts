@@ -2,13 +2,17 @@
 import type { DeviceTensor, Feed, HostArray } from '../../device.js';
 import type { DType } from '../../graph.js';
 
-/** A tensor in memory of the caller's thread, which stays there as long as it is read. */
-export interface LentTensor {
+/** Where an array of the caller's thread is. It stays there as long as it is read. */
+export interface LentArray {
+  place: bigint;
+  byteLength: number;
+}
+
+/** A constant that is lent. */
+export interface LentConstant extends LentArray {
   name: string;
   shape: readonly number[];
   dtype: DType;
-  place: bigint;
-  byteLength: number;
 }
 
 export interface SessionSettings {
@@ -23,7 +27,7 @@ export interface SessionSettings {
 /** Every call the worker answers, with the type of its answer. */
 export interface CpuCalls {
   /** @param lent constants that the model leaves out: they are read where they are until the session is released */
-  createSession(model: Uint8Array, lent: readonly LentTensor[], settings: SessionSettings): number;
+  createSession(model: Uint8Array, lent: readonly LentConstant[], settings: SessionSettings): number;
   releaseSession(session: number): void;
   /** Outputs named in `fetches` are written where they say; the others come back as arrays. */
   run(
@@ -31,6 +35,10 @@ export interface CpuCalls {
     feeds: Record<string, Feed>,
     fetches: Record<string, DeviceTensor>,
   ): Record<string, HostArray>;
+  /** Arrays become memories of which programs read: a name for each. */
+  lend(arrays: readonly LentArray[]): number[];
+  /** Forgets such memories. */
+  giveBack(memories: readonly number[]): void;
   createMemory(byteLength: number): number;
   /** Lets go of the memory and of the instances that work on it. */
   releaseMemory(memory: number): void;

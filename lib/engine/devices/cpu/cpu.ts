@@ -4,6 +4,7 @@ import { createTurns } from '../../../turns.js';
 import { compiledModule } from '../../compiled-module.js';
 import type {
   Device,
+  DeviceMemory,
   DeviceOptimizer,
   DeviceProgram,
   DeviceTensor,
@@ -13,13 +14,14 @@ import type {
 } from '../../device.js';
 import { freeArrays, lendArrays } from '../../free-arrays.js';
 import { elementCount, type Constant } from '../../graph.js';
+import type { FloatTensor } from '../../host-tensor.js';
 import { quantizeWeights } from '../../quantize.js';
 import { toOnnx } from '../../to-onnx.js';
 import { placeOf } from '../ort/native.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
-import type { CpuCalls } from './calls.js';
+import type { CpuCalls, LentArray } from './calls.js';
 import { ALIGNMENT, MOST_NUMBERS, bytesOf, checkBytes, checkTrainableShapes } from './limits.js';
 import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
 import { defaultThreads } from './threads.js';
@@ -30,6 +32,11 @@ const LENT_BYTES = 2 ** 16;
 /** Numbers that a write moves at once. */
 const STAGED = 2 ** 18;
 
+const lentArray = (data: ArrayBufferView): LentArray => ({
+  place: placeOf(data),
+  byteLength: data.byteLength,
+});
+
 /** ONNX Runtime's CPU kernels and WebAssembly memory in one worker thread, on any machine. */
 export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly name = 'cpu';
@@ -39,8 +46,8 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   readonly int8 = true;
   readonly #staging = new SharedArrayBuffer(STAGED * BYTES_OF_FLOAT);
   readonly #inTurn = createTurns();
-  /** By program: what lets go of the constants that it reads. */
-  readonly #givesBack = new Map<number, () => void>();
+  /** By program, or by the first of memories that go together: what lets go of the arrays that are read there. */
+  readonly #lent = new Map<number, () => void>();
 
   /** @param threads threads for one operator */
   constructor(readonly threads = defaultThreads()) {
@@ -73,15 +80,52 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     lent: readonly Constant[] = [],
     { packs = true, keepsRoom = false }: Pick<ProgramSource, 'packs' | 'keepsRoom'> = {},
   ): Promise<number> {
-    const giveBack = lendArrays(lent.map(({ data }) => data));
-    const places = lent.map(({ name, shape, dtype, data }) => {
-      return { name, shape, dtype, place: placeOf(data), byteLength: data.byteLength };
+    const constants = lent.map(({ name, shape, dtype, data }) => ({
+      name,
+      shape,
+      dtype,
+      ...lentArray(data),
+    }));
+    const settings = { threads: this.threads, sharesArena: keepsRoom, packs };
+    const [program] = await this.#lendTo(lent, async () => {
+      return [await this.callMoving(wholeBuffer(model), 'createSession', model, constants, settings)];
     });
+    return program;
+  }
+
+  async lend<Name extends string>(
+    tensors: Iterable<readonly [Name, Pick<FloatTensor, 'shape' | 'data'>]>,
+  ): Promise<DeviceMemory<Name>> {
+    const named = [...tensors];
+    const arrays = named.map(([, { data }]) => lentArray(data));
+    const memories = await this.#lendTo(
+      named.map(([, tensor]) => tensor),
+      () => this.call('lend', arrays),
+    );
+    return {
+      tensors: new Map(
+        named.map(([name, { shape }], i) => [
+          name,
+          { handle: memories[i], start: 0, shape, dtype: 'float32' },
+        ]),
+      ),
+      release: async () => {
+        await this.callToFree('giveBack', memories);
+        this.#giveBack(memories[0]);
+      },
+    };
+  }
+
+  /** Keeps arrays where they are for what a call makes in the worker, until `#giveBack` of the first of it. */
+  async #lendTo(
+    lent: readonly { data: ArrayBufferView }[],
+    make: () => Promise<number[]>,
+  ): Promise<number[]> {
+    const giveBack = lendArrays(lent.map(({ data }) => data));
     try {
-      const settings = { threads: this.threads, sharesArena: keepsRoom, packs };
-      const handle = await this.callMoving(wholeBuffer(model), 'createSession', model, places, settings);
-      this.#givesBack.set(handle, giveBack);
-      return handle;
+      const made = await make();
+      this.#lent.set(made[0], giveBack);
+      return made;
     } catch (error) {
       // A worker that is being closed may read them still.
       if (!this.isOpen) await super.close();
@@ -104,14 +148,14 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     this.#giveBack(program);
   }
 
-  #giveBack(program: number): void {
-    this.#givesBack.get(program)?.();
-    this.#givesBack.delete(program);
+  #giveBack(made: number): void {
+    this.#lent.get(made)?.();
+    this.#lent.delete(made);
   }
 
   override async close(): Promise<void> {
     await super.close();
-    for (const program of this.#givesBack.keys()) this.#giveBack(program);
+    for (const made of this.#lent.keys()) this.#giveBack(made);
   }
 
   checkAllocation(shapes: Iterable<readonly number[]>, what: string): void {

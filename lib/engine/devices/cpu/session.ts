@@ -17,7 +17,7 @@ import {
   type OrtApi,
 } from '../ort/ort-api.js';
 import { copyOfValue } from '../ort/values.js';
-import type { LentTensor, SessionSettings } from './calls.js';
+import type { LentConstant, SessionSettings } from './calls.js';
 
 const NONE = 0n;
 /** More than any tensor has. */
@@ -33,10 +33,12 @@ const CONFIG = {
 /** Of a session that has constants once. */
 const UNPACKED = { 'session.disable_prepacking': '1' };
 
-/** Where a tensor's values are: an array of ordinary memory, or of a part of WebAssembly's. */
+/** Where a tensor's values are: in an array of ordinary memory or of a part of WebAssembly's, or at an address. */
 export interface Located {
-  readonly data: HostArray;
+  readonly place: HostArray | Address;
+  readonly byteLength: number;
   readonly shape: readonly number[];
+  readonly dtype: DType;
 }
 
 /** ONNX Runtime, with what every session needs of it. */
@@ -88,7 +90,7 @@ export class Session {
    */
   constructor(
     model: Uint8Array,
-    lent: readonly LentTensor[],
+    lent: readonly LentConstant[],
     { threads, sharesArena, packs }: SessionSettings,
   ) {
     const { api } = this.#runtime;
@@ -149,21 +151,16 @@ export class Session {
   }
 
   /** Over memory that stays ours; whoever asks for it releases it. */
-  #valueOf({ data, shape }: Located): Address {
-    return this.#tensorAt(data, data.byteLength, shape, data instanceof Float32Array ? 'float32' : 'int32');
-  }
-
-  #tensorAt(place: HostArray | Address, byteLength: number, shape: readonly number[], dtype: DType): Address {
+  #valueOf({ place, byteLength, shape, dtype }: Located): Address {
     const { api, host } = this.#runtime;
     shape.forEach((size, axis) => (this.#sizes[axis] = BigInt(size)));
     const where = [place, byteLength, this.#sizes, shape.length] as const;
     return api.get('CreateTensorWithDataAsOrtValue', host, ...where, DTYPES[dtype].onnx);
   }
 
-  #takeConstants(options: Address, lent: readonly LentTensor[]): void {
+  #takeConstants(options: Address, lent: readonly LentConstant[]): void {
     const { api } = this.#runtime;
-    for (const { place, byteLength, shape, dtype } of lent)
-      this.#constants.push(this.#tensorAt(place, byteLength, shape, dtype));
+    for (const constant of lent) this.#constants.push(this.#valueOf(constant));
     const names = lent.map(({ name }) => name);
     // The first alone asks for the file that the model would have the values from; the second alone copies what is not packed.
     names.forEach((name, index) => api.call('AddInitializer', options, name, this.#constants[index]));

@@ -2,10 +2,11 @@
 import type { DeviceTensor, Feed, HostArray } from '../../device.js';
 import { freeArrays } from '../../free-arrays.js';
 import { createTurns } from '../../../turns.js';
-import { elementCount } from '../../graph.js';
+import { dtypeOf, elementCount } from '../../graph.js';
 import type { Answers } from '../thread/protocol.js';
 import { serve } from '../thread/serve.js';
-import type { CpuCalls } from './calls.js';
+import { copyFrom, type Address } from '../ort/native.js';
+import type { CpuCalls, LentArray } from './calls.js';
 import { Session, type Located } from './session.js';
 
 const PAGE = 65_536;
@@ -16,13 +17,20 @@ const LARGE_MODEL_BYTES = 32 * 2 ** 20;
 
 const sessions = new Map<number, Session>();
 const memories = new Map<number, WebAssembly.Memory>();
+const lent = new Map<number, LentArray>();
 /** An instance holds its memory: both go together. */
 const instances = new Map<number, { memory: number; instance: WebAssembly.Instance }>();
 let nextId = 1;
 const inTurn = createTurns();
 
+function bufferOf(handle: number): ArrayBuffer {
+  const memory = memories.get(handle);
+  if (!memory) throw new TypeError(`the device has no memory ${handle}: it was released, or is lent`);
+  return memory.buffer;
+}
+
 function view({ handle, start, shape, dtype }: DeviceTensor): HostArray {
-  const { buffer } = memories.get(handle)!;
+  const buffer = bufferOf(handle);
   const byteOffset = start * BYTES;
   const length = elementCount(shape);
   return dtype === 'float32'
@@ -30,17 +38,39 @@ function view({ handle, start, shape, dtype }: DeviceTensor): HostArray {
     : new Int32Array(buffer, byteOffset, length);
 }
 
-const located = (feed: Feed): Located => ('data' in feed ? feed : { data: view(feed), shape: feed.shape });
+/** A tensor's values: those themselves, or a copy of those that are lent. */
+function read(source: DeviceTensor): HostArray {
+  const place = lentPlace(source);
+  return place === undefined ? view(source) : copyFrom(place, new Float32Array(elementCount(source.shape)));
+}
+
+/** Where a tensor is that lies in an array that is lent. */
+function lentPlace({ handle, start }: DeviceTensor): Address | undefined {
+  const array = lent.get(handle);
+  return array && array.place + BigInt(start * BYTES);
+}
+
+function located(feed: Feed): Located {
+  const { shape } = feed;
+  if ('data' in feed) return { ...ofArray(feed.data), shape };
+  const place = lentPlace(feed);
+  if (place === undefined) return { ...ofArray(view(feed)), shape };
+  return { place, byteLength: elementCount(shape) * BYTES, shape, dtype: feed.dtype };
+}
+
+const ofArray = (place: HostArray) => {
+  return { place, byteLength: place.byteLength, dtype: dtypeOf(place) };
+};
 
 const locatedAll = (feeds: Readonly<Record<string, Feed>>): Record<string, Located> =>
   Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, located(feed)]));
 
 const answers: Answers<CpuCalls> = {
   // Of two large models the second is made once the bytes of the first are free.
-  createSession: (model, lent, settings) =>
+  createSession: (model, constants, settings) =>
     inTurn(async () => {
-      const create = () => new Session(model, lent, settings);
-      const bytes = lent.reduce((total, { byteLength }) => total + byteLength, model.byteLength);
+      const create = () => new Session(model, constants, settings);
+      const bytes = constants.reduce((total, { byteLength }) => total + byteLength, model.byteLength);
       const isLarge = process.platform === 'linux' && bytes >= LARGE_MODEL_BYTES;
       const session = isLarge ? (await import('./allocator.js')).withLargeBlocksApart(create) : create();
       await freeArrays([model]);
@@ -57,6 +87,14 @@ const answers: Answers<CpuCalls> = {
       throw new TypeError(`the device has no program ${handle}: it was unloaded, or never loaded`);
     return session.run(locatedAll(feeds), locatedAll(into));
   },
+  lend: (arrays) =>
+    arrays.map((array) => {
+      lent.set(nextId, array);
+      return nextId++;
+    }),
+  giveBack(handles) {
+    for (const handle of handles) lent.delete(handle);
+  },
   createMemory(byteLength) {
     memories.set(nextId, new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE) }));
     return nextId++;
@@ -66,9 +104,9 @@ const answers: Answers<CpuCalls> = {
     for (const [id, held] of instances) if (held.memory === memory) instances.delete(id);
   },
   clear(memory, byteOffset, byteLength) {
-    new Uint8Array(memories.get(memory)!.buffer, byteOffset, byteLength).fill(0);
+    new Uint8Array(bufferOf(memory), byteOffset, byteLength).fill(0);
   },
-  read: view,
+  read,
   write(target, data) {
     view(target).set(data);
   },
@@ -88,7 +126,7 @@ serve(
   answers,
   {
     run: async (program, feeds, into) => answers.run(program, feeds, into),
-    read: async (source) => view(source),
+    read: async (source) => read(source),
   },
   () => {
     for (const session of sessions.values()) session.release();

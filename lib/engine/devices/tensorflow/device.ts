@@ -19,9 +19,10 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { EngineError, EngineStopped, reportError } from '../../errors.js';
+import { dtypeOf } from '../../graph.js';
 import { hostArray } from '../../host-array.js';
 import { tf } from '../../tf.js';
-import { dtypeOf, specsOf } from '../../to-onnx.js';
+import { specsOf } from '../../to-onnx.js';
 import { trace, type TensorProgram } from '../../trace.js';
 import { checkFits, checkTrainableFits } from './limits.js';
 import { stepAdamW, sumOfSquares } from './optimizer.js';
