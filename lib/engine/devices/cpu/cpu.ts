@@ -63,7 +63,8 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     const rewrite = source.int8 ? quantizeWeights : undefined;
     const { model, outputs, reads, apart } = toOnnx(source, rewrite, LENT_BYTES);
     const given = Object.values(source.constants).filter(({ memory }) => memory === 'given');
-    await freeArrays(given.map(({ data }) => data));
+    // Without a pause where none is: the worker makes the session while the caller prepares its next program.
+    if (given.length > 0) await freeArrays(given.map(({ data }) => data));
     return {
       handle: await this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
       outputs,
