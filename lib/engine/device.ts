@@ -59,6 +59,7 @@ export interface ProgramConstant {
 export interface ProgramSource {
   readonly program: TensorProgram;
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** Such as a policy's weights while it is sampled. */
   readonly constants: Readonly<Record<string, ProgramConstant>>;
   /** Whether rows are multiplied by weights in 8 bits (quantize.ts); default false. */
   readonly int8?: boolean;
