@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { freeArrays } from '../../lib/engine/free-arrays.js';
 import {
   compile,
@@ -220,6 +220,41 @@ describe('constants of programs', () => {
   });
 });
 
+describe('what a run reads while its device is closed is given back', () => {
+  const size = 1500;
+  const data = new Float32Array(size * size);
+  const spec = { shape: [size, size], dtype: 'float32' } as const;
+  const program = ({ w }: Record<string, Tensor>) => ({ y: tf.sum(tf.matMul(tf.matMul(w, tf.neg(w)), w)) });
+
+  it.each<[string, (own: CpuDevice) => Promise<{ run: Promise<unknown>; free(): Promise<void> }>]>([
+    [
+      'by its program',
+      async (own) => {
+        const constants = { w: { shape: spec.shape, data, memory: 'lent' } } as const;
+        const run = await compile(program, {}, { device: own, packs: false, constants });
+        return { run: run({}), free: () => run.dispose() };
+      },
+    ],
+    [
+      'by the tensors',
+      async (own) => {
+        const { tensors, release } = await own.lend([['w', { shape: [...spec.shape], data }]]);
+        const run = await compile(program, { w: spec }, { device: own });
+        return { run: run({ w: tensors.get('w')! }), free: release };
+      },
+    ],
+  ])('%s only once its worker has ended', async (_, open) => {
+    const own = new CpuDevice(1);
+    const { run, free } = await open(own);
+    const stopped = expect(run).rejects.toThrow("the engine's worker has been closed");
+    const ended = vi.fn();
+    void own.close().then(ended);
+    await free();
+    expect(ended).toHaveBeenCalled();
+    await stopped;
+  });
+});
+
 describe('tensors that are lent', () => {
   const program = ({ a, b }: Record<string, Tensor>) => ({ y: tf.add(tf.mul(a, 2), b) });
   const inputs = {
@@ -254,6 +289,20 @@ describe('tensors that are lent', () => {
     const { tensors, release } = await lend(device, values.slice(), values.slice(3));
     await expect(device.write(tensors.get('a')!, values)).rejects.toThrow('is lent');
     await expect(device.clear(tensors.get('a')!)).rejects.toThrow('is lent');
+    await release();
+  });
+
+  it('have as many values as their shape says, and no program reads beyond them', async () => {
+    await expect(device.lend([['a', { shape: [2, 4], data: values }]])).rejects.toThrow(
+      'tensor a has 6 values for shape [2,4]',
+    );
+    const { tensors, release } = await device.lend([['a', { shape: [6], data: values }]]);
+    const beyond = { ...tensors.get('a')!, start: 4, shape: [3] };
+    await expect(device.read(beyond)).rejects.toThrow('[3] from number 4 on reaches beyond what is lent');
+    const run = await compile(({ b }) => ({ y: tf.neg(b) }), { b: inputs.b }, { device });
+    await expect(run({ b: beyond })).rejects.toThrow('reaches beyond what is lent');
+    expect([...(await run({ b: { ...beyond, start: 3 } })).y]).toEqual([-4, -5, -6]);
+    await run.dispose();
     await release();
   });
 

@@ -44,10 +44,13 @@ function read(source: DeviceTensor): HostArray {
   return place === undefined ? view(source) : copyFrom(place, new Float32Array(elementCount(source.shape)));
 }
 
-/** Where a tensor is that lies in an array that is lent. */
-function lentPlace({ handle, start }: DeviceTensor): Address | undefined {
+/** Where a tensor is that lies in an array that is lent. @throws RangeError when it reaches beyond the array */
+function lentPlace({ handle, start, shape }: DeviceTensor): Address | undefined {
   const array = lent.get(handle);
-  return array && array.place + BigInt(start * BYTES);
+  if (!array) return undefined;
+  if ((start + elementCount(shape)) * BYTES > array.byteLength)
+    throw new RangeError(`[${shape.join(', ')}] from number ${start} on reaches beyond what is lent`);
+  return array.place + BigInt(start * BYTES);
 }
 
 function located(feed: Feed): Located {
