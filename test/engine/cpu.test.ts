@@ -202,6 +202,23 @@ describe('constants of programs', () => {
     await run.dispose();
   });
 
+  it('that are lent beside those that are given are kept from the first moment on', async () => {
+    const [lent, given] = [numbers(width * width, 3), numbers(width * width, 3)];
+    const constants = {
+      w: { shape: [width, width], data: lent, memory: 'lent' },
+      g: { shape: [width, width], data: given, memory: 'given' },
+    } as const;
+    const compiling = compile(({ x, w, g }) => ({ y: tf.matMul(x, tf.sub(w, g)) }), inputs, {
+      device,
+      constants,
+    });
+    await freeArrays([lent]);
+    const run = await compiling;
+    expect(given).toHaveLength(0);
+    expect((await run({ x })).y).toEqual(new Float32Array(rows * width));
+    await run.dispose();
+  });
+
   it('that are lent are given back when the device is closed, also in the middle of compiling', async () => {
     const data = numbers(width * width, 3);
     const own = new CpuDevice(1);

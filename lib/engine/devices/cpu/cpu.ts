@@ -63,12 +63,12 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     const rewrite = source.int8 ? quantizeWeights : undefined;
     const { model, outputs, reads, apart } = toOnnx(source, rewrite, LENT_BYTES);
     const given = Object.values(source.constants).filter(({ memory }) => memory === 'given');
-    await freeArrays(given.map(({ data }) => data));
-    return {
-      handle: await this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
-      outputs,
-      reads,
-    };
+    const [handle] = await Promise.all([
+      // First: what it lends is not freed meanwhile.
+      this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
+      freeArrays(given.map(({ data }) => data)),
+    ]);
+    return { handle, outputs, reads };
   }
 
   /**
