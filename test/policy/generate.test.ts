@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freeArrays } from '../../lib/engine/free-arrays.js';
 import { compile, CpuDevice, tf, type Device } from '../../lib/engine/index.js';
 import type { BartConfig } from '../../lib/policy/bart/config.js';
 import { decode, encode, logits } from '../../lib/policy/bart/network.js';
@@ -182,6 +183,26 @@ describe('generate', () => {
       [13, 13, 13],
       [31, 31, 31],
     ]);
+  });
+
+  it('says so where a training has freed the weights', async () => {
+    const weights = copyWeights(policy.weights);
+    await freeArrays([...weights.values()].map(({ data }) => data));
+    const steps = collect({ ...policy, weights }, prompts, { choose: () => 20 });
+    await expect(steps).rejects.toThrow(/^the weight \S+ is empty: a training was told keepsWeights: false/);
+  });
+
+  it('frees one program where an architecture cannot say the other', async () => {
+    const { architecture } = policy;
+    const stepProgram = () => {
+      throw new Error('no step');
+    };
+    const generation = { ...architecture.generation, stepProgram };
+    const own = { ...policy, architecture: { ...architecture, generation } };
+    const unloaded = vi.spyOn(device, 'unload');
+    await expect(collect(own, prompts, { choose: () => 20 })).rejects.toThrow('no step');
+    expect(unloaded).toHaveBeenCalledTimes(1);
+    unloaded.mockRestore();
   });
 
   it('can be left or aborted half-way, and works again afterwards', async () => {
