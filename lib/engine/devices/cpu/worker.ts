@@ -75,9 +75,11 @@ const answers: Answers<CpuCalls> = {
       const bytes = constants.reduce((total, { byteLength }) => total + byteLength, model.byteLength);
       const isLarge = process.platform === 'linux' && bytes >= LARGE_MODEL_BYTES;
       const session = isLarge ? (await import('./allocator.js')).withLargeBlocksApart(create) : create();
+      const id = nextId++;
+      // At once: were the thread to end before the model is freed, nobody else would release it.
+      sessions.set(id, session);
       await freeArrays([model]);
-      sessions.set(nextId, session);
-      return nextId++;
+      return id;
     }),
   releaseSession(handle) {
     sessions.get(handle)?.release();
