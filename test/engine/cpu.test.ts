@@ -193,12 +193,15 @@ describe('constants of programs', () => {
     await run.dispose();
   });
 
-  it('that are given are freed', async () => {
+  it('that are given are freed, and are no other program’s', async () => {
     const data = numbers(width * width, 3);
     const wanted = expected(data);
     const run = await product({ memory: 'given' }, data);
     expect(data).toHaveLength(0);
     expect((await run({ x })).y).toEqual(wanted);
+    await expect(product({ memory: 'given' }, data)).rejects.toThrow(
+      'constant w is empty, but has the shape [200,200]: its memory is freed',
+    );
     await run.dispose();
   });
 
