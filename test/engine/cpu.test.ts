@@ -240,7 +240,7 @@ describe('constants of programs', () => {
   });
 });
 
-describe('what a run reads while its device is closed is given back', () => {
+describe('what is read while its device is closed is given back', () => {
   const size = 1500;
   const data = new Float32Array(size * size);
   const spec = { shape: [size, size], dtype: 'float32' } as const;
@@ -272,6 +272,16 @@ describe('what a run reads while its device is closed is given back', () => {
     await free();
     expect(ended).toHaveBeenCalled();
     await stopped;
+  });
+
+  it('by a program that is being made only once its worker has ended', async () => {
+    const own = new CpuDevice(1);
+    const constants = { w: { shape: spec.shape, data, memory: 'lent' } } as const;
+    const compiling = compile(program, {}, { device: own, constants });
+    const ended = vi.fn();
+    void own.close().then(ended);
+    await expect(compiling).rejects.toThrow("the engine's worker has been closed");
+    expect(ended).toHaveBeenCalled();
   });
 });
 
@@ -310,6 +320,17 @@ describe('tensors that are lent', () => {
     await expect(device.write(tensors.get('a')!, values)).rejects.toThrow('is lent');
     await expect(device.clear(tensors.get('a')!)).rejects.toThrow('is lent');
     await release();
+  });
+
+  it('stay lent to one who has not released them, also where another has done so twice', async () => {
+    const data = values.slice();
+    const first = await lend(device, data, values.slice(3));
+    const second = await lend(device, data, values.slice(3));
+    await first.release();
+    await first.release();
+    await freeArrays([data]);
+    expect(await device.read(second.tensors.get('a')!)).toEqual(values);
+    await second.release();
   });
 
   it('have as many values as their shape says, and no program reads beyond them', async () => {

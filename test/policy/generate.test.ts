@@ -185,6 +185,20 @@ describe('generate', () => {
     ]);
   });
 
+  it('lends the device the weights, gives it those that are made for a program, and has one program packed', async () => {
+    const compiled = vi.spyOn(device, 'compile');
+    await collect(policy, prompts, { choose: () => 20 });
+    const [prompt, step] = compiled.mock.calls.map(([source]) => source);
+    compiled.mockRestore();
+    expect([prompt.packs, step.packs]).toEqual([false, undefined]);
+    for (const { constants } of [prompt, step])
+      for (const [name, { data, memory }] of Object.entries(constants))
+        expect(memory === 'lent', name).toBe(policy.weights.get(name)?.data === data);
+    const layer = 'model.decoder.layers.0';
+    const made = ['vocabulary', `${layer}.self_attn.qkv.weight`, `${layer}.encoder_attn.q_proj.weight`];
+    expect(made.map((name) => step.constants[name].memory)).toEqual(made.map(() => 'given'));
+  });
+
   it('says so where a training has freed the weights', async () => {
     const weights = copyWeights(policy.weights);
     await freeArrays([...weights.values()].map(({ data }) => data));
