@@ -25,7 +25,7 @@ const before = process.memoryUsage.rss();
 const run = await compile(
   (w) => ({ y: names.reduce((y, name) => tf.matMul(y, w[name]), w.x) }),
   { x },
-  { device, constants, packs: ${are !== 'lent and not packed'} },
+  { device, constants, packs: ${are === 'lent and not packed' ? false : undefined} },
 );
 await run({ x: new Float32Array(width) });
 console.log((process.memoryUsage.rss() - before) / (layers * width * width * 4));
@@ -85,6 +85,8 @@ await device.close();
 
 /** Prints what two programs that follow each other hold of memory between runs and once they are unloaded, as multiples of the larger one's. */
 const KEPT = `${CHAIN}
+// What is no model shares nothing, and holds nothing open.
+await device.load(Uint8Array.of(1, 2, 3), [], { keepsRoom: true }).catch(() => undefined);
 const programs = [await open(12000, { keepsRoom: true }), await open(16384, { keepsRoom: true })];
 const before = process.memoryUsage.rss();
 const held = () => (process.memoryUsage.rss() - before) / kept(16384);
