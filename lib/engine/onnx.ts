@@ -136,6 +136,10 @@ function nodeProto({ op, domain, inputs, outputs, attributes }: GraphNode, index
 function initializer(constant: Constant, isApart: boolean): Uint8Array[] {
   const { name, shape, dtype, data } = constant;
   const count = elementCount(shape);
+  if (data.length === 0 && count > 0)
+    throw new TypeError(
+      `constant ${name} is empty, but has the shape [${shape}]: its memory is freed, as that of one that was given to another program`,
+    );
   const full = data.length === count ? data : data.slice(0, 1);
   if (full.length !== count)
     throw new TypeError(`constant ${name} has ${data.length} values for shape [${shape}]`);

@@ -20,6 +20,7 @@ import {
 } from './decode-loop.js';
 import { mergedWeights } from './lora.js';
 import { attentionMask, steppedLength } from './padding.js';
+import { checkValues } from './resident-weights.js';
 import { openStepMemory } from './step-memory.js';
 
 /** What completions are written in. */
@@ -96,14 +97,17 @@ export function openCompletionWriter(
       kept.tensors.every((tensor, i) => tensor === tensors[i]);
     if (kept && isCurrent) return kept;
     await release();
-    const compileSource = ({ program, inputs, ...options }: ProgramSource) =>
-      compile(program, inputs, { ...options, device, int8 });
+    checkValues(weights);
+    const compileSource = async (source: () => ProgramSource) => {
+      const { program, inputs, ...options } = source();
+      return compile(program, inputs, { ...options, device, int8 });
+    };
     const merged = mergedWeights(model);
     // Together: one is traced here while the worker prepares the other.
     const [prompt, step] = await openAtOnce(
       [
-        compileSource(generation.promptProgram(config, merged, sizes)),
-        compileSource(generation.stepProgram(config, merged, sizes, vocabulary)),
+        compileSource(() => generation.promptProgram(config, merged, sizes)),
+        compileSource(() => generation.stepProgram(config, merged, sizes, vocabulary)),
       ],
       (program) => program.dispose(),
     );

@@ -51,6 +51,11 @@ export function valuesOf<Tensor extends HostTensor>(
   return data;
 }
 
+/** @throws Error as {@link valuesOf} */
+export function checkValues(weights: ReadonlyMap<string, HostTensor>): void {
+  for (const name of weights.keys()) valuesOf(weights, name);
+}
+
 /**
  * Copies float32 weights to their places on a device.
  *
@@ -72,7 +77,7 @@ export async function writeWeights(
  */
 export async function uploadWeights(weights: HostWeights, device: Device): Promise<ResidentWeights> {
   if (device.lend) {
-    for (const name of weights.keys()) valuesOf(weights, name);
+    checkValues(weights);
     const { tensors, release } = await device.lend(weights);
     return { tensors: Object.fromEntries(tensors), release };
   }

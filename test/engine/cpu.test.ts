@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { freeArrays } from '../../lib/engine/free-arrays.js';
 import {
   compile,
@@ -193,12 +193,32 @@ describe('constants of programs', () => {
     await run.dispose();
   });
 
-  it('that are given are freed', async () => {
+  it('that are given are freed, and are no other program’s', async () => {
     const data = numbers(width * width, 3);
     const wanted = expected(data);
     const run = await product({ memory: 'given' }, data);
     expect(data).toHaveLength(0);
     expect((await run({ x })).y).toEqual(wanted);
+    await expect(product({ memory: 'given' }, data)).rejects.toThrow(
+      'constant w is empty, but has the shape [200,200]: its memory is freed',
+    );
+    await run.dispose();
+  });
+
+  it('that are lent beside those that are given are kept from the first moment on', async () => {
+    const [lent, given] = [numbers(width * width, 3), numbers(width * width, 3)];
+    const constants = {
+      w: { shape: [width, width], data: lent, memory: 'lent' },
+      g: { shape: [width, width], data: given, memory: 'given' },
+    } as const;
+    const compiling = compile(({ x, w, g }) => ({ y: tf.matMul(x, tf.sub(w, g)) }), inputs, {
+      device,
+      constants,
+    });
+    await freeArrays([lent]);
+    const run = await compiling;
+    expect(given).toHaveLength(0);
+    expect((await run({ x })).y).toEqual(new Float32Array(rows * width));
     await run.dispose();
   });
 
@@ -217,6 +237,51 @@ describe('constants of programs', () => {
     await refused;
     await freeArrays([data]);
     expect(data).toHaveLength(0);
+  });
+});
+
+describe('what is read while its device is closed is given back', () => {
+  const size = 1500;
+  const data = new Float32Array(size * size);
+  const spec = { shape: [size, size], dtype: 'float32' } as const;
+  const program = ({ w }: Record<string, Tensor>) => ({ y: tf.sum(tf.matMul(tf.matMul(w, tf.neg(w)), w)) });
+
+  it.each<[string, (own: CpuDevice) => Promise<{ run: Promise<unknown>; free(): Promise<void> }>]>([
+    [
+      'by its program',
+      async (own) => {
+        const constants = { w: { shape: spec.shape, data, memory: 'lent' } } as const;
+        const run = await compile(program, {}, { device: own, packs: false, constants });
+        return { run: run({}), free: () => run.dispose() };
+      },
+    ],
+    [
+      'by the tensors',
+      async (own) => {
+        const { tensors, release } = await own.lend([['w', { shape: [...spec.shape], data }]]);
+        const run = await compile(program, { w: spec }, { device: own });
+        return { run: run({ w: tensors.get('w')! }), free: release };
+      },
+    ],
+  ])('%s only once its worker has ended', async (_, open) => {
+    const own = new CpuDevice(1);
+    const { run, free } = await open(own);
+    const stopped = expect(run).rejects.toThrow("the engine's worker has been closed");
+    const ended = vi.fn();
+    void own.close().then(ended);
+    await free();
+    expect(ended).toHaveBeenCalled();
+    await stopped;
+  });
+
+  it('by a program that is being made only once its worker has ended', async () => {
+    const own = new CpuDevice(1);
+    const constants = { w: { shape: spec.shape, data, memory: 'lent' } } as const;
+    const compiling = compile(program, {}, { device: own, constants });
+    const ended = vi.fn();
+    void own.close().then(ended);
+    await expect(compiling).rejects.toThrow("the engine's worker has been closed");
+    expect(ended).toHaveBeenCalled();
   });
 });
 
@@ -254,6 +319,31 @@ describe('tensors that are lent', () => {
     const { tensors, release } = await lend(device, values.slice(), values.slice(3));
     await expect(device.write(tensors.get('a')!, values)).rejects.toThrow('is lent');
     await expect(device.clear(tensors.get('a')!)).rejects.toThrow('is lent');
+    await release();
+  });
+
+  it('stay lent to one who has not released them, also where another has done so twice', async () => {
+    const data = values.slice();
+    const first = await lend(device, data, values.slice(3));
+    const second = await lend(device, data, values.slice(3));
+    await first.release();
+    await first.release();
+    await freeArrays([data]);
+    expect(await device.read(second.tensors.get('a')!)).toEqual(values);
+    await second.release();
+  });
+
+  it('have as many values as their shape says, and no program reads beyond them', async () => {
+    await expect(device.lend([['a', { shape: [2, 4], data: values }]])).rejects.toThrow(
+      'tensor a has 6 values for shape [2,4]',
+    );
+    const { tensors, release } = await device.lend([['a', { shape: [6], data: values }]]);
+    const beyond = { ...tensors.get('a')!, start: 4, shape: [3] };
+    await expect(device.read(beyond)).rejects.toThrow('[3] from number 4 on reaches beyond what is lent');
+    const run = await compile(({ b }) => ({ y: tf.neg(b) }), { b: inputs.b }, { device });
+    await expect(run({ b: beyond })).rejects.toThrow('reaches beyond what is lent');
+    expect([...(await run({ b: { ...beyond, start: 3 } })).y]).toEqual([-4, -5, -6]);
+    await run.dispose();
     await release();
   });
 

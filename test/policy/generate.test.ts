@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { freeArrays } from '../../lib/engine/free-arrays.js';
 import { compile, CpuDevice, tf, type Device } from '../../lib/engine/index.js';
 import type { BartConfig } from '../../lib/policy/bart/config.js';
 import { decode, encode, logits } from '../../lib/policy/bart/network.js';
@@ -182,6 +183,40 @@ describe('generate', () => {
       [13, 13, 13],
       [31, 31, 31],
     ]);
+  });
+
+  it('lends the device the weights, gives it those that are made for a program, and has one program packed', async () => {
+    const compiled = vi.spyOn(device, 'compile');
+    await collect(policy, prompts, { choose: () => 20 });
+    const [prompt, step] = compiled.mock.calls.map(([source]) => source);
+    compiled.mockRestore();
+    expect([prompt.packs, step.packs]).toEqual([false, undefined]);
+    for (const { constants } of [prompt, step])
+      for (const [name, { data, memory }] of Object.entries(constants))
+        expect(memory === 'lent', name).toBe(policy.weights.get(name)?.data === data);
+    const layer = 'model.decoder.layers.0';
+    const made = ['vocabulary', `${layer}.self_attn.qkv.weight`, `${layer}.encoder_attn.q_proj.weight`];
+    expect(made.map((name) => step.constants[name].memory)).toEqual(made.map(() => 'given'));
+  });
+
+  it('says so where a training has freed the weights', async () => {
+    const weights = copyWeights(policy.weights);
+    await freeArrays([...weights.values()].map(({ data }) => data));
+    const steps = collect({ ...policy, weights }, prompts, { choose: () => 20 });
+    await expect(steps).rejects.toThrow(/^the weight \S+ is empty: a training was told keepsWeights: false/);
+  });
+
+  it('frees one program where an architecture cannot say the other', async () => {
+    const { architecture } = policy;
+    const stepProgram = () => {
+      throw new Error('no step');
+    };
+    const generation = { ...architecture.generation, stepProgram };
+    const own = { ...policy, architecture: { ...architecture, generation } };
+    const unloaded = vi.spyOn(device, 'unload');
+    await expect(collect(own, prompts, { choose: () => 20 })).rejects.toThrow('no step');
+    expect(unloaded).toHaveBeenCalledTimes(1);
+    unloaded.mockRestore();
   });
 
   it('can be left or aborted half-way, and works again afterwards', async () => {

@@ -63,13 +63,12 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     const rewrite = source.int8 ? quantizeWeights : undefined;
     const { model, outputs, reads, apart } = toOnnx(source, rewrite, LENT_BYTES);
     const given = Object.values(source.constants).filter(({ memory }) => memory === 'given');
-    // Without a pause where none is: the worker makes the session while the caller prepares its next program.
-    if (given.length > 0) await freeArrays(given.map(({ data }) => data));
-    return {
-      handle: await this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
-      outputs,
-      reads,
-    };
+    const [handle] = await Promise.all([
+      // First: what it lends is not freed meanwhile.
+      this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
+      freeArrays(given.map(({ data }) => data)),
+    ]);
+    return { handle, outputs, reads };
   }
 
   /**
@@ -98,6 +97,9 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
     tensors: Iterable<readonly [Name, Pick<FloatTensor, 'shape' | 'data'>]>,
   ): Promise<DeviceMemory<Name>> {
     const named = [...tensors];
+    for (const [name, { shape, data }] of named)
+      if (data.length !== elementCount(shape))
+        throw new TypeError(`tensor ${name} has ${data.length} values for shape [${shape}]`);
     const arrays = named.map(([, { data }]) => lentArray(data));
     const memories = await this.#lendTo(
       named.map(([, tensor]) => tensor),
@@ -112,6 +114,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
       ),
       release: async () => {
         await this.callToFree('giveBack', memories);
+        await this.#untilNotRead();
         this.#giveBack(memories[0]);
       },
     };
@@ -128,8 +131,7 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
       this.#lent.set(made[0], giveBack);
       return made;
     } catch (error) {
-      // A worker that is being closed may read them still.
-      if (!this.isOpen) await super.close();
+      await this.#untilNotRead();
       giveBack();
       throw error;
     }
@@ -146,7 +148,13 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
 
   async unload(program: number): Promise<void> {
     await this.callToFree('releaseSession', program);
+    await this.#untilNotRead();
     this.#giveBack(program);
+  }
+
+  /** Waits for a worker that is being closed: it answers nobody any more, but may be in the middle of reading what is lent. */
+  async #untilNotRead(): Promise<void> {
+    if (!this.isOpen) await super.close();
   }
 
   #giveBack(made: number): void {

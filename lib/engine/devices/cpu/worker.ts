@@ -44,10 +44,13 @@ function read(source: DeviceTensor): HostArray {
   return place === undefined ? view(source) : copyFrom(place, new Float32Array(elementCount(source.shape)));
 }
 
-/** Where a tensor is that lies in an array that is lent. */
-function lentPlace({ handle, start }: DeviceTensor): Address | undefined {
+/** Where a tensor is that lies in an array that is lent. @throws RangeError when it reaches beyond the array */
+function lentPlace({ handle, start, shape }: DeviceTensor): Address | undefined {
   const array = lent.get(handle);
-  return array && array.place + BigInt(start * BYTES);
+  if (!array) return undefined;
+  if ((start + elementCount(shape)) * BYTES > array.byteLength)
+    throw new RangeError(`[${shape.join(', ')}] from number ${start} on reaches beyond what is lent`);
+  return array.place + BigInt(start * BYTES);
 }
 
 function located(feed: Feed): Located {
@@ -72,9 +75,11 @@ const answers: Answers<CpuCalls> = {
       const bytes = constants.reduce((total, { byteLength }) => total + byteLength, model.byteLength);
       const isLarge = process.platform === 'linux' && bytes >= LARGE_MODEL_BYTES;
       const session = isLarge ? (await import('./allocator.js')).withLargeBlocksApart(create) : create();
+      const id = nextId++;
+      // At once: were the thread to end before the model is freed, nobody else would release it.
+      sessions.set(id, session);
       await freeArrays([model]);
-      sessions.set(nextId, session);
-      return nextId++;
+      return id;
     }),
   releaseSession(handle) {
     sessions.get(handle)?.release();
