@@ -18,7 +18,7 @@ import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
 import { logpsOf, preferenceObjective } from './objective.js';
 import type { PreferenceLoss } from './preference-loss.js';
-import { createReference, isMoving, type Reference } from './reference.js';
+import { createReference, isMoving, referenceSchema, type Reference } from './reference.js';
 import { unpair, withMismatched, type UnpairedSample } from './unpaired.js';
 import { sigmoidLoss } from './losses/margin.js';
 import { mixedLoss, sftLoss } from './losses/mixed.js';
@@ -82,6 +82,7 @@ const count = z.number().int().min(1);
 const optionsSchema = z.object({
   beta: z.number().positive().optional(),
   rpoAlpha: z.number().min(0).optional(),
+  reference: referenceSchema.optional(),
   learningRate: z.number().min(0),
   schedule: z.enum(schedules).optional(),
   warmupSteps: z.number().min(0).optional(),

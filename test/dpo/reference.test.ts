@@ -113,6 +113,24 @@ describe('the reference', () => {
   });
 });
 
+it.each([
+  'strat',
+  null,
+  {},
+  { everySteps: 0, mixup: 0.6 },
+  { everySteps: 1.5, mixup: 0.6 },
+  { everySteps: 1, mixup: 0 },
+  { everySteps: 1, mixup: 5 },
+  { everySteps: 1, mixup: NaN },
+])(
+  'the reference is not %j, which would be no other than "start" or give wrong numbers',
+  async (reference) => {
+    await expect(train({ reference: reference as DpoOptions['reference'] })).rejects.toThrow(
+      /^wrong training options: reference(\.everySteps|\.mixup)?: /,
+    );
+  },
+);
+
 describe('single samples', () => {
   const kto = { beta: undefined, loss: ktoLoss({ beta: BETA }) };
 
