@@ -73,7 +73,16 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   resumeFrom?: TrainingSnapshot;
   /**
    * Called after each step, once its event was taken, and once more where the training is stopped while it validates; may keep a copy of the
-   * snapshot to resume from, which ends with the call.
+   * snapshot to resume from, which ends with the call:
+   *
+   *     async afterStep(step, { steps, tensors }) {
+   *       const copies = new Map();
+   *       for (const [name, tensor] of tensors) {
+   *         const data = await tensor.read();
+   *         copies.set(name, { ...tensor, read: async () => data });
+   *       }
+   *       kept = { steps, tensors: copies };
+   *     }
    */
   afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }

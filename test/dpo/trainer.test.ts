@@ -393,6 +393,13 @@ describe('training that goes on from a snapshot', () => {
     expect(resumed.events).toEqual(whole.events.slice(lastTaken + 1));
   });
 
+  it('refuses one of more steps than there are', async () => {
+    const tensors = new Map<string, DeferredTensor>();
+    await expect(train(many, { ...options, resumeFrom: { steps: 99, tensors } })).rejects.toThrow(
+      /the snapshot is of step 99, but this training has \d+: resume with the examples and options/,
+    );
+  });
+
   it('refuses one of other weights', async () => {
     const tensors = new Map([
       ['parameter/x', deferred({ shape: [1], dtype: 'float32', data: new Float32Array(1) })],
