@@ -173,8 +173,17 @@ describe('single samples', () => {
     ]);
   });
 
-  it('of one prompt, or for a loss of pairs, are refused in a sentence', async () => {
+  it('of one prompt, without a judgement, of text, or for a loss of pairs, are refused in a sentence', async () => {
     await expect(train(kto, pairs.slice(0, 1))).rejects.toThrow('all samples are of one prompt');
+    const labelled = unpair(pairs).map(({ prompt, completion }) => ({ prompt, completion, label: true }));
+    await expect(train(kto, labelled as unknown as Example[])).rejects.toThrow(
+      'sample 0 must say desirable: true or false, which TRL calls its label',
+    );
+    const texts = unpair(pairs).map((sample, i) => ({
+      ...sample,
+      prompt: `prompt ${i}` as unknown as number[],
+    }));
+    await expect(train(kto, texts)).rejects.toThrow('prompt must be a list of token ids');
     await expect(train({ ...kto, rpoAlpha: 0.1 })).rejects.toThrow('is mixed with no other');
     const simpo = { beta: undefined, loss: simpoLoss(2, 0.5) };
     await expect(train(simpo, unpair(pairs))).rejects.toThrow(
