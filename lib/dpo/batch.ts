@@ -1,6 +1,6 @@
 /** Preference pairs as padded arrays. */
 import type { BatchSizes, Model, ModelConfig } from '../policy/architecture.js';
-import { lengthMask, padIds, steppedLength } from '../policy/padding.js';
+import { checkIds, lengthMask, padIds, steppedLength } from '../policy/padding.js';
 import type { Arrays } from '../train/objective.js';
 
 /** Packed token ids: prompt as the policy reads it, completions as labels (`<s>` ... `</s>`). */
@@ -25,10 +25,15 @@ export interface BatchShape {
 /** The network that pairs are of. */
 export type Network = Pick<Model, 'architecture' | 'config'>;
 
-/** @throws Error naming the pair and the part of it that has more ids than the model has positions */
+/**
+ * @throws Error naming the pair and the part of it that has none of the model's ids, or more than the model has positions, or rewards that are no
+ *   numbers
+ */
 export function checkPairs(pairs: readonly PreferencePair[], { architecture, config }: Network): void {
   pairs.forEach((pair, index) => {
     const check = (part: 'prompt' | 'chosen' | 'rejected', positions: number) => {
+      checkIds(pair[part], config, `pair ${index}: ${part}`);
+      if (pair[part].length === 0) throw new Error(`pair ${index}: ${part} has no ids`);
       if (pair[part].length > positions)
         throw new Error(
           `pair ${index}: ${part} has ${pair[part].length} ids, the model has ${positions} positions`,
@@ -38,6 +43,11 @@ export function checkPairs(pairs: readonly PreferencePair[], { architecture, con
     const left = architecture.completionPositions(config, pair.prompt.length);
     check('chosen', left);
     check('rejected', left);
+    const { rewards } = pair;
+    if (rewards && ![rewards.chosen, rewards.rejected].every(Number.isFinite))
+      throw new Error(
+        `pair ${index}: its rewards must be two finite numbers, not ${rewards.chosen} and ${rewards.rejected}`,
+      );
   });
 }
 

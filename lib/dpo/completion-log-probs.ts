@@ -3,7 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { compile, tf, type Compiled, type Device } from '../engine/index.js';
 import type { BatchSizes, Model, Tensors } from '../policy/architecture.js';
 import { labelLogProbs } from '../policy/log-probs.js';
-import { lengthMask, padIds } from '../policy/padding.js';
+import { checkIds, lengthMask, padIds } from '../policy/padding.js';
 import { uploadWeights, weightSpecs } from '../policy/resident-weights.js';
 import { releaseAll, type Release } from '../release.js';
 import type { Arrays } from '../train/objective.js';
@@ -42,7 +42,7 @@ export interface CompletionLogProbs {
  *
  * @param options.batchSize completions at once, 8 by default; it changes speed and memory, and the results by float32 rounding at most
  * @returns in the order of `items`
- * @throws Error naming the item that has more ids than the model has positions, or none; as `checkBatchSize`; the signal's reason when aborted
+ * @throws Error naming the item that has more ids than the model has positions, none, or others than the model's; as `checkBatchSize`; the signal's reason when aborted
  */
 export async function completionLogProbs(
   policy: Model,
@@ -50,7 +50,7 @@ export async function completionLogProbs(
   { device, batchSize = 8, signal }: { device: Device; batchSize?: number; signal?: AbortSignal },
 ): Promise<CompletionLogProbs[]> {
   checkBatchSize(batchSize);
-  checkLengths(policy, items);
+  checkItems(policy, items);
   const results: CompletionLogProbs[] = [];
   // By length, so that little of a batch is filling, and neighbours share a program.
   const order = [...items.keys()].sort((a, b) => items[a].completion.length - items[b].completion.length);
@@ -90,13 +90,14 @@ export function checkBatchSize(batchSize: number): void {
     throw new Error(`the batch size must be a whole number from 1 on, not ${batchSize}`);
 }
 
-function checkLengths({ architecture, config }: Network, items: readonly PromptedCompletion[]): void {
+function checkItems({ architecture, config }: Network, items: readonly PromptedCompletion[]): void {
   for (const [index, { prompt, completion }] of items.entries()) {
     const positions = {
       prompt: config.max_position_embeddings,
       completion: architecture.completionPositions(config, prompt.length),
     };
     for (const [part, ids] of Object.entries({ prompt, completion })) {
+      checkIds(ids, config, `item ${index}: the ${part}`);
       const most = positions[part as keyof typeof positions];
       if (ids.length === 0 || ids.length > most)
         throw new Error(`item ${index}: the ${part} has ${ids.length} ids; the model takes 1 to ${most}`);

@@ -23,7 +23,14 @@ export { lossNames, namedLoss, type LossName, type LossSettings } from './losses
 export { ipoLoss, sigmoidNormLoss, simpoLoss } from './losses/per-label.js';
 export type { MovingReference, Reference } from './reference.js';
 export { unpair, type UnpairedSample } from './unpaired.js';
-export { trainDpo, type DpoEvent, type DpoOptions, type Example, type PreferencePair } from './trainer.js';
+export {
+  trainDpo,
+  type DpoEvent,
+  type DpoOptions,
+  type Example,
+  type PreferencePair,
+  type TrainingSnapshot,
+} from './trainer.js';
 export { optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
 export { learningRates, linearDecay, type Schedule, type ScheduleOptions } from '../train/schedule.js';
 export { earlyStopping, type StoppingMetric } from '../train/early-stopping.js';

@@ -66,14 +66,21 @@ export interface PreferenceLoss {
   metrics?(outputs: LossNumbers, batches: readonly PairNumbers[]): DpoMetrics;
 }
 
+/** @throws Error in one sentence for a factor by which nothing is learned, or the opposite */
+export function checkBeta(beta: number): void {
+  if (!(beta > 0)) throw new Error(`beta of a loss is ${beta}: a number above 0 is expected, as 0.1`);
+}
+
 /**
  * The implicit rewards of Rafailov et al. 2023 (section 4): beta * (log policy - log reference) of either completion, [B].
  * @param beta how far the policy may leave the reference
+ * @throws Error in one sentence as `checkBeta`
  */
 export function implicitRewards(
   { policy, reference }: Pick<PreferenceInputs, 'policy' | 'reference'>,
   beta: number,
 ): Omit<PreferenceOutputs, 'losses'> {
+  checkBeta(beta);
   const scale = exactScalar(beta);
   return {
     chosenRewards: tf.mul(tf.sub(policy.chosen, reference.chosen), scale),

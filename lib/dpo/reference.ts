@@ -1,4 +1,5 @@
 /** What implicit rewards are measured against: the log-probabilities of pairs under a reference. */
+import { z } from 'zod';
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
@@ -24,6 +25,18 @@ export interface MovingReference {
  * for example the policy that a run of several iterations began with.
  */
 export type Reference = 'start' | 'none' | Model | MovingReference;
+
+const isModel = (value: unknown): boolean => (value as Partial<Model> | null)?.weights instanceof Map;
+
+/** A {@link Reference}; what is none would be taken for "start", or never move. */
+export const referenceSchema = z.union(
+  [
+    z.literal(['start', 'none']),
+    z.custom<Model>(isModel),
+    z.object({ everySteps: z.number().int().min(1), mixup: z.number().gt(0).max(1) }),
+  ],
+  'expected "start", "none", a model, or { everySteps, mixup } of a whole number from 1 on and one above 0, at most 1',
+);
 
 /** Whether it is the policy's weights before the first step from which the reference goes on. */
 export const isMoving = (reference: Reference | undefined): reference is MovingReference =>

@@ -18,7 +18,7 @@ import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
 import { logpsOf, preferenceObjective } from './objective.js';
 import type { PreferenceLoss } from './preference-loss.js';
-import { createReference, isMoving, type Reference } from './reference.js';
+import { createReference, isMoving, referenceSchema, type Reference } from './reference.js';
 import { unpair, withMismatched, type UnpairedSample } from './unpaired.js';
 import { sigmoidLoss } from './losses/margin.js';
 import { mixedLoss, sftLoss } from './losses/mixed.js';
@@ -73,7 +73,16 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   resumeFrom?: TrainingSnapshot;
   /**
    * Called after each step, once its event was taken, and once more where the training is stopped while it validates; may keep a copy of the
-   * snapshot to resume from, which ends with the call.
+   * snapshot to resume from, which ends with the call:
+   *
+   *     async afterStep(step, { steps, tensors }) {
+   *       const copies = new Map();
+   *       for (const [name, tensor] of tensors) {
+   *         const data = await tensor.read();
+   *         copies.set(name, { ...tensor, read: async () => data });
+   *       }
+   *       kept = { steps, tensors: copies };
+   *     }
    */
   afterStep?: (step: number, snapshot: TrainingSnapshot) => Promise<void>;
 }
@@ -82,6 +91,7 @@ const count = z.number().int().min(1);
 const optionsSchema = z.object({
   beta: z.number().positive().optional(),
   rpoAlpha: z.number().min(0).optional(),
+  reference: referenceSchema.optional(),
   learningRate: z.number().min(0),
   schedule: z.enum(schedules).optional(),
   warmupSteps: z.number().min(0).optional(),

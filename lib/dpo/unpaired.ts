@@ -20,10 +20,13 @@ export function unpair(pairs: readonly PreferencePair[]): UnpairedSample[] {
  * Samples as `ktoLoss` reads them: with each the completion of another prompt, the next one that there is, by which it estimates how far the
  * policy is from the reference.
  *
- * @throws Error where all samples are of one prompt
+ * @throws Error where a sample is not judged, or all are of one prompt
  */
 export function withMismatched(samples: readonly UnpairedSample[]): PreferencePair[] {
-  const prompts = samples.map(({ prompt }) => prompt.join());
+  const prompts = samples.map(({ prompt }) => String(prompt));
+  const unjudged = samples.findIndex(({ desirable }) => typeof desirable !== 'boolean');
+  if (unjudged >= 0)
+    throw new Error(`sample ${unjudged} must say desirable: true or false, which TRL calls its label`);
   return samples.map(({ prompt, completion, desirable }, index) => {
     const other = samples.findIndex((_, i) => prompts[(index + 1 + i) % samples.length] !== prompts[index]);
     if (other < 0)

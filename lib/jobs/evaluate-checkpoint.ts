@@ -54,6 +54,9 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
   const parameters = withRecognizer(namedAfter(given, options.reward));
   if (options.indices.length === 0)
     throw new Error('there are no prompts to evaluate: give at least one index');
+  const wrong = options.indices.find((index) => !(Number.isInteger(index) && index >= 0));
+  if (wrong !== undefined)
+    throw new Error(`${wrong} is no index of a prompt: those are whole numbers from 0 on`);
   const { samplesPerPrompt: samples } = options;
   if (!Number.isInteger(samples) || samples < 1 || samples > LARGEST_COUNT)
     throw new Error(

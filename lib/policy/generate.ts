@@ -19,7 +19,7 @@ import {
   type SeededSampling,
 } from './decode-loop.js';
 import { mergedWeights } from './lora.js';
-import { attentionMask, steppedLength } from './padding.js';
+import { attentionMask, checkIds, steppedLength } from './padding.js';
 import { checkValues } from './resident-weights.js';
 import { openStepMemory } from './step-memory.js';
 
@@ -45,7 +45,11 @@ export interface GenerateOptions {
 
 /** A model ready to write. Calls follow one another: one generation at a time. */
 export interface CompletionWriter {
-  /** Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds. */
+  /**
+   * Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds.
+   *
+   * @throws RangeError in one sentence for a prompt without ids, or with one that the model has not
+   */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GenerateStep>;
   /** Frees the compiled programs and their copy of the weights. The next `generate` compiles again. */
   release(): Promise<void>;
@@ -128,6 +132,10 @@ export function openCompletionWriter(
     prompts: readonly (readonly number[])[],
     { samplesPerPrompt, maxNewTokens, choose, signal }: GenerateOptions,
   ): AsyncGenerator<GenerateStep> {
+    for (const prompt of prompts) {
+      checkIds(prompt, config, 'a prompt');
+      if (prompt.length === 0) throw new RangeError('a prompt has no ids: packPrompt makes them');
+    }
     const rooms = prompts.map((prompt) => roomAfter(prompt, maxNewTokens));
     const lengths = prompts.map((prompt) => prompt.length);
     const sizes: BatchSizes = {

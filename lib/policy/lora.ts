@@ -7,9 +7,11 @@
  * weights sees them as such.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { z } from 'zod';
 import type { FloatTensor } from '../engine/host-tensor.js';
 import { tf } from '../engine/tf.js';
 import { uniformStream } from '../random.js';
+import { describeIssues } from '../zod-message.js';
 import {
   LORA_SCALING,
   type Adapter,
@@ -78,14 +80,25 @@ function linearLayers<Config extends ModelConfig>(
   );
 }
 
+/** Other numbers would make weights of NaN, or none. */
+const adapterSchema = z.object({
+  rank: z.number().int().min(1),
+  alpha: z.number().positive(),
+  targets: z.array(z.string()),
+  base: z.string(),
+});
+
 /**
  * The model with a new adapter, which changes nothing yet: as in PEFT, A is uniform within 1 / sqrt(in) either way
  * (torch.nn.init.kaiming_uniform_ with a = sqrt(5)), B is zero. The base's tensors are shared, not copied.
  *
- * @throws Error in one sentence when the model has an adapter already, as `adapterShapes` does, or the rank is above that of every layer
+ * @throws Error in one sentence for options that make no adapter, when the model has one already, as `adapterShapes` does, or the rank is above that of
+ *   every layer
  */
 export function addAdapter<M extends Model>(model: M, options: Adapter, seed: number): M {
   if (model.adapter) throw new Error('the model has an adapter already: merge it first, or train that one');
+  const { error } = adapterSchema.safeParse(options);
+  if (error) throw new Error(`wrong options of an adapter: ${describeIssues(error)}`);
   const shapes = adapterShapes(model, options);
   checkRank(shapes, options.rank);
   const tensors = [...shapes].map(([name, shape], index): [string, FloatTensor] => {

@@ -28,6 +28,23 @@ function checkLength(row: { readonly length: number }, length: number): void {
   if (row.length > length) throw new RangeError(`a row of ${row.length} is padded to ${length}`);
 }
 
+/**
+ * What is no id of the model would be looked up all the same, or end in the engine.
+ *
+ * @param what whose ids they are: "a prompt"
+ * @throws RangeError in one sentence for ids that are no list, or not the model's
+ */
+export function checkIds(ids: Row, { vocab_size }: Pick<ModelConfig, 'vocab_size'>, what: string): void {
+  // What a program in JavaScript gives may be anything, such as text.
+  if (!Array.isArray(ids) && !ArrayBuffer.isView(ids))
+    throw new RangeError(
+      `${what} must be a list of token ids, as packPrompt and packCompletion make them, not ${typeof ids}`,
+    );
+  const foreign = ids.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocab_size));
+  if (foreign !== undefined)
+    throw new RangeError(`${what} has the id ${foreign}, but the model has ids from 0 to ${vocab_size - 1}`);
+}
+
 /** Rows of ids padded to [rows, length]. @throws RangeError for a longer row, as the other functions do */
 export function padIds(rows: readonly Row[], length: number, pad: number): Int32Array {
   const ids = new Int32Array(rows.length * length).fill(pad);

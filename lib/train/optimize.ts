@@ -122,6 +122,10 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
       return forward(batch, [batch]);
     });
     if (resumeFrom) {
+      if (resumeFrom.steps > options.steps)
+        throw new Error(
+          `the snapshot is of step ${resumeFrom.steps}, but this training has ${options.steps}: resume with the examples and options that it is of`,
+        );
       await state.restore(resumeFrom);
       await objective.restore?.(await objectiveOf(resumeFrom));
     }

@@ -82,6 +82,10 @@ it('say which item is too long or empty, and end when aborted', async () => {
     `item 1: the completion has ${most + 1} ids; the model takes 1 to ${most}`,
   );
   await expect(run({ prompt: [] })).rejects.toThrow('item 1: the prompt has 0 ids');
+  for (const id of [-1, 5.5, model.config.vocab_size])
+    await expect(run({ completion: [0, id, 2] })).rejects.toThrow(
+      `item 1: the completion has the id ${id}, but the model has ids from 0 to `,
+    );
   await expect(run({}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
 });
 

@@ -119,6 +119,13 @@ describe('a loss', () => {
     },
   );
 
+  it.each(lossNames)('%s refuses a beta that teaches nothing, or the opposite', (loss) => {
+    for (const wrong of [0, -0.1, NaN])
+      expect(() => metricsOfLoss(namedLoss({ ...settingsOf(loss), beta: wrong }))([batch])).toThrow(
+        `beta of a loss is ${wrong}: a number above 0 is expected`,
+      );
+  });
+
   it('sft is the mean over all chosen labels', () => {
     const { loss, nll_loss } = metricsOfLoss(namedLoss(settingsOf('sft')))([batch]);
     expect(loss).toBeCloseTo((10.5 + 31 + 7.125) / (5 + 14 + 4), 12);

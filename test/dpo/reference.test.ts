@@ -113,6 +113,24 @@ describe('the reference', () => {
   });
 });
 
+it.each([
+  'strat',
+  null,
+  {},
+  { everySteps: 0, mixup: 0.6 },
+  { everySteps: 1.5, mixup: 0.6 },
+  { everySteps: 1, mixup: 0 },
+  { everySteps: 1, mixup: 5 },
+  { everySteps: 1, mixup: NaN },
+])(
+  'the reference is not %j, which would be no other than "start" or give wrong numbers',
+  async (reference) => {
+    await expect(train({ reference: reference as DpoOptions['reference'] })).rejects.toThrow(
+      /^wrong training options: reference(\.everySteps|\.mixup)?: /,
+    );
+  },
+);
+
 describe('single samples', () => {
   const kto = { beta: undefined, loss: ktoLoss({ beta: BETA }) };
 
@@ -155,8 +173,17 @@ describe('single samples', () => {
     ]);
   });
 
-  it('of one prompt, or for a loss of pairs, are refused in a sentence', async () => {
+  it('of one prompt, without a judgement, of text, or for a loss of pairs, are refused in a sentence', async () => {
     await expect(train(kto, pairs.slice(0, 1))).rejects.toThrow('all samples are of one prompt');
+    const labelled = unpair(pairs).map(({ prompt, completion }) => ({ prompt, completion, label: true }));
+    await expect(train(kto, labelled as unknown as Example[])).rejects.toThrow(
+      'sample 0 must say desirable: true or false, which TRL calls its label',
+    );
+    const texts = unpair(pairs).map((sample, i) => ({
+      ...sample,
+      prompt: `prompt ${i}` as unknown as number[],
+    }));
+    await expect(train(kto, texts)).rejects.toThrow('prompt must be a list of token ids');
     await expect(train({ ...kto, rpoAlpha: 0.1 })).rejects.toThrow('is mixed with no other');
     const simpo = { beta: undefined, loss: simpoLoss(2, 0.5) };
     await expect(train(simpo, unpair(pairs))).rejects.toThrow(

@@ -163,6 +163,23 @@ describe('training', () => {
     },
   );
 
+  it.each([
+    [
+      { prompt: 'Make it faster.' },
+      'pair 1: prompt must be a list of token ids, as packPrompt and packCompletion',
+    ],
+    [{ rejected: undefined }, 'pair 1: rejected must be a list of token ids'],
+    [{ chosen: [] }, 'pair 1: chosen has no ids'],
+    [{ chosen: [0, -1, 2] }, 'pair 1: chosen has the id -1, but the model has ids from 0 to '],
+    [{ rejected: [0, 1e6, 2] }, 'pair 1: rejected has the id 1000000'],
+    [
+      { rewards: { chosen: null, rejected: 1 } },
+      'pair 1: its rewards must be two finite numbers, not null and 1',
+    ],
+  ])('refuses a pair with %j', async (part, message) => {
+    await expect(train([pairs[0], { ...pairs[1], ...part } as PreferencePair])).rejects.toThrow(message);
+  });
+
   it('refuses to train on nothing', async () => {
     await expect(train([])).rejects.toThrow('there are no preference pairs to train on');
   });
@@ -374,6 +391,13 @@ describe('training that goes on from a snapshot', () => {
     expect(resumed.weights).toEqual(whole.weights);
     const lastTaken = whole.events.findIndex((event) => event.type === 'step' && event.step === at);
     expect(resumed.events).toEqual(whole.events.slice(lastTaken + 1));
+  });
+
+  it('refuses one of more steps than there are', async () => {
+    const tensors = new Map<string, DeferredTensor>();
+    await expect(train(many, { ...options, resumeFrom: { steps: 99, tensors } })).rejects.toThrow(
+      /the snapshot is of step 99, but this training has \d+: resume with the examples and options/,
+    );
   });
 
   it('refuses one of other weights', async () => {

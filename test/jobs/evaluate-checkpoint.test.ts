@@ -60,6 +60,15 @@ it('is another one on another device, which may sample other tokens, but not on 
   expect(await describedOn('cpu', 'the CPU, 2 threads')).not.toHaveProperty('device');
 });
 
+it.each([-1, 0.5])('refuses the index %d, which no prompt has', async (index) => {
+  const events = evaluateCheckpoint(parseParameters({}), {
+    ...{ split: 'test', indices: [0, index], samplesPerPrompt: 1, iteration: 2, root: '.' },
+  });
+  await expect(events.next()).rejects.toThrow(
+    `${index} is no index of a prompt: those are whole numbers from 0 on`,
+  );
+});
+
 describe("evaluations of a run's checkpoint", () => {
   let model: string;
   let run: RunDirectories;

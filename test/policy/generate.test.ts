@@ -241,7 +241,15 @@ describe('generate', () => {
     await release();
   });
 
-  it.each([-1, 1e6])('refuses a prompt with the id %i, which the vocabulary has not', async (id) => {
+  it('refuses a prompt without ids, or of text', async () => {
+    const writing = (prompt: unknown) => collect(policy, [prompt as number[]], { choose: () => 20 });
+    await expect(writing([])).rejects.toThrow('a prompt has no ids: packPrompt makes them');
+    await expect(writing('Make it faster.')).rejects.toThrow(
+      'a prompt must be a list of token ids, as packPrompt',
+    );
+  });
+
+  it.each([-1, 1e6, 5.5])('refuses a prompt with the id %d, which the vocabulary has not', async (id) => {
     const writing = collect(policy, [[0, id, 2]], { choose: () => 20 });
     await expect(writing).rejects.toThrow(`a prompt has the id ${id}, but the model has ids from 0 to `);
   });

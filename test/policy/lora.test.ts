@@ -217,6 +217,19 @@ describe('a new adapter', () => {
       );
   });
 
+  it.each([
+    ['rank', 0],
+    ['rank', 1.5],
+    ['alpha', 0],
+    ['alpha', NaN],
+    ['targets', 'q_proj'],
+    ['base', undefined],
+  ])('has no %s of %s', (name, value) => {
+    expect(() => addAdapter(policy, { ...options, [name]: value }, 7)).toThrow(
+      `wrong options of an adapter: ${name}: `,
+    );
+  });
+
   it('is on the layers whose names end as its targets do', () => {
     const layersOf = (targets: string[]) =>
       [...adapterShapes(policy, { rank: 1, targets }).keys()]

@@ -1,6 +1,6 @@
 /** Several losses at once, and the likelihood of chosen completions as one of them. */
 import { exactScalar, tf } from '../../engine/index.js';
-import { type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.js';
+import { checkBeta, type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.js';
 
 /** What `sftLoss` made. Its name may be that of anybody's loss. */
 const supervised = new WeakSet<PreferenceLoss>();
@@ -17,6 +17,7 @@ export function sftLoss(beta: number): PreferenceLoss {
     needsReference: false,
     sftWeight: 1,
     compute({ policy }) {
+      checkBeta(beta);
       const [chosenRewards, rejectedRewards] = [policy.chosen, policy.rejected].map((logps) =>
         tf.mul(logps, exactScalar(beta)),
       );

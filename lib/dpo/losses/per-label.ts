@@ -2,6 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import {
+  checkBeta,
   lossOfRewards,
   type OfBoth,
   type PreferenceInputs,
@@ -38,6 +39,7 @@ export function simpoLoss(beta: number, gamma: number): PreferenceLoss {
     name: 'simpo',
     needsReference: false,
     compute({ policy, labels }) {
+      checkBeta(beta);
       const [chosenRewards, rejectedRewards] = (['chosen', 'rejected'] as const).map((side) =>
         tf.mul(tf.div(policy[side], labels[side]), exactScalar(beta)),
       );
