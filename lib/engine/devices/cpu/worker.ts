@@ -55,14 +55,15 @@ function lentPlace({ handle, start, shape }: DeviceTensor): Address | undefined 
 
 function located(feed: Feed): Located {
   const { shape } = feed;
-  if (!('data' in feed)) {
-    const place = lentPlace(feed);
-    if (place !== undefined)
-      return { place, byteLength: elementCount(shape) * BYTES, shape, dtype: feed.dtype };
-  }
-  const place = 'data' in feed ? feed.data : view(feed);
-  return { place, byteLength: place.byteLength, shape, dtype: dtypeOf(place) };
+  if ('data' in feed) return ofArray(feed.data, shape);
+  const place = lentPlace(feed);
+  if (place === undefined) return ofArray(view(feed), shape);
+  return { place, byteLength: elementCount(shape) * BYTES, shape, dtype: feed.dtype };
 }
+
+const ofArray = (place: HostArray, shape: readonly number[]): Located => {
+  return { place, byteLength: place.byteLength, shape, dtype: dtypeOf(place) };
+};
 
 const locatedAll = (feeds: Readonly<Record<string, Feed>>): Record<string, Located> =>
   Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, located(feed)]));
