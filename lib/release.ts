@@ -40,7 +40,7 @@ export async function openParts<T>(open: (opened: Release[]) => Promise<T>): Pro
  * @throws what the first of them that failed threw
  */
 export async function openAtOnce<T>(
-  opening: readonly Promise<T>[],
+  opening: readonly (T | Promise<T>)[],
   release: (part: T) => unknown,
 ): Promise<T[]> {
   return openParts(async (opened) => {

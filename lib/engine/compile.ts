@@ -41,6 +41,8 @@ export interface Compiled {
   readonly outputs: readonly Value[];
   /** The device's name for the program, for a loop that runs there (`Device.stream`); an eager program has none. */
   readonly handle?: number;
+  /** As of a `DeviceProgram`. */
+  readonly isOpen?: boolean;
   /** Frees the program. */
   dispose(): Promise<void>;
 }
@@ -52,7 +54,7 @@ export async function compile(
 ): Promise<Compiled> {
   if (options.int8) checkInt8(device === 'eager' ? { name: device } : device);
   if (device === 'eager') return eager(program, inputs, constants);
-  const { handle, outputs, reads } = await device.compile({ program, inputs, constants, ...options });
+  const { handle, outputs, reads, isOpen } = await device.compile({ program, inputs, constants, ...options });
   const run = async (
     feeds: Readonly<Record<string, HostArray | DeviceTensor>>,
     into: Readonly<Record<string, DeviceTensor>> = {},
@@ -61,7 +63,7 @@ export async function compile(
     const fed = Object.fromEntries(Object.entries(checked).filter(([name]) => reads.has(name)));
     return device.run(handle, fed, { ...into });
   };
-  return Object.assign(run, { outputs, handle, dispose: () => device.unload(handle) });
+  return Object.assign(run, { outputs, handle, isOpen, dispose: () => device.unload(handle) });
 }
 
 /** The optimized graph `compile` would run; for inspection and tests. */

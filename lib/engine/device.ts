@@ -82,6 +82,8 @@ export interface DeviceProgram {
   readonly outputs: readonly Value[];
   /** The inputs that the program reads: only these are to be fed. */
   readonly reads: ReadonlySet<string>;
+  /** Whether inputs have open axes (`InputSpec.openAxes`), along which a run may feed any size; default false. */
+  readonly isOpen?: boolean;
 }
 
 /** Named float32 tensors side by side in one allocation. */
@@ -135,6 +137,13 @@ export interface DeviceThread {
   ): Promise<Record<string, HostArray>>;
   /** A tensor's values: a copy, or, within a stream, the values themselves, which the next run may change. */
   read(source: DeviceTensor): Promise<HostArray>;
+  /**
+   * Moves some columns of a tensor [rows, columns, ...] together, in place: it begins with [rows, kept.length, ...] afterwards. A device has this
+   * function where its programs may be open.
+   *
+   * @param kept columns, in ascending order
+   */
+  keepColumns?(tensor: DeviceTensor, kept: readonly number[]): Promise<void>;
 }
 
 /** What a module for {@link Device.stream} exports as `stream`. `args` is a structured clone of what the caller gave. */

@@ -10,13 +10,17 @@ import { trace, type InputSpec } from './trace.js';
  * Traces and optimizes a program and writes it. `reads` names the inputs that anything reads, which are those of the model; `operators` are
  * those that it is made of; `apart` are the constants that are not in the model.
  *
- * @param rewrite makes of the optimized graph one that suits the device's operators
- * @param apartFrom the least bytes of a constant that is lent for it to be left out of the model (`writeOnnx`); default: none is
+ * @param options.rewrite makes of the optimized graph one that suits the device's operators
+ * @param options.apartFrom the least bytes of a constant that is lent for it to be left out of the model (`writeOnnx`); default: none is
+ * @param options.isOpen whether the inputs' open axes take any size; default false
  */
 export function toOnnx(
   { program, inputs, constants }: ProgramSource,
-  rewrite = (graph: Graph): Graph => graph,
-  apartFrom = Infinity,
+  {
+    rewrite = (graph) => graph,
+    apartFrom = Infinity,
+    isOpen = false,
+  }: { rewrite?: (graph: Graph) => Graph; apartFrom?: number; isOpen?: boolean } = {},
 ): {
   model: Uint8Array<ArrayBuffer>;
   outputs: readonly Value[];
@@ -33,7 +37,11 @@ export function toOnnx(
     ({ name, data }) => constants[name]?.memory === 'lent' && data.byteLength >= apartFrom,
   );
   const model = writeOnnx(
-    { ...graph, inputs: read.map((value) => withGrowingAxis(value, inputs[value.name])) },
+    {
+      ...graph,
+      inputs: read.map((value) => declared(value, inputs[value.name], isOpen)),
+      outputs: isOpen ? graph.outputs.map(ofAnySize) : graph.outputs,
+    },
     new Set(apart.map(({ name }) => name)),
   );
   return {
@@ -58,6 +66,10 @@ function bindConstants(graph: Graph, constants: ProgramSource['constants']): Gra
   return { ...graph, inputs: graph.inputs.filter(({ name }) => !(name in constants)) };
 }
 
-function withGrowingAxis(value: Value, { growingAxis }: InputSpec): Value {
-  return { ...value, shape: value.shape.map((size, axis) => (axis === growingAxis ? DYNAMIC : size)) };
+/** An input as the model declares it. */
+function declared(value: Value, { growingAxis, openAxes = [] }: InputSpec, isOpen: boolean): Value {
+  const dynamic = isOpen ? [growingAxis, ...openAxes] : [growingAxis];
+  return { ...value, shape: value.shape.map((size, axis) => (dynamic.includes(axis) ? DYNAMIC : size)) };
 }
+
+const ofAnySize = (value: Value): Value => ({ ...value, shape: value.shape.map(() => DYNAMIC) });

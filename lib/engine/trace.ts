@@ -13,6 +13,11 @@ export interface InputSpec {
   readonly dtype: 'float32' | 'int32';
   /** Axis along which a run may feed less than `shape` says, as a cache that grows. The program must not write that size into an operator. */
   readonly growingAxis?: number;
+  /**
+   * Axes along which a run may feed any size, where the device says so of the compiled program (`DeviceProgram.isOpen`). The program must not
+   * write such a size into an operator: it reshapes to -1 there.
+   */
+  readonly openAxes?: readonly number[];
 }
 
 /** A program of TensorFlow.js operations: tensors in and out by name, the same operations whatever the values. */

@@ -4,7 +4,7 @@
  */
 import type { DeviceThread } from '../engine/index.js';
 import { uniformStream } from '../random.js';
-import { stepFeeds, stepUpdates, type StepMemory } from './step-memory.js';
+import { keepPrompts, stepFeeds, stepUpdates, type StepMemory } from './step-memory.js';
 import { argMax, draw, warp, type SamplingRules } from './warp.js';
 
 /** Plain data: what the loop runs on. */
@@ -12,7 +12,9 @@ export interface DecodeLoop {
   /** The compiled step (`Generation.stepProgram`). */
   program: number;
   memory: StepMemory;
-  rows: number;
+  samplesPerPrompt: number;
+  /** Whether the step is for any number of prompts. */
+  isOpen: boolean;
   /** What every row is fed first, as indices into `vocabulary`. */
   prefix: readonly number[];
   /** Ids that may be read; the first `allowed` of them may be written. */
@@ -42,26 +44,36 @@ export interface GenerateStep {
 /** Tokens between two events at most, so that who listens can stop the loop: each event wakes another thread. */
 const TOKENS_A_STEP = 16;
 
+/** The part of a batch's prompts that leave it together: to move the others takes about as long as a step. */
+const LEAVING = 1 / 8;
+
 /** Yields when rows ended, and every `TOKENS_A_STEP` tokens. */
 export async function* decodeLoop(
   device: DeviceThread,
-  { program, memory, rows, prefix, vocabulary, allowed, eos, maxNewTokens }: DecodeLoop,
+  loop: DecodeLoop,
   choose: Choose,
 ): AsyncGenerator<GenerateStep> {
-  const written: number[][] = Array.from({ length: rows }, () => []);
+  const { program, samplesPerPrompt, isOpen, prefix, vocabulary, allowed, eos, maxNewTokens } = loop;
+  const written: number[][] = maxNewTokens.map(() => []);
   const open = new Set(written.keys());
-  let indices = new Int32Array(rows);
+  let { memory } = loop;
+  /** The rows of each prompt in the batch. */
+  let batch = Array.from({ length: written.length / samplesPerPrompt }, (_, prompt) =>
+    Array.from({ length: samplesPerPrompt }, (_unused, sample) => prompt * samplesPerPrompt + sample),
+  );
+  let indices = new Int32Array(written.length);
   for (let position = 0; open.size > 0; position++) {
     if (position < prefix.length) indices.fill(prefix[position]);
     await device.run(program, stepFeeds(memory, indices, position), stepUpdates(memory, position));
     if (position < prefix.length - 1) continue;
     const logits = await device.read(memory.logits);
-    const next = new Int32Array(rows);
+    const next = new Int32Array(indices.length);
     const ended: GenerateStep['ended'] = [];
-    for (const row of open) {
-      const start = row * vocabulary.length;
-      next[row] = choose(row, logits.subarray(start, start + allowed) as Float32Array);
-      const id = vocabulary[next[row]];
+    for (const [place, row] of batch.flat().entries()) {
+      if (!open.has(row)) continue;
+      const start = place * vocabulary.length;
+      next[place] = choose(row, logits.subarray(start, start + allowed) as Float32Array);
+      const id = vocabulary[next[place]];
       written[row].push(id);
       const finished = id === eos;
       if (finished || written[row].length === maxNewTokens[row]) {
@@ -71,6 +83,16 @@ export async function* decodeLoop(
     }
     indices = next;
     if (ended.length > 0 || position % TOKENS_A_STEP === 0) yield { open: open.size, ended };
+    const staying = [...batch.keys()].filter((place) => batch[place].some((row) => open.has(row)));
+    const leaving = batch.length - staying.length;
+    if (!isOpen || staying.length === 0 || leaving < Math.max(1, LEAVING * batch.length)) continue;
+    memory = await keepPrompts(device, memory, staying, position + 1);
+    indices = Int32Array.from(
+      staying.flatMap((place) => [
+        ...next.subarray(place * samplesPerPrompt, (place + 1) * samplesPerPrompt),
+      ]),
+    );
+    batch = staying.map((place) => batch[place]);
   }
 }
 

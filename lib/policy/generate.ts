@@ -67,7 +67,8 @@ interface Programs {
 const PROMPT_STEP = 32;
 
 /**
- * Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them.
+ * Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them, and where a
+ * step is open (`Generation.stepProgram`) any with as many samples of each prompt.
  *
  * @param options.int8 multiplies by the weights in 8 bits (docs/maths.md); default false
  * @throws Error in one sentence where the device does not multiply in 8 bits
@@ -87,20 +88,19 @@ export function openCompletionWriter(
   const vocabulary = Int32Array.from([...allowed, ...fed.filter((id) => !allowed.includes(id))]);
   let kept: Programs | undefined;
 
-  async function release() {
-    const programs = kept;
+  async function release(except?: Compiled) {
+    const programs = kept ? [kept.prompt, kept.step] : [];
     kept = undefined;
-    if (programs) await releaseAll([() => programs.prompt.dispose(), () => programs.step.dispose()]);
+    await releaseAll(programs.filter((program) => program !== except).map(({ dispose }) => dispose));
   }
 
   async function open(sizes: BatchSizes): Promise<Programs> {
     const tensors = [...weights.values()];
-    const isCurrent =
-      kept &&
-      isDeepStrictEqual(kept.sizes, sizes) &&
-      kept.tensors.every((tensor, i) => tensor === tensors[i]);
-    if (kept && isCurrent) return kept;
-    await release();
+    const current = kept?.tensors.every((tensor, i) => tensor === tensors[i]) ? kept : undefined;
+    if (current && isDeepStrictEqual(current.sizes, sizes)) return current;
+    const isForAll = current?.step.isOpen && current.sizes.samples === sizes.samples;
+    const stepForAll = isForAll ? current.step : undefined;
+    await release(stepForAll);
     checkValues(weights);
     const compileSource = async (source: () => ProgramSource) => {
       const { program, inputs, ...options } = source();
@@ -111,7 +111,7 @@ export function openCompletionWriter(
     const [prompt, step] = await openAtOnce(
       [
         compileSource(() => generation.promptProgram(config, merged, sizes)),
-        compileSource(() => generation.stepProgram(config, merged, sizes, vocabulary)),
+        stepForAll ?? compileSource(() => generation.stepProgram(config, merged, sizes, vocabulary)),
       ],
       (program) => program.dispose(),
     );
@@ -159,7 +159,8 @@ export function openCompletionWriter(
       const loop: DecodeLoop = {
         program: programs.step.handle!,
         memory,
-        rows: prompts.length * samplesPerPrompt,
+        samplesPerPrompt,
+        isOpen: programs.step.isOpen === true,
         prefix: fed.map((id) => vocabulary.indexOf(id)),
         vocabulary,
         allowed: allowed.length,
@@ -183,5 +184,5 @@ export function openCompletionWriter(
     }
   }
 
-  return { generate, release };
+  return { generate, release: () => release() };
 }

@@ -1,5 +1,6 @@
 /** What a step of generation reads and where it writes: the prompts' context, and the growing caches, on a device. */
-import { partOf, type Device, type DeviceTensor, type Feed } from '../engine/index.js';
+import { elementCount } from '../engine/graph.js';
+import { partOf, type Device, type DeviceTensor, type DeviceThread, type Feed } from '../engine/index.js';
 import { nextOf, type BatchSizes, type Model } from './architecture.js';
 import { MASKED } from './padding.js';
 
@@ -10,7 +11,7 @@ export interface StepMemory {
   /** Names of the inputs that read a cache, and of the outputs that extend it; each cache is [T, R * slots, width]. */
   readonly caches: readonly { input: string; output: string; cache: DeviceTensor }[];
   /** [P, S] */
-  readonly promptMask: Feed;
+  readonly promptMask: { readonly data: Float32Array; readonly shape: readonly [number, number] };
   /** Of the present step, [R, vocabulary]. */
   readonly logits: DeviceTensor;
   /** Of the device: caches are fed in whole multiples of so many positions. */
@@ -75,4 +76,41 @@ export function stepUpdates(memory: StepMemory, position: number): Record<string
     updates[output] = partOf(cache, position, [slots, 1, width]);
   }
   return updates;
+}
+
+/**
+ * The memory of some of its prompts alone: they are moved together in place, over those that leave.
+ *
+ * @param kept places among its prompts, in ascending order
+ * @param positions that the caches hold so far
+ */
+export async function keepPrompts(
+  device: DeviceThread,
+  memory: StepMemory,
+  kept: readonly number[],
+  positions: number,
+): Promise<StepMemory> {
+  const { context, caches, promptMask, logits } = memory;
+  const [prompts, promptLength] = promptMask.shape;
+  const fewer = (size: number) => (size / prompts) * kept.length;
+  const keep = async (tensor: DeviceTensor, rows: number, axis: number): Promise<DeviceTensor> => {
+    const column = elementCount(tensor.shape.slice(axis)) / prompts;
+    await device.keepColumns!({ ...tensor, shape: [rows, prompts, column] }, kept);
+    return { ...tensor, shape: tensor.shape.with(axis, fewer(tensor.shape[axis])) };
+  };
+  const keptContext: [string, DeviceTensor][] = [];
+  for (const [name, tensor] of Object.entries(context)) keptContext.push([name, await keep(tensor, 1, 0)]);
+  const keptCaches: StepMemory['caches'][number][] = [];
+  for (const { cache, ...names } of caches)
+    keptCaches.push({ ...names, cache: await keep(cache, positions, 1) });
+  const mask = kept.flatMap((prompt) => [
+    ...promptMask.data.subarray(prompt * promptLength, (prompt + 1) * promptLength),
+  ]);
+  return {
+    ...memory,
+    context: Object.fromEntries(keptContext),
+    caches: keptCaches,
+    promptMask: { data: Float32Array.from(mask), shape: [kept.length, promptLength] },
+    logits: { ...logits, shape: logits.shape.with(0, fewer(logits.shape[0])) },
+  };
 }

@@ -30,7 +30,10 @@ async function outputs(
   feeds: Record<string, HostArray>,
   orderedSums: boolean,
 ) {
-  const { model, reads } = toOnnx({ program, inputs, constants: {} }, orderedSums ? orderSums : undefined);
+  const { model, reads } = toOnnx(
+    { program, inputs, constants: {} },
+    { rewrite: orderedSums ? orderSums : undefined },
+  );
   const session = await device.load(model);
   const fed = Object.entries(feeds)
     .filter(([name]) => reads.has(name))

@@ -1,9 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freeArrays } from '../../lib/engine/free-arrays.js';
-import { compile, CpuDevice, tf, type Device } from '../../lib/engine/index.js';
+import {
+  compile,
+  CpuDevice,
+  tf,
+  type Device,
+  type DeviceProgram,
+  type ProgramSource,
+} from '../../lib/engine/index.js';
 import type { BartConfig } from '../../lib/policy/bart/config.js';
 import { decode, encode, logits } from '../../lib/policy/bart/network.js';
-import { seededChoice, type GenerateStep } from '../../lib/policy/decode-loop.js';
+import { seededChoice, type Choose, type GenerateStep } from '../../lib/policy/decode-loop.js';
 import { openCompletionWriter, type GenerateOptions, type Vocabulary } from '../../lib/policy/generate.js';
 import { causalMask } from '../../lib/policy/padding.js';
 import type { Policy } from '../../lib/policy/policy.js';
@@ -18,7 +25,16 @@ class SteppedDevice extends CpuDevice {
   override readonly cacheStep = 4;
 }
 const stepped = new SteppedDevice();
-afterAll(() => stepped.close());
+
+/** A device that is fed the sizes that programs are compiled for. */
+class ClosedDevice extends CpuDevice {
+  override async compile({ inputs, ...source }: ProgramSource): Promise<DeviceProgram> {
+    const specs = Object.entries(inputs).map(([name, { openAxes: _, ...spec }]) => [name, spec]);
+    return super.compile({ ...source, inputs: Object.fromEntries(specs) as ProgramSource['inputs'] });
+  }
+}
+const closed = new ClosedDevice();
+afterAll(() => Promise.all([stepped.close(), closed.close()]));
 
 const policy = randomPolicy(5);
 const { config } = policy;
@@ -252,6 +268,58 @@ describe('generate', () => {
   it.each([-1, 1e6, 5.5])('refuses a prompt with the id %d, which the vocabulary has not', async (id) => {
     const writing = collect(policy, [[0, id, 2]], { choose: () => 20 });
     await expect(writing).rejects.toThrow(`a prompt has the id ${id}, but the model has ids from 0 to `);
+  });
+
+  it('lets prompts leave whose rows have all ended, and writes what it writes where none may', async () => {
+    // The last row of each prompt ends it; with four prompts each leaves on its own.
+    const lengths = [2, 3, 9, 1, 1, 5, 4, 7];
+    const of = [...prompts, [0, 7, 2]];
+    const sizes: number[][] = [];
+    const seen: Float32Array[] = [];
+    const options = {
+      samplesPerPrompt: 2,
+      choose: (row: number, scores: Float32Array) => {
+        seen.push(scores.slice());
+        return seen.length % 3 === row % 3 ? 20 : 21;
+      },
+    };
+    const write = async (on: Device) => {
+      seen.length = 0;
+      const counts = lengths.map(() => 0);
+      const choose: Choose = (row, scores) =>
+        ++counts[row] === lengths[row] ? config.eos_token_id : options.choose(row, scores);
+      const steps = await collect(policy, of, { ...options, choose }, on);
+      return { steps, logits: [...seen] };
+    };
+    const run = vi.spyOn(device, 'run');
+    const open = await write(device);
+    for (const [, { ids }] of run.mock.calls) if (ids) sizes.push([...ids.shape]);
+    run.mockRestore();
+    expect(sizes.flat()).toEqual([8, 8, 8, 6, 6, 4, 4, 2, 2]);
+    expect(open).toEqual(await write(closed));
+    expect(completions(open.steps).map(({ length }) => length)).toEqual(lengths);
+  });
+
+  it('compiles a step for all prompts with as many samples, once for the weights', async () => {
+    const compiled = vi.spyOn(device, 'compile');
+    const unloaded = vi.spyOn(device, 'unload');
+    const long = Array.from({ length: 40 }, (_, i) => 3 + (i % 20));
+    const writer = openCompletionWriter(policy, { prefix: [], allowed: everyId }, device);
+    const programs: string[][] = [];
+    for (const [of, samplesPerPrompt, maxNewTokens] of [
+      [[prompts[0]], 1, 3],
+      [[...prompts, long], 1, 9],
+      [prompts, 2, 3],
+    ] as const) {
+      for await (const _ of writer.generate(of, { samplesPerPrompt, maxNewTokens, choose: () => 20 }));
+      programs.push(compiled.mock.calls.map(([{ inputs }]) => ('ids' in inputs ? 'step' : 'prompt')));
+      compiled.mockClear();
+    }
+    expect(programs).toEqual([['prompt', 'step'], ['prompt'], ['prompt', 'step']]);
+    await writer.release();
+    expect(unloaded).toHaveBeenCalledTimes(5);
+    compiled.mockRestore();
+    unloaded.mockRestore();
   });
 
   it('is of the present weights and prompts, though its programs are kept', async () => {

@@ -2,6 +2,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
+import { reshape } from './shape.js';
 
 function matMul(
   trace: Trace,
@@ -17,18 +18,8 @@ function matMul(
   const batch = tf.backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows, columns];
   const transposes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
-  const isMatrix = (x: TensorInfo) => x.shape.slice(0, -2).every((size) => size === 1);
-  if (isMatrix(a) && isMatrix(b)) {
-    const matrices: TensorInfo[] = [a, b].map((x) => reshape(trace, x, x.shape.slice(-2)));
-    const product = trace.emit(
-      'Gemm',
-      bias ? [...matrices, bias] : matrices,
-      [rows, columns],
-      'float32',
-      transposes,
-    );
-    return reshape(trace, product, shape);
-  }
+  if (rank === 2 && b.shape.length === 2)
+    return trace.emit('Gemm', bias ? [a, b, bias] : [a, b], shape, 'float32', transposes);
   const product =
     transposeA || transposeB
       ? trace.emit('FusedMatMul', [a, b], shape, 'float32', transposes, 'com.microsoft')
@@ -36,15 +27,15 @@ function matMul(
   return bias ? trace.emit('Add', [product, bias], shape, 'float32') : product;
 }
 
-function reshape(trace: Trace, x: TensorInfo, shape: number[]): TensorInfo {
-  return trace.emit('Reshape', [x, trace.constant(shape, 'int64')], shape, x.dtype);
-}
-
 defineKernel('BatchMatMul', (trace, { a, b }, { transposeA, transposeB }) =>
   matMul(trace, a, b, transposeA === true, transposeB === true),
 );
+/** tf.fused.matMul makes batches of one of its matrices. */
 defineKernel('_FusedMatMul', (trace, { a, b, bias }, { transposeA, transposeB, activation }) => {
   if (activation && activation !== 'linear')
     throw new TypeError(`tf.fused.matMul with activation ${activation} cannot be compiled`);
-  return matMul(trace, a, b, transposeA === true, transposeB === true, bias);
+  const areMatrices = a.shape[0] === 1 && b.shape[0] === 1;
+  const [first, second] = areMatrices ? [a, b].map((x) => reshape(trace, x, [-1, x.shape[2]])) : [a, b];
+  const product = matMul(trace, first, second, transposeA === true, transposeB === true, bias);
+  return areMatrices ? reshape(trace, product, [1, ...product.shape]) : product;
 });

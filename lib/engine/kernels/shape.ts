@@ -3,17 +3,21 @@ import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
 
-const reshape = (trace: Trace, x: TensorInfo, shape: number[]): TensorInfo =>
-  trace.emit('Reshape', [x, trace.constant(shape, 'int64')], shape, x.dtype);
+/** One size may be -1: that which the others leave. It stays -1, so that a run may feed an input of another size. */
+export function reshape(trace: Trace, x: TensorInfo, shape: number[]): TensorInfo {
+  const sizes = tf.util.inferFromImplicitShape(shape, tf.util.sizeFromShape(x.shape));
+  return trace.emit('Reshape', [x, trace.constant(shape, 'int64')], sizes, x.dtype);
+}
 
-defineKernel('Reshape', (trace, { x }, { shape }) =>
-  reshape(trace, x, tf.util.inferFromImplicitShape(shape as number[], tf.util.sizeFromShape(x.shape))),
-);
+/** What stands for the end of an axis of any size. */
+const TO_THE_END = 2 ** 31 - 1;
+
+defineKernel('Reshape', (trace, { x }, { shape }) => reshape(trace, x, [...(shape as number[])]));
 defineKernel('ExpandDims', (trace, { input }, { dim }) => {
-  const axis = dim as number;
   const shape = [...input.shape];
-  shape.splice(axis < 0 ? shape.length + axis + 1 : axis, 0, 1);
-  return reshape(trace, input, shape);
+  const axis = (dim as number) < 0 ? shape.length + (dim as number) + 1 : (dim as number);
+  shape.splice(axis, 0, 1);
+  return trace.emit('Unsqueeze', [input, trace.constant([axis], 'int64')], shape, input.dtype);
 });
 defineKernel('Transpose', (trace, { x }, { perm }) => {
   const order = [...(perm as number[])];
@@ -31,7 +35,10 @@ defineKernel('Slice', (trace, { x }, { begin, size }) => {
     begin as number[],
     size as number[],
   );
-  const ends = starts.map((start, axis) => start + sizes[axis]);
+  const ends = starts.map((start, axis) => {
+    const end = start + sizes[axis];
+    return end === x.shape[axis] ? TO_THE_END : end;
+  });
   const axes = starts.map((_, axis) => axis);
   const constants = [starts, ends, axes].map((values) => trace.constant(values, 'int64'));
   return trace.emit('Slice', [x, ...constants], sizes, x.dtype);

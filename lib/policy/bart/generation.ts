@@ -130,15 +130,20 @@ function stepProgram(
     shape: [completionLength, rows * heads, headWidth],
     dtype: 'float32',
     growingAxis: 0,
+    openAxes: [1],
   };
-  const cross: InputSpec = { shape: [prompts, heads, promptLength, headWidth], dtype: 'float32' };
+  const cross: InputSpec = {
+    shape: [prompts, heads, promptLength, headWidth],
+    dtype: 'float32',
+    openAxes: [0, 2],
+  };
   return {
-    program: (w) => step(config, w, sizes),
+    program: (w) => step(config, w, samples),
     inputs: {
-      ids: { shape: [rows], dtype: 'int32' },
+      ids: { shape: [rows], dtype: 'int32', openAxes: [0] },
       position: { shape: [1], dtype: 'int32' },
       cacheBias: { shape: [completionLength], dtype: 'float32', growingAxis: 0 },
-      promptMask: { shape: [prompts, promptLength], dtype: 'float32' },
+      promptMask: { shape: [prompts, promptLength], dtype: 'float32', openAxes: [0, 1] },
       ...forLayers(config, (layer) => [
         [cachedKey(layer), cache],
         [cachedValue(layer), cache],
@@ -150,20 +155,16 @@ function stepProgram(
   };
 }
 
-function step(
-  config: BartConfig,
-  w: Tensors,
-  { prompts, samples, promptLength }: BatchSizes,
-): Record<string, Tensor> {
-  const rows = prompts * samples;
+/** For any number of prompts of any length, with `samples` of each. */
+function step(config: BartConfig, w: Tensors, samples: number): Record<string, Tensor> {
   const [heads, headWidth] = headShape(config);
   const outputs: Record<string, Tensor> = {};
-  const promptBias = tf.reshape(w.promptMask, [prompts, 1, 1, promptLength]);
+  const promptBias = tf.expandDims(tf.expandDims(w.promptMask, 1), 1);
   const tokens = tf.mul(tf.gather(w.vocabulary, w.ids), embeddingScale(config));
 
   /** Over the cache and the present position, whose key and value are outputs. */
   const attendSelf = (layer: number) => (name: string, x: Tensor) => {
-    const projected = tf.reshape(linear(w, `${name}.qkv`, x), [rows * heads, 1, 3 * headWidth]);
+    const projected = tf.reshape(linear(w, `${name}.qkv`, x), [-1, 1, 3 * headWidth]);
     const [query, k, v] = tf.split(projected, 3, -1);
     const past = tf.add(timeMajorMatMul(query, w[cachedKey(layer)], true), w.cacheBias);
     const present = tf.sum(tf.mul(query, k), -1, true);
@@ -174,19 +175,19 @@ function step(
     const mixed = tf.add(timeMajorMatMul(pastShares, w[cachedValue(layer)], false), tf.mul(presentShare, v));
     outputs[nextOf(cachedKey(layer))] = k;
     outputs[nextOf(cachedValue(layer))] = v;
-    return tf.reshape(mixed, [rows, config.d_model]);
+    return tf.reshape(mixed, [-1, config.d_model]);
   };
 
   /** Over the prompt's keys and values, which its samples share. */
   const attendCross = (layer: number) => (name: string, x: Tensor) => {
     const query = tf.transpose(
-      tf.reshape(linear(w, `${name}.q_proj`, x), [prompts, samples, heads, headWidth]),
+      tf.reshape(linear(w, `${name}.q_proj`, x), [-1, samples, heads, headWidth]),
       [0, 2, 1, 3],
     );
     const { keys, values } = contextOf((key) => w[key], layer);
     const shares = tf.softmax(tf.add(tf.matMul(query, keys, false, true), promptBias));
     const crossed = tf.transpose(tf.matMul(shares, values), [0, 2, 1, 3]);
-    return tf.reshape(crossed, [rows, config.d_model]);
+    return tf.reshape(crossed, [-1, config.d_model]);
   };
 
   let x = norm(w, 'model.decoder.layernorm_embedding', tf.add(tokens, tf.gather(w.positions, w.position)));

@@ -46,6 +46,8 @@ export interface CpuCalls {
   clear(memory: number, byteOffset: number, byteLength: number): void;
   read(source: DeviceTensor): HostArray;
   write(target: DeviceTensor, data: HostArray): void;
+  /** As `DeviceThread.keepColumns`. */
+  keepColumns(tensor: DeviceTensor, kept: readonly number[]): void;
   /** Instantiates a WebAssembly module whose imported memory (env.memory) is `memory`. */
   instantiate(memory: number, module: Uint8Array): number;
   call(instance: number, name: string, args: number[]): number;

@@ -61,14 +61,16 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
 
   async compile(source: ProgramSource): Promise<DeviceProgram> {
     const rewrite = source.int8 ? quantizeWeights : undefined;
-    const { model, outputs, reads, apart } = toOnnx(source, rewrite, LENT_BYTES);
+    // Numbers of 8 bits are rounded for as many rows as are traced.
+    const isOpen = !source.int8 && Object.values(source.inputs).some(({ openAxes }) => openAxes);
+    const { model, outputs, reads, apart } = toOnnx(source, { rewrite, apartFrom: LENT_BYTES, isOpen });
     const given = Object.values(source.constants).filter(({ memory }) => memory === 'given');
     const [handle] = await Promise.all([
       // First: what it lends is not freed meanwhile.
       this.load(model, apart, { ...source, packs: source.int8 || source.packs }),
       freeArrays(given.map(({ data }) => data)),
     ]);
-    return { handle, outputs, reads };
+    return { handle, outputs, reads, isOpen };
   }
 
   /**
@@ -211,6 +213,10 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
       staged.set(part);
       await this.call('write', place, staged.subarray(0, part.length));
     }
+  }
+
+  keepColumns(tensor: DeviceTensor, kept: readonly number[]): Promise<void> {
+    return this.call('keepColumns', tensor, kept);
   }
 
   clear({ handle, start, shape }: DeviceTensor): Promise<void> {

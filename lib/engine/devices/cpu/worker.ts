@@ -65,6 +65,18 @@ const ofArray = (place: HostArray, shape: readonly number[]): Located => {
   return { place, byteLength: place.byteLength, shape, dtype: dtypeOf(place) };
 };
 
+/** In place: each column moves towards the beginning, or stays. */
+function keepColumns(tensor: DeviceTensor, kept: readonly number[]): void {
+  const [rows, columns, ...column] = tensor.shape;
+  const values = view(tensor);
+  const size = elementCount(column);
+  for (let row = 0; row < rows; row++)
+    kept.forEach((from, to) => {
+      const start = (row * columns + from) * size;
+      values.copyWithin((row * kept.length + to) * size, start, start + size);
+    });
+}
+
 const locatedAll = (feeds: Readonly<Record<string, Feed>>): Record<string, Located> =>
   Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, located(feed)]));
 
@@ -115,6 +127,7 @@ const answers: Answers<CpuCalls> = {
   write(target, data) {
     view(target).set(data);
   },
+  keepColumns,
   async instantiate(memory, module) {
     const { instance } = await WebAssembly.instantiate(module as BufferSource, {
       env: { memory: memories.get(memory)! },
@@ -132,6 +145,7 @@ serve(
   {
     run: async (program, feeds, into) => answers.run(program, feeds, into),
     read: async (source) => read(source),
+    keepColumns: async (tensor, kept) => keepColumns(tensor, kept),
   },
   () => {
     for (const session of sessions.values()) session.release();

@@ -13,7 +13,7 @@ import type {
   ProgramSource,
 } from '../../device.js';
 import { EngineError, EngineStopped } from '../../errors.js';
-import { elementCount } from '../../graph.js';
+import { elementCount, type Graph } from '../../graph.js';
 import { hasOrderedSums, orderSums } from '../../ordered-sums.js';
 import { toOnnx } from '../../to-onnx.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
@@ -127,12 +127,13 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
     const inputs = Object.entries(source.inputs);
     const grows = inputs.some(([, { growingAxis }]) => growingAxis !== undefined);
     let hasOrdered = false;
-    const { model, outputs, reads, operators } = toOnnx(source, (graph) => {
+    const rewrite = (graph: Graph): Graph => {
       // Sums are rewritten for the sizes that are traced.
       const rewritten = this.options.orderedSums && !grows ? orderSums(graph) : graph;
       hasOrdered = hasOrderedSums(rewritten);
       return rewritten;
-    });
+    };
+    const { model, outputs, reads, operators } = toOnnx(source, { rewrite });
     const keepsMemory = [...operators].some((operator) => KEEPING_MEMORY.has(operator));
     const kind = {
       outputs,

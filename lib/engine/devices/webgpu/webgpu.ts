@@ -76,9 +76,9 @@ class WebGpuDevice extends ThreadDevice<WebGpuCalls> implements Device {
   async compile(source: ProgramSource): Promise<DeviceProgram> {
     // Ordered sums are written for the shapes that are declared. Steps of generation, which have caches that grow, add nothing in parallel.
     const grows = Object.values(source.inputs).some(({ growingAxis }) => growingAxis !== undefined);
-    const { model, outputs, reads } = toOnnx(source, (graph) =>
-      withoutMissingOperators(grows ? graph : orderSums(graph)),
-    );
+    const { model, outputs, reads } = toOnnx(source, {
+      rewrite: (graph) => withoutMissingOperators(grows ? graph : orderSums(graph)),
+    });
     return { handle: await this.load(model), outputs, reads };
   }
 
