@@ -8,7 +8,7 @@ import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { parseTokens, readDataFile } from '../run/data-file.js';
-import { readRecordedParameters } from '../run/run-files.js';
+import { recordOf } from '../run/run-files.js';
 import { describeIssues } from '../zod-message.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 
@@ -172,7 +172,7 @@ function packItems(policy: Policy, items: readonly Item[], file: string) {
 }
 
 async function recordedBeta(file: string): Promise<number | undefined> {
-  return (await readRecordedParameters(dirname(file))).beta;
+  return (await recordOf(dirname(file)))?.parameters.beta;
 }
 
 function logProbabilityOf({ sum, perLabel }: CompletionLogProbs): LogProbability {
