@@ -25,7 +25,10 @@ export function gpuCommand(): string {
     : 'npm run gpu in a clone of speech-dpo, whose .cache/gpu SPEECH_DPO_CUDA_LIBRARIES then names,';
 }
 
-/** The command that installs speech-dpo's packages anew. */
+/**
+ * The command that installs packages anew: a clone's own, or all of the project that speech-dpo is one of. `npm install --force` leaves one that is
+ * there as it is; docs/library.md says why no script runs.
+ */
 export function reinstallCommand(): string {
-  return isClone() ? 'npm ci' : 'npm install --force speech-dpo';
+  return isClone() ? 'npm ci' : 'npm ci --ignore-scripts';
 }

@@ -25,7 +25,20 @@ export function resolveModelDirectory(model: string): string {
   return model === 'default' ? join(findPackageRoot(), 'models', 'default') : model;
 }
 
-/** The path of one part of a model: "default" is the embedded model's, any other is taken as it is. */
+/**
+ * The path of one part of a model: "default" is the embedded model's, any other is taken as it is.
+ *
+ * @throws Error as `refuseWholeModel`
+ */
 export function resolveModelPart(path: string, part: 'policy' | 'codec' | 'prompts.json'): string {
-  return path === 'default' ? join(resolveModelDirectory(path), part) : path;
+  if (path === 'default') return join(resolveModelDirectory(path), part);
+  refuseWholeModel(path, part);
+  return path;
+}
+
+/** @throws Error where the folder of a whole model is given for the one of a network that is a part of it */
+export function refuseWholeModel(path: string, part: string): void {
+  const isIn = (folder: string) => existsSync(join(folder, 'config.json'));
+  if (!isIn(path) && isIn(join(path, part)))
+    throw new Error(`${path} is the folder of a whole model: give its part ${join(path, part)}`);
 }

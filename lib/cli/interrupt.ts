@@ -1,5 +1,5 @@
 /** What one Ctrl-C ends. A run that has begun ends by itself, in good order; of everything else nothing is lost by leaving it. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { leftAfter } from '../left-after.js';
 import type { RunEvent } from '../run/events.js';
 
 /** For work that listens to the signal to clean up and to say so itself. */
@@ -11,17 +11,7 @@ const GRACE_MS = 500;
  * @throws the signal's reason when `work` is still under way then; it goes on until the process ends
  */
 export function endedBy<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const leave = async () => {
-      await sleep(GRACE_MS);
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', leave, { once: true });
-    if (signal.aborted) void leave();
-    work.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', leave);
-    });
-  });
+  return leftAfter(GRACE_MS, signal, work);
 }
 
 /** The events of a run. Until it has started, with folders of its own, it is left when the signal is aborted; afterwards it ends itself. */

@@ -66,9 +66,9 @@ export interface PreferenceLoss {
   metrics?(outputs: LossNumbers, batches: readonly PairNumbers[]): DpoMetrics;
 }
 
-/** @throws Error in one sentence for a factor by which nothing is learned, or the opposite */
+/** @throws Error in one sentence for a factor of implicit rewards by which nothing is learned, or the opposite */
 export function checkBeta(beta: number): void {
-  if (!(beta > 0)) throw new Error(`beta of a loss is ${beta}: a number above 0 is expected, as 0.1`);
+  if (!(beta > 0)) throw new Error(`beta is ${beta}: a number above 0 is expected, as 0.1`);
 }
 
 /**

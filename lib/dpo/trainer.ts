@@ -88,7 +88,15 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
 }
 
 const count = z.number().int().min(1);
-const optionsSchema = z.object({
+/** Is checked where it is used, if at all. */
+const any = z.unknown().optional();
+// Strict: a misspelt option of a program in JavaScript would be its default without a word.
+const optionsSchema = z.strictObject({
+  device: z.custom<Device>(
+    (value) => typeof value === 'object' && value !== null,
+    'expected one, as new CpuDevice()',
+  ),
+  loss: any,
   beta: z.number().positive().optional(),
   rpoAlpha: z.number().min(0).optional(),
   reference: referenceSchema.optional(),
@@ -102,7 +110,13 @@ const optionsSchema = z.object({
   maxGradNorm: z.custom<number>((value) => Number(value) > 0, 'expected a number above 0'),
   validationShare: z.number().min(0).lt(1),
   seed: z.number().int().min(0).max(0xffffffff),
-});
+  stopsAfter: any,
+  shuffle: z.boolean().optional(),
+  signal: any,
+  keepsWeights: z.boolean().optional(),
+  resumeFrom: any,
+  afterStep: any,
+} satisfies Record<keyof DpoOptions, z.ZodType>);
 
 /**
  * What a training yields: `step` after each optimizer step, with the log-probabilities of chosen and rejected of its pairs; `validated` after
@@ -135,7 +149,7 @@ export type DpoEvent =
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
  *
  * @param examples pairs; for a loss of single samples (`ktoLoss`) also `UnpairedSample`s, and either side of a pair counts as one
- * @throws if an option is a number that nothing can be trained by, both `beta` and `loss` are given, a pair is longer than the model's positions, a
+ * @throws if an option is unknown or a number that nothing can be trained by, these weights are being trained already, both `beta` and `loss` are given, a pair is longer than the model's positions, a
  * loss or gradient is not finite (naming the step, after `diverged`), or on abort
  */
 export async function* trainDpo(

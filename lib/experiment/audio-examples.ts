@@ -7,10 +7,11 @@ import type { Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import type { Evaluation } from './evaluate.js';
 import type { Run } from './run.js';
+import { leftAfter } from '../left-after.js';
 import { askReward } from '../reward/ask.js';
 import { FailedSample } from '../reward/reward.js';
 import { rankSamples, STANDINGS } from './ranked-samples.js';
-import { rewardFailure } from './score.js';
+import { ENDING_MS, rewardFailure } from './score.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { synthesize } from './synthesize.js';
 import { firstAlike, type TrainingPair } from './training-pairs.js';
@@ -220,15 +221,15 @@ async function scoreRecording(
   samples: Float32Array,
 ): Promise<Pick<AudioExample, 'reward' | 'wer'>> {
   const audio = () => Promise.resolve({ samples, sampleRateHz: codec.sampleRateHz });
-  const [score] = await askReward(reward, [{ item, codes: codes[0], audio }], signal).catch(
-    (error: unknown) => {
-      const failure = rewardFailure(
-        `the ${reward.name} reward fails at a recording for "${item.instruction}"`,
-        error,
-      );
-      throw failure instanceof FailedSample ? failure.cause : failure;
-    },
-  );
+  const asking = askReward(reward, [{ item, codes: codes[0], audio }], signal);
+  const [score] = await (signal ? leftAfter(ENDING_MS, signal, asking) : asking).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    const failure = rewardFailure(
+      `the ${reward.name} reward fails at a recording for "${item.instruction}"`,
+      error,
+    );
+    throw failure instanceof FailedSample ? failure.cause : failure;
+  });
   return 'reward' in score && Number.isFinite(score.reward)
     ? { reward: score.reward, wer: score.details?.wer }
     : {};

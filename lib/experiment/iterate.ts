@@ -19,7 +19,7 @@ import type { Run, TrainingRun } from './run.js';
 import { deriveSeed } from './sample.js';
 import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
-import { TARGET_WARNING, warnOfLikelihood } from './warnings.js';
+import { TARGET_WARNING, warnOfLikelihood, warnOfReference } from './warnings.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, makes preference pairs of the samples, trains it on the
@@ -156,7 +156,9 @@ export async function* train(
     yield { type: 'stopped', iteration, step: last.step, reason };
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
-  yield* warnOfLikelihood(iteration, taken, labels, namedLoss(run.parameters));
+  const loss = namedLoss(run.parameters);
+  yield* warnOfReference(iteration, last?.steps ?? 0, run.parameters, loss);
+  yield* warnOfLikelihood(iteration, taken, labels, loss);
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */

@@ -1,3 +1,4 @@
+import { leftAfter } from '../left-after.js';
 import { askReward } from '../reward/ask.js';
 import { meaningOf, type Guard, type GuardFigures } from '../reward/guard.js';
 import { FailedSample, ScorerRefusal, type Reward, type Sample, type Score } from '../reward/reward.js';
@@ -14,6 +15,12 @@ type Progress = Extract<RunEvent, { type: 'progress' }>;
 
 /** Completions that are scored, and whose audio is made, together: as many as the partner fills at once. */
 const COMPLETIONS_AT_ONCE = 16;
+
+/**
+ * How long rewards and guards have to end what is under way, once nobody waits for it: many times what those that come along take. One of a
+ * person's own may never end.
+ */
+export const ENDING_MS = 10_000;
 
 /** What is scored. */
 export interface Scored {
@@ -35,7 +42,7 @@ export interface Scoring {
    * @throws Error naming prompt and sample when a scorer fails for a reason that is not the sample's own
    */
   finish(progress: Pick<Progress, 'iteration' | 'split'>): AsyncGenerator<RunEvent, ScoredCompletion[][]>;
-  /** Starts nothing new and waits for what is under way, so that what scoring works with can be closed. */
+  /** Starts nothing new and waits for what is under way, so that what scoring works with can be closed; for {@link ENDING_MS} at most. */
   close(): Promise<void>;
 }
 
@@ -127,7 +134,8 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
     async *finish(progress) {
       if (waiting.length > 0) startGroup();
       for (const [index, scoring] of running.entries()) {
-        await scoring;
+        // After an abort, `close` waits.
+        await leftAfter(0, stop.signal, scoring);
         throwIfFailed();
         yield { type: 'progress', stage: 'score', ...progress, done: index + 1, total: running.length };
       }
@@ -136,7 +144,7 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
     async close() {
       stop.abort();
       run.signal?.removeEventListener('abort', onAbort);
-      await Promise.allSettled(running);
+      await leftAfter(ENDING_MS, stop.signal, Promise.all(running)).catch(() => undefined);
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { PromptPairs } from '../dpo/pairs.js';
 import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import type { RunEvent, Split } from '../run/events.js';
+import type { Parameters } from '../run/parameters.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** A loss of single samples is mixed with no likelihood term. */
@@ -73,6 +74,20 @@ export function warnOfLikelihood(
     'the policy unlearns what it should prefer, and its probability goes to what nobody has scored; ' +
     `raise ${loss.isUnpaired ? '' : 'the likelihood term (rpoAlpha) or '}beta, or take a smaller learningRate or fewer epochs`;
   return [{ type: 'warned', iteration, about: 'likelihood', message }];
+}
+
+/** A moving reference whose first move comes when the training is over. */
+export function warnOfReference(
+  iteration: number,
+  steps: number,
+  { reference, referenceSteps }: Pick<Parameters, 'reference' | 'referenceSteps'>,
+  { needsReference }: Pick<PreferenceLoss, 'needsReference'>,
+): Warned[] {
+  if (reference !== 'moving' || !needsReference || steps === 0 || referenceSteps < steps) return [];
+  const message =
+    `the moving reference did not move before the end: it moves after every ${referenceSteps} optimizer steps (referenceSteps), and this training had ${steps}, ` +
+    'so that it was trained as with the reference start; take a smaller referenceSteps, or more epochs';
+  return [{ type: 'warned', iteration, about: 'reference', message }];
 }
 
 /** Samples that go on until they are cut off: a policy that forgets how to end. Over train and held-out prompts. */

@@ -6,8 +6,9 @@ import { refuseToOverwrite } from '../checkpoint/files.js';
 import { checkInstruction, longestSource, packPrompt } from '../policy/pack.js';
 import { parametersSchema } from '../run/parameters.js';
 import { checkpointOf } from '../run/checkpoint-path.js';
+import { recordOf } from '../run/run-files.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
-import { recordOf, refuseOwn } from './own-parts.js';
+import { refuseOwn } from './own-parts.js';
 import type { ModelSources } from './sources.js';
 import { synthesize } from '../experiment/synthesize.js';
 import { describeIssues } from '../zod-message.js';
@@ -103,7 +104,8 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
 
 /** @throws Error in one sentence where a run was given a codec of its own, and none is named in its place */
 async function sourcesOf({ model, policy, nar, codec, int8 }: EditOptions): Promise<ModelSources> {
-  const record = policy ? await recordOf(checkpointOf(policy)?.directories) : undefined;
+  const checkpoint = policy ? checkpointOf(policy) : undefined;
+  const record = checkpoint && (await recordOf(checkpoint.directories.modelDirectory));
   if (record && !codec)
     refuseOwn(record, ['codec'], ': name one that reads its codes, as --codec (in a program: codec)');
   const recorded = model === undefined ? record?.parameters : undefined;

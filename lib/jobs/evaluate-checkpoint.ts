@@ -12,13 +12,13 @@ import {
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
 import { LARGEST_COUNT, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
-import { readRecordedParameters } from '../run/run-files.js';
+import { recordOf } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue } from './open-farm.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
-import { recordOf, refuseOwn, type OwnRecord } from './own-parts.js';
+import { refuseOwn, type OwnRecord } from './own-parts.js';
 import { openPrompts, type PromptCounts } from './prompts.js';
 import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
@@ -68,7 +68,7 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
 
   async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
     const { split, indices, samplesPerPrompt, iteration, signal, onNotice } = options;
-    const record = await recordOf(options.directories);
+    const record = options.directories && (await recordOf(options.directories.modelDirectory));
     if (record) tellOfOwn(record, parameters, onNotice);
     const policy = await openPolicy(parameters, { signal, onNotice });
     const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
@@ -165,8 +165,8 @@ export async function checkpointParameters(
     };
   }
   const { policy, iteration, directories } = checkpoint;
-  const recorded = await readRecordedParameters(directories.modelDirectory);
-  const combination = isOther(recorded.reward) ? ONE_REWARD : {};
+  const recorded = (await recordOf(directories.modelDirectory))?.parameters;
+  const combination = isOther(recorded?.reward) ? ONE_REWARD : {};
   return {
     parameters: parseParameters({ ...recorded, ...combination, ...own, policy }),
     iteration,

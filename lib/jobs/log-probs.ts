@@ -3,12 +3,13 @@ import { z } from 'zod';
 import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import { jsonRows } from '../data/json-rows.js';
 import { checkBatchSize, completionLogProbs, type CompletionLogProbs } from '../dpo/completion-log-probs.js';
+import { checkBeta } from '../dpo/preference-loss.js';
 import type { OnNotice } from '../notice.js';
 import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { parseTokens, readDataFile } from '../run/data-file.js';
-import { readRecordedParameters } from '../run/run-files.js';
+import { recordOf } from '../run/run-files.js';
 import { describeIssues } from '../zod-message.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 
@@ -105,7 +106,7 @@ export async function logProbabilities(options: LogProbabilityOptions): Promise<
 function checkNumbers({ batchSize, beta, reference }: LogProbabilityOptions): void {
   if (batchSize !== undefined) checkBatchSize(batchSize);
   if (beta === undefined) return;
-  if (!(beta > 0)) throw new Error(`beta must be above 0, not ${beta}`);
+  checkBeta(beta);
   if (reference === undefined) throw new Error('beta belongs to implicit rewards: give a reference too');
 }
 
@@ -172,7 +173,7 @@ function packItems(policy: Policy, items: readonly Item[], file: string) {
 }
 
 async function recordedBeta(file: string): Promise<number | undefined> {
-  return (await readRecordedParameters(dirname(file))).beta;
+  return (await recordOf(dirname(file)))?.parameters.beta;
 }
 
 function logProbabilityOf({ sum, perLabel }: CompletionLogProbs): LogProbability {

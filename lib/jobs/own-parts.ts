@@ -1,17 +1,8 @@
 /** What a program gave to a run (a codec, prompts, a sampler) is in no file: whoever works with the run's checkpoints later does without. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { RUN_FILE, type RunDirectories } from '../run/directories.js';
-import { readRunRecord, type OwnPart, type RunRecord } from '../run/run-files.js';
+import type { OwnPart, RunRecord } from '../run/run-files.js';
 
 /** A run's name, and which parts it was given. */
 export type OwnRecord = Pick<RunRecord, 'run' | 'own'>;
-
-/** The record of the run that a checkpoint is of; undefined where it is no run's, or its run.json is not at hand. */
-export async function recordOf(directories?: RunDirectories): Promise<RunRecord | undefined> {
-  if (!directories || !existsSync(join(directories.modelDirectory, RUN_FILE))) return undefined;
-  return readRunRecord(directories.modelDirectory);
-}
 
 /**
  * Another codec would make other sound of the codes of a run that was given its own; so would others in place of other parts.

@@ -5,7 +5,7 @@ import { resolveSource } from '../checkpoint/hub.js';
 import { chooseModelFiles } from '../checkpoint/model-files.js';
 import type { Codec } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
-import { resolveModelDirectory } from '../package-root.js';
+import { refuseWholeModel, resolveModelDirectory } from '../package-root.js';
 import { sentenceOf } from '../plain-error.js';
 import { packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
@@ -42,9 +42,7 @@ export async function findModelPart(
 ): Promise<string> {
   const source = sources[part];
   if (!source || source === 'default') return join(resolveModelDirectory(source || sources.model), part);
-  const isIn = (folder: string) => existsSync(join(folder, 'config.json'));
-  if (!isIn(source) && isIn(join(source, part)))
-    throw new Error(`${source} is the folder of a whole model: give its part ${join(source, part)}`);
+  refuseWholeModel(source, part);
   return resolveSource(part === 'policy' ? policySource(source) : source, {
     type: 'model',
     choose: chooseModelFiles,

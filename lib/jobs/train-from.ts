@@ -9,7 +9,7 @@ import { whileLocked } from '../run/lock.js';
 import { readPairsFile } from '../run/pairs-file.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
-import { describeRunDevice, readRecordedParameters } from '../run/run-files.js';
+import { describeRunDevice, recordOf } from '../run/run-files.js';
 import { removeTraining } from '../run/training-checkpoints.js';
 import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
@@ -76,7 +76,7 @@ export async function trainingParameters(dataFile: string, given: Partial<Parame
     throw new Error(
       'early stopping by a guard ends a run, and a training on given pairs has no guard: take none, accuracy or loss',
     );
-  return parseParameters({ ...(await readRecordedParameters(dirname(dataFile))), ...given });
+  return parseParameters({ ...(await recordOf(dirname(dataFile)))?.parameters, ...given });
 }
 
 const NOT_STOPPED = { earlyStopping: 'none' } as const;

@@ -153,8 +153,11 @@ export type RunEvent =
     }
   | { type: 'finished'; seconds: number };
 
-/** What a run warns of on its own: chosen samples that become unlikely, samples that no longer end, prompts whose samples are alike, no pairs. */
-export const warnings = ['likelihood', 'endings', 'spread', 'pairs'] as const;
+/**
+ * What a run warns of on its own: chosen samples that become unlikely, samples that no longer end, prompts whose samples are alike, no pairs, a
+ * reference that never moves.
+ */
+export const warnings = ['likelihood', 'endings', 'spread', 'pairs', 'reference'] as const;
 
 /** How things stand for a moment: of no more use once the next has come, and kept nowhere. */
 type PassingEvent = Extract<RunEvent, { type: 'progress' | 'fleet' }>;

@@ -10,7 +10,7 @@ import { bestIteration } from './best-iteration.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
 import { rewardLabel } from '../reward/built-in.js';
-import { parametersSchema, type Parameters } from './parameters.js';
+import { parametersSchema } from './parameters.js';
 import { describeIssues } from '../zod-message.js';
 
 export const METRICS_FILE = 'metrics.jsonl';
@@ -174,11 +174,10 @@ export function labelOf({ reward, parameters }: RunRecord): string {
   return reward?.label ?? rewardLabel(parameters);
 }
 
-/** The parameters of the run that a folder belongs to, `output/{name}` or `model_output/{name}`; none where it has no run.json. */
-export async function readRecordedParameters(directory: string): Promise<Partial<Parameters>> {
-  const { modelDirectory } = findRunDirectories(directory);
-  if (!existsSync(join(modelDirectory, RUN_FILE))) return {};
-  return (await readRun(directory)).record.parameters;
+/** The record of the run that a folder belongs to, `output/{name}` or `model_output/{name}`; undefined where it has no run.json. */
+export async function recordOf(directory: string): Promise<RunRecord | undefined> {
+  const file = join(findRunDirectories(directory).modelDirectory, RUN_FILE);
+  return existsSync(file) ? readRecordFile(file) : undefined;
 }
 
 type TimedType = Extract<RunEvent, { seconds: number }>['type'];

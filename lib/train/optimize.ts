@@ -80,9 +80,12 @@ export type OptimizeEvent<Batch, Metrics> =
       outputs: readonly Arrays[];
     };
 
+/** Those of trainings under way. */
+const inTraining = new WeakSet<ReadonlyMap<string, HostTensor>>();
+
 /**
  * Trains `weights` (float32): entries are replaced when the generator finishes, and only then.
- * @throws if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
+ * @throws before a first step where another training of `weights` is under way, if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
  */
 export async function* optimize<Batch, Shape extends object, Metrics extends { loss: number }>(
   weights: Map<string, HostTensor>,
@@ -91,7 +94,7 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
 ): AsyncGenerator<OptimizeEvent<Batch, Metrics>, void, void> {
   const { device, maxGradNorm, validation, signal, resumeFrom } = options;
   const split = splitTrained(weights, objective.fixed ?? [], objective.frozen);
-  const { state, base, release } = await openWeights(split, device, options.adamw);
+  const { state, base, release } = await openWeights(weights, split, device, options.adamw);
   if (options.keepsWeights === false) await freeArrays([...split.trained.values()].map(({ data }) => data));
   const programs = keepPrograms(MOST_PROGRAMS);
   const programOf = (batch: Batch, backward: boolean): Promise<Compiled> => {
@@ -180,8 +183,19 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
 }
 
 /** Uploads what is trained, with room for gradients and moments, and what is only read. */
-function openWeights({ trained, frozen }: SplitWeights, device: Device, adamw: AdamWOptions | undefined) {
+function openWeights(
+  weights: ReadonlyMap<string, HostTensor>,
+  { trained, frozen }: SplitWeights,
+  device: Device,
+  adamw: AdamWOptions | undefined,
+) {
   return openParts(async (opened) => {
+    if (inTraining.has(weights))
+      throw new Error(
+        'another training of these weights is under way, and of two the one that ends last would undo the other: let that one end (or call return() of its generator), or load the model once more for this one',
+      );
+    inTraining.add(weights);
+    opened.push(() => inTraining.delete(weights));
     const state = await openTrainingState(trained, device, adamw);
     opened.push(() => state.release());
     const base =

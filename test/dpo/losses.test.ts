@@ -122,7 +122,7 @@ describe('a loss', () => {
   it.each(lossNames)('%s refuses a beta that teaches nothing, or the opposite', (loss) => {
     for (const wrong of [0, -0.1, NaN])
       expect(() => metricsOfLoss(namedLoss({ ...settingsOf(loss), beta: wrong }))([batch])).toThrow(
-        `beta of a loss is ${wrong}: a number above 0 is expected`,
+        `beta is ${wrong}: a number above 0 is expected, as 0.1`,
       );
   });
 

@@ -276,6 +276,27 @@ it.each([
   await expect(train(pairs, { [name]: value })).rejects.toThrow(`wrong training options: ${name}: `);
 });
 
+it('refuses an option that it does not know, and a device that is none', async () => {
+  const misspelt = { shufle: false } as Partial<DpoOptions>;
+  await expect(train(pairs, misspelt)).rejects.toThrow(/^wrong training options: .*"shufle"/);
+  await expect(train(pairs, { device: undefined })).rejects.toThrow(
+    'wrong training options: device: expected one, as new CpuDevice()',
+  );
+});
+
+it('refuses a second training of a policy while the first is under way, and not after it', async () => {
+  const policy = { architecture, config, weights: copyWeights(initial) };
+  const first = trainDpo(policy, pairs, OPTIONS);
+  await first.next();
+  const second = () => trainDpo({ ...policy }, pairs, OPTIONS).next();
+  await expect(second()).rejects.toThrow(/^another training of these weights is under way/);
+  await expect(second()).rejects.toThrow(/^another training of these weights is under way/);
+  await first.return(undefined);
+  const third = trainDpo(policy, pairs, OPTIONS);
+  await expect(third.next()).resolves.toMatchObject({ value: { type: 'step' } });
+  await third.return(undefined);
+});
+
 describe('training that does not finish leaves the weights as they were', () => {
   async function expectUntouched(run: (weights: Map<string, FloatTensor>) => Promise<void>): Promise<void> {
     const weights = copyWeights(initial);

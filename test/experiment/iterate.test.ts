@@ -151,6 +151,16 @@ describe('iterate', () => {
     expect(events.find(({ type }) => type === 'paired')).toMatchObject({ pairs: 2, skipped: 0 });
   });
 
+  it('warns of a reference that is to follow the policy and moves when the training is over', async () => {
+    const events = await collect(await tinyRun({ iterations: 1, reference: 'moving', referenceSteps: 2 }));
+    const [warned, saved] = [
+      events.findIndex((event) => event.type === 'warned' && event.about === 'reference'),
+      events.findIndex(({ type }) => type === 'saved'),
+    ];
+    expect(warned).toBeGreaterThan(0);
+    expect(saved).toBeGreaterThan(warned);
+  });
+
   it('goes on without training where no prompt gives a pair, and says why', async () => {
     const indifferent = rewardOf('same', 'same', () => 1);
     const run = await tinyRun({ iterations: 1 });

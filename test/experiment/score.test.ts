@@ -13,7 +13,7 @@ import { findResumePoint } from '../../lib/experiment/resume-point.js';
 import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
 import type { Run } from '../../lib/experiment/run.js';
 import type { Completion } from '../../lib/experiment/sample.js';
-import { createScoring } from '../../lib/experiment/score.js';
+import { createScoring, ENDING_MS } from '../../lib/experiment/score.js';
 import type { Guard } from '../../lib/reward/guard.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
 import {
@@ -90,6 +90,34 @@ describe('createScoring', () => {
     expect([started, ended]).toEqual([1, 1]);
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect([started, ended]).toEqual([1, 1]);
+  });
+
+  it.each([
+    ['reward', { reward: rewardOf('deaf', 'never', () => new Promise<number>(() => undefined)) }, []],
+    [
+      'guard',
+      { reward: evenTokenReward },
+      [{ name: 'level', figures: ['silence'], measure: () => new Promise<never>(() => undefined) } as Guard],
+    ],
+  ])('is closed after an abort, with a %s that never ends', async (_, own, guards) => {
+    const stop = new AbortController();
+    const run = await tinyRun({ ...own, signal: stop.signal });
+    const scoring = createScoring(run, { split: 'train', prompts: run.train, guards });
+    scoring.add(completion(run, 0, 0, [1, 2]));
+    const finishing = scoring.finish({ iteration: 0 }).next();
+    stop.abort(new Error('interrupted'));
+    await expect(finishing).rejects.toThrow('interrupted');
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      let isClosed = false;
+      const closing = scoring.close().then(() => (isClosed = true));
+      await vi.advanceTimersByTimeAsync(ENDING_MS - 1);
+      expect(isClosed).toBe(false);
+      await vi.advanceTimersByTimeAsync(1);
+      await closing;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('drops what is empty, what cannot be scored and what gets no score, each with its reason', async () => {

@@ -5,6 +5,7 @@ import {
   warnOfEndings,
   warnOfLikelihood,
   warnOfNoPairs,
+  warnOfReference,
   warnOfSpread,
 } from '../../lib/experiment/warnings.js';
 import type { RunEvent } from '../../lib/run/events.js';
@@ -83,6 +84,20 @@ describe('likelihood', () => {
     const untold = training([-100, -200], [0, 1]).map((step) => ({ ...step, metrics: { loss: 0 } }));
     expect(warnOfLikelihood(1, untold, 1, {})).toEqual([]);
   });
+});
+
+it('a moving reference is warned of where it moves when the training is over', () => {
+  const moving = { reference: 'moving', referenceSteps: 6 } as const;
+  const loss = { needsReference: true };
+  expect(warnOfReference(0, 7, moving, loss)).toEqual([]);
+  expect(warnOfReference(0, 0, moving, loss)).toEqual([]);
+  expect(warnOfReference(0, 6, { ...moving, reference: 'start' }, loss)).toEqual([]);
+  expect(warnOfReference(0, 6, moving, { needsReference: false })).toEqual([]);
+  const [{ iteration, about, message }] = warnOfReference(2, 6, moving, loss);
+  expect({ iteration, about }).toEqual({ iteration: 2, about: 'reference' });
+  expect(message).toContain(
+    'it moves after every 6 optimizer steps (referenceSteps), and this training had 6,',
+  );
 });
 
 it('endings are warned of where the share of cut-off samples rises by more than 10 points', () => {

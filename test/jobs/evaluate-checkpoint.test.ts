@@ -166,6 +166,14 @@ describe("evaluations of a run's checkpoint", () => {
     expect((await rewardsOf(2, 1)).slice(0, 8)).toEqual(third);
   });
 
+  it('need run.json of the run, and nothing of its metrics.jsonl', async () => {
+    const metrics = join(run.modelDirectory, 'metrics.jsonl');
+    const whole = readFileSync(metrics);
+    writeFileSync(metrics, 'no event\n');
+    await expect(evaluate()).resolves.toMatch(/^eval_0_2_even-token/);
+    writeFileSync(metrics, whole);
+  });
+
   it('names another reward model', async () => {
     const checkpoint = join(run.modelDirectory, 'iter_0');
     const descriptions = await Promise.all(

@@ -153,7 +153,7 @@ describe('of completions in a file', () => {
     [[item, { ...item, completion: [99_999] }], {}, /c\.json: item 1: code 99999 of codebook 0 is outside/],
     [[item], { batchSize: 0 }, /the batch size must be a whole number from 1 on, not 0/],
     [[item], { beta: 0.1 }, /beta belongs to implicit rewards: give a reference too/],
-    [[item], { beta: -1, reference: 'x' }, /beta must be above 0/],
+    [[item], { beta: -1, reference: 'x' }, /^beta is -1: a number above 0 is expected, as 0.1$/],
     [[item], { pairs: 'data_iter_0.json' }, /give either pairs .* or completions/],
     [[item], { policy: '/no/such/iter_3' }, /\/no\/such\/iter_3 is no run's checkpoint/],
   ] as const)('%j with %j is refused', async (items, options, message) => {

@@ -3,7 +3,10 @@ import { join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
 import { checkSameCodes, findModelPart, loadData, withAbsolutePaths } from '../../lib/jobs/sources.js';
+import { openCodec } from '../../lib/codec/open.js';
+import { loadPolicy } from '../../lib/policy/policy.js';
 import { parseParameters } from '../../lib/run/parameters.js';
+import { device } from '../support/device.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -58,6 +61,13 @@ it.each(['policy', 'nar', 'codec'] as const)(
     );
   },
 );
+
+it('says so also where a program opens it', async () => {
+  const folder = resolve('models', 'default');
+  const refused = `${folder} is the folder of a whole model: give its part `;
+  await expect(loadPolicy(folder)).rejects.toThrow(refused + join(folder, 'policy'));
+  await expect(openCodec(folder, device)).rejects.toThrow(refused + join(folder, 'codec'));
+});
 
 it.each(['prompts', 'data'])(
   'a run is recorded with paths that hold in any working directory: %s',

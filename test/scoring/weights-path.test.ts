@@ -44,11 +44,17 @@ describe('weights of NISQA', () => {
 
   it('are asked for at the mirror, which may not have them', async () => {
     const { url, requests } = await startServer((_, response) => response.writeHead(404).end());
-    vi.stubEnv('NISQA_MIRROR', url);
+    for (const mirror of [url, `${url}/`]) {
+      vi.stubEnv('NISQA_MIRROR', mirror);
+      await expect(loadNisqa()).rejects.toThrow(
+        `not downloaded: ${url}/nisqa.tar: the server answers 404 Not Found (NISQA_MIRROR names this address). Provide nisqa.tar`,
+      );
+    }
+    expect(requests.map(({ url }) => url)).toEqual(['/nisqa.tar', '/nisqa.tar']);
+    vi.stubEnv('NISQA_MIRROR', 'weights');
     await expect(loadNisqa()).rejects.toThrow(
-      `not downloaded: ${url}/nisqa.tar: the server answers 404 Not Found. Provide nisqa.tar`,
+      'not downloaded: NISQA_MIRROR is "weights", which is no address: write http:// or https://, a host',
     );
-    expect(requests.map(({ url }) => url)).toEqual(['/nisqa.tar']);
   });
 
   it('cannot be kept where the disk is full or the cache is no folder, which is told with what mends it', async () => {

@@ -1,5 +1,6 @@
 /** The three networks that NISQA's authors published: where their weights are, and what tells them apart. */
-import { downloadFile } from '../../checkpoint/download.js';
+import { downloadFile, downloadProblemOf } from '../../checkpoint/download.js';
+import { checkAddress } from '../../checkpoint/environment.js';
 import type { WeightsPlace } from '../weights-path.js';
 import { NISQA_FRAMING, type Framing } from './features.js';
 import { DIMENSIONS, type NetworkShape } from './network.js';
@@ -27,8 +28,19 @@ function placeOf(metric: string, file: string, variable: string, sha256: string)
     kind: 'file',
     source: `${file} (from the weights folder of github.com/gabrielmittag/NISQA)`,
     licence: LICENCE,
-    download: (path) => downloadFile(`${process.env.NISQA_MIRROR || AUTHORS}/${file}`, path, { sha256 }),
+    download: (path) => downloadWeights(file, path, sha256),
   };
+}
+
+/** @throws Error as `downloadFile`, with the name of NISQA_MIRROR where what is at its address is at fault */
+async function downloadWeights(file: string, path: string, sha256: string): Promise<void> {
+  const mirror = process.env.NISQA_MIRROR;
+  if (mirror) checkAddress(mirror, 'NISQA_MIRROR');
+  const folder = mirror?.replace(/\/+$/, '') || AUTHORS;
+  await downloadFile(`${folder}/${file}`, path, { sha256 }).catch((error: Error) => {
+    if (!mirror || !downloadProblemOf(error)) throw error;
+    throw new Error(`${error.message} (NISQA_MIRROR names this address)`, { cause: error });
+  });
 }
 
 const COMMON = {

@@ -86,7 +86,7 @@ function* examineNamed(working: readonly string[]): Generator<Finding> {
 /** Sentences about what is missing name the command that adds it. */
 const COMMAND = isClone()
   ? /npm ci|npm run [\w-]+|apt install [\w -]+\w/
-  : /npm install [\w@./ -]+\w|apt install [\w -]+\w/;
+  : /npm ci --ignore-scripts|npm (?:install|uninstall|rebuild) [\w@./ &-]+\w|apt install [\w -]+\w/;
 
 const CPU_MATTERS = 'Everything computes on it.';
 const REINSTALL = reinstallCommand();

@@ -5,6 +5,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJsonFile } from '../../checkpoint/json-file.js';
+import { reinstallCommand } from '../../command-text.js';
 import { CpuDevice } from '../../engine/index.js';
 import { synthesize } from '../../experiment/synthesize.js';
 import { openModel, openPolicy } from '../../jobs/open.js';
@@ -83,7 +84,7 @@ export async function examineDisk(folder: string, leastGb = LEAST_FREE_GB): Prom
 const NEW_TOKENS = 20;
 const REPAIR_MODEL = existsSync(join(findPackageRoot(), '.git'))
   ? 'git checkout -- models/default'
-  : 'npm install --force speech-dpo';
+  : reinstallCommand();
 
 /** Loads all parts of the embedded model, and makes an edit of a few tokens heard. */
 async function examineModel(): Promise<Finding> {

@@ -1,11 +1,16 @@
 /** What keeps TensorFlow's native packages from being loaded is said in a sentence; the packages here only pretend. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { loadAddon } from '../../../lib/engine/devices/tensorflow/addon.js';
 import { tf } from '../../../lib/engine/index.js';
-import { findPackageRoot } from '../../../lib/package-root.js';
+import { findPackageRoot, isClone } from '../../../lib/package-root.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
+
+vi.mock(import('../../../lib/package-root.js'), async (original) => ({
+  ...(await original()),
+  isClone: vi.fn(() => true),
+}));
 
 const NODE = '22.12.0';
 let folder: string;
@@ -13,6 +18,7 @@ let folder: string;
 beforeEach(async () => {
   folder = temporaryFolder();
   await tf.setBackend('cpu');
+  vi.mocked(isClone).mockReturnValue(true);
 });
 afterEach(() => {
   if (tf.findBackendFactory('tensorflow')) tf.removeBackend('tensorflow');
@@ -72,6 +78,18 @@ it('says why a package cannot be loaded, and the command that mends it', () => {
     '@tensorflow/tfjs-node 4.22.0 cannot be loaded (libtensorflow.so.2: cannot open): `npm run tensorflow` makes it anew',
   );
   expect(tf.getBackend()).toBe('cpu');
+});
+
+it('names commands of npm alone where speech-dpo is itself a package', () => {
+  vi.mocked(isClone).mockReturnValue(false);
+  install('tfjs-node', 'throw new Error("no binding")');
+  expect(refusal()).toBe(
+    '@tensorflow/tfjs-node 4.22.0 cannot be loaded (no binding): `npm rebuild @tensorflow/tfjs-node` makes it anew',
+  );
+  install('tfjs-node-gpu', registering(false), { sharing: false });
+  expect(refusal()).toContain(
+    ': `npm uninstall @tensorflow/tfjs-node-gpu && npm install @tensorflow/tfjs-node@4.22.0` installs @tensorflow/tfjs-node in its place',
+  );
 });
 
 it('refuses a package that works with another copy of TensorFlow.js', () => {

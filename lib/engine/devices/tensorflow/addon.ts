@@ -1,7 +1,7 @@
 /** TensorFlow.js's native packages: where they are, and what keeps them from being loaded. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { findPackageRoot } from '../../../package-root.js';
+import { findPackageRoot, isClone } from '../../../package-root.js';
 import { tf } from '../../tf.js';
 
 /** What @tensorflow/tfjs-node says of itself once it is loaded. */
@@ -20,6 +20,9 @@ const BACKEND = 'tensorflow';
 /** From this version on Node.js lacks functions that the packages call (util.isArray, util.isNullOrUndefined). */
 const FIRST_NODE_WITHOUT = 23;
 const MENDS = 'npm run tensorflow';
+/** A project that has speech-dpo as a package has no such script, and its packages' install scripts fetch TensorFlow. */
+const anew = (name: string) => (isClone() ? MENDS : `npm rebuild ${name}`);
+const inPlaceOfGpu = () => (isClone() ? MENDS : `npm uninstall ${GPU} && npm install ${CPU}@${VERSION}`);
 
 /** Where `npm run tensorflow` puts them. */
 const ownFolder = () => join(findPackageRoot(), '.cache', 'tensorflow');
@@ -55,7 +58,7 @@ export function loadAddon(
     found.load('');
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    throw new Error(`${title} cannot be loaded (${reason.trim()}): \`${MENDS}\` makes it anew`, {
+    throw new Error(`${title} cannot be loaded (${reason.trim()}): \`${anew(name)}\` makes it anew`, {
       cause: error,
     });
   } finally {
@@ -69,7 +72,7 @@ export function loadAddon(
   const backend = tf.findBackend(BACKEND) as unknown as NodeBackend;
   if (name === GPU && !backend.isUsingGpuDevice)
     throw new Error(
-      `${title} finds no GPU that it can use: \`${MENDS}\` installs ${CPU} in its place, which computes on the CPU`,
+      `${title} finds no GPU that it can use: \`${inPlaceOfGpu()}\` installs ${CPU} in its place, which computes on the CPU`,
     );
   return { title, library: backend.binding.TF_Version, onGpu: backend.isUsingGpuDevice };
 }
