@@ -72,14 +72,14 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
     onNotice,
   });
   const { partner, codec, sampler } = model;
-  const mono = resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz);
-  const sourceSeconds = mono.length / codec.sampleRateHz;
+  const sound = toMono(recording);
+  const sourceSeconds = sound.length / recording.sampleRateHz;
   const limitSeconds = longestSource(policy, instruction) / codec.frameRateHz;
   if (sourceSeconds > limitSeconds)
     throw new Error(
       `${options.wav} lasts ${sourceSeconds.toFixed(2)} s, and with this instruction the model edits at most ${limitSeconds.toFixed(2)} s: cut the recording into shorter ones`,
     );
-  const source = await codec.encode(mono);
+  const source = await codec.encode(resample(sound, recording.sampleRateHz, codec.sampleRateHz));
   if (source[0].length === 0) throw new Error(`${options.wav} is empty: it has no samples.`);
   const prompt = packPrompt(policy, instruction, source[0]);
   const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };

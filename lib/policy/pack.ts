@@ -56,8 +56,10 @@ export function packPrompt(policy: Packing, instruction: string, sourceCodes: re
 export function packCompletion({ config, tokenizer }: Packing, codes: readonly number[]): number[] {
   const ids = [config.bos_token_id, ...codes.map((code) => tokenizer.codeId(0, code)), config.eos_token_id];
   if (ids.length > config.max_position_embeddings) {
+    const positions = config.max_position_embeddings;
     throw new Error(
-      `a completion of ${codes.length} codes is longer than the model's ${config.max_position_embeddings} positions`,
+      `a completion of ${codes.length} codes has ${ids.length} ids with <s> and </s>, more than the model's ${positions} positions: ` +
+        `at most ${positions - 2} codes fit`,
     );
   }
   return ids;

@@ -24,18 +24,24 @@ export interface PreferenceRow {
 }
 
 const numbers = z.array(z.number());
+const columns = {
+  prompt: z.array(z.string()),
+  chosen: z.array(z.string()),
+  rejected: z.array(z.string()),
+  chosen_rewards: numbers,
+  rejected_rewards: numbers,
+  average_rewards: numbers,
+};
 const fileSchema = z
-  .object({
-    prompt: z.array(z.string()),
-    chosen: z.array(z.string()),
-    rejected: z.array(z.string()),
-    chosen_rewards: numbers,
-    rejected_rewards: numbers,
-    average_rewards: numbers,
-  })
+  .object(columns, `expected one object with a list for each of ${Object.keys(columns).join(', ')}`)
   .catchall(numbers)
-  .refine((columns) => Object.values(columns).every((column) => column.length === columns.prompt.length), {
-    message: 'the columns differ in length',
+  .superRefine((content, context) => {
+    const count = content.prompt.length;
+    const other = Object.entries(content).find(([, column]) => column.length !== count);
+    if (other)
+      context.addIssue(
+        `the columns differ in length: prompt has ${count} rows, ${other[0]} has ${other[1].length}`,
+      );
   });
 
 /** The name of iteration k's data file. */

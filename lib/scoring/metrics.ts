@@ -149,13 +149,28 @@ export async function openMetric(
 ): Promise<Metric> {
   if (needsReference(name)) {
     if (!reference) throw new Error(`${name} compares with a reference recording, and none is given`);
-    return { ...COMPARING, ...OF_SPEAKERS }[name](reference, options);
+    return withoutNaN(await { ...COMPARING, ...OF_SPEAKERS }[name](reference, options));
   }
   if (needsText(name)) {
     if (text === undefined) throw new Error(`${name} compares with what was said, and that is not given`);
-    return WORDED[name](text, options);
+    return withoutNaN(await WORDED[name](text, options));
   }
-  return { ...ALONE, ...ONE_SCORE }[name](options);
+  return withoutNaN(await { ...ALONE, ...ONE_SCORE }[name](options));
+}
+
+/** Where a network's float32 overflows, its figures are NaN: no score. */
+function withoutNaN({ score, dispose }: Metric): Metric {
+  const holdsNaN = (result: Score) =>
+    Object.values(typeof result === 'object' ? result : [result]).some(Number.isNaN);
+  return {
+    score: async (recordings) =>
+      (await score(recordings)).map((result) =>
+        !(result instanceof UnscorableSample) && holdsNaN(result)
+          ? new UnscorableSample('it gives NaN: scale the recording so that its samples lie within -1 to 1')
+          : result,
+      ),
+    dispose,
+  };
 }
 
 function onlyScore({ scoreBatch, dispose }: Nisqa<NisqaScore>): Metric {

@@ -135,3 +135,15 @@ it('an instruction that is empty or too long and a recording that is too long ar
   );
   expect(readdirSync(folder)).toEqual(['long.wav']);
 });
+
+it('a recording is refused for its length before it is resampled, which of hours takes minutes', async () => {
+  const folder = temporaryFolder();
+  const wav = join(folder, 'long.wav');
+  // From this rate there is no way to the codec's.
+  await writeWav(wav, new Float32Array(6 * 50_021), 50_021);
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const output = join(folder, 'edited.wav');
+  const edit = ['edit', '--wav', wav, '--instruction', 'Make it faster.', '--output', output];
+  expect(await main(edit, new AbortController().signal)).toBe(2);
+  expect(stderr.mock.calls.join('')).toMatch(/long\.wav lasts 6\.00 s, /);
+});

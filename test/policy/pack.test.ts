@@ -42,7 +42,7 @@ describe('packCompletion', () => {
   it('refuses more codes than positions', () => {
     expect(packCompletion(policy, Array(10).fill(1))).toHaveLength(12);
     expect(() => packCompletion(policy, Array(11).fill(1))).toThrow(
-      "a completion of 11 codes is longer than the model's 12 positions",
+      "a completion of 11 codes has 13 ids with <s> and </s>, more than the model's 12 positions: at most 10 codes fit",
     );
   });
 });

@@ -83,7 +83,12 @@ describe('data_iter_k.json', () => {
         rejected_rewards: [1],
         average_rewards: [1],
       },
-      'the columns differ in length',
+      'the columns differ in length: prompt has 1 rows, rejected has 0',
+    ],
+    [
+      "TRL's rows",
+      [{ prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' }],
+      'expected one object with a list for each of prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards',
     ],
     [
       'text that is no token string',

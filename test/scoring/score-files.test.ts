@@ -222,4 +222,16 @@ describe.skipIf(!goldenPath || !weights)("compared with NISQA's authors' code", 
         );
     }
   });
+
+  it('gives no score where samples are so large that the network computes NaN', async () => {
+    vi.stubEnv('NISQA_WEIGHTS', weights);
+    const { score, dispose } = await openMetric('nisqa');
+    const sounds = [speechLike, speechLike.map((value) => value * 1e30)];
+    const results = await score(sounds.map((samples) => ({ samples, sampleRateHz: 16000 })));
+    await dispose?.();
+    expect(results).toEqual([
+      expect.objectContaining({ mos: expect.any(Number) }),
+      new UnscorableSample('it gives NaN: scale the recording so that its samples lie within -1 to 1'),
+    ]);
+  });
 });
