@@ -119,7 +119,6 @@ const ELEMENTWISE: Readonly<Record<string, (...x: number[]) => number>> = {
   Exp: Math.exp,
   Log: Math.log,
   Tanh: Math.tanh,
-  Sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   // log(1 + exp(x)) without overflow for large x.
   Softplus: (x) => Math.max(0, x) + Math.log1p(Math.exp(-Math.abs(x))),
   Relu: (x) => Math.max(0, x),
@@ -150,6 +149,7 @@ const BOOL = 9;
 const OPERATORS: Readonly<Record<string, Operator>> = {
   Identity: ([{ data }]) => [data],
   Reshape: ([{ data }]) => [data],
+  Unsqueeze: ([{ data }]) => [data],
   Expand: ([x], [shape]) => [broadcast(x, shape)],
   Cast: ([{ data }], _, { to }) => [
     to === INT32 ? data.map(Math.trunc) : to === BOOL ? data.map((x) => Number(x !== 0)) : data,

@@ -44,6 +44,7 @@ describe('a formula in float64', () => {
       const table = tf.transpose(tf.stack([a, b]));
       return { z: tf.div(tf.sum(table, 1), tf.add(2, tf.mean(tf.square(table)))) };
     },
+    'axes of one': ({ x, y }) => ({ z: tf.sum(tf.mul(tf.expandDims(x, 1), tf.expandDims(y, 0)), 0) }),
     roots: ({ x, y }) => ({ z: tf.pow(tf.sqrt(tf.add(1, tf.square(x))), tf.tanh(y)) }),
   };
 

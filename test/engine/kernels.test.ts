@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, expect, it, vi } from 'vitest';
-import { tf } from '../../lib/engine/index.js';
+import { compile, tf } from '../../lib/engine/index.js';
 import { compileDrawn, expectSame, feedsOf, kernelCases } from './cases/check.js';
 import { device } from '../support/device.js';
 
@@ -35,3 +35,24 @@ it.each(Object.entries(kernelCases))(
     expect(reached, `runs of ${kernel}`).toBeGreaterThan(0);
   },
 );
+
+it('gives sigmoids of very unlikely things, and so the gradient of softplus, with the precision of a float32', async () => {
+  const x = Float32Array.of(-87, -40, -18, -14, -8, -1, 0, 3, 90);
+  const program = await compile(
+    ({ x }) => ({
+      y: tf.sigmoid(x),
+      slope: tf.grad((of) => tf.softplus(of))(x),
+      none: tf.sigmoid(tf.log(x)),
+    }),
+    { x: { shape: [x.length], dtype: 'float32' } },
+    { device },
+  );
+  const { y, slope, none } = await program({ x });
+  await program.dispose();
+  x.forEach((value, i) => {
+    const exact = 1 / (1 + Math.exp(-value));
+    for (const actual of [y[i], slope[i]])
+      expect(Math.abs(actual / exact - 1), `at ${value}`).toBeLessThan(4e-7);
+  });
+  expect(none[0]).toBeNaN();
+});
