@@ -42,6 +42,7 @@ export { gelu, layerNorm, timeMajorMatMul } from './fused.js';
 export { keepPrograms, type KeptPrograms } from './kept-programs.js';
 export { compiledModule } from './compiled-module.js';
 export { addAtLabels, atLabels, logSoftmax } from './label-ops.js';
+export { splitRows } from './split-rows.js';
 export { EngineError, EngineStopped } from './errors.js';
 export { conv1d, gatesOfTorch, lstm, type LstmState } from './sequence.js';
 export { type InputSpec, type TensorProgram } from './trace.js';

@@ -4,7 +4,8 @@
  */
 import type { DeviceThread } from '../engine/index.js';
 import { uniformStream } from '../random.js';
-import { keepPrompts, stepFeeds, stepUpdates, type StepMemory } from './step-memory.js';
+import { compactBatch } from './compact-batch.js';
+import { keepRows, stepFeeds, stepUpdates, type StepMemory } from './step-memory.js';
 import { argMax, draw, warp, type SamplingRules } from './warp.js';
 
 /** Plain data: what the loop runs on. */
@@ -12,8 +13,7 @@ export interface DecodeLoop {
   /** The compiled step (`Generation.stepProgram`). */
   program: number;
   memory: StepMemory;
-  samplesPerPrompt: number;
-  /** Whether the step is for any number of prompts. */
+  /** Whether the step is for any number of prompts and rows. */
   isOpen: boolean;
   /** What every row is fed first, as indices into `vocabulary`. */
   prefix: readonly number[];
@@ -44,7 +44,7 @@ export interface GenerateStep {
 /** Tokens between two events at most, so that who listens can stop the loop: each event wakes another thread. */
 const TOKENS_A_STEP = 16;
 
-/** The part of a batch's prompts that leave it together: to move the others takes about as long as a step. */
+/** The part of a batch that leaves it at once, at least: to move what stays takes about as long as a step. */
 const LEAVING = 1 / 8;
 
 /** Yields when rows ended, and every `TOKENS_A_STEP` tokens. */
@@ -53,14 +53,12 @@ export async function* decodeLoop(
   loop: DecodeLoop,
   choose: Choose,
 ): AsyncGenerator<GenerateStep> {
-  const { program, samplesPerPrompt, isOpen, prefix, vocabulary, allowed, eos, maxNewTokens } = loop;
+  const { program, isOpen, prefix, vocabulary, allowed, eos, maxNewTokens } = loop;
   const written: number[][] = maxNewTokens.map(() => []);
   const open = new Set(written.keys());
   let { memory } = loop;
-  /** The rows of each prompt in the batch. */
-  let batch = Array.from({ length: written.length / samplesPerPrompt }, (_, prompt) =>
-    Array.from({ length: samplesPerPrompt }, (_unused, sample) => prompt * samplesPerPrompt + sample),
-  );
+  /** Those in the batch, prompt by prompt. */
+  let rows = [...written.keys()];
   let indices = new Int32Array(written.length);
   for (let position = 0; open.size > 0; position++) {
     if (position < prefix.length) indices.fill(prefix[position]);
@@ -69,7 +67,7 @@ export async function* decodeLoop(
     const logits = await device.read(memory.logits);
     const next = new Int32Array(indices.length);
     const ended: GenerateStep['ended'] = [];
-    for (const [place, row] of batch.flat().entries()) {
+    for (const [place, row] of rows.entries()) {
       if (!open.has(row)) continue;
       const start = place * vocabulary.length;
       next[place] = choose(row, logits.subarray(start, start + allowed) as Float32Array);
@@ -83,16 +81,15 @@ export async function* decodeLoop(
     }
     indices = next;
     if (ended.length > 0 || position % TOKENS_A_STEP === 0) yield { open: open.size, ended };
-    const staying = [...batch.keys()].filter((place) => batch[place].some((row) => open.has(row)));
-    const leaving = batch.length - staying.length;
-    if (!isOpen || staying.length === 0 || leaving < Math.max(1, LEAVING * batch.length)) continue;
-    memory = await keepPrompts(device, memory, staying, position + 1);
-    indices = Int32Array.from(
-      staying.flatMap((place) => [
-        ...next.subarray(place * samplesPerPrompt, (place + 1) * samplesPerPrompt),
-      ]),
+    if (ended.length === 0 || !isOpen) continue;
+    const staying = compactBatch(
+      rows.map((row) => open.has(row)),
+      memory.promptMask.shape[0],
     );
-    batch = staying.map((place) => batch[place]);
+    if (open.size === 0 || staying.rows.length > (1 - LEAVING) * rows.length) continue;
+    memory = await keepRows(device, memory, staying, position + 1);
+    indices = Int32Array.from(staying.rows, (place) => next[place]);
+    rows = staying.rows.map((place) => rows[place]);
   }
 }
 

@@ -68,7 +68,7 @@ const PROMPT_STEP = 32;
 
 /**
  * Opens a model for generation. The programs of the last batch are kept: the next one with the same shape and weights runs them, and where a
- * step is open (`Generation.stepProgram`) any with as many samples of each prompt.
+ * step is open (`Generation.stepProgram`), it is for every shape.
  *
  * @param options.int8 multiplies by the weights in 8 bits (docs/maths.md); default false
  * @throws Error in one sentence where the device does not multiply in 8 bits
@@ -98,8 +98,7 @@ export function openCompletionWriter(
     const tensors = [...weights.values()];
     const current = kept?.tensors.every((tensor, i) => tensor === tensors[i]) ? kept : undefined;
     if (current && isDeepStrictEqual(current.sizes, sizes)) return current;
-    const isForAll = current?.step.isOpen && current.sizes.samples === sizes.samples;
-    const stepForAll = isForAll ? current.step : undefined;
+    const stepForAll = current?.step.isOpen ? current.step : undefined;
     await release(stepForAll);
     checkValues(weights);
     const compileSource = async (source: () => ProgramSource) => {
@@ -159,7 +158,6 @@ export function openCompletionWriter(
       const loop: DecodeLoop = {
         program: programs.step.handle!,
         memory,
-        samplesPerPrompt,
         isOpen: programs.step.isOpen === true,
         prefix: fed.map((id) => vocabulary.indexOf(id)),
         vocabulary,

@@ -1,6 +1,7 @@
 /** What a step of generation reads and where it writes: the prompts' context, and the growing caches, on a device. */
 import { elementCount } from '../engine/graph.js';
 import { partOf, type Device, type DeviceTensor, type DeviceThread, type Feed } from '../engine/index.js';
+import type { BatchPlaces } from './compact-batch.js';
 import { nextOf, type BatchSizes, type Model } from './architecture.js';
 import { MASKED } from './padding.js';
 
@@ -79,38 +80,41 @@ export function stepUpdates(memory: StepMemory, position: number): Record<string
 }
 
 /**
- * The memory of some of its prompts alone: they are moved together in place, over those that leave.
+ * The memory of some of its prompts and rows alone: they are moved together in place, over those that leave.
  *
- * @param kept places among its prompts, in ascending order
  * @param positions that the caches hold so far
  */
-export async function keepPrompts(
+export async function keepRows(
   device: DeviceThread,
   memory: StepMemory,
-  kept: readonly number[],
+  staying: BatchPlaces,
   positions: number,
 ): Promise<StepMemory> {
   const { context, caches, promptMask, logits } = memory;
   const [prompts, promptLength] = promptMask.shape;
-  const fewer = (size: number) => (size / prompts) * kept.length;
-  const keep = async (tensor: DeviceTensor, rows: number, axis: number): Promise<DeviceTensor> => {
-    const column = elementCount(tensor.shape.slice(axis)) / prompts;
-    await device.keepColumns!({ ...tensor, shape: [rows, prompts, column] }, kept);
-    return { ...tensor, shape: tensor.shape.with(axis, fewer(tensor.shape[axis])) };
-  };
+  const rows = logits.shape[0];
   const keptContext: [string, DeviceTensor][] = [];
-  for (const [name, tensor] of Object.entries(context)) keptContext.push([name, await keep(tensor, 1, 0)]);
+  for (const [name, { shape, ...rest }] of Object.entries(context)) {
+    const size = elementCount(shape) / prompts;
+    await device.keepColumns!({ ...rest, shape: [1, prompts, size] }, staying.prompts);
+    keptContext.push([name, { ...rest, shape: shape.with(0, staying.prompts.length) }]);
+  }
   const keptCaches: StepMemory['caches'][number][] = [];
-  for (const { cache, ...names } of caches)
-    keptCaches.push({ ...names, cache: await keep(cache, positions, 1) });
-  const mask = kept.flatMap((prompt) => [
+  for (const { cache, ...names } of caches) {
+    const [, columns, width] = cache.shape;
+    const slots = columns / rows;
+    await device.keepColumns!({ ...cache, shape: [positions, rows, slots * width] }, staying.rows);
+    const shape = cache.shape.with(1, staying.rows.length * slots);
+    keptCaches.push({ ...names, cache: { ...cache, shape } });
+  }
+  const mask = staying.prompts.flatMap((prompt) => [
     ...promptMask.data.subarray(prompt * promptLength, (prompt + 1) * promptLength),
   ]);
   return {
     ...memory,
     context: Object.fromEntries(keptContext),
     caches: keptCaches,
-    promptMask: { data: Float32Array.from(mask), shape: [kept.length, promptLength] },
-    logits: { ...logits, shape: logits.shape.with(0, fewer(logits.shape[0])) },
+    promptMask: { data: Float32Array.from(mask), shape: [staying.prompts.length, promptLength] },
+    logits: { ...logits, shape: logits.shape.with(0, staying.rows.length) },
   };
 }

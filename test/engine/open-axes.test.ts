@@ -5,6 +5,7 @@ import {
   compile,
   CpuDevice,
   partOf,
+  splitRows,
   tf,
   type InputSpec,
   type ProgramSource,
@@ -13,7 +14,7 @@ import {
 const device = new CpuDevice(1);
 afterAll(() => device.close());
 
-/** What two queries [B, 2, 3] mix of states [B, T, 3] under a mask [B, T], multiplied by a matrix: [B, 6]. */
+/** What two queries [B, 2, 3] mix of states [B, T, 3] under a mask [B, T], multiplied by a matrix: [B, 6], and [B, 2, 3] again. */
 const attention = (batch: number, length: number): ProgramSource => ({
   program: ({ queries, states, mask, weight, bias }) => {
     const shares = tf.softmax(tf.add(tf.matMul(queries, states, false, true), tf.expandDims(mask, 1)));
@@ -21,7 +22,7 @@ const attention = (batch: number, length: number): ProgramSource => ({
     const mixed = tf.slice(tf.matMul(shares, states), [0, 0, 0], [-1, 2, 3]);
     const rows = tf.reshape(mixed, [-1, 3]);
     const product = tf.fused.matMul({ a: rows as never, b: weight as never, bias });
-    return { y: tf.reshape(product, [-1, 6]) };
+    return { y: tf.reshape(product, [-1, 6]), split: tf.neg(splitRows(product, mask, [3])) };
   },
   inputs: {
     queries: { shape: [batch, 2, 3], dtype: 'float32', openAxes: [0] },
@@ -53,9 +54,9 @@ describe('a program with open axes', () => {
     expect(open.isOpen).toBe(true);
     const { inputs } = attention(3, 5);
     const shaped = Object.entries(feeds).map(([name, data]) => [name, { data, shape: inputs[name].shape }]);
-    const { y } = await device.run(open.handle!, Object.fromEntries(shaped), {});
-    expect(y).toHaveLength(18);
-    expect(y).toEqual((await exact(feeds)).y);
+    const results = await device.run(open.handle!, Object.fromEntries(shaped), {});
+    expect(results.y).toHaveLength(18);
+    expect(results).toEqual(await exact(feeds));
     await exact.dispose();
     await open.dispose();
   });

@@ -270,37 +270,31 @@ describe('generate', () => {
     await expect(writing).rejects.toThrow(`a prompt has the id ${id}, but the model has ids from 0 to `);
   });
 
-  it('lets prompts leave whose rows have all ended, and writes what it writes where none may', async () => {
-    // The last row of each prompt ends it; with four prompts each leaves on its own.
-    const lengths = [2, 3, 9, 1, 1, 5, 4, 7];
-    const of = [...prompts, [0, 7, 2]];
-    const sizes: number[][] = [];
-    const seen: Float32Array[] = [];
-    const options = {
-      samplesPerPrompt: 2,
-      choose: (row: number, scores: Float32Array) => {
-        seen.push(scores.slice());
-        return seen.length % 3 === row % 3 ? 20 : 21;
-      },
-    };
+  it('lets rows leave that have ended, and writes what it writes where none may', async () => {
+    const lengths = [2, 3, 3, 9, 1, 10, 1, 5, 4, 8, 8, 2];
     const write = async (on: Device) => {
-      seen.length = 0;
       const counts = lengths.map(() => 0);
-      const choose: Choose = (row, scores) =>
-        ++counts[row] === lengths[row] ? config.eos_token_id : options.choose(row, scores);
-      const steps = await collect(policy, of, { ...options, choose }, on);
-      return { steps, logits: [...seen] };
+      const logits: Float32Array[] = [];
+      const choose: Choose = (row, scores) => {
+        logits.push(scores.slice());
+        if (++counts[row] === lengths[row]) return config.eos_token_id;
+        return logits.length % 3 === row % 3 ? 20 : 21;
+      };
+      const of = [...prompts, [0, 7, 2]];
+      const steps = await collect(policy, of, { samplesPerPrompt: 3, choose }, on);
+      expect(completions(steps).map(({ length }) => length)).toEqual(lengths);
+      return { steps, logits };
     };
     const run = vi.spyOn(device, 'run');
     const open = await write(device);
-    for (const [, { ids }] of run.mock.calls) if (ids) sizes.push([...ids.shape]);
+    const rows = run.mock.calls.flatMap(([, { ids }]) => (ids ? ids.shape : []));
     run.mockRestore();
-    expect(sizes.flat()).toEqual([8, 8, 8, 6, 6, 4, 4, 2, 2]);
+    // After two tokens each prompt has two open rows. Prompts leave after 3, 5 and 8, and the last keeps a row that has ended.
+    expect(rows).toEqual([12, 12, 8, 6, 6, 4, 4, 4, 2, 2]);
     expect(open).toEqual(await write(closed));
-    expect(completions(open.steps).map(({ length }) => length)).toEqual(lengths);
   });
 
-  it('compiles a step for all prompts with as many samples, once for the weights', async () => {
+  it('compiles a step once for the weights, for all prompts and any number of samples', async () => {
     const compiled = vi.spyOn(device, 'compile');
     const unloaded = vi.spyOn(device, 'unload');
     const long = Array.from({ length: 40 }, (_, i) => 3 + (i % 20));
@@ -315,9 +309,9 @@ describe('generate', () => {
       programs.push(compiled.mock.calls.map(([{ inputs }]) => ('ids' in inputs ? 'step' : 'prompt')));
       compiled.mockClear();
     }
-    expect(programs).toEqual([['prompt', 'step'], ['prompt'], ['prompt', 'step']]);
+    expect(programs).toEqual([['prompt', 'step'], ['prompt'], ['prompt']]);
     await writer.release();
-    expect(unloaded).toHaveBeenCalledTimes(5);
+    expect(unloaded).toHaveBeenCalledTimes(4);
     compiled.mockRestore();
     unloaded.mockRestore();
   });

@@ -4,6 +4,7 @@
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import {
+  splitRows,
   tf,
   timeMajorMatMul,
   type InputSpec,
@@ -138,7 +139,7 @@ function stepProgram(
     openAxes: [0, 2],
   };
   return {
-    program: (w) => step(config, w, samples),
+    program: (w) => step(config, w),
     inputs: {
       ids: { shape: [rows], dtype: 'int32', openAxes: [0] },
       position: { shape: [1], dtype: 'int32' },
@@ -155,8 +156,8 @@ function stepProgram(
   };
 }
 
-/** For any number of prompts of any length, with `samples` of each. */
-function step(config: BartConfig, w: Tensors, samples: number): Record<string, Tensor> {
+/** For any number of prompts of any length, and any number of rows. */
+function step(config: BartConfig, w: Tensors): Record<string, Tensor> {
   const [heads, headWidth] = headShape(config);
   const outputs: Record<string, Tensor> = {};
   const promptBias = tf.expandDims(tf.expandDims(w.promptMask, 1), 1);
@@ -180,10 +181,8 @@ function step(config: BartConfig, w: Tensors, samples: number): Record<string, T
 
   /** Over the prompt's keys and values, which its samples share. */
   const attendCross = (layer: number) => (name: string, x: Tensor) => {
-    const query = tf.transpose(
-      tf.reshape(linear(w, `${name}.q_proj`, x), [-1, samples, heads, headWidth]),
-      [0, 2, 1, 3],
-    );
+    const queries = splitRows(linear(w, `${name}.q_proj`, x), w.promptMask, [heads, headWidth]);
+    const query = tf.transpose(queries, [0, 2, 1, 3]);
     const { keys, values } = contextOf((key) => w[key], layer);
     const shares = tf.softmax(tf.add(tf.matMul(query, keys, false, true), promptBias));
     const crossed = tf.transpose(tf.matMul(shares, values), [0, 2, 1, 3]);

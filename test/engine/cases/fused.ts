@@ -1,11 +1,14 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
+import { elementCount } from '../../../lib/engine/graph.js';
 import {
   addAtLabels,
   atLabels,
   gelu,
   layerNorm,
   logSoftmax,
+  splitRows,
+  tf,
   timeMajorMatMul,
 } from '../../../lib/engine/index.js';
 import { floats, integers, type KernelCase, onX, shapes, sizes } from './kernel-case.js';
@@ -34,6 +37,18 @@ const timeMajorCase: KernelCase = fc
       })),
   );
 
+const splitRowsCase: KernelCase = fc
+  .record({ groups: sizes, rows: sizes, inner: shapes(1, 2) })
+  .chain(({ groups, rows, inner }) =>
+    fc
+      .record({ x: floats([groups * rows, elementCount(inner)]), like: floats([groups, 2]) })
+      .map((inputs) => ({
+        inputs,
+        program: ({ x, like }) => [tf.neg(splitRows(x, like, inner)), tf.neg(like)],
+        differentiable: [],
+      })),
+  );
+
 /** A matrix, a label and a number for each row. */
 const labelsCase = (program: (x: Tensor, labels: Tensor, values: Tensor) => Tensor): KernelCase =>
   fc.record({ rows: sizes, width: sizes }).chain(({ rows, width }) =>
@@ -57,6 +72,7 @@ export const fusedCases: Record<string, KernelCase> = {
     () => fc.constant(gelu),
   ),
   SpeechTimeMajorMatMul: timeMajorCase,
+  SpeechSplitRows: splitRowsCase,
   SpeechLogSoftmax: labelsCase(logSoftmax),
   SpeechAtLabels: labelsCase(atLabels),
   SpeechAddAtLabels: labelsCase(addAtLabels),
