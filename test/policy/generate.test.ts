@@ -34,7 +34,8 @@ class ClosedDevice extends CpuDevice {
   }
 }
 const closed = new ClosedDevice();
-afterAll(() => Promise.all([stepped.close(), closed.close()]));
+const cpu = new CpuDevice();
+afterAll(() => Promise.all([stepped, closed, cpu].map((each) => each.close())));
 
 const policy = randomPolicy(5);
 const { config } = policy;
@@ -285,8 +286,8 @@ describe('generate', () => {
       expect(completions(steps).map(({ length }) => length)).toEqual(lengths);
       return { steps, logits };
     };
-    const run = vi.spyOn(device, 'run');
-    const open = await write(device);
+    const run = vi.spyOn(cpu, 'run');
+    const open = await write(cpu);
     const rows = run.mock.calls.flatMap(([, { ids }]) => (ids ? ids.shape : []));
     run.mockRestore();
     // After two tokens each prompt has two open rows. Prompts leave after 3, 5 and 8, and the last keeps a row that has ended.
@@ -295,10 +296,10 @@ describe('generate', () => {
   });
 
   it('compiles a step once for the weights, for all prompts and any number of samples', async () => {
-    const compiled = vi.spyOn(device, 'compile');
-    const unloaded = vi.spyOn(device, 'unload');
+    const compiled = vi.spyOn(cpu, 'compile');
+    const unloaded = vi.spyOn(cpu, 'unload');
     const long = Array.from({ length: 40 }, (_, i) => 3 + (i % 20));
-    const writer = openCompletionWriter(policy, { prefix: [], allowed: everyId }, device);
+    const writer = openCompletionWriter(policy, { prefix: [], allowed: everyId }, cpu);
     const programs: string[][] = [];
     for (const [of, samplesPerPrompt, maxNewTokens] of [
       [[prompts[0]], 1, 3],
