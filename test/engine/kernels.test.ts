@@ -56,3 +56,20 @@ it('gives sigmoids of very unlikely things, and so the gradient of softplus, wit
   });
   expect(none[0]).toBeNaN();
 });
+
+it('gives elu for numbers of any size, and NaN for NaN', async () => {
+  const x = Float32Array.of(-1e30, -200, -1, -1e-4, -1e-9, 0, 1e-9, 5, 1e30, NaN);
+  const program = await compile(
+    ({ x }) => ({ y: tf.elu(x) }),
+    { x: { shape: [x.length], dtype: 'float32' } },
+    { device },
+  );
+  const { y } = await program({ x });
+  await program.dispose();
+  const expected = [...x].map((value) => (value > 0 ? value : Math.expm1(value)));
+  expected.forEach((value, i) =>
+    Number.isNaN(value)
+      ? expect(y[i]).toBeNaN()
+      : expect(Math.abs(y[i] - Math.fround(value)), `at ${x[i]}`).toBeLessThan(1e-7),
+  );
+});
