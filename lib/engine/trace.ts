@@ -15,7 +15,8 @@ export interface InputSpec {
   readonly growingAxis?: number;
   /**
    * Axes along which a run may feed any size, where the device says so of the compiled program (`DeviceProgram.isOpen`). The program must not
-   * write such a size into an operator: it reshapes to -1 there.
+   * write such a size into an operator: it reshapes to -1 there, and batches of products have more than one axis (of a single one that is 1 comes a
+   * product of matrices).
    */
   readonly openAxes?: readonly number[];
 }

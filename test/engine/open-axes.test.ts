@@ -14,19 +14,21 @@ import {
 const device = new CpuDevice(1);
 afterAll(() => device.close());
 
-/** What two queries [B, 2, 3] mix of states [B, T, 3] under a mask [B, T], multiplied by a matrix: [B, 6], and [B, 2, 3] again. */
+/** What two queries [B, 1, 2, 3] mix of states [B, 1, T, 3] under a mask [B, T], multiplied by a matrix: [B, 6], and [B, 2, 3]. */
 const attention = (batch: number, length: number): ProgramSource => ({
   program: ({ queries, states, mask, weight, bias }) => {
-    const shares = tf.softmax(tf.add(tf.matMul(queries, states, false, true), tf.expandDims(mask, 1)));
+    const shares = tf.softmax(
+      tf.add(tf.matMul(queries, states, false, true), tf.expandDims(tf.expandDims(mask, 1), 1)),
+    );
     // To the end of an axis, wherever that is.
-    const mixed = tf.slice(tf.matMul(shares, states), [0, 0, 0], [-1, 2, 3]);
+    const mixed = tf.slice(tf.matMul(shares, states), [0, 0, 0, 0], [-1, 1, 2, 3]);
     const rows = tf.reshape(mixed, [-1, 3]);
     const product = tf.fused.matMul({ a: rows as never, b: weight as never, bias });
     return { y: tf.reshape(product, [-1, 6]), split: tf.neg(splitRows(product, mask, [3])) };
   },
   inputs: {
-    queries: { shape: [batch, 2, 3], dtype: 'float32', openAxes: [0] },
-    states: { shape: [batch, length, 3], dtype: 'float32', openAxes: [0, 1] },
+    queries: { shape: [batch, 1, 2, 3], dtype: 'float32', openAxes: [0] },
+    states: { shape: [batch, 1, length, 3], dtype: 'float32', openAxes: [0, 2] },
     mask: { shape: [batch, length], dtype: 'float32', openAxes: [0, 1] },
   },
   constants: {

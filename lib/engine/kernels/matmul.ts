@@ -4,6 +4,10 @@ import { defineKernel, type Trace } from '../trace.js';
 import { tf } from '../tf.js';
 import { reshape } from './shape.js';
 
+/** tf.fused.matMul and its gradient make batches of one of matrices; more axes of one may be such as are open. */
+const isMatrix = ({ shape }: TensorInfo): boolean =>
+  shape.length === 2 || (shape.length === 3 && shape[0] === 1);
+
 function matMul(
   trace: Trace,
   a: TensorInfo,
@@ -18,8 +22,11 @@ function matMul(
   const batch = tf.backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows, columns];
   const transposes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
-  if (rank === 2 && b.shape.length === 2)
-    return trace.emit('Gemm', bias ? [a, b, bias] : [a, b], shape, 'float32', transposes);
+  if (isMatrix(a) && isMatrix(b)) {
+    const matrices = [a, b].map((x) => reshape(trace, x, [-1, x.shape.at(-1)!]));
+    const inputs = bias ? [...matrices, bias] : matrices;
+    return reshape(trace, trace.emit('Gemm', inputs, [rows, columns], 'float32', transposes), shape);
+  }
   const product =
     transposeA || transposeB
       ? trace.emit('FusedMatMul', [a, b], shape, 'float32', transposes, 'com.microsoft')
@@ -30,12 +37,8 @@ function matMul(
 defineKernel('BatchMatMul', (trace, { a, b }, { transposeA, transposeB }) =>
   matMul(trace, a, b, transposeA === true, transposeB === true),
 );
-/** tf.fused.matMul makes batches of one of its matrices. */
 defineKernel('_FusedMatMul', (trace, { a, b, bias }, { transposeA, transposeB, activation }) => {
   if (activation && activation !== 'linear')
     throw new TypeError(`tf.fused.matMul with activation ${activation} cannot be compiled`);
-  const areMatrices = a.shape[0] === 1 && b.shape[0] === 1;
-  const [first, second] = areMatrices ? [a, b].map((x) => reshape(trace, x, [-1, x.shape[2]])) : [a, b];
-  const product = matMul(trace, first, second, transposeA === true, transposeB === true, bias);
-  return areMatrices ? reshape(trace, product, [1, ...product.shape]) : product;
+  return matMul(trace, a, b, transposeA === true, transposeB === true, bias);
 });
