@@ -11,7 +11,10 @@ import { tf } from './tf.js';
 export interface InputSpec {
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
-  /** Axis along which a run may feed less than `shape` says, as a cache that grows. The program must not write that size into an operator. */
+  /**
+   * Axis along which a run may feed less than `shape` says, as a cache that grows, and of an open program also more. The program must not write that
+   * size into an operator.
+   */
   readonly growingAxis?: number;
   /**
    * Axes along which a run may feed any size, where the device says so of the compiled program (`DeviceProgram.isOpen`). The program must not

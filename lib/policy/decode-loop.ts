@@ -53,7 +53,9 @@ export async function* decodeLoop(
   loop: DecodeLoop,
   choose: Choose,
 ): AsyncGenerator<GenerateStep> {
-  const { program, isOpen, prefix, vocabulary, allowed, eos, maxNewTokens } = loop;
+  const { program, prefix, vocabulary, allowed, eos, maxNewTokens } = loop;
+  // A device of somebody's own may hand on what another compiles, and move nothing.
+  const mayLeave = loop.isOpen && device.keepColumns !== undefined;
   const written: number[][] = maxNewTokens.map(() => []);
   const open = new Set(written.keys());
   let { memory } = loop;
@@ -81,7 +83,7 @@ export async function* decodeLoop(
     }
     indices = next;
     if (ended.length > 0 || position % TOKENS_A_STEP === 0) yield { open: open.size, ended };
-    if (ended.length === 0 || !isOpen) continue;
+    if (ended.length === 0 || !mayLeave) continue;
     const staying = compactBatch(
       rows.map((row) => open.has(row)),
       memory.promptMask.shape[0],

@@ -98,9 +98,9 @@ export function openCompletionWriter(
     const tensors = [...weights.values()];
     const current = kept?.tensors.every((tensor, i) => tensor === tensors[i]) ? kept : undefined;
     if (current && isDeepStrictEqual(current.sizes, sizes)) return current;
+    checkValues(weights);
     const stepForAll = current?.step.isOpen ? current.step : undefined;
     await release(stepForAll);
-    checkValues(weights);
     const compileSource = async (source: () => ProgramSource) => {
       const { program, inputs, ...options } = source();
       return compile(program, inputs, { ...options, device, int8 });

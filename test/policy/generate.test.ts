@@ -34,8 +34,10 @@ class ClosedDevice extends CpuDevice {
   }
 }
 const closed = new ClosedDevice();
+/** A device of somebody's own, which hands on what the CPU compiles. */
+const immovable: Device = Object.assign(new CpuDevice(), { keepColumns: undefined });
 const cpu = new CpuDevice();
-afterAll(() => Promise.all([stepped, closed, cpu].map((each) => each.close())));
+afterAll(() => Promise.all([stepped, closed, immovable, cpu].map((each) => each.close())));
 
 const policy = randomPolicy(5);
 const { config } = policy;
@@ -293,6 +295,32 @@ describe('generate', () => {
     // After two tokens each prompt has two open rows. Prompts leave after 3, 5 and 8, and the last keeps a row that has ended.
     expect(rows).toEqual([12, 12, 8, 6, 6, 4, 4, 4, 2, 2]);
     expect(open).toEqual(await write(closed));
+  });
+
+  it('lets no rows leave on a device that cannot move columns, though its programs are open', async () => {
+    const write = async (on: Device) => {
+      let count = 0;
+      const choose: Choose = () => (++count === 1 ? config.eos_token_id : 20);
+      return completions(await collect(policy, prompts, { choose, maxNewTokens: 4 }, on));
+    };
+    expect(await write(immovable)).toEqual(await write(cpu));
+  });
+
+  it('frees its programs where the weights that the next ones need are gone', async () => {
+    const compiled = vi.spyOn(cpu, 'compile');
+    const unloaded = vi.spyOn(cpu, 'unload');
+    const trained: Policy<BartConfig> = { ...policy, weights: copyWeights(policy.weights) };
+    const writer = openCompletionWriter(trained, { prefix: [], allowed: everyId }, cpu);
+    const write = async (of: number[][]) => {
+      for await (const _ of writer.generate(of, { samplesPerPrompt: 1, maxNewTokens: 2, choose: () => 20 }));
+    };
+    await write(prompts.slice(1));
+    await freeArrays([...trained.weights.values()].map(({ data }) => data));
+    await expect(write(prompts)).rejects.toThrow('is empty: a training was told keepsWeights: false');
+    await writer.release();
+    expect(unloaded).toHaveBeenCalledTimes(compiled.mock.calls.length);
+    compiled.mockRestore();
+    unloaded.mockRestore();
   });
 
   it('compiles a step once for the weights, for all prompts and any number of samples', async () => {

@@ -171,7 +171,6 @@ function step(config: BartConfig, w: Tensors): Record<string, Tensor> {
     const present = tf.sum(tf.mul(query, k), -1, true);
     const shares = tf.softmax(tf.concat([present, past], -1));
     const presentShare = tf.slice(shares, [0, 0, 0], [-1, -1, 1]);
-    // The traced slice ends at the longest cache; ONNX cuts that to the length of the one that is fed.
     const pastShares = tf.slice(shares, [0, 0, 1]);
     const mixed = tf.add(timeMajorMatMul(pastShares, w[cachedValue(layer)], false), tf.mul(presentShare, v));
     outputs[nextOf(cachedKey(layer))] = k;
