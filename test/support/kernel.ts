@@ -35,6 +35,8 @@ export interface KernelClient {
   pid: number;
   request(type: string, content: object, channel?: 'shell' | 'control'): Promise<Answer>;
   execute(code: string, options?: { stop_on_error?: boolean }): Promise<Answer>;
+  /** Resolves when the kernel says that it is busy with the next request: before that, the stop button stops nothing. */
+  begun(): Promise<void>;
   /** As Jupyter's stop button does. */
   interrupt(): void;
   /** Settles when the kernel's process has ended. */
@@ -104,6 +106,7 @@ export async function startKernel(node = process.execPath): Promise<KernelClient
         ...{ code, silent: false, store_history: true, user_expressions: {}, allow_stdin: false },
         ...{ stop_on_error: true, ...options },
       }),
+    begun: channels.begun,
     interrupt: () => process.kill(-child.pid!, 'SIGINT'),
     ended,
     async close() {
@@ -129,7 +132,9 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
   iopub.subscribe();
 
   const waiting = new Map<string, Waiting>();
+  const beginnings: (() => void)[] = [];
   const settle = (id: string, message: Message, isPublished: boolean) => {
+    if (isBusy(message)) for (const begin of beginnings.splice(0)) begin();
     const entry = waiting.get(id);
     if (!entry) return;
     if (isPublished) entry.answer.published.push(message);
@@ -173,6 +178,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
   }
   return {
     request,
+    begun: () => new Promise<void>((resolve) => beginnings.push(resolve)),
     close() {
       for (const socket of [sockets.shell, sockets.control, iopub]) {
         socket.linger = 0;
@@ -182,6 +188,7 @@ export async function openChannels({ key, ports }: Connection, lost: Promise<nev
   };
 }
 
+const isBusy = ({ type, content }: Message) => type === 'status' && content.execution_state === 'busy';
 const isIdle = ({ type, content }: Message) => type === 'status' && content.execution_state === 'idle';
 
 function parse(frames: Buffer[], key: string): Message {

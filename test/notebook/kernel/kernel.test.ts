@@ -12,6 +12,16 @@ afterAll(async () => {
   await kernel?.close();
 });
 
+/** Runs a cell, and presses the stop button so many milliseconds after the kernel has begun with it. */
+async function interruptAfter(ms: number, code: string): Promise<Answer> {
+  const begun = kernel.begun();
+  const running = kernel.execute(code);
+  await begun;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  kernel.interrupt();
+  return running;
+}
+
 /** What a stream received in all. */
 const textOf = ({ published }: Answer, stream: 'stdout' | 'stderr') =>
   published
@@ -178,18 +188,15 @@ it.each([
 it('the stop button ends a cell that counts ticks wherever it is cut off', async () => {
   // Where code is cut off is chance. STOP_PRESSES=200 tries many places.
   for (let press = 0; press < Number(process.env.STOP_PRESSES ?? 8); press++) {
-    const running = kernel.execute('for (;;) await new Promise<void>((done) => process.nextTick(done));');
-    await new Promise((resolve) => setTimeout(resolve, 150 + 7 * press));
-    kernel.interrupt();
-    expect((await running).reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
+    const code = 'for (;;) await new Promise<void>((done) => process.nextTick(done));';
+    const { reply } = await interruptAfter(150 + 7 * press, code);
+    expect(reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
   }
 });
 
 it('the stop button lets the compiler finish', async () => {
-  const running = kernel.execute("import * as library from '../lib'; for (;;) await null;");
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  kernel.interrupt();
-  expect((await running).reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
+  const { reply } = await interruptAfter(50, "import * as library from '../lib'; for (;;) await null;");
+  expect(reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
   const next = await kernel.execute("import { mean } from 'node:fs';");
   expect(next.reply).toMatchObject({ status: 'error', ename: 'TypeScript' });
 });
