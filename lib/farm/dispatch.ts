@@ -144,6 +144,9 @@ export async function openDispatcher(
     };
   }
 
+  /** A look gives out items, also those of a batch that nobody waits for any more. */
+  let lastLook: Promise<void> = Promise.resolve();
+
   async function* gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched> {
     const batch = createBatch(items, run.mayDiffer);
     const bell = createBell();
@@ -166,7 +169,7 @@ export async function openDispatcher(
       looking = true;
       lookedMs = performance.now();
       const came = batch.durations.length;
-      look(batch, came === cameBefore)
+      lastLook = look(batch, came === cameBefore)
         .then(
           (seen) => {
             status = seen;
@@ -239,6 +242,7 @@ export async function openDispatcher(
     gather,
     async close(isOver) {
       const leaving = async () => {
+        await lastLook;
         await (isOver ? queue.obliterate({ force: true }) : queue.drain(true));
         await events.close();
       };
