@@ -4,6 +4,7 @@
  * No gradients.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { reshape } from './kernels/shape.js';
 import { defineKernel, isTracing, type Trace } from './trace.js';
 import { tf } from './tf.js';
 
@@ -14,8 +15,7 @@ const ADD_AT_LABELS = 'SpeechAddAtLabels';
 type Info = Parameters<Trace['nameOf']>[0];
 
 /** [N] as [N, 1]: one column. */
-const column = (trace: Trace, x: Info): Info =>
-  trace.emit('Reshape', [x, trace.constant([-1, 1], 'int64')], [x.shape[0], 1], x.dtype);
+const column = (trace: Trace, x: Info): Info => reshape(trace, x, [-1, 1]);
 
 defineKernel(LOG_SOFTMAX, (trace, { x }) => trace.emit('LogSoftmax', [x], x.shape, 'float32', { axis: -1 }));
 
@@ -24,7 +24,7 @@ defineKernel(AT_LABELS, (trace, { x, labels }) => {
   const found = trace.emit('GatherElements', [x, column(trace, labels)], [...rows, 1], 'float32', {
     axis: 1,
   });
-  return trace.emit('Reshape', [found, trace.constant(rows, 'int64')], rows, 'float32');
+  return reshape(trace, found, rows);
 });
 
 defineKernel(ADD_AT_LABELS, (trace, { x, labels, values }) =>
