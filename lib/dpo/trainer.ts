@@ -263,9 +263,9 @@ function splitExamples(examples: readonly Example[], { validationShare, seed }: 
   if (examples.length === 1) return { train: examples, validation: examples };
   const share = Math.min(Math.ceil(examples.length * validationShare), examples.length - 1);
   // By place: an example may be there twice.
-  const held = shuffled([...examples.keys()], seed, -1).slice(0, share);
-  const train = examples.filter((_, index) => !held.includes(index));
-  return { train, validation: held.map((index) => examples[index]) };
+  const held = new Set(shuffled([...examples.keys()], seed, -1).slice(0, share));
+  const train = examples.filter((_, index) => !held.has(index));
+  return { train, validation: Array.from(held, (index) => examples[index]) };
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
