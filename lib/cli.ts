@@ -38,6 +38,16 @@ process.on('uncaughtException', (error) => {
   void sleep(isOver ? 0 : CLOSING_MS).then(() => exitNow(exitCodeOf(error, ['speech-dpo', ...args])));
 });
 
+// Nothing is left that could settle what is waited for; Node.js would end the command without a word.
+process.on('beforeExit', () => {
+  if (!isOver)
+    abort.abort(
+      new Error(
+        'the command waits for a promise that nothing settles any more, as a reward of your own gives one that neither resolves nor rejects',
+      ),
+    );
+});
+
 const code = await main(args, abort.signal);
 isOver = true;
 // What was interrupted may go on in the background.

@@ -15,9 +15,10 @@ const OTHERS: readonly [name: string, start: RegExp][] = [
   ['NIST SPHERE', /^NIST_1A/],
 ];
 
-/** The command that makes a WAV file that can be read of `name`. */
-export function convertCommand(name: string): string {
-  return `ffmpeg -i "${name}" -c:a pcm_s16le out.wav`;
+/** The command that makes a WAV file that can be read of `name`, at that sample rate where one is given. */
+export function convertCommand(name: string, sampleRateHz?: number): string {
+  const rate = sampleRateHz === undefined ? '' : `-ar ${sampleRateHz} `;
+  return `ffmpeg -i "${name}" ${rate}-c:a pcm_s16le out.wav`;
 }
 
 /**

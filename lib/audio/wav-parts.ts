@@ -28,6 +28,11 @@ const KINDS = ['RIFF', 'RIFX', 'RF64', 'BW64'];
 /** Beyond any real recording, and few enough that a few bytes cannot fill the memory with empty channels. */
 const MAX_CHANNELS = 1024;
 
+/** NISQA's bound. A header that is wrong by more would make hours of seconds. */
+export const LOWEST_RATE_HZ = 1000;
+/** Of the fastest converters of sound. */
+const HIGHEST_RATE_HZ = 768_000;
+
 /**
  * Node.js reads files of up to 2 GiB at once, so a length from here on is no file's that got here: programs that write into a pipe
  * cannot know the length, and leave 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF or about that.
@@ -39,7 +44,7 @@ const UNKNOWN_LENGTH = 0x7fff0000;
  * that is whole by its own account, everything that follows is sound.
  *
  * @param name stands for the file in error messages
- * @throws Error naming the file when it is not a WAV file, is cut short, or has no such parts
+ * @throws Error naming the file when it is not a WAV file, is cut short, has no such parts, or a sample rate that no recording has
  */
 export function findWavParts(bytes: Uint8Array, name: string): WavParts {
   const file = bytes.subarray(tagBytes(bytes));
@@ -159,7 +164,10 @@ function parseFormat(
   if (format.channelCount === 0) throw new Error(`${name}: says it has 0 channels`);
   if (format.channelCount > MAX_CHANNELS)
     throw new Error(`${name}: says it has ${format.channelCount} channels; at most ${MAX_CHANNELS} are read`);
-  if (format.sampleRateHz === 0) throw new Error(`${name}: says it has a sample rate of 0 Hz`);
+  if (format.sampleRateHz < LOWEST_RATE_HZ || format.sampleRateHz > HIGHEST_RATE_HZ)
+    throw new Error(
+      `${name}: says it has a sample rate of ${format.sampleRateHz} Hz, and recordings have ${LOWEST_RATE_HZ} to ${HIGHEST_RATE_HZ} Hz: write it anew with its true rate`,
+    );
   return format;
 }
 

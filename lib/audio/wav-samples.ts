@@ -11,6 +11,9 @@ const IEEE_FLOAT = 3;
 const A_LAW = 6;
 const MU_LAW = 7;
 
+/** 24 dB above full scale: more than a mix in floats peaks at, and less than speech does on any scale of whole numbers. */
+const LOUDEST = 16;
+
 /** By codec and bytes of a sample. PCM of one byte has no sign. */
 const READERS: Readonly<Record<string, SampleReader>> = {
   [`${PCM}/1`]: (data, offset) => (data.getUint8(offset) - 128) / 128,
@@ -28,7 +31,7 @@ const READERS: Readonly<Record<string, SampleReader>> = {
  * The channels of a WAV file's sound; bytes at its end that are no whole frame are left out.
  *
  * @param name stands for the file in error messages
- * @throws Error naming the file when its codec is not known, or it holds a sample that is not a finite number
+ * @throws Error naming the file when its codec is not known, or it holds a sample that is not a finite number, or louder than any recording
  */
 export function decodeSamples(parts: WavParts, name: string): Float32Array[] {
   const { sound, littleEndian } = parts;
@@ -49,8 +52,20 @@ export function decodeSamples(parts: WavParts, name: string): Float32Array[] {
   const channels = Array.from({ length: channelCount }, (_, channel) =>
     decodeChannel(data, read, frameCount, channel * sampleBytes, frameBytes),
   );
-  if (tag === IEEE_FLOAT && !channels.every(allFinite)) throw new Error(`${name}: ${NOT_FINITE}`);
+  if (tag === IEEE_FLOAT) refuseWhatIsNoSound(channels, name);
   return channels;
+}
+
+/** Floats may be anything. */
+function refuseWhatIsNoSound(channels: readonly Float32Array[], name: string): void {
+  if (!channels.every(allFinite)) throw new Error(`${name}: ${NOT_FINITE}`);
+  let peak = 0;
+  for (const samples of channels)
+    for (let i = 0; i < samples.length; i++) peak = Math.max(peak, Math.abs(samples[i]));
+  if (peak > LOUDEST)
+    throw new Error(
+      `${name}: its samples reach ${Number(peak.toPrecision(4))}, and full scale is 1 (up to ${LOUDEST} is read): divide them by what full scale is in them, as 32768 where they were 16-bit integers`,
+    );
 }
 
 /** A function of its own: twice as fast as the same loop inside the closure above. */

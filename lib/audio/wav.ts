@@ -27,13 +27,13 @@ export async function readWav(path: string): Promise<Recording> {
 }
 
 /**
- * Decodes a WAV file: PCM of up to 32 bits, 32- or 64-bit float, mu-law and A-law; up to 1024 channels, any sample rate; little-endian
- * (RIFF), big-endian (RIFX) or with 64-bit lengths (RF64, BW64); also one that was written into a pipe, whose header does not know the
- * length. A file may hold zero samples. Floats pass as they are, not clipped.
+ * Decodes a WAV file: PCM of up to 32 bits, 32- or 64-bit float, mu-law and A-law; up to 1024 channels, sample rates of 1,000 to
+ * 768,000 Hz; little-endian (RIFF), big-endian (RIFX) or with 64-bit lengths (RF64, BW64); also one that was written into a pipe, whose
+ * header does not know the length. A file may hold zero samples. Floats pass as they are, not clipped.
  *
  * @param name stands for the file in error messages
- * @throws Error naming the file when it is not a WAV, is cut short, has no data, is coded otherwise, or holds a sample that is not a
- * finite number
+ * @throws Error naming the file when it is not a WAV, is cut short, has no data, is coded otherwise, has a sample rate that no
+ * recording has, or holds a sample that is not a finite number, or louder than 16 times full scale
  */
 export function parseWav(bytes: Uint8Array, name: string): Recording {
   refuseStandIn(bytes, name);

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import type { GivenWorkers } from '../farm/option.js';
@@ -7,9 +6,7 @@ import { hearsWords, rewardLabel } from '../reward/built-in.js';
 import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
 import { ONE_REWARD, type Parameters } from '../run/parameters.js';
-import { checkpointOf, parseIndices } from '../run/checkpoint-path.js';
-import { RUN_FILE } from '../run/directories.js';
-import { readRunRecord } from '../run/run-files.js';
+import { checkpointRecord, parseIndices } from '../run/checkpoint-path.js';
 import { eventsOf } from '../view/run-events.js';
 import { opinionModels, type OpinionModel } from '../scoring/opinion.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
@@ -123,9 +120,8 @@ function refuseWithoutUse(
 
 /** What the checkpoint's run was scored by; mos where it is no run's, or its run.json is not at hand. */
 async function recordedReward(checkpoint: string): Promise<string> {
-  const folder = checkpointOf(checkpoint)?.directories.modelDirectory;
-  if (folder === undefined || !existsSync(join(folder, RUN_FILE))) return 'mos';
-  return sourceOf(await readRunRecord(folder), 'give it');
+  const record = await checkpointRecord(checkpoint);
+  return record ? sourceOf(record, 'give it') : 'mos';
 }
 
 const COMBINATION = Object.keys(ONE_REWARD) as CombinationName[];

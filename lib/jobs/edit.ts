@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import { encodeWav, readWav, toMono } from '../audio/wav.js';
-import { resample } from '../audio/resample.js';
+import { encodeWav, readWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
 import { checkInstruction, longestSource, packPrompt } from '../policy/pack.js';
 import { parametersSchema } from '../run/parameters.js';
-import { checkpointOf } from '../run/checkpoint-path.js';
-import { recordOf } from '../run/run-files.js';
+import { checkpointRecord } from '../run/checkpoint-path.js';
+import { encodeRecording } from './encode-recording.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { refuseOwn } from './own-parts.js';
 import type { ModelSources } from './sources.js';
@@ -72,15 +71,13 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
     onNotice,
   });
   const { partner, codec, sampler } = model;
-  const sound = toMono(recording);
-  const sourceSeconds = sound.length / recording.sampleRateHz;
+  const sourceSeconds = recording.channels[0].length / recording.sampleRateHz;
   const limitSeconds = longestSource(policy, instruction) / codec.frameRateHz;
   if (sourceSeconds > limitSeconds)
     throw new Error(
       `${options.wav} lasts ${sourceSeconds.toFixed(2)} s, and with this instruction the model edits at most ${limitSeconds.toFixed(2)} s: cut the recording into shorter ones`,
     );
-  const source = await codec.encode(resample(sound, recording.sampleRateHz, codec.sampleRateHz));
-  if (source[0].length === 0) throw new Error(`${options.wav} is empty: it has no samples.`);
+  const source = await encodeRecording(recording, options.wav, codec);
   const prompt = packPrompt(policy, instruction, source[0]);
   const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };
   let codes: number[] = [];
@@ -104,8 +101,7 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
 
 /** @throws Error in one sentence where a run was given a codec of its own, and none is named in its place */
 async function sourcesOf({ model, policy, nar, codec, int8 }: EditOptions): Promise<ModelSources> {
-  const checkpoint = policy ? checkpointOf(policy) : undefined;
-  const record = checkpoint && (await recordOf(checkpoint.directories.modelDirectory));
+  const record = policy ? await checkpointRecord(policy) : undefined;
   if (record && !codec)
     refuseOwn(record, ['codec'], ': name one that reads its codes, as --codec (in a program: codec)');
   const recorded = model === undefined ? record?.parameters : undefined;

@@ -12,7 +12,7 @@ import {
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
 import { LARGEST_COUNT, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
-import { recordOf } from '../run/run-files.js';
+import { recordOf, type RunRecord } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { namedAfter } from './experiment.js';
 import type { GivenWorkers } from '../farm/option.js';
@@ -32,6 +32,8 @@ export interface EvaluationOptions extends CheckpointEvaluation, GivenDevice, Gi
   reward?: Reward;
   /** A person's own rewards that the parameters name, alone or beside others. */
   rewards?: readonly Reward[];
+  /** The record of the run that `directories` are of: without the parts that a program gave it, the evaluation is another one, or is refused. */
+  record?: OwnRecord;
   signal?: AbortSignal;
   /** Is told of downloads. */
   onNotice?: OnNotice;
@@ -67,8 +69,7 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
   let path = '';
 
   async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
-    const { split, indices, samplesPerPrompt, iteration, signal, onNotice } = options;
-    const record = options.directories && (await recordOf(options.directories.modelDirectory));
+    const { split, indices, samplesPerPrompt, iteration, record, signal, onNotice } = options;
     if (record) tellOfOwn(record, parameters, onNotice);
     const policy = await openPolicy(parameters, { signal, onNotice });
     const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
@@ -145,15 +146,15 @@ function promptsUpTo(count: number, split: Split, { data, trainPrompts }: Parame
 }
 
 /**
- * What to evaluate a checkpoint with, and where the result goes: the parameters and folders of the run that wrote it; for a policy that is
- * no run's (a folder, a hub name) the defaults and no folders.
+ * What to evaluate a checkpoint with, and where the result goes: the parameters, folders and record of the run that wrote it; for a policy
+ * that is no run's (a folder, a hub name) the defaults alone.
  *
  * @param given in place of the run's own parameters
  */
 export async function checkpointParameters(
   path: string,
   given: Partial<Parameters>,
-): Promise<{ parameters: Parameters; iteration: number; directories?: RunDirectories }> {
+): Promise<{ parameters: Parameters; iteration: number; directories?: RunDirectories; record?: RunRecord }> {
   // An evaluation is one reward's; what only other rewards of a run know is left out.
   const own = { syntheticFirstIteration: false, ...given };
   const isOther = (reward?: string) => given.reward !== undefined && given.reward !== reward;
@@ -165,11 +166,13 @@ export async function checkpointParameters(
     };
   }
   const { policy, iteration, directories } = checkpoint;
-  const recorded = (await recordOf(directories.modelDirectory))?.parameters;
+  const record = await recordOf(directories.modelDirectory);
+  const recorded = record?.parameters;
   const combination = isOther(recorded?.reward) ? ONE_REWARD : {};
   return {
     parameters: parseParameters({ ...recorded, ...combination, ...own, policy }),
     iteration,
     directories,
+    record,
   };
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { resample } from '../audio/resample.js';
-import { readWav, toMono } from '../audio/wav.js';
+import { readWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import { openCodec } from '../codec/open.js';
+import { encodeRecording } from './encode-recording.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 import { findModelPart, whyUnreadable, type ModelSources } from './sources.js';
 import type { OnNotice } from '../notice.js';
@@ -97,15 +97,8 @@ function createEncoder(folder: string, codec: Codec): (name: string) => Promise<
   const known = new Map<string, Codes>();
   return async (name) => {
     const file = join(folder, name);
-    const codes = known.get(file) ?? (await encodeFile(file, codec));
+    const codes = known.get(file) ?? (await encodeRecording(await readWav(file), file, codec));
     known.set(file, codes);
     return codes;
   };
-}
-
-async function encodeFile(file: string, codec: Codec): Promise<Codes> {
-  const recording = await readWav(file);
-  const codes = await codec.encode(resample(toMono(recording), recording.sampleRateHz, codec.sampleRateHz));
-  if (codes[0].length === 0) throw new Error(`${file} is empty: it has no samples.`);
-  return codes;
 }

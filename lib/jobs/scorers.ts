@@ -92,7 +92,7 @@ async function openChecked(
 ): Promise<Reward> {
   const combination = namedCombination(parameters);
   const reward = given ?? (await openNamed({ ...parameters, combination }, own, options, opened));
-  await checkItself(reward);
+  await checkItself(reward, options.onNotice);
   return reward;
 }
 
@@ -186,12 +186,27 @@ export function openScorers(
   });
 }
 
-/** @throws Error in one sentence when the reward says that it cannot score */
-async function checkItself(reward: Reward): Promise<void> {
+/** Longer than most checks take. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Whoever waits for long is told what for.
+ *
+ * @throws Error in one sentence when the reward says that it cannot score
+ */
+async function checkItself(reward: Reward, onNotice?: OnNotice): Promise<void> {
+  const seconds = PATIENCE_MS / 1000;
+  const tell = () =>
+    onNotice?.(
+      `the ${reward.name} reward is not done with its check() after ${seconds} seconds; it is waited for.`,
+    );
+  const timer = setTimeout(tell, PATIENCE_MS).unref();
   try {
     await reward.check?.();
   } catch (error) {
     throw rewardFailure(`the ${reward.name} reward cannot score`, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -219,7 +234,7 @@ export function openNamedScorers(
     const opening = { device, codec: () => codec, onNotice };
     const rewards = { ...named, reward: named.name, transcriber };
     const reward = await openNamed(rewards, options.own, opening, opened);
-    await checkItself(reward);
+    await checkItself(reward, onNotice);
     const open = async (name: GuardName): Promise<Guard> => {
       if (name === 'level') return levelGuard;
       if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);

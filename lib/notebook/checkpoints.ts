@@ -13,7 +13,7 @@ import { loadRewards } from '../reward/load.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
-import { LOG_FILE, readRun, recordOf } from '../run/run-files.js';
+import { LOG_FILE, readRun } from '../run/run-files.js';
 import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
 import { policyName } from '../view/run-events.js';
@@ -118,8 +118,7 @@ export async function scoreCheckpoint(
     throw new Error(
       `${path} was trained by the reward ${parameters.reward}, a person's own: give its file or address as reward, or the name of a built-in one`,
     );
-  const record = checkpoint.directories && (await recordOf(checkpoint.directories.modelDirectory));
-  const trainedBy = record?.parameters.reward;
+  const trainedBy = checkpoint.record?.parameters.reward;
   if (trainedBy !== undefined && trainedBy !== parameters.reward)
     printNotice(
       `Its samples are scored by ${parameters.reward}, and run ${checkpoint.directories!.name} was trained by ${trainedBy}: these numbers are not what it was trained for.`,

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
 import { describeMissing, locateRun, looksLikeRun, placesOf } from './find-run.js';
+import { recordOf, type RunRecord } from './run-files.js';
 
 /** A run's checkpoint: its folder, what iteration wrote it, and where that run keeps its files. */
 export interface RunCheckpoint {
@@ -46,6 +47,12 @@ export function findCheckpoint(source: string): RunCheckpoint {
   const checkpoint = checkpointOf(source);
   if (!checkpoint) throw new Error(`${source} is no run's checkpoint, such as model_output/0601-1200/iter_2`);
   return checkpoint;
+}
+
+/** The record of the run whose checkpoint a person names; undefined where it is no run's, or its run.json is not at hand. */
+export async function checkpointRecord(source: string): Promise<RunRecord | undefined> {
+  const checkpoint = checkpointOf(source);
+  return checkpoint && recordOf(checkpoint.directories.modelDirectory);
 }
 
 /** The folder or hub name of a policy that a person names: of a run's checkpoint its dpo_model, else what they named. */

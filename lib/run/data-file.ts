@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { readJsonFile } from '../checkpoint/json-file.js';
-import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
+import { parseJson } from '../checkpoint/json-file.js';
+import { HALF_CHARACTER, isWholeText, readTextFile } from '../checkpoint/text-file.js';
+import { quoteForShell } from '../command-text.js';
 import type { PreferencePair } from '../dpo/trainer.js';
 import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
@@ -32,8 +33,9 @@ const columns = {
   rejected_rewards: numbers,
   average_rewards: numbers,
 };
+const EXPECTED = `expected one object with a list for each of ${Object.keys(columns).join(', ')}`;
 const fileSchema = z
-  .object(columns, `expected one object with a list for each of ${Object.keys(columns).join(', ')}`)
+  .object(columns, EXPECTED)
   .catchall(numbers)
   .superRefine((content, context) => {
     const count = content.prompt.length;
@@ -75,7 +77,25 @@ export async function writeDataFile(
  * @throws Error naming the file when it is not JSON, lacks a column, or holds text that is no prompt or no token string
  */
 export async function readDataFile(path: string): Promise<PreferenceRow[]> {
-  return parseDataFile(await readJsonFile(path), path);
+  return parseDataFile(await readPairsJson(path), path);
+}
+
+/** Of standard input's rows; Python is at hand where datasets are made. */
+const ROWS_TO_COLUMNS =
+  "python3 -c 'import json, sys; rows = [json.loads(row) for row in sys.stdin]; print(json.dumps({name: [row[name] for row in rows] for name in rows[0]}))'";
+
+/**
+ * The JSON of a file of pairs, whatever it holds.
+ *
+ * @throws Error naming the file when it is no JSON; of JSON Lines, with the command that makes a data file of them
+ */
+export async function readPairsJson(path: string): Promise<unknown> {
+  const text = await readTextFile(path);
+  if (/^\s*\{.*\}\s*\n\s*\{/.test(text))
+    throw new Error(
+      `${path} has an object in each line (JSON Lines): ${EXPECTED}, which this makes of it: ${ROWS_TO_COLUMNS} < ${quoteForShell(path)} > pairs.json`,
+    );
+  return parseJson(text, path);
 }
 
 /**

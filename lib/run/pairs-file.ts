@@ -1,5 +1,4 @@
-import { readJsonFile } from '../checkpoint/json-file.js';
-import { parseDataFile, type PreferenceRow } from './data-file.js';
+import { parseDataFile, readPairsJson, type PreferenceRow } from './data-file.js';
 import { holdsVotes, parseVotes, votedPairs } from './votes-file.js';
 
 /** The pairs of a file, and a sentence on what in it makes none. */
@@ -14,7 +13,7 @@ export interface PairsFile {
  * @throws Error in one sentence naming the file when it is neither, or makes no pair
  */
 export async function readPairsFile(path: string): Promise<PairsFile> {
-  const content = await readJsonFile(path);
+  const content = await readPairsJson(path);
   if (!holdsVotes(content)) {
     const rows = parseDataFile(content, path);
     if (rows.length === 0) throw new Error(`${path} holds no preference pairs`);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { lossNames, namedLoss } from '../dpo/losses/named.js';
+import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import { pairings } from '../dpo/pair-rules.js';
 import { sentenceOf } from '../plain-error.js';
 import { checkCombination, combinationNames, partNames, type Combination } from '../reward/combination.js';
@@ -365,11 +366,20 @@ export function parseParameters(
     throw new Error('wrong parameters: prompts and data both say which prompts to use; give one of them');
   }
   try {
-    namedLoss(result.data);
+    checkReference(result.data, namedLoss(result.data));
   } catch (error) {
     throw new Error(`wrong parameters: ${sentenceOf(error)}`, { cause: error });
   }
   return result.data;
+}
+
+/** @throws Error in one sentence for a reference that the loss would not look at */
+function checkReference({ loss, reference }: Parameters, { needsReference }: PreferenceLoss): void {
+  if (needsReference || reference === 'start' || reference === 'none') return;
+  const subject = loss.includes(',') ? `the losses ${loss} have` : `the loss ${loss} has`;
+  throw new Error(
+    `${subject} no reference, so that reference ${reference} would change nothing: leave it out, or take a loss with a reference, as sigmoid`,
+  );
 }
 
 /** What of a run's pairs and its early stopping does not go together, as a sentence. */

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { NOT_FINITE } from '../audio/finite.js';
 import { canResample } from '../audio/resample.js';
+import { LOWEST_RATE_HZ } from '../audio/wav-parts.js';
 import { allFinite } from '../finite.js';
 import { isPlainError } from '../plain-error.js';
 
@@ -49,9 +50,6 @@ export async function orUnscorable<T>(score: () => T | Promise<T>): Promise<T | 
     throw error;
   }
 }
-
-/** NISQA's bound. A header that is wrong by more would make hours of seconds. */
-const LOWEST_RATE_HZ = 1000;
 
 /** @throws UnscorableSample for a sample rate, in Hz, that no recording of speech has, or that cannot be brought to the other */
 export function checkRate(fromHz: number, toHz: number): void {

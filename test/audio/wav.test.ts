@@ -76,6 +76,21 @@ describe('parseWav', () => {
     new DataView(bytes.buffer).setUint16(offset, value, true);
     return bytes;
   };
+  const rated = (sampleRateHz: number) => {
+    const bytes = good.slice();
+    new DataView(bytes.buffer).setUint32(24, sampleRateHz, true);
+    return bytes;
+  };
+  const loud = (peak: number) => writtenByWavefile('32f', 8000, [[0, peak, 0]]);
+
+  it.each([1000, 768_000])('reads a sample rate of %d Hz', (sampleRateHz) => {
+    expect(parseWav(rated(sampleRateHz), 'x.wav').sampleRateHz).toBe(sampleRateHz);
+  });
+
+  it.each([1.5, -16])('reads floats that peak at %d', (peak) => {
+    expect(parseWav(loud(peak), 'x.wav').channels).toEqual([Float32Array.of(0, peak, 0)]);
+  });
+
   it.each([
     ['an empty file', new Uint8Array(0), 'the file is empty'],
     ['text', new TextEncoder().encode('hello, this is no sound at all'), 'not a WAV file'],
@@ -84,6 +99,11 @@ describe('parseWav', () => {
     ['an unknown codec', changed(20, 0x55), 'cannot read WAV codec 85'],
     ['too many bits', changed(34, 40), 'with 40 bits'],
     ['no channels', changed(22, 0), '0 channels'],
+    ['a sample rate of 0 Hz', rated(0), 'says it has a sample rate of 0 Hz'],
+    ['a sample rate that would make hours of seconds', rated(999), 'recordings have 1000 to 768000 Hz'],
+    ['a sample rate that nothing has', rated(768_001), 'says it has a sample rate of 768001 Hz'],
+    ['floats on the scale of 16 bits', loud(32767), 'its samples reach 32770, and full scale is 1'],
+    ['floats that are no sound', loud(-1e30), 'its samples reach 1e+30'],
     ['too many channels', changed(23, 0xff), 'channels; at most 1024 are read'],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => parseWav(bytes, 'some.wav')).toThrow(`some.wav: `);

@@ -107,6 +107,23 @@ it('a mistake that nobody waits for ends the run with its place, and how to go o
   expect(stderr).not.toContain('fault of speech-dpo');
 });
 
+it.each([
+  ['check', 'listens: false,', 'listens: false, check: () => new Promise(() => {}),', /^error: /],
+  [
+    'score',
+    'return samples',
+    'await new Promise(() => {}); return samples',
+    /^What is complete is kept\. To go on: /m,
+  ],
+])('a %s whose promise nothing settles ends the run with a sentence', async (_, place, never, beginning) => {
+  const { file, run } = await setUp();
+  writeFileSync(file, moduleOf('restless').replace(place, never));
+  const { code, stderr } = await run('never', file).ended;
+  expect(code).toBe(2);
+  expect(stderr).toMatch(beginning);
+  expect(stderr).toMatch(/^error: the command waits for a promise that nothing settles any more, /m);
+});
+
 it('a run is scored by a server, which hears the samples', async () => {
   const { folder, run } = await setUp();
   let heard = 0;

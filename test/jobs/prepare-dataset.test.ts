@@ -62,6 +62,19 @@ describe('prepareDataset', () => {
     ]);
   });
 
+  it('names the recording whose rate cannot be changed, and the command that does', async () => {
+    const folder = temporaryFolder();
+    const [wav, instructions] = ['odd.wav', 'lines.txt'].map((name) => join(folder, name));
+    await writeWav(wav, tone(0.4), 50_001);
+    writeFileSync(instructions, 'odd.wav\tLouder');
+    const output = join(folder, 'data.jsonl');
+    await expect(
+      prepareDataset({ wav: folder, instructions, output, model: 'unused', codec: CODEC }),
+    ).rejects.toThrow(
+      `${wav}: its sample rate of 50001 Hz cannot be changed to the codec's 16000 Hz; convert it with: ffmpeg -i "${wav}" -ar 16000 -c:a pcm_s16le out.wav`,
+    );
+  });
+
   it('says when a recording is empty', async () => {
     await expect(prepare('a.wav\tLouder', { 'a.wav': 0 })).rejects.toThrow('a.wav');
   });

@@ -55,6 +55,26 @@ it('takes a reward in JavaScript whose check is no promise', async () => {
   await expect(refused).rejects.toThrow('the mine reward cannot score: no network');
 });
 
+it('tells whoever waits long for the check of a reward', async () => {
+  vi.useFakeTimers();
+  const notices: string[] = [];
+  const check = () => new Promise<void>((resolve) => setTimeout(resolve, 60_000));
+  const reward = { ...rewardOf('slow', 'slow', () => 1), check };
+  const opening = openReward(
+    parseParameters({ reward: 'slow' }),
+    { reward },
+    { device: cpu, onNotice: (notice) => notices.push(notice) },
+  );
+  await vi.advanceTimersByTimeAsync(9_999);
+  expect(notices).toEqual([]);
+  await vi.advanceTimersByTimeAsync(50_001);
+  expect(notices).toEqual([
+    'the slow reward is not done with its check() after 10 seconds; it is waited for.',
+  ]);
+  expect((await opening).reward.name).toBe('slow');
+  vi.useRealTimers();
+});
+
 describe.skipIf(!nisqaWeights)('NISQA as a reward', () => {
   it.each([
     ['cuda', true],

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,18 @@ describe('data_iter_k.json', () => {
   it('keeps all keys when no prompt gave a pair', async () => {
     await writeDataFile(directory, 0, []);
     expect(await readDataFile(join(directory, 'data_iter_0.json'))).toEqual([]);
+  });
+
+  it('says of rows in lines what is expected, and by what command it is had', async () => {
+    const [path, made] = ['its pairs.jsonl', 'pairs.json'].map((name) => join(directory, name));
+    const column = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
+    const row = { ...column, chosen_rewards: 2, rejected_rewards: 1, average_rewards: 1.5 };
+    await writeFile(path, `${JSON.stringify(row)}\n${JSON.stringify({ ...row, chosen_rewards: 3 })}\n`);
+    const message = await readDataFile(path).then(String, ({ message }: Error) => message);
+    expect(message).toContain('(JSON Lines): expected one object with a list for each of prompt, chosen,');
+    const [, command] = /of it: (.*)$/.exec(message) ?? expect.unreachable(message);
+    execFileSync('sh', ['-c', command], { cwd: directory });
+    expect((await readDataFile(made)).map(({ chosenReward }) => chosenReward)).toEqual([2, 3]);
   });
 
   it.each([

@@ -60,11 +60,23 @@ describe('parseParameters', () => {
     [{ reuseEvaluation: true, numEval: 5 }, 'reuseEvaluation makes pairs of the samples that are evaluated'],
     [{ earlyStopping: 'loss', validationShare: 0 }, 'earlyStopping loss needs a validationShare above 0'],
     [{ earlyStopping: 'accuracy', loss: 'kto' }, 'earlyStopping accuracy needs pairs'],
+    [
+      { reference: 'moving', loss: 'simpo' },
+      'the loss simpo has no reference, so that reference moving would',
+    ],
+    [{ reference: 'first', loss: 'simpo,sft' }, 'the losses simpo,sft have no reference, so that'],
     [{ pairing: 'best' }, 'pairing: '],
     [{ schedule: 'step' }, 'schedule: '],
     [{ warmupSteps: -1 }, 'warmupSteps: '],
     [{ patience: 0 }, 'patience: '],
   ])('refuses %j in one sentence', (parameters, sentence) => {
     expect(() => parseParameters(parameters)).toThrow(`wrong parameters: ${sentence}`);
+  });
+
+  it.each([
+    { reference: 'none', loss: 'simpo' },
+    { reference: 'moving', loss: 'simpo,sigmoid' },
+  ])('takes %j', (parameters) => {
+    expect(parseParameters(parameters)).toMatchObject(parameters);
   });
 });
