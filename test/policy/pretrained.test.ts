@@ -135,6 +135,25 @@ describe('savePretrained and loadPretrained', () => {
     expect(readdirSync(folder)).toContain('thesis.tex');
   });
 
+  test('look at the very folder that they replace, and replace none that is not named', async () => {
+    const parent = temporaryFolder();
+    writeFileSync(join(parent, 'thesis.tex'), '');
+    const before = process.cwd();
+    process.chdir(parent);
+    try {
+      for (const [folder, refusal] of [
+        [`${parent}/missing/..`, `cannot write to ${parent}: it holds thesis.tex`],
+        ['', 'the folder to write has an empty name: give it one.'],
+      ])
+        await expect(
+          savePretrained(folder, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
+        ).rejects.toThrow(refusal);
+    } finally {
+      process.chdir(before);
+    }
+    expect(readdirSync(parent)).toEqual(['thesis.tex']);
+  });
+
   test('leave a file that has their name', async () => {
     const file = join(temporaryFolder(), 'votes.json');
     writeFileSync(file, 'mine');
