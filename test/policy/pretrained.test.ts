@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SHARED_EMBEDDING } from '../../lib/policy/bart/weights.js';
 import { bart } from '../../lib/policy/bart/bart.js';
+import { freeArrays } from '../../lib/engine/free-arrays.js';
+import { savePolicy } from '../../lib/policy/policy.js';
 import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
 import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { TINY_CONFIG_JSON, tinyConfig, tinyWeights } from '../support/tiny-bart.js';
@@ -161,6 +164,16 @@ describe('savePretrained and loadPretrained', () => {
       savePretrained(file, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
     ).rejects.toThrow(`cannot write to ${file}: a part of the path is a file; choose another with --output.`);
     expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  test('say so where a training has freed the weights', async () => {
+    const folder = join(temporaryFolder(), 'model');
+    const policy = randomPolicy(5);
+    const weights = copyWeights(policy.weights);
+    await freeArrays([...weights.values()].map(({ data }) => data));
+    await expect(savePolicy({ ...policy, weights }, folder)).rejects.toThrow(
+      /^the weight \S+ is empty: a training was told keepsWeights: false/,
+    );
   });
 
   test('write nothing when the weights are not those of the configuration', async () => {
