@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { writeChecksums } from './checksums.js';
 import { configJson, floatsOf } from './config-json.js';
@@ -94,9 +94,12 @@ export async function writeModelFolder(
   copyTokenizerFrom: string | undefined,
   write: (temporary: string, checksums: Map<string, string>) => Promise<void>,
 ): Promise<void> {
-  await refuseForeignFiles(directory);
+  if (directory === '') throw new Error('the folder to write has an empty name: give it one.');
+  // One place for what is looked at and what is replaced: "missing/.." is none to `readdir`, and a folder to `resolve`.
+  const target = resolve(directory);
+  await refuseForeignFiles(target);
   await writeDirectoryAtomic(
-    directory,
+    target,
     async (temporary) => {
       const checksums = new Map<string, string>();
       await write(temporary, checksums);

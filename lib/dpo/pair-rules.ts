@@ -1,4 +1,5 @@
 /** Which two completions of a prompt may be a preference pair. */
+import { inspect } from 'node:util';
 
 /** One completion of a prompt with what a reward said of it; null where the reward could not score it. */
 export interface RankedCompletion {
@@ -52,6 +53,19 @@ export type PairDrop = keyof typeof pairDrops;
 
 /** How many pairs were not made, by the first reason against each; a reason that never came up is absent. */
 export type PairDrops = Partial<Record<PairDrop, number>>;
+
+/** @throws Error in one sentence for a number of pairs or a rule that would make other pairs than were asked for, without a word */
+export function checkRules<T>(count: number, { pairing, minMargin, minChosen }: PairRules<T>): void {
+  if (!(count === Infinity || (Number.isSafeInteger(count) && count >= 0)))
+    throw new Error(
+      `at most ${count} pairs of a prompt were asked for: a whole number from 0 on is expected`,
+    );
+  if (pairing !== undefined && !pairings.includes(pairing))
+    throw new Error(`pairing is ${inspect(pairing)}: ${pairings.join(', ')} are known`);
+  for (const [name, value] of Object.entries({ minMargin, minChosen }))
+    if (value !== undefined && (typeof value !== 'number' || Number.isNaN(value)))
+      throw new Error(`${name} is ${inspect(value)}: a number is expected`);
+}
 
 /** How many of the considered pairs are left. */
 export function countMade(considered: number, dropped: PairDrops): number {

@@ -1,4 +1,5 @@
 import {
+  checkRules,
   describeRules,
   forbids,
   type PairDrop,
@@ -62,12 +63,15 @@ export function choosePairs<T extends RankedCompletion>(
  * - `above-margin`: every two that differ by `minMargin` and are allowed, the largest differences of reward first. Completions come again.
  * - `target`: the target, whatever its reward, with the worst, the second worst, ... completion that the rules allow (SPIN, Chen et al. 2024,
  *   arXiv:2401.01335; SpeechAlign, Zhang et al. 2024, arXiv:2404.05600).
+ *
+ * @throws Error in one sentence as `checkRules`
  */
 export function makePairs<T extends RankedCompletion>(
   completions: readonly T[],
   count: number,
   rules: PairRules<T> = {},
 ): PromptPairs<T> {
+  checkRules(count, rules);
   const valid = completions.filter(isRanked);
   if (rules.pairing === 'target') return pairWithTarget(completions.length, valid, count, rules);
   const considered = (valid.length * Math.max(0, valid.length - 1)) / 2;

@@ -66,9 +66,14 @@ export interface PreferenceLoss {
   metrics?(outputs: LossNumbers, batches: readonly PairNumbers[]): DpoMetrics;
 }
 
-/** @throws Error in one sentence for a factor of implicit rewards by which nothing is learned, or the opposite */
+/** @throws Error in one sentence for a factor by which nothing is learned, or the opposite */
+export function checkFactor(name: string, factor: number, example: number): void {
+  if (!(factor > 0)) throw new Error(`${name} is ${factor}: a number above 0 is expected, as ${example}`);
+}
+
+/** @throws Error in one sentence as `checkFactor`, of implicit rewards */
 export function checkBeta(beta: number): void {
-  if (!(beta > 0)) throw new Error(`beta is ${beta}: a number above 0 is expected, as 0.1`);
+  checkFactor('beta', beta, 0.1);
 }
 
 /**

@@ -48,7 +48,7 @@ export interface CompletionWriter {
   /**
    * Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds.
    *
-   * @throws RangeError in one sentence for a prompt without ids, or with one that the model has not
+   * @throws RangeError in one sentence for a prompt without ids, or with one that the model has not; Error while another generation is under way
    */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GenerateStep>;
   /** Frees the compiled programs and their copy of the weights. The next `generate` compiles again. */
@@ -87,6 +87,8 @@ export function openCompletionWriter(
     throw new TypeError(`a completion of ${architecture.title} needs an id to begin with`);
   const vocabulary = Int32Array.from([...allowed, ...fed.filter((id) => !allowed.includes(id))]);
   let kept: Programs | undefined;
+  /** A second generation would free the programs of the first. */
+  let isWriting = false;
 
   async function release(except?: Compiled) {
     const programs = kept ? [kept.prompt, kept.step] : [];
@@ -128,6 +130,22 @@ export function openCompletionWriter(
   }
 
   async function* generate(
+    prompts: readonly (readonly number[])[],
+    options: GenerateOptions,
+  ): AsyncGenerator<GenerateStep> {
+    if (isWriting)
+      throw new Error(
+        'this sampler is writing already, and its calls follow one another: let that call end (or call return() of its generator), or open another sampler for this one',
+      );
+    isWriting = true;
+    try {
+      yield* write(prompts, options);
+    } finally {
+      isWriting = false;
+    }
+  }
+
+  async function* write(
     prompts: readonly (readonly number[])[],
     { samplesPerPrompt, maxNewTokens, choose, signal }: GenerateOptions,
   ): AsyncGenerator<GenerateStep> {

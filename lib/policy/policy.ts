@@ -5,6 +5,7 @@ import { resolveModelPart } from '../package-root.js';
 import { findBase, isAdapterFolder, readAdapter, writeAdapter, type BaseOptions } from './adapter-folder.js';
 import type { Architecture, Model, ModelConfig } from './architecture.js';
 import { loadPretrained, savePretrained } from './pretrained.js';
+import { checkValues } from './resident-weights.js';
 import { loadTokenizer, type SpeechTokenizer } from './tokenizer.js';
 
 export interface Policy<Config extends ModelConfig = ModelConfig> extends Model<Config> {
@@ -53,9 +54,12 @@ async function tokenizerFolder(directory: string, base: string | undefined): Pro
 /**
  * Writes the policy as a Hugging Face folder, float32, with its tokenizer's files; of a policy with an adapter the adapter alone, as PEFT does.
  * All of it or nothing.
+ *
+ * @throws as `savePretrained`; where a training has freed the weights (`keepsWeights`) and did not finish
  */
 export async function savePolicy(policy: Policy, directory: string): Promise<void> {
   const { architecture, config, weights } = policy;
+  checkValues(weights);
   const copyTokenizerFrom = await tokenizerFolder(policy.directory, policy.baseDirectory);
   if (policy.adapter) return writeAdapter(directory, policy, { copyTokenizerFrom });
   await savePretrained(directory, {

@@ -18,9 +18,12 @@ export type Score = number | string | Readonly<Record<string, number | string>>;
 export interface Metric {
   /**
    * An UnscorableSample in the place of each recording that cannot be scored; it says why, and not which recording.
-   * @throws whatever is not a recording's own fault
+   * @throws whatever is not a recording's own fault; the signal's reason when it is aborted between two recordings that are scored one by one
    */
-  score: (recordings: readonly MonoRecording[]) => Promise<(Score | UnscorableSample)[]>;
+  score: (
+    recordings: readonly MonoRecording[],
+    signal?: AbortSignal,
+  ) => Promise<(Score | UnscorableSample)[]>;
   dispose?: () => Promise<void>;
 }
 
@@ -163,8 +166,8 @@ function withoutNaN({ score, dispose }: Metric): Metric {
   const holdsNaN = (result: Score) =>
     Object.values(typeof result === 'object' ? result : [result]).some(Number.isNaN);
   return {
-    score: async (recordings) =>
-      (await score(recordings)).map((result) =>
+    score: async (recordings, signal) =>
+      (await score(recordings, signal)).map((result) =>
         !(result instanceof UnscorableSample) && holdsNaN(result)
           ? new UnscorableSample('it gives NaN: scale the recording so that its samples lie within -1 to 1')
           : result,
@@ -198,10 +201,12 @@ async function openHeard(
 function each(
   score: (recording: MonoRecording) => object | number | Promise<object | number | string>,
 ): Metric['score'] {
-  return async (recordings) => {
+  return async (recordings, signal) => {
     const results: (Score | UnscorableSample)[] = [];
-    for (const recording of recordings)
+    for (const recording of recordings) {
+      signal?.throwIfAborted();
       results.push(await orUnscorable(async () => (await score(recording)) as Score));
+    }
     return results;
   };
 }

@@ -26,6 +26,7 @@ export interface ScoreFilesOptions extends MetricOptions {
    * callback a metric that is missing stops the work.
    */
   onMissing?: (metric: MetricName, reason: Error) => void;
+  /** Ends the work with its reason, once the recording or the batch under way is scored. */
   signal?: AbortSignal;
 }
 
@@ -99,11 +100,13 @@ export async function openFileScorer(options: ScoreFilesOptions): Promise<FileSc
       const columns: [MetricName, (Score | UnscorableSample)[]][] = [];
       for (const [name, metric] of metrics) {
         signal?.throwIfAborted();
-        const scores = await metric.score(readable).catch((error: unknown) => {
+        const scores = await metric.score(readable, signal).catch((error: unknown) => {
+          signal?.throwIfAborted();
           throw scorerFailure(`${name} cannot score ${nameBatch(batch)}`, error);
         });
         columns.push([name, scores]);
       }
+      signal?.throwIfAborted();
       return batch.map((file, i) => {
         const recording = recordings[i];
         if (recording instanceof Error) return { error: recording.message };

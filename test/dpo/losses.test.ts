@@ -126,6 +126,16 @@ describe('a loss', () => {
       );
   });
 
+  it.each([
+    ['kto', 'desirableWeight'],
+    ['kto', 'undesirableWeight'],
+    ['rpo', 'rewardScale'],
+  ])('%s refuses a %s that would teach the opposite', (loss, name) => {
+    expect(() => namedLoss({ ...SETTINGS, loss, [name]: -1 })).toThrow(
+      `${name} is -1: a number above 0 is expected, as 1`,
+    );
+  });
+
   it('sft is the mean over all chosen labels', () => {
     const { loss, nll_loss } = metricsOfLoss(namedLoss(settingsOf('sft')))([batch]);
     expect(loss).toBeCloseTo((10.5 + 31 + 7.125) / (5 + 14 + 4), 12);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { PairRules } from '../../lib/dpo/pair-rules.js';
 import { choosePair, choosePairs } from '../../lib/dpo/pairs.js';
 
 const completion = (name: string, reward: number | null, rank = reward) => ({ name, reward, rank });
@@ -26,6 +27,16 @@ it('compares ranks, not rewards, where they differ', () => {
     completion('mid', 5, -4),
   ]);
   expect(choice).toMatchObject({ chosen: { name: 'short' }, rejected: { name: 'long' }, averageReward: 5 });
+});
+
+it.each([
+  [1, { minMargin: NaN }, 'minMargin is NaN: a number is expected'],
+  [1, { minChosen: '5' }, "minChosen is '5': a number is expected"],
+  [1, { pairing: 'above-margn' }, "pairing is 'above-margn': best-worst, above-margin, target are known"],
+  [NaN, {}, 'at most NaN pairs of a prompt were asked for: a whole number from 0 on is expected'],
+])('says what is wrong instead of making other pairs: %s of %o', (count, rules, message) => {
+  const completions = [completion('a', 2), completion('b', 5)];
+  expect(() => choosePairs(completions, count, rules as PairRules<(typeof completions)[0]>)).toThrow(message);
 });
 
 it('takes the first of equally good and equally bad completions', () => {

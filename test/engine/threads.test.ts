@@ -30,3 +30,9 @@ it.each(['-3', '0', '2.5', 'two', '1e9', '1000000000', '257', 'NaN', '0x2', ' ']
     expect(complain.mock.calls).toEqual([[`error: ${sentence}\n`]]);
   },
 );
+
+it.each([NaN, 0, -1, 1.5, 1e9])('a device of %d threads is refused', (threads) => {
+  expect(() => new CpuDevice(threads)).toThrow(
+    `a device computes with a whole number of threads from 1 to 256, not ${threads}`,
+  );
+});

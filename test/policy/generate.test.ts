@@ -306,6 +306,18 @@ describe('generate', () => {
     expect(await write(immovable)).toEqual(await write(cpu));
   });
 
+  it('writes one generation at a time, and the next after one that was left', async () => {
+    const writer = openCompletionWriter(policy, { prefix: [], allowed: everyId }, cpu);
+    const write = (of: number[][]) =>
+      writer.generate(of, { samplesPerPrompt: 1, maxNewTokens: 40, choose: () => 20 });
+    const left = write(prompts);
+    await left.next();
+    await expect(write(prompts.slice(1)).next()).rejects.toThrow('this sampler is writing already');
+    await left.return(undefined);
+    for await (const { open } of write(prompts.slice(1))) expect(open).toBeLessThan(3);
+    await writer.release();
+  });
+
   it('frees its programs where the weights that the next ones need are gone', async () => {
     const compiled = vi.spyOn(cpu, 'compile');
     const unloaded = vi.spyOn(cpu, 'unload');

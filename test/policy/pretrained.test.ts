@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SHARED_EMBEDDING } from '../../lib/policy/bart/weights.js';
 import { bart } from '../../lib/policy/bart/bart.js';
+import { freeArrays } from '../../lib/engine/free-arrays.js';
+import { savePolicy } from '../../lib/policy/policy.js';
 import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
 import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
+import { copyWeights, randomPolicy } from '../support/random-policy.js';
 import { sharedPath } from '../support/shared.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { TINY_CONFIG_JSON, tinyConfig, tinyWeights } from '../support/tiny-bart.js';
@@ -135,6 +138,25 @@ describe('savePretrained and loadPretrained', () => {
     expect(readdirSync(folder)).toContain('thesis.tex');
   });
 
+  test('look at the very folder that they replace, and replace none that is not named', async () => {
+    const parent = temporaryFolder();
+    writeFileSync(join(parent, 'thesis.tex'), '');
+    const before = process.cwd();
+    process.chdir(parent);
+    try {
+      for (const [folder, refusal] of [
+        [`${parent}/missing/..`, `cannot write to ${parent}: it holds thesis.tex`],
+        ['', 'the folder to write has an empty name: give it one.'],
+      ])
+        await expect(
+          savePretrained(folder, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
+        ).rejects.toThrow(refusal);
+    } finally {
+      process.chdir(before);
+    }
+    expect(readdirSync(parent)).toEqual(['thesis.tex']);
+  });
+
   test('leave a file that has their name', async () => {
     const file = join(temporaryFolder(), 'votes.json');
     writeFileSync(file, 'mine');
@@ -142,6 +164,16 @@ describe('savePretrained and loadPretrained', () => {
       savePretrained(file, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
     ).rejects.toThrow(`cannot write to ${file}: a part of the path is a file; choose another with --output.`);
     expect(readFileSync(file, 'utf8')).toBe('mine');
+  });
+
+  test('say so where a training has freed the weights', async () => {
+    const folder = join(temporaryFolder(), 'model');
+    const policy = randomPolicy(5);
+    const weights = copyWeights(policy.weights);
+    await freeArrays([...weights.values()].map(({ data }) => data));
+    await expect(savePolicy({ ...policy, weights }, folder)).rejects.toThrow(
+      /^the weight \S+ is empty: a training was told keepsWeights: false/,
+    );
   });
 
   test('write nothing when the weights are not those of the configuration', async () => {

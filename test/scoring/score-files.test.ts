@@ -137,6 +137,24 @@ describe('scoreFiles', () => {
   });
 });
 
+it('ends between two recordings when it is aborted', async () => {
+  const stop = new AbortController();
+  let heard = 0;
+  const transcribe = async () => {
+    heard += 1;
+    stop.abort(new Error('stopped by hand'));
+    return 'what was said';
+  };
+  const { score } = await openMetric(
+    'transcript',
+    {},
+    { sharedTranscriber: { open: async () => transcribe, dispose: async () => {} } },
+  );
+  const recording = { samples: speechLike, sampleRateHz: 16000 };
+  await expect(score([recording, recording], stop.signal)).rejects.toThrow('stopped by hand');
+  expect(heard).toBe(1);
+});
+
 describe("what is no file's own fault", () => {
   /** Stands in for Python: answers as `program` says. */
   function pretendPython(program: string): void {

@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import type { DpoMetrics } from '../logged-metrics.js';
-import { implicitRewards, joined, type PreferenceLoss } from '../preference-loss.js';
+import { checkFactor, implicitRewards, joined, type PreferenceLoss } from '../preference-loss.js';
 
 export interface KtoOptions {
   beta: number;
@@ -18,8 +18,12 @@ export interface KtoOptions {
  *
  * Its pairs are those of `withMismatched`: "chosen" is the sample, "rejected" the completion of another prompt, and `rewards.chosen` is 1 of a
  * desirable sample, 0 of another.
+ *
+ * @throws Error in one sentence for a weight that is not above 0
  */
 export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions): PreferenceLoss {
+  checkFactor('desirableWeight', desirableWeight, 1);
+  checkFactor('undesirableWeight', undesirableWeight, 1);
   return {
     name: 'kto',
     needsReference: true,

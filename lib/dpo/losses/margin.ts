@@ -1,7 +1,12 @@
 /** Losses of a pair's margin m: how far the implicit reward of the chosen completion is above that of the rejected one. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
-import { lossOfRewards, type PreferenceInputs, type PreferenceLoss } from '../preference-loss.js';
+import {
+  checkFactor,
+  lossOfRewards,
+  type PreferenceInputs,
+  type PreferenceLoss,
+} from '../preference-loss.js';
 
 /** -log sigmoid(x), without overflow for large |x|. */
 export const negativeLogSigmoid = (x: Tensor): Tensor => tf.softplus(tf.neg(x));
@@ -80,8 +85,10 @@ export function exoPairLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
  * policy's preference p = (sigmoid(m), sigmoid(-m)) from q, the same of the real difference of rewards. Pairs that hardly differ pull less.
  *
  * @param rewardScale what the difference of rewards is multiplied by
+ * @throws Error in one sentence where that is not above 0
  */
 export function rewardGapLoss(beta: number, rewardScale: number): PreferenceLoss {
+  checkFactor('rewardScale', rewardScale, 1);
   const divergence = (gap: Tensor, margins: Tensor) =>
     tf.mul(tf.sigmoid(gap), tf.sub(negativeLogSigmoid(margins), negativeLogSigmoid(gap)));
   return lossOfMargins('rpo', beta, (margins, { rewards }) => {

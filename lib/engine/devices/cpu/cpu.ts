@@ -24,7 +24,7 @@ import { ThreadDevice } from '../thread/thread-device.js';
 import type { CpuCalls, LentArray } from './calls.js';
 import { ALIGNMENT, MOST_NUMBERS, bytesOf, checkBytes, checkTrainableShapes } from './limits.js';
 import { OPTIMIZER_REGIONS, openCpuOptimizer, type CpuMemory } from './optimizer.js';
-import { defaultThreads } from './threads.js';
+import { checkThreads, defaultThreads } from './threads.js';
 
 /** Constants from here on are read where they are. Of smaller ones a copy costs less than asking for each. */
 const LENT_BYTES = 2 ** 16;
@@ -49,9 +49,13 @@ export class CpuDevice extends ThreadDevice<CpuCalls> implements Device {
   /** By program, or by the first of memories that go together: what lets go of the arrays that are read there. */
   readonly #lent = new Map<number, () => void>();
 
-  /** @param threads threads for one operator */
+  /**
+   * @param threads threads for one operator; default as the environment and the machine have it
+   * @throws Error in one sentence for what is no number of threads
+   */
   constructor(readonly threads = defaultThreads()) {
     super(compiledModule('./worker.js', import.meta.url));
+    checkThreads(threads);
   }
 
   /** "the CPU, 2 threads" */

@@ -14,8 +14,17 @@ export function defaultThreads(): number {
   const asked = process.env[VARIABLE];
   if (asked === undefined || asked === '') return availableParallelism();
   const threads = /^\d+$/.test(asked) ? Number(asked) : NaN;
-  if (threads >= 1 && threads <= MOST) return threads;
+  if (isThreads(threads)) return threads;
   throw new Error(
     `the environment variable ${VARIABLE} must be a whole number of threads from 1 to ${MOST}; it is "${asked}"`,
   );
 }
+
+/** @throws Error in one sentence for what is no number of threads */
+export function checkThreads(threads: number): void {
+  if (!isThreads(threads))
+    throw new Error(`a device computes with a whole number of threads from 1 to ${MOST}, not ${threads}`);
+}
+
+const isThreads = (threads: number): boolean =>
+  Number.isSafeInteger(threads) && threads >= 1 && threads <= MOST;
