@@ -31,7 +31,7 @@ export interface Sampler {
    * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
    * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
    *
-   * @throws Error in one sentence for a number that samples cannot be drawn by
+   * @throws Error in one sentence for an option that is unknown, or a number that samples cannot be drawn by
    */
   sample(prompts: readonly (readonly number[])[], options: SamplingOptions): AsyncGenerator<SamplingEvent>;
   /** Frees what is compiled; the next `sample` compiles again. */
@@ -39,14 +39,18 @@ export interface Sampler {
 }
 
 const count = z.number().int().min(1);
-const samplingSchema = z.object({
+const index = z.number().int().min(0);
+// Strict: a misspelt option of a program in JavaScript would be its default without a word.
+const samplingSchema = z.strictObject({
   samplesPerPrompt: count,
   maxNewTokens: count,
   seed: z.number().int().min(0).max(0xffffffff),
   temperature: z.number().min(0),
-  topK: z.number().int().min(0),
+  topK: index,
   topP: z.number().gt(0).max(1),
-});
+  first: z.strictObject({ prompt: index, sample: index }).optional(),
+  signal: z.unknown().optional(),
+} satisfies Record<keyof SamplingOptions, z.ZodType>);
 
 /** Rows decoded at once: enough to fill the cores, few enough to stay in the cache. */
 const ROWS_AT_ONCE = 100;

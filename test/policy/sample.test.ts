@@ -55,6 +55,13 @@ describe('sample', () => {
     await expect(events(prompts, { [name]: value })).rejects.toThrow(`wrong sampling options: ${name}: `);
   });
 
+  it('refuses an option that is unknown, and a first sample that is no number', async () => {
+    const given = (options: object) => events(prompts, options as Partial<SamplingOptions>);
+    await expect(given({ top_k: 5 })).rejects.toThrow(/wrong sampling options: .*top_k/);
+    await expect(given({ first: { prompt: '1', sample: 0 } })).rejects.toThrow('first.prompt: ');
+    await expect(given({ first: { prompt: 0, sample: -1 } })).rejects.toThrow('first.sample: ');
+  });
+
   it("does not let the batch's make-up change a sample", async () => {
     const all = await codes(prompts);
     expect(all.size).toBe(24);
