@@ -41,7 +41,7 @@ export function experimentCommands(signal: AbortSignal): Command[] {
 export function runCommand(signal: AbortSignal): Command {
   const command = new Command('run')
     .description(
-      'train the policy by any reward: a built-in one, one of your own, or several (docs/adding-a-reward.md). naturalness, similarity, silence, wer and cer have the settings of mos, other rewards those of even-token',
+      'train the policy by any reward: a built-in one, one of your own, or several (docs/adding-a-reward.md). even-token, length and mos have the settings of their commands, naturalness, similarity, silence, wer and cer those of mos, all others and several together those of even-token',
     )
     .requiredOption(REWARD_OPTION, `what samples are scored by: ${REWARD_SOURCES}`)
     .action(async ({ reward: given, ...options }: GivenOptions & { reward: string }) => {

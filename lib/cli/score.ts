@@ -40,7 +40,7 @@ type ScoreOptions = DeviceOptions &
 export function scoreCommand(signal: AbortSignal, endWith: (exitCode: number) => void): Command {
   const command = new Command('score')
     .description(
-      'score recordings (WAV): quality, intelligibility, level, words. What can be scored is printed; the exit code is 2 where a file or a metric is missing, and 1 where a metric has no score of a recording, as of a silent one',
+      'score recordings (WAV): quality, intelligibility, level, words. What can be scored is printed; the exit code is 2 where a file or a metric is missing, and 1 where a metric has no score of a recording, as nisqa has none of one shorter than 0.14 s',
     )
     .argument('<files...>', 'recordings to score')
     .option('--metric <names>', `of ${METRIC_NAMES.join(', ')}; several with commas`, parseList, ['nisqa'])

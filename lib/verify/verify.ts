@@ -21,14 +21,20 @@ export type { VerifyRow } from './rows.js';
  * distance is the tolerance.
  *
  * @param options.device what is compared; default: a CPU device of its own
- * @throws if a file is missing or not of that layout
+ * @throws if a file is missing or not of that layout, or the folder holds nothing to compare with
  */
 export async function verify(
   directory: string,
   options: { device?: Device } = {},
 ): Promise<{ rows: VerifyRow[] }> {
   const losses = await readLossesGoldens(directory);
-  const isWhole = losses.length === 0 || (await exists(join(directory, 'tiny_bart')));
+  const isWhole = await exists(join(directory, 'tiny_bart'));
+  if (!isWhole && losses.length === 0) {
+    const problem = (await exists(directory))
+      ? 'holds no reference values, neither of a model (tiny_bart/) nor of losses (losses_trl_VERSION.json)'
+      : 'does not exist';
+    throw new Error(`${directory} ${problem}: give a folder that scripts/reference/make.py made.`);
+  }
   const golden = isWhole ? await readModelGoldens(directory) : undefined;
   const device = options.device ?? new CpuDevice();
   try {

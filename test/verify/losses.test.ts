@@ -30,6 +30,14 @@ describe('losses', () => {
     expect(rows.every(({ pass }) => pass)).toBe(true);
   });
 
+  it('and a folder without reference values is refused in a sentence, also where it is that of a model', async () => {
+    await expect(verify('models/default/policy', { device })).rejects.toThrow(
+      'models/default/policy holds no reference values, neither of a model (tiny_bart/) nor of losses (losses_trl_VERSION.json): ' +
+        'give a folder that scripts/reference/make.py made.',
+    );
+    await expect(verify('nowhere', { device })).rejects.toThrow('nowhere does not exist: give a folder');
+  });
+
   it('fail where a loss differs', async () => {
     const [{ losses, ...numbers }] = goldens;
     const [entry] = losses;
