@@ -11,7 +11,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { makeFolder } from './files.js';
+import { makeFolder, refuseDevice } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling, visiblePath } from './temporary.js';
 import { explainWriteError } from './write-error.js';
 
@@ -33,6 +33,7 @@ export function writeFileAtomic(path: string, content: FileContent): Promise<str
 }
 
 async function replaceFile(path: string, content: FileContent): Promise<string> {
+  await refuseDevice(path);
   const target = await followLinks(path);
   const folder = dirname(target);
   const temporary = temporarySibling(target, 'tmp');

@@ -28,8 +28,18 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** @throws Error where there is something at `path` already, unless it may be overwritten */
+/** @throws Error where a device or a pipe is at `path`: a file that is renamed there would take its place */
+export async function refuseDevice(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found || found.isFile() || found.isDirectory()) return;
+  throw new Error(
+    `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another with --output.`,
+  );
+}
+
+/** @throws Error where there is something at `path` already, unless it is a file and may be overwritten */
 export async function refuseToOverwrite(path: string, overwrite = false): Promise<void> {
+  await refuseDevice(path);
   if (overwrite || !(await exists(path))) return;
   throw new Error(
     `${path} is there already: name another file with --output, or replace it with --overwrite`,

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -49,6 +51,20 @@ describe('writeFileAtomic', () => {
       `cannot write to ${folder}: a symbolic link in the path leads back to itself; choose another with --output.`,
     );
     expect(readlinkSync(join(folder, 'loop'))).toBe('loop');
+  });
+
+  test('a pipe, and a link to one, stay what they are', async () => {
+    const folder = temporaryFolder();
+    const [pipe, link] = ['pipe', 'link'].map((name) => join(folder, name));
+    execFileSync('mkfifo', [pipe]);
+    symlinkSync('pipe', link);
+    for (const path of [pipe, link])
+      await expect(writeFileAtomic(path, 'text')).rejects.toThrow(
+        `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another with --output.`,
+      );
+    expect(statSync(pipe).isFIFO()).toBe(true);
+    expect(readlinkSync(link)).toBe('pipe');
+    expect(readdirSync(folder)).toHaveLength(2);
   });
 
   test('writes the file that a link leads to, and makes one of a link that leads nowhere', async () => {
