@@ -6,6 +6,7 @@ import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import type { Evaluation } from './evaluate.js';
+import { locateWav } from './locate-wav.js';
 import type { Run } from './run.js';
 import { leftAfter } from '../left-after.js';
 import { askReward } from '../reward/ask.js';
@@ -201,7 +202,9 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
       await addWritten(rankedSamples(policies));
       // Of a run that came to its end before, with fewer iterations: what the last policy writes nothing for has no sound.
       for (const { file } of earlier?.examples ?? [])
-        if (!examples.has(file)) await remove(join(outputDirectory, file));
+        if (!examples.has(file))
+          // What lies elsewhere, or is no sound, audio.json does not decide about.
+          await locateWav(outputDirectory, file).then(remove, () => undefined);
     },
   };
 }

@@ -1,9 +1,10 @@
 /** Finished runs that get more iterations. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readAudioIndex } from '../../lib/experiment/audio-examples.js';
 import { runExperiment, type OwnParts } from '../../lib/jobs/experiment.js';
 import { withIterations } from '../../lib/jobs/more-iterations.js';
 import { resumeExperiment } from '../../lib/jobs/resume.js';
@@ -60,6 +61,20 @@ it('come to the bytes of a run that began with so many, also where the last chec
   expect(record.timings.filter(({ event }) => event === 'finished')).toHaveLength(1);
   const log = await readFile(join(run, 'log_training.log'), 'utf8');
   expect(log).toMatch(/Resumed to 3 iterations in place of 2, with the training of iteration 1\b/);
+});
+
+it('take away no file outside the run that audio.json names', async () => {
+  const root = temporaryFolder();
+  const run = await start(root, { iterations: 1, seed: 3 });
+  const { outputDirectory } = (await readRun(run)).directories;
+  await writeFile(join(root, 'mine.wav'), 'of weeks');
+  const index = await readAudioIndex(outputDirectory);
+  const last = index.examples.find(({ role }) => role === 'trained')!;
+  for (const file of ['../../mine.wav', '../..', '']) index.examples.push({ ...last, file });
+  await writeFile(join(outputDirectory, 'audio.json'), JSON.stringify(index));
+  await collect(resumeExperiment(run, { device, iterations: 2 }));
+  expect(await readFile(join(root, 'mine.wav'), 'utf8')).toBe('of weeks');
+  expect((await readAudioIndex(outputDirectory)).examples).not.toHaveLength(index.examples.length);
 });
 
 async function refusesFewer(run: string): Promise<void> {
