@@ -1,4 +1,5 @@
 /** A run's checkpoints: iter_k/dpo_model in its model directory. */
+import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { savePolicy } from '../policy/policy.js';
@@ -40,7 +41,9 @@ export function createCheckpointKeeper(
   const removeAllBut = async (...kept: number[]) => {
     for (const { iteration } of evaluated) {
       if (kept.includes(iteration)) continue;
-      await remove(join(modelDirectory, `iter_${iteration}`));
+      await remove(join(modelDirectory, checkpointDirectory(iteration)));
+      // What a person keeps beside it, such as a merged checkpoint, stays.
+      await rmdir(join(modelDirectory, `iter_${iteration}`)).catch(() => undefined);
     }
   };
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createCheckpointKeeper } from '../../lib/experiment/checkpoints.js';
@@ -29,8 +29,11 @@ function twoSamples(reward: number): Evaluation['test'][number] {
 }
 
 /** The iterations whose checkpoints are left after evaluations with these held-out rewards, and the run's folder. */
-async function keep(parameters: object, rewards: readonly number[], prompts = 1) {
-  const modelDirectory = temporaryFolder();
+async function keep(
+  parameters: object,
+  rewards: readonly number[],
+  { prompts = 1, modelDirectory = temporaryFolder() } = {},
+) {
   const run = {
     device,
     parameters: parseParameters(parameters),
@@ -58,6 +61,14 @@ describe('keepCheckpoints', () => {
     expect((await keep({ keepCheckpoints }, [3, 4, 2.5, 4])).left).toEqual(expected);
   });
 
+  it('takes no more than checkpoints: what a person put beside one stays', async () => {
+    const modelDirectory = temporaryFolder();
+    const merged = join(modelDirectory, 'iter_0', 'merged');
+    mkdirSync(merged, { recursive: true });
+    expect((await keep({ keepCheckpoints: 'last' }, [3, 4], { modelDirectory })).left).toEqual([0, 1]);
+    expect(readdirSync(join(modelDirectory, 'iter_0'))).toEqual(['merged']);
+  });
+
   it('nothing else is known', () => {
     expect(() => parseParameters({ keepCheckpoints: 'some' })).toThrow('keepCheckpoints');
   });
@@ -65,7 +76,7 @@ describe('keepCheckpoints', () => {
 
 describe('the model card', () => {
   const cardOf = async (parameters: object, prompts?: number) => {
-    const { modelDirectory } = await keep(parameters, [3], prompts);
+    const { modelDirectory } = await keep(parameters, [3], { prompts });
     return readFileSync(join(modelDirectory, 'iter_0', 'dpo_model', 'README.md'), 'utf8');
   };
 
