@@ -24,7 +24,7 @@ export interface WeightRules {
 type Tensors = ReadonlyMap<string, HostTensor>;
 
 const MODEL_FILES =
-  /^SHA256SUMS$|^README\.md$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$|^adapter_config\.json$|^adapter_model\.safetensors$/;
+  /^SHA256SUMS$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$|^adapter_config\.json$|^adapter_model\.safetensors$/;
 
 /**
  * The weights of a Hugging Face folder, as safetensors or pytorch_model.bin, whole or in shards.
@@ -119,7 +119,10 @@ async function refuseForeignFiles(directory: string): Promise<void> {
     if (error.code === 'ENOENT') return [];
     throw explainWriteError(error, directory);
   });
-  const foreign = names.find((name) => !TOKENIZER_FILES.includes(name) && !MODEL_FILES.test(name));
+  // A README.md alone may be of anything.
+  const isModel = names.some((name) => name === 'config.json' || name === 'adapter_config.json');
+  const isOwn = (name: string) => (name === 'README.md' ? isModel : MODEL_FILES.test(name));
+  const foreign = names.find((name) => !TOKENIZER_FILES.includes(name) && !isOwn(name));
   if (foreign !== undefined) {
     throw new Error(
       `cannot write to ${directory}: it holds ${foreign}, no file of a checkpoint; choose another with --output.`,

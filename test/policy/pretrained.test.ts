@@ -141,11 +141,14 @@ describe('savePretrained and loadPretrained', () => {
   test('look at the very folder that they replace, and replace none that is not named', async () => {
     const parent = temporaryFolder();
     writeFileSync(join(parent, 'thesis.tex'), '');
+    const notes = temporaryFolder();
+    writeFileSync(join(notes, 'README.md'), '');
     const before = process.cwd();
     process.chdir(parent);
     try {
       for (const [folder, refusal] of [
         [`${parent}/missing/..`, `cannot write to ${parent}: it holds thesis.tex`],
+        [notes, `cannot write to ${notes}: it holds README.md`],
         ['', 'the folder to write has an empty name: give it one.'],
       ])
         await expect(
