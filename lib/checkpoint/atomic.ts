@@ -11,7 +11,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { makeFolder, refuseDevice } from './files.js';
+import { isMissingOrEmpty, makeFolder, refuseDevice } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling, visiblePath } from './temporary.js';
 import { explainWriteError } from './write-error.js';
 
@@ -222,15 +222,6 @@ async function hashOf(handle: FileHandle): Promise<string> {
     if (bytesRead === 0) return hash.digest('hex');
     hash.update(buffer.subarray(0, bytesRead));
     position += bytesRead;
-  }
-}
-
-async function isMissingOrEmpty(directory: string): Promise<boolean> {
-  try {
-    return (await readdir(directory)).length === 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
-    throw explainWriteError(error, directory);
   }
 }
 

@@ -1,6 +1,7 @@
-import { access, copyFile, mkdir, rename, stat, symlink, type FileHandle } from 'node:fs/promises';
+import { access, copyFile, mkdir, readdir, rename, stat, symlink, type FileHandle } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { releaseTemporary, temporarySibling } from './temporary.js';
+import { explainWriteError } from './write-error.js';
 
 /** Whether there is a file or folder of that name. */
 export function exists(path: string): Promise<boolean> {
@@ -44,6 +45,24 @@ export async function refuseToOverwrite(path: string, overwrite = false): Promis
   throw new Error(
     `${path} is there already: name another file with --output, or replace it with --overwrite`,
   );
+}
+
+/** @throws Error where there is something in the folder at `path` already, unless it may be overwritten, or a file is there */
+export async function refuseToReplaceFolder(path: string, overwrite = false): Promise<void> {
+  if (overwrite || (await isMissingOrEmpty(path))) return;
+  throw new Error(
+    `${path} is there already, and not empty: name another folder with --output, or replace a checkpoint that is there with --overwrite`,
+  );
+}
+
+/** Whether nothing would be lost if a folder were written at `path`. */
+export async function isMissingOrEmpty(path: string): Promise<boolean> {
+  try {
+    return (await readdir(path)).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+    throw explainWriteError(error, path);
+  }
 }
 
 /** Rethrows why a file could not be read as a sentence that names it; for `readFile(path).catch(cannotRead(path))`. */

@@ -1,5 +1,6 @@
 /** `speech-dpo merge`: an adapter's folder becomes a whole checkpoint. */
 import { resolve } from 'node:path';
+import { refuseToReplaceFolder } from '../checkpoint/files.js';
 import { compile, tf, type Device, type HostArray } from '../engine/index.js';
 import { buffersOf, type Model } from '../policy/architecture.js';
 import { adapterShapes, mergeAdapter } from '../policy/lora.js';
@@ -13,8 +14,10 @@ import { findModelPart, type Fetching } from './sources.js';
 export interface MergeOptions extends GivenDevice, Fetching {
   /** Folder of an adapter, such as model_output/0601-1200/iter_2/dpo_model, or a hub name. */
   adapter: string;
-  /** Folder to write; a checkpoint that is there gives way. */
+  /** Folder to write. */
   output: string;
+  /** Whether `output` may replace a checkpoint; default false. */
+  overwrite?: boolean;
 }
 
 /** How far logits of the merged model are from those of base and adapter, and how far rounding alone may take them. */
@@ -36,12 +39,13 @@ const NOISES = 4;
 /**
  * Merges an adapter into its base and writes the whole checkpoint, once the logits of a fixed batch have been compared.
  *
- * @throws Error in one sentence when the folder is no adapter's, its base is missing, or the logits differ by more than float32 explains: then
+ * @throws Error in one sentence when something is in `output` already, the folder is no adapter's, its base is missing, or the logits differ by more than float32 explains: then
  *   nothing is written
  */
 export async function mergeCheckpoint({
   adapter,
   output,
+  overwrite,
   signal,
   onNotice,
   ...given
@@ -54,6 +58,7 @@ export async function mergeCheckpoint({
     throw new Error(`${adapter} is a whole checkpoint already: it has no adapter to merge.`);
   if ([policy.directory, policy.baseDirectory!].some((folder) => resolve(folder) === resolve(output)))
     throw new Error(`${output} is what is merged: give another folder as --output.`);
+  await refuseToReplaceFolder(output, overwrite);
   const merged = mergeAdapter(policy);
   await using opened = openDevice(given);
   const result = await compareMerged(policy, merged, opened.device);
@@ -62,6 +67,8 @@ export async function mergeCheckpoint({
     throw new Error(
       `after the merge the logits of ${adapter} differ by ${result.difference.toExponential(1)} from those of base and adapter, which is more than float32 explains (${result.tolerance.toExponential(1)}): nothing was written`,
     );
+  // Another process may have written there meanwhile.
+  await refuseToReplaceFolder(output, overwrite);
   await savePolicy(merged, output);
   return result;
 }

@@ -1,5 +1,5 @@
 /** A speech language model in memory: architecture, configuration, tokenizer, weights. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { exists } from '../checkpoint/files.js';
 import { resolveModelPart } from '../package-root.js';
 import { findBase, isAdapterFolder, readAdapter, writeAdapter, type BaseOptions } from './adapter-folder.js';
@@ -55,12 +55,17 @@ async function tokenizerFolder(directory: string, base: string | undefined): Pro
  * Writes the policy as a Hugging Face folder, float32, with its tokenizer's files; of a policy with an adapter the adapter alone, as PEFT does.
  * All of it or nothing.
  *
- * @throws as `savePretrained`; where a training has freed the weights (`keepsWeights`) and did not finish
+ * @throws as `savePretrained`; where an adapter would take the place of its base; where a training has freed the weights (`keepsWeights`) and did not finish
  */
 export async function savePolicy(policy: Policy, directory: string): Promise<void> {
   const { architecture, config, weights } = policy;
   checkValues(weights);
   const copyTokenizerFrom = await tokenizerFolder(policy.directory, policy.baseDirectory);
+  const base = policy.baseDirectory ?? policy.directory;
+  if (policy.adapter && resolve(base) === resolve(directory))
+    throw new Error(
+      `${directory} holds what the adapter is trained on, and an adapter alone in its place would be of no use: save it in another folder, or save mergeAdapter(policy)`,
+    );
   if (policy.adapter) return writeAdapter(directory, policy, { copyTokenizerFrom });
   await savePretrained(directory, {
     architecture,

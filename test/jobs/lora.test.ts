@@ -12,7 +12,7 @@ import { resumeExperiment } from '../../lib/jobs/resume.js';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import { openSamplesWork } from '../../lib/jobs/samples-work.js';
 import { trainFrom, trainingParameters } from '../../lib/jobs/train-from.js';
-import { adapterWeights, mergeAdapter, mergedWeights } from '../../lib/policy/lora.js';
+import { adapterWeights, addAdapter, mergeAdapter, mergedWeights } from '../../lib/policy/lora.js';
 import { loadPolicy, savePolicy } from '../../lib/policy/policy.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
@@ -180,6 +180,13 @@ it('merges an adapter into a whole checkpoint, and refuses what is not the same'
   await expect(mergeCheckpoint({ adapter: checkpoint(1), output: checkpoint(1), device })).rejects.toThrow(
     'is what is merged: give another folder',
   );
+  const again = { adapter: checkpoint(0), output, device };
+  await expect(mergeCheckpoint(again)).rejects.toThrow(
+    `${output} is there already, and not empty: name another folder with --output, or replace a checkpoint that is there with --overwrite`,
+  );
+  expect((await loadPolicy(output)).weights).toEqual(read.weights);
+  await mergeCheckpoint({ ...again, overwrite: true });
+  expect((await loadPolicy(output)).weights).not.toEqual(read.weights);
 
   // So is an adapter of a partner, which is a policy nowhere else.
   const partner = join(temporaryFolder(), 'nar');
@@ -217,6 +224,12 @@ it('is opened by what its folder says, or told what is wrong with it', async () 
   expect(opened.baseDirectory).toBe(join(model, 'policy'));
   expect(opened.tokenizer.firstCodeId).toBe((await loadPolicy(join(model, 'policy'))).tokenizer.firstCodeId);
   // Saved again it has the tokenizer.
+  const folder = join(model, 'policy');
+  // Its base would be gone, without which it is nothing.
+  for (const adapted of [opened, addAdapter(await loadPolicy(folder), opened.adapter!, 1)])
+    await expect(savePolicy(adapted, folder)).rejects.toThrow(
+      `${folder} holds what the adapter is trained on, and an adapter alone in its place would be of no use: save it in another folder, or save mergeAdapter(policy)`,
+    );
   await savePolicy(opened, join(copy, '..', 'again'));
   expect(existsSync(join(copy, '..', 'again', 'tokenizer.json'))).toBe(true);
 
