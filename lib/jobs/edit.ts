@@ -89,6 +89,8 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
     throw new Error(`the policy wrote nothing for "${instruction}": try another --seed`);
   const item = { src_encodec: source, instruction };
   const [samples] = await synthesize({ partner, codec, signal }, [{ item, codes }]);
+  // Another process may have written one meanwhile.
+  await refuseToOverwrite(output, options.overwrite);
   await writeFileAtomic(output, encodeWav(samples, codec.sampleRateHz));
   const cutBy = codes.length === maxNewTokens ? 'maxNewTokens' : 'model';
   return {

@@ -65,6 +65,8 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
       const reason = policy && whyUnreadable(policy, item);
       if (reason !== undefined) unreadable.push(`line ${number}: ${reason}`);
     }
+    // Another process may have written one meanwhile.
+    await refuseToOverwrite(output, options.overwrite);
     await writeFileAtomic(output, items.join(''));
     if (unreadable.length > 0)
       onNotice?.(

@@ -1,10 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { writeWav } from '../../lib/audio/wav.js';
 import { readItems } from '../../lib/data/items.js';
+import { editRecording } from '../../lib/jobs/edit.js';
 import { prepareDataset } from '../../lib/jobs/prepare-dataset.js';
+import { device } from '../support/device.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CODEC = fileURLToPath(new URL('../../models/default/codec', import.meta.url));
@@ -60,6 +62,30 @@ describe('prepareDataset', () => {
         /lines\.txt: the model cannot read 1 of 2 items, and runs leave them out; the first is line 3: the prompt "Make it louder\." has \d+ ids \(\d+ of text, 1500 codes\), more than the model's 256 positions: use a recording of at most \d+ frames$/,
       ),
     ]);
+  });
+
+  it('writes over no file that came while it worked', async () => {
+    const folder = temporaryFolder();
+    const [wav, instructions, output] = ['a.wav', 'lines.txt', 'out'].map((name) => join(folder, name));
+    await writeWav(wav, tone(0.4), SAMPLE_RATE_HZ);
+    writeFileSync(instructions, 'a.wav\tLouder');
+    const given = {
+      output,
+      model: 'default',
+      get device() {
+        writeFileSync(output, 'of another process');
+        return device;
+      },
+    };
+    const sampling = { instruction: 'Louder', seed: 1, temperature: 1, maxNewTokens: 20 };
+    for (const work of [
+      () => prepareDataset(Object.assign(given, { wav: folder, instructions })),
+      () => editRecording(Object.assign(given, { wav, ...sampling })),
+    ]) {
+      rmSync(output, { force: true });
+      await expect(work()).rejects.toThrow(`${output} is there already: name another file with --output`);
+      expect(readFileSync(output, 'utf8')).toBe('of another process');
+    }
   });
 
   it('names the recording whose rate cannot be changed, and the command that does', async () => {
