@@ -237,7 +237,9 @@ async function follow(
       current = undefined;
       const how = stop.signal.aborted ? 'stopped' : 'failed';
       const goesOn = started !== undefined && !isDivergence(error);
-      area.end(goesOn ? `${how}; to go on: ${hasLoaded ? 'this cell again, or ' : ''}${inAnotherSession()}` : how);
+      area.end(
+        goesOn ? `${how}; to go on: ${hasLoaded ? 'this cell again, or ' : ''}${inAnotherSession()}` : how,
+      );
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);

@@ -145,7 +145,7 @@ it('goes on after a restart of the kernel', async () => {
 it('a run whose loading the stop button ended goes on by the name that is told', async () => {
   const before = listRuns(root).length;
   const opening = async () => {
-    await openRun(parameters, { root });
+    await openRun({ ...parameters, audioPrompts: 2 }, { root });
   };
   await expect(runCell(opening, () => listRuns(root).length > before)).rejects.toThrow('pressed');
   // The cell run again would make another run.
