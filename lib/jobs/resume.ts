@@ -163,7 +163,7 @@ function checkOwn(record: RunRecord, options: OwnParts, named: { directory: stri
   checkRewardNames(record, reward ? [reward.name] : given, names);
   const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
   if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
-    const how = `${named.again} --reward FILE (or its address), in a notebook resumeRun('${named.directory}', { reward })`;
+    const how = `${named.again} --reward FILE (or its address), in a notebook openRecorded('${named.directory}', { reward })`;
     throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
   }
   if (!isDeepStrictEqual(namedAfter(parameters, reward), parameters))

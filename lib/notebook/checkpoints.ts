@@ -19,6 +19,7 @@ import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
 import { policyName } from '../view/run-events.js';
 import { watch } from './watch.js';
 import { printNotice } from './notebook-kernel.js';
+import { runPath } from './run-path.js';
 import { show } from './show.js';
 
 /** As few of everything as make pairs and a checkpoint. */
@@ -63,7 +64,7 @@ interface FoundRun {
 }
 
 async function findNamed(name: string, root: string): Promise<FoundRun> {
-  const { directories: run } = locateRun(join(root, name));
+  const { directories: run } = locateRun(runPath(name, root));
   if (isUsable(run)) return { run, why: 'the one that was asked for' };
   const usable = listRuns(root).filter(isUsable);
   const others = usable.length > 0 ? usable.map((each) => each.name).join(', ') : 'no run there';

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { writeComparison } from '../view/compare.js';
 import {
   comparedGuards,
@@ -14,6 +13,7 @@ import type { Figure } from '../view/figure.js';
 import { PAIRED_NOTE } from '../view/paired-change.js';
 import type { Table } from '../view/table.js';
 import { listenToRuns, type RunsChoice } from './listen.js';
+import { runPath } from './run-path.js';
 import type { Html, Showable } from './show.js';
 
 /** Runs side by side, in parts to show. The others are compared with the first. */
@@ -48,7 +48,7 @@ export interface Comparison {
  * @throws Error in one sentence for fewer than two runs, one that is given twice, or a name that no run has
  */
 export async function compare(names: readonly string[], root = '..'): Promise<Comparison> {
-  const directories = names.map((name) => join(root, name));
+  const directories = names.map((name) => runPath(name, root));
   const runs = await readComparedRuns(directories);
   const notes = comparisonNotes(runs);
   const seeds = seedTable(runs);

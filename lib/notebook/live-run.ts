@@ -14,6 +14,7 @@ import type { EventOf } from '../view/run-events.js';
 import { fileLinks } from './links.js';
 import { notebookKernel, printNotice } from './notebook-kernel.js';
 import { openLiveArea } from './live-area.js';
+import { runPath } from './run-path.js';
 import { show } from './show.js';
 import type { OnNotice } from '../notice.js';
 
@@ -95,7 +96,7 @@ export function openRun(
  * Opens a run that was interrupted, also one of another notebook, of the command line or from before a restart of the kernel.
  * {@link LiveRun} goes on from what is complete on disk and comes to the files that the run would have come to if left alone.
  *
- * @param name of the run, for example 0601-1200 or output/0601-1200
+ * @param name of the run, for example 0601-1200 or output/0601-1200, or the path of a folder of its
  * @param options what was given to the run when it began: `resumeRun('0601-1200', { reward })`
  * @throws Error in one sentence when there is no such run, or it began with something else
  */
@@ -104,7 +105,7 @@ export async function resumeRun(
   { root = '..', device, workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
 ): Promise<LiveRun> {
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
-  const { record, directories } = await readRun(join(root, name));
+  const { record, directories } = await readRun(runPath(name, root));
   return follow(record.parameters, labelOf(record), own, async function* (options) {
     await using chosen = device === undefined ? null : await chooseDevice(device);
     yield* resumeExperiment(directories.modelDirectory, { ...own, ...options, ...chosen });
@@ -115,7 +116,7 @@ export async function resumeRun(
  * Opens a run of this or another day as it is on disk, to look at and listen to, and says what it found. Nothing is loaded or computed,
  * unless a cell goes on with it: {@link LiveRun.iterate}, as `resumeRun` does.
  *
- * @param name of the run, for example 0601-1200 or output/0601-1200
+ * @param name of the run, for example 0601-1200 or output/0601-1200, or the path of a folder of its
  * @param options what was given to the run when it began, where it is to go on
  * @throws Error in one sentence, with the names of the runs there are, when this is none of them
  */
@@ -124,7 +125,7 @@ export async function openRecorded(
   { root = '..', device, workers, allowMixed, serveAt, ...parts }: LiveRunOptions = {},
 ): Promise<LiveRun> {
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
-  const run = await readRun(join(root, name));
+  const run = await readRun(runPath(name, root));
   const { record, directories } = run;
   const { outputDirectory, modelDirectory } = directories;
   printNotice(describeRecorded(run));
@@ -168,6 +169,8 @@ async function follow(
   let current: Current | undefined = recorded ? undefined : open(begin);
   let isFinished = recorded?.record.state === 'finished';
   let hasBegun = !recorded;
+  /** Before that, the cell that opens the run would make another one. */
+  let hasLoaded = recorded !== undefined;
   let { iterations } = given;
   /** The cell before this one: the stop button may have ended it while its last step was still under way. */
   let previous = Promise.resolve();
@@ -234,7 +237,9 @@ async function follow(
       current = undefined;
       const how = stop.signal.aborted ? 'stopped' : 'failed';
       const goesOn = started !== undefined && !isDivergence(error);
-      area.end(goesOn ? `${how}; to go on: this cell again, or ${inAnotherSession('resumeRun')}` : how);
+      area.end(
+        goesOn ? `${how}; to go on: ${hasLoaded ? 'this cell again, or ' : ''}${inAnotherSession()}` : how,
+      );
       throw error;
     } finally {
       button.removeEventListener('abort', onStop);
@@ -242,11 +247,11 @@ async function follow(
   }
 
   /** How the run is opened after a restart of the kernel. */
-  function inAnotherSession(opener: 'resumeRun' | 'openRecorded'): string {
+  function inAnotherSession(): string {
     // What the environment names is named again.
     const isGivenWorkers = own.workers !== undefined && own.workers !== process.env[WORKERS_VARIABLE];
     const again = [...(own.reward ? ['reward'] : []), ...(isGivenWorkers ? ['workers'] : [])];
-    return `${opener}('${started!.run}'${again.length > 0 ? `, { ${again.join(', ')} }` : ''})`;
+    return `openRecorded('${started!.run}'${again.length > 0 ? `, { ${again.join(', ')} }` : ''})`;
   }
 
   /** How a finished run goes on; nothing where a guard has ended it. */
@@ -254,10 +259,11 @@ async function follow(
     const isStopped = events.some((event) => event.type === 'stopped' && event.step === undefined);
     const more = 2 * events.filter(({ type }) => type === 'saved').length;
     if (isStopped || more === 0) return undefined;
-    return `to go on with it: await run.iterate({ iterations: ${more} }); on another day, first: const run = await ${inAnotherSession('openRecorded')}`;
+    return `to go on with it: await run.iterate({ iterations: ${more} }); on another day, first: const run = await ${inAnotherSession()}`;
   }
 
   if (!recorded) await advance('loading policy, codec and prompts ...', isPastLoading);
+  hasLoaded = true;
   const { run: name, outputDirectory, modelDirectory } = started!;
   return {
     name,

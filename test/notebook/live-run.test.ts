@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { listRuns } from '../../lib/run/find-run.js';
 import { readRun } from '../../lib/run/run-files.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
 import { openRecorded, openRun, resumeRun, type LiveRun } from '../../lib/notebook/live-run.js';
 import { findRun, scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
+import { compare } from '../../lib/notebook/compare.js';
 import { loadReward } from '../../lib/reward/load.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 
@@ -69,7 +71,7 @@ it('goes on where the stop button left it, when the cell is run again', async ()
       () => true,
     ),
   ).rejects.toThrow('pressed');
-  expect(shown).toContain(`stopped; to go on: this cell again, or resumeRun('${run.name}')`);
+  expect(shown).toContain(`stopped; to go on: this cell again, or openRecorded('${run.name}')`);
   await runCell(() => run.evaluateOriginal());
   expect(run.events.at(-1)).toMatchObject({ type: 'evaluated', iteration: -1, split: 'test' });
 
@@ -138,6 +140,29 @@ it('goes on after a restart of the kernel', async () => {
   const missing = /^there is no run .*0101-0000.*; the runs in .* are .*\d{4}-\d{4}/;
   await expect(resumeRun('0101-0000', { root })).rejects.toThrow(missing);
   await expect(openRecorded('0101-0000', { root })).rejects.toThrow(missing);
+});
+
+it('a run whose loading the stop button ended goes on by the name that is told', async () => {
+  const before = listRuns(root).length;
+  const opening = async () => {
+    await openRun({ ...parameters, audioPrompts: 2 }, { root });
+  };
+  await expect(runCell(opening, () => listRuns(root).length > before)).rejects.toThrow('pressed');
+  // The cell run again would make another run.
+  const [, name] = /^stopped; to go on: openRecorded\('(.+)'\)$/m.exec(shown)!;
+  const run = await openRecorded(name, { root });
+  await runCell(() => run.iterate());
+  expect(run.events.at(-1)!.type).toBe('finished');
+});
+
+it('finds a run by its path, as a run holds it and as outputs of cells show it', async () => {
+  const [made] = listRuns(root);
+  for (const path of [made.outputDirectory, `./${relative('.', made.modelDirectory)}`]) {
+    expect((await openRecorded(path)).name).toBe(made.name);
+    expect((await findRun(path)).name).toBe(made.name);
+  }
+  const missing = `there is no run ${join(root, 'output', '0101-0000')}`;
+  await expect(compare([made.outputDirectory, join(root, 'output', '0101-0000')])).rejects.toThrow(missing);
 });
 
 it('asks for the workers that it is given, or else that the environment names', async () => {

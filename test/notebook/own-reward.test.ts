@@ -66,7 +66,7 @@ console.log(await writeReport(run.outputDirectory));`;
     kernel.interrupt();
     const answer = await running;
     expect(answer.reply.status).toBe('error');
-    expect(shownBelow(answer)).toContain(`resumeRun('${name}', { reward })`);
+    expect(shownBelow(answer)).toContain(`openRecorded('${name}', { reward })`);
   } finally {
     await kernel.close();
   }

@@ -14,7 +14,9 @@ export class Interrupted extends Error {
 }
 
 const OWN_FRAMES =
-  /^\s+at .*(tslab\/dist|scripts\/kernel|node:internal|node:vm|process\.processTicksAndRejections)/;
+  /^\s+at .*(tslab[\\/]dist|lib[\\/]notebook[\\/]kernel|node:internal|node:vm|process\.processTicksAndRejections)/;
+/** What source maps put above an error: the line of the library that threw it. */
+const EXCERPT = /^\S.*:\d+\n.*\n *\^+\n+(?=\S)/;
 
 /** A thrown value, without the frames that lead into the kernel. */
 export function describeError(thrown: unknown): NotebookError {
@@ -27,7 +29,7 @@ export function describeError(thrown: unknown): NotebookError {
     const evalue = inspect(error);
     return { ename: 'Thrown value', evalue, traceback: [`Thrown value: ${evalue}`] };
   }
-  const lines = inspect(error).split('\n');
+  const lines = inspect(error).replace(EXCERPT, '').split('\n');
   const traceback = lines.filter((line) => !OWN_FRAMES.test(line));
   // Anything may be assigned to them, also what is no JSON.
   return { ename: String(error.name), evalue: String(error.message), traceback };

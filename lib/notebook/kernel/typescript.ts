@@ -75,8 +75,26 @@ function createWatchCompilerHost(
     moduleResolution: ts.ModuleResolutionKind.Bundler,
     target: ts.ScriptTarget.ES2022,
   };
-  const create = ts.createWatchCompilerHost as unknown as (...args: unknown[]) => unknown;
-  return create(files, { ...options, ...cellOptions }, ...rest);
+  const create = ts.createWatchCompilerHost as unknown as (...args: unknown[]) => ts.WatchHost;
+  return withTimersOfItsOwn(create(files, { ...options, ...cellOptions }, ...rest));
+}
+
+/**
+ * tslab keeps one timer, that of the program's update, and fails with every further cell where TypeScript asks for another beside it: when a
+ * file of a folder that modules were looked for in has changed, as by a build or `npm install`. That one becomes Node.js' own.
+ */
+function withTimersOfItsOwn<Host extends ts.WatchHost>(host: Host): Host {
+  const { setTimeout: startUpdate, clearTimeout: stopUpdate } = host;
+  return Object.assign(host, {
+    setTimeout(callback: () => void, ms: number, name: string) {
+      if (name === 'timerToUpdateProgram') return startUpdate!(callback, ms, name) as unknown;
+      return setTimeout(callback, ms);
+    },
+    clearTimeout(timer: NodeJS.Timeout | object) {
+      if ('hasRef' in timer) clearTimeout(timer);
+      else stopUpdate!(timer);
+    },
+  });
 }
 
 function getDefaultTypeRoots(directory: string): string[] {

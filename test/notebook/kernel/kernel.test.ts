@@ -1,5 +1,8 @@
 /** Starts the notebooks' kernel as Jupyter does and speaks Jupyter's protocol with it: no Python, no browser. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { findPackageRoot } from '../../../lib/package-root.js';
 import { startKernel, type Answer, type KernelClient } from '../../support/kernel.js';
 
 let kernel: KernelClient;
@@ -122,6 +125,16 @@ it('shows an error where the cell threw, and a complaint of the compiler', async
   expect(wrong.reply.evalue).toMatch(/^line 1, column 7: Type 'string' is not assignable/);
 });
 
+it("an error of the library begins with its sentence, and shows nothing of the kernel's own work", async () => {
+  const wrong = "import { parseParameters } from '../lib';\nparseParameters({ iterations: 0 });";
+  const { reply } = await kernel.execute(wrong);
+  const traceback = (reply.traceback as string[]).join('\n');
+  expect(traceback).toMatch(/^Error: wrong parameters: iterations: .*\n {4}at parseParameters /);
+  expect(traceback).not.toContain('notebook/kernel');
+  const asynchronous = await kernel.execute(`await 0;\n${wrong.split('\n')[1]}`);
+  expect((asynchronous.reply.traceback as string[]).join('\n')).not.toContain('notebook/kernel');
+});
+
 it('an error whose name and message are no texts ends its cell', async () => {
   const { reply, published } = await kernel.execute(
     "throw Object.assign(new Error('x'), { name: undefined, message: 5n });",
@@ -199,6 +212,21 @@ it('the stop button lets the compiler finish', async () => {
   expect(reply).toMatchObject({ status: 'error', ename: 'Interrupted' });
   const next = await kernel.execute("import { mean } from 'node:fs';");
   expect(next.reply).toMatchObject({ status: 'error', ename: 'TypeScript' });
+});
+
+it('cells run on when a file of the compiled library is written, as by a build', async () => {
+  expect((await kernel.execute("import { show } from '../lib';")).reply.status).toBe('ok');
+  const file = join(findPackageRoot(), 'dist', `written-${process.pid}`);
+  try {
+    writeFileSync(file, '');
+    // The compiler hears of it some time later.
+    for (let cell = 0; cell < 8; cell++) {
+      expect((await kernel.execute(`${cell};`)).reply).toMatchObject({ status: 'ok' });
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  } finally {
+    rmSync(file);
+  }
 });
 
 it('completes and explains names', async () => {
