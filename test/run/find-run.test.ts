@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { checkpointOf, policySource, savedIterations } from '../../lib/run/checkpoint-path.js';
@@ -48,6 +48,13 @@ it('a run is found from within its folders too', () => {
   vi.spyOn(process, 'cwd').mockReturnValue(at('model_output', NAME));
   expect(checkpointOf('iter_0')?.policy).toBe(policyOf(0));
   expect(locateRun('.').directories.name).toBe(NAME);
+});
+
+it('a run whose run.json cannot be seen is there: who reads it is told why', () => {
+  const file = at('model_output', NAME, 'run.json');
+  rmSync(file);
+  symlinkSync(file, file);
+  expect(locateRun(NAME).directories.modelDirectory).toBe(at('model_output', NAME));
 });
 
 it('says what was looked for, and which runs there are', () => {
