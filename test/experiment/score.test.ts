@@ -515,6 +515,16 @@ describe('a run whose scorer fails', () => {
     });
   });
 
+  it('counts the possible pairs of all prompts, and each that was not made', async () => {
+    const run = await tinyRun({}, { minChosen: 0 });
+    let paired: Extract<RunEvent, { type: 'paired' }> | undefined;
+    for await (const event of preparePairs(run, 0)) if (event.type === 'paired') paired = event;
+    // Two prompts of four samples, one of which is empty.
+    expect(paired).toMatchObject({ considered: 6 + 3, pairs: 2 });
+    const dropped = Object.values(paired!.dropped!);
+    expect(dropped.reduce((sum, count) => sum + count, 0)).toBe(6 + 3 - 2);
+  });
+
   it('stops before anything of the iteration is saved when a reward is not a number', async () => {
     const run = await tinyRun({}, { iterations: 1 });
     let evaluations = 0;

@@ -90,7 +90,17 @@ it('says what was looked for, and which runs there are', () => {
 it('leaves alone what names no run', () => {
   mkdirSync(at('mine'));
   writeFileSync(at('mine', 'config.json'), '{}');
-  for (const source of ['default', 'organisation/name@main', 'mine', at('mine'), 'nothing'])
+  // A policy lies where its owner puts it.
+  mkdirSync(at('output', 'mine'));
+  writeFileSync(at('output', 'mine', 'config.json'), '{}');
+  for (const source of [
+    'default',
+    'organisation/name@main',
+    'mine',
+    at('mine'),
+    'nothing',
+    at('output', 'mine'),
+  ])
     expect(policySource(source)).toBe(source);
 });
 
