@@ -96,6 +96,7 @@ describe('iterate', () => {
         expect(chosenReward).toBeGreaterThan(rejectedReward);
         expect(source).toHaveLength(3);
         expect(details.chosen_even_percents * 5).toBe(chosenReward);
+        expect(details.rejected_even_percents * 5).toBe(rejectedReward);
       }
     }
     const { examples } = await readAudioIndex(outputDirectory);
