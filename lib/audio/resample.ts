@@ -85,12 +85,8 @@ function designPhases(
 export function canResample(fromHz: number, toHz: number): boolean {
   return (
     [fromHz, toHz].every((rate) => Number.isInteger(rate) && rate >= 1) &&
-    largestTerm(fromHz, toHz) <= MAX_RATIO_TERM
+    Math.max(fromHz, toHz) / greatestCommonDivisor(fromHz, toHz) <= MAX_RATIO_TERM
   );
-}
-
-function largestTerm(fromHz: number, toHz: number): number {
-  return Math.max(fromHz, toHz) / greatestCommonDivisor(fromHz, toHz);
 }
 
 function ratio(fromHz: number, toHz: number): { up: number; down: number } {
@@ -100,7 +96,7 @@ function ratio(fromHz: number, toHz: number): { up: number; down: number } {
   }
   const divisor = greatestCommonDivisor(fromHz, toHz);
   const [up, down] = [toHz / divisor, fromHz / divisor];
-  if (largestTerm(fromHz, toHz) > MAX_RATIO_TERM) {
+  if (!canResample(fromHz, toHz)) {
     throw new Error(
       `Cannot resample from ${fromHz} to ${toHz} Hz: the ratio ${up}/${down} has a number above ${MAX_RATIO_TERM}`,
     );

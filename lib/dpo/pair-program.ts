@@ -19,7 +19,7 @@ function pairLogProbs(network: Network, tensors: Tensors): Tensor {
 
 /**
  * Sum of the pairs' losses.
- * @param weights [B], for a mean 1 over the number of pairs that it is over; 0 for rows that only fill the batch
+ * @param weights [B], for a mean 1 over the number of pairs that it is over
  */
 export function weightedLoss(loss: PreferenceLoss, tensors: PreferenceTensors, weights: Tensor): Tensor {
   return tf.sum(tf.mul(computeLoss(loss, tensors).losses, weights));
@@ -28,12 +28,10 @@ export function weightedLoss(loss: PreferenceLoss, tensors: PreferenceTensors, w
 /**
  * Negative log-likelihood of the chosen completions over a number of labels: the loss of supervised training on them (`sftLoss`).
  * @param policy log-probabilities [B, 2]
- * @param weights [B]; pairs of weight 0, which only fill the batch, do not count
  * @param chosenLabels a scalar: labels of all chosen completions that the loss is a mean over
  */
-export function chosenNll(policy: Tensor, weights: Tensor, chosenLabels: Tensor): Tensor {
-  const counted = tf.cast(tf.greater(weights, 0), 'float32');
-  return tf.neg(tf.div(tf.sum(tf.mul(ofBoth(policy).chosen, counted)), chosenLabels));
+export function chosenNll(policy: Tensor, chosenLabels: Tensor): Tensor {
+  return tf.neg(tf.div(tf.sum(ofBoth(policy).chosen), chosenLabels));
 }
 
 export interface PairObjective {
@@ -83,5 +81,5 @@ export function pairLoss(
   const { sftWeight = 0 } = loss;
   const mean = weightedLoss(loss, { policy: logps, reference, rewards, labels: labelCounts }, pairWeights);
   if (sftWeight === 0) return mean;
-  return tf.add(mean, tf.mul(chosenNll(logps, pairWeights, chosenLabels), sftWeight));
+  return tf.add(mean, tf.mul(chosenNll(logps, chosenLabels), sftWeight));
 }

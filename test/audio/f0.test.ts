@@ -63,3 +63,36 @@ it('interpolates ln F0 across a gap without voice', () => {
   const step = (logF0[next] - logF0[first - 1]) / (next - first + 1);
   for (let t = first; t <= next; t++) expect(logF0[t] - logF0[t - 1]).toBeCloseTo(step, 5);
 });
+
+it('takes a low voice for no higher one, however loud its second harmonic is', () => {
+  const low = Float32Array.from({ length: FRAMES * HOP + 1024 }, (_, i) => {
+    const phase = (2 * Math.PI * 70 * i) / RATE_HZ;
+    return 0.1 * Math.sin(phase) + 0.4 * Math.sin(2 * phase);
+  });
+  for (const value of trackF0(low, HOP, FRAMES, RATE_HZ).logF0) expect(Math.exp(value)).toBeCloseTo(70, 0);
+});
+
+/** A tone in white noise, of power 1 together, in frames that share no sample; its share of the power is its autocorrelation (Boersma 1993). */
+function toneInNoise(shares: number[], hzOf = (_frame: number) => 150): Float32Array {
+  const uniform = uniformStream(2);
+  return Float32Array.from({ length: shares.length * 1024 }, (_, i) => {
+    const frame = Math.floor(i / 1024);
+    const tone = Math.SQRT2 * Math.sin((2 * Math.PI * hzOf(frame) * i) / RATE_HZ);
+    const noise = Math.sqrt(12) * (uniform() - 0.5);
+    return 0.1 * (Math.sqrt(shares[frame]) * tone + Math.sqrt(1 - shares[frame]) * noise);
+  });
+}
+const voicedOf = (shares: number[]) => [...trackF0(toneInNoise(shares), 1024, shares.length, RATE_HZ).voiced];
+
+it('hears a voice where more than about half of the power repeats itself, and bridges a frame that hardly does', () => {
+  const frames = Array.from({ length: 12 }, (_, t) => t);
+  expect(voicedOf(frames.map(() => 0.7))).toEqual(frames.map(() => 1));
+  expect(voicedOf(frames.map(() => 0.3))).toEqual(frames.map(() => 0));
+  expect(voicedOf(frames.map((t) => (t === 6 ? 0.35 : 0.8)))).toEqual(frames.map(() => 1));
+});
+
+it('does not jump to another pitch for a frame', () => {
+  const sound = toneInNoise(Array<number>(12).fill(1), (frame) => (frame === 6 ? 210 : 120));
+  for (const value of trackF0(sound, 1024, 12, RATE_HZ).logF0)
+    expect(Math.abs(Math.exp(value) - 120)).toBeLessThan(20);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resample, resampleLikeOctave } from '../../lib/audio/resample.js';
+import { canResample, resample, resampleLikeOctave } from '../../lib/audio/resample.js';
 
 const tone = (hz: number, sampleRateHz: number, seconds = 0.2) =>
   Float32Array.from({ length: sampleRateHz * seconds }, (_, i) =>
@@ -42,6 +42,16 @@ describe('resample', () => {
     expect(() => resample(tone(1, 10), 3_999_999_999, 16000)).toThrow(
       'Cannot resample from 3999999999 to 16000 Hz',
     );
+  });
+
+  it('knows a way between rates whose ratio has numbers up to 50,000', () => {
+    expect(canResample(44100, 16000)).toBe(true);
+    expect(canResample(50_000, 49_999)).toBe(true);
+    expect(canResample(50_001, 50_000)).toBe(false);
+    expect(() => resampleLikeOctave(new Float32Array(2), 50_001, 50_000)).toThrow(
+      'Cannot resample from 50001',
+    );
+    for (const rate of [0, -8000, 22050.5, NaN]) expect(canResample(rate, 16000)).toBe(false);
   });
 });
 

@@ -179,6 +179,8 @@ describe('a loss', () => {
     expect(both.loss).not.toBeCloseTo(metrics.loss, 3);
     // Ratios of mismatched completions: -0.25 in the first batch, which counts as 0, then 1.75 and -0.75.
     expect(both.kl).toBeCloseTo((0 + (1.75 - 0.75) / 2) / 2, 12);
+    const { loss } = metricsOfLoss(namedLoss(settingsOf('kto')))([first]);
+    expect(loss).toBeCloseTo(1.25 * (1 - sigmoid(beta * 0.5)), 12);
     const alone = metricsOfLoss(namedLoss(settingsOf('kto')))([rest]);
     expect(alone).not.toHaveProperty('rewards/chosen');
     expect(alone).not.toHaveProperty('rewards/margins');

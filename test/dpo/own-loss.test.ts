@@ -148,6 +148,14 @@ it('is told what it does wrong, in a sentence', async () => {
     },
   };
   await expect(train(scalar, 1)).rejects.toThrow('the loss "mine" must give losses of shape [4], not []');
+  const column: PreferenceLoss = {
+    ...scalar,
+    compute(inputs) {
+      const outputs = exponentialLoss(BETA).compute(inputs);
+      return { ...outputs, losses: tf.reshape(outputs.losses, [-1, 1]) };
+    },
+  };
+  await expect(train(column, 1)).rejects.toThrow('must give losses of shape [4], not [4, 1]');
   // As a program in JavaScript may give it.
   const giving = (outputs: unknown) => ({ ...scalar, compute: () => outputs }) as PreferenceLoss;
   for (const outputs of [undefined, {}, { losses: [1, 2, 3, 4] }, Promise.resolve({})])

@@ -57,6 +57,8 @@ describe('target', () => {
       dropped: { identical: 1 },
       skipped: 'its target and none of its 1 samples make a pair with codes that differ',
     });
+    // One that goes on where the other ends is another.
+    expect(rewardsOf([sample(1, [9, 9, 9])], 1, { pairing: 'target', target })).toEqual([[3, 1]]);
   });
 
   it('that has no reward gives no pair, and one that is not given is a fault', () => {

@@ -176,6 +176,10 @@ describe('training', () => {
       { rewards: { chosen: null, rejected: 1 } },
       'pair 1: its rewards must be two finite numbers, not null and 1',
     ],
+    [
+      { rewards: { chosen: 1, rejected: NaN } },
+      'pair 1: its rewards must be two finite numbers, not 1 and NaN',
+    ],
   ])('refuses a pair with %j', async (part, message) => {
     await expect(train([pairs[0], { ...pairs[1], ...part } as PreferencePair])).rejects.toThrow(message);
   });

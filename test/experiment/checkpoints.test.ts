@@ -11,10 +11,14 @@ import { evenTokenReward } from '../../lib/reward/even-token.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-/** Of so many prompts with two samples in each split, a tenth more reward for each prompt after the first. */
+/**
+ * Of so many prompts with two samples in each split, a tenth more reward for each prompt after the first. What is good on held-out prompts is bad
+ * on train prompts.
+ */
 function evaluation(reward: number, prompts = 1): Evaluation {
-  const scored = Array.from({ length: prompts }, (_, prompt) => twoSamples(reward * (1 + prompt / 10)));
-  return { train: scored, test: scored };
+  const scored = (mean: number) =>
+    Array.from({ length: prompts }, (_, prompt) => twoSamples(mean * (1 + prompt / 10)));
+  return { train: scored(10 - reward), test: scored(reward) };
 }
 
 function twoSamples(reward: number): Evaluation['test'][number] {
@@ -28,11 +32,15 @@ function twoSamples(reward: number): Evaluation['test'][number] {
   }));
 }
 
-/** The iterations whose checkpoints are left after evaluations with these held-out rewards, and the run's folder. */
+/**
+ * The iterations whose checkpoints are left after evaluations with these held-out rewards, and the run's folder.
+ *
+ * @param options.resumed iterations that the run had evaluated when it was resumed
+ */
 async function keep(
   parameters: object,
   rewards: readonly number[],
-  { prompts = 1, modelDirectory = temporaryFolder() } = {},
+  { prompts = 1, resumed = 0, modelDirectory = temporaryFolder() } = {},
 ) {
   const run = {
     device,
@@ -41,9 +49,11 @@ async function keep(
     policy: randomPolicy() as Policy,
     reward: evenTokenReward,
   } as Partial<Run> as Run;
-  const keeper = createCheckpointKeeper(run, evaluation(2, prompts));
+  const earlier = rewards.slice(0, resumed).map((reward, iteration) => ({ iteration, reward }));
+  const keeper = createCheckpointKeeper(run, evaluation(2, prompts), earlier);
   for (const [iteration, reward] of rewards.entries()) {
     mkdirSync(join(modelDirectory, `iter_${iteration}`, 'dpo_model'), { recursive: true });
+    if (iteration < resumed) continue;
     await keeper.add(iteration, evaluation(reward, prompts));
     expect(existsSync(join(modelDirectory, `iter_${iteration}`))).toBe(true);
   }
@@ -59,6 +69,14 @@ describe('keepCheckpoints', () => {
     ['best', [1]],
   ])('%s', async (keepCheckpoints, expected) => {
     expect((await keep({ keepCheckpoints }, [3, 4, 2.5, 4])).left).toEqual(expected);
+  });
+
+  it.each([
+    ['last', [4, 3, 3.5], [2]],
+    ['best', [3, 4, 2.5], [1]],
+    ['best', [3, 3.5, 4], [2]],
+  ])('%s, in a run that was resumed, of rewards %j', async (keepCheckpoints, rewards, expected) => {
+    expect((await keep({ keepCheckpoints }, rewards, { resumed: 2 })).left).toEqual(expected);
   });
 
   it('takes no more than checkpoints: what a person put beside one stays', async () => {

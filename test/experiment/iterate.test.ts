@@ -2,7 +2,8 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
-import { readAudioIndex } from '../../lib/experiment/audio-examples.js';
+import { createAudioExamples, readAudioIndex } from '../../lib/experiment/audio-examples.js';
+import type { Evaluation } from '../../lib/experiment/evaluate.js';
 import { readDataFile } from '../../lib/run/data-file.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
@@ -10,6 +11,8 @@ import { recordRun } from '../../lib/run/record.js';
 import type { Run } from '../../lib/experiment/run.js';
 import { rewardOf } from '../../lib/reward/reward.js';
 import { copyWeights } from '../support/random-policy.js';
+import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
+import { pairOf } from '../../lib/experiment/training-pairs.js';
 import { createTinyRun } from './tiny-run.js';
 
 const roots: string[] = [];
@@ -96,6 +99,7 @@ describe('iterate', () => {
         expect(chosenReward).toBeGreaterThan(rejectedReward);
         expect(source).toHaveLength(3);
         expect(details.chosen_even_percents * 5).toBe(chosenReward);
+        expect(details.rejected_even_percents * 5).toBe(rejectedReward);
       }
     }
     const { examples } = await readAudioIndex(outputDirectory);
@@ -215,5 +219,65 @@ describe('iterate', () => {
       await readFile(join(run.directories.modelDirectory, 'run.json'), 'utf8'),
     );
     expect(record).toMatchObject({ state: 'interrupted', seed: 42 });
+  });
+});
+
+describe('audio examples', () => {
+  const completion = (codes: number[], reward: number): ScoredCompletion => ({
+    codes,
+    reward,
+    rank: reward,
+    finished: true,
+    details: {},
+    figures: {},
+  });
+  const filesIn = async ({ directories }: Run) =>
+    (await readAudioIndex(directories.outputDirectory)).examples.map(({ file, sample }) => [file, sample]);
+
+  it('are of what has a sound: the first sample that is not empty, and none that the partner is too small for', async () => {
+    const run = await tinyRun();
+    const small = { ...run, partner: { ...run.partner, maxFrames: 3 } };
+    const samples = [
+      [completion([], 9), completion([1, 2], 1), completion([1, 2, 3, 4], 8), completion([2, 1, 0], 2)],
+    ];
+    const evaluation = { train: [], test: samples } as Partial<Evaluation> as Evaluation;
+    const examples = createAudioExamples({ ...small, train: [] });
+    await examples.addComparison(evaluation, { ...evaluation, test: [[completion([1, 2, 3, 4], 1)]] });
+    expect(await filesIn(run)).toEqual([
+      ['audio/test_0_original.wav', 1],
+      ['audio/test_0_original_best.wav', 3],
+      ['audio/test_0_original_worst.wav', 1],
+    ]);
+  });
+
+  it('of pairs are those of the first prompts, of prompts that read the same the first one', async () => {
+    const run = await tinyRun();
+    const [first, second] = run.train;
+    const row = {
+      instruction: 'Faster',
+      source: [0, 1, 2],
+      chosen: [2, 4],
+      rejected: [1],
+      chosenReward: 2,
+      rejectedReward: 1,
+      averageReward: 1.5,
+      details: {},
+    };
+    const pairs = [pairOf(run.policy, second, row)];
+    await createAudioExamples({ ...run, train: [first, { ...second, ids: first.ids }] }).addPairs(0, pairs);
+    expect((await filesIn(run)).map(([file]) => file)).toEqual([
+      'audio/iter_0_train_0_chosen.wav',
+      'audio/iter_0_train_0_rejected.wav',
+    ]);
+  });
+
+  it('have no reward where a recording is given none that is a number', async () => {
+    const run = await tinyRun();
+    const reward = rewardOf('endless', 'endless', () => Infinity);
+    await createAudioExamples({ ...run, reward }).addPrompts();
+    const { examples } = await readAudioIndex(run.directories.outputDirectory);
+    expect(examples.map(({ role, reward }) => [role, reward])).toEqual([
+      ...['source', 'target', 'source', 'target'].map((role) => [role, undefined]),
+    ]);
   });
 });

@@ -488,19 +488,41 @@ describe('a run whose scorer fails', () => {
     });
   });
 
-  it('tells the mean reward of the samples that pairs are made of', async () => {
+  it('trains towards the samples of the higher reward, and tells the mean of all that pairs are made of', async () => {
     const given: number[] = [];
+    const squares = (codes: readonly number[]) => codes.reduce((sum, code) => sum + code ** 2, 0);
     const reward = rewardOf('squares', 'sum of squares', ({ codes }) => {
-      given.push(codes.reduce((sum, code) => sum + code ** 2, 0));
+      given.push(squares(codes));
       return given.at(-1)!;
     });
     const events: RunEvent[] = [];
-    for await (const event of preparePairs(await tinyRun({ reward }), 0)) events.push(event);
+    const run = await tinyRun({ reward });
+    const preparing = preparePairs(run, 0);
+    let next = await preparing.next();
+    for (; !next.done; next = await preparing.next()) events.push(next.value);
+    expect(next.value).toHaveLength(2);
+    for (const { row, ids } of next.value) {
+      const first = run.policy.tokenizer.codeId(0, 0);
+      const rewardOfIds = (labels: readonly number[]) => squares(labels.slice(1, -1).map((id) => id - first));
+      expect(ids.rewards).toEqual({ chosen: rewardOfIds(ids.chosen), rejected: rewardOfIds(ids.rejected) });
+      expect(ids.rewards!.chosen).toBeGreaterThan(ids.rewards!.rejected);
+      expect(row).toMatchObject({ chosenReward: ids.rewards!.chosen, rejectedReward: ids.rewards!.rejected });
+    }
     const mean = given.reduce((sum, value) => sum + value, 0) / given.length;
     expect(events.find(({ type }) => type === 'scored')).toMatchObject({
       scored: given.length,
       averageReward: expect.closeTo(mean, 9),
     });
+  });
+
+  it('counts the possible pairs of all prompts, and each that was not made', async () => {
+    const run = await tinyRun({}, { minChosen: 0 });
+    let paired: Extract<RunEvent, { type: 'paired' }> | undefined;
+    for await (const event of preparePairs(run, 0)) if (event.type === 'paired') paired = event;
+    // Two prompts of four samples, one of which is empty.
+    expect(paired).toMatchObject({ considered: 6 + 3, pairs: 2 });
+    const dropped = Object.values(paired!.dropped!);
+    expect(dropped.reduce((sum, count) => sum + count, 0)).toBe(6 + 3 - 2);
   });
 
   it('stops before anything of the iteration is saved when a reward is not a number', async () => {

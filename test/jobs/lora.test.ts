@@ -239,6 +239,11 @@ it('is opened by what its folder says, or told what is wrong with it', async () 
   );
   change({ base_model_name_or_path: 'someone/base', revision: 'v1' });
   await expect(loadPolicy(copy)).rejects.toThrow('is an adapter of someone/base@v1, which cannot be had');
+  change({ base_model_name_or_path: 'someone/base@v2', revision: 'v1' });
+  await expect(loadPolicy(copy)).rejects.toThrow('is an adapter of someone/base@v2, which cannot be had');
+  // A folder has no versions.
+  change({ base_model_name_or_path: join(model, 'policy'), revision: 'main' });
+  expect((await loadPolicy(copy)).baseDirectory).toBe(join(model, 'policy'));
   change({ base_model_name_or_path: null });
   await expect(loadPolicy(copy)).rejects.toThrow(`${file} does not say what it is an adapter of`);
   change({ base_model_name_or_path: checkpoint(1) });

@@ -11,6 +11,7 @@ import {
   addAdapter,
   adapterShapes,
   adapterWeights,
+  frozenOf,
   mergeAdapter,
   mergedWeights,
 } from '../../lib/policy/lora.js';
@@ -207,6 +208,12 @@ describe('a new adapter', () => {
     expect(addAdapter(policy, options, 8).weights).not.toEqual(model.weights);
     const all = [...adapterWeights(model).values()].filter(({ shape }) => shape[0] === 4);
     expect(new Set(all.map(({ data }) => data[0])).size).toBe(all.length);
+  });
+
+  it('leaves the weights as they are that are trained without it, and constants are none of those', () => {
+    const names = [...policy.weights.keys()].filter((name) => name !== 'final_logits_bias');
+    expect(frozenOf(addAdapter(policy, options, 7))).toEqual(names);
+    expect(frozenOf(policy)).toEqual([]);
   });
 
   it('has at most the rank of the largest layer that it is on', () => {

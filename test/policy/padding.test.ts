@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { attentionMask, lengthMask, padIds, padPositions, steppedLength } from '../../lib/policy/padding.js';
+import {
+  attentionMask,
+  checkIds,
+  lengthMask,
+  padIds,
+  padPositions,
+  steppedLength,
+} from '../../lib/policy/padding.js';
 import { tinyConfig } from '../support/tiny-bart.js';
 
 const MIDDLE_TOO_LONG = [[1], [2, 3, 4], [5]];
@@ -18,6 +25,15 @@ describe('padding', () => {
     expect(() => attentionMask(MIDDLE_TOO_LONG, 2)).toThrow(tooLong);
     expect(() => padPositions([[[1], [2], [3]], [[4]]], 2, 1, 9)).toThrow(tooLong);
     expect(() => padPositions([[[1, 2, 3]], [[4]]], 1, 2, 9)).toThrow(tooLong);
+  });
+
+  it('takes the ids that the model has, from the first to the last', () => {
+    const config = { vocab_size: 9 };
+    expect(() => checkIds([0, 8], config, 'a prompt')).not.toThrow();
+    for (const id of [-1, 9, 0.5])
+      expect(() => checkIds([0, id], config, 'a prompt')).toThrow(
+        `a prompt has the id ${id}, but the model has ids from 0 to 8`,
+      );
   });
 
   it('has no length above the positions of the model', () => {

@@ -165,9 +165,16 @@ describe('the non-autoregressive partner', () => {
     );
   });
 
-  it('refuses more frames than it has positions', async () => {
+  it('has nothing to write where no item has frames', async () => {
+    const empty = items.map((item) => ({ ...item, codebook0: [] }));
+    expect(await partner.fill(empty)).toEqual(empty.map(() => [[], []]));
+  });
+
+  it('fills as many frames as it has positions, and refuses more', async () => {
     const { maxFrames } = partner;
     expect(maxFrames).toBe(nar.config.max_position_embeddings);
+    const all = randomItem(4, maxFrames - 'slower'.length - 3, maxFrames);
+    expect(await partner.fill([all])).toEqual([await fillPlainly(all)]);
     const long = { ...items[0], codebook0: Array<number>(maxFrames + 1).fill(1) };
     await expect(partner.fill([items[0], long, items[1]])).rejects.toThrow(
       `a recording of ${maxFrames + 1} frames is longer than the partner's ${maxFrames} positions`,

@@ -70,6 +70,10 @@ describe('sample', () => {
     // 40 samples of each prompt are more rows than are decoded at once: the prompts go in two batches.
     const many = await codes(prompts, { samplesPerPrompt: 40 });
     expect(many.size).toBe(120);
+    // As many of one prompt are decoded at once all the same.
+    const beyond = await codes(prompts.slice(0, 1), { samplesPerPrompt: 101 });
+    expect(beyond.size).toBe(101);
+    for (const [key, expected] of alone) expect(beyond.get(key), key).toEqual(expected);
     for (const [key, expected] of alone) expect(all.get(key), key).toEqual(expected);
     for (const [key, expected] of all) expect(many.get(key), key).toEqual(expected);
   });

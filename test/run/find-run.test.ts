@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { checkpointOf, policySource, savedIterations } from '../../lib/run/checkpoint-path.js';
@@ -50,11 +50,29 @@ it('a run is found from within its folders too', () => {
   expect(locateRun('.').directories.name).toBe(NAME);
 });
 
+it('a folder that is called as one of theirs may have runs of its own', () => {
+  const inner = at('output', 'model_output', '0701-1200');
+  mkdirSync(inner, { recursive: true });
+  writeFileSync(join(inner, 'run.json'), '{}');
+  vi.spyOn(process, 'cwd').mockReturnValue(at('output'));
+  expect(locateRun('0701-1200').directories.modelDirectory).toBe(inner);
+});
+
+it('a run whose run.json cannot be seen is there: who reads it is told why', () => {
+  const file = at('model_output', NAME, 'run.json');
+  rmSync(file);
+  symlinkSync(file, file);
+  expect(locateRun(NAME).directories.modelDirectory).toBe(at('model_output', NAME));
+});
+
 it('says what was looked for, and which runs there are', () => {
+  mkdirSync(at('model_output', `.${NAME}`));
+  writeFileSync(at('model_output', `.${NAME}`, 'run.json'), '{}');
   expect(() => locateRun('0601-1300')).toThrow(
     `there is no run 0601-1300: ${at('model_output', '0601-1300', 'run.json')} does not exist; the runs here are ${NAME}`,
   );
-  expect(() => checkpointOf('0601-1300')).toThrow('there is no run 0601-1300: ');
+  for (const name of ['0601-1300', 'model_output/renamed', 'output/renamed'])
+    expect(() => checkpointOf(name)).toThrow(`there is no run ${name}: `);
   expect(() => locateRun('/no/such/output/run')).toThrow(
     'there is no run /no/such/output/run: /no/such/model_output/run/run.json does not exist; there are no runs in /no/such',
   );
@@ -72,7 +90,17 @@ it('says what was looked for, and which runs there are', () => {
 it('leaves alone what names no run', () => {
   mkdirSync(at('mine'));
   writeFileSync(at('mine', 'config.json'), '{}');
-  for (const source of ['default', 'organisation/name@main', 'mine', at('mine'), 'nothing'])
+  // A policy lies where its owner puts it.
+  mkdirSync(at('output', 'mine'));
+  writeFileSync(at('output', 'mine', 'config.json'), '{}');
+  for (const source of [
+    'default',
+    'organisation/name@main',
+    'mine',
+    at('mine'),
+    'nothing',
+    at('output', 'mine'),
+  ])
     expect(policySource(source)).toBe(source);
 });
 
@@ -85,6 +113,8 @@ it('a folder that is only called like a checkpoint is itself', () => {
 });
 
 it('orders checkpoints as numbers, and says when a run has none', () => {
+  // Where an interrupted training goes on from is none yet.
+  mkdirSync(at('model_output', NAME, 'iter_11', 'training'), { recursive: true });
   expect(savedIterations(locateRun(NAME).directories)).toEqual([0, 2, 10]);
   mkdirSync(at('model_output', '0601-1400'));
   writeFileSync(at('model_output', '0601-1400', 'run.json'), '{}');

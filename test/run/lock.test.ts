@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { whileLocked } from '../../lib/run/lock.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -31,10 +31,15 @@ const owner = {
 describe('a locked directory', () => {
   it('lets nobody else in, and is free afterwards', async () => {
     const directory = temporaryFolder();
+    const ended = vi.spyOn(globalThis, 'clearInterval');
     const first = whileLocked(directory, one);
     await first.next();
     await expect(enter(directory)).rejects.toThrow(`process ${process.pid} on ${hostname()}, since `);
+    // Else the next owner's lock would be kept from going stale.
+    expect(ended).not.toHaveBeenCalled();
     await first.next();
+    expect(ended).toHaveBeenCalledTimes(1);
+    ended.mockRestore();
     expect(readdirSync(directory)).toEqual([]);
     await enter(directory);
   });
@@ -68,6 +73,56 @@ describe('a locked directory', () => {
     await expect(enter(directory)).rejects.toThrow(/process \d+ on elsewhere, since 2024/);
     expect(readdirSync(directory)).toContain('.lock_1.json');
     expect(readdirSync(directory)).not.toContain('.lock_3.json');
+  });
+
+  it(
+    'lets nobody in while one holds it under a higher number than a stale lock has',
+    { timeout: 10_000 },
+    async () => {
+      const directory = temporaryFolder();
+      leaveLock(directory, { ...owner, host: 'a third place' }, 180);
+      leaveLock(directory, { ...owner, host: 'elsewhere' }, 0, 2);
+      await expect(enter(directory)).rejects.toThrow(/process \d+ on elsewhere, since 2024/);
+      expect(readdirSync(directory)).toEqual(['.lock_1.json', '.lock_2.json']);
+    },
+  );
+
+  it.runIf(process.platform === 'linux')('tells its process by its start, whatever its name', async () => {
+    const directory = temporaryFolder();
+    const startOfOwner = async () => {
+      const locked = whileLocked(directory, one);
+      await locked.next();
+      const { processStart } = JSON.parse(
+        readFileSync(join(directory, '.lock_1.json'), 'utf8'),
+      ) as typeof owner;
+      await locked.next();
+      return processStart;
+    };
+    const start = await startOfOwner();
+    expect(Number(start)).toBeGreaterThan(0);
+    const { title } = process;
+    try {
+      process.title = 'a) b (c';
+      expect(readFileSync('/proc/self/stat', 'utf8')).toContain('(a) b (c) ');
+      expect(await startOfOwner()).toBe(start);
+    } finally {
+      process.title = title;
+    }
+  });
+
+  it('is held by a process that belongs to somebody else', async () => {
+    const directory = temporaryFolder();
+    const first = whileLocked(directory, one);
+    await first.next();
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+    });
+    try {
+      await expect(enter(directory)).rejects.toThrow(`process ${process.pid} on ${hostname()}, since `);
+    } finally {
+      kill.mockRestore();
+    }
+    await first.next();
   });
 
   it('of another machine is taken over when it was not refreshed for two minutes', async () => {

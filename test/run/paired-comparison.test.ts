@@ -64,6 +64,12 @@ describe('comparePairs', () => {
       values.map((value) => value + 0.1),
     );
     expect(raised).not.toHaveProperty('effectSize');
+    const below = values.map((value) => -value);
+    const lowered = comparePairs(
+      below,
+      below.map((value) => value - 0.1),
+    );
+    expect(lowered).not.toHaveProperty('effectSize');
   });
 });
 

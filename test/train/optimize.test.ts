@@ -9,7 +9,9 @@ import {
   type Objective,
   type OptimizeEvent,
   type OptimizeOptions,
+  type TrainingSnapshot,
 } from '../../lib/index.js';
+import type { DeferredTensor } from '../../lib/engine/host-tensor.js';
 import { OPTIONS, randomPairs } from '../dpo/random-pairs.js';
 import { device } from '../support/device.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -136,6 +138,48 @@ describe('the loop', () => {
     expect(events.map(({ type, step }) => `${type} ${step}`)).toEqual(['step 1', 'diverged 2']);
     expect((events[1] as Extract<(typeof events)[number], { type: 'diverged' }>).batches).toEqual([broken]);
     expect(weights.get('slope')!.data).toEqual(Float32Array.of(0));
+  });
+
+  it('stops after the step under way, which may have been the last one', async () => {
+    const stoppedAt = async (last: number) => {
+      const abort = new AbortController();
+      const weights = start();
+      const options = { batches: () => [POINTS], learningRate: () => 0.1, maxGradNorm: 1e9 };
+      const training = optimize(weights, leastSquares(), {
+        device,
+        steps: 2,
+        signal: abort.signal,
+        ...options,
+      });
+      const running = async () => {
+        for await (const { step } of training) if (step === last) abort.abort(new Error('stop'));
+      };
+      await running().catch((error: Error) => expect(error.message).toBe('stop'));
+      return Number(weights.get('slope')!.data[0]);
+    };
+    expect(await stoppedAt(1)).toBe(0);
+    expect(await stoppedAt(2)).toBeGreaterThan(0);
+  });
+
+  it('resumed after its last step has nothing left to do but to give the weights', async () => {
+    let last: TrainingSnapshot | undefined;
+    const whole = await fit({
+      steps: 3,
+      async afterStep(_, { steps, tensors }) {
+        const copies = new Map<string, DeferredTensor>();
+        for (const [name, tensor] of tensors) {
+          const data = await tensor.read();
+          copies.set(name, { ...tensor, read: async () => data });
+        }
+        last = { steps, tensors: copies };
+      },
+    });
+    const resumed = await fit({ steps: 3, resumeFrom: last });
+    expect(resumed).toEqual({ ...whole, events: [] });
+    const wide = new Map([...start()].map(([name, tensor]) => [name, { ...tensor, shape: [1, 1] }]));
+    await expect(fit({ steps: 3, resumeFrom: last }, wide)).rejects.toThrow(
+      "the snapshot's parameter/slope has shape [1], not [1, 1]",
+    );
   });
 
   it('is the one that preference pairs are trained on: the same optimizer, asked as often', async () => {

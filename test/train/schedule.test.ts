@@ -39,6 +39,12 @@ describe('learning rates', () => {
     expect(ratesOf('constant', 5, 0.3, 1)).toEqual([0, 0.5, 1, 1, 1]);
     expect(ratesOf('constant', 5, 0.25, 1)).toEqual([0, 0.5, 1, 1, 1]);
     expect(ratesOf('constant', 5, 2.9, 1)).toEqual([0, 0.5, 1, 1, 1]);
+    expect(ratesOf('constant', 5, 1, 1)).toEqual([0, 1, 1, 1, 1]);
+  });
+
+  it('of supervised training rise to the peak in the last step of the warm-up, and fall from there', () => {
+    const rate = linearDecay(8, { steps: 6, warmupSteps: 2 });
+    expect([0, 1, 2, 3, 4, 5].map(rate)).toEqual([4, 8, 8, 6, 4, 2]);
   });
 });
 
