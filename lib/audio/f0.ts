@@ -45,9 +45,12 @@ export function trackF0(samples: Float32Array, hop: number, frames: number, samp
   return { logF0, voiced };
 }
 
-/** Median fundamental frequency of the voiced 10 ms frames, Hz; undefined where no frame is voiced. */
+/** Median fundamental frequency of the voiced 10 ms frames, Hz, whatever the recording's constant offset; undefined where no frame is voiced. */
 export function measureMedianF0Hz(samples: Float32Array, sampleRateHz: number): number | undefined {
-  const speech = resample(samples, sampleRateHz, TRACKED_RATE_HZ);
+  const recorded = resample(samples, sampleRateHz, TRACKED_RATE_HZ);
+  const offset = recorded.reduce((total, value) => total + value, 0) / recorded.length;
+  // Windowed, an offset is a slow wave, which would be heard as a voice in pauses.
+  const speech = recorded.map((value) => value - offset);
   const { logF0, voiced } = trackF0(speech, TEN_MS, Math.floor(speech.length / TEN_MS), TRACKED_RATE_HZ);
   const sorted = logF0.filter((_, frame) => voiced[frame]).sort();
   if (sorted.length === 0) return undefined;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { trackF0 } from '../../lib/audio/f0.js';
+import { measureMedianF0Hz, trackF0 } from '../../lib/audio/f0.js';
 import { uniformStream } from '../../lib/random.js';
 
 const RATE_HZ = 16000;
@@ -95,4 +95,14 @@ it('does not jump to another pitch for a frame', () => {
   const sound = toneInNoise(Array<number>(12).fill(1), (frame) => (frame === 6 ? 210 : 120));
   for (const value of trackF0(sound, 1024, 12, RATE_HZ).logF0)
     expect(Math.abs(Math.exp(value) - 120)).toBeLessThan(20);
+});
+
+it('hears the same median with a constant offset, and no voice in noise that has one', () => {
+  const shifted = (sound: Float32Array, offset: number) => sound.map((value) => value + offset);
+  const voice = glide(110, 180);
+  expect(measureMedianF0Hz(shifted(voice, 0.3), RATE_HZ)).toBeCloseTo(measureMedianF0Hz(voice, RATE_HZ)!, 3);
+  const uniform = uniformStream(3);
+  const noise = Float32Array.from(voice, () => 0.02 * (uniform() - 0.5));
+  expect(measureMedianF0Hz(noise, RATE_HZ)).toBeUndefined();
+  expect(measureMedianF0Hz(shifted(noise, 0.05), RATE_HZ)).toBeUndefined();
 });
