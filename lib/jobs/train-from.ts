@@ -47,7 +47,8 @@ export async function* trainFrom(
   const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows, dataFile);
-  const longest = (lengths: number[]) => Math.max(...lengths);
+  // Not Math.max(...lengths): of 65,000 pairs there are more lengths than a call can have arguments.
+  const longest = (lengths: readonly number[]) => lengths.reduce((most, length) => Math.max(most, length), 0);
   const lengths = {
     prompt: longest(packed.map(({ prompt }) => prompt.length)),
     completion: longest(packed.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length])),
