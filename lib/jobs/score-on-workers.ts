@@ -55,7 +55,9 @@ export const scoreOnWorkers = yieldingFirst(async function* (
       transcriber: metrics.some(needsTranscriber) ? nameOfWhisper(transcriber) : null,
     },
   };
-  const described = await Promise.all(files.map(describe));
+  // One after the other: a process may not have as many files open as a person has recordings.
+  const described: (RecordingFile | FileScores)[] = [];
+  for (const file of files) described.push(await describe(file));
   await using connection = disposable(await connectQueue(workers, { onNotice }));
   const place = `recordings scored by process ${process.pid}`;
   await using offered = await offerWork(connection, { terms, place, serveAt, signal });
