@@ -60,8 +60,8 @@ export async function* trainFrom(
   const run: TrainingRun = { device, computing, parameters, directories, policy, clock, signal };
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
   // were trained on.
-  const unguarded = { iterations: 1, guard: false, ...(parameters.earlyStopping === 'guard' && NOT_STOPPED) };
-  const recorded = { ...run, parameters: { ...parameters, ...unguarded } };
+  const earlyStopping = parameters.earlyStopping === 'guard' ? 'none' : parameters.earlyStopping;
+  const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false, earlyStopping } };
   const recording = () => recordRun(withTensorBoard(trainOnce(run, iteration, pairs), run), recorded);
   yield* clock.whileRead(whileLocked(directories.modelDirectory, recording));
 }
@@ -79,8 +79,6 @@ export async function trainingParameters(dataFile: string, given: Partial<Parame
     );
   return parseParameters({ ...(await recordOf(dirname(dataFile)))?.parameters, ...given });
 }
-
-const NOT_STOPPED = { earlyStopping: 'none' } as const;
 
 async function* trainOnce(
   run: TrainingRun,
