@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `speech-dpo even-token | length | mos | resume DIR | report DIR | compare DIRS | verify DIR | score FILES | edit`; `speech-dpo --help` lists all options. */
+/** The process of a command line: what ends it, and in which order. `cli/main.ts` has the commands. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCodeOf } from './cli/exit-code.js';
 import { main } from './cli/main.js';

@@ -34,21 +34,10 @@ export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate
     const news = fleetNews(event, performance.now() / 1000);
     return news.length > 0 ? news.join('\n') : undefined;
   };
-  if (!stream.isTTY)
-    return {
-      show(event) {
-        const now = performance.now() / 1000;
-        estimate?.advance(event, now);
-        const text = [textOf(event), duration?.(event, now)].filter((line) => line !== undefined).join('\n');
-        if (text) print(text);
-      },
-      stop: () => undefined,
-    };
-
-  const bar = createBar(stream);
+  const bar = stream.isTTY ? createBar(stream) : undefined;
   let state: ProgressState | undefined;
   const showBar = () => {
-    if (!state) return;
+    if (!bar || !state) return;
     const { job, done, total } = state;
     const remaining = estimate?.remainingSeconds(state.nowSeconds);
     const run = remaining === undefined ? {} : { run: `run: ${formatDuration(remaining)} left` };
@@ -62,13 +51,13 @@ export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate
       if (event.type === 'progress' || event.type === 'step') showBar();
       const text = [textOf(event), duration?.(event, now)].filter((line) => line !== undefined).join('\n');
       if (text) {
-        bar.stop();
+        bar?.stop();
         print(text);
       }
       // The job goes on.
       if (event.type === 'fleet') showBar();
     },
-    stop: bar.stop,
+    stop: () => bar?.stop(),
   };
 }
 

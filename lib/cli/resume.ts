@@ -42,8 +42,12 @@ export function resumeCommand(signal: AbortSignal): Command {
       await using chosen = isNamed ? await openChosen(named, signal) : null;
       const workers = givenWorkers(options);
       const resumed = resumeExperiment(name, {
-        ...{ ...chosen, ...workers, rewards },
-        ...{ iterations, signal, onNotice: sayOnStderr },
+        ...chosen,
+        ...workers,
+        rewards,
+        iterations,
+        signal,
+        onNotice: sayOnStderr,
       });
       const again = optionsToResume({ source, own: rewards }, workers);
       await run(resumed, { parameters, again, signal });

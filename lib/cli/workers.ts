@@ -38,15 +38,11 @@ export function workersCommand(signal: AbortSignal): Command {
 }
 
 async function readPresent(address: string): Promise<Present> {
-  const connection = await connectQueue(address, { onNotice: sayOnStderr });
-  try {
-    const workers = await listPresent(connection, 'workers');
-    const runs = await listPresent(connection, 'runs');
-    const shown = runs.map(({ terms: _, ...run }) => run);
-    return { address: connection.address, workers, runs: shown };
-  } finally {
-    await connection.close();
-  }
+  await using connection = await connectQueue(address, { onNotice: sayOnStderr });
+  const workers = await listPresent(connection, 'workers');
+  const runs = await listPresent(connection, 'runs');
+  const shown = runs.map(({ terms: _, ...run }) => run);
+  return { address: connection.address, workers, runs: shown };
 }
 
 /** A table of workers, why some of them refuse, and a table of runs; or how to begin. */

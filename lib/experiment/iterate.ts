@@ -99,16 +99,16 @@ export async function* train(
   resumed?: Pick<ResumePoint, 'trainedSteps' | 'trainedEvents'>,
 ): AsyncGenerator<RunEvent> {
   const { trainedSteps, trainedEvents = [] } = resumed ?? {};
-  const { learningRate, epochs, batchSize } = run.parameters;
-  const { gradientAccumulationSteps, maxGradNorm, validationShare } = run.parameters;
-  const { directories, signal } = run;
-  const { schedule, warmupSteps, earlyStopping: metric, patience } = run.parameters;
+  const { directories, parameters, signal } = run;
+  const { learningRate, epochs, batchSize, gradientAccumulationSteps, maxGradNorm } = parameters;
+  const { schedule, warmupSteps, validationShare, earlyStopping: metric, patience } = parameters;
+  const loss = namedLoss(parameters);
   const told: TrainingEvent[] = [...trainedEvents];
-  const isDue = createTimer(run.parameters.checkpointMinutes);
+  const isDue = createTimer(parameters.checkpointMinutes);
   const ids = pairs.map((pair) => pair.ids);
   const events = trainDpo(run.policy, ids, {
     device: run.device,
-    loss: namedLoss(run.parameters),
+    loss,
     reference: await openReference(run, iteration),
     learningRate,
     schedule,
@@ -122,7 +122,7 @@ export async function* train(
       metric === 'none' || metric === 'guard'
         ? undefined
         : earlyStopping({ metric, patience }, validationsOf(trainedEvents)),
-    seed: deriveSeed(run.parameters.seed, iteration, 'train'),
+    seed: deriveSeed(parameters.seed, iteration, 'train'),
     signal,
     // A training that does not finish ends the run, which goes on from its files.
     keepsWeights: false,
@@ -156,8 +156,7 @@ export async function* train(
     yield { type: 'stopped', iteration, step: last.step, reason };
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
-  const loss = namedLoss(run.parameters);
-  yield* warnOfReference(iteration, last?.steps ?? 0, run.parameters, loss);
+  yield* warnOfReference(iteration, last?.steps ?? 0, parameters, loss);
   yield* warnOfLikelihood(iteration, taken, labels, loss);
 }
 

@@ -45,8 +45,8 @@ export function offerWork(
     return {
       dispatcher,
       server,
-      tell: (counts) => {
-        announcement.update({ ...record, counts });
+      tell: ({ waiting, running, done, total }) => {
+        announcement.update({ ...record, counts: { waiting, running, done, total } });
       },
       setOver: () => void (isOver = true),
       [Symbol.asyncDispose]: () => releaseAll(opened),

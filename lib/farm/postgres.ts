@@ -1,6 +1,5 @@
 import type { Client, Pool, PoolClient } from 'pg';
 import { withoutPassword } from '../checkpoint/environment.js';
-import type { OnNotice } from '../notice.js';
 import { explainConnection, loadPackage, PATIENCE_MS, type Backend } from './backend.js';
 import { patience } from './timing.js';
 
@@ -21,12 +20,7 @@ const AWAY = /^(08|53|57P)|^E(?!RR_)[A-Z]/;
  *
  * @throws Error in one sentence when it cannot be used
  */
-export async function connectPostgres(
-  address: string,
-  bullmq: typeof import('bullmq'),
-  onNotice?: OnNotice,
-): Promise<Backend> {
-  void onNotice;
+export async function connectPostgres(address: string, bullmq: typeof import('bullmq')): Promise<Backend> {
   const { default: pg } = await loadPackage(() => import('pg'), false);
   const shown = withoutPassword(address);
   const pool = new pg.Pool({

@@ -46,8 +46,7 @@ export function createQueueFarm(
     yield { type: 'progress', ...progress, done, total };
     for await (const event of dispatcher.gather(items)) {
       if (event.type === 'fleet') {
-        const { waiting, running, done, total } = event.status;
-        onCounts({ waiting, running, done, total });
+        onCounts(event.status);
         yield { type: 'fleet', ...event.status };
         continue;
       }

@@ -6,7 +6,7 @@ import { connectPostgres } from './postgres.js';
 import { connectRedis } from './redis.js';
 
 /** A server that answers. It may go away and come back: the connection mends itself, and what is asked meanwhile waits. */
-export interface QueueConnection {
+export interface QueueConnection extends AsyncDisposable {
   /** Without a password. */
   readonly address: string;
   readonly bullmq: typeof import('bullmq');
@@ -53,6 +53,10 @@ export async function connectQueue(
     opened.push(each);
     return each;
   };
+  const close = async () => {
+    await backend.close(Promise.all(opened.map((each) => each.close().catch(() => undefined))));
+    for (const each of opened) stopTimers(each);
+  };
   return {
     address: backend.address,
     bullmq,
@@ -65,10 +69,8 @@ export async function connectQueue(
     worker: (name, processor, options) => keep(backend.worker(name, processor, options)),
     isAway: (error) => backend.isAway(error),
     nowMs: () => backend.nowMs(),
-    async close() {
-      await backend.close(Promise.all(opened.map((each) => each.close().catch(() => undefined))));
-      for (const each of opened) stopTimers(each);
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -64,7 +64,7 @@ export const listeningPairs = yieldingFirst(async function* (
   await using device = openDevice(options);
   if (runs.length === 1 && options.compare !== 'policies')
     return yield* chosenAgainstRejected(runs[0], device, options);
-  return yield* policyAgainstPolicy(await policiesOf(runs, folders, options), device, options);
+  return yield* policyAgainstPolicy(policiesOf(runs, folders, options), device, options);
 });
 
 async function* chosenAgainstRejected(
@@ -130,11 +130,11 @@ interface ListenedPolicy {
   iteration: number;
 }
 
-async function policiesOf(
+function policiesOf(
   runs: readonly RecordedRun[],
   folders: readonly string[],
   { iteration }: ListeningOptions,
-): Promise<[ListenedPolicy, ListenedPolicy]> {
+): [ListenedPolicy, ListenedPolicy] {
   const isNamedAlike = runs.length === 2 && runs[0].record.run === runs[1].record.run;
   const trained = runs.map((run, i): ListenedPolicy => {
     const { policy, iteration: k } = trainedCheckpoint(run, iteration);

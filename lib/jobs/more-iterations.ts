@@ -15,24 +15,22 @@ export async function withIterations(
 ): Promise<RunRecord> {
   const { run, parameters } = record;
   const raised = parseParameters({ ...parameters, iterations });
-  const fewer = parameters.iterations;
-  if (iterations < fewer)
+  const began = parameters.iterations;
+  if (iterations < began)
     throw new Error(
-      `run ${run} has ${count(fewer)}: a number of iterations can be raised, not lowered to ${iterations}`,
+      `run ${run} has ${began} iteration${began === 1 ? '' : 's'}: a number of iterations can be raised, not lowered to ${iterations}`,
     );
-  if (iterations === fewer) return record;
+  if (iterations === began) return record;
   const stopped = events.find((event) => event.type === 'stopped' && event.step === undefined);
   const evaluations = await readEvaluations(directories);
   const last = evaluations?.last;
   const wouldStop =
     parameters.earlyStopping === 'guard' &&
-    last?.iteration === fewer - 1 &&
+    last?.iteration === began - 1 &&
     hackingOf(evaluations!.original, last.evaluation).length > 0;
   if (stopped || wouldStop)
     throw new Error(
-      `a guard warned of run ${run} after iteration ${last?.iteration ?? fewer - 1}, and its earlyStopping ends a run there, however many iterations it has: start a run with --early-stopping none, from that checkpoint (--policy) or anew`,
+      `a guard warned of run ${run} after iteration ${last?.iteration ?? began - 1}, and its earlyStopping ends a run there, however many iterations it has: start a run with --early-stopping none, from that checkpoint (--policy) or anew`,
     );
   return { ...record, parameters: raised, state: record.state === 'finished' ? 'interrupted' : record.state };
 }
-
-const count = (iterations: number) => `${iterations} iteration${iterations === 1 ? '' : 's'}`;

@@ -8,7 +8,6 @@ import { connectQueue, type QueueConnection } from '../farm/queue.js';
 import { createQueueFarm } from '../farm/queue-farm.js';
 import { comparableVersions, kindOf, nameOfGuard, type SamplesTerms } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
-import { openParts, releaseAll } from '../release.js';
 import type { RunWorkers } from '../run/run-files.js';
 import { isBuiltIn, networksOf } from '../reward/built-in.js';
 import { isOpenedByName } from '../reward/by-name.js';
@@ -51,17 +50,14 @@ export async function openQueue(
 ): Promise<OpenQueue | undefined> {
   const { workers } = given;
   if (workers === undefined) return undefined;
-  return openParts(async (opened) => {
-    for (const part of ['sampler', 'codec', 'guards'] as const)
-      if (given[part] !== undefined)
-        throw new Error(
-          `${part === 'guards' ? 'guards' : `a ${part}`} of your own cannot be sent to workers: run without --workers, or without ${part} of your own`,
-        );
-    const terms = await termsOf(run, given);
-    const connection = await connectQueue(workers, { onNotice: given.onNotice });
-    opened.push(() => connection.close());
-    return { connection, terms, given, [Symbol.asyncDispose]: () => releaseAll(opened) };
-  });
+  for (const part of ['sampler', 'codec', 'guards'] as const)
+    if (given[part] !== undefined)
+      throw new Error(
+        `${part === 'guards' ? 'guards' : `a ${part}`} of your own cannot be sent to workers: run without --workers, or without ${part} of your own`,
+      );
+  const terms = await termsOf(run, given);
+  const connection = await connectQueue(workers, { onNotice: given.onNotice });
+  return { connection, terms, given, [Symbol.asyncDispose]: () => connection.close() };
 }
 
 /**

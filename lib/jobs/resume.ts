@@ -132,7 +132,11 @@ async function openRecordedDevice(
 }
 
 const PART_NAMES: Record<OwnPart, string> = {
-  ...{ reward: 'a reward', guards: 'guards', sampler: 'a sampler', codec: 'a codec', prompts: 'prompts' },
+  reward: 'a reward',
+  guards: 'guards',
+  sampler: 'a sampler',
+  codec: 'a codec',
+  prompts: 'prompts',
 };
 
 /**

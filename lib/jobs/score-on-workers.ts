@@ -55,8 +55,10 @@ export const scoreOnWorkers = yieldingFirst(async function* (
       transcriber: metrics.some(needsTranscriber) ? nameOfWhisper(transcriber) : null,
     },
   };
-  const described = await Promise.all(files.map(describe));
-  await using connection = disposable(await connectQueue(workers, { onNotice }));
+  // One after the other: a process may not have as many files open as a person has recordings.
+  const described: (RecordingFile | FileScores)[] = [];
+  for (const file of files) described.push(await describe(file));
+  await using connection = await connectQueue(workers, { onNotice });
   const place = `recordings scored by process ${process.pid}`;
   await using offered = await offerWork(connection, { terms, place, serveAt, signal });
   const { server, dispatcher, tell } = offered;
@@ -81,8 +83,7 @@ export const scoreOnWorkers = yieldingFirst(async function* (
   yield* known();
   for await (const event of dispatcher.gather(items)) {
     if (event.type === 'fleet') {
-      const { waiting, running, done, total } = event.status;
-      tell({ waiting, running, done, total });
+      tell(event.status);
       onFleet?.(event.status);
       continue;
     }
@@ -125,9 +126,5 @@ async function describe(file: string): Promise<RecordingFile | FileScores> {
 /** Errors name a file as it was given. */
 function named(scores: FileScores, each: RecordingFile | FileScores, file: string): FileScores {
   if (scores.error === undefined || !('sha256' in each)) return scores;
-  return { ...scores, error: scores.error.replaceAll((each as RecordingFile).path, file) };
-}
-
-function disposable<T extends { close(): Promise<void> }>(each: T): T & AsyncDisposable {
-  return Object.assign(each, { [Symbol.asyncDispose]: () => each.close() });
+  return { ...scores, error: scores.error.replaceAll(each.path, file) };
 }

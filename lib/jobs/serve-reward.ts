@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { serveScorer } from '../reward/scorer-server.js';
@@ -33,10 +34,10 @@ export const serveReward = tellingFirst(async function (
 ): Promise<void> {
   await using scorer = await openReward(parameters, { rewards }, { device, onNotice });
   const server = await serveScorer(scorer.reward, { host, port, onNotice });
-  onListening(server.address, scorer.reward);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  await server.close();
+  try {
+    onListening(server.address, scorer.reward);
+    if (!signal.aborted) await once(signal, 'abort');
+  } finally {
+    await server.close();
+  }
 });

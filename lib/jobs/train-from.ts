@@ -47,7 +47,8 @@ export async function* trainFrom(
   const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows, dataFile);
-  const longest = (lengths: number[]) => Math.max(...lengths);
+  // Not Math.max(...lengths): of 65,000 pairs there are more lengths than a call can have arguments.
+  const longest = (lengths: readonly number[]) => lengths.reduce((most, length) => Math.max(most, length), 0);
   const lengths = {
     prompt: longest(packed.map(({ prompt }) => prompt.length)),
     completion: longest(packed.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length])),
@@ -59,8 +60,8 @@ export async function* trainFrom(
   const run: TrainingRun = { device, computing, parameters, directories, policy, clock, signal };
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
   // were trained on.
-  const unguarded = { iterations: 1, guard: false, ...(parameters.earlyStopping === 'guard' && NOT_STOPPED) };
-  const recorded = { ...run, parameters: { ...parameters, ...unguarded } };
+  const earlyStopping = parameters.earlyStopping === 'guard' ? 'none' : parameters.earlyStopping;
+  const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false, earlyStopping } };
   const recording = () => recordRun(withTensorBoard(trainOnce(run, iteration, pairs), run), recorded);
   yield* clock.whileRead(whileLocked(directories.modelDirectory, recording));
 }
@@ -78,8 +79,6 @@ export async function trainingParameters(dataFile: string, given: Partial<Parame
     );
   return parseParameters({ ...(await recordOf(dirname(dataFile)))?.parameters, ...given });
 }
-
-const NOT_STOPPED = { earlyStopping: 'none' } as const;
 
 async function* trainOnce(
   run: TrainingRun,

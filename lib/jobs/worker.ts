@@ -6,7 +6,8 @@ import { connectQueue } from '../farm/queue.js';
 import { TIMING } from '../farm/timing.js';
 import { work } from '../farm/work.js';
 import type { OnNotice } from '../notice.js';
-import { openAtOnce, openParts, releaseAll } from '../release.js';
+import { tellingFirst } from '../plain-error.js';
+import { openAtOnce, releaseAll } from '../release.js';
 import type { BenchArguments } from './bench-process.js';
 
 /** What a worker is started with. */
@@ -35,37 +36,33 @@ export interface WorkerOptions {
  *
  * @throws Error in one sentence when the queue, the device or a reward cannot be had, or the disk is full
  */
-export async function runWorker(options: WorkerOptions): Promise<void> {
+export const runWorker = tellingFirst(async function (options: WorkerOptions): Promise<void> {
   const { address, device = 'auto', tf32 = false, concurrency = 1, rewards = [], lockSeconds } = options;
   const { name, signal, onNotice } = options;
-  await openParts(async (opened) => {
-    const connection = await connectQueue(address, { onNotice });
-    opened.push(() => connection.close());
-    const args: BenchArguments = { device, tf32, rewards };
-    const bench = {
-      module: fileURLToPath(compiledModule('./bench-process.js', import.meta.url)),
-      args: [JSON.stringify(args)],
-      env: {
-        ...process.env,
-        ...(concurrency > 1 && { SPEECH_DPO_THREADS: String(shareOfThreads(concurrency)) }),
-      },
-      itemMs: TIMING.itemMs,
-      onNotice,
-    };
-    const benches = await openAtOnce(
-      Array.from({ length: concurrency }, () => openBench(bench)),
-      (each) => each.close(),
-    );
-    opened.push(...benches.map((each) => () => each.close()));
+  await using connection = await connectQueue(address, { onNotice });
+  const args: BenchArguments = { device, tf32, rewards };
+  const bench = {
+    module: fileURLToPath(compiledModule('./bench-process.js', import.meta.url)),
+    args: [JSON.stringify(args)],
+    env: {
+      ...process.env,
+      ...(concurrency > 1 && { SPEECH_DPO_THREADS: String(shareOfThreads(concurrency)) }),
+    },
+    itemMs: TIMING.itemMs,
+    onNotice,
+  };
+  const benches = await openAtOnce(
+    Array.from({ length: concurrency }, () => openBench(bench)),
+    (each) => each.close(),
+  );
+  try {
     onNotice?.(`works on ${benches[0].device}, for runs at ${connection.address}`);
     const timing = lockSeconds === undefined ? {} : { lockMs: 1000 * lockSeconds };
-    try {
-      await work(connection, { name, benches, signal, onNotice, timing });
-    } finally {
-      await releaseAll(opened);
-    }
-  });
-}
+    await work(connection, { name, benches, signal, onNotice, timing });
+  } finally {
+    await releaseAll(benches.map((each) => () => each.close()));
+  }
+});
 
 const shareOfThreads = (concurrency: number): number =>
   Math.max(1, Math.floor(Math.min(defaultThreads(), availableParallelism()) / concurrency));

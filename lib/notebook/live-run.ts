@@ -70,6 +70,8 @@ type Given = OwnParts & GivenWorkers;
 interface BeginOptions {
   signal: AbortSignal;
   onNotice: OnNotice;
+  /** How many the run is to have in all; default: as many as it has. */
+  iterations?: number;
 }
 
 type Begin = (options: BeginOptions) => AsyncGenerator<RunEvent>;
@@ -86,10 +88,11 @@ export function openRun(
 ): Promise<LiveRun> {
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
   const label = own.reward?.label ?? rewardLabel(parameters);
-  return follow(parameters, label, own, async function* (options) {
+  const begin: Begin = async function* ({ signal, onNotice }) {
     await using chosen = await chooseDevice(device);
-    yield* runExperiment(parameters, { ...own, ...options, ...chosen, root });
-  });
+    yield* runExperiment(parameters, { ...own, ...chosen, root, signal, onNotice });
+  };
+  return follow(parameters, label, own, { begin });
 }
 
 /**
@@ -106,10 +109,8 @@ export async function resumeRun(
 ): Promise<LiveRun> {
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
   const { record, directories } = await readRun(runPath(name, root));
-  return follow(record.parameters, labelOf(record), own, async function* (options) {
-    await using chosen = device === undefined ? null : await chooseDevice(device);
-    yield* resumeExperiment(directories.modelDirectory, { ...own, ...options, ...chosen });
-  });
+  const begin = goingOn(directories.modelDirectory, own, device);
+  return follow(record.parameters, labelOf(record), own, { begin, device });
 }
 
 /**
@@ -131,11 +132,15 @@ export async function openRecorded(
   printNotice(describeRecorded(run));
   const report = join(outputDirectory, 'report.html');
   show(fileLinks(join(modelDirectory, LOG_FILE), ...(existsSync(report) ? [report] : [])));
-  const goOn: Begin = async function* (options) {
+  return follow(record.parameters, labelOf(record), own, { device, recorded: run });
+}
+
+/** @param device default: the one that the run began on */
+function goingOn(modelDirectory: string, own: Given, device: DeviceChoice | undefined): Begin {
+  return async function* (options) {
     await using chosen = device === undefined ? null : await chooseDevice(device);
     yield* resumeExperiment(modelDirectory, { ...own, ...options, ...chosen });
   };
-  return follow(record.parameters, labelOf(record), own, goOn, run);
 }
 
 function describeRecorded({ record, events }: RecordedRun): string {
@@ -152,13 +157,16 @@ function describeRecorded({ record, events }: RecordedRun): string {
   return `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}; ${goOn}.`;
 }
 
-/** @param recorded of a run that is opened to look at: it begins when a cell goes on with it */
+/**
+ * @param from.begin what begins at once; or
+ * @param from.recorded a run that is opened to look at: it goes on when a cell asks for it
+ * @param from.device where it goes on once it was stopped, or gets more iterations; default: where it began
+ */
 async function follow(
   given: Parameters,
   label: string,
   own: Given,
-  begin: Begin,
-  recorded?: RecordedRun,
+  { begin, recorded, device }: { begin?: Begin; recorded?: RecordedRun; device?: DeviceChoice },
 ): Promise<LiveRun> {
   const events: RunEvent[] = [...(recorded?.events ?? [])];
   let started: EventOf<'started'> | undefined = recorded && {
@@ -166,9 +174,8 @@ async function follow(
     run: recorded.directories.name,
     ...recorded.directories,
   };
-  let current: Current | undefined = recorded ? undefined : open(begin);
+  let current: Current | undefined = begin && open(begin);
   let isFinished = recorded?.record.state === 'finished';
-  let hasBegun = !recorded;
   /** Before that, the cell that opens the run would make another one. */
   let hasLoaded = recorded !== undefined;
   let { iterations } = given;
@@ -188,8 +195,7 @@ async function follow(
     return done;
   }
 
-  const reopen = (options: BeginOptions & { iterations?: number }) =>
-    resumeExperiment(started!.modelDirectory, { ...own, ...options });
+  const reopen: Begin = (options) => goingOn(started!.modelDirectory, own, device)(options);
 
   async function advanceTo(
     title: string,
@@ -207,8 +213,7 @@ async function follow(
       area.end(['this run is finished', finishedNote()].filter(Boolean).join('; '));
       return;
     }
-    current ??= open(recorded && !hasBegun ? begin : reopen);
-    hasBegun = true;
+    current ??= open(reopen);
     const { stream, stop } = current;
     const button = notebookKernel().interruptSignal();
     const onStop = () => {

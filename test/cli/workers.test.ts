@@ -1,13 +1,16 @@
 /** `speech-dpo workers` on a real server. */
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeWav } from '../../lib/audio/wav.js';
 import { main } from '../../lib/cli/main.js';
 import { formatPresent, type Present } from '../../lib/cli/workers.js';
 import { announce, type RunRecord, type WorkerRecord } from '../../lib/farm/presence.js';
 import { connectQueue } from '../../lib/farm/queue.js';
+import { findPackageRoot } from '../../lib/package-root.js';
 import { runCommand } from '../support/library-process.js';
 import { hasRedis, startRedis } from '../support/queue-servers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -153,3 +156,18 @@ it.skipIf(!hasRedis())(
     expect(stderr).not.toContain('no worker takes part');
   },
 );
+
+it.skipIf(!hasRedis())('score has workers score more recordings than it may have files open', async () => {
+  const { url } = await startRedis();
+  const { child } = runCommand(['worker', url]);
+  await once(child.stderr, 'data');
+  const folder = temporaryFolder();
+  const files = Array.from({ length: 800 }, (_, i) => join(folder, `${i}.wav`));
+  for (const file of files) writeFileSync(file, encodeWav(new Float32Array(800).fill(0.5), 16000));
+  const cli = join(findPackageRoot(), 'dist', 'lib', 'cli.js');
+  const limited = ['-c', 'ulimit -n 512 && exec "$@"', 'sh', process.execPath, cli];
+  const asked = ['score', ...files, '--metric', 'silence', '--workers', url, '--json'];
+  const { stdout } = await promisify(execFile)('sh', [...limited, ...asked]);
+  const scores = Object.values(JSON.parse(stdout) as Record<string, { error?: string }>);
+  expect(scores.filter(({ error }) => error === undefined)).toHaveLength(files.length);
+});

@@ -69,6 +69,21 @@ it('a pair that the policy cannot read is told with the name of its file', async
   expect(readdirSync(root)).toEqual(['mine.json']);
 });
 
+it('begins on more pairs than a function call can have arguments', async () => {
+  const model = temporaryFolder();
+  await writeTinyModel(model);
+  const root = temporaryFolder();
+  const pairs = join(root, 'many.json');
+  const each = <T>(value: T) => Array<T>(70_000).fill(value);
+  const columns = { prompt: each('<s>a</s>v_tok_1</s>'), chosen: each('v_tok_2'), rejected: each('v_tok_1') };
+  const rewards = { chosen_rewards: each(2), rejected_rewards: each(1), average_rewards: each(1.5) };
+  writeFileSync(pairs, JSON.stringify({ ...columns, ...rewards }));
+  for await (const event of trainFrom(pairs, parseParameters({ model }), { root })) {
+    expect(event.type).toBe('started');
+    break;
+  }
+});
+
 it('is not stopped early by a guard, which it has not', async () => {
   const given = trainingParameters(join(temporaryFolder(), 'data_iter_0.json'), { earlyStopping: 'guard' });
   await expect(given).rejects.toThrow('a training on given pairs has no guard: take none, accuracy or loss');

@@ -98,7 +98,7 @@ it('goes on where the stop button left it, when the cell is run again', async ()
 /** On another day: the finished run is read, shown, and gets one more iteration. */
 async function opensAsRecorded(run: LiveRun): Promise<void> {
   all = [];
-  const again = await openRecorded(`output/${run.name}`, { root });
+  const again = await openRecorded(`output/${run.name}`, { root, device: 'cpu' });
   expect(all[0]).toMatch(
     new RegExp(`^Run ${run.name} is read from disk, nothing is computed. It is finished: 2 of 2 iterations`),
   );
@@ -119,6 +119,7 @@ async function opensAsRecorded(run: LiveRun): Promise<void> {
   expect((await readRun(run.modelDirectory)).record).toMatchObject({
     state: 'finished',
     parameters: { iterations: 3 },
+    device: { reason: 'asked for' },
   });
 }
 
