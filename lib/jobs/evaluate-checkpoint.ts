@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { evaluateSplit } from '../experiment/evaluate.js';
 import type { Reward } from '../reward/reward.js';
 import { checkpointOf } from '../run/checkpoint-path.js';
@@ -54,70 +54,75 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
   options: EvaluationOptions,
 ): AsyncGenerator<RunEvent, string> {
   const parameters = withRecognizer(namedAfter(given, options.reward));
-  if (options.indices.length === 0)
-    throw new Error('there are no prompts to evaluate: give at least one index');
-  const wrong = options.indices.find((index) => !(Number.isInteger(index) && index >= 0));
-  if (wrong !== undefined)
-    throw new Error(`${wrong} is no index of a prompt: those are whole numbers from 0 on`);
-  const { samplesPerPrompt: samples } = options;
-  if (!Number.isInteger(samples) || samples < 1 || samples > LARGEST_COUNT)
-    throw new Error(
-      `the number of samples of each prompt must be a whole number from 1 to ${LARGEST_COUNT}, not ${samples}`,
-    );
+  checkAsked(options);
   const description = await describeEvaluation(parameters, options);
-  const nameIn = (folder: string) => evaluationFileName(folder, description, options);
-  let path = '';
-
-  async function* evaluateInto(known?: { outputDirectory: string; name: string }): AsyncGenerator<RunEvent> {
-    const { split, indices, samplesPerPrompt, iteration, record, signal, onNotice } = options;
-    if (record) tellOfOwn(record, parameters, onNotice);
-    const policy = await openPolicy(parameters, { signal, onNotice });
-    const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
-    const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
-    await using opened = openDevice(options);
-    const { device } = opened;
-    const codec = () => model.codec;
-    await using scorer = await openReward(parameters, options, { device, codec, signal, onNotice });
-    const speaks = scorer.reward.listens ?? true;
-    if (speaks && record) refuseOwn(record, ['codec'], SILENT);
-    await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
-    const asked = { parameters, device, ...model, reward: scorer.reward };
-    await using queue = await openQueue(asked, options);
-    const { outputDirectory } = known ?? (await createRunDirectories(options.root, new Date()));
-    path = join(outputDirectory, known?.name ?? (await nameIn(outputDirectory)));
-    const clock = createWorkClock();
-    const run = {
-      ...model,
-      reward: scorer.reward,
-      parameters,
-      directories: { outputDirectory },
-      clock,
-      signal,
-    };
-    const chosen = indices.map((index) => prompts[index]);
-    await using farm = await openFarm(queue, run, path, policy.directory);
-    const farmed = { ...run, farm: farm?.farm };
-    const events = evaluateSplit(farmed, iteration, split, chosen, samplesPerPrompt);
-    for await (const event of clock.whileRead(events)) {
-      if (event.type === 'evaluated') await writeEvaluation(path, description, event);
-      yield event;
-    }
-    farm?.setOver();
-  }
-
-  async function* evaluateLocked({ outputDirectory }: RunDirectories): AsyncGenerator<RunEvent> {
-    const name = await nameIn(outputDirectory);
+  const pathIn = async (folder: string) =>
+    join(folder, await evaluationFileName(folder, description, options));
+  if (!options.directories)
+    return yield* evaluateInto(parameters, options, description, async () => {
+      const { outputDirectory } = await createRunDirectories(options.root, new Date());
+      return pathIn(outputDirectory);
+    });
+  const { outputDirectory } = options.directories;
+  for (;;) {
+    const path = await pathIn(outputDirectory);
     const evaluating = async function* () {
       // Another process may have written the file before it was locked.
-      const isFree = (await nameIn(outputDirectory)) === name;
-      yield* isFree ? evaluateInto({ outputDirectory, name }) : evaluateLocked(options.directories!);
+      if ((await pathIn(outputDirectory)) !== path) return undefined;
+      return yield* evaluateInto(parameters, options, description, () => path);
     };
-    yield* whileLocked(outputDirectory, evaluating, name);
+    const written = yield* whileLocked(outputDirectory, evaluating, basename(path));
+    if (written !== undefined) return written;
   }
-
-  yield* options.directories ? evaluateLocked(options.directories) : evaluateInto();
-  return path;
 });
+
+function checkAsked({ indices, samplesPerPrompt }: EvaluationOptions): void {
+  if (indices.length === 0) throw new Error('there are no prompts to evaluate: give at least one index');
+  const wrong = indices.find((index) => !(Number.isInteger(index) && index >= 0));
+  if (wrong !== undefined)
+    throw new Error(`${wrong} is no index of a prompt: those are whole numbers from 0 on`);
+  if (!Number.isInteger(samplesPerPrompt) || samplesPerPrompt < 1 || samplesPerPrompt > LARGEST_COUNT)
+    throw new Error(
+      `the number of samples of each prompt must be a whole number from 1 to ${LARGEST_COUNT}, not ${samplesPerPrompt}`,
+    );
+}
+
+/** @param findPath is asked once all parts are open: a folder is made for what can be evaluated alone */
+async function* evaluateInto(
+  parameters: Parameters,
+  options: EvaluationOptions,
+  description: Record<string, unknown>,
+  findPath: () => string | Promise<string>,
+): AsyncGenerator<RunEvent, string> {
+  const { split, indices, samplesPerPrompt, iteration, record, signal, onNotice } = options;
+  if (record) tellOfOwn(record, parameters, onNotice);
+  const policy = await openPolicy(parameters, { signal, onNotice });
+  const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
+  const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
+  await using opened = openDevice(options);
+  const { device } = opened;
+  // Opened after the reward, which says whether it listens.
+  const codec = () => model.codec;
+  await using scorer = await openReward(parameters, options, { device, codec, signal, onNotice });
+  const { reward } = scorer;
+  const speaks = reward.listens ?? true;
+  if (speaks && record) refuseOwn(record, ['codec'], SILENT);
+  await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
+  await using queue = await openQueue({ parameters, device, ...model, reward }, options);
+  const path = await findPath();
+  const clock = createWorkClock();
+  const directories = { outputDirectory: dirname(path) };
+  const run = { ...model, reward, parameters, directories, clock, signal };
+  await using farm = await openFarm(queue, run, path, policy.directory);
+  const chosen = indices.map((index) => prompts[index]);
+  const events = evaluateSplit({ ...run, farm: farm?.farm }, iteration, split, chosen, samplesPerPrompt);
+  for await (const event of clock.whileRead(events)) {
+    if (event.type === 'evaluated') await writeEvaluation(path, description, event);
+    yield event;
+  }
+  farm?.setOver();
+  return path;
+}
 
 const SILENT = '; by a reward that does not listen, as length, they can be scored';
 

@@ -26,13 +26,14 @@ const STALE_SECONDS = 120;
  * taken over.
  *
  * @param file locks only this file of the directory
+ * @returns what `work` returns
  * @throws Error naming process, machine and time where another process holds it
  */
-export async function* whileLocked<T>(
+export async function* whileLocked<T, Result>(
   directory: string,
-  work: () => AsyncGenerator<T>,
+  work: () => AsyncGenerator<T, Result>,
   file?: string,
-): AsyncGenerator<T> {
+): AsyncGenerator<T, Result> {
   const path = await lock(directory, file === undefined ? '.lock_' : `.${file}.lock_`);
   // The file's age tells other machines that this process lives.
   const refresh = setInterval(
@@ -41,7 +42,7 @@ export async function* whileLocked<T>(
   );
   refresh.unref();
   try {
-    yield* work();
+    return yield* work();
   } finally {
     clearInterval(refresh);
     await remove(path);
