@@ -163,6 +163,13 @@ describe('a run with a reward of its own', () => {
     await expect(running).rejects.toThrow(message);
   });
 
+  it('a run that is stopped while it is opened leaves no folders', async () => {
+    const nowhere = join(root, 'nowhere');
+    const options = { root: nowhere, reward: restless, signal: AbortSignal.abort() };
+    await expect(drain(runExperiment(parameters, options))).rejects.toThrow(/abort/i);
+    expect(existsSync(nowhere)).toBe(false);
+  });
+
   it('the name of a reward that is not there is no name', async () => {
     const named = parseParameters({ ...parameters, reward: 'restless' });
     await expect(drain(runExperiment(named, { root }))).rejects.toThrow(

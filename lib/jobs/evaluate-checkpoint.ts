@@ -60,7 +60,7 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
     join(folder, await evaluationFileName(folder, description, options));
   if (!options.directories)
     return yield* evaluateInto(parameters, options, description, async () => {
-      const { outputDirectory } = await createRunDirectories(options.root, new Date());
+      const { outputDirectory } = await createRunDirectories(options.root, new Date(), options.signal);
       return pathIn(outputDirectory);
     });
   const { outputDirectory } = options.directories;

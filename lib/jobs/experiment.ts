@@ -64,7 +64,7 @@ export const runExperiment = yieldingFirst(async function* (
   const { root, signal } = options;
   // A program in JavaScript may give what was never parsed.
   await using opened = await openExperiment(parseParameters(parameters), options);
-  const directories = options.directories ?? (await createRunDirectories(root, new Date()));
+  const directories = options.directories ?? (await createRunDirectories(root, new Date(), signal));
   const inputs = { ...opened, directories, clock: createWorkClock(), signal };
   await using farm = await openFarm(
     opened.queue,

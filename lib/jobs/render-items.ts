@@ -44,7 +44,7 @@ export const renderItems = yieldingFirst(async function* (
     signal,
     onNotice,
   });
-  const { outputDirectory } = options.directories ?? (await createRunDirectories(root, new Date()));
+  const { outputDirectory } = options.directories ?? (await createRunDirectories(root, new Date(), signal));
   const { codec } = model;
   const progress = { iteration: ORIGINAL, split: 'test' } as const;
   const sampling = { ...model, parameters, signal };

@@ -55,7 +55,7 @@ export async function* trainFrom(
   };
   checkTrainingFits(policy, parameters, lengths, device);
   const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));
-  const directories = options.directories ?? (await createRunDirectories(root, new Date()));
+  const directories = options.directories ?? (await createRunDirectories(root, new Date(), signal));
   const clock = createWorkClock();
   const run: TrainingRun = { device, computing, parameters, directories, policy, clock, signal };
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones

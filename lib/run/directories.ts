@@ -20,9 +20,15 @@ export const OUTPUT = 'output';
  * Makes both directories of a new run, named by the local time as MMDD-HHMM. A name that is taken in either place gets `-2`, `-3`, ...; the
  * directories are created exclusively, so two processes never share one.
  *
- * @throws Error naming the folder that cannot be written
+ * @param signal of a run that is stopped before it begins: it leaves none
+ * @throws Error naming the folder that cannot be written; the signal's reason
  */
-export async function createRunDirectories(root: string, now: Date): Promise<RunDirectories> {
+export async function createRunDirectories(
+  root: string,
+  now: Date,
+  signal?: AbortSignal,
+): Promise<RunDirectories> {
+  signal?.throwIfAborted();
   const minute = format(now, 'MMdd-HHmm');
   for (let attempt = 1; ; attempt++) {
     const name = attempt === 1 ? minute : `${minute}-${attempt}`;

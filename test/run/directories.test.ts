@@ -39,6 +39,12 @@ describe('createRunDirectories', () => {
     expect(await readdir(join(root, 'model_output'))).toEqual(['0601-1200-2']);
   });
 
+  it('makes none for a run that is stopped before it begins', async () => {
+    const reason = new Error('stopped');
+    await expect(createRunDirectories(root, noon, AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(await readdir(root)).toEqual([]);
+  });
+
   it('names the folder that cannot be written', async () => {
     await writeFile(join(root, 'output'), 'a file in the way');
     await expect(createRunDirectories(root, noon)).rejects.toThrow(
