@@ -57,12 +57,15 @@ export async function refuseToReplaceFolder(path: string, overwrite = false): Pr
 
 /** Whether nothing would be lost if a folder were written at `path`. */
 export async function isMissingOrEmpty(path: string): Promise<boolean> {
-  try {
-    return (await readdir(path)).length === 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+  return (await namesIn(path)).length === 0;
+}
+
+/** What is in the folder at `path`; nothing where it is missing. */
+export function namesIn(path: string): Promise<string[]> {
+  return readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
     throw explainWriteError(error, path);
-  }
+  });
 }
 
 /** Rethrows why a file could not be read as a sentence that names it; for `readFile(path).catch(cannotRead(path))`. */

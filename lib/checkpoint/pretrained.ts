@@ -1,15 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { writeChecksums } from './checksums.js';
 import { configJson, floatsOf } from './config-json.js';
-import { exists, makeFolder } from './files.js';
+import { exists, makeFolder, namesIn } from './files.js';
 import { indexOfNotFinite } from '../finite.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
 import { readTensorFiles } from './tensor-files.js';
-import { explainWriteError } from './write-error.js';
 
 /** What a network's tensors must be. */
 export interface WeightRules {
@@ -95,7 +94,7 @@ export async function writeModelFolder(
   write: (temporary: string, checksums: Map<string, string>) => Promise<void>,
 ): Promise<void> {
   if (directory === '') throw new Error('the folder to write has an empty name: give it one.');
-  // One place for what is looked at and what is replaced: "missing/.." is none to `readdir`, and a folder to `resolve`.
+  // One place for what is looked at and what is replaced: "missing/.." is none to `namesIn`, and a folder to `resolve`.
   const target = resolve(directory);
   await refuseForeignFiles(target);
   await writeDirectoryAtomic(
@@ -115,10 +114,7 @@ export async function writeModelFolder(
 
 /** Replacing a folder removes what is in it: only what a checkpoint consists of may be lost. */
 async function refuseForeignFiles(directory: string): Promise<void> {
-  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw explainWriteError(error, directory);
-  });
+  const names = await namesIn(directory);
   // A README.md alone may be of anything.
   const isModel = names.some((name) => name === 'config.json' || name === 'adapter_config.json');
   const isOwn = (name: string) => (name === 'README.md' ? isModel : MODEL_FILES.test(name));

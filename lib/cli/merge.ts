@@ -18,7 +18,9 @@ export function mergeCommand(signal: AbortSignal): Command {
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);
       const merging = mergeCheckpoint({
-        ...{ adapter, output, overwrite },
+        adapter,
+        output,
+        overwrite,
         ...chosen,
         signal,
         onNotice: sayOnStderr,
