@@ -16,7 +16,7 @@ import {
 import { dtypeOf, elementCount, type Graph, type Value } from './graph.js';
 import { hostArray } from './host-array.js';
 import { optimize } from './optimize.js';
-import { peakBytes } from './peak-memory.js';
+import { memoryPeak } from './peak-memory.js';
 import { specsOf } from './to-onnx.js';
 import { trace, type InputSpec, type TensorProgram } from './trace.js';
 import { tf } from './tf.js';
@@ -71,9 +71,9 @@ export function traceGraph(program: TensorProgram, inputs: Readonly<Record<strin
   return optimize(trace(program, inputs));
 }
 
-/** The most bytes that a program's results take at once on the way; see `peakBytes`. */
+/** The most bytes that a program's results take at once on the way; see `memoryPeak`. */
 export function programBytes({ program, inputs, constants }: ProgramSource): number {
-  return peakBytes(traceGraph(program, { ...inputs, ...specsOf(constants) }));
+  return memoryPeak(traceGraph(program, { ...inputs, ...specsOf(constants) })).bytes;
 }
 
 function checkFeeds(

@@ -1,12 +1,13 @@
 /**
  * Graph clean-up before writing: aliases instead of nodes that change nothing, no zeros to add to, no factor twice, no node whose result
- * nobody reads.
+ * nobody reads, nothing kept for long that costs little to compute again.
  */
 import { sameShape, type Graph, type GraphNode } from './graph.js';
+import { rematerialize } from './rematerialize.js';
 
 /**
  * Removes identities, copies into outputs, no-op reshapes, chains of reshapes, sums with scattered zeros, second products with a factor and
- * dead nodes. Graph outputs keep their names.
+ * dead nodes, and computes again what `rematerialize` says. Graph outputs keep their names.
  */
 export function optimize(graph: Graph): Graph {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
@@ -30,6 +31,7 @@ export function optimize(graph: Graph): Graph {
   }
   const rewritten = takeOutFactors(scatterOntoSums(kept, producer, graph), producer, graph);
   graph.nodes = nameOutputs(removeDead(rewritten, outputs), outputs);
+  graph.nodes = removeDead(rematerialize(graph), outputs);
   const used = new Set(graph.nodes.flatMap((node) => node.inputs));
   for (const name of graph.constants.keys()) if (!used.has(name)) graph.constants.delete(name);
   return graph;

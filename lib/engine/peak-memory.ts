@@ -6,10 +6,10 @@ const VIEWS = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Identity']);
 
 /**
  * The most bytes that the results of a graph's nodes take together when nodes run one after the other and each result is freed after its last
- * reader; inputs, constants and outputs are not counted. A runtime that computes in place or fuses nodes takes less, one that divides its memory
- * badly more.
+ * reader, and the first node at which they do; inputs, constants and outputs are not counted. A runtime that computes in place or fuses nodes
+ * takes less, one that divides its memory badly more.
  */
-export function peakBytes(graph: Graph): number {
+export function memoryPeak(graph: Graph): { bytes: number; node: number } {
   /** Results that values are views of. */
   const viewed = new Map<string, string>();
   const rootOf = (name: string): string => viewed.get(name) ?? name;
@@ -18,7 +18,10 @@ export function peakBytes(graph: Graph): number {
     if (VIEWS.has(op)) viewed.set(outputs[0], rootOf(inputs[0]));
     for (const name of inputs) lastRead.set(rootOf(name), index);
   });
+  /** Stands where an operator is not given an input that it may do without. */
+  const NOTHING = '';
   const outside = new Set([
+    NOTHING,
     ...graph.inputs.map(({ name }) => name),
     ...graph.outputs.map(({ name }) => rootOf(name)),
     ...graph.constants.keys(),
@@ -27,13 +30,14 @@ export function peakBytes(graph: Graph): number {
     const { shape, dtype } = graph.values.get(name)!;
     return elementCount(shape) * DTYPES[dtype].Array.BYTES_PER_ELEMENT;
   };
-  let [now, most] = [0, 0];
+  let now = 0;
+  let peak = { bytes: 0, node: 0 };
   graph.nodes.forEach(({ op, inputs, outputs }, index) => {
     if (!VIEWS.has(op)) for (const name of outputs) if (!outside.has(name)) now += bytesOf(name);
-    most = Math.max(most, now);
+    if (now > peak.bytes) peak = { bytes: now, node: index };
     const done = new Set([...inputs, ...outputs].map(rootOf));
     for (const name of done)
       if (!outside.has(name) && (lastRead.get(name) ?? index) === index) now -= bytesOf(name);
   });
-  return most;
+  return peak;
 }

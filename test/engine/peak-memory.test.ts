@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { programBytes, tf, type TensorProgram } from '../../lib/engine/index.js';
+import { lstm, programBytes, tf, type TensorProgram } from '../../lib/engine/index.js';
 
 const KIB = 1024;
 const bytes = (program: TensorProgram) =>
@@ -35,4 +35,14 @@ it('frees what nobody reads, and counts neither constants nor what an output is 
   const ones = () => tf.tensor1d(Array.from({ length: 256 }, (_, i) => i));
   expect(bytes(({ x }) => ({ y: tf.neg(tf.exp(tf.mul(x, ones()))) }))).toBe(2 * KIB);
   expect(bytes(({ x }) => ({ y: tf.reshape(tf.sin(x), [16, 16]) }))).toBe(0);
+});
+
+it('counts nothing for an input that an operator does without', () => {
+  const zeros = (...shape: number[]) => tf.fill(shape, 0);
+  const program: TensorProgram = ({ x }) => {
+    const weights = { inputWeight: zeros(1, 16, 64), stateWeight: zeros(1, 16, 4), bias: zeros(1, 32) };
+    const state = { hidden: zeros(1, 1, 4), cell: zeros(1, 1, 4) };
+    return { y: lstm(tf.reshape(x, [4, 1, 64]), weights, state).y };
+  };
+  expect(bytes(program)).toBeGreaterThan(0);
 });

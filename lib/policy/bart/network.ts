@@ -9,6 +9,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { gelu, layerNorm } from '../../engine/fused.js';
 import { tf } from '../../engine/tf.js';
 import type { Tensors } from '../architecture.js';
+import { attention, splitHeads } from '../attention.js';
 import { addLowRank } from '../lora.js';
 import type { BartConfig } from './config.js';
 import { LOGITS_BIAS, POSITION_OFFSET, SHARED_EMBEDDING } from './weights.js';
@@ -173,17 +174,10 @@ function attend(
   states: Tensor | KeysAndValues,
   mask: Tensor,
 ): Tensor {
-  const [batch, queryLength, width] = queries.shape as [number, number, number];
+  const width = queries.shape[2]!;
   const q = splitHeads(tf.mul(linear(w, `${name}.q_proj`, queries), Math.sqrt(heads / width)), heads);
   const { keys, values } = 'keys' in states ? states : keysAndValues(w, name, heads, states);
-  const weights = tf.softmax(tf.add(tf.matMul(q, keys, false, true), mask));
-  return tf.reshape(tf.transpose(tf.matMul(weights, values), [0, 2, 1, 3]), [batch, queryLength, width]);
-}
-
-/** [B, T, D] to [B, heads, T, D / heads] */
-function splitHeads(x: Tensor, heads: number): Tensor {
-  const [batch, length, width] = x.shape as [number, number, number];
-  return tf.transpose(tf.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+  return attention(q, keys, values, mask);
 }
 
 export function norm(w: Tensors, name: string, x: Tensor): Tensor {

@@ -16,6 +16,7 @@ import {
   openOrtApi,
   type OrtApi,
 } from '../ort/ort-api.js';
+import { SWITCHED_OFF } from '../ort/switched-off.js';
 import { copyOfValue } from '../ort/values.js';
 import type { LentConstant, SessionSettings } from './calls.js';
 
@@ -26,8 +27,7 @@ const MOST_AXES = 16;
 const CONFIG = {
   // Threads that wait for the next operator spin; between two runs they would take the cores from whatever else computes.
   'session.force_spinning_stop': '1',
-  // The fused kernel takes five times as long as the Add and the LayerNormalization it replaces.
-  'optimization.disable_specified_optimizers': 'SkipLayerNormFusion',
+  ...SWITCHED_OFF,
 };
 
 /** Of a session that has constants once. */

@@ -9,6 +9,7 @@ import {
   ERRORS_ONLY,
   type OrtApi,
 } from '../ort/ort-api.js';
+import { SWITCHED_OFF } from '../ort/switched-off.js';
 
 /** How programs compute. */
 export interface RuntimeOptions {
@@ -72,8 +73,7 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
     const entries = {
       // Constants lie outside of the arena.
       'session.use_device_allocator_for_initializers': '1',
-      // It would fuse where a program has no gradients, so that the reference's numbers were not the policy's before its first step.
-      'optimization.disable_specified_optimizers': 'SkipLayerNormFusion',
+      ...SWITCHED_OFF,
       ...(kind.sharesArena && SHARES_ARENA),
     };
     for (const [key, value] of Object.entries(entries))
