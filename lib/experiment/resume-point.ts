@@ -7,7 +7,7 @@ import type { RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { readAudioIndex, type AudioIndex } from './audio-examples.js';
 import type { Evaluation } from './evaluate.js';
-import { readEvaluations } from './evaluations-file.js';
+import { readEvaluations, type Evaluations } from './evaluations-file.js';
 import type { BestIteration } from '../run/best-iteration.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { METRICS_FILE } from '../run/run-files.js';
@@ -59,87 +59,136 @@ export async function findResumePoint(
 ): Promise<ResumePlan> {
   const evaluations = await readEvaluations(directories);
   if (!evaluations) {
-    const files = await readdir(directories.outputDirectory).catch(() => []);
-    if (files.some((name) => name.startsWith('data_iter_'))) {
-      throw new Error(
-        `${directories.modelDirectory} cannot be resumed: evaluations.json is damaged, or missing, as after \`speech-dpo train\`; start it anew`,
-      );
-    }
+    await refuseWithPairs(directories);
     return { events: 0, description: 'from the beginning' };
   }
-  const { original, last } = evaluations;
   const messages: string[] = [];
-  const damageOf = async (iteration: number) => {
-    const damage = await findDamage(checkpointOf(directories, iteration));
-    if (damage) messages.push(`${damage}: the checkpoint before it is used.`);
-    return damage;
-  };
-
-  // An evaluation is recorded before it is kept; without its event the record has lost its end, or was cut back by an earlier resume.
-  const isRecorded = (iteration: number) =>
-    events.some(
-      (event) => event.type === 'evaluated' && event.split === 'test' && event.iteration === iteration,
-    );
-  const kept = last?.iteration ?? ORIGINAL;
-  let evaluated = kept;
-  while (evaluated >= ORIGINAL && !isRecorded(evaluated)) evaluated -= 1;
-  if (evaluated < kept)
-    messages.push(
-      `${join(directories.modelDirectory, METRICS_FILE)} does not tell that ${kept === ORIGINAL ? 'the original policy' : `iteration ${kept}`} was evaluated: what it does not tell of is done again.`,
-    );
+  const evaluated = findEvaluated(directories, events, evaluations.last?.iteration ?? ORIGINAL, messages);
   if (evaluated < ORIGINAL) return { events: 0, description: sentencesOf('from the beginning', messages) };
 
-  let iteration = evaluated + 1;
-  const savedAt = events.findLastIndex((event) => event.type === 'saved' && event.iteration === iteration);
-  const saved = savedAt >= 0 && !(await damageOf(iteration));
-  if (!saved) while (iteration > 0 && (await damageOf(iteration - 1))) iteration -= 1;
+  const { iteration, savedAt } = await findCheckpoint(directories, events, evaluated + 1, messages);
+  const saved = savedAt !== undefined;
+  const { kept, what, ...begun } = saved
+    ? { kept: savedAt + 1, what: `the evaluation of iteration ${iteration}` }
+    : await findBegun(directories, events, iteration, messages);
+  const told = events.slice(0, kept);
   const point: ResumePoint = {
-    original,
-    trained: iteration === 0 ? original : last?.iteration === iteration - 1 ? last.evaluation : undefined,
-    evaluated: events.flatMap((event) =>
-      event.type === 'evaluated' &&
-      event.split === 'test' &&
-      event.iteration >= 0 &&
-      event.iteration < iteration
-        ? { iteration: event.iteration, reward: event.statistics.mean }
-        : [],
-    ),
+    ...begun,
+    ...(await findSound(directories, told, messages)),
+    original: evaluations.original,
+    trained: evaluationOf(evaluations, iteration - 1),
+    evaluated: heldOutRewards(events, iteration),
     iteration,
     saved,
+    stopped: told.some((event) => event.type === 'stopped' && event.step === undefined),
   };
-  const plan = async (kept: number, what: string): Promise<ResumePlan> => {
-    Object.assign(point, await findSound(directories, events.slice(0, kept), messages));
-    const start = saved ? iteration : iteration - 1;
-    const policy = start < 0 ? undefined : checkpointOf(directories, start);
-    point.stopped = events
-      .slice(0, kept)
-      .some((event) => event.type === 'stopped' && event.step === undefined);
-    return { point, policy, events: kept, description: sentencesOf(`with ${what}`, messages) };
-  };
-  if (saved) return plan(savedAt + 1, `the evaluation of iteration ${iteration}`);
+  const start = saved ? iteration : iteration - 1;
+  const policy = start < 0 ? undefined : checkpointOf(directories, start);
+  return { point, policy, events: kept, description: sentencesOf(`with ${what}`, messages) };
+}
 
+/** @throws Error in one sentence for a run that has pairs, although nothing tells of an evaluation before them */
+async function refuseWithPairs({ outputDirectory, modelDirectory }: RunDirectories): Promise<void> {
+  const files = await readdir(outputDirectory).catch(() => []);
+  if (!files.some((name) => name.startsWith('data_iter_'))) return;
+  throw new Error(
+    `${modelDirectory} cannot be resumed: evaluations.json is damaged, or missing, as after \`speech-dpo train\`; start it anew`,
+  );
+}
+
+/**
+ * The last iteration whose evaluation is kept and told of. An evaluation is recorded before it is kept; without its event the record has lost its
+ * end, or was cut back by an earlier resume.
+ *
+ * @param kept the last iteration whose evaluation is kept
+ * @returns less than ORIGINAL where the record tells of none
+ */
+function findEvaluated(
+  { modelDirectory }: RunDirectories,
+  events: readonly RunEvent[],
+  kept: number,
+  messages: string[],
+): number {
+  const told = events.flatMap((event) =>
+    event.type === 'evaluated' && event.split === 'test' && event.iteration <= kept ? [event.iteration] : [],
+  );
+  const evaluated = Math.max(ORIGINAL - 1, ...told);
+  if (evaluated < kept)
+    messages.push(
+      `${join(modelDirectory, METRICS_FILE)} does not tell that ${kept === ORIGINAL ? 'the original policy' : `iteration ${kept}`} was evaluated: what it does not tell of is done again.`,
+    );
+  return evaluated;
+}
+
+/**
+ * The first iteration that is not complete: `next`, or an earlier one where checkpoints are damaged.
+ *
+ * @returns savedAt: the event that tells that this iteration's policy was saved, where it was and is whole
+ */
+async function findCheckpoint(
+  directories: RunDirectories,
+  events: readonly RunEvent[],
+  next: number,
+  messages: string[],
+): Promise<{ iteration: number; savedAt?: number }> {
+  const isDamaged = async (iteration: number): Promise<boolean> => {
+    const damage = await findDamage(checkpointOf(directories, iteration));
+    if (damage) messages.push(`${damage}: the checkpoint before it is used.`);
+    return damage !== undefined;
+  };
+  const savedAt = events.findLastIndex((event) => event.type === 'saved' && event.iteration === next);
+  if (savedAt >= 0 && !(await isDamaged(next))) return { iteration: next, savedAt };
+  let iteration = next;
+  while (iteration > 0 && (await isDamaged(iteration - 1))) iteration -= 1;
+  return { iteration };
+}
+
+/**
+ * What there is of an iteration whose policy is not saved: nothing, its pairs, or its training up to a step.
+ *
+ * @returns kept: how many events are true of that; what: what comes next
+ */
+async function findBegun(
+  directories: RunDirectories,
+  events: readonly RunEvent[],
+  iteration: number,
+  messages: string[],
+): Promise<Pick<ResumePoint, 'rows' | 'trainedSteps' | 'trainedEvents'> & { kept: number; what: string }> {
   const pairedAt = events.findLastIndex((event) => event.type === 'paired' && event.iteration === iteration);
   const paired = events[pairedAt];
-  if (paired?.type === 'paired') point.rows = await readRows(directories, paired, messages);
-  if (!point.rows) {
+  const rows = paired?.type === 'paired' ? await readRows(directories, paired, messages) : undefined;
+  if (!rows) {
     const next = events.findIndex(
       (event) => event.type === 'finished' || ('iteration' in event && event.iteration >= iteration),
     );
-    return plan(next < 0 ? events.length : next, `iteration ${iteration}`);
+    return { kept: next < 0 ? events.length : next, what: `iteration ${iteration}` };
   }
   const training = await findTraining(directories, iteration);
   messages.push(...training.messages);
   const stepAt = events.findLastIndex(
     (event) => event.type === 'step' && event.iteration === iteration && event.step === training.steps,
   );
-  if (stepAt < pairedAt) return plan(pairedAt + 1, `the training of iteration ${iteration}`);
-  point.trainedSteps = training.steps;
-  point.trainedEvents = events
+  if (stepAt < pairedAt) return { rows, kept: pairedAt + 1, what: `the training of iteration ${iteration}` };
+  const trainedEvents = events
     .slice(0, stepAt + 1)
     .filter((event) => event.type === 'step' || event.type === 'validated')
     .filter((event) => event.iteration === iteration);
-  return plan(stepAt + 1, `the training of iteration ${iteration} after step ${training.steps}`);
+  const what = `the training of iteration ${iteration} after step ${training.steps}`;
+  return { rows, trainedSteps: training.steps, trainedEvents, kept: stepAt + 1, what };
 }
+
+function evaluationOf({ original, last }: Evaluations, iteration: number): Evaluation | undefined {
+  if (iteration === ORIGINAL) return original;
+  return last?.iteration === iteration ? last.evaluation : undefined;
+}
+
+/** Mean held-out rewards of the iterations before one. */
+const heldOutRewards = (events: readonly RunEvent[], before: number): BestIteration[] =>
+  events.flatMap((event) =>
+    event.type === 'evaluated' && event.split === 'test' && event.iteration >= 0 && event.iteration < before
+      ? [{ iteration: event.iteration, reward: event.statistics.mean }]
+      : [],
+  );
 
 /** The sound that there is of these events, or what it is made again of. */
 async function findSound(
