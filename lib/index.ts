@@ -66,7 +66,8 @@ export type { ScoredCompletion } from './experiment/scored-completion.js';
 export type { GivenWorkers } from './farm/option.js';
 export { readAudioIndex, type AudioExample, type AudioIndex } from './experiment/audio-examples.js';
 export { writeTensorBoard } from './tensorboard/tensorboard.js';
-export { runExperiment, type OwnParts, type RunOptions } from './jobs/experiment.js';
+export { runExperiment, type RunOptions } from './jobs/experiment.js';
+export type { OwnParts } from './jobs/own-parts.js';
 export { runSeeds, type SeedRun } from './jobs/run-seeds.js';
 export { trainFrom, trainingParameters } from './jobs/train-from.js';
 export {

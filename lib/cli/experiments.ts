@@ -1,7 +1,8 @@
 /** The commands that run an experiment: one for each reward that has settings of its own, and `run` for any. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { GivenWorkers } from '../farm/option.js';
-import { runExperiment, type OwnParts, type RunOptions } from '../jobs/experiment.js';
+import { runExperiment, type RunOptions } from '../jobs/experiment.js';
+import type { OwnParts } from '../jobs/own-parts.js';
 import { isNameEnough, type ExperimentName } from '../reward/built-in.js';
 import { loadRewards } from '../reward/load.js';
 import type { Parameters } from '../run/parameters.js';

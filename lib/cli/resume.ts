@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { GivenWorkers } from '../farm/option.js';
-import { checkRewardNames, resumeExperiment } from '../jobs/resume.js';
+import { checkRewardNames } from '../jobs/own-parts.js';
+import { resumeExperiment } from '../jobs/resume.js';
 import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
 import { parseParameters } from '../run/parameters.js';

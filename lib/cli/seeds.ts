@@ -2,7 +2,8 @@
 import { dirname, join, relative } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { commandText } from '../command-text.js';
-import type { OwnParts, RunOptions } from '../jobs/experiment.js';
+import type { RunOptions } from '../jobs/experiment.js';
+import type { OwnParts } from '../jobs/own-parts.js';
 import { runSeeds } from '../jobs/run-seeds.js';
 import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';

@@ -1,27 +1,18 @@
-import type { Codec } from '../codec/codec.js';
-import type { Prompts } from '../data/prompts.js';
 import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
-import type { Policy } from '../policy/policy.js';
-import type { Sampler } from '../policy/sample.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
-import { isBuiltIn } from '../reward/built-in.js';
-import { checkReward } from '../reward/check.js';
-import { combinationOf } from '../reward/combine.js';
-import type { Guard } from '../reward/guard.js';
-import type { Reward } from '../reward/reward.js';
 import { createRunDirectories, type RunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { combinationParameters, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
+import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
-import { ownParts, type OwnPart } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue, type OpenQueue } from './open-farm.js';
 import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './open.js';
+import { listOwn, namedAfter, type OwnParts } from './own-parts.js';
 import { openPolicyToTrain } from './policy-to-train.js';
 import { openPrompts } from './prompts.js';
 import { openScorers, withRecognizer } from './scorers.js';
@@ -35,20 +26,6 @@ export interface RunOptions extends GivenDevice, GivenWorkers {
   signal?: AbortSignal;
   /** Is told what a person should read before the run begins: downloads and licences. */
   onNotice?: OnNotice;
-}
-
-/** What takes the place of what the parameters name. Codec, reward and guards stay open: whoever gives them closes them. */
-export interface OwnParts {
-  /** What samples are ranked by; the run is recorded under its name. */
-  reward?: Reward;
-  /** A person's own rewards that the parameters name, alone or, with + between the names, beside others. */
-  rewards?: readonly Reward[];
-  /** What is measured beside the reward. */
-  guards?: readonly Guard[];
-  /** Samples the run's policy, which is trained in place. */
-  sampler?: (policy: Policy) => Sampler;
-  codec?: Codec;
-  prompts?: Prompts;
 }
 
 /**
@@ -80,26 +57,6 @@ export const runExperiment = yieldingFirst(async function* (
   yield* run.clock.whileRead(whileLocked(directories.modelDirectory, recording));
   farm?.setOver();
 });
-
-/** Which parts are given. A built-in reward is known by its name. */
-export function listOwn(own: OwnParts): OwnPart[] {
-  const { reward, rewards = [] } = own;
-  const isReward = (reward !== undefined && !isBuiltIn(reward.name)) || rewards.length > 0;
-  return ownParts.filter((part) => (part === 'reward' ? isReward : own[part] !== undefined));
-}
-
-/**
- * The parameters under the name of the reward that is given, if one is; of a combination, with how it combines.
- *
- * @throws Error in one sentence for what is no reward, or has a built-in one's name
- */
-export function namedAfter(parameters: Parameters, reward: Reward | undefined): Parameters {
-  if (!reward) return parameters;
-  const { name } = checkReward(reward);
-  const combined = combinationOf(reward);
-  const how = combined ? combinationParameters(combined.combination) : ONE_REWARD;
-  return parseParameters({ ...parameters, reward: name, ...how });
-}
 
 /** `<s>` and `</s>` around a completion. */
 const ENDS = 2;

@@ -1,30 +1,20 @@
-import { isDeepStrictEqual } from 'node:util';
 import { commandText } from '../command-text.js';
 import { chooseDevice, deviceChoices, type DeviceChoice } from '../engine/index.js';
 import { isPlainError, yieldingFirst } from '../plain-error.js';
 import { restorePolicy } from '../policy/policy.js';
 import type { RunEvent } from '../run/events.js';
-import { listOwn, namedAfter, openExperiment, type OwnParts, type RunOptions } from './experiment.js';
+import { openExperiment, type RunOptions } from './experiment.js';
 import type { GivenDevice } from './open.js';
 import { iterate } from '../experiment/iterate.js';
 import type { Run } from '../experiment/run.js';
-import { isNameEnough } from '../reward/built-in.js';
-import { partNames } from '../reward/combination.js';
-import { namedCombination } from '../run/parameters.js';
 import { whileLocked } from '../run/lock.js';
 import { recordRun } from '../run/record.js';
 import { findResumePoint } from '../experiment/resume-point.js';
-import {
-  cutRecord,
-  describeRunDevice,
-  ownParts,
-  readRun,
-  type OwnPart,
-  type RunRecord,
-} from '../run/run-files.js';
+import { cutRecord, describeRunDevice, readRun, type RunRecord } from '../run/run-files.js';
 import type { GivenWorkers } from '../farm/option.js';
 import { withIterations } from './more-iterations.js';
 import { openFarm } from './open-farm.js';
+import { checkOwn, type OwnParts } from './own-parts.js';
 import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
@@ -127,60 +117,6 @@ async function openRecordedDevice(
     throw new Error(
       `run ${run} computes on ${began!.description}, which cannot be had: ${error.message}; to go on elsewhere, name a device: ${again} --device cpu`,
       { cause: error },
-    );
-  }
-}
-
-const PART_NAMES: Record<OwnPart, string> = {
-  reward: 'a reward',
-  guards: 'guards',
-  sampler: 'a sampler',
-  codec: 'a codec',
-  prompts: 'prompts',
-};
-
-/**
- * @param names what it may be
- * @throws Error in one sentence for the name of a reward that the run is not scored by
- */
-export function checkRewardNames(
-  { run, parameters: { reward } }: RunRecord,
-  given: readonly string[],
-  names: readonly string[] = partNames(reward),
-): void {
-  const other = given.find((name) => !names.includes(name));
-  if (other !== undefined)
-    throw new Error(`run ${run} is scored by the reward ${reward}, not by ${other}: give it that one`);
-}
-
-/**
- * A run goes on with what it began with, or it would come to another end.
- *
- * @param named the run as it was named, and the command that goes on with it
- */
-function checkOwn(record: RunRecord, options: OwnParts, named: { directory: string; again: string }): void {
-  const { run, parameters, own = [] } = record;
-  const { reward, rewards = [] } = options;
-  const began = parameters.reward;
-  const given = rewards.map(({ name }) => name);
-  const names = reward ? [began] : partNames(began);
-  checkRewardNames(record, reward ? [reward.name] : given, names);
-  const isMissing = !reward && names.some((name) => !given.includes(name) && !isNameEnough(name));
-  if (own.includes('reward') && (isMissing || !listOwn(options).includes('reward'))) {
-    const how = `${named.again} --reward FILE (or its address), in a notebook openRecorded('${named.directory}', { reward })`;
-    throw new Error(`run ${run} is scored by a reward of its own, ${began}; give it again: ${how}`);
-  }
-  if (!isDeepStrictEqual(namedAfter(parameters, reward), parameters))
-    throw new Error(
-      `run ${run} combines ${began} otherwise: ${JSON.stringify(namedCombination(parameters))}; combine them as it began`,
-    );
-  const parts = listOwn(options);
-  for (const part of ownParts) {
-    if (own.includes(part) === parts.includes(part)) continue;
-    throw new Error(
-      own.includes(part)
-        ? `run ${run} began with ${PART_NAMES[part]} of its own: give the same again, as resumeExperiment(directory, { ${part} })`
-        : `run ${run} began without ${PART_NAMES[part]} of its own, and goes on without`,
     );
   }
 }

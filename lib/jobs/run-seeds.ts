@@ -1,6 +1,7 @@
 import type { RunEvent } from '../run/events.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
-import { runExperiment, type OwnParts, type RunOptions } from './experiment.js';
+import { runExperiment, type RunOptions } from './experiment.js';
+import type { OwnParts } from './own-parts.js';
 
 /** The run with this seed, which goes as far as its events are read. */
 export interface SeedRun {
