@@ -2,14 +2,11 @@
 // npm run notebooks -- NAME...               only these
 // npm run notebooks -- --publish [NAME...]   runs them as they are meant (minutes each) and writes the outputs into notebooks/ itself, as
 // committed
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { command, jupyterEnvironment, prepareLab } from './lab/environment.mjs';
+import { notebookPath, publishOutputs } from './lab/publish.mjs';
 import { root, run } from './setup.mjs';
-
-/** A code host shows larger notebooks late or not at all. */
-const LARGEST_BYTES = 1.5 * 2 ** 20;
 
 const args = process.argv.slice(2);
 const publish = args.includes('--publish');
@@ -39,7 +36,9 @@ const failed = [];
 for (const name of names.length > 0 ? names : all) {
   const startedMs = performance.now();
   const executed = join(folder, `${name}.ipynb`);
-  const problem = (await execute(name)) ?? (publish ? publishOutputs(name, executed) : undefined);
+  const source = readFileSync(notebookPath(root, name), 'utf8');
+  const problem =
+    (await execute(name)) ?? (publish ? publishOutputs(root, name, { source, executed }) : undefined);
   const seconds = Math.round((performance.now() - startedMs) / 1000);
   console.log(`${problem ?? relative(root, executed)} (${name}, ${seconds} s)`);
   if (problem) failed.push(name);
@@ -63,21 +62,6 @@ async function execute(name) {
     jupyterEnvironment({ SPEECH_DPO_MODE: process.env.SPEECH_DPO_MODE ?? (publish ? 'notebook' : 'quick') }),
   );
   return code === 0 ? undefined : `failed: ${name}`;
-}
-
-/** Puts the executed copy in the notebook's place, without what differs between machines: the folders' names and times. */
-function publishOutputs(name, executed) {
-  const masked = readFileSync(executed, 'utf8').replaceAll(`${root}/`, '').replaceAll(`${homedir()}/`, '~/');
-  const notebook = JSON.parse(masked);
-  for (const cell of notebook.cells) delete cell.metadata.execution;
-  const text = JSON.stringify(notebook, undefined, 1) + '\n';
-  if (Buffer.byteLength(text) > LARGEST_BYTES)
-    return `not published: ${name} is larger than 1.5 MB; let its listen() show fewer prompts, with prompts: 2 among its options`;
-  const path = join(root, 'notebooks', `${name}.ipynb`);
-  writeFileSync(`${path}.new`, text);
-  renameSync(`${path}.new`, path);
-  rmSync(executed);
-  return undefined;
 }
 
 function makeFolder() {

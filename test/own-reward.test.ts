@@ -394,7 +394,7 @@ describe('loadReward', () => {
 
   it('tells what a reward can be', async () => {
     await expect(loadReward('vowels')).rejects.toThrow(
-      /^there is no reward "vowels": built in are even-token, length, mos/,
+      /^there is no reward "vowels": built in are even-token, length, mos.*, nisqa, dnsmos, nisqa-mos-only; one of your own/,
     );
   });
 });

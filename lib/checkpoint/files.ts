@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs';
 import { access, copyFile, mkdir, readdir, rename, stat, symlink, type FileHandle } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { releaseTemporary, temporarySibling } from './temporary.js';
 import { explainWriteError } from './write-error.js';
 
@@ -45,6 +47,16 @@ export async function refuseToOverwrite(path: string, overwrite = false): Promis
   throw new Error(
     `${path} is there already: name another file with --output, or replace it with --overwrite`,
   );
+}
+
+/** @throws Error where there is something at `path` already that is no HTML page, which making a page again does not bring back */
+export async function refuseToReplaceOther(path: string): Promise<void> {
+  await refuseDevice(path);
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile() || found.size === 0) return;
+  const head = await text(createReadStream(path, { end: 99 })).catch(cannotRead(path));
+  if (/^\s*<!doctype html/i.test(head)) return;
+  throw new Error(`${path} is there already, and no page: name another file with --output`);
 }
 
 /** @throws Error where there is something in the folder at `path` already, unless it may be overwritten, or a file is there */

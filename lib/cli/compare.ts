@@ -19,7 +19,7 @@ export function compareCommand(signal: AbortSignal): Command {
       '<runs...>',
       `two runs or more, of which the others are compared with the first; of each ${RUN_NAMES}`,
     )
-    .option('--output <file>', 'page to write; what is there is replaced', 'compare.html')
+    .option('--output <file>', 'page to write, in place of one that is there', 'compare.html')
     .option('--all-audio', 'put all sound into the page, even if the page then takes long to open', false)
     .action(async (folders: string[], { output, allAudio }: { output: string; allAudio: boolean }) => {
       const runs = await endedBy(signal, writeComparison(folders, output, { allAudio }));

@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path';
 import { Command, Option } from 'commander';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
+import { refuseToReplaceOther } from '../checkpoint/files.js';
 import { comparisons, listeningPairs, type ListeningOptions } from '../jobs/listening-pairs.js';
 import { locateRun } from '../run/find-run.js';
 import type { Listening } from '../run/listening.js';
@@ -39,9 +40,14 @@ export function listenCommand(signal: AbortSignal): Command {
         .default('test'),
     )
     .option('--seed <number>', 'of the choice of pairs, their order and their sides', parseNumber, 42)
-    .option('--output <file>', "page to write; default: listen.html among the first run's outputs")
+    .option(
+      '--output <file>',
+      "page to write, in place of one that is there; default: listen.html among the first run's outputs",
+    )
     .action(async (folders: string[], { output, device, tf32, ...options }: ListenOptions) => {
       const { outputDirectory } = locateRun(folders[0]).directories;
+      const path = output ?? join(outputDirectory, 'listen.html');
+      await refuseToReplaceOther(path);
       await using chosen = await openChosen({ device, tf32 }, signal);
       sayWhere(chosen);
       let listening: Listening | undefined;
@@ -50,7 +56,6 @@ export function listenCommand(signal: AbortSignal): Command {
       };
       await display(making(), signal);
       const { pairs } = listening!;
-      const path = output ?? join(outputDirectory, 'listen.html');
       await writeFileAtomic(path, listeningPage(listening!, options).html);
       process.stdout.write(`${relative(process.cwd(), path)}: ${pairs.length} pairs\n`);
     });

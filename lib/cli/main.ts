@@ -70,6 +70,7 @@ export function createProgram(signal: AbortSignal, endWith: (exitCode: number) =
     .showHelpAfterError('(see npx speech-dpo --help)')
     // Before anything is loaded: a wrong number of threads, or a device that is none, is refused.
     .hook('preAction', () => {
+      refuseWithoutFolder();
       defaultThreads();
       deviceFromEnvironment();
     });
@@ -107,6 +108,20 @@ export function createProgram(signal: AbortSignal, endWith: (exitCode: number) =
   // A long list, but one place to find every parameter.
   program.addHelpText('after', () => `\nParameters of even-token:\n${parametersHelp(program)}`);
   return program;
+}
+
+/** @throws Error where the folder that a command is called in was removed: no path leads on from it, and no thread starts there */
+function refuseWithoutFolder(): void {
+  try {
+    process.cwd();
+  } catch (error) {
+    throw new Error(
+      'the folder that this command is called in was removed: go to one that is there, as with cd ~',
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function parametersHelp(program: Command): string {

@@ -1,11 +1,11 @@
 /** `--reward`, which means one thing in every command. */
-import { isNameEnough, rewardNames } from '../reward/built-in.js';
+import { isNameEnough, namesEnough } from '../reward/built-in.js';
 import { partNames } from '../reward/combination.js';
 import type { RunRecord } from '../run/run-files.js';
 
 /** What a person may write as a reward. */
 export const REWARD_SOURCES =
-  `${rewardNames.join(', ')}, nisqa or dnsmos; or one of your own: a module whose default export is a reward (.mjs, .js, .ts), ` +
+  `${namesEnough.join(', ')}; or one of your own: a module whose default export is a reward (.mjs, .js, .ts), ` +
   'or the address of a server; or several of them with commas between';
 
 /** The option that asks for it. */

@@ -16,6 +16,7 @@ import { DEFAULT_WHISPER } from '../scoring/transcribe.js';
 import { showableText } from '../view/escape.js';
 import { createFleetNews } from '../view/fleet.js';
 import { formatDuration, formatNumber } from '../view/format.js';
+import { nameOf, partsOf } from '../view/metric-table.js';
 import { createBar } from './bar.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT } from './exit-code.js';
@@ -180,7 +181,7 @@ export function formatScores(
 ): string {
   const columns = metrics.flatMap((metric) => {
     const parts = new Set([...results.values()].flatMap((scores) => Object.keys(figuresOf(scores[metric]))));
-    return [...parts].map((part) => ({ metric, part, title: titleOf(metric, part) }));
+    return [...parts].map((part) => ({ metric, part, title: nameOf(metric, part) }));
   });
   const rows = [...results].map(([file, scores]) => [
     file,
@@ -194,16 +195,11 @@ export function formatScores(
   const texts = [...results].flatMap(([file, scores]) =>
     metrics.flatMap((metric) =>
       textsOf(scores[metric]).map(([part, text]) =>
-        showableText(`\n\n${file}, ${titleOf(metric, part)}:\n${text}`),
+        showableText(`\n\n${file}, ${nameOf(metric, part)}:\n${text}`),
       ),
     ),
   );
   return table + texts.join('');
-}
-
-/** A part that is named as its metric, or not at all, needs no second name. */
-function titleOf(metric: MetricName, part: string): string {
-  return part === '' || part === metric ? metric : `${metric} ${part}`;
 }
 
 /** A score's figures by name; a single one has none. */
@@ -216,8 +212,4 @@ function figuresOf(score: Score | undefined): Readonly<Record<string, number>> {
 /** A score's texts with their names. */
 function textsOf(score: Score | undefined): [string, string][] {
   return partsOf(score).filter((part): part is [string, string] => typeof part[1] === 'string');
-}
-
-function partsOf(score: Score | undefined): [string, number | string][] {
-  return typeof score === 'object' ? Object.entries(score) : score === undefined ? [] : [['', score]];
 }

@@ -1,7 +1,6 @@
 import type { PreferencePair } from '../dpo/trainer.js';
 import { sentenceOf } from '../plain-error.js';
-import { packCompletion } from '../policy/pack.js';
-import { packPairs, type PreferenceRow } from '../run/data-file.js';
+import { packPair, packPairs, type PreferenceRow } from '../run/data-file.js';
 import type { Run } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 
@@ -26,9 +25,7 @@ export function pairOf(
   row: PreferenceRow,
 ): TrainingPair {
   try {
-    const [chosen, rejected] = [row.chosen, row.rejected].map((codes) => packCompletion(policy, codes));
-    const rewards = { chosen: row.chosenReward, rejected: row.rejectedReward };
-    return { row, ids: { prompt: ids, chosen, rejected, rewards }, promptIndex: index };
+    return { row, ids: packPair(policy, ids, row), promptIndex: index };
   } catch (error) {
     throw new Error(`a pair of prompt ${index}: ${sentenceOf(error)}`, { cause: error });
   }

@@ -159,8 +159,8 @@ export async function checkpointParameters(
   path: string,
   given: Partial<Parameters>,
 ): Promise<{ parameters: Parameters; iteration: number; directories?: RunDirectories; record?: RunRecord }> {
-  // An evaluation is one reward's; what only other rewards of a run know is left out.
-  const own = { syntheticFirstIteration: false, ...given };
+  // An evaluation is one reward's, and trains nothing: what only other rewards of a run know is left out, and the reference of its training.
+  const own = { syntheticFirstIteration: false, reference: 'start' as const, ...given };
   const isOther = (reward?: string) => given.reward !== undefined && given.reward !== reward;
   const checkpoint = checkpointOf(path);
   if (!checkpoint) {

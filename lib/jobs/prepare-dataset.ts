@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { refuseToOverwrite } from '../checkpoint/files.js';
@@ -6,10 +6,12 @@ import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import { openCodec } from '../codec/open.js';
+import { holdingLock } from '../run/lock.js';
 import { encodeRecording } from './encode-recording.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 import { findModelPart, whyUnreadable, type ModelSources } from './sources.js';
 import type { OnNotice } from '../notice.js';
+import type { Policy } from '../policy/policy.js';
 
 /** Which recordings become a dataset, and by which codec. */
 export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'>, GivenDevice {
@@ -40,42 +42,51 @@ interface Line {
  * items that the model's policy cannot read; with a codec of its own the dataset is for another policy.
  *
  * @returns how many items were written
- * @throws Error when there is an `output` already, or naming the line or recording that cannot be read
+ * @throws Error when there is an `output` already or another process makes it, or naming the line or recording that cannot be read
  */
 export async function prepareDataset(options: PrepareOptions): Promise<number> {
-  const { wav, instructions, output, signal, onNotice } = options;
+  const { instructions, output, signal, onNotice } = options;
   await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
   await using opened = openDevice(options);
   const { device } = opened;
   const policy = options.codec === undefined ? await openPolicy(options, { signal, onNotice }) : undefined;
   const codec = await openCodec(await findModelPart(options, 'codec', { signal, onNotice }), device);
+  const writing = () => writeItems(lines, { ...options, codec, policy });
   try {
-    const encode = createEncoder(wav, codec);
-    const items: string[] = [];
-    const unreadable: string[] = [];
-    for (const { number, source, instruction, target } of lines) {
-      signal?.throwIfAborted();
-      const item: DatasetItem = {
-        src_encodec: await encode(source),
-        instruction,
-        tgt_encodec: await encode(target),
-      };
-      items.push(`${JSON.stringify(item)}\n`);
-      const reason = policy && whyUnreadable(policy, item);
-      if (reason !== undefined) unreadable.push(`line ${number}: ${reason}`);
-    }
-    // Another process may have written one meanwhile.
-    await refuseToOverwrite(output, options.overwrite);
-    await writeFileAtomic(output, items.join(''));
-    if (unreadable.length > 0)
-      onNotice?.(
-        `${instructions}: the model cannot read ${unreadable.length} of ${items.length} items, and runs leave them out; the first is ${unreadable[0]}`,
-      );
-    return items.length;
+    return await holdingLock(dirname(output), writing, basename(output));
   } finally {
     await codec.dispose();
   }
+}
+
+async function writeItems(
+  lines: readonly Line[],
+  parts: Omit<PrepareOptions, 'codec'> & { codec: Codec; policy?: Policy },
+): Promise<number> {
+  const { wav, instructions, output, overwrite, codec, policy, signal, onNotice } = parts;
+  const encode = createEncoder(wav, codec);
+  const items: string[] = [];
+  const unreadable: string[] = [];
+  for (const { number, source, instruction, target } of lines) {
+    signal?.throwIfAborted();
+    const item: DatasetItem = {
+      src_encodec: await encode(source),
+      instruction,
+      tgt_encodec: await encode(target),
+    };
+    items.push(`${JSON.stringify(item)}\n`);
+    const reason = policy && whyUnreadable(policy, item);
+    if (reason !== undefined) unreadable.push(`line ${number}: ${reason}`);
+  }
+  // Another program may have written one meanwhile.
+  await refuseToOverwrite(output, overwrite);
+  await writeFileAtomic(output, items.join(''));
+  if (unreadable.length > 0)
+    onNotice?.(
+      `${instructions}: the model cannot read ${unreadable.length} of ${items.length} items, and runs leave them out; the first is ${unreadable[0]}`,
+    );
+  return items.length;
 }
 
 function parseLines(text: string, file: string): Line[] {

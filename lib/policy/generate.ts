@@ -48,7 +48,8 @@ export interface CompletionWriter {
   /**
    * Writes `samplesPerPrompt` completions of every prompt. The caller keeps prompts times samples to what memory holds.
    *
-   * @throws RangeError in one sentence for a prompt without ids, or with one that the model has not; Error while another generation is under way
+   * @throws RangeError in one sentence for a prompt without ids, or with one that the model has not; Error while another generation is under way, or
+   *   where `release` is called before it has ended
    */
   generate(prompts: readonly (readonly number[])[], options: GenerateOptions): AsyncGenerator<GenerateStep>;
   /** Frees the compiled programs and their copy of the weights. The next `generate` compiles again. */
@@ -195,6 +196,13 @@ export function openCompletionWriter(
         yield event;
         signal?.throwIfAborted();
       }
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (kept === programs) throw error;
+      throw new Error(
+        'this sampler was released while it wrote: let its call end (or call return() of its generator) before release()',
+        { cause: error },
+      );
     } finally {
       await releaseMemory();
     }

@@ -49,8 +49,10 @@ export function isPlainBuiltIn(reward: Reward): boolean {
 }
 const isOpinionModel = (name: string): name is OpinionModel => opinionModels.some((model) => model === name);
 
-/** Whether a name is enough to open a reward: a built-in one's, or that of a network whose opinion score it is. */
-export const isNameEnough = (name: string): boolean => isBuiltIn(name) || isOpinionModel(name);
+/** The names that are enough to open a reward: of built-in ones, and of networks whose opinion score it is. */
+export const namesEnough: readonly string[] = [...rewardNames, ...opinionModels];
+/** Whether a name is one of them. */
+export const isNameEnough = (name: string): boolean => namesEnough.includes(name);
 
 /** Which reward, and of `mos` by which network. */
 interface NamedReward {
@@ -115,7 +117,7 @@ export async function openBuiltIn(
 /** A sentence about what a reward can be, without its full stop. */
 export function noSuchReward(name: string): string {
   return (
-    `there is no reward "${name}": built in are ${rewardNames.join(', ')}; one of your own is given as an object, ` +
+    `there is no reward "${name}": built in are ${namesEnough.join(', ')}; one of your own is given as an object, ` +
     'or on the command line as a file (./my-reward.mjs) or an address (http://...)'
   );
 }

@@ -135,18 +135,32 @@ export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
 export function packPairs(policy: Policy, rows: readonly PreferenceRow[], path?: string): PreferencePair[] {
   return rows.map((row, index) => {
     try {
-      return {
-        prompt: packPrompt(policy, row.instruction, row.source),
-        chosen: packCompletion(policy, row.chosen),
-        rejected: packCompletion(policy, row.rejected),
-        rewards: { chosen: row.chosenReward, rejected: row.rejectedReward },
-      };
+      return packPair(policy, packPrompt(policy, row.instruction, row.source), row);
     } catch (error) {
       throw new Error(`${path === undefined ? '' : `${path}: `}pair ${index}: ${sentenceOf(error)}`, {
         cause: error,
       });
     }
   });
+}
+
+/**
+ * A row's pair, ready for training.
+ *
+ * @param prompt its packed ids
+ * @throws Error when a completion is longer than the policy's positions
+ */
+export function packPair(
+  policy: Policy,
+  prompt: PreferencePair['prompt'],
+  { chosen, rejected, chosenReward, rejectedReward }: PreferenceRow,
+): PreferencePair {
+  return {
+    prompt,
+    chosen: packCompletion(policy, chosen),
+    rejected: packCompletion(policy, rejected),
+    rewards: { chosen: chosenReward, rejected: rejectedReward },
+  };
 }
 
 /** Codes as the tokenizer writes them: `v_tok_12v_tok_7`. */

@@ -34,6 +34,34 @@ export async function* whileLocked<T, Result>(
   work: () => AsyncGenerator<T, Result>,
   file?: string,
 ): AsyncGenerator<T, Result> {
+  const unlock = await hold(directory, file);
+  try {
+    return yield* work();
+  } finally {
+    await unlock();
+  }
+}
+
+/**
+ * The same of work that yields nothing.
+ *
+ * @throws Error as {@link whileLocked}
+ */
+export async function holdingLock<Result>(
+  directory: string,
+  work: () => Promise<Result>,
+  file?: string,
+): Promise<Result> {
+  const unlock = await hold(directory, file);
+  try {
+    return await work();
+  } finally {
+    await unlock();
+  }
+}
+
+/** @returns what lets go of the lock */
+async function hold(directory: string, file?: string): Promise<() => Promise<void>> {
   const path = await lock(directory, file === undefined ? '.lock_' : `.${file}.lock_`);
   // The file's age tells other machines that this process lives.
   const refresh = setInterval(
@@ -41,12 +69,10 @@ export async function* whileLocked<T, Result>(
     REFRESH_SECONDS * 1000,
   );
   refresh.unref();
-  try {
-    return yield* work();
-  } finally {
+  return async () => {
     clearInterval(refresh);
     await remove(path);
-  }
+  };
 }
 
 /**

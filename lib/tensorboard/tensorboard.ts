@@ -12,7 +12,7 @@ import { sentenceOf } from '../plain-error.js';
 import { dataFileName, readDataFile } from '../run/data-file.js';
 import type { RunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
-import { whileLocked } from '../run/lock.js';
+import { holdingLock } from '../run/lock.js';
 import type { Parameters } from '../run/parameters.js';
 import { readRun } from '../run/run-files.js';
 import { fileHead, pointRecords, type Point } from './event-file.js';
@@ -20,6 +20,9 @@ import { listOf, pairTable, pointsOfEvent } from './points.js';
 
 /** In a run's output directory. */
 export const TENSORBOARD_FOLDER = 'tensorboard';
+
+/** Ends the names of event files of ours: another program may write some of its own into the folder, which TensorBoard shows beside them. */
+const OURS = '.speech-dpo';
 
 /** Events of a run that were recorded earlier, and when it began (ISO 8601). */
 interface Earlier {
@@ -58,15 +61,12 @@ export async function* withTensorBoard(
  */
 export async function writeTensorBoard(directory: string): Promise<{ folder: string; problems: string[] }> {
   const { directories } = await readRun(directory);
-  const work = async function* () {
+  return holdingLock(directories.modelDirectory, async () => {
     const { events, record } = await readRun(directory);
     const board = await openBoard(directories);
     await addEarlier(board, { events, startedAt: record.startedAt });
-    yield { folder: board.folder, problems: board.problems };
-  };
-  let written: { folder: string; problems: string[] } | undefined;
-  for await (const result of whileLocked(directories.modelDirectory, work)) written = result;
-  return written!;
+    return { folder: board.folder, problems: board.problems };
+  });
 }
 
 async function addEarlier(board: Board, { events, startedAt }: Earlier): Promise<void> {
@@ -91,9 +91,9 @@ async function openBoard({ outputDirectory }: RunDirectories): Promise<Board> {
       throw explainWriteError(error, folder);
     });
   await explained(makeFolder(folder));
-  for (const name of await readdir(folder)) if (name.includes('.tfevents.')) await remove(join(folder, name));
+  for (const name of await readdir(folder)) if (name.endsWith(OURS)) await remove(join(folder, name));
   const now = Date.now() / 1000;
-  const file = join(folder, `events.out.tfevents.${Math.floor(now)}.${hostname()}.${process.pid}`);
+  const file = join(folder, `events.out.tfevents.${Math.floor(now)}.${hostname()}.${process.pid}${OURS}`);
   await explained(writeFile(file, fileHead(now)));
 
   const problems: string[] = [];

@@ -57,8 +57,8 @@ function describeProblem(metric: Measurement['metric'], { message }: Error): str
 }
 
 /** A score's figures and texts with their names; a single one has none. */
-function partsOf(score: Score | Error): [string, number | string][] {
-  if (score instanceof Error) return [];
+export function partsOf(score: Score | Error | undefined): [string, number | string][] {
+  if (score === undefined || score instanceof Error) return [];
   return typeof score === 'object' ? Object.entries(score) : [['', score]];
 }
 
@@ -66,7 +66,8 @@ function isNumber(part: number | string): part is number {
   return typeof part === 'number';
 }
 
-function nameOf(metric: string, part: string): string {
+/** A part that is named as its metric, or not at all, needs no second name. */
+export function nameOf(metric: string, part: string): string {
   return part === '' || part === metric ? metric : `${metric} ${part}`;
 }
 

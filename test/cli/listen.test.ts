@@ -166,6 +166,12 @@ it('refuses what cannot be compared', async () => {
     );
   expect(await refused('listen', output, modelOutput, output)).toContain('not of 3');
   expect(await refused('listen', model)).toContain('run.json');
+  const votes = join(temporaryFolder(), 'votes.json');
+  writeFileSync(votes, '{"votes": []}');
+  expect(await refused('listen', output, '--output', votes)).toContain(
+    `${votes} is there already, and no page`,
+  );
+  expect(readFileSync(votes, 'utf8')).toBe('{"votes": []}');
 });
 
 /** Plays both sides, and tells how long they are. */

@@ -111,6 +111,17 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
     },
   );
 
+  it('a folder to be called in that was removed', async () => {
+    vi.spyOn(process, 'cwd').mockImplementation(() => {
+      throw Object.assign(new Error('ENOENT: no such file or directory, uv_cwd'), { syscall: 'uv_cwd' });
+    });
+    expect(await run('even-token', '--output', folder)).toBe(2);
+    vi.mocked(process.cwd).mockRestore();
+    expect(complained).toBe(
+      'error: the folder that this command is called in was removed: go to one that is there, as with cd ~\n',
+    );
+  });
+
   it('an output folder that cannot be written', async () => {
     await writeFile(join(folder, 'file'), '');
     expect(await run('even-token', '--output', join(folder, 'file'))).toBe(2);

@@ -174,6 +174,16 @@ describe("evaluations of a run's checkpoint", () => {
     writeFileSync(metrics, whole);
   });
 
+  it('need no reference: one that the loss would not look at, as earlier versions allowed, is left out', async () => {
+    const file = join(run.modelDirectory, 'run.json');
+    const whole = readFileSync(file, 'utf8');
+    const record = JSON.parse(whole) as { parameters: object };
+    const parameters = { ...record.parameters, loss: 'simpo', reference: 'moving' };
+    writeFileSync(file, JSON.stringify({ ...record, parameters }));
+    await expect(evaluate()).resolves.toMatch(/^eval_0_2_even-token/);
+    writeFileSync(file, whole);
+  });
+
   it('names another reward model', async () => {
     const checkpoint = join(run.modelDirectory, 'iter_0');
     const descriptions = await Promise.all(

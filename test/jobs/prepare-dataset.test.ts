@@ -6,6 +6,7 @@ import { writeWav } from '../../lib/audio/wav.js';
 import { readItems } from '../../lib/data/items.js';
 import { editRecording } from '../../lib/jobs/edit.js';
 import { prepareDataset } from '../../lib/jobs/prepare-dataset.js';
+import { holdingLock } from '../../lib/run/lock.js';
 import { device } from '../support/device.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -86,6 +87,26 @@ describe('prepareDataset', () => {
       await expect(work()).rejects.toThrow(`${output} is there already: name another file with --output`);
       expect(readFileSync(output, 'utf8')).toBe('of another process');
     }
+  });
+
+  it('is told at the start where another process makes the same dataset', async () => {
+    const folder = temporaryFolder();
+    const [instructions, output] = ['lines.txt', 'data.jsonl'].map((name) => join(folder, name));
+    writeFileSync(instructions, 'missing.wav\tLouder');
+    await holdingLock(
+      folder,
+      async () => {
+        const preparing = prepareDataset({
+          wav: folder,
+          instructions,
+          output,
+          model: 'unused',
+          codec: CODEC,
+        });
+        await expect(preparing).rejects.toThrow('is writing there');
+      },
+      'data.jsonl',
+    );
   });
 
   it('names the recording whose rate cannot be changed, and the command that does', async () => {

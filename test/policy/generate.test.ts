@@ -318,6 +318,20 @@ describe('generate', () => {
     await writer.release();
   });
 
+  it('says so where it is released while it writes, and writes afterwards', async () => {
+    const writer = openCompletionWriter(policy, { prefix: [], allowed: everyId }, cpu);
+    const write = () => writer.generate(prompts, { samplesPerPrompt: 1, maxNewTokens: 40, choose: () => 20 });
+    const steps = write();
+    await steps.next();
+    await writer.release();
+    const writeOn = async () => {
+      for await (const _ of steps);
+    };
+    await expect(writeOn()).rejects.toThrow('this sampler was released while it wrote');
+    expect((await write().next()).done).toBe(false);
+    await writer.release();
+  });
+
   it('frees its programs where the weights that the next ones need are gone', async () => {
     const compiled = vi.spyOn(cpu, 'compile');
     const unloaded = vi.spyOn(cpu, 'unload');

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { whileLocked } from '../../lib/run/lock.js';
+import { holdingLock, whileLocked } from '../../lib/run/lock.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 async function* one(): AsyncGenerator<number> {
@@ -148,6 +148,17 @@ describe('a locked directory', () => {
     );
     await first.next();
     await enter(directory, 'eval_2_10.json');
+  });
+
+  it('is locked for work that yields nothing, also where it fails', async () => {
+    const directory = temporaryFolder();
+    const work = async () => {
+      await expect(enter(directory)).rejects.toThrow('is writing there');
+      throw new Error('failed');
+    };
+    await expect(holdingLock(directory, work)).rejects.toThrow('failed');
+    expect(await holdingLock(directory, () => Promise.resolve(1))).toBe(1);
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it('has one owner when two find the same stale lock', async () => {

@@ -1,8 +1,9 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { findPackageRoot } from '../../lib/package-root.js';
 import { labArguments } from '../../scripts/lab/arguments.mjs';
+import { notebookPath, publishOutputs } from '../../scripts/lab/publish.mjs';
 import { copyForQuickMode, QUICK_FOLDER } from '../../scripts/lab/quick-copies.mjs';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -30,4 +31,26 @@ it('in quick mode it opens copies without outputs, which stay as their reader le
   expect(copyForQuickMode(root)).toEqual([]);
   expect(readFileSync(join(folder, 'dpo_mos.ipynb'), 'utf8')).toBe('of the reader');
   expect(labArguments([], QUICK_FOLDER).join(' ')).toContain('/lab/tree/notebooks-quick');
+});
+
+it('outputs are published without the folders of a machine, and not over what somebody wrote meanwhile', () => {
+  const root = temporaryFolder();
+  const path = notebookPath(root, 'some');
+  mkdirSync(join(root, 'notebooks'));
+  const executed = join(root, 'executed.ipynb');
+  const cell = { metadata: { execution: {} }, outputs: [{ text: `${root}/output` }] };
+  const publish = (now: string) => {
+    writeFileSync(executed, JSON.stringify({ cells: [cell] }));
+    writeFileSync(path, now);
+    return publishOutputs(root, 'some', { source: 'as it was', executed });
+  };
+  expect(publish('an edit')).toBe(
+    'not published: notebooks/some.ipynb was changed while it was executed, and stays as it is; what was executed is executed.ipynb',
+  );
+  expect(readFileSync(path, 'utf8')).toBe('an edit');
+  expect(existsSync(executed)).toBe(true);
+  expect(publish('as it was')).toBeUndefined();
+  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({
+    cells: [{ metadata: {}, outputs: [{ text: 'output' }] }],
+  });
 });

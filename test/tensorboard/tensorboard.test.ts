@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
@@ -213,7 +213,12 @@ it('an iteration that trains on nothing has a step of its own; times are those o
       timings: [10, 20, 30, 40, 50].map((seconds) => ({ event: 'any', seconds })),
     },
   });
+  const first = await writeTensorBoard(outputDirectory);
+  const others = join(first.folder, 'events.out.tfevents.1717243200.machine.7.0');
+  writeFileSync(others, '');
   const { folder } = await writeTensorBoard(outputDirectory);
+  // Another program's stays, and takes no part here.
+  rmSync(others);
   expect(scalarsOf(readPoints(folder), 'reward/held-out')).toEqual([
     [0, 1],
     [1, 2],

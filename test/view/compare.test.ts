@@ -1,5 +1,5 @@
 /** Runs side by side: against numbers worked out from the fixtures. */
-import { cp, readFile, rm } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compare } from '../../lib/notebook/compare.js';
@@ -335,6 +335,11 @@ describe('the page', () => {
   it('holds tables, charts and the same prompts’ sound, and fetches nothing', async () => {
     const folders = await makeRuns({ parameters: { seed: 1 } }, { parameters: { seed: 2 } });
     const path = join(roots[0], 'compare.html');
+    await writeFile(path, '{"votes": []}');
+    await expect(writeComparison(folders, path)).rejects.toThrow(
+      `${path} is there already, and no page: name another file with --output`,
+    );
+    await writeFile(path, '<!doctype html>');
     const runs = await writeComparison(folders, path);
     expect(runs.map(({ name }) => name)).toEqual(['run-0', 'run-1']);
     const html = await readFile(path, 'utf8');
