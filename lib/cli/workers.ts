@@ -67,8 +67,11 @@ export function formatPresent({ address, workers, runs }: Present): string {
         ]),
       }),
     );
+  // A worker that is busy does not hear at once that a run which it refuses has ended.
   const refusals = workers.flatMap(({ name, refusals: reasons }) =>
-    reasons.map(({ title, reason }) => `${name} takes no part in ${title}: ${reason}`),
+    reasons
+      .filter(({ run }) => titles.has(run))
+      .map(({ title, reason }) => `${name} takes no part in ${title}: ${reason}`),
   );
   if (refusals.length > 0) parts.push(refusals.join('\n'));
   if (runs.length === 0) parts.push('No run asks for workers: start one with --workers and this address.');

@@ -6,7 +6,7 @@ import { keepInvalidSamples } from '../run/inspection-files.js';
 import { divergence } from './divergence.js';
 import type { SampleRequest } from './farm.js';
 import type { PackedPrompt } from './packed-prompt.js';
-import type { ScoredCompletion } from './scored-completion.js';
+import { LARGEST, type ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 
 /** Scored completions, `scored[i][sampleIndex]` of the ith prompt, and where they belong. */
@@ -28,7 +28,7 @@ export interface CheckedRun {
 /**
  * Refuses scores that a run cannot go on with.
  *
- * @throws Error naming the first, when a reward is NaN or an infinity: those samples are kept in invalid_rewards.json in the output
+ * @throws Error naming the first, when a reward is NaN, infinite or too large: those samples are kept in invalid_rewards.json in the output
  *   directory; when some samples have other details than the rest; with the reasons when none of the completions could be scored, as a
  *   divergence where the run has trained the policy that wrote them
  */
@@ -52,7 +52,7 @@ function lastTrained({ iteration, stage }: Answers): number {
   return stage === 'evaluate' ? iteration : iteration - 1;
 }
 
-/** A figure that is not finite is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
+/** Such a figure is a mistake in the reward, or in what it measures: training on the other samples would hide it. */
 async function refuseInvalid(
   { directories, reward: { name } }: CheckedRun,
   { iteration, split, prompts, scored }: Answers,
@@ -73,7 +73,7 @@ async function refuseInvalid(
   const [{ prompt, sample, invalid, item }] = samples;
   const others = samples.length > 1 ? ` (and ${samples.length - 1} more)` : '';
   throw new Error(
-    `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number: ${invalid}${others}; nothing of this iteration was saved, and the samples are in ${file}`,
+    `the ${name} reward of sample ${sample} of ${split} prompt ${prompt}, "${item.instruction}", is not a number between -${LARGEST} and ${LARGEST}: ${invalid}${others}; nothing of this iteration was saved, and the samples are in ${file}`,
   );
 }
 

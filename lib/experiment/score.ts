@@ -8,7 +8,7 @@ import { orUnscorable, scorerFailure, UnscorableSample } from '../scoring/unscor
 import type { ScoringRun } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { Completion } from './sample.js';
-import type { ScoredCompletion } from './scored-completion.js';
+import { LARGEST, type ScoredCompletion } from './scored-completion.js';
 import { decodeCodes, writeCodes } from './synthesize.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
@@ -202,7 +202,9 @@ async function withFigures(
 ): Promise<WithoutCodes<ScoredCompletion>> {
   if ('dropped' in score) return { ...UNREWARDED, dropped: score.dropped };
   const { reward, rank = reward, details = {} } = score;
-  const invalid = Object.entries({ reward, rank, ...details }).find(([, value]) => !Number.isFinite(value));
+  const invalid = Object.entries({ reward, rank, ...details }).find(
+    ([, value]) => !(Math.abs(value) <= LARGEST),
+  );
   if (invalid) return { ...UNREWARDED, invalid: invalid.join(' ') };
   return { reward, rank, details, figures: await measureAll(guards, sample) };
 }

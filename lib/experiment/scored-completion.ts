@@ -1,5 +1,8 @@
 import type { GuardFigures } from '../reward/guard.js';
 
+/** Of a figure of a completion: the variance of larger ones is infinite. */
+export const LARGEST = 1e150;
+
 interface Written {
   /** Of codebook 0. */
   codes: number[];
@@ -33,7 +36,7 @@ export interface DroppedCompletion extends Unrewarded {
   invalid?: undefined;
 }
 
-/** A completion with a figure that is not finite: the run stops. */
+/** A completion with a figure that is NaN, or whose size is more than {@link LARGEST}: the run stops. */
 export interface InvalidCompletion extends Unrewarded {
   dropped?: undefined;
   /** Which figure: "reward NaN". */

@@ -31,6 +31,9 @@ export function defaultPatience(): Patience {
 /** What a server may ask for by Retry-After at most. */
 const LONGEST_PAUSE_MS = 60_000;
 
+/** Redirections that keep a question as it is; where others are followed, it arrives as a GET and without what is asked. */
+const KEEPING_REDIRECTS = [307, 308];
+
 /** The server did not answer, or says that it cannot now: another try may help. */
 export class NoAnswer extends Error {
   override name = 'NoAnswer';
@@ -46,7 +49,7 @@ export class NoAnswer extends Error {
   readonly pauseMs?: number;
 }
 
-/** The server answers that it will not: 4xx, without 408 and 429. */
+/** The server answers that it will not: 4xx, without 408 and 429, or that another address is to be asked. */
 export class ServerRefusal extends ScorerRefusal {
   constructor(
     message: string,
@@ -86,7 +89,8 @@ export async function askTextOnce(
   let response: Response;
   let text: string;
   try {
-    response = await fetch(address, request);
+    response = await fetch(address, { ...request, redirect: question ? 'manual' : 'follow' });
+    if (KEEPING_REDIRECTS.includes(response.status)) response = await fetch(address, request);
     text = await response.text();
   } catch (error) {
     signal?.throwIfAborted();
@@ -97,7 +101,10 @@ export async function askTextOnce(
   const { status, statusText, headers } = response;
   const [firstLine] = text.trim().split(/[\r\n]/, 1);
   const said = firstLine === '' ? '' : `: ${onOneLine(firstLine.slice(0, 300))}`;
-  const message = `${address} answers ${`${status} ${statusText}`.trim()}${said}`;
+  const elsewhere = headers.get('location');
+  const sentOn =
+    elsewhere === null ? '' : `: it sends questions on to ${onOneLine(elsewhere)}: give that address`;
+  const message = `${address} answers ${`${status} ${statusText}`.trim()}${status < 400 ? sentOn : said}`;
   if (status !== 408 && status !== 429 && status < 500) throw new ServerRefusal(message, status, text);
   throw new NoAnswer(message, { pauseMs: readRetryAfter(headers.get('retry-after')) });
 }

@@ -38,6 +38,8 @@ export async function serveScorer(
 ): Promise<ScorerServer> {
   await refuseOthers(reward);
   const server = createServer((request, response) => {
+    // A trainer that keeps its connection would ask for ever.
+    if (!server.listening) response.setHeader('connection', 'close');
     void answer(reward, request, response).catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
       onNotice?.(`a request failed: ${message}`);

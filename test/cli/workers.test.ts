@@ -48,7 +48,10 @@ const run = (...args: string[]) => main(args, new AbortController().signal);
 it('is a table of workers, of refusals, and of runs', () => {
   const refusing: WorkerRecord = {
     ...{ ...WORKER, name: 'gpu', state: 'refuses', run: undefined, items: 0, seconds: 0 },
-    refusals: [{ run: 'abc', title: RUN.title, reason: 'it computes on cuda' }],
+    refusals: [
+      { run: 'abc', title: RUN.title, reason: 'it computes on cuda' },
+      { run: 'over', title: 'a run that has ended', reason: 'it computes on cuda' },
+    ],
   };
   const { terms: _, ...shown } = RUN;
   const present: Present = {

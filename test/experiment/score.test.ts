@@ -148,6 +148,7 @@ describe('createScoring', () => {
   const broken: [string, Score][] = [
     ['reward NaN', { reward: NaN }],
     ['reward Infinity', { reward: Infinity }],
+    ['reward -1.7e+308', { reward: -1.7e308 }],
     ['rank -Infinity', { reward: 1, rank: -Infinity }],
     ['lengths NaN', { reward: 1, details: { lengths: NaN } }],
   ];
@@ -156,7 +157,7 @@ describe('createScoring', () => {
     const run = await tinyRun({ reward });
     const file = join(run.directories.outputDirectory, 'invalid_rewards.json');
     await expect(scoreAll(run, [[[1]], [[1], [2, 3], [], [2]]])).rejects.toThrow(
-      `the broken reward of sample 1 of train prompt 1, "Faster", is not a number: ${invalid} (and 1 more); nothing of this iteration was saved, and the samples are in ${file}`,
+      `the broken reward of sample 1 of train prompt 1, "Faster", is not a number between -1e+150 and 1e+150: ${invalid} (and 1 more); nothing of this iteration was saved, and the samples are in ${file}`,
     );
     expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({
       iteration: 0,

@@ -110,6 +110,6 @@ it('a part of a combination that is NaN stops the run, though its weight is 0', 
   const run = await tinyRun(weighted([lengthReward, faulty], { weights: [1, 0] }));
   const { error } = await follow(iterate(run));
   expect(error?.message).toMatch(
-    /^the length\+faulty reward of sample \d of train prompt 0, "Faster", is not a number: reward NaN/,
+    /^the length\+faulty reward of sample \d of train prompt 0, "Faster", is not a number between -1e\+150 and 1e\+150: reward NaN/,
   );
 });

@@ -1,4 +1,7 @@
-import { expect, it, vi } from 'vitest';
+import { once } from 'node:events';
+import { createServer, STATUS_CODES } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { parseWav } from '../../lib/audio/wav.js';
 import { askReward } from '../../lib/reward/ask.js';
 import { rewardAt } from '../../lib/reward/from-address.js';
@@ -108,6 +111,23 @@ it.each<[string, Answer, number, string]>([
   );
   expect(score).toHaveBeenCalledTimes(times);
 });
+
+it.each([301, 302, 303, 307, 308])(
+  'is sent on by %d: followed where the question arrives',
+  async (status) => {
+    const there = await startRewardServer(DESCRIBED, (samples) => [200, { scores: samples.map(() => 1) }]);
+    const server = createServer((_, response) => response.writeHead(status, { location: there }).end());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void server.close());
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const asking = askReward(await rewardAt(address, undefined, SHORT), SAMPLES);
+    if (status >= 307) expect(await asking).toEqual(Array(3).fill({ reward: 1 }));
+    else
+      await expect(asking).rejects.toThrow(
+        `${address} answers ${status} ${STATUS_CODES[status]}: it sends questions on to ${there}: give that address`,
+      );
+  },
+);
 
 it('stops asking when no score is wanted any more', async () => {
   const stop = new AbortController();

@@ -1,5 +1,5 @@
 /** `serve-reward`: what other trainers are answered, and that our own client hears by it what it would hear without. */
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { askReward } from '../../lib/reward/ask.js';
 import { encodeQuestion } from '../../lib/reward/audio-scorer-wire.js';
@@ -155,4 +155,32 @@ it('ends after the answers that it owes, and tells a port that is taken', async 
   expect(await answered).toEqual([200, { score: 1 }]);
   await closed;
   await expect(fetch(server.address)).rejects.toThrow();
+});
+
+it('ends although a client keeps its connection and asks on', async () => {
+  let isAsked = false;
+  const patient = rewardOf('patient', '', async ({ item }) => {
+    isAsked = item.text === 'text';
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return 1;
+  });
+  const server = await serveScorer(patient, { host: '127.0.0.1', port: 0 });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const ask = () =>
+    new Promise<number>((resolve, reject) => {
+      const asked = request(server.address, { method: 'POST', agent }, (response) => {
+        response.resume().on('end', () => resolve(response.statusCode!));
+      });
+      asked.on('error', reject).end(JSON.stringify(question([1])));
+    });
+  const asking = ask();
+  while (!isAsked) await new Promise((resolve) => setTimeout(resolve, 5));
+  const closed = server.close();
+  expect(await asking).toBe(200);
+  const goingOn = async () => {
+    for (let answers = 0; answers < 20; answers++) await ask();
+  };
+  await expect(goingOn()).rejects.toThrow('ECONNREFUSED');
+  await closed;
 });
