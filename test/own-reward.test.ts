@@ -282,7 +282,8 @@ describe('other parts of its own', () => {
         ...{ wav, output: join(newFolder(), 'out.wav'), policy: modelDirectory },
         ...{ instruction: 'Faster.', seed: 1, temperature: 1, maxNewTokens: 10, ...given },
       });
-    await edit({});
+    expect(await edit({ maxNewTokens: 1 })).toHaveProperty('cutBy', 'maxNewTokens');
+    expect(await edit({ maxNewTokens: 1000 })).not.toHaveProperty('cutBy');
     rmSync(join(own, 'codec'), { recursive: true });
     await expect(edit({})).rejects.toThrow(join(own, 'codec'));
     await edit({ codec: 'default' });

@@ -58,8 +58,7 @@ function isHidden(name: string): boolean {
 function chooseSplit(names: readonly string[]): string[] {
   const bySplit = new Map<string | undefined, string[]>();
   for (const name of names) {
-    const splits = splitsOf(name);
-    const split = splits.includes('train') ? 'train' : splits[0];
+    const [split] = splitsOf(name);
     bySplit.set(split, [...(bySplit.get(split) ?? []), name]);
   }
   const chosen = bySplit.get('train') ?? bySplit.get(undefined);
@@ -71,7 +70,7 @@ function chooseSplit(names: readonly string[]): string[] {
   );
 }
 
-/** The splits that a name mentions: as data/SPLIT-00000-of-00001.parquet, else in a folder's name, else in the file's. */
+/** The splits that a name mentions, "train" first: as data/SPLIT-00000-of-00001.parquet, else in a folder's name, else in the file's. */
 function splitsOf(name: string): string[] {
   const [, split] = /^data\/([^/]+)-\d{5}-of-\d{5}[^/]*$/.exec(name) ?? [];
   if (split !== undefined) return [split];
@@ -99,7 +98,7 @@ function checkParts(files: readonly string[]): void {
   for (const [name, parts] of found) {
     const count = Number(/\d+$/.exec(name)![0]);
     // Some writers count from one.
-    const first = parts.has(count) && !parts.has(0) ? 1 : 0;
+    const first = parts.has(count) ? 1 : 0;
     let missing = first;
     while (parts.has(missing)) missing += 1;
     if (missing >= first + count) continue;

@@ -125,8 +125,8 @@ function nameOutputs(nodes: readonly GraphNode[], outputs: ReadonlySet<string>):
   const computed = new Set(nodes.flatMap((node) => node.outputs));
   const named = new Map<string, string>();
   const isCopy = ({ op, inputs: [from], outputs: [to] }: GraphNode): boolean =>
-    op === 'Identity' && outputs.has(to) && computed.has(from) && !outputs.has(from);
-  // The first copy names the value; others, and copies of inputs and outputs, stay.
+    op === 'Identity' && outputs.has(to) && computed.has(from);
+  // The first copy names the value; others, and copies of inputs, stay.
   for (const node of nodes.filter(isCopy))
     if (!named.has(node.inputs[0])) named.set(node.inputs[0], node.outputs[0]);
   const others = nodes.filter((node) => !isCopy(node) || named.get(node.inputs[0]) !== node.outputs[0]);

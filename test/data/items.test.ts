@@ -217,6 +217,19 @@ describe('readItems says what is wrong', () => {
     expect(await read(fileWith('data.json', JSON.stringify(items)))).toEqual(items);
   });
 
+  it('but not in recordings of several codecs, each with its number of codebooks', async () => {
+    const items = [2, 4, 8].map((codebooks) => ({
+      ...good,
+      src_encodec: recording(codebooks, codebooks + 1),
+      tgt_encodec: recording(2, 1),
+    }));
+    const read2 = items.map(({ src_encodec, ...rest }) => ({
+      ...rest,
+      src_encodec: src_encodec.slice(0, 2),
+    }));
+    expect(await read(fileWith('data.json', JSON.stringify(items)))).toEqual(read2);
+  });
+
   it('where there is nothing', async () => {
     await expect(read('nowhere')).rejects.toThrow('nowhere does not exist');
     await expect(read(temporaryFolder())).rejects.toThrow('has no dataset in it');

@@ -64,3 +64,10 @@ it.each([
 ])('%s: %s', async (text, message) => {
   await expect(collect([text])).rejects.toThrow(message);
 });
+
+it('ends at an element of more characters than there is room for', async () => {
+  const chunks = ['[1, ', ...Array.from({ length: 17 }, () => '2'.repeat(4 * 2 ** 20)), ']'];
+  await expect(collect(chunks)).rejects.toThrow(
+    `data.json: element 1 has more than ${64 * 2 ** 20} characters.`,
+  );
+});

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { lstm, programBytes, tf, type TensorProgram } from '../../lib/engine/index.js';
+import { lstm, programBytes, tf, traceGraph, type TensorProgram } from '../../lib/engine/index.js';
+import { memoryPeak } from '../../lib/engine/peak-memory.js';
 
 const KIB = 1024;
 const bytes = (program: TensorProgram) =>
@@ -18,10 +19,36 @@ it('counts what lives at the same time', () => {
       return { y: tf.add(kept, tf.cos(tf.tanh(tf.neg(kept)))) };
     }),
   ).toBe(3 * KIB);
+  // What an operator reads twice is freed once.
+  expect(
+    bytes(({ x }) => {
+      const twice = tf.sin(x);
+      const kept = tf.mul(twice, twice);
+      return { y: tf.add(kept, tf.cos(tf.tanh(tf.neg(kept)))) };
+    }),
+  ).toBe(3 * KIB);
+});
+
+it('counts as many bytes as an element has', () => {
+  // A byte each of what is asked, and four of what is taken.
+  expect(bytes(({ x }) => ({ y: tf.exp(tf.where(tf.greater(x, 0), x, x)) }))).toBe(KIB / 4 + KIB);
+});
+
+it('tells the first node at which so much is taken', () => {
+  const inputs = { x: { shape: [256], dtype: 'float32' } } as const;
+  const chain: TensorProgram = ({ x }) => ({ y: tf.exp(tf.sin(tf.cos(tf.tanh(tf.neg(x))))) });
+  expect(memoryPeak(traceGraph(chain, inputs)).node).toBe(1);
 });
 
 it('does not count the same memory seen with another shape', () => {
   expect(bytes(({ x }) => ({ y: tf.exp(tf.reshape(tf.sin(x), [16, 16])) }))).toBe(KIB);
+  // It is held as long as it is read with that shape.
+  expect(
+    bytes(({ x }) => {
+      const square = tf.reshape(tf.sin(x), [16, 16]);
+      return { y: tf.add(tf.neg(tf.exp(square)), square) };
+    }),
+  ).toBe(3 * KIB);
 });
 
 it('frees what nobody reads, and counts neither constants nor what an output is seen of', () => {

@@ -58,7 +58,10 @@ it.each<[string, string, Layer]>([
   expect(copiesIn(program)).toEqual([op, op]);
   const { nodes } = traceGraph(program, inputs);
   nodes.forEach(({ outputs: [name] }, index) => {
-    if (name.endsWith(' again')) expect(nodes[index + 1].inputs).toContain(name);
+    if (!name.endsWith(' again')) return;
+    expect(nodes[index + 1].inputs).toContain(name);
+    const first = nodes.find(({ outputs }) => `${outputs[0]} again` === name)!;
+    expect(nodes[index]).toEqual({ ...first, outputs: first.outputs.map((output) => `${output} again`) });
   });
   const uniform = uniformStream(1);
   const feeds = Object.fromEntries(
@@ -83,14 +86,72 @@ it('keeps none of the results that it computes again', () => {
   expect(bytes / rowsBytes).toBe(LAYERS + 4);
 });
 
+/** Small, and made of what takes the most memory. */
+const sumOf = (x: Tensor) => tf.sum(tf.tile(tf.sin(x), [1, 8]), 1, true);
+
 it.each<[string, TensorProgram]>([
   ['is an output', ({ x }) => withPeak(gelu(x))],
   ['is of what is kept no longer', ({ x }) => ({ y: withPeak(gelu(tf.neg(x))).y })],
   ['costs much', ({ x, weight0 }) => ({ y: withPeak(tf.matMul(x, weight0)).y })],
+  ['nobody reads after the most memory', ({ x }) => ({ y: tf.sum(tf.tile(gelu(x), [1, 8]), 1) })],
+  [
+    'is read with another shape after the most memory',
+    ({ x }) => {
+      const kept = gelu(x);
+      const turned = tf.reshape(kept, [WIDTH, ROWS]);
+      const sum = sumOf(turned);
+      return { y: tf.add(tf.sum(tf.mul(turned, sum)), kept) };
+    },
+  ],
+  [
+    'is an output with another shape',
+    ({ x }) => {
+      const kept = gelu(x);
+      const turned = tf.reshape(kept, [WIDTH, ROWS]);
+      return { y: tf.mul(tf.sum(sumOf(turned)), kept), turned };
+    },
+  ],
 ])('keeps a result that %s', (_, program) => {
   expect(copiesIn(program)).toEqual([]);
 });
 
-it('computes again what nothing but its inputs is needed for', () => {
-  expect(copiesIn(({ x }) => ({ y: withPeak(gelu(x)).y }))).toEqual(['Gelu']);
+it.each<[string, TensorProgram]>([
+  ['nothing but its inputs is needed for', ({ x }) => ({ y: withPeak(gelu(x)).y })],
+  [
+    'is read together with its input, and neither later',
+    ({ x }) => {
+      const from = tf.neg(x);
+      const kept = gelu(from);
+      const sum = sumOf(kept);
+      return { y: tf.mul(tf.mul(kept, from), sum) };
+    },
+  ],
+  [
+    'makes the most memory itself, and is read later',
+    ({ x }) => {
+      const first = tf.tile(tf.sin(x), [1, 8]);
+      const wide = tf.tile(x, [1, 8]);
+      const kept = gelu(wide);
+      const sum = tf.sum(first, 1);
+      return { sum, y: tf.mul(kept, wide) };
+    },
+  ],
+])('computes again what %s', (_, program) => {
+  expect(copiesIn(program)).toEqual(['Gelu']);
+  const { nodes, outputs } = traceGraph(program, inputs);
+  const read = new Set([...nodes.flatMap((node) => node.inputs), ...outputs.map(({ name }) => name)]);
+  expect(nodes.filter((node) => !node.outputs.some((name) => read.has(name)))).toEqual([]);
+});
+
+it('computes what is made of what is computed again of that, and keeps neither', () => {
+  const program: TensorProgram = ({ x, ...w }) => {
+    const normal = norm(x, w);
+    const kept = gelu(normal);
+    const sum = sumOf(kept);
+    return { y: tf.mul(tf.mul(kept, sum), normal) };
+  };
+  expect(copiesIn(program)).toEqual(['LayerNormalization', 'Gelu']);
+  const { nodes } = traceGraph(program, inputs);
+  const [copy, copyOfThat] = nodes.filter(({ outputs: [name] }) => name.endsWith(' again'));
+  expect(copyOfThat.inputs).toEqual([copy.outputs[0]]);
 });

@@ -96,6 +96,7 @@ describe('warnOfHacking', () => {
   });
 
   it.each([
+    ['at a limit', evaluation(3.5, { silence: 0.05 })],
     ['within its limits', evaluation(3.5, { dnsmos: 2.95, fidelity: 0.86, wer: 0.12 })],
     ['that got better', evaluation(3.5, { dnsmos: 4, fidelity: 1, wer: 0 })],
     ['whose reward fell too', evaluation(2.9, { dnsmos: 2, fidelity: 0.1, wer: 0.9 })],

@@ -103,7 +103,10 @@ it('is the newest training state, and its events', async () => {
   const plan = await findResumePoint(directories, events);
   expect(plan).toMatchObject({
     events: 8,
-    point: { iteration: 1, trainedSteps: 2, rows: [row], saved: false },
+    point: {
+      ...{ iteration: 1, trainedSteps: 2, rows: [row], saved: false },
+      trainedEvents: events.slice(6),
+    },
   });
   expect(plan.policy).toBe(join(directories.modelDirectory, 'iter_0', 'dpo_model'));
   expect(plan.description).toBe('with the training of iteration 1 after step 2');
@@ -143,7 +146,10 @@ it('is the iteration before where the checkpoint that it starts from is damaged'
   const directories = await killedRun();
   truncateSync(join(directories.modelDirectory, 'iter_0', 'dpo_model', 'weights'), 1);
   const plan = await findResumePoint(directories, events);
-  expect(plan).toMatchObject({ events: 2, point: { iteration: 0, rows: [row], saved: false } });
+  expect(plan).toMatchObject({
+    events: 2,
+    point: { iteration: 0, rows: [row], saved: false, evaluated: [] },
+  });
   expect(plan.policy).toBeUndefined();
   expect(plan.description).toContain('weights differs from its checksum');
 });
@@ -180,6 +186,10 @@ it('has the sound so far, or where audio.json is lost the pairs that it is made 
     [1, [row]],
   ]);
   expect(description).toContain(`${soundOf(directories)} does not exist. The sound is made again`);
+  // The pairs of what is trained again are made again too.
+  truncateSync(join(directories.modelDirectory, 'iter_0', 'dpo_model', 'weights'), 1);
+  const earlier = await findResumePoint(directories, events);
+  expect([...earlier.point!.earlierRows!.keys()]).toEqual([0]);
 });
 
 it("is before the sampling where the pairs' file is that of another iteration, with a message", async () => {

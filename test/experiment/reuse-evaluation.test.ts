@@ -21,9 +21,9 @@ const SAMPLES = 4;
 let measured = 0;
 const guard: Guard = {
   figures: ['dnsmos'],
-  measure: async ({ codes }) => {
+  measure: async () => {
     measured += 1;
-    return { dnsmos: codes.length };
+    return { dnsmos: 3 };
   },
 };
 
@@ -51,6 +51,7 @@ async function start(
   const abort = new AbortController();
   const parsed = parseParameters({
     ...{ model, reuseEvaluation: true, sampleSize: SAMPLES, numEval: SAMPLES, iterations: 3 },
+    guardPairs: true,
     ...{ trainPrompts: 2, testPrompts: 1, maxNewTokens: 30, audioPrompts: 1, epochs: 1, learningRate: 0.01 },
     ...parameters,
   });
@@ -112,9 +113,17 @@ it('comes to the same files after an interruption, also where the evaluation is 
   truncateSync(join(modelFolder, 'iter_1', 'dpo_model', 'model.safetensors'), 10);
   truncateSync(join(output, 'data_iter_1.json'), 10);
   const resumed: RunEvent[] = [];
+  measured = 0;
   for await (const event of resumeExperiment(modelFolder, { device, guards: [guard] })) resumed.push(event);
   const repeated = { type: 'progress', stage: 'evaluate', iteration: 0, split: 'train', done: 0 };
   expect(resumed).toContainEqual(expect.objectContaining(repeated));
+  // By the guards too, as the two evaluations that follow.
+  const again = events.filter(
+    (event) =>
+      event.type === 'evaluated' &&
+      (event.iteration > 0 || (event.iteration === 0 && event.split === 'train')),
+  );
+  expect(measured).toBe(again.flatMap((event) => (event as { rewards: number[] }).rewards).length);
   const [files, expected] = [readRunFiles(root), readRunFiles(undisturbed)];
   expect([...files.keys()]).toEqual([...expected.keys()]);
   for (const [name, content] of files) expect(content === expected.get(name), name).toBe(true);
@@ -122,7 +131,7 @@ it('comes to the same files after an interruption, also where the evaluation is 
 
 it('measures the guards of pairs where it evaluates what pairs are made of', async () => {
   measured = 0;
-  await start(temporaryFolder(), { iterations: 1, guardPairs: true });
+  await start(temporaryFolder(), { iterations: 1 });
   // Train and test samples, before and after.
   expect(measured).toBe(2 * (2 + 1) * SAMPLES);
 });

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -118,6 +119,17 @@ describe('createScoring', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it('leaves nothing at the signal once it is closed', async () => {
+    const { signal } = new AbortController();
+    const run = await tinyRun({ signal });
+    const listeners = () => getEventListeners(signal, 'abort').length;
+    const before = listeners();
+    const scoring = createScoring(run, { split: 'train', prompts: run.train });
+    expect(listeners()).toBeGreaterThan(before);
+    await scoring.close();
+    expect(listeners()).toBe(before);
   });
 
   it('drops what is empty, what cannot be scored and what gets no score, each with its reason', async () => {
@@ -380,6 +392,17 @@ describe("what is no sample's own fault", () => {
     }));
     await expect(scoreAll(await tinyRun({ reward }), GROUP)).rejects.toThrow(
       'the partly reward gives some samples the details none and others pace; give all of them the same',
+    );
+  });
+
+  it('goes on where samples name the same details in another order', async () => {
+    const reward = rewardOf('turned', '', ({ codes }) => ({
+      reward: 1,
+      details: codes[0] > 1 ? { pace: 1, pitch: 2 } : { pitch: 2, pace: 1 },
+    }));
+    const { scored } = await scoreAll(await tinyRun({ reward }), GROUP);
+    expect(scored.flat().map(({ details }) => details)).toEqual(
+      GROUP.flat().map(() => ({ pace: 1, pitch: 2 })),
     );
   });
 

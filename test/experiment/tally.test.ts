@@ -10,4 +10,5 @@ it('gives each reason of a dropped sample on one line, without commands to a ter
   expect(tally([[dropped], [dropped]]).droppedReasons).toEqual([
     '2 samples: no\ufffd2026-01-01 - INFO - \ufffd[2Jall is well',
   ]);
+  expect(tally([[{ ...dropped, dropped: 'it is empty' }]]).droppedReasons).toEqual(['1 sample: it is empty']);
 });

@@ -105,6 +105,7 @@ it('endings are warned of where the share of cut-off samples rises by more than 
     const samples = Array.from({ length: 20 }, (_, i) => ({ finished: i >= unfinished }) as ScoredCompletion);
     return { train: [samples.slice(0, 10)], test: [samples.slice(10)] };
   };
+  expect(warnOfEndings(0, evaluation(0), evaluation(2), {})).toEqual([]);
   expect(warnOfEndings(0, evaluation(1), evaluation(3), {})).toEqual([]);
   const [{ about, message }] = warnOfEndings(0, evaluation(1), evaluation(4), {});
   expect(about).toBe('endings');

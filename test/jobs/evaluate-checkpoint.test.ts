@@ -51,6 +51,15 @@ it.each([0, -1, 1.5, NaN, 1e9])(
   },
 );
 
+it('is the same one for a run of more train prompts, unless these come from the same dataset', async () => {
+  const describe = (parameters: Partial<Parameters>) =>
+    describeEvaluation(parseParameters(parameters), { split: 'test', indices: [0], samplesPerPrompt: 1 });
+  const [few, many] = [{ trainPrompts: 2 }, { trainPrompts: 3 }];
+  expect(await describe(few)).toEqual(await describe(many));
+  const data = 'items.jsonl';
+  expect(await describe({ ...few, data })).not.toEqual(await describe({ ...many, data }));
+});
+
 it('is another one on another device, which may sample other tokens, but not on another CPU', async () => {
   const describedOn = (name: string, description: string) =>
     describeEvaluation(parseParameters({}), {

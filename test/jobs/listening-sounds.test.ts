@@ -69,12 +69,13 @@ it('a pair of which one side has no sound is left out, and a sentence says so', 
 it('each sound is of its completion, also where one among them is too long to have any', async () => {
   const completions = Array.from({ length: 20 }, (_, i) => ({
     item: { instruction: '', src_encodec: [[100 + i]], tgt_encodec: [] },
-    codes: i % 3 === 1 ? [i, i, i] : [i],
+    // As long as can be, too long, and shorter.
+    codes: [[i, i], [i, i, i], [i]][i % 3],
   }));
   const opened = { run: { record: { parameters: {} } }, iteration: 0 } as unknown as OpenedPolicy;
   const sounding = soundsOf(opened, completions, {} as Open.OpenDevice, {});
   let next = await sounding.next();
   while (!next.done) next = await sounding.next();
   const heard = next.value.map((each) => each && [...each.sound.samples, ...each.sourceSound.samples]);
-  expect(heard).toEqual(completions.map((_, i) => (i % 3 === 1 ? undefined : [i, 100 + i])));
+  expect(heard).toEqual(completions.map(({ codes }, i) => (i % 3 === 1 ? undefined : [...codes, 100 + i])));
 });

@@ -55,6 +55,12 @@ describe('comparePairs', () => {
     expect(comparePairs(first, second, 'lower')!.winRate).toBe(0.375);
   });
 
+  it('has an interval from five prompts on', () => {
+    const zeros = (length: number) => new Array<number>(length).fill(0);
+    expect(comparePairs(zeros(4), [1, 2, 3, 4])).not.toHaveProperty('interval');
+    expect(comparePairs(zeros(5), [1, 2, 3, 4, 5])!.interval).toMatchObject({ mean: 3 });
+  });
+
   it('has no effect size where all differences are equal', () => {
     expect(comparePairs([1, 2], [2, 3])).toEqual({ n: 2, change: 1, winRate: 1 });
     // Differences of 0.1 that rounding tells apart.

@@ -31,6 +31,13 @@ it('of no votes there is no share, and nothing is improbable', () => {
   expect(signTest(0, 0)).toBe(1);
 });
 
+it('leaves no share below 0 or above 1 for a rounding', () => {
+  for (let count = 1; count <= 60; count++) {
+    expect(wilsonInterval(0, count).low).toBeGreaterThanOrEqual(0);
+    expect(wilsonInterval(count, count).high).toBeLessThanOrEqual(1);
+  }
+});
+
 /** Votes of a listener, each as who is left, who is right, and what was said; samples of a are 1, those of b 2. */
 function votesOf(systems: VotesFile['systems'], ...votes: [string, string, string][]): VotesFile {
   const side = (system: string) => ({ system, codes: [system === 'a' ? 1 : 2] });

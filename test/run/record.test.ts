@@ -94,7 +94,18 @@ describe('recordRun', () => {
       startedAt: now().toISOString(),
       finishedAt: now().toISOString(),
     });
+    expect(run.record.timings[0]).toEqual({ event: 'evaluated', iteration: -1, split: 'test', seconds: 1.5 });
     expect(run.record.timings[1]).toEqual({ event: 'sampled', iteration: 0, seconds: 2.5 });
+  });
+
+  it('names the device that a run goes on with', async () => {
+    const deviceOf = (name: string) => ({ name, description: `the ${name}`, reason: 'given' });
+    await drain(recordRun(replay(), { directories, parameters, computing: deviceOf('cpu') }, now));
+    const { record } = await readRun(directories.outputDirectory);
+    expect(record.device).toEqual(deviceOf('cpu'));
+    const going = { directories, parameters, computing: deviceOf('cuda'), resumed: { record, how: 'again' } };
+    await drain(recordRun(streamOf(events.slice(-1)), going, now));
+    expect((await readRun(directories.outputDirectory)).record.device).toEqual(deviceOf('cuda'));
   });
 
   it("keeps a training's time in run.json, beside that of saving, and out of metrics.jsonl", async () => {

@@ -97,10 +97,12 @@ describe('a page', () => {
 describe('votes', () => {
   it('make pairs of what was chosen and what was not; ties and two bad ones make none', async () => {
     const choices = ['left', 'right', 'no difference', 'both bad'] as const;
-    const votes = votesOf(page, (_, i) => choices[i % 4]);
+    const all = votesOf(page, (_, i) => choices[i % 4]);
+    // The listener has not come to the end.
+    const votes = { ...all, votes: all.votes.slice(0, 9) };
     const path = written(votes);
     const { rows, notice } = await readPairsFile(path);
-    expect(rows).toHaveLength(6);
+    expect(rows).toHaveLength(5);
     expect(rows[1]).toEqual({
       instruction: page.pairs[1].instruction,
       source: page.key.pairs[1].source,
@@ -112,7 +114,7 @@ describe('votes', () => {
       details: {},
     });
     expect(notice).toBe(
-      `${path}: 10 votes on 10 pairs make 6 pairs to train on ("no difference": 2, "both bad": 2, which make none)`,
+      `${path}: 9 votes on 10 pairs make 5 pairs to train on ("no difference": 2, "both bad": 2, which make none)`,
     );
   });
 
