@@ -12,7 +12,7 @@ import { htmlBundle, type Html } from './show.js';
 
 /**
  * Measures recordings by one metric after the other and shows a table that fills meanwhile. A metric that cannot be had says why and what
- * would help. The stop button ends it after the metric under way.
+ * would help. The stop button ends it; the metric under way is the last.
  *
  * @param options the reference recording or the words, for metrics that compare; `transcriber` is who hears the words, as `TranscriberOptions.model`
  * says; `device` is where NISQA and DNSMOS run, default "auto" as in
@@ -34,18 +34,29 @@ export async function measure(
   const signal = notebookKernel().interruptSignal();
   const draw = openDisplayArea();
   const measured: Measurement[] = [];
+  const end = (how?: string) => draw(htmlBundle(measuredHtml(names, measured, how)), true);
   const redraw = () => {
     const next: MetricName | undefined = metrics[measured.length];
-    const bar = next && progressBarHtml(`measuring ${next}`, measured.length, metrics.length);
-    draw(htmlBundle(measuredHtml(names, measured, bar)), bar === undefined);
+    if (signal.aborted || next === undefined) return end(signal.aborted ? 'stopped' : undefined);
+    const bar = progressBarHtml(`measuring ${next}`, measured.length, metrics.length);
+    draw(htmlBundle(measuredHtml(names, measured, 'measuring', bar)));
   };
-  redraw();
-  for await (const measurement of measureRecordings(recordings, comparison, metrics, options)) {
-    measured.push(measurement);
+  // The kernel ends a cell that was stopped without waiting for a slow metric.
+  signal.addEventListener('abort', redraw);
+  try {
     redraw();
-    signal.throwIfAborted();
+    for await (const measurement of measureRecordings(recordings, comparison, metrics, options)) {
+      measured.push(measurement);
+      redraw();
+      signal.throwIfAborted();
+    }
+    return measured;
+  } catch (error) {
+    if (!signal.aborted) end('failed');
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', redraw);
   }
-  return measured;
 }
 
 /** What the recognizer heard in the first of the recordings; undefined where it was not measured. */
@@ -55,7 +66,13 @@ export function transcriptOf(measured: readonly Measurement[]): string | undefin
   return typeof scores[0] === 'string' ? scores[0] : undefined;
 }
 
-function measuredHtml(names: readonly string[], measured: readonly Measurement[], bar = ''): Html {
+/** @param state stands above the tables, as text or as the bar that shows it; default: nothing is left to be done */
+function measuredHtml(
+  names: readonly string[],
+  measured: readonly Measurement[],
+  state = '',
+  bar = state && `<div>${state}</div>`,
+): Html {
   const tables: Table[] = [metricTable(names, measured), metricNotes(names, measured)];
   const filled = tables.filter(({ rows }) => rows.length > 0);
   const html = filled.map(
@@ -63,6 +80,6 @@ function measuredHtml(names: readonly string[], measured: readonly Measurement[]
   );
   return {
     html: `<div ${NO_TEX}>${bar}${html.join('')}</div>`,
-    text: filled.map(textTable).join('\n\n') || 'measuring',
+    text: filled.map(textTable).join('\n\n') || state,
   };
 }

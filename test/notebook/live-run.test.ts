@@ -164,6 +164,9 @@ it('finds a run by its path, as a run holds it and as outputs of cells show it',
   }
   const missing = `there is no run ${join(root, 'output', '0101-0000')}`;
   await expect(compare([made.outputDirectory, join(root, 'output', '0101-0000')])).rejects.toThrow(missing);
+  const empty = /^a run's name is empty: /;
+  await expect(compare([made.outputDirectory, ''], root)).rejects.toThrow(empty);
+  await expect(openRecorded(' ', { root })).rejects.toThrow(empty);
 });
 
 it('asks for the workers that it is given, or else that the environment names', async () => {

@@ -63,6 +63,29 @@ it('ends when the stop button is pressed', async () => {
   expect(shown.at(-1)!['text/plain']).not.toContain('nisqa');
 });
 
+it('takes its bar away when the stop button is pressed, before the metric under way has ended, and when it fails', async () => {
+  const display = (bundle: MimeBundle) => {
+    if (shown.push(bundle) === 1) queueMicrotask(() => button.abort(new Error('pressed')));
+  };
+  Object.assign(globalThis, { [KERNEL]: { display, interruptSignal: () => button.signal } });
+  await expect(measure(recordings, ['silence', 'nisqa'])).rejects.toThrow('pressed');
+  const html = shown.map((bundle) => bundle['text/html'] as string);
+  expect(html[0]).toContain('<progress');
+  for (const later of html.slice(1)) expect(later).toMatch(/^(?!.*<progress).*stopped/);
+  expect(html[1]).not.toContain('silence');
+
+  button = new AbortController();
+  const fault = new TypeError('a fault');
+  const broken = {
+    ...recordings[0],
+    get samples(): Float32Array<ArrayBuffer> {
+      throw fault;
+    },
+  };
+  await expect(measure([broken], ['silence'])).rejects.toBe(fault);
+  expect(shown.at(-1)!['text/html']).toMatch(/^(?!.*<progress).*failed/);
+});
+
 it('finds the transcript of the first recording, where there is one', () => {
   expect(transcriptOf([{ metric: 'transcript', scores: ['low words', 'high words'] }])).toBe('low words');
   expect(transcriptOf([{ metric: 'transcript', scores: new Error('no recognizer') }])).toBeUndefined();
