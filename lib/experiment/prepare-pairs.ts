@@ -55,8 +55,6 @@ export async function* preparePairs(
     dataIteration = 0;
     pairs = pairsOf(run, await readDataFile(join(directories.outputDirectory, dataFileName(0))));
   }
-  // A single pair is doubled, so that one can validate.
-  if (pairs.length === 1) pairs = [pairs[0], pairs[0]];
   const rows = pairs.map(({ row }) => row);
   if (dataIteration === iteration) await writeDataFile(directories.outputDirectory, iteration, rows);
   yield {
