@@ -125,7 +125,7 @@ function wholeIteration(model: string, way: 'original' | 'batched'): Duel {
   process.env.NISQA_WEIGHTS = join(nisqa, 'weights', 'nisqa.tar');
   return {
     name: `base: an iteration on MOS, ${prompts} prompts of ${samples} samples${inInt8}`,
-    peerName: { original: "Python, the original's way", batched: 'Python, batched' }[way],
+    peerName: { original: "Python, the research code's way", batched: 'Python, batched' }[way],
     warmUp: 0,
     runs: 1,
     ours: () => iteration(model, device, COUNTS, { int8 }),
