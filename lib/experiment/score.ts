@@ -12,6 +12,7 @@ import { LARGEST, type ScoredCompletion } from './scored-completion.js';
 import { decodeCodes, writeCodes } from './synthesize.js';
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
+type Turns = ReturnType<typeof createTurns>;
 
 /** Completions that are scored, and whose audio is made, together: as many as the partner fills at once. */
 const COMPLETIONS_AT_ONCE = 16;
@@ -73,56 +74,23 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
     if (failure) throw failure;
   }
 
+  const failAt = (heard: readonly Heard[]) => (error: unknown) => {
+    throw failureAt(error, split, heard);
+  };
+
+  async function keepScore(each: Heard, scores: Promise<Map<Heard, Score>>): Promise<void> {
+    const { prompt, sampleIndex, codes, finished } = each.completion;
+    const score = (await scores).get(each)!;
+    const kept = await withFigures(score, guards, each.sample).catch(failAt([each]));
+    scored.get(prompt)![sampleIndex] = { codes, finished, ...kept };
+  }
+
   function startGroup(): void {
-    const group = waiting.splice(0, COMPLETIONS_AT_ONCE);
-    const makeAudio = once(() => {
-      const speech = speechOf(run);
-      const spoken = group.filter(({ codes }) => codes.length <= speech.partner.maxFrames);
-      const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
-      const written = inTurn(() => {
-        stop.signal.throwIfAborted();
-        return writeCodes(speech.partner, completions, speech.signal);
-      });
-      // Outside of the turn: the codec, which may have a thread of its own, decodes a group while the partner writes the next one.
-      const waveforms = written.then((codes) => {
-        stop.signal.throwIfAborted();
-        return decodeCodes(speech.codec, codes);
-      });
-      return waveforms.then((made) => new Map(spoken.map((completion, index) => [completion, made[index]])));
-    });
-    const heard = group.map((completion): Heard => {
-      const audio = async () => {
-        const { partner, codec } = speechOf(run);
-        const samples = (await makeAudio()).get(completion);
-        stop.signal.throwIfAborted();
-        if (!samples)
-          throw new UnscorableSample(`it is longer than the partner's ${partner.maxFrames} frames`);
-        return { samples: samples.slice(), sampleRateHz: codec.sampleRateHz };
-      };
-      // Copies: a scorer that sorts codes or scales sound in place changes neither what is trained on nor what others hear.
-      const sample: Sample = {
-        item: completion.prompt.item,
-        get codes() {
-          return [...completion.codes];
-        },
-        audio,
-      };
-      return { completion, sample };
-    });
-    const scores = scoreGroup(run.reward, heard, stop.signal);
-    for (const each of heard) {
-      const { prompt, sampleIndex, codes, finished } = each.completion;
-      // Nobody waits for it while the policy is sampled: a failure is kept.
-      const scoring = scores.then(
-        (known) =>
-          withFigures(known.get(each)!, guards, each.sample).then(
-            (result) => void (scored.get(prompt)![sampleIndex] = { codes, finished, ...result }),
-            (error: unknown) => void (failure ??= failureAt(error, split, [each])),
-          ),
-        (error: unknown) => void (failure ??= failureAt(error, split, heard)),
-      );
-      running.push(scoring);
-    }
+    const heard = hear(run, waiting.splice(0, COMPLETIONS_AT_ONCE), inTurn, stop.signal);
+    const scores = scoreGroup(run.reward, heard, stop.signal).catch(failAt(heard));
+    // Nobody waits for them while the policy is sampled: a failure is kept.
+    for (const each of heard)
+      running.push(keepScore(each, scores).catch((error: Error) => void (failure ??= error)));
   }
 
   return {
@@ -147,6 +115,47 @@ export function createScoring(run: ScoringRun, { split, prompts, guards = [] }: 
       await leftAfter(ENDING_MS, stop.signal, Promise.all(running)).catch(() => undefined);
     },
   };
+}
+
+/** A group's completions as scorers see them; their audio is made together, once it is asked for. */
+function hear(run: ScoringRun, group: readonly Completion[], inTurn: Turns, signal: AbortSignal): Heard[] {
+  const makeAudio = once(() => makeWaveforms(run, group, inTurn, signal));
+  const audioOf = async (completion: Completion) => {
+    const { partner, codec } = speechOf(run);
+    const samples = (await makeAudio()).get(completion);
+    signal.throwIfAborted();
+    if (!samples) throw new UnscorableSample(`it is longer than the partner's ${partner.maxFrames} frames`);
+    return { samples: samples.slice(), sampleRateHz: codec.sampleRateHz };
+  };
+  // Copies: a scorer that sorts codes or scales sound in place changes neither what is trained on nor what others hear.
+  const sampleOf = (completion: Completion): Sample => ({
+    item: completion.prompt.item,
+    get codes() {
+      return [...completion.codes];
+    },
+    audio: () => audioOf(completion),
+  });
+  return group.map((completion) => ({ completion, sample: sampleOf(completion) }));
+}
+
+/** Of those completions that are not too long for the partner. */
+async function makeWaveforms(
+  run: ScoringRun,
+  group: readonly Completion[],
+  inTurn: Turns,
+  signal: AbortSignal,
+): Promise<Map<Completion, Float32Array>> {
+  const { partner, codec } = speechOf(run);
+  const spoken = group.filter(({ codes }) => codes.length <= partner.maxFrames);
+  const completions = spoken.map(({ prompt, codes }) => ({ item: prompt.item, codes }));
+  const written = await inTurn(() => {
+    signal.throwIfAborted();
+    return writeCodes(partner, completions, run.signal);
+  });
+  // Outside of the turn: the codec, which may have a thread of its own, decodes a group while the partner writes the next one.
+  signal.throwIfAborted();
+  const waveforms = await decodeCodes(codec, written);
+  return new Map(spoken.map((completion, index) => [completion, waveforms[index]]));
 }
 
 /** The scores of a group; what is empty is not shown to the reward. */
@@ -225,10 +234,10 @@ async function measureAll(guards: readonly Guard[], sample: Sample): Promise<Gua
   return Object.fromEntries(figures.filter(([, value]) => Number.isFinite(value)));
 }
 
-function speechOf({ partner, codec, signal, reward }: ScoringRun) {
+function speechOf({ partner, codec, reward }: ScoringRun) {
   if (!partner || !codec)
     throw new TypeError(`partner and codec were not opened, but the ${reward.name} reward asks for sound`);
-  return { partner, codec, signal };
+  return { partner, codec };
 }
 
 function once<T>(make: () => T): () => T {

@@ -4,19 +4,20 @@
  */
 import { freeArrays } from '../engine/free-arrays.js';
 import type { HostTensor } from '../engine/host-tensor.js';
-import { keepPrograms, type Compiled, type Device } from '../engine/index.js';
+import type { Device } from '../engine/index.js';
 import type { FloatTensor } from '../engine/host-tensor.js';
 import { uploadWeights } from '../policy/resident-weights.js';
 import { openParts, releaseAll } from '../release.js';
 import type { AdamWOptions } from './adamw.js';
-import { compileBatch, gradientOutputs, splitTrained, type SplitWeights } from './gradient-program.js';
+import { splitTrained, type SplitWeights } from './gradient-program.js';
 import type { Arrays, Objective } from './objective.js';
+import { createPasses, type Passes } from './passes.js';
 import {
-  MOST_PROGRAMS,
   objectiveOf,
   openTrainingState,
   withObjective,
   type TrainingSnapshot,
+  type TrainingState,
 } from './training-state.js';
 
 /** How long, on what, and how fast an objective is trained. */
@@ -92,37 +93,18 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
   objective: Objective<Batch, Shape, Metrics>,
   options: OptimizeOptions<Batch, Metrics>,
 ): AsyncGenerator<OptimizeEvent<Batch, Metrics>, void, void> {
-  const { device, maxGradNorm, validation, signal, resumeFrom } = options;
+  const { device, signal, resumeFrom } = options;
   const split = splitTrained(weights, objective.fixed ?? [], objective.frozen);
   const { state, base, release } = await openWeights(weights, split, device, options.adamw);
   if (options.keepsWeights === false) await freeArrays([...split.trained.values()].map(({ data }) => data));
-  const programs = keepPrograms(MOST_PROGRAMS);
-  const programOf = (batch: Batch, backward: boolean): Promise<Compiled> => {
-    const shape = objective.shape(batch);
-    return programs.get(JSON.stringify([shape, backward]), () =>
-      compileBatch(objective.program(shape), split, { device, backward }),
-    );
-  };
-  const forward = async (batch: Batch, all: readonly Batch[]): Promise<Arrays> => {
-    const run = await programOf(batch, false);
-    return run({ ...base, ...state.parameters, ...objective.collate(batch, all) });
-  };
-  const backward = async (batch: Batch, all: readonly Batch[]): Promise<Arrays> => {
-    const run = await programOf(batch, true);
-    const arrays = { ...objective.collate(batch, all), ...objective.targets?.(batch, all) };
-    return run({ ...base, ...state.parameters, ...arrays }, gradientOutputs(state.gradients));
-  };
-  const readTrained = async () => {
-    const read = new Map<string, Float32Array>();
-    await state.download((name, data) => read.set(name, data));
-    return read;
-  };
+  const passes = createPasses(objective, split, device, state, base);
   const tellSnapshot = async (step: number) =>
     options.afterStep?.(step, withObjective(state.snapshot(), objective.snapshot?.() ?? new Map()));
+  const training = { objective, options, state, passes, tellSnapshot };
   try {
     await objective.prepare?.((batch) => {
       signal?.throwIfAborted();
-      return forward(batch, [batch]);
+      return passes.forward(batch, [batch]);
     });
     if (resumeFrom) {
       if (resumeFrom.steps > options.steps)
@@ -132,54 +114,90 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
       await state.restore(resumeFrom);
       await objective.restore?.(await objectiveOf(resumeFrom));
     }
-    const first = resumeFrom?.steps ?? 0;
-    for (let step = first; step <= options.steps; step++) {
-      if (validation && step > 0 && step % validation.everySteps === 0) {
-        const { batches } = validation;
-        const outputs: Arrays[] = [];
-        for (const batch of batches) outputs.push(await forward(batch, batches));
-        const metrics = objective.metrics(batches, outputs);
-        if (!Number.isFinite(metrics.loss)) {
-          const reason = `the validation loss is ${metrics.loss} after optimizer step ${step}`;
-          yield { type: 'diverged', step, reason, batches, outputs };
-          throw new Error(reason);
-        }
-        yield { type: 'validated', step, metrics };
-        // Nobody had stopped the training yet when the step itself was told.
-        if (signal?.aborted) await tellSnapshot(step);
-        if (validation.isLast?.(metrics)) break;
-      }
-      if (step === options.steps) break;
+    let step = resumeFrom?.steps ?? 0;
+    // A snapshot is taken before its step is validated: a resumed training begins with that validation.
+    let isOver = yield* validate(training, step);
+    while (!isOver && step < options.steps) {
       signal?.throwIfAborted();
-      const batches = options.batches(step);
-      const outputs: Arrays[] = [];
-      for (const batch of batches) {
-        outputs.push(await backward(batch, batches));
-        if (batches.length > 1) await state.accumulate();
-      }
-      const metrics = objective.metrics(batches, outputs);
-      const learningRate = options.learningRate(step);
-      const finite = Number.isFinite(metrics.loss);
-      const gradNorm = finite ? await state.step(learningRate, maxGradNorm) : NaN;
-      if (!Number.isFinite(gradNorm)) {
-        const what = finite ? `gradient norm is ${gradNorm}` : `loss is ${metrics.loss}`;
-        const reason = `the ${what} at optimizer step ${step + 1}`;
-        yield { type: 'diverged', step: step + 1, reason, batches, outputs };
-        throw new Error(reason);
-      }
-      await objective.stepped?.(step + 1, readTrained);
-      yield { type: 'step', step: step + 1, metrics, gradNorm, learningRate, batches, outputs };
-      await tellSnapshot(step + 1);
-      if (step + 1 < options.steps) signal?.throwIfAborted();
+      step += 1;
+      yield* takeStep(training, step);
+      await tellSnapshot(step);
+      if (step < options.steps) signal?.throwIfAborted();
+      isOver = yield* validate(training, step);
     }
-    // What they hold makes room for the weights.
-    await programs.release();
+    // What its programs hold makes room for the weights.
+    await passes.release();
     await state.download((name, data) => {
       weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });
     });
   } finally {
-    await releaseAll([release, () => programs.release()]);
+    await releaseAll([release, () => passes.release()]);
   }
+}
+
+/** A training under way. */
+interface Training<Batch, Metrics extends { loss: number }> {
+  objective: Pick<Objective<Batch, object, Metrics>, 'metrics' | 'stepped'>;
+  options: OptimizeOptions<Batch, Metrics>;
+  state: TrainingState;
+  passes: Passes<Batch>;
+  tellSnapshot(step: number): Promise<void>;
+}
+
+/** Takes a step, the first of which is 1. */
+async function* takeStep<Batch, Metrics extends { loss: number }>(
+  { objective, options, state, passes }: Training<Batch, Metrics>,
+  step: number,
+): AsyncGenerator<OptimizeEvent<Batch, Metrics>, void, void> {
+  const batches = options.batches(step - 1);
+  const outputs: Arrays[] = [];
+  for (const batch of batches) {
+    outputs.push(await passes.backward(batch, batches));
+    if (batches.length > 1) await state.accumulate();
+  }
+  const metrics = objective.metrics(batches, outputs);
+  const learningRate = options.learningRate(step - 1);
+  const isLossFinite = Number.isFinite(metrics.loss);
+  const gradNorm = isLossFinite ? await state.step(learningRate, options.maxGradNorm) : NaN;
+  if (!Number.isFinite(gradNorm)) {
+    const what = isLossFinite ? `gradient norm is ${gradNorm}` : `loss is ${metrics.loss}`;
+    const reason = `the ${what} at optimizer step ${step}`;
+    yield { type: 'diverged', step, reason, batches, outputs };
+    throw new Error(reason);
+  }
+  await objective.stepped?.(step, () => readTrained(state));
+  yield { type: 'step', step, metrics, gradNorm, learningRate, batches, outputs };
+}
+
+/**
+ * Validates after so many steps, where it is time to.
+ * @returns whether the training ends there
+ */
+async function* validate<Batch, Metrics extends { loss: number }>(
+  { objective, options, passes, tellSnapshot }: Training<Batch, Metrics>,
+  step: number,
+): AsyncGenerator<OptimizeEvent<Batch, Metrics>, boolean, void> {
+  const { validation, signal } = options;
+  if (!validation || step === 0 || step % validation.everySteps !== 0) return false;
+  const { batches } = validation;
+  const outputs: Arrays[] = [];
+  for (const batch of batches) outputs.push(await passes.forward(batch, batches));
+  const metrics = objective.metrics(batches, outputs);
+  if (!Number.isFinite(metrics.loss)) {
+    const reason = `the validation loss is ${metrics.loss} after optimizer step ${step}`;
+    yield { type: 'diverged', step, reason, batches, outputs };
+    throw new Error(reason);
+  }
+  yield { type: 'validated', step, metrics };
+  // Nobody had stopped the training yet when the step itself was told.
+  if (signal?.aborted) await tellSnapshot(step);
+  return validation.isLast?.(metrics) ?? false;
+}
+
+async function readTrained(state: TrainingState): Promise<Map<string, Float32Array>> {
+  const read = new Map<string, Float32Array>();
+  await state.download((name, data) => read.set(name, data));
+  return read;
 }
 
 /** Uploads what is trained, with room for gradients and moments, and what is only read. */

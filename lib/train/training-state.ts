@@ -5,12 +5,6 @@ import { writeWeights } from '../policy/resident-weights.js';
 import { openParts } from '../release.js';
 import { ADAMW_DEFAULTS, adamwUpdate, type AdamWOptions } from './adamw.js';
 
-/**
- * Programs that a training keeps: one for each shape of a batch, forward, and one forward and backward. Lengths are rounded up, so that a
- * training has some ten of them.
- */
-export const MOST_PROGRAMS = 64;
-
 /** What a training goes on from, to the bit. */
 export interface TrainingSnapshot {
   /** Optimizer steps taken. */

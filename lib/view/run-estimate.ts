@@ -10,6 +10,7 @@ export interface RunEstimate {
 }
 
 type Progress = Extract<RunEvent, { type: 'progress' }>;
+type Step = Extract<RunEvent, { type: 'step' }>;
 type Stage = 'evaluate' | 'sample' | 'train';
 
 /** A part of a run: so many samples, or so many pairs in so many passes. */
@@ -29,116 +30,155 @@ const SAMPLES_PER_PAIR = 4.5;
 /** Samples of a stage that must be there before it is guessed how long it takes: they are drawn side by side, and the first one is late. */
 const TELLING_SHARE = 0.5;
 
-/** When a number of steps was done. */
+/** When so many samples or steps were done. */
 interface Mark {
   done: number;
-  seconds: number;
+  atSeconds: number;
+}
+
+/** A part under way, since when, and what is known of it. */
+interface Current {
+  /** Among the parts of the run. */
+  place: number;
+  sinceSeconds?: number;
+  sampled?: Mark;
+  /** How long all of it takes, guessed from what is there. */
+  wholeSeconds?: number;
+  /** Of a training the first step, before which the reference was computed, and the last one. */
+  steps?: { first: Mark; last: Mark; total: number };
+}
+
+interface State {
+  parts: readonly Part[];
+  current: Current;
+  /** As the last stage of that kind took them. */
+  secondsPerUnit: Partial<Record<Stage, number>>;
+  /** Of a sample without its score, as the last stage took them. */
+  secondsPerDraw?: number;
+  /** What a resumed run tells of its past comes all at once, without progress. */
+  isLive: boolean;
 }
 
 /** The estimate for a run with these parameters, from its beginning; a run that is resumed is told its earlier events first. */
 export function estimateRun(parameters: Parameters): RunEstimate {
-  const parts = partsOf(parameters);
-  /** Seconds of a unit, as the last stage of that kind took them. */
-  const rates = new Map<Stage, number>();
-  /** Seconds of a sample without its score, as the last stage took them. */
-  let samplingRate: number | undefined;
-  /** What a resumed run tells of its past comes all at once, without progress. */
-  let isLive = false;
-
-  /** The part under way, since when, and what is known of it. */
-  let index = 0;
-  let startedSeconds: number | undefined;
-  let sampled: Mark | undefined;
-  let whole: number | undefined;
-  /** Of a training the first step, before which the reference was computed, and the last one. */
-  let steps: { first: Mark; last: Mark; of: number } | undefined;
-
-  const find = (stage: Stage, iteration: number, split?: Split) =>
-    parts.findIndex((part) => part.stage === stage && part.iteration === iteration && part.split === split);
-  const begin = (next: number, nowSeconds: number | undefined) => {
-    index = next;
-    startedSeconds = nowSeconds;
-    sampled = whole = steps = undefined;
-  };
-  const enter = (next: number, nowSeconds: number) => {
-    if (next >= 0 && (next !== index || startedSeconds === undefined)) begin(next, nowSeconds);
-  };
-  const leave = (stage: Stage, place: number, seconds: number, nowSeconds: number) => {
-    if (place < 0) return;
-    const { units } = parts[place];
-    if (seconds > 0) rates.set(stage, seconds / units);
-    if (isLive && sampled && sampled.done > 0 && startedSeconds !== undefined)
-      samplingRate = (sampled.seconds - startedSeconds) / sampled.done;
-    begin(place + 1, nowSeconds);
-  };
-
-  function advanceProgress({ stage, iteration, split, done, total }: Progress, now: number): void {
-    isLive = true;
-    if (stage === 'evaluate' || stage === 'sample') {
-      enter(find(stage, iteration, split), now);
-      sampled = { done, seconds: now };
-      if (done / total >= TELLING_SHARE) whole = ((now - startedSeconds!) * total) / done;
-    } else if (stage === 'score' && sampled && done > 0) {
-      whole = sampled.seconds - startedSeconds! + ((now - sampled.seconds) * total) / done;
-    }
-  }
-
-  /** The steps of a training say most of those that are left. */
-  const remainingOfSteps = (now: number): number | undefined => {
-    if (!steps || steps.last.done === steps.first.done) return undefined;
-    const { first, last, of } = steps;
-    const ofStep = (last.seconds - first.seconds) / (last.done - first.done);
-    return Math.max(0, ofStep * (of - last.done) - (now - last.seconds));
-  };
-
+  let state: State = { parts: partsOf(parameters), current: { place: 0 }, secondsPerUnit: {}, isLive: false };
   return {
-    advance(event, now) {
-      switch (event.type) {
-        case 'progress':
-          advanceProgress(event, now);
-          return;
-        case 'evaluated':
-          leave('evaluate', find('evaluate', event.iteration, event.split), event.seconds, now);
-          return;
-        case 'sampled':
-          sampled = { done: event.samples, seconds: now };
-          rates.set('sample', event.seconds / parts[find('sample', event.iteration)].units);
-          return;
-        case 'scored': {
-          const place = find('sample', event.iteration);
-          leave('sample', place, (rates.get('sample') ?? 0) * parts[place].units + event.seconds, now);
-          return;
-        }
-        case 'step': {
-          enter(find('train', event.iteration), startedSeconds ?? now);
-          const last = { done: event.step, seconds: now };
-          steps = { first: steps?.first ?? last, last, of: event.steps };
-          return;
-        }
-        case 'saved':
-          leave('train', find('train', event.iteration), isLive && steps ? now - startedSeconds! : 0, now);
-          return;
-        case 'finished':
-          index = parts.length;
-      }
+    advance(event, nowSeconds) {
+      state = advance(state, event, nowSeconds);
     },
-
-    remainingSeconds(now) {
-      if (!isLive) return undefined;
-      const [current, ...later] = parts.slice(index);
-      if (!current) return 0;
-      const ofSample = rates.get('evaluate') ?? rates.get('sample') ?? (whole && whole / current.units);
-      if (ofSample === undefined) return undefined;
-      const ofSampling =
-        samplingRate ??
-        (sampled && sampled.done > 0 ? (sampled.seconds - startedSeconds!) / sampled.done : ofSample);
-      const guessed = { evaluate: ofSample, sample: ofSample, train: SAMPLES_PER_PAIR * ofSampling };
-      const secondsOf = ({ stage, units }: Part) => units * (rates.get(stage) ?? guessed[stage]);
-      const elapsed = now - (startedSeconds ?? now);
-      const left = remainingOfSteps(now) ?? Math.max(0, secondsOf(current) - elapsed);
-      return left + later.reduce((total, part) => total + secondsOf(part), 0);
-    },
+    remainingSeconds: (nowSeconds) => remaining(state, nowSeconds),
   };
+}
+
+function advance(state: State, event: RunEvent, nowSeconds: number): State {
+  const { parts, current, secondsPerUnit, isLive } = state;
+  switch (event.type) {
+    case 'progress':
+      return { ...state, isLive: true, current: atProgress(state, event, nowSeconds) };
+    case 'evaluated':
+      return leave(state, placeOf(parts, 'evaluate', event), event.seconds, nowSeconds);
+    case 'sampled': {
+      const { units } = parts[placeOf(parts, 'sample', event)];
+      return {
+        ...state,
+        current: { ...current, sampled: { done: event.samples, atSeconds: nowSeconds } },
+        secondsPerUnit: { ...secondsPerUnit, sample: event.seconds / units },
+      };
+    }
+    case 'scored': {
+      const place = placeOf(parts, 'sample', event);
+      const samplingSeconds = (secondsPerUnit.sample ?? 0) * parts[place].units;
+      return leave(state, place, samplingSeconds + event.seconds, nowSeconds);
+    }
+    case 'step':
+      return { ...state, current: atStep(state, event, nowSeconds) };
+    case 'saved': {
+      const trainingSeconds = isLive && current.steps ? nowSeconds - current.sinceSeconds! : 0;
+      return leave(state, placeOf(parts, 'train', event), trainingSeconds, nowSeconds);
+    }
+    case 'finished':
+      return { ...state, current: { place: parts.length } };
+    default:
+      return state;
+  }
+}
+
+function atProgress({ parts, current }: State, event: Progress, nowSeconds: number): Current {
+  const { stage, done, total } = event;
+  if (stage === 'evaluate' || stage === 'sample') {
+    const part = enter(current, placeOf(parts, stage, event), nowSeconds);
+    const wholeSeconds =
+      done / total >= TELLING_SHARE ? ((nowSeconds - part.sinceSeconds!) * total) / done : part.wholeSeconds;
+    return { ...part, sampled: { done, atSeconds: nowSeconds }, wholeSeconds };
+  }
+  const { sinceSeconds, sampled } = current;
+  if (stage !== 'score' || !sampled || done === 0) return current;
+  const scoringSeconds = ((nowSeconds - sampled.atSeconds) * total) / done;
+  return { ...current, wholeSeconds: sampled.atSeconds - sinceSeconds! + scoringSeconds };
+}
+
+function atStep({ parts, current }: State, event: Step, nowSeconds: number): Current {
+  const part = enter(current, placeOf(parts, 'train', event), current.sinceSeconds ?? nowSeconds);
+  const last = { done: event.step, atSeconds: nowSeconds };
+  return { ...part, steps: { first: part.steps?.first ?? last, last, total: event.steps } };
+}
+
+/** -1 where there is no such part. */
+function placeOf(parts: readonly Part[], stage: Stage, of: Pick<Part, 'iteration' | 'split'>): number {
+  return parts.findIndex(
+    (part) => part.stage === stage && part.iteration === of.iteration && part.split === of.split,
+  );
+}
+
+/** The part at a place, which begins now unless it is already under way. */
+function enter(current: Current, place: number, nowSeconds: number): Current {
+  const isUnderWay = place === current.place && current.sinceSeconds !== undefined;
+  return place < 0 || isUnderWay ? current : { place, sinceSeconds: nowSeconds };
+}
+
+/** The part at a place took so many seconds, 0 where that is not known; the next one begins. */
+function leave(state: State, place: number, seconds: number, nowSeconds: number): State {
+  if (place < 0) return state;
+  const { stage, units } = state.parts[place];
+  return {
+    ...state,
+    current: { place: place + 1, sinceSeconds: nowSeconds },
+    secondsPerUnit:
+      seconds > 0 ? { ...state.secondsPerUnit, [stage]: seconds / units } : state.secondsPerUnit,
+    secondsPerDraw: (state.isLive ? secondsOfDraw(state.current) : undefined) ?? state.secondsPerDraw,
+  };
+}
+
+/** Seconds of a sample without its score in the part under way. */
+function secondsOfDraw({ sinceSeconds, sampled }: Current): number | undefined {
+  if (!sampled || sampled.done === 0 || sinceSeconds === undefined) return undefined;
+  return (sampled.atSeconds - sinceSeconds) / sampled.done;
+}
+
+function remaining(state: State, nowSeconds: number): number | undefined {
+  const { parts, current, secondsPerUnit, isLive } = state;
+  if (!isLive) return undefined;
+  const [part, ...later] = parts.slice(current.place);
+  if (!part) return 0;
+  const { wholeSeconds, sinceSeconds = nowSeconds } = current;
+  const secondsPerSample =
+    secondsPerUnit.evaluate ?? secondsPerUnit.sample ?? (wholeSeconds && wholeSeconds / part.units);
+  if (secondsPerSample === undefined) return undefined;
+  const secondsPerPair =
+    SAMPLES_PER_PAIR * (state.secondsPerDraw ?? secondsOfDraw(current) ?? secondsPerSample);
+  const secondsOf = ({ stage, units }: Part) =>
+    units * (secondsPerUnit[stage] ?? (stage === 'train' ? secondsPerPair : secondsPerSample));
+  const left =
+    remainingOfSteps(current, nowSeconds) ?? Math.max(0, secondsOf(part) - (nowSeconds - sinceSeconds));
+  return left + later.reduce((total, each) => total + secondsOf(each), 0);
+}
+
+/** The steps of a training say most of those that are left. */
+function remainingOfSteps({ steps }: Current, nowSeconds: number): number | undefined {
+  if (!steps || steps.last.done === steps.first.done) return undefined;
+  const { first, last, total } = steps;
+  const secondsPerStep = (last.atSeconds - first.atSeconds) / (last.done - first.done);
+  return Math.max(0, secondsPerStep * (total - last.done) - (nowSeconds - last.atSeconds));
 }
 
 /** What a run does that takes time, in its order. */
