@@ -84,7 +84,7 @@ function duelsOf(size: Size, setting: Setting, device: Device): Duel[] {
   return size === 'base' && !setting.tf32 ? [...duels, ...wholeIteration(setting, device)] : duels;
 }
 
-/** Beside the original's way, where both have all they need. */
+/** Beside the research code's way, where both have all they need. */
 function wholeIteration(setting: Setting, device: Device): Duel[] {
   const { model, nisqa } = options;
   if (!model || !nisqa || !existsSync(join(model, 'policy'))) {
@@ -97,7 +97,7 @@ function wholeIteration(setting: Setting, device: Device): Duel[] {
   return [
     {
       name: `base: an iteration on MOS, ${COUNTS.prompts} prompts of ${COUNTS.samples} samples`,
-      peerName: "the original's way",
+      peerName: "the research code's way",
       // What is compiled is compiled in every iteration.
       warmUp: 0,
       runs: 1,

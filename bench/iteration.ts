@@ -1,4 +1,4 @@
-/** speech-dpo's side of a whole iteration on MOS at the original's size, on what bench/base-size/make.py wrote. */
+/** speech-dpo's side of a whole iteration on MOS at the research code's size, on what bench/base-size/make.py wrote. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -17,7 +17,7 @@ import { parseParameters, type Parameters } from '../lib/run/parameters.js';
 import { presets } from '../lib/run/presets.js';
 import { readRun, type RecordedRun } from '../lib/run/run-files.js';
 import { overSeeds } from '../lib/view/compare/seeds.js';
-import type { Interval } from '../lib/run/bootstrap.js';
+import type { Interval } from '../lib/run/interval.js';
 import { createProgram, someOf, wholeNumbers } from '../recipes/program.js';
 
 const EXPERIMENTS = Object.keys(presets) as ExperimentName[];

@@ -55,14 +55,20 @@ function samplingDuel(setting: Setting, prompts: number, completions: number): D
   return samplingRow({ name, runs }, setting, device, { prompts, completions, int8 });
 }
 
-function dpoDuel(setting: Setting, runs: number): Duel {
+/** @param reference whether the peer computes the reference in every step, as TRL does unless it is asked otherwise, or before the first, as ours */
+function dpoDuel(
+  setting: Setting,
+  runs: number,
+  reference: 'every-step' | 'precomputed' = 'every-step',
+): Duel {
   const { promptLength, completionLength } = setting;
+  const peerName = 'TRL DPOTrainer';
   return {
     name: `${sizeOf(setting)}one DPO step on one pair, prompt of ${promptLength}, completions of ${completionLength}`,
-    peerName: 'TRL DPOTrainer',
+    peerName: reference === 'precomputed' ? `${peerName}, precompute_ref_log_probs` : peerName,
     runs,
     ours: () => dpoSteps(setting, device, WARM_UP + runs),
-    openPeer: (python) => openPeer(python, 'trl_dpo.py', setting),
+    openPeer: (python) => openPeer(python, 'trl_dpo.py', setting, reference),
     format: milliseconds,
   };
 }
@@ -119,7 +125,7 @@ function wholeIteration(model: string, way: 'original' | 'batched'): Duel {
   process.env.NISQA_WEIGHTS = join(nisqa, 'weights', 'nisqa.tar');
   return {
     name: `base: an iteration on MOS, ${prompts} prompts of ${samples} samples${inInt8}`,
-    peerName: { original: "Python, the original's way", batched: 'Python, batched' }[way],
+    peerName: { original: "Python, the research code's way", batched: 'Python, batched' }[way],
     warmUp: 0,
     runs: 1,
     ours: () => iteration(model, device, COUNTS, { int8 }),
@@ -142,10 +148,12 @@ function audio(name: string, samples: number, ours: (samples: number) => () => P
 const baseSampling: Setting = { ...base, completionLength: 200 };
 const duels: Duel[] = [
   dpoDuel(small, 25),
+  dpoDuel(small, 25, 'precomputed'),
   samplingDuel(small, 1, 10),
   samplingDuel(small, 1, 1),
   samplingDuel(small, 10, 10),
   dpoDuel(base, 3),
+  dpoDuel(base, 3, 'precomputed'),
   samplingDuel(baseSampling, 1, 10),
   {
     name: 'choosing the tokens of 100 rows, top-k 50',

@@ -57,7 +57,7 @@ export const small: Setting = {
   tf32: false,
 };
 
-/** The original's size, 146 million parameters: BART-base with its 50,265 ids of text and 9,215 ids of sound. */
+/** The research code's size, 146 million parameters: BART-base with its 50,265 ids of text and 9,215 ids of sound. */
 export const base: Setting = {
   ...small,
   model: {

@@ -1,5 +1,5 @@
 /**
- * Compares models of the original's size with what transformers computed: see make.py.
+ * Compares models of the research code's size with what transformers computed: see make.py.
  *
  *     node dist/bench/base-size/compare.js FOLDER
  */
@@ -22,7 +22,7 @@ const CODEC = { codebooks: 8, codebookSize: 1024 };
 
 const [folder] = createProgram(
   'node dist/bench/base-size/compare.js',
-  "compare models of the original's size with what transformers computed",
+  "compare models of the research code's size with what transformers computed",
 )
   .argument('<folder>', 'what make.py wrote')
   .parse().processedArgs as [string];

@@ -1,4 +1,4 @@
-"""Random models of the size of the original's, and what transformers computes with them, in the layout that `speech-dpo verify` reads.
+"""Random models of the research code's size, and what transformers computes with them, in the layout that `speech-dpo verify` reads.
 
     python make.py FOLDER          # needs torch, transformers==4.44.2 and 5 GB of disk
     python make.py FOLDER large    # of the size of BART-large, with that vocabulary: 414 million parameters, 11 GB of disk

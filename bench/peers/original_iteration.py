@@ -1,4 +1,4 @@
-"""Times one DPO iteration on MOS in the way of the original research code: every sample is drawn, completed by the partner, decoded, written
+"""Times one DPO iteration on MOS in the way of the research code: every sample is drawn, completed by the partner, decoded, written
 to a WAV file and scored alone; the best and the worst of a prompt are a pair; DPO takes a step on each; before and after, every prompt is
 evaluated by one sample, for which the checkpoint is read from disk. By transformers, PyTorch and NISQA's own code, on the setting's device.
 
@@ -37,7 +37,7 @@ PAD, EOS = 1, 2
 
 def load(name):
     model = transformers.BartForConditionalGeneration.from_pretrained(folder / name)
-    # The original trains in evaluation mode's numbers: dropout is what TRL switches off.
+    # The research code trains in evaluation mode's numbers: dropout is what TRL switches off.
     for module in model.modules():
         if hasattr(module, "dropout") and isinstance(module.dropout, float):
             module.dropout = 0.0
@@ -49,7 +49,7 @@ policy = load("policy")
 partner = load("nar").eval()
 codec = transformers.EncodecModel.from_pretrained(folder / "tiny_encodec").to(DEVICE).eval()
 items = [json.loads(line) for line in (folder / "items.jsonl").read_text().splitlines()]
-# The original bans every id that is no code of codebook 0, one word each; generate leaves the end token out of the ban.
+# The research code bans every id that is no code of codebook 0, one word each; generate leaves the end token out of the ban.
 BANNED = [[i] for i in [*range(TEXT_IDS), *range(TEXT_IDS + CODES, policy.config.vocab_size)] if i != EOS]
 GENERATION = dict(
     do_sample=True,
@@ -97,7 +97,7 @@ def padded(rows):
 
 @torch.inference_mode()
 def complete(item, first):
-    """All codebooks [8][frames]. The partner sees both ways in the original; a causal mask costs as much."""
+    """All codebooks [8][frames]. The partner sees both ways in the research code; a causal mask costs as much."""
     codes = [[i - TEXT_IDS for i in first]]
     for codebook in range(1, CODEBOOKS):
         prompt = pack(item, codebook)
@@ -152,7 +152,7 @@ def open_nisqa(**what):
 
 
 def mos_of(path):
-    """The original makes NISQA anew for every file; one that is too short has no score."""
+    """The research code makes NISQA anew for every file; one that is too short has no score."""
     try:
         return float(open_nisqa(mode="predict_file", deg=str(path)).predict()["mos_pred"].iloc[0])
     except ValueError:
@@ -209,7 +209,7 @@ def pair_of(item, drawn):
 
 
 def iterate():
-    """In the original's way."""
+    """In the research code's way."""
     evaluated = items[: COUNTS["prompts"] + 1]
     model = load("policy").eval()
     for item in evaluated:

@@ -1,6 +1,6 @@
 """Times training steps of TRL's DPOTrainer on one preference pair each: policy and reference forward, backward, clipping, AdamW.
 
-argv: the setting.
+argv: the setting; "precomputed" for a reference that is computed before the first step, and in none.
 """
 
 import copy
@@ -65,6 +65,7 @@ with tempfile.TemporaryDirectory() as directory:
             per_device_train_batch_size=1,
             learning_rate=SETTING["learningRate"],
             beta=SETTING["beta"],
+            precompute_ref_log_probs=sys.argv[2] == "precomputed",
             max_length=longest,
             max_prompt_length=longest,
             max_target_length=longest,

@@ -20,7 +20,7 @@ export interface WeightRules {
   config?: string;
 }
 
-type Tensors = ReadonlyMap<string, HostTensor>;
+type HostTensors = ReadonlyMap<string, HostTensor>;
 
 const MODEL_FILES =
   /^SHA256SUMS$|^(generation_)?config\.json$|^model(-\d+-of-\d+)?\.safetensors$|^model\.safetensors\.index\.json$|^adapter_config\.json$|^adapter_model\.safetensors$/;
@@ -34,7 +34,7 @@ const MODEL_FILES =
 export async function readWeights(
   directory: string,
   rules: WeightRules,
-  fromFile: (tensors: Tensors) => Tensors = (tensors) => tensors,
+  fromFile: (tensors: HostTensors) => HostTensors = (tensors) => tensors,
 ): Promise<Map<string, FloatTensor>> {
   return selectWeights(fromFile(await readTensorFiles(directory)), rules, directory);
 }
@@ -58,7 +58,7 @@ export async function writePretrained(
   directory: string,
   options: FolderOptions & {
     config: Readonly<Record<string, unknown>>;
-    weights: Tensors;
+    weights: HostTensors;
     rules: WeightRules;
   },
 ): Promise<void> {
@@ -142,7 +142,7 @@ export async function copyTokenizer(from: string, to: string): Promise<Map<strin
 
 /** The tensors of `shapes`, in order. @throws Error naming the first that is missing, unexpected, misshapen or not finite */
 export function selectWeights(
-  tensors: Tensors,
+  tensors: HostTensors,
   { shapes, title, config = 'config.json' }: WeightRules,
   directory: string,
 ): Map<string, FloatTensor> {

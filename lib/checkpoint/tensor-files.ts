@@ -6,7 +6,7 @@ import type { HostTensor } from '../engine/host-tensor.js';
 import { readSafetensors } from './safetensors.js';
 import { asStateDict, readTorchFile } from './torch-file.js';
 
-type Tensors = Map<string, HostTensor>;
+type HostTensors = Map<string, HostTensor>;
 
 /** What weights may be stored in, the preferred first; `index` lists the shards of a file that was too large for one. */
 const formatsOf = (safetensors: string, torch: string) => [
@@ -26,7 +26,7 @@ export const ADAPTER_FORMATS = formatsOf('adapter_model.safetensors', 'adapter_m
  * @param formats default: those of a whole network
  * @throws one sentence naming the file that is missing or damaged
  */
-export async function readTensorFiles(directory: string, formats = MODEL_FORMATS): Promise<Tensors> {
+export async function readTensorFiles(directory: string, formats = MODEL_FORMATS): Promise<HostTensors> {
   for (const { file, index, read } of formats) {
     if (await exists(join(directory, file))) return read(join(directory, file));
     if (await exists(join(directory, index))) return readShards(directory, index, read);
@@ -52,7 +52,7 @@ function splitName(file: string): [string, string] {
   return [file.slice(0, dot), file.slice(dot)];
 }
 
-async function readStateDict(path: string): Promise<Tensors> {
+async function readStateDict(path: string): Promise<HostTensors> {
   return asStateDict(await readTorchFile(path), path);
 }
 
@@ -74,11 +74,11 @@ export async function readIndex(index: string): Promise<Map<string, string>> {
 async function readShards(
   directory: string,
   indexName: string,
-  read: (path: string) => Promise<Tensors>,
-): Promise<Tensors> {
+  read: (path: string) => Promise<HostTensors>,
+): Promise<HostTensors> {
   const index = join(directory, indexName);
   const fileOf = await readIndex(index);
-  const tensors: Tensors = new Map();
+  const tensors: HostTensors = new Map();
   for (const file of new Set(fileOf.values())) {
     for (const [name, tensor] of await read(join(directory, file))) {
       if (fileOf.get(name) !== file) {

@@ -4,7 +4,7 @@ import type { GivenWorkers } from '../farm/option.js';
 import { scoreOnWorkers } from '../jobs/score-on-workers.js';
 import { runsScorers } from '../jobs/scorers.js';
 import type { FleetStatus } from '../run/events.js';
-import { METRIC_NAMES, type MetricName, type Score } from '../scoring/metrics.js';
+import { METRIC_NAMES, type MetricName, type MetricScore } from '../scoring/metrics.js';
 import {
   checkMetrics,
   fileProblem,
@@ -203,13 +203,13 @@ export function formatScores(
 }
 
 /** A score's figures by name; a single one has none. */
-function figuresOf(score: Score | undefined): Readonly<Record<string, number>> {
+function figuresOf(score: MetricScore | undefined): Readonly<Record<string, number>> {
   return Object.fromEntries(
     partsOf(score).filter((part): part is [string, number] => typeof part[1] === 'number'),
   );
 }
 
 /** A score's texts with their names. */
-function textsOf(score: Score | undefined): [string, string][] {
+function textsOf(score: MetricScore | undefined): [string, string][] {
   return partsOf(score).filter((part): part is [string, string] => typeof part[1] === 'string');
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { WORKERS_VARIABLE } from '../farm/option.js';
-import { listPresent, type RunRecord, type WorkerRecord } from '../farm/presence.js';
+import { listPresent, type PresentRun, type WorkerRecord } from '../farm/presence.js';
 import { connectQueue } from '../farm/queue.js';
 import { showableText } from '../view/escape.js';
 import { formatDuration, formatNumber } from '../view/format.js';
@@ -15,7 +15,7 @@ export interface Present {
   /** Of the queue, without its password. */
   address: string;
   workers: Seen<WorkerRecord>[];
-  runs: Seen<Omit<RunRecord, 'terms'>>[];
+  runs: Seen<Omit<PresentRun, 'terms'>>[];
 }
 
 /** `speech-dpo workers`: who is there at a queue. */

@@ -1,4 +1,4 @@
-/** Items of a dataset in the original's formats, one after the other. */
+/** Items of a dataset in the research code's formats, one after the other. */
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';

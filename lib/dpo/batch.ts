@@ -1,7 +1,8 @@
 /** Preference pairs as padded arrays. */
-import type { BatchSizes, Model, ModelConfig } from '../policy/architecture.js';
-import { checkIds, lengthMask, padIds, steppedLength } from '../policy/padding.js';
+import type { BatchSizes, ModelConfig } from '../policy/architecture.js';
+import { checkIds, steppedLength } from '../policy/padding.js';
 import type { Arrays } from '../train/objective.js';
+import { collateLabelled, type Network } from './labelled-rows.js';
 
 /** Packed token ids: prompt as the policy reads it, completions as labels (`<s>` ... `</s>`). */
 export interface PreferencePair {
@@ -21,9 +22,6 @@ export interface BatchShape {
   promptLength: number;
   completionLength: number;
 }
-
-/** The network that pairs are of. */
-export type Network = Pick<Model, 'architecture' | 'config'>;
 
 /**
  * @throws Error naming the pair and the part of it that has none of the model's ids, or more than the model has positions, or rewards that are no
@@ -55,18 +53,16 @@ export function checkPairs(pairs: readonly PreferencePair[], { architecture, con
 export function batchShape(pairs: readonly PreferencePair[], config: ModelConfig): BatchShape {
   const prompts = pairs.map(({ prompt }) => prompt.length);
   const completions = pairs.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length]);
-  return shapeOfLengths(pairs.length, Math.max(...prompts), Math.max(...completions), config);
+  return { pairs: pairs.length, ...steppedLengths(Math.max(...prompts), Math.max(...completions), config) };
 }
 
-/** The shape of so many pairs whose longest prompt and completion have so many ids. */
-export function shapeOfLengths(
-  pairs: number,
+/** Of a batch whose longest prompt and completion have so many ids. */
+export function steppedLengths(
   prompt: number,
   completion: number,
   config: ModelConfig,
-): BatchShape {
+): Pick<BatchSizes, 'promptLength' | 'completionLength'> {
   return {
-    pairs,
     promptLength: steppedLength([prompt], PROMPT_STEP, config),
     completionLength: steppedLength([completion], COMPLETION_STEP, config),
   };
@@ -78,22 +74,12 @@ export function sizesOf({ pairs, promptLength, completionLength }: BatchShape): 
 }
 
 /**
- * The architecture's arrays of a batch of B pairs, labels [R * T] int32 (any id where masked), and labelMask [R, T], 1 where a label
- * counts. Rows are in the order chosen 0, rejected 0, chosen 1, ... (R = 2B).
+ * The arrays of B pairs as `collateLabelled` makes them, with rows in the order chosen 0, rejected 0, chosen 1, ...
  */
-export function collatePairs(
-  pairs: readonly PreferencePair[],
-  shape: BatchShape,
-  { architecture, config }: Network,
-): Arrays {
+export function collatePairs(pairs: readonly PreferencePair[], shape: BatchShape, network: Network): Arrays {
   const prompts = pairs.map(({ prompt }) => prompt);
   const completions = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
-  const { completionLength } = shape;
-  return {
-    ...architecture.collate(config, sizesOf(shape), prompts, completions),
-    labels: padIds(completions, completionLength, config.pad_token_id),
-    labelMask: lengthMask(completions, completionLength, 1, 0),
-  };
+  return collateLabelled(network, sizesOf(shape), prompts, completions);
 }
 
 /** Numbers of a pair's two completions, pair after pair: what a preference loss reads as [B, 2]. */

@@ -1,26 +1,13 @@
 /** Log-probabilities of given completions: what preference training is made of, for those who want to see it. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { compile, tf, type Compiled, type Device } from '../engine/index.js';
-import type { BatchSizes, Model, Tensors } from '../policy/architecture.js';
-import { labelLogProbs } from '../policy/log-probs.js';
-import { checkIds, lengthMask, padIds } from '../policy/padding.js';
+import type { BatchSizes, Model } from '../policy/architecture.js';
+import { checkIds } from '../policy/padding.js';
 import { uploadWeights, weightSpecs } from '../policy/resident-weights.js';
 import { releaseAll, type Release } from '../release.js';
 import type { Arrays } from '../train/objective.js';
-import { shapeOfLengths, type Network } from './batch.js';
-
-/**
- * Log-probability of each label of a batch, 0 where a row is filled up: [R, T].
- *
- * @param tensors weights, the architecture's arrays of R rows of T positions, `labels` [R * T] and `labelMask` [R, T]
- */
-export function maskedLabelLogProbs({ architecture, config }: Network, tensors: Tensors): Tensor {
-  const hidden = architecture.hiddenStates(config, tensors);
-  const [rows, length, width] = hidden.shape as [number, number, number];
-  const scores = architecture.logits(tensors, tf.reshape(hidden, [rows * length, width]));
-  const logps = tf.reshape(labelLogProbs(scores, tensors.labels), [rows, length]);
-  return tf.mul(logps, tensors.labelMask);
-}
+import { steppedLengths } from './batch.js';
+import { collateLabelled, labelledInputs, maskedLabelLogProbs, type Network } from './labelled-rows.js';
 
 /** Packed token ids: a prompt as the policy reads it (`packPrompt`), a completion as labels (`packCompletion`: `<s>` ... `</s>`). */
 export interface PromptedCompletion {
@@ -64,14 +51,14 @@ export async function completionLogProbs(
       signal?.throwIfAborted();
       const batch = order.slice(start, start + batchSize);
       const rows = batch.map((index) => items[index]);
-      const sizes = sizesOf(policy, rows);
+      const sizes = sizesOfRows(policy, rows);
       const key = JSON.stringify(sizes);
       if (compiled?.key !== key) {
         await compiled?.run.dispose();
         compiled = undefined;
         compiled = { key, run: await compileLogProbs(policy, sizes, device) };
       }
-      const { sums, logps } = await compiled.run({ ...weights.tensors, ...collate(policy, sizes, rows) });
+      const { sums, logps } = await compiled.run({ ...weights.tensors, ...collateRows(policy, sizes, rows) });
       for (const [row, index] of batch.entries()) {
         const from = row * sizes.completionLength;
         const perLabel = (logps as Float32Array).slice(from, from + items[index].completion.length);
@@ -105,39 +92,27 @@ function checkItems({ architecture, config }: Network, items: readonly PromptedC
   }
 }
 
-function sizesOf({ config }: Network, rows: readonly PromptedCompletion[]): BatchSizes {
+function sizesOfRows({ config }: Network, rows: readonly PromptedCompletion[]): BatchSizes {
   const longest = (part: keyof PromptedCompletion) => Math.max(...rows.map((row) => row[part].length));
-  const shape = shapeOfLengths(rows.length, longest('prompt'), longest('completion'), config);
-  const { promptLength, completionLength } = shape;
-  return { prompts: rows.length, samples: 1, promptLength, completionLength };
+  return {
+    prompts: rows.length,
+    samples: 1,
+    ...steppedLengths(longest('prompt'), longest('completion'), config),
+  };
 }
 
 /** `logps` [R, T] and their `sums` [R]; weights are fed, as in training, which keeps the arithmetic the same. */
 function compileLogProbs(policy: Model, sizes: BatchSizes, device: Device): Promise<Compiled> {
-  const { prompts: rows, completionLength } = sizes;
-  const { inputs, constants } = policy.architecture.batchInputs(policy.config, sizes);
+  const { inputs, constants } = labelledInputs(policy, sizes);
   const program = (tensors: Record<string, Tensor>) => {
     const logps = maskedLabelLogProbs(policy, tensors);
     return { logps, sums: tf.sum(logps, 1) };
   };
-  const labelled = {
-    labels: { shape: [rows * completionLength], dtype: 'int32' },
-    labelMask: { shape: [rows, completionLength], dtype: 'float32' },
-  } as const;
-  const fed = { ...weightSpecs(policy.weights), ...inputs, ...labelled };
-  return compile(program, fed, { device, constants });
+  return compile(program, { ...weightSpecs(policy.weights), ...inputs }, { device, constants });
 }
 
-function collate(
-  { architecture, config }: Network,
-  sizes: BatchSizes,
-  rows: readonly PromptedCompletion[],
-): Arrays {
+function collateRows(network: Network, sizes: BatchSizes, rows: readonly PromptedCompletion[]): Arrays {
   const prompts = rows.map(({ prompt }) => prompt);
   const completions = rows.map(({ completion }) => completion);
-  return {
-    ...architecture.collate(config, sizes, prompts, completions),
-    labels: padIds(completions, sizes.completionLength, config.pad_token_id),
-    labelMask: lengthMask(completions, sizes.completionLength, 1, 0),
-  };
+  return collateLabelled(network, sizes, prompts, completions);
 }

@@ -32,6 +32,6 @@ export {
   type TrainingSnapshot,
 } from './trainer.js';
 export { optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
-export { learningRates, linearDecay, type Schedule, type ScheduleOptions } from '../train/schedule.js';
+export { learningRates, type Schedule, type ScheduleOptions } from '../train/schedule.js';
 export { earlyStopping, type StoppingMetric } from '../train/early-stopping.js';
 export type { Arrays, BatchProgram, Objective } from '../train/objective.js';

@@ -3,8 +3,8 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf, type InputSpec } from '../engine/index.js';
 import type { Tensors } from '../policy/architecture.js';
 import type { BatchProgram } from '../train/objective.js';
-import { sizesOf, type BatchShape, type Network } from './batch.js';
-import { maskedLabelLogProbs } from './completion-log-probs.js';
+import { sizesOf, type BatchShape } from './batch.js';
+import { labelledInputs, maskedLabelLogProbs, type Network } from './labelled-rows.js';
 import { computeLoss, ofBoth, type PreferenceLoss, type PreferenceTensors } from './preference-loss.js';
 
 /**
@@ -21,7 +21,7 @@ function pairLogProbs(network: Network, tensors: Tensors): Tensor {
  * Sum of the pairs' losses.
  * @param weights [B], for a mean 1 over the number of pairs that it is over
  */
-export function weightedLoss(loss: PreferenceLoss, tensors: PreferenceTensors, weights: Tensor): Tensor {
+function weightedLoss(loss: PreferenceLoss, tensors: PreferenceTensors, weights: Tensor): Tensor {
   return tf.sum(tf.mul(computeLoss(loss, tensors).losses, weights));
 }
 
@@ -30,11 +30,12 @@ export function weightedLoss(loss: PreferenceLoss, tensors: PreferenceTensors, w
  * @param policy log-probabilities [B, 2]
  * @param chosenLabels a scalar: labels of all chosen completions that the loss is a mean over
  */
-export function chosenNll(policy: Tensor, chosenLabels: Tensor): Tensor {
+function chosenNll(policy: Tensor, chosenLabels: Tensor): Tensor {
   return tf.neg(tf.div(tf.sum(ofBoth(policy).chosen), chosenLabels));
 }
 
-export interface PairObjective {
+/** What the pairs of a program are trained by. */
+export interface PairProgramOptions {
   loss: PreferenceLoss;
   /** Whether pairs have `rewards`; default false. */
   rewards?: boolean;
@@ -47,19 +48,13 @@ export interface PairObjective {
 export function pairProgram(
   network: Network,
   shape: BatchShape,
-  { loss, rewards = false }: PairObjective,
+  { loss, rewards = false }: PairProgramOptions,
 ): BatchProgram {
-  const { pairs, completionLength } = shape;
-  const rows = 2 * pairs;
+  const { pairs } = shape;
   const { sftWeight = 0 } = loss;
-  const batch = network.architecture.batchInputs(network.config, sizesOf(shape));
   const ofBothCompletions: InputSpec = { shape: [pairs, 2], dtype: 'float32' };
   return {
-    inputs: {
-      ...batch.inputs,
-      labels: { shape: [rows * completionLength], dtype: 'int32' },
-      labelMask: { shape: [rows, completionLength], dtype: 'float32' },
-    },
+    ...labelledInputs(network, sizesOf(shape)),
     targets: {
       labelCounts: ofBothCompletions,
       ...(loss.needsReference ? { reference: ofBothCompletions } : {}),
@@ -67,7 +62,6 @@ export function pairProgram(
       pairWeights: { shape: [pairs], dtype: 'float32' },
       ...(sftWeight === 0 ? {} : { chosenLabels: { shape: [], dtype: 'float32' } }),
     },
-    constants: batch.constants,
     forward: (tensors) => ({ logps: pairLogProbs(network, tensors) }),
     loss: ({ logps }, tensors) => pairLoss(loss, { ...tensors, logps }),
   };

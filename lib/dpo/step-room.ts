@@ -5,8 +5,8 @@ import { buffersOf, type Model } from '../policy/architecture.js';
 import { frozenOf } from '../policy/lora.js';
 import { batchSource, splitTrained } from '../train/gradient-program.js';
 import { NUMBERS_PER_PARAMETER } from '../train/training-state.js';
-import { shapeOfLengths } from './batch.js';
-import { pairProgram, type PairObjective } from './pair-program.js';
+import { steppedLengths } from './batch.js';
+import { pairProgram, type PairProgramOptions } from './pair-program.js';
 
 const BYTES_OF_FLOAT = 4;
 
@@ -27,7 +27,7 @@ export function checkStepFits(
   policy: Model,
   batchSize: number,
   longest: Longest,
-  objective: PairObjective,
+  options: PairProgramOptions,
   { freeBytes }: Pick<Device, 'freeBytes'>,
 ): void {
   if (freeBytes === Infinity) return;
@@ -36,10 +36,11 @@ export function checkStepFits(
     [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   const held = BYTES_OF_FLOAT * (NUMBERS_PER_PARAMETER * numbersOf(split.trained) + numbersOf(split.frozen));
   // Either side of a pair is computed with another completion.
-  const computed = objective.loss.isUnpaired ? 2 : 1;
+  const computed = options.loss.isUnpaired ? 2 : 1;
+  const lengths = steppedLengths(longest.prompt, longest.completion, policy.config);
   const bytesOf = (pairs: number): number => {
-    const shape = shapeOfLengths(computed * pairs, longest.prompt, longest.completion, policy.config);
-    return held + programBytes(batchSource(pairProgram(policy, shape, objective), split, true));
+    const shape = { pairs: computed * pairs, ...lengths };
+    return held + programBytes(batchSource(pairProgram(policy, shape, options), split, true));
   };
   const bytes = bytesOf(batchSize);
   if (bytes <= freeBytes) return;

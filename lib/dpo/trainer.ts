@@ -257,15 +257,28 @@ function pairsOfExamples(
   return (example) => found.get(example)!;
 }
 
-/** Validation examples are the first ones of a seeded shuffle, never all; a single one serves as both, as the original doubles it. */
+/**
+ * Validation examples are those of the first prompts of a seeded shuffle, as many as hold the share, never all: what another pair of a prompt teaches
+ * would else be validated on that prompt. Of one prompt's examples the first ones of the shuffle validate; a single one serves as both.
+ */
 function splitExamples(examples: readonly Example[], { validationShare, seed }: DpoOptions) {
   if (validationShare === 0) return { train: examples, validation: [] };
   if (examples.length === 1) return { train: examples, validation: examples };
-  const share = Math.min(Math.ceil(examples.length * validationShare), examples.length - 1);
-  // By place: an example may be there twice.
-  const held = new Set(shuffled([...examples.keys()], seed, -1).slice(0, share));
-  const train = examples.filter((_, index) => !held.has(index));
-  return { train, validation: Array.from(held, (index) => examples[index]) };
+  const prompts = examples.map(({ prompt }) => JSON.stringify(prompt));
+  const groups: (string | number)[] = new Set(prompts).size > 1 ? prompts : [...examples.keys()];
+  const sizes = new Map<string | number, number>();
+  for (const group of groups) sizes.set(group, (sizes.get(group) ?? 0) + 1);
+  const held = new Set<string | number>();
+  let wanted = examples.length * validationShare;
+  for (const group of shuffled([...sizes.keys()], seed, -1).slice(0, -1)) {
+    if (wanted <= 0) break;
+    held.add(group);
+    wanted -= sizes.get(group)!;
+  }
+  return {
+    train: examples.filter((_, place) => !held.has(groups[place])),
+    validation: examples.filter((_, place) => held.has(groups[place])),
+  };
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

@@ -21,7 +21,7 @@ import { warnOfNoPairs, warnOfSpread } from './warnings.js';
 /**
  * An iteration's preference pairs of each train prompt's samples, by the run's `pairing`, written to data_iter_k.json.
  * With `reuseEvaluation` the samples are those of the evaluation before.
- * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the original does.
+ * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the research code does.
  *
  * @param evaluated those samples; they are drawn again where they are not at hand
  */
@@ -55,8 +55,6 @@ export async function* preparePairs(
     dataIteration = 0;
     pairs = pairsOf(run, await readDataFile(join(directories.outputDirectory, dataFileName(0))));
   }
-  // A single pair is doubled, so that one can validate.
-  if (pairs.length === 1) pairs = [pairs[0], pairs[0]];
   const rows = pairs.map(({ row }) => row);
   if (dataIteration === iteration) await writeDataFile(directories.outputDirectory, iteration, rows);
   yield {

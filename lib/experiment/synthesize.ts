@@ -3,7 +3,7 @@ import type { Codec, Codes } from '../codec/codec.js';
 import type { Partner } from '../policy/partner.js';
 
 /** Codebook 0 of a completion and the prompt it answers. */
-export interface Completion {
+export interface ItemCompletion {
   item: { src_encodec: Codes; instruction: string };
   codes: number[];
 }
@@ -16,7 +16,7 @@ export interface Completion {
  */
 export async function synthesize(
   { partner, codec, signal }: { partner: Partner; codec: Codec; signal?: AbortSignal },
-  completions: readonly Completion[],
+  completions: readonly ItemCompletion[],
 ): Promise<Float32Array[]> {
   const codes = await writeCodes(partner, completions, signal);
   signal?.throwIfAborted();
@@ -26,7 +26,7 @@ export async function synthesize(
 /** The first half of {@link synthesize}: all codebooks of every completion. */
 export async function writeCodes(
   partner: Partner,
-  completions: readonly Completion[],
+  completions: readonly ItemCompletion[],
   signal?: AbortSignal,
 ): Promise<Codes[]> {
   const items = completions.map(({ item, codes }) => ({

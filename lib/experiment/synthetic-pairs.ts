@@ -7,8 +7,8 @@ const SHORTEST_CHARACTERS = 50;
 const LONGEST_CHARACTERS = 1024;
 
 /**
- * The original's made-up pairs for the even-token reward: for each prompt a random string of even tokens is chosen and one of odd tokens
- * rejected. As in the original a string's length is drawn in characters (50 to 1024), not in tokens.
+ * The research code's made-up pairs for the even-token reward: for each prompt a random string of even tokens is chosen and one of odd tokens
+ * rejected. As in the research code a string's length is drawn in characters (50 to 1024), not in tokens.
  *
  * @param codebookSize codes are drawn below it; at least 2
  */

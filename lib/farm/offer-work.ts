@@ -6,7 +6,7 @@ import { openParts, releaseAll } from '../release.js';
 import { openDispatcher, type Dispatcher } from './dispatch.js';
 import { parseServeAt } from './files/serve-at.js';
 import { serveFiles, type FileServer } from './files/server.js';
-import { announce, type RunRecord } from './presence.js';
+import { announce, type PresentRun } from './presence.js';
 import type { QueueConnection } from './queue.js';
 import type { Offer, Terms } from './terms.js';
 
@@ -14,7 +14,7 @@ export interface OfferedWork extends AsyncDisposable {
   dispatcher: Dispatcher;
   server: FileServer;
   /** Says how many items wait, are in hand, and are done. */
-  tell(counts: NonNullable<RunRecord['counts']>): void;
+  tell(counts: NonNullable<PresentRun['counts']>): void;
   /** Results that are in the queue are of no more use when it is closed. */
   setOver(): void;
 }
@@ -39,7 +39,7 @@ export function offerWork(
     opened.push(() => dispatcher.close(isOver));
     const files = { address: server.address, token: server.token };
     const title = `${relative(process.cwd(), path)} on ${host}`;
-    const record: RunRecord = { kind: 'run', id, title, terms: { terms, files } satisfies Offer };
+    const record: PresentRun = { kind: 'run', id, title, terms: { terms, files } satisfies Offer };
     const announcement = await announce(connection, 'runs', id, record);
     opened.push(() => announcement.leave());
     return {

@@ -40,7 +40,7 @@ const runSchema = z.strictObject({
   terms: z.unknown(),
   counts: z.strictObject({ waiting: count, running: count, done: count, total: count }).optional(),
 });
-export type RunRecord = z.infer<typeof runSchema>;
+export type PresentRun = z.infer<typeof runSchema>;
 
 /** A directory's queue, and what it holds. */
 const DIRECTORIES = {

@@ -8,7 +8,7 @@ import type { WorkClock } from '../run/work-clock.js';
 import type { Dispatcher } from './dispatch.js';
 import { describeFolder, type FolderManifest } from './files/manifest.js';
 import { cutRequest, hashOf, resultFromText } from './item.js';
-import type { RunRecord } from './presence.js';
+import type { PresentRun } from './presence.js';
 import type { Terms } from './terms.js';
 
 export interface QueueFarmOptions {
@@ -19,7 +19,7 @@ export interface QueueFarmOptions {
   /** Is told of each policy before its items are given out, and of the one that it follows. */
   onPolicy: (policy: FolderManifest, before: FolderManifest | undefined) => void;
   /** Is told how many items of a request wait, are in hand, and are done. */
-  onCounts: (counts: NonNullable<RunRecord['counts']>) => void;
+  onCounts: (counts: NonNullable<PresentRun['counts']>) => void;
 }
 
 export function createQueueFarm(

@@ -6,7 +6,13 @@ import type { OnNotice } from '../notice.js';
 import { BenchFault, type Bench } from './bench.js';
 import { LOST_TRIES, type Envelope } from './batch.js';
 import { queueName } from './dispatch.js';
-import { announce, findPresent, listPresent, type RunRecord, type WorkerRecord } from './presence.js';
+import {
+  announce,
+  findPresent,
+  listPresent,
+  type PresentRun as RunRecord,
+  type WorkerRecord,
+} from './presence.js';
 import type { QueueConnection } from './queue.js';
 import { offerSchema, refusalOf, type Offer } from './terms.js';
 import { TIMING, type Timing } from './timing.js';

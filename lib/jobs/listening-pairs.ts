@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { deriveSeed, sampleCompletions } from '../experiment/sample.js';
-import type { Completion } from '../experiment/synthesize.js';
+import type { ItemCompletion } from '../experiment/synthesize.js';
 import type { OnNotice } from '../notice.js';
 import { shuffled } from '../random.js';
 import { findCheckpoint, type RunCheckpoint } from '../run/checkpoint-path.js';
@@ -173,7 +173,7 @@ async function* policyAgainstPolicy(
       `${policies.map(({ name }) => name).join(' and ')} have no ${split} prompt in common: compare runs on the same prompts`,
     );
   const samplesPerPrompt = Math.ceil(options.pairs / common.length);
-  const completions: Completion[][][] = [];
+  const completions: ItemCompletion[][][] = [];
   for (const each of opened) {
     const samples = yield* samplesOf(each, samplesPerPrompt, device, options);
     completions.push(common.map((key) => samples[each.prompts.findIndex(({ item }) => keyOf(item) === key)]));
@@ -201,7 +201,7 @@ async function* samplesOf(
   samplesPerPrompt: number,
   { device }: OpenDevice,
   { split, signal, onNotice }: ListeningOptions,
-): AsyncGenerator<RunEvent, Completion[][]> {
+): AsyncGenerator<RunEvent, ItemCompletion[][]> {
   const { parameters } = run.record;
   await using model = await openModel(policy, parameters, { device, speaks: false, signal, onNotice });
   const seed = deriveSeed(parameters.seed, iteration, `evaluate-${split}`);
@@ -216,7 +216,7 @@ function isPair(a: readonly number[], b: readonly number[]): boolean {
   return a.length > 0 && b.length > 0 && a.join() !== b.join();
 }
 
-function keyOf({ instruction, src_encodec }: Completion['item']): string {
+function keyOf({ instruction, src_encodec }: ItemCompletion['item']): string {
   return JSON.stringify([instruction, src_encodec[0]]);
 }
 

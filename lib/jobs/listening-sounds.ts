@@ -1,5 +1,5 @@
 import type { MonoRecording } from '../audio/wav.js';
-import { synthesize, type Completion } from '../experiment/synthesize.js';
+import { synthesize, type ItemCompletion } from '../experiment/synthesize.js';
 import type { OnNotice } from '../notice.js';
 import type { Policy } from '../policy/policy.js';
 import type { RunEvent } from '../run/events.js';
@@ -10,7 +10,7 @@ import { openModel, type OpenDevice } from './open.js';
 const COMPLETIONS_AT_ONCE = 16;
 
 /** A pair before it has sound; item 0 and 1 are of the same prompt. */
-export type SilentPair = [Completion, Completion];
+export type SilentPair = [ItemCompletion, ItemCompletion];
 
 /** A policy, and the run that tells its partner and codec. */
 export interface OpenedPolicy {
@@ -27,7 +27,7 @@ interface Sounds {
 /** The sound of completions and of their prompts' recordings; none where a completion is longer than the partner's positions. */
 export async function* soundsOf(
   { policy, run, iteration }: OpenedPolicy,
-  completions: readonly Completion[],
+  completions: readonly ItemCompletion[],
   { device }: OpenDevice,
   { signal, onNotice }: { signal?: AbortSignal; onNotice?: OnNotice },
 ): AsyncGenerator<RunEvent, (Sounds | undefined)[]> {
@@ -35,7 +35,7 @@ export async function* soundsOf(
   await using model = await openModel(policy, parameters, { device, speaks: true, signal, onNotice });
   const { codec, partner } = model;
   const { sampleRateHz } = codec;
-  const sources = new Map<Completion['item'], MonoRecording>();
+  const sources = new Map<ItemCompletion['item'], MonoRecording>();
   const sounds: (Sounds | undefined)[] = [];
   const total = completions.length;
   for (let start = 0; start < total; start += COMPLETIONS_AT_ONCE) {

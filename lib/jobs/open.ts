@@ -45,14 +45,14 @@ export function computingOn({ device, reason, tf32 }: Required<GivenDevice>): Ru
 }
 
 /** A policy that can be sampled. */
-export interface Model extends AsyncDisposable {
+export interface SamplingModel extends AsyncDisposable {
   policy: Policy;
   /** Of `policy`. */
   sampler: Sampler;
 }
 
 /** A model whose completions can be heard. */
-export interface SpeakingModel extends Model {
+export interface SpeakingModel extends SamplingModel {
   /** Writes codebooks 1 and up from codebook 0. */
   partner: Partner;
   codec: Codec;
@@ -114,12 +114,12 @@ export function openModel(
   policy: Policy,
   sources: ModelSources,
   options: ModelOptions,
-): Promise<Model & Partial<SpeakingModel>>;
+): Promise<SamplingModel & Partial<SpeakingModel>>;
 export function openModel(
   policy: Policy,
   sources: ModelSources,
   options: ModelOptions,
-): Promise<Model & Partial<SpeakingModel>> {
+): Promise<SamplingModel & Partial<SpeakingModel>> {
   return openParts(async (opened) => {
     const speech = options.speaks ? await openSpeech(sources, policy, options, opened) : {};
     const sampler = options.sampler

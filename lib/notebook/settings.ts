@@ -11,7 +11,7 @@ import { printNotice } from './notebook-kernel.js';
 
 type Value = string | number | boolean | null;
 
-/** Three values of one setting: for a try in seconds, for the notebook as it is meant, and what the original used. */
+/** Three values of one setting: for a try in seconds, for the notebook as it is meant, and what the research code used. */
 export type Choice<T> = readonly [quick: T, notebook: T, original: T];
 
 /** A notebook's settings: a choice, or one value where there is nothing to choose. */

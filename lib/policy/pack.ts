@@ -1,4 +1,4 @@
-/** Instruction and codes as token ids, packed as the original research code packs them. */
+/** Instruction and codes as token ids, packed as the research code packs them. */
 import type { ModelConfig } from './architecture.js';
 import type { SpeechTokenizer } from './tokenizer.js';
 
@@ -7,7 +7,7 @@ interface Packing {
   readonly tokenizer: SpeechTokenizer;
 }
 
-/** A packed prompt needs more than bos, sep and eos: the original drops items of 4 ids and fewer. */
+/** A packed prompt needs more than bos, sep and eos: the research code drops items of 4 ids and fewer. */
 const SHORTEST_PROMPT = 5;
 
 /** `<s>` and two `</s>`. */

@@ -7,8 +7,8 @@ import { attentionMask, padPositions } from './padding.js';
 import type { PartnerModel, PartnerPrograms, PartnerShape } from './partner-programs.js';
 
 /**
- * The most that is kept. A prompt of 512 positions takes 1.5 MiB at BART-base's size, with the original's partner for each codebook that it
- * writes.
+ * The most that is kept. A prompt of 512 positions takes 1.5 MiB at BART-base's size, with the research code's partner for each codebook
+ * that it writes.
  */
 const MOST_BYTES = 256 * 2 ** 20;
 

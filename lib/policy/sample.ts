@@ -28,8 +28,8 @@ export type SamplingEvent =
 /** A policy ready to be sampled, one call at a time. */
 export interface Sampler {
   /**
-   * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the original bans all
-   * other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
+   * Samples completions of packed prompts (`packPrompt`). Only codes of codebook 0 and eos may be written, as the research code bans
+   * all other ids. Each sample draws from a random stream of its own, keyed by (seed, prompt, sample), one number a token.
    *
    * @throws Error in one sentence for an option that is unknown, or a number that samples cannot be drawn by
    */

@@ -1,6 +1,6 @@
 import { rewardOf } from './reward.js';
 
-/** Counts of even codes in a completion: `percent` is a share from 0 to 1 (the original's name for it), `total` a count. */
+/** Counts of even codes in a completion: `percent` is a share from 0 to 1 (the research code's name for it), `total` a count. */
 export function countEvenTokens(codes: readonly number[]): { percent: number; total: number } {
   const total = codes.filter((code) => code % 2 === 0).length;
   return { percent: total / codes.length, total };

@@ -51,7 +51,7 @@ export function dataFileName(iteration: number): string {
   return `data_iter_${iteration}.json`;
 }
 
-/** Writes the pairs of an iteration with the original's keys, one array a key. */
+/** Writes the pairs of an iteration with the research code's keys, one array a key. */
 export async function writeDataFile(
   directory: string,
   iteration: number,
@@ -72,7 +72,7 @@ export async function writeDataFile(
 }
 
 /**
- * Reads a data file back, this project's or the original's.
+ * Reads a data file back, this project's or the research code's.
  *
  * @throws Error naming the file when it is not JSON, lacks a column, or holds text that is no prompt or no token string
  */

@@ -60,7 +60,7 @@ export async function describeEvaluation(
 }
 
 /**
- * Names the file of an evaluation: eval_{iteration}_{samples}.json as in the original, with the reward's name at the end unless it is mos.
+ * Names the file of an evaluation: eval_{iteration}_{samples}.json as in the research code, with the reward's name at the end unless it is mos.
  * Where the file of that name holds another evaluation, or does not say which one it holds, the name gets `-2`, `-3`, ...
  *
  * @param description of `describeEvaluation`

@@ -4,7 +4,7 @@ import { format } from 'date-fns/format';
 import { explainWriteError } from '../checkpoint/write-error.js';
 import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { onOneLine } from '../one-line.js';
-import { ORIGINAL, type FleetStatus, type RunEvent, type Split } from './events.js';
+import { ORIGINAL, type FleetStatus, type GuardSummary, type RunEvent, type Split } from './events.js';
 import { describeJoined, describeLeft, describeRefused, fleetChanges } from './fleet-changes.js';
 import type { Parameters } from './parameters.js';
 
@@ -30,7 +30,7 @@ export function createLog(path: string, now: () => Date = () => new Date()) {
   };
 }
 
-/** What is logged before a run: its name and every parameter, under the original's heading. */
+/** What is logged before a run: its name and every parameter, under the research code's heading. */
 export function describeParameters(runName: string, parameters: Parameters): string[] {
   const lines = Object.entries(parameters).map(([name, value]) => `${name}: ${value}`);
   return ['Parameters:', ...lines, `timestep: ${runName}`];
@@ -59,7 +59,7 @@ export function createFleetLog(): (status: FleetStatus) => LogMessage[] {
   };
 }
 
-/** What is logged of an event, in the original's words; nothing of progress, and of workers only what {@link createFleetLog} says. */
+/** What is logged of an event, in the research code's words; nothing of progress, and of workers only what {@link createFleetLog} says. */
 export function describeEvent(event: RunEvent): LogMessage[] {
   const info = (...messages: string[]) => messages.map((message) => ({ level: 'INFO' as const, message }));
   const warning = (...messages: string[]) =>
@@ -79,9 +79,7 @@ export function describeEvent(event: RunEvent): LogMessage[] {
       ];
     case 'guarded':
       return [
-        ...info(
-          ...event.guards.map((guard) => `Guard of iteration ${event.iteration}: ${JSON.stringify(guard)}`),
-        ),
+        ...info(...event.guards.map((guard) => describeGuard(event.iteration, guard))),
         ...warning(...event.warnings),
       ];
     case 'sampled':
@@ -135,16 +133,24 @@ function describePairDrops({ considered, dropped }: Extract<RunEvent, { type: 'p
 
 const SPLIT_NAMES: Record<Split, string> = { train: 'training', test: 'testing' };
 
+const modelName = (iteration: number): string =>
+  iteration === ORIGINAL ? 'Original model' : `Trained model iteration ${iteration}`;
+
 function describeEvaluation(event: Extract<RunEvent, { type: 'evaluated' }>): string[] {
   const split = SPLIT_NAMES[event.split];
-  const model =
-    event.iteration === ORIGINAL ? 'Original model' : `Trained model iteration ${event.iteration}`;
+  const model = modelName(event.iteration);
   return [
     `${model} metrics on ${split} set: ${JSON.stringify(event.statistics)}`,
     `${model} rewards on ${split} set: ${JSON.stringify(event.rewards)}`,
     `${model} lengths on ${split} set: ${JSON.stringify(event.lengths)}`,
     `${model} evaluation on ${split} set took ${formatSeconds(event.seconds)}`,
   ];
+}
+
+/** Guards measure held-out prompts alone. */
+function describeGuard(iteration: number, { figure, mean, missing }: GuardSummary): string {
+  const unmeasured = missing > 0 ? ` (without ${missing} samples that could not be measured)` : '';
+  return `${modelName(iteration)} guard ${figure} on ${SPLIT_NAMES.test} set: ${mean}${unmeasured}`;
 }
 
 function describeDropped(reason: string): string {

@@ -1,4 +1,5 @@
-import { pairedBootstrap, type Interval } from './bootstrap.js';
+import { pairedBootstrap } from './bootstrap.js';
+import type { Interval } from './interval.js';
 
 /** What a paired comparison says: how the second of two values, of the same prompt, differs from the first. */
 export interface PairedComparison {

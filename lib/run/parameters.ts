@@ -247,7 +247,12 @@ export const parametersSchema = z.strictObject({
   batchSize: count.default(4).describe('pairs per forward and backward pass'),
   gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
   maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
-  validationShare: z.number().min(0).lt(1).default(0.1).describe('share of pairs kept for validation'),
+  validationShare: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.1)
+    .describe('share of pairs kept for validation, by whole prompts where there are several'),
   earlyStopping: z
     .enum(['none', ...stoppingMetrics, 'guard'])
     .default('none')

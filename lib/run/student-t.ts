@@ -1,4 +1,4 @@
-import type { Interval } from './bootstrap.js';
+import type { Interval } from './interval.js';
 
 /**
  * Student's 95 % interval of the mean of a few independent, about normal values (Student, "The Probable Error of a Mean", 1908): mean ±
@@ -11,12 +11,12 @@ export function studentInterval(values: readonly number[]): Interval {
   if (n < 2) throw new Error(`an interval needs at least 2 values; got ${n}`);
   const mean = values.reduce((total, value) => total + value, 0) / n;
   const variance = values.reduce((total, value) => total + (value - mean) ** 2, 0) / (n - 1);
-  const half = quantile(n - 1) * Math.sqrt(variance / n);
+  const half = studentQuantile(n - 1) * Math.sqrt(variance / n);
   return { mean, low: mean - half, high: mean + half };
 }
 
 /** The t with 97.5 % of Student's distribution below it, found by bisection. */
-function quantile(degrees: number): number {
+export function studentQuantile(degrees: number): number {
   let [low, high] = [0, 13];
   for (;;) {
     const middle = (low + high) / 2;

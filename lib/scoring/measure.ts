@@ -7,7 +7,7 @@ import {
   type Comparison,
   type MetricName,
   type MetricOptions,
-  type Score,
+  type MetricScore,
 } from './metrics.js';
 import { shareTranscriber } from './transcribe.js';
 import type { UnscorableSample } from './unscorable.js';
@@ -15,7 +15,7 @@ import type { UnscorableSample } from './unscorable.js';
 /** What one metric says of several recordings, or why it says nothing of them, or of one of them. */
 export interface Measurement {
   metric: MetricName;
-  scores: (Score | UnscorableSample)[] | Error;
+  scores: (MetricScore | UnscorableSample)[] | Error;
 }
 
 /**
@@ -53,10 +53,10 @@ async function measure(
   recordings: readonly MonoRecording[],
   comparison: Comparison,
   options: MetricOptions,
-): Promise<(Score | UnscorableSample)[]> {
+): Promise<(MetricScore | UnscorableSample)[]> {
   const { reference } = comparison;
   if (reference && needsOneLength(name)) {
-    const scores: (Score | UnscorableSample)[] = [];
+    const scores: (MetricScore | UnscorableSample)[] = [];
     for (const recording of recordings) {
       const [cut, cutReference] = toOneLength(recording, reference);
       scores.push(...(await scoreAll(name, [cut], { ...comparison, reference: cutReference }, options)));
@@ -71,7 +71,7 @@ async function scoreAll(
   recordings: readonly MonoRecording[],
   comparison: Comparison,
   options: MetricOptions,
-): Promise<(Score | UnscorableSample)[]> {
+): Promise<(MetricScore | UnscorableSample)[]> {
   const metric = await openMetric(name, comparison, options);
   try {
     return await metric.score(recordings);

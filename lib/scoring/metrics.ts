@@ -12,7 +12,7 @@ import { loadVoiceEncoder, voiceSimilarity } from './voice-encoder.js';
 import { characterErrorRate, formatAlignment, wordErrors } from './wer.js';
 
 /** A metric's figure or text, or several by name. */
-export type Score = number | string | Readonly<Record<string, number | string>>;
+export type MetricScore = number | string | Readonly<Record<string, number | string>>;
 
 /** A metric that is ready to score mono recordings. */
 export interface Metric {
@@ -23,7 +23,7 @@ export interface Metric {
   score: (
     recordings: readonly MonoRecording[],
     signal?: AbortSignal,
-  ) => Promise<(Score | UnscorableSample)[]>;
+  ) => Promise<(MetricScore | UnscorableSample)[]>;
   dispose?: () => Promise<void>;
 }
 
@@ -163,7 +163,7 @@ export async function openMetric(
 
 /** Where a network's float32 overflows, its figures are NaN: no score. */
 function withoutNaN({ score, dispose }: Metric): Metric {
-  const holdsNaN = (result: Score) =>
+  const holdsNaN = (result: MetricScore) =>
     Object.values(typeof result === 'object' ? result : [result]).some(Number.isNaN);
   return {
     score: async (recordings, signal) =>
@@ -187,7 +187,7 @@ function onlyScore({ scoreBatch, dispose }: Nisqa<NisqaScore>): Metric {
 /** A metric of what a recognizer hears. */
 async function openHeard(
   { transcriber: model, sharedTranscriber, onNotice }: MetricOptions,
-  score: (transcript: string) => Score,
+  score: (transcript: string) => MetricScore,
 ): Promise<Metric> {
   const { transcribe, dispose } = sharedTranscriber
     ? { transcribe: await sharedTranscriber.open(), dispose: undefined }
@@ -202,10 +202,10 @@ function each(
   score: (recording: MonoRecording) => object | number | Promise<object | number | string>,
 ): Metric['score'] {
   return async (recordings, signal) => {
-    const results: (Score | UnscorableSample)[] = [];
+    const results: (MetricScore | UnscorableSample)[] = [];
     for (const recording of recordings) {
       signal?.throwIfAborted();
-      results.push(await orUnscorable(async () => (await score(recording)) as Score));
+      results.push(await orUnscorable(async () => (await score(recording)) as MetricScore));
     }
     return results;
   };
@@ -217,7 +217,7 @@ const CRASH = / ended with SIG(SEGV|ABRT|FPE|BUS|ILL)$/;
 async function pesqOfAll(
   reference: MonoRecording,
   recordings: readonly MonoRecording[],
-): Promise<(Score | UnscorableSample)[]> {
+): Promise<(MetricScore | UnscorableSample)[]> {
   const measure = (some: readonly MonoRecording[]) =>
     measurePesq(
       reference.samples,
@@ -232,11 +232,11 @@ async function pesqOfAll(
     if (score instanceof UnscorableSample) throw score;
     return score;
   });
-  const results: (Score | UnscorableSample | undefined)[] = recordings.map((recording) =>
+  const results: (MetricScore | UnscorableSample | undefined)[] = recordings.map((recording) =>
     otherRate(reference, recording),
   );
   const alike = recordings.filter((_, i) => !results[i]);
-  const scores = (await measure(alike).catch(() => one(alike))) as (Score | UnscorableSample)[];
+  const scores = (await measure(alike).catch(() => one(alike))) as (MetricScore | UnscorableSample)[];
   return results.map((error) => error ?? scores.shift()!);
 }
 

@@ -9,7 +9,7 @@ import {
   type Metric,
   type MetricName,
   type MetricOptions,
-  type Score,
+  type MetricScore,
 } from './metrics.js';
 import { shareTranscriber } from './transcribe.js';
 import { scorerFailure, UnscorableSample } from './unscorable.js';
@@ -31,7 +31,7 @@ export interface ScoreFilesOptions extends MetricOptions {
 }
 
 /** What is known of one file: each metric's score by its name, and what failed. */
-export type FileScores = Partial<Record<MetricName, Score>> & {
+export type FileScores = Partial<Record<MetricName, MetricScore>> & {
   /** Why the file, or some metric of it, could not be scored; begins with the file's name. */
   error?: string;
 };
@@ -97,7 +97,7 @@ export async function openFileScorer(options: ScoreFilesOptions): Promise<FileSc
     async function score(batch: readonly string[]): Promise<FileScores[]> {
       const recordings = await Promise.all(batch.map(readMono));
       const readable = recordings.filter((recording) => !(recording instanceof Error)) as MonoRecording[];
-      const columns: [MetricName, (Score | UnscorableSample)[]][] = [];
+      const columns: [MetricName, (MetricScore | UnscorableSample)[]][] = [];
       for (const [name, metric] of metrics) {
         signal?.throwIfAborted();
         const scores = await metric.score(readable, signal).catch((error: unknown) => {
@@ -186,7 +186,7 @@ export async function readMono(path: string): Promise<MonoRecording | Error> {
 /** The scores of one file out of every metric's column; what failed goes into one sentence. */
 function joinScores(
   file: string,
-  columns: readonly (readonly [MetricName, readonly (Score | UnscorableSample)[]])[],
+  columns: readonly (readonly [MetricName, readonly (MetricScore | UnscorableSample)[]])[],
   row: number,
 ): FileScores {
   const scores: FileScores = {};

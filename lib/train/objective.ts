@@ -2,12 +2,10 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { CompileOptions, HostArray, InputSpec } from '../engine/index.js';
+import type { Tensors } from '../policy/architecture.js';
 
 /** Arrays by the name of an input or output. */
 export type Arrays = Readonly<Record<string, HostArray>>;
-
-/** TensorFlow.js tensors by name: the weights, and a batch's arrays. */
-export type Tensors = Record<string, Tensor>;
 
 /** How the batches of one shape are computed; pure functions of tensors, which are compiled once a shape. */
 export interface BatchProgram {

@@ -36,12 +36,3 @@ export function learningRates(
 export function countWarmupSteps(warmupSteps: number, steps: number): number {
   return warmupSteps < 1 ? Math.ceil(steps * warmupSteps) : Math.floor(warmupSteps);
 }
-
-/** A learning rate that rises linearly to its peak over `warmupSteps` (default 0), then falls linearly to 0 at the last step's end. */
-export function linearDecay(
-  peak: number,
-  { steps, warmupSteps = 0 }: { steps: number; warmupSteps?: number },
-): (step: number) => number {
-  return (step) =>
-    step < warmupSteps ? (peak * (step + 1)) / warmupSteps : (peak * (steps - step)) / (steps - warmupSteps);
-}

@@ -11,7 +11,7 @@ import { ADAMW_DEFAULTS } from './adamw.js';
 import { compileBatch, splitTrained } from './gradient-program.js';
 import type { Arrays, BatchProgram, Objective } from './objective.js';
 import { optimize } from './optimize.js';
-import { linearDecay } from './schedule.js';
+import { learningRates } from './schedule.js';
 import type { Labelled, Sequences } from './sequences.js';
 import { parametersOf } from './training-state.js';
 
@@ -32,6 +32,7 @@ export interface SupervisedOptions {
   steps: number;
   /** Peak, reached after `warmupSteps`, then decays linearly to 0. */
   learningRate: number;
+  /** As in `countWarmupSteps`. */
   warmupSteps: number;
   weightDecay: number;
   maxGradNorm: number;
@@ -67,7 +68,7 @@ export async function* trainSupervised(
     device: options.device,
     steps: options.steps,
     batches: (step) => [task.batch(step)],
-    learningRate: linearDecay(options.learningRate, options),
+    learningRate: learningRates(options.learningRate, options),
     maxGradNorm: options.maxGradNorm,
     adamw: { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay },
     async afterStep(_, snapshot) {

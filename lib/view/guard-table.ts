@@ -1,4 +1,4 @@
-import type { Interval } from '../run/bootstrap.js';
+import type { Interval } from '../run/interval.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import type { GuardSummary } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';

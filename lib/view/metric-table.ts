@@ -1,6 +1,6 @@
 import { weightsCommand } from '../command-text.js';
 import type { Measurement } from '../scoring/measure.js';
-import type { Score } from '../scoring/metrics.js';
+import type { MetricScore } from '../scoring/metrics.js';
 import { formatNumber } from './format.js';
 import type { Table } from './table.js';
 
@@ -57,7 +57,7 @@ function describeProblem(metric: Measurement['metric'], { message }: Error): str
 }
 
 /** A score's figures and texts with their names; a single one has none. */
-export function partsOf(score: Score | Error | undefined): [string, number | string][] {
+export function partsOf(score: MetricScore | Error | undefined): [string, number | string][] {
   if (score === undefined || score instanceof Error) return [];
   return typeof score === 'object' ? Object.entries(score) : [['', score]];
 }

@@ -6,7 +6,7 @@ type FormatChange = (change: number) => string;
 
 /** What the columns of {@link pairedCells} mean, for a caption. */
 export const PAIRED_NOTE =
-  'CI: percentiles 2.5 and 97.5 of a paired bootstrap over prompts, where there are 5 or more. d_z: Cohen’s d of paired samples, the mean ' +
+  'CI: 95 % interval of a paired bootstrap over prompts (expanded percentiles), where there are 5 or more. d_z: Cohen’s d of paired samples, the mean ' +
   'difference over the standard deviation of the differences. Win rate: share of prompts that got better, and half of those that stayed equal.';
 
 /** "+0.42 (+0.21 to +0.60)"; "+0.42 (no interval)" where fewer than 5 prompts could be compared. */

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { encodeWav } from '../../lib/audio/wav.js';
 import { main } from '../../lib/cli/main.js';
 import { formatPresent, type Present } from '../../lib/cli/workers.js';
-import { announce, type RunRecord, type WorkerRecord } from '../../lib/farm/presence.js';
+import { announce, type PresentRun, type WorkerRecord } from '../../lib/farm/presence.js';
 import { connectQueue } from '../../lib/farm/queue.js';
 import { findPackageRoot } from '../../lib/package-root.js';
 import { runCommand } from '../support/library-process.js';
@@ -20,7 +20,7 @@ const WORKER: WorkerRecord = {
   ...{ computes: 'cpu', state: 'working', run: 'abc', refusals: [], items: 30, seconds: 60 },
   startedAt: '2024-06-01T12:00:00Z',
 };
-const RUN: RunRecord = {
+const RUN: PresentRun = {
   ...{ kind: 'run', id: 'abc', title: 'output/0601-1200 on here', terms: { files: { token: 'hunter2' } } },
   counts: { waiting: 1200, running: 3, done: 5, total: 1208 },
 };

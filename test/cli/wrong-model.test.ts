@@ -76,7 +76,7 @@ const damages: [string, string, (model: string) => Promise<void>][] = [
     (model) => changePolicyConfig(model, { partner: true }),
   ],
   [
-    "the original's partner in the place of the policy",
+    "the research code's partner in the place of the policy",
     'policy holds a partner, which writes codebooks 1 and up, and no policy',
     (model) => changePolicyConfig(model, { architectures: ['NARBartForConditionalGeneration'] }),
   ],

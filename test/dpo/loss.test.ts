@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { metricsOfLoss } from '../../lib/dpo/metrics.js';
-import { chosenNll, weightedLoss } from '../../lib/dpo/pair-program.js';
+import { pairLoss } from '../../lib/dpo/pair-program.js';
 import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
+import { sftLoss } from '../../lib/dpo/losses/mixed.js';
 import { compile, tf } from '../../lib/engine/index.js';
 import { device } from '../support/device.js';
 
@@ -60,12 +61,12 @@ describe('sigmoidLoss', () => {
         const reference = rows.flatMap(([, , chosen, rejected]) => [chosen / 8, rejected / 8]);
         const count = rows.length;
         const tensors = {
-          policy: tf.tensor2d(policy, [count, 2]),
+          logps: tf.tensor2d(policy, [count, 2]),
           reference: tf.tensor2d(reference, [count, 2]),
-          labels: tf.ones([count, 2]),
+          labelCounts: tf.ones([count, 2]),
+          pairWeights: tf.fill([count], 1 / count),
         };
-        const weights = tf.fill([count], 1 / count);
-        const loss = weightedLoss(sigmoidLoss(beta), tensors, weights).dataSync()[0];
+        const loss = pairLoss(sigmoidLoss(beta), tensors).dataSync()[0];
         const expected = metricsOf(policy, reference, beta).loss;
         expect(Math.abs(loss - expected)).toBeLessThan(1e-5 * Math.max(1, expected));
       }),
@@ -79,8 +80,8 @@ describe('sigmoidLoss', () => {
       const run = await compile(
         ({ policy }) => {
           const reference = tf.zeros([4, 2]);
-          const loss = (x: Tensor) =>
-            weightedLoss(sigmoidLoss(beta), { policy: x, reference, labels: reference }, tf.ones([4]));
+          const given = { reference, labelCounts: reference, pairWeights: tf.ones([4]) };
+          const loss = (logps: Tensor) => pairLoss(sigmoidLoss(beta), { ...given, logps });
           const { value, grad } = tf.valueAndGrad(loss)(policy);
           return { loss: value, gradient: grad };
         },
@@ -97,10 +98,16 @@ describe('sigmoidLoss', () => {
   );
 });
 
-describe('chosenNll', () => {
-  it('is that of the chosen completions, over the labels of the whole step', () => {
+describe('sftLoss', () => {
+  it('is the negative log-likelihood of the chosen completions, over the labels of the whole step', () => {
     // Other batches of the step have the other labels.
-    const policy = tf.tensor2d([-6, -50, -2, -60], [2, 2]);
-    expect(chosenNll(policy, tf.scalar(10)).dataSync()[0]).toBeCloseTo(8 / 10, 6);
+    const logps = tf.tensor2d([-6, -50, -2, -60], [2, 2]);
+    const tensors = {
+      logps,
+      labelCounts: tf.ones([2, 2]),
+      pairWeights: tf.ones([2]),
+      chosenLabels: tf.scalar(10),
+    };
+    expect(pairLoss(sftLoss(0.1), tensors).dataSync()[0]).toBeCloseTo(8 / 10, 6);
   });
 });

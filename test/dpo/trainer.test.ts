@@ -230,6 +230,26 @@ describe('validation', () => {
     expect(heldBy.size).toBeGreaterThan(1);
   });
 
+  it('holds out whole prompts, so that no pair of a validated one is trained on', async () => {
+    const other = randomPairs(config, 12, 2);
+    // Three pairs of each of four prompts, the prompts' pairs apart from each other.
+    const some = other.map((pair, index) => ({ ...pair, prompt: other[index % 4].prompt }));
+    const alone = await train(some, { ...frozen, validationShare: 0, shuffle: false });
+    const promptOf = new Map(alone.steps.map(({ logps }, index) => [logps[0].toFixed(2), index % 4]));
+    expect(promptOf.size).toBe(12);
+    const promptsTrained = async (validationShare: number) => {
+      const { steps } = await train(some, { ...frozen, validationShare });
+      return {
+        steps: steps.length,
+        prompts: new Set(steps.map(({ logps }) => promptOf.get(logps[0].toFixed(2)))).size,
+      };
+    };
+    expect(await promptsTrained(0.1)).toEqual({ steps: 9, prompts: 3 });
+    expect(await promptsTrained(0.3)).toEqual({ steps: 6, prompts: 2 });
+    // One prompt is left to train on.
+    expect(await promptsTrained(0.99)).toEqual({ steps: 3, prompts: 1 });
+  });
+
   it('trains on a pair that is there twice, and validates on it', async () => {
     const { steps, validated } = await train([pairs[0], pairs[0]], { ...frozen, validationShare: 0.1 });
     expect(steps).toHaveLength(1);

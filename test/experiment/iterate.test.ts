@@ -149,10 +149,12 @@ describe('iterate', () => {
     }
   });
 
-  it('doubles a single pair, so that one can validate', async () => {
+  it('trains and validates on a single pair, where there is no other', async () => {
     const run = await tinyRun({ iterations: 1 });
     const events = await collect({ ...run, train: run.train.slice(0, 1) });
-    expect(events.find(({ type }) => type === 'paired')).toMatchObject({ pairs: 2, skipped: 0 });
+    expect(events.find(({ type }) => type === 'paired')).toMatchObject({ pairs: 1, skipped: 0 });
+    expect(outline(events)).toContain('step 0');
+    expect(outline(events)).toContain('validated 0');
   });
 
   it('warns of a reference that is to follow the policy and moves when the training is over', async () => {
@@ -181,6 +183,12 @@ describe('iterate', () => {
       ],
     });
     expect(run.policy.weights).toEqual(before);
+    // A policy that is as it was writes the same held-out samples: no chance makes a change of none.
+    const written = events.flatMap((event) =>
+      event.type === 'evaluated' && event.split === 'test' ? [event.lengths] : [],
+    );
+    expect(written).toHaveLength(2);
+    expect(written[1]).toEqual(written[0]);
   });
 
   it('trains on made-up pairs, the same in each iteration, when asked to', async () => {

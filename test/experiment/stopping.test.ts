@@ -165,19 +165,19 @@ describe('a run that a guard stops', () => {
     }),
   };
   const parts = { guards: [guard] };
-  const parameters = { iterations: 3, epochs: 3, learningRate: 0.05, earlyStopping: 'guard', numEval: 4 };
+  const parameters = { iterations: 4, epochs: 3, learningRate: 0.05, earlyStopping: 'guard', numEval: 4 };
 
   it('ends after the iteration with the warning, also where it is killed right there', async () => {
     const { run, events } = await alone(parameters, parts);
     const warned = ofType(events, 'guarded').findIndex(({ warnings }) => warnings.length > 0);
     const iteration = warned - 1;
     expect(iteration).toBeGreaterThanOrEqual(0);
-    expect(iteration).toBeLessThan(2);
+    expect(iteration).toBeLessThan(3);
     expect(ofType(events, 'stopped')).toEqual([
       {
         type: 'stopped',
         iteration,
-        reason: `a guard warns: early stopping ends the run after iteration ${iteration}, ${2 - iteration} before its end`,
+        reason: `a guard warns: early stopping ends the run after iteration ${iteration}, ${3 - iteration} before its end`,
       },
     ]);
     expect(events.at(-1)!.type).toBe('finished');

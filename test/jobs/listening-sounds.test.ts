@@ -7,7 +7,7 @@ const LONGEST = 2;
 // A sound's samples are its codes.
 vi.mock('../../lib/experiment/synthesize.js', async (importOriginal) => ({
   ...(await importOriginal<typeof Synthesize>()),
-  synthesize: (_: unknown, completions: readonly Synthesize.Completion[]) =>
+  synthesize: (_: unknown, completions: readonly Synthesize.ItemCompletion[]) =>
     Promise.resolve(completions.map(({ codes }) => Float32Array.from(codes))),
 }));
 vi.mock('../../lib/jobs/open.js', async (importOriginal) => ({

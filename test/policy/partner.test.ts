@@ -21,7 +21,7 @@ const CODEBOOKS = 3;
 const CODEBOOK_SIZE = 10;
 const nar = randomPolicy(4, { codebooks: CODEBOOKS, codebookSize: CODEBOOK_SIZE, positions: 70 });
 
-/** The same, named as the original's partner names itself. */
+/** The same, named as the research code's partner names itself. */
 const original: Policy<BartConfig> = {
   ...nar,
   config: { ...nar.config, architectures: ['NARBartForConditionalGeneration'] },
@@ -134,7 +134,7 @@ describe('the non-autoregressive partner', () => {
     expect(filled).toEqual(await partner.fill(items));
   });
 
-  it("reads one codebook at a time where it is the original's", async () => {
+  it("reads one codebook at a time where it is the research code's", async () => {
     const originalPartner = openPartner(original, device);
     const together = await originalPartner.fill(items);
     await originalPartner.dispose();

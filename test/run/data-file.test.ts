@@ -44,7 +44,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('data_iter_k.json', () => {
-  it("has the original's keys, one array each", async () => {
+  it("has the research code's keys, one array each", async () => {
     await writeDataFile(directory, 2, rows);
     const file: unknown = JSON.parse(await readFile(join(directory, 'data_iter_2.json'), 'utf8'));
     expect(file).toEqual({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RunEvent } from '../../lib/run/events.js';
+import type { GuardSummary, RunEvent } from '../../lib/run/events.js';
 import { describeEvent, describeParameters, formatLogLine } from '../../lib/run/log.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { summarize } from '../../lib/run/statistics.js';
@@ -43,16 +43,24 @@ describe('describeEvent', () => {
   });
 
   it('logs what the guards measured, and warns', () => {
-    const guard = { figure: 'dnsmos', mean: 2.5, promptMeans: [2.4, 2.6], missing: 0 } as const;
+    const guards = [
+      { figure: 'dnsmos', mean: 2.5, promptMeans: [2.4, 2.6], missing: 0 },
+      { figure: 'wer', mean: 0.25, promptMeans: [0.25, null], missing: 3 },
+    ] satisfies GuardSummary[];
     const warnings = ['the reward rose'];
     const lines = describeEvent({
       type: 'guarded',
       iteration: 1,
-      guards: [{ ...guard, promptMeans: [2.4, 2.6] }],
+      guards,
       warnings,
     });
     expect(lines).toEqual([
-      { level: 'INFO', message: `Guard of iteration 1: ${JSON.stringify(guard)}` },
+      { level: 'INFO', message: 'Trained model iteration 1 guard dnsmos on testing set: 2.5' },
+      {
+        level: 'INFO',
+        message:
+          'Trained model iteration 1 guard wer on testing set: 0.25 (without 3 samples that could not be measured)',
+      },
       { level: 'WARNING', message: 'the reward rose' },
     ]);
   });

@@ -1,7 +1,7 @@
 /** One loop for every objective: least squares, a supervised network and preference pairs, by what the package exports alone. */
 import { describe, expect, it, vi } from 'vitest';
 import {
-  linearDecay,
+  learningRates,
   optimize,
   tf,
   trainDpo,
@@ -65,7 +65,7 @@ async function fit(changes: Partial<OptimizeOptions<readonly Point[]>> = {}, wei
     device,
     steps,
     batches: () => [POINTS],
-    learningRate: linearDecay(0.2, { steps }),
+    learningRate: learningRates(0.2, { steps }),
     maxGradNorm: 1e9,
     ...changes,
   };

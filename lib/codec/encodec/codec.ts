@@ -10,7 +10,7 @@ import { samplesPerFrame } from './config.js';
 import { decoderLayers, encoderLayers } from './layers.js';
 import { openPieceRunner, type PieceRunner } from './pieces.js';
 
-/** At which the original's data was made: 8 codebooks. */
+/** At which the research code's data was made: 8 codebooks. */
 const BANDWIDTH_KBPS = 6;
 
 /**

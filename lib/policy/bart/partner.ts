@@ -6,20 +6,20 @@ import { contextOf, contextOfStates, contextShapes } from './generation.js';
 import { addPositions, decoderLayers, embeddingScale, embedTokens, encode } from './network.js';
 import { SHARED_EMBEDDING } from './weights.js';
 
-/** What the original's partner calls itself in config.json. */
-const isOriginal = ({ architectures }: BartConfig): boolean =>
+/** What the research code's partner calls itself in config.json. */
+const isOfResearchCode = ({ architectures }: BartConfig): boolean =>
   architectures?.includes('NARBartForConditionalGeneration') ?? false;
 
 const range = (end: number): number[] => [...Array(end).keys()];
 
 export const partner: PartnerNetwork<BartConfig> = {
-  isPartner: (config) => config.partner === true || isOriginal(config),
+  isPartner: (config) => config.partner === true || isOfResearchCode(config),
   /**
-   * A position holds all codebooks there are; but the original's partner reads the source's codebook of the same number and the target's one
+   * A position holds all codebooks there are; but the research code's partner reads the source's codebook of the same number and the target's one
    * before.
    */
   reading: (config, codebook, codebooks) =>
-    isOriginal(config)
+    isOfResearchCode(config)
       ? { source: [codebook], target: [codebook - 1] }
       : { source: range(codebooks), target: range(codebook) },
   embedding: (config, weights) => ({

@@ -29,8 +29,8 @@ type Other = Exclude<DeviceChoice, 'auto' | 'cpu'>;
 const PATIENCE_SECONDS = 120;
 
 const MATTERS: Record<Other, string> = {
-  cuda: 'An NVIDIA GPU trains and samples many times as fast as the CPU.',
-  webgpu: 'Experimental: a GPU without CUDA is faster than the CPU with models of base size.',
+  cuda: 'An NVIDIA GPU is expected to train and sample many times as fast as the CPU; nobody has measured it with this device yet.',
+  webgpu: 'Experimental: on a GPU without CUDA it may be faster than the CPU with models of base size.',
   tensorflow: 'Only --device tensorflow needs it.',
 };
 

@@ -1,5 +1,5 @@
 /** Runs that differ in their seed alone are samples of one experiment. */
-import type { Interval } from '../../run/bootstrap.js';
+import type { Interval } from '../../run/interval.js';
 import { comparePairs } from '../../run/paired-comparison.js';
 import { ORIGINAL } from '../../run/events.js';
 import { labelOf, type RecordedRun } from '../../run/run-files.js';

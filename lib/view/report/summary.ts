@@ -1,5 +1,5 @@
 import { bestIteration } from '../../run/best-iteration.js';
-import type { Interval } from '../../run/bootstrap.js';
+import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { meanOf } from '../evaluation-table.js';
