@@ -24,7 +24,7 @@ export const ENDINGS_LIMIT = 0.1;
  */
 export const TARGET_WARNING =
   "pairing target prefers the dataset's targets to the policy's own samples whatever their rewards are: the policy learns to tell targets from what it " +
-  'writes and comes near them, but never above them, and the reward only chooses what is rejected (docs/preference.md)';
+  'writes and comes near them, but never above them, and the reward only chooses what is rejected (docs/rewards.md)';
 
 /** Prompts whose samples all rank the same, or are all good or all bad, teach nothing. */
 export function warnOfSpread(iteration: number, prompts: readonly PromptPairs<unknown>[]): Warned[] {
