@@ -10,6 +10,7 @@ import {
   guardChanges,
   type GuardChange,
 } from '../view/guard-table.js';
+import { countUnscored } from '../view/evaluation-table.js';
 import { describePaired, formatWithInterval } from '../view/paired-change.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
 import type { Table } from '../view/table.js';
@@ -28,6 +29,10 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
     'even tokens',
     ({ statistics }) => `${formatNumber(statistics.mean * 20, 1)} %`,
   ];
+  const unscored: typeof evenShare = [
+    'samples without a score',
+    (evaluation) => `${countUnscored(evaluation)} of ${evaluation.lengths.length}`,
+  ];
   const rows: (typeof evenShare)[] = [
     ...(reward === 'even-token' ? [evenShare] : []),
     ['median reward', ({ statistics }) => formatNumber(statistics.median)],
@@ -37,6 +42,7 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
     ],
     ['mean length in tokens', ({ lengths }) => formatNumber(summarize(lengths).mean, 1)],
     ['median length in tokens', ({ lengths }) => formatNumber(summarize(lengths).median, 1)],
+    ...(countUnscored(before, after) > 0 ? [unscored] : []),
   ];
   const meanReward = [
     'mean reward',

@@ -14,7 +14,7 @@ import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { namedLoss } from '../dpo/losses/named.js';
-import { warnOfEndings } from './warnings.js';
+import { warnOfEndings, warnOfUnscored } from './warnings.js';
 import { summarize } from '../run/statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */
@@ -38,7 +38,10 @@ export async function* evaluate(
     if (original) warnings.push(...hackingOf(original, { train, test }));
     yield { type: 'guarded', iteration, guards: now.guards, warnings };
   }
-  if (original) yield* warnOfEndings(iteration, original, { train, test }, namedLoss(run.parameters));
+  if (original) {
+    yield* warnOfEndings(iteration, original, { train, test }, namedLoss(run.parameters));
+    yield* warnOfUnscored(iteration, original, { train, test });
+  }
   return { train, test };
 }
 

@@ -17,6 +17,8 @@ export const SPREAD_LIMIT = 0.5;
 export const LIKELIHOOD_LIMIT = 1;
 /** Share of samples by which those that did not end may rise. */
 export const ENDINGS_LIMIT = 0.1;
+/** Share of held-out samples by which those without a score may rise. */
+export const UNSCORED_LIMIT = 0.05;
 
 /**
  * What is known of the pairing `target`: it ends at the targets' own distribution (SPIN, Chen et al. 2024, arXiv:2401.01335), and is
@@ -92,16 +94,35 @@ export function warnOfReference(
 
 /** Samples that go on until they are cut off: a policy that forgets how to end. Over train and held-out prompts. */
 export function warnOfEndings(iteration: number, original: Samples, now: Samples, loss: Trained): Warned[] {
-  const [before, after] = [original, now].map(unfinishedShare);
+  const [before, after] = [original, now].map(({ train, test }) =>
+    shareOf([...train, ...test], ({ finished }) => !finished),
+  );
   if (!(after - before > ENDINGS_LIMIT)) return [];
-  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const message =
     `${percent(after)} of the samples did not end, ${percent(before)} before training: the policy forgets how to end; ` +
     `${loss.isUnpaired ? '' : 'raise the likelihood term (rpoAlpha), which keeps the ends of chosen samples, '}take a smaller learningRate, or raise maxNewTokens where it cuts off what is good`;
   return [{ type: 'warned', iteration, about: 'endings', message }];
 }
 
-function unfinishedShare({ train, test }: Samples): number {
-  const samples: ScoredCompletion[] = [...train, ...test].flat();
-  return samples.filter(({ finished }) => !finished).length / samples.length;
+/** Samples that are empty, or that the reward cannot score, are in no mean and in no pair: a policy that writes more of them looks no worse. */
+export function warnOfUnscored(iteration: number, original: Samples, now: Samples): Warned[] {
+  const [before, after] = [original, now].map(({ test }) =>
+    shareOf(test, ({ dropped }) => dropped !== undefined),
+  );
+  if (!(after - before > UNSCORED_LIMIT)) return [];
+  const message =
+    `${percent(after)} of the held-out samples have no score, ${percent(before)} before training: they are in no mean and in no pair, so that the reward above does not ` +
+    'show what the policy lost by them, nor does training take it back; the log says what is wrong with them; take a smaller learningRate or fewer epochs, or ' +
+    'a reward that gives such samples its lowest score';
+  return [{ type: 'warned', iteration, about: 'unscored', message }];
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+function shareOf(
+  scored: readonly ScoredCompletion[][],
+  isCounted: (sample: ScoredCompletion) => boolean,
+): number {
+  const samples = scored.flat();
+  return samples.filter(isCounted).length / samples.length;
 }

@@ -70,6 +70,8 @@ export interface Batch {
 }
 
 const AGAIN = /-again-\d+$/;
+/** So begins what stops a run in one process; on a worker it is one try that ends. */
+const STOPS = /^the run stops (?=at )/;
 
 /** @param mayDiffer workers may compute other bits than each other: the first result of an item counts, and no other is compared with it */
 export function createBatch(
@@ -137,7 +139,7 @@ export function createBatch(
       if (!out.has(id)) return;
       const what = reason.includes('stalled more than')
         ? `were lost ${LOST_TRIES} times with the workers that had them`
-        : `failed ${ITEM_TRIES} times on workers, the last time: ${reason}`;
+        : `failed ${ITEM_TRIES} times on workers, the last time: ${reason.replace(STOPS, '')}`;
       failure ??= new Error(`${itemOf(id).title} ${what}; the run stops and can be resumed`);
     },
     arrivals() {

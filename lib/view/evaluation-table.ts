@@ -51,6 +51,9 @@ export function beforeAfterTable(events: readonly RunEvent[]): Table {
         row('median reward', ({ statistics }) => statistics.median, 3),
         row('standard deviation', ({ statistics }) => statistics.std, 3),
         row('mean length in tokens', ({ lengths }) => meanOf(lengths), 1, meanLengths),
+        ...(countUnscored(before, after) > 0
+          ? [row('samples without a score', (each) => countUnscored(each), 0)]
+          : []),
       ];
     }),
     empty: NO_EVALUATION,
@@ -67,6 +70,11 @@ function changeTitle(compared: readonly { before?: Evaluation; after?: Evaluatio
   return comparisons.some(({ interval }) => interval)
     ? 'change (95 % CI)'
     : 'change (no 95 % CI: fewer than 5 prompts)';
+}
+
+/** Samples that are empty, or that the reward could not score; no mean of rewards has them. */
+export function countUnscored(...evaluations: (Evaluation | undefined)[]): number {
+  return evaluations.reduce((sum, each) => sum + (each ? each.lengths.length - each.rewards.length : 0), 0);
 }
 
 /** Mean length of each prompt's samples, of which every prompt has equally many. */

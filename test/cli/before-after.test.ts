@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
+import { beforeAfterTable } from '../../lib/view/evaluation-table.js';
 import { evaluated } from '../view/fixture-run.js';
 
 const events = [
@@ -22,6 +23,17 @@ describe('formatBeforeAfter', () => {
       ['mean length in tokens', '105.0', '100.0'],
       ['median length in tokens', '105.0', '100.0'],
     ]);
+  });
+
+  it('tells how many samples have no score, where there are any', () => {
+    const unscored = evaluated(2, 'test', [4], [98, 102]);
+    expect(formatBeforeAfter([...events, unscored], 'length')).toMatch(
+      /^samples without a score +0 of 2 +1 of 2$/m,
+    );
+    expect(formatBeforeAfter(events, 'length')).not.toContain('without a score');
+    const { rows } = beforeAfterTable([...events, unscored]);
+    expect(rows).toContainEqual(['samples without a score, held-out prompts', '0', '1', '+1']);
+    expect(beforeAfterTable(events).rows.flat().join()).not.toContain('without a score');
   });
 
   it('has no even share for other rewards', () => {

@@ -3,6 +3,7 @@ import { makePairs } from '../../lib/dpo/pairs.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
 import {
   warnOfEndings,
+  warnOfUnscored,
   warnOfLikelihood,
   warnOfNoPairs,
   warnOfReference,
@@ -114,4 +115,19 @@ it('endings are warned of where the share of cut-off samples rises by more than 
   expect(warnOfEndings(0, evaluation(1), evaluation(4), { isUnpaired: true })[0].message).toContain(
     'forgets how to end; take a smaller learningRate',
   );
+});
+
+it('samples without a score are warned of where their held-out share rises by more than 5 points', () => {
+  const evaluation = (dropped: number) => {
+    const samples = Array.from(
+      { length: 40 },
+      (_, i) => (i < dropped ? { dropped: 'it is empty' } : {}) as ScoredCompletion,
+    );
+    return { train: [samples], test: [samples.slice(0, 20), samples.slice(20)] };
+  };
+  expect(warnOfUnscored(0, evaluation(0), evaluation(2))).toEqual([]);
+  expect(warnOfUnscored(0, evaluation(10), evaluation(12))).toEqual([]);
+  const [{ about, message }] = warnOfUnscored(0, evaluation(1), evaluation(4));
+  expect(about).toBe('unscored');
+  expect(message).toContain('10 % of the held-out samples have no score, 3 % before training');
 });

@@ -50,6 +50,11 @@ describe('a batch', () => {
     );
     batch.failed('a', 'later');
     expect(batch.failure?.message, 'the first one').toMatch(/^samples of b/);
+    const scored = open();
+    scored.failed('b', 'the run stops at sample 1 of train prompt 0, "Faster": the reward fails: no');
+    expect(scored.failure?.message, 'it stops once').toBe(
+      `samples of b failed ${ITEM_TRIES} times on workers, the last time: at sample 1 of train prompt 0, "Faster": the reward fails: no; the run stops and can be resumed`,
+    );
     const stalled = open();
     stalled.failed('b', 'the reward stalled');
     expect(stalled.failure?.message).toMatch(/failed 3 times on workers, the last time: the reward stalled/);
