@@ -166,7 +166,7 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
     /** Chosen and rejected samples of an iteration's first pairs. */
     async addPairs(iteration: number, pairs: readonly TrainingPair[]): Promise<void> {
       const alike = firstAlike(run.train);
-      // The first pair of each of the first prompts; a doubled pair counts once.
+      // The first pair of each of the first prompts.
       const first = run.train.flatMap(({ index: prompt }) => {
         const pair = pairs.find(
           ({ promptIndex }) => promptIndex !== undefined && alike[promptIndex] === alike[prompt],
