@@ -1,7 +1,7 @@
 import { farmOf, type LocalRun } from './answer.js';
 import type { GuardChoice } from './farm.js';
-import { deriveSeed } from './sample.js';
-import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
+import { evaluationSeed } from './sample.js';
+import type { RunEvent, Split } from '../run/events.js';
 import {
   meanOrNull,
   summarizeGuards,
@@ -104,10 +104,7 @@ async function* draw(
   samplesPerPrompt: number,
   guards: GuardChoice,
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
-  // Held-out samples are drawn with the same random numbers whichever policy draws them (common random numbers), so that chance tells two
-  // policies apart as little as it can. Training prompts get new ones, for an iteration may train on what they give.
-  const drawnAt = split === 'test' ? ORIGINAL : iteration;
-  const seed = deriveSeed(run.parameters.seed, drawnAt, `evaluate-${split}`);
+  const seed = evaluationSeed(run.parameters.seed, iteration, split);
   const request = { iteration, stage: 'evaluate', split, prompts, samplesPerPrompt, seed, guards } as const;
   const { scored } = yield* farmOf(run).answer(request);
   return scored;

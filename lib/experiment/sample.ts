@@ -1,6 +1,6 @@
 import type { SamplingEvent } from '../policy/sample.js';
 import { hash } from '../random.js';
-import type { RunEvent } from '../run/events.js';
+import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import type { SamplingRun } from './run.js';
 import type { PackedPrompt } from './packed-prompt.js';
 
@@ -87,4 +87,12 @@ const STAGES = ['evaluate-train', 'evaluate-test', 'sample', 'synthetic', 'train
 /** An unsigned 32-bit seed for one stage of one iteration, from the run's seed. */
 export function deriveSeed(seed: number, iteration: number, stage: (typeof STAGES)[number]): number {
   return hash([seed, iteration, STAGES.indexOf(stage)]) >>> 0;
+}
+
+/**
+ * The seed of an evaluation. Held-out samples are drawn with the same random numbers whichever policy draws them (common random numbers), so that
+ * chance tells two policies apart as little as it can. Training prompts get new ones, for an iteration may train on what they give.
+ */
+export function evaluationSeed(seed: number, iteration: number, split: Split): number {
+  return deriveSeed(seed, split === 'test' ? ORIGINAL : iteration, `evaluate-${split}`);
 }

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
-import { deriveSeed, sampleCompletions } from '../experiment/sample.js';
+import { evaluationSeed, sampleCompletions } from '../experiment/sample.js';
 import type { ItemCompletion } from '../experiment/synthesize.js';
 import type { OnNotice } from '../notice.js';
 import { shuffled } from '../random.js';
@@ -204,7 +204,7 @@ async function* samplesOf(
 ): AsyncGenerator<RunEvent, ItemCompletion[][]> {
   const { parameters } = run.record;
   await using model = await openModel(policy, parameters, { device, speaks: false, signal, onNotice });
-  const seed = deriveSeed(parameters.seed, iteration, `evaluate-${split}`);
+  const seed = evaluationSeed(parameters.seed, iteration, split);
   const progress = { iteration, stage: 'sample', split } as const;
   const sampling = { ...model, parameters, signal };
   const samples = yield* sampleCompletions(sampling, prompts, samplesPerPrompt, seed, progress);
