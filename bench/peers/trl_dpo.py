@@ -41,6 +41,15 @@ class StepTimer(TrainerCallback):
         answer({"seconds": time.perf_counter() - self.start})
 
 
+class Trainer(trl.DPOTrainer):
+    """TRL 0.9.6 reads the reference's log-probabilities that it has precomputed only beside rpo_alpha; here it always does."""
+
+    def concatenated_forward(self, model, batch):
+        if model is self.ref_model and "reference_chosen_logps" in batch:
+            return batch["reference_chosen_logps"], batch["reference_rejected_logps"], None, None, None
+        return super().concatenated_forward(model, batch)
+
+
 def text_of(length):
     return " ".join(map(str, random_ids(length)))
 
@@ -56,7 +65,7 @@ pairs = [
 ]
 longest = SETTING["promptLength"] + SETTING["completionLength"]
 with tempfile.TemporaryDirectory() as directory:
-    trainer = trl.DPOTrainer(
+    trainer = Trainer(
         model=policy,
         ref_model=copy.deepcopy(policy),
         args=trl.DPOConfig(
