@@ -35,15 +35,17 @@ export async function introduce(
   if (name !== given) onNotice?.(`another worker is called ${given}: this one is called ${name}`);
   const record: WorkerRecord = {
     kind: 'worker',
-    ...{
-      name,
-      host,
-      pid: process.pid,
-      device,
-      computes: traits.computes,
-      version: traits.versions['speech-dpo'],
-    },
-    ...{ state: 'idle', refusals: [], items: 0, seconds: 0, startedAt: new Date().toISOString() },
+    name,
+    host,
+    pid: process.pid,
+    device,
+    computes: traits.computes,
+    version: traits.versions['speech-dpo'],
+    state: 'idle',
+    refusals: [],
+    items: 0,
+    seconds: 0,
+    startedAt: new Date().toISOString(),
   };
   const announcement = await ask(() => announce(connection, 'workers', name, record));
   if (!announcement) return undefined;

@@ -1,4 +1,4 @@
-import { pairedBootstrap } from './bootstrap.js';
+import { bootstrapMean } from './bootstrap.js';
 import type { Interval } from './interval.js';
 
 /** What a paired comparison says: how the second of two values, of the same prompt, differs from the first. */
@@ -55,10 +55,7 @@ export function comparePairs(
     n,
     change,
     ...(n >= FEWEST_PROMPTS && {
-      interval: pairedBootstrap(
-        pairs.map(([a]) => a),
-        pairs.map(([, b]) => b),
-      ),
+      interval: bootstrapMean(differences),
     }),
     ...(isVaried && { effectSize: change / Math.sqrt(squares / (n - 1)) }),
     winRate: points.reduce((total, point) => total + point, 0) / n,
