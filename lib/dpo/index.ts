@@ -33,5 +33,5 @@ export {
 } from './trainer.js';
 export { optimize, type OptimizeEvent, type OptimizeOptions } from '../train/optimize.js';
 export { learningRates, type Schedule, type ScheduleOptions } from '../train/schedule.js';
-export { earlyStopping, type StoppingMetric } from '../train/early-stopping.js';
+export { earlyStopping, type StoppingMetric, type Verdict } from '../train/early-stopping.js';
 export type { Arrays, BatchProgram, Objective } from '../train/objective.js';

@@ -12,7 +12,8 @@ import type { Model } from '../policy/architecture.js';
 import { shuffled } from '../random.js';
 import { optimize } from '../train/optimize.js';
 import { learningRates, schedules, type ScheduleOptions } from '../train/schedule.js';
-import type { TrainingSnapshot } from '../train/training-state.js';
+import type { Verdict } from '../train/early-stopping.js';
+import type { TrainingSnapshot } from '../train/snapshot.js';
 import { describeIssues } from '../zod-message.js';
 import { checkPairs, type PreferencePair } from './batch.js';
 import type { DpoMetrics } from './metrics.js';
@@ -25,7 +26,7 @@ import { mixedLoss, sftLoss } from './losses/mixed.js';
 
 export type { PreferencePair } from './batch.js';
 export type { UnpairedSample } from './unpaired.js';
-export type { TrainingSnapshot } from '../train/training-state.js';
+export type { TrainingSnapshot } from '../train/snapshot.js';
 
 /** What is learned from. */
 export type Example = PreferencePair | UnpairedSample;
@@ -56,8 +57,11 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
   maxGradNorm: number;
   /** Share of the pairs kept out of training for validation; 0.1, at least one pair. 0: none. */
   validationShare: number;
-  /** Asked after each validation, once its event was taken: true ends the training there (`earlyStopping`). Default: never. */
-  stopsAfter?: (validation: DpoMetrics) => boolean;
+  /**
+   * Asked after each validation, once its event was taken: whether the training ends there, and whether its weights are the best so far, which it
+   * then ends with. `earlyStopping()` makes one. Default: the training takes all steps and ends with the last one's weights.
+   */
+  earlyStopping?: (validation: DpoMetrics) => Verdict;
   seed: number;
   /** False keeps the pairs in their order (TRL's SequentialSampler). Default true. */
   shuffle?: boolean;
@@ -110,7 +114,7 @@ const optionsSchema = z.strictObject({
   maxGradNorm: z.custom<number>((value) => Number(value) > 0, 'expected a number above 0'),
   validationShare: z.number().min(0).lt(1),
   seed: z.number().int().min(0).max(0xffffffff),
-  stopsAfter: any,
+  earlyStopping: any,
   shuffle: z.boolean().optional(),
   signal: any,
   keepsWeights: z.boolean().optional(),
@@ -120,11 +124,12 @@ const optionsSchema = z.strictObject({
 
 /**
  * What a training yields: `step` after each optimizer step, with the log-probabilities of chosen and rejected of its pairs; `validated` after
- * each epoch, where pairs are held out.
+ * each epoch, where pairs are held out; `restored` at the end, where early stopping went back to the best validation's weights.
  */
 export type DpoEvent =
   | { type: 'step'; epoch: number; step: number; steps: number; metrics: DpoMetrics; logps: Float32Array }
   | { type: 'validated'; epoch: number; step: number; metrics: DpoMetrics }
+  | { type: 'restored'; epoch: number; step: number }
   /** The last event before an error: no step was taken, because of what these pairs give. */
   | {
       type: 'diverged';
@@ -191,7 +196,7 @@ export async function* trainDpo(
     validation:
       validation.length === 0
         ? undefined
-        : { batches: batchesOf(validation), everySteps: stepsPerEpoch, isLast: options.stopsAfter },
+        : { batches: batchesOf(validation), everySteps: stepsPerEpoch, judge: options.earlyStopping },
     signal,
     keepsWeights: options.keepsWeights !== false || isMoving(options.reference),
     resumeFrom: options.resumeFrom,
@@ -206,6 +211,8 @@ export async function* trainDpo(
       yield { type: 'step', epoch, step, steps, metrics, logps: logpsOf(event.outputs) };
     } else if (event.type === 'validated') {
       yield { type: 'validated', epoch, step, metrics: event.metrics };
+    } else if (event.type === 'restored') {
+      yield { type: 'restored', epoch, step };
     } else {
       const diverging = event.batches.flat();
       yield {

@@ -118,7 +118,7 @@ export async function* train(
     gradientAccumulationSteps,
     maxGradNorm,
     validationShare,
-    stopsAfter:
+    earlyStopping:
       metric === 'none' || metric === 'guard'
         ? undefined
         : earlyStopping({ metric, patience }, validationsOf(trainedEvents)),
@@ -132,6 +132,7 @@ export async function* train(
       if (isDue() || signal?.aborted) await saveTraining(directories, iteration, snapshot);
     },
   });
+  let restored: number | undefined;
   for await (const event of events) {
     const { epoch, step } = event;
     if (event.type === 'step') {
@@ -140,6 +141,8 @@ export async function* train(
     } else if (event.type === 'validated') {
       told.push({ type: 'validated', iteration, epoch, step, metrics: event.metrics });
       yield told.at(-1)!;
+    } else if (event.type === 'restored') {
+      restored = step;
     } else {
       const rows = pairs.map(({ row }) => row);
       const file = await keepBatch(directories.outputDirectory, iteration, rows, event);
@@ -155,9 +158,14 @@ export async function* train(
     const reason = `trained ${last.step} of ${last.steps} steps: early stopping, since the validation ${metric} got no better in ${patience === 1 ? 'an epoch' : `${patience} epochs`}`;
     yield { type: 'stopped', iteration, step: last.step, reason };
   }
+  if (restored !== undefined) {
+    const reason = `the policy gets back its weights of step ${restored}, where the validation ${metric} was the best`;
+    yield { type: 'restored', iteration, step: restored, reason };
+  }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
   yield* warnOfReference(iteration, last?.steps ?? 0, parameters, loss);
-  yield* warnOfLikelihood(iteration, taken, labels, loss);
+  const kept = taken.filter(({ step }) => restored === undefined || step <= restored);
+  yield* warnOfLikelihood(iteration, kept, labels, loss);
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */

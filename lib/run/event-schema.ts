@@ -93,6 +93,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     step: count.optional(),
     reason: z.string(),
   }),
+  z.object({ type: z.literal('restored'), iteration: count, step: count, reason: z.string() }),
   z.object({
     type: z.literal('step'),
     iteration: count,

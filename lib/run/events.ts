@@ -140,6 +140,8 @@ export type RunEvent =
   | { type: 'warned'; iteration: number; about: (typeof warnings)[number]; message: string }
   /** With a step: an iteration's training ended early, after it. Without: the run ends with this iteration. */
   | { type: 'stopped'; iteration: number; step?: number; reason: string }
+  /** An iteration's training ends with the weights of this step, an earlier one. */
+  | { type: 'restored'; iteration: number; step: number; reason: string }
   | { type: 'step'; iteration: number; epoch: number; step: number; steps: number; metrics: DpoMetrics }
   | { type: 'validated'; iteration: number; epoch: number; step: number; metrics: DpoMetrics }
   /** `directory` is relative to the model directory. */

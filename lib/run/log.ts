@@ -106,6 +106,7 @@ export function describeEvent(event: RunEvent): LogMessage[] {
     case 'warned':
       return warning(event.message);
     case 'stopped':
+    case 'restored':
       return info(event.reason);
     case 'step':
       return info(`Step ${event.step}/${event.steps} epoch ${event.epoch}: ${JSON.stringify(event.metrics)}`);

@@ -257,7 +257,7 @@ export const parametersSchema = z.strictObject({
     .enum(['none', ...stoppingMetrics, 'guard'])
     .default('none')
     .describe(
-      'what ends training early: accuracy or loss, of the validation pairs, ends the training of an iteration; guard, a warning of a guard, ends the run',
+      'what ends training early: accuracy or loss, of the validation pairs, ends the training of an iteration, with the weights that were best by it; guard, a warning of a guard, ends the run',
     ),
   patience: count
     .default(1)

@@ -55,6 +55,8 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
           text: listOf([event.reason]),
         },
       ];
+    case 'restored':
+      return [{ tag: 'restored', step, text: listOf([event.reason]) }];
     case 'saved':
       return scalars({ iteration: event.iteration });
     default:

@@ -7,9 +7,17 @@ interface Validation {
   'rewards/accuracies'?: number;
 }
 
+/** What a validation means for the training that it is of. */
+export interface Verdict {
+  /** It is better than all before it: the training ends with these weights, unless a later one is better still. */
+  isBest: boolean;
+  /** The training ends. */
+  isLast: boolean;
+}
+
 /**
- * Whether a training should end, asked after each validation: once `patience` validations in a row were no better than the best before them,
- * as transformers' EarlyStoppingCallback decides with its threshold of 0. An equal one is no better.
+ * Judges each validation of a training, as transformers' EarlyStoppingCallback with its threshold of 0 and `load_best_model_at_end`: the
+ * training ends once `patience` validations in a row were no better than the best before them. An equal one is no better.
  *
  * @throws Error where `metric` is the accuracy and a validation has none
  * @param earlier what a training that goes on has validated already
@@ -17,7 +25,7 @@ interface Validation {
 export function earlyStopping(
   { metric, patience }: { metric: StoppingMetric; patience: number },
   earlier: readonly Validation[] = [],
-): (validation: Validation) => boolean {
+): (validation: Validation) => Verdict {
   // Of either, higher is better.
   const valueOf = ({ loss, 'rewards/accuracies': accuracy }: Validation): number => {
     if (metric === 'loss') return -loss;
@@ -26,12 +34,13 @@ export function earlyStopping(
   };
   let best = -Infinity;
   let worse = 0;
-  const isEnough = (validation: Validation): boolean => {
+  const judge = (validation: Validation): Verdict => {
     const value = valueOf(validation);
-    worse = value > best ? 0 : worse + 1;
+    const isBest = value > best;
+    worse = isBest ? 0 : worse + 1;
     best = Math.max(best, value);
-    return worse >= patience;
+    return { isBest, isLast: worse >= patience };
   };
-  for (const validation of earlier) isEnough(validation);
-  return isEnough;
+  for (const validation of earlier) judge(validation);
+  return judge;
 }

@@ -9,16 +9,19 @@ import type { FloatTensor } from '../engine/host-tensor.js';
 import { uploadWeights } from '../policy/resident-weights.js';
 import { openParts, releaseAll } from '../release.js';
 import type { AdamWOptions } from './adamw.js';
+import type { Verdict } from './early-stopping.js';
 import { splitTrained, type SplitWeights } from './gradient-program.js';
 import type { Arrays, Objective } from './objective.js';
 import { createPasses, type Passes } from './passes.js';
 import {
+  bestOf,
   objectiveOf,
-  openTrainingState,
+  withBest,
   withObjective,
+  type BestWeights,
   type TrainingSnapshot,
-  type TrainingState,
-} from './training-state.js';
+} from './snapshot.js';
+import { openTrainingState, type TrainingState } from './training-state.js';
 
 /** How long, on what, and how fast an objective is trained. */
 export interface OptimizeOptions<Batch, Metrics = { loss: number }> {
@@ -38,8 +41,8 @@ export interface OptimizeOptions<Batch, Metrics = { loss: number }> {
   validation?: {
     batches: readonly Batch[];
     everySteps: number;
-    /** Asked after each, once its event was taken: true ends the training there, with the weights as they are. */
-    isLast?: (metrics: Metrics) => boolean;
+    /** Asked after each, once its event was taken (`earlyStopping`). Without it the training ends with the weights of its last step. */
+    judge?: (metrics: Metrics) => Verdict;
   };
   /** Stops after the step under way; the weights stay as they were given. */
   signal?: AbortSignal;
@@ -70,6 +73,8 @@ export type OptimizeEvent<Batch, Metrics> =
       outputs: readonly Arrays[];
     }
   | { type: 'validated'; step: number; metrics: Metrics }
+  /** The last event of a training that ends with the weights of an earlier step, whose validation was the best. */
+  | { type: 'restored'; step: number }
   /** The last event before an error: a loss or gradient is not finite. */
   | {
       type: 'diverged';
@@ -98,9 +103,7 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
   const { state, base, release } = await openWeights(weights, split, device, options.adamw);
   if (options.keepsWeights === false) await freeArrays([...split.trained.values()].map(({ data }) => data));
   const passes = createPasses(objective, split, device, state, base);
-  const tellSnapshot = async (step: number) =>
-    options.afterStep?.(step, withObjective(state.snapshot(), objective.snapshot?.() ?? new Map()));
-  const training = { objective, options, state, passes, tellSnapshot };
+  const training: Training<Batch, Metrics> = { objective, options, state, passes };
   try {
     await objective.prepare?.((batch) => {
       signal?.throwIfAborted();
@@ -113,6 +116,7 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
         );
       await state.restore(resumeFrom);
       await objective.restore?.(await objectiveOf(resumeFrom));
+      training.best = await bestOf(resumeFrom);
     }
     let step = resumeFrom?.steps ?? 0;
     // A snapshot is taken before its step is validated: a resumed training begins with that validation.
@@ -121,15 +125,22 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
       signal?.throwIfAborted();
       step += 1;
       yield* takeStep(training, step);
-      await tellSnapshot(step);
+      await tellSnapshot(training, step);
       if (step < options.steps) signal?.throwIfAborted();
       isOver = yield* validate(training, step);
     }
     // What its programs hold makes room for the weights.
     await passes.release();
-    await state.download((name, data) => {
+    const { best } = training;
+    const replace = (name: string, data: Float32Array): void => {
       weights.set(name, { shape: weights.get(name)!.shape, dtype: 'float32', data });
-    });
+    };
+    if (best) {
+      yield { type: 'restored', step: best.step };
+      for (const [name, data] of best.weights) replace(name, data);
+    } else {
+      await state.download(replace);
+    }
   } finally {
     await releaseAll([release, () => passes.release()]);
   }
@@ -137,11 +148,12 @@ export async function* optimize<Batch, Shape extends object, Metrics extends { l
 
 /** A training under way. */
 interface Training<Batch, Metrics extends { loss: number }> {
-  objective: Pick<Objective<Batch, object, Metrics>, 'metrics' | 'stepped'>;
+  objective: Pick<Objective<Batch, object, Metrics>, 'metrics' | 'stepped' | 'snapshot'>;
   options: OptimizeOptions<Batch, Metrics>;
   state: TrainingState;
   passes: Passes<Batch>;
-  tellSnapshot(step: number): Promise<void>;
+  /** What it ends with, where that is of an earlier step. */
+  best?: BestWeights;
 }
 
 /** Takes a step, the first of which is 1. */
@@ -174,9 +186,10 @@ async function* takeStep<Batch, Metrics extends { loss: number }>(
  * @returns whether the training ends there
  */
 async function* validate<Batch, Metrics extends { loss: number }>(
-  { objective, options, passes, tellSnapshot }: Training<Batch, Metrics>,
+  training: Training<Batch, Metrics>,
   step: number,
 ): AsyncGenerator<OptimizeEvent<Batch, Metrics>, boolean, void> {
+  const { objective, options, state, passes } = training;
   const { validation, signal } = options;
   if (!validation || step === 0 || step % validation.everySteps !== 0) return false;
   const { batches } = validation;
@@ -190,8 +203,18 @@ async function* validate<Batch, Metrics extends { loss: number }>(
   }
   yield { type: 'validated', step, metrics };
   // Nobody had stopped the training yet when the step itself was told.
-  if (signal?.aborted) await tellSnapshot(step);
-  return validation.isLast?.(metrics) ?? false;
+  if (signal?.aborted) await tellSnapshot(training, step);
+  const { isBest, isLast } = validation.judge?.(metrics) ?? { isBest: false, isLast: false };
+  if (isBest) training.best = step < options.steps ? { step, weights: await readTrained(state) } : undefined;
+  return isLast;
+}
+
+async function tellSnapshot<Batch, Metrics extends { loss: number }>(
+  { objective, options, state, best }: Training<Batch, Metrics>,
+  step: number,
+): Promise<void> {
+  const snapshot = withObjective(state.snapshot(), objective.snapshot?.() ?? new Map());
+  await options.afterStep?.(step, withBest(snapshot, best));
 }
 
 async function readTrained(state: TrainingState): Promise<Map<string, Float32Array>> {

@@ -13,7 +13,7 @@ import type { Arrays, BatchProgram, Objective } from './objective.js';
 import { optimize } from './optimize.js';
 import { learningRates } from './schedule.js';
 import type { Labelled, Sequences } from './sequences.js';
-import { parametersOf } from './training-state.js';
+import { parametersOf } from './snapshot.js';
 
 /** The examples of one step, and the vocabulary rows their labels index. */
 export interface SupervisedBatch<Example extends Labelled = Labelled> {

@@ -1,53 +1,10 @@
 /** What one training holds on its device: parameters, gradients and AdamW's moments. */
-import type { DeferredTensor, HostTensor } from '../engine/host-tensor.js';
+import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device, DeviceOptimizer, DeviceTensor } from '../engine/index.js';
 import { writeWeights } from '../policy/resident-weights.js';
 import { openParts } from '../release.js';
 import { ADAMW_DEFAULTS, adamwUpdate, type AdamWOptions } from './adamw.js';
-
-/** What a training goes on from, to the bit. */
-export interface TrainingSnapshot {
-  /** Optimizer steps taken. */
-  steps: number;
-  /**
-   * float32: `parameter/NAME` and AdamW's moments, `mean/NAME` and `square/NAME`, and what the objective keeps, `objective/NAME`; to be read
-   * before the next step.
-   */
-  tensors: ReadonlyMap<string, DeferredTensor>;
-}
-
-/** A snapshot's parameters by weight name; to be read before the next step. */
-export function parametersOf(snapshot: TrainingSnapshot): Map<string, DeferredTensor> {
-  return tensorsOf(snapshot, 'parameter/');
-}
-
-/** What an objective has in a snapshot, by its own names. */
-const OBJECTIVE = 'objective/';
-
-/** A snapshot with an objective's tensors. */
-export function withObjective(
-  { steps, tensors }: TrainingSnapshot,
-  own: ReadonlyMap<string, HostTensor>,
-): TrainingSnapshot {
-  const added = [...own].map(([name, { shape, data }]): [string, DeferredTensor] => [
-    OBJECTIVE + name,
-    { shape, dtype: 'float32', read: async () => data as Float32Array },
-  ]);
-  return { steps, tensors: new Map([...tensors, ...added]) };
-}
-
-/** The tensors that `withObjective` added. */
-export async function objectiveOf(snapshot: TrainingSnapshot): Promise<Map<string, HostTensor>> {
-  const own = new Map<string, HostTensor>();
-  for (const [name, { shape, read }] of tensorsOf(snapshot, OBJECTIVE))
-    own.set(name, { shape, dtype: 'float32', data: (await read()) as Float32Array });
-  return own;
-}
-
-function tensorsOf({ tensors }: TrainingSnapshot, prefix: string): Map<string, DeferredTensor> {
-  const found = [...tensors].filter(([key]) => key.startsWith(prefix));
-  return new Map(found.map(([key, tensor]) => [key.slice(prefix.length), tensor]));
-}
+import type { TrainingSnapshot } from './snapshot.js';
 
 export interface TrainingState {
   /** Tensors to feed to a compiled program, by weight name. */

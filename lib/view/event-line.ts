@@ -40,6 +40,7 @@ export function eventLine(event: RunEvent): string | undefined {
     case 'warned':
       return `  WARNING: ${event.message}`;
     case 'stopped':
+    case 'restored':
       return `  ${event.reason}`;
     case 'step': {
       if (event.step < event.steps) return undefined;

@@ -18,7 +18,7 @@ import { sumEntries } from '../../lib/codec/quantizer.js';
 import { BINS, FFT_SIZE, MARGIN } from '../../lib/codec/spectral/stft-graph.js';
 import type { Objective } from '../../lib/train/objective.js';
 import { optimize } from '../../lib/train/optimize.js';
-import { parametersOf } from '../../lib/train/training-state.js';
+import { parametersOf } from '../../lib/train/snapshot.js';
 import { CpuDevice, tf } from '../../lib/engine/index.js';
 import { uniformStream, type Uniform } from '../../lib/random.js';
 import { readCodebooks } from './codebooks-file.js';

@@ -124,6 +124,15 @@ describe('a training with a schedule that stops early', () => {
     const steps = ofType(events, 'step');
     const [stopped] = ofType(events, 'stopped');
     const total = steps[0].steps;
+    const bestStep = ofType(events, 'validated')[best].step;
+    expect(ofType(events, 'restored')).toEqual([
+      {
+        type: 'restored',
+        iteration: 0,
+        step: bestStep,
+        reason: `the policy gets back its weights of step ${bestStep}, where the validation loss was the best`,
+      },
+    ]);
     expect(stopped).toEqual({
       type: 'stopped',
       iteration: 0,

@@ -53,4 +53,6 @@ it('pairs that were not made are counted by reason; what a run warns of and why 
   expect(pointsOfEvent(stopped, 3)).toEqual([
     { tag: 'stopped/training', step: 3, text: '- accuracy is full' },
   ]);
+  const restored = { type: 'restored', iteration: 1, step: 2, reason: 'step 2 was better' } as const;
+  expect(pointsOfEvent(restored, 3)).toEqual([{ tag: 'restored', step: 3, text: '- step 2 was better' }]);
 });

@@ -74,6 +74,15 @@ async function fit(changes: Partial<OptimizeOptions<readonly Point[]>> = {}, wei
   return { events, slope, offset };
 }
 
+async function copyOf({ steps, tensors }: TrainingSnapshot): Promise<TrainingSnapshot> {
+  const copies = new Map<string, DeferredTensor>();
+  for (const [name, tensor] of tensors) {
+    const data = await tensor.read();
+    copies.set(name, { ...tensor, read: async () => data });
+  }
+  return { steps, tensors: copies };
+}
+
 describe('the loop', () => {
   it('minimizes an objective of one’s own', async () => {
     const { events, slope, offset } = await fit();
@@ -165,13 +174,8 @@ describe('the loop', () => {
     let last: TrainingSnapshot | undefined;
     const whole = await fit({
       steps: 3,
-      async afterStep(_, { steps, tensors }) {
-        const copies = new Map<string, DeferredTensor>();
-        for (const [name, tensor] of tensors) {
-          const data = await tensor.read();
-          copies.set(name, { ...tensor, read: async () => data });
-        }
-        last = { steps, tensors: copies };
+      async afterStep(_, snapshot) {
+        last = await copyOf(snapshot);
       },
     });
     const resumed = await fit({ steps: 3, resumeFrom: last });
@@ -181,6 +185,40 @@ describe('the loop', () => {
       "the snapshot's parameter/slope has shape [1], not [1, 1]",
     );
   });
+
+  it.each([
+    { best: [1, 3], steps: 6, last: 5, restored: 3 },
+    { best: [1], steps: 4, last: 4, restored: 1 },
+    { best: [1, 4], steps: 4, last: 4, restored: undefined },
+  ])(
+    'of $steps steps that validations end after $last, and call best after $best, ends with the weights of the best, also resumed from any of them',
+    async ({ best, steps, last, restored }) => {
+      const snapshots: TrainingSnapshot[] = [];
+      const run = async (resumeFrom?: TrainingSnapshot) => {
+        let step = resumeFrom?.steps ?? 0;
+        const judge = () => ({ isBest: best.includes(step), isLast: step === last });
+        const { events, ...fitted } = await fit({
+          ...{ steps, resumeFrom, validation: { batches: [POINTS], everySteps: 1, judge } },
+          async afterStep(now, snapshot) {
+            step = now;
+            if (!resumeFrom) snapshots.push(await copyOf(snapshot));
+          },
+        });
+        return { ...fitted, events: events.map((event) => `${event.type} ${event.step}`) };
+      };
+      const whole = await run();
+      const end = restored === undefined ? [] : [`restored ${restored}`];
+      expect(whole.events.slice(-1 - end.length)).toEqual([`validated ${last}`, ...end]);
+      const { tensors } = snapshots[(restored ?? last) - 1];
+      for (const name of ['slope', 'offset'] as const)
+        expect([whole[name]]).toEqual([...(await tensors.get(`parameter/${name}`)!.read())]);
+      for (const snapshot of snapshots) {
+        const { events, ...fitted } = await run(snapshot);
+        expect(fitted).toEqual({ slope: whole.slope, offset: whole.offset });
+        expect(events).toEqual(whole.events.slice(-events.length));
+      }
+    },
+  );
 
   it('is the one that preference pairs are trained on: the same optimizer, asked as often', async () => {
     const policy = randomPolicy(8, { initStd: 0.2 });

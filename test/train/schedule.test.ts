@@ -44,8 +44,8 @@ describe('learning rates', () => {
 describe('early stopping', () => {
   const stopsAfter = (metric: StoppingMetric, patience: number, values: number[], known = 0) => {
     const validations = values.map((value) => ({ loss: value, 'rewards/accuracies': value }));
-    const isEnough = earlyStopping({ metric, patience }, validations.slice(0, known));
-    const stop = validations.slice(known).findIndex(isEnough);
+    const judge = earlyStopping({ metric, patience }, validations.slice(0, known));
+    const stop = validations.slice(known).findIndex((validation) => judge(validation).isLast);
     return stop < 0 ? -1 : stop + known;
   };
 
@@ -58,4 +58,17 @@ describe('early stopping', () => {
         expect(stopsAfter(metric, patience, values, known)).toBe(after);
     },
   );
+
+  it('calls a validation the best that is better than all before it, the first of equal ones', () => {
+    const validations = [0.5, 0.7, 0.7, 0.4, 0.8].map((value) => ({
+      loss: -value,
+      'rewards/accuracies': value,
+    }));
+    for (const metric of ['loss', 'accuracy'] as const) {
+      const judge = earlyStopping({ metric, patience: 9 });
+      expect(validations.map((validation) => judge(validation).isBest)).toEqual([
+        ...[true, true, false, false, true],
+      ]);
+    }
+  });
 });
