@@ -1,5 +1,6 @@
 /** Which of a dataset's files are its training data, by their names: as Python's `datasets` tells (data_files.py), where it can. */
 import { basename, dirname, extname } from 'node:path/posix';
+import { groupBy } from '../group-by.js';
 
 /** Kinds of files that are read, the preferred first. */
 export const DATA_EXTENSIONS = ['.parquet', '.jsonl', '.json'];
@@ -56,11 +57,7 @@ function isHidden(name: string): boolean {
 }
 
 function chooseSplit(names: readonly string[]): string[] {
-  const bySplit = new Map<string | undefined, string[]>();
-  for (const name of names) {
-    const [split] = splitsOf(name);
-    bySplit.set(split, [...(bySplit.get(split) ?? []), name]);
-  }
+  const bySplit = groupBy(names, (name): string | undefined => splitsOf(name)[0]);
   const chosen = bySplit.get('train') ?? bySplit.get(undefined);
   if (chosen) return chosen;
   if (bySplit.size === 1) return [...names];

@@ -1,6 +1,8 @@
 /** Log-probabilities of given completions: what preference training is made of, for those who want to see it. */
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { chunks } from '../chunks.js';
 import { compile, tf, type Compiled, type Device } from '../engine/index.js';
+import { groupBy } from '../group-by.js';
 import type { BatchSizes, Model } from '../policy/architecture.js';
 import { checkIds } from '../policy/padding.js';
 import { uploadWeights, weightSpecs } from '../policy/resident-weights.js';
@@ -25,7 +27,7 @@ export interface CompletionLogProbs {
 
 /**
  * Log-probabilities of completions under a policy as it is, by the program whose sums `trainDpo` trains on: teacher forcing, one softmax
- * over the whole vocabulary, temperature 1, no dropout.
+ * over the whole vocabulary, temperature 1, no dropout. Completions of one prompt share its encoder states.
  *
  * @param options.batchSize completions at once, 8 by default; it changes speed and memory, and the results by float32 rounding at most
  * @returns in the order of `items`
@@ -39,27 +41,26 @@ export async function completionLogProbs(
   checkBatchSize(batchSize);
   checkItems(policy, items);
   const results: CompletionLogProbs[] = [];
-  // By length, so that little of a batch is filling, and neighbours share a program.
-  const order = [...items.keys()].sort((a, b) => items[a].completion.length - items[b].completion.length);
   const opened: Release[] = [];
   try {
     const weights = await uploadWeights(policy.weights, device);
     opened.push(() => weights.release());
     let compiled: { key: string; run: Compiled } | undefined;
     opened.push(async () => compiled?.run.dispose());
-    for (let start = 0; start < order.length; start += batchSize) {
+    for (const groups of batchesOf(items, batchSize)) {
       signal?.throwIfAborted();
-      const batch = order.slice(start, start + batchSize);
-      const rows = batch.map((index) => items[index]);
-      const sizes = sizesOfRows(policy, rows);
+      const sizes = sizesOf(policy, items, groups);
       const key = JSON.stringify(sizes);
       if (compiled?.key !== key) {
         await compiled?.run.dispose();
         compiled = undefined;
         compiled = { key, run: await compileLogProbs(policy, sizes, device) };
       }
-      const { sums, logps } = await compiled.run({ ...weights.tensors, ...collateRows(policy, sizes, rows) });
-      for (const [row, index] of batch.entries()) {
+      const { sums, logps } = await compiled.run({
+        ...weights.tensors,
+        ...collateGroups(policy, sizes, items, groups),
+      });
+      for (const [row, index] of groups.flat().entries()) {
         const from = row * sizes.completionLength;
         const perLabel = (logps as Float32Array).slice(from, from + items[index].completion.length);
         results[index] = { sum: sums[row], perLabel };
@@ -92,11 +93,27 @@ function checkItems({ architecture, config }: Network, items: readonly PromptedC
   }
 }
 
-function sizesOfRows({ config }: Network, rows: readonly PromptedCompletion[]): BatchSizes {
-  const longest = (part: keyof PromptedCompletion) => Math.max(...rows.map((row) => row[part].length));
+/** Completions of a prompt, as places among the items; those of a batch have as many each. */
+type Groups = readonly (readonly number[])[];
+
+/** Batches of at most so many items, of similar lengths, so that little of a batch is filling and neighbours share a program. */
+function batchesOf(items: readonly PromptedCompletion[], batchSize: number): Groups[] {
+  const lengthOf = (place: number) => items[place].completion.length;
+  const places = [...items.keys()].sort((a, b) => lengthOf(a) - lengthOf(b));
+  const ofPrompts = groupBy(places, (place) => JSON.stringify(items[place].prompt));
+  const groups = [...ofPrompts.values()]
+    .flatMap((ofPrompt) => chunks(ofPrompt, batchSize))
+    .sort((a, b) => lengthOf(a.at(-1)!) - lengthOf(b.at(-1)!));
+  const ofSizes = groupBy(groups, ({ length }) => length);
+  return [...ofSizes].flatMap(([size, alike]) => chunks(alike, Math.floor(batchSize / size)));
+}
+
+function sizesOf({ config }: Network, items: readonly PromptedCompletion[], groups: Groups): BatchSizes {
+  const longest = (part: keyof PromptedCompletion) =>
+    Math.max(...groups.flat().map((place) => items[place][part].length));
   return {
-    prompts: rows.length,
-    samples: 1,
+    prompts: groups.length,
+    samples: groups[0].length,
     ...steppedLengths(longest('prompt'), longest('completion'), config),
   };
 }
@@ -111,8 +128,13 @@ function compileLogProbs(policy: Model, sizes: BatchSizes, device: Device): Prom
   return compile(program, { ...weightSpecs(policy.weights), ...inputs }, { device, constants });
 }
 
-function collateRows(network: Network, sizes: BatchSizes, rows: readonly PromptedCompletion[]): Arrays {
-  const prompts = rows.map(({ prompt }) => prompt);
-  const completions = rows.map(({ completion }) => completion);
+function collateGroups(
+  network: Network,
+  sizes: BatchSizes,
+  items: readonly PromptedCompletion[],
+  groups: Groups,
+): Arrays {
+  const prompts = groups.map(([place]) => items[place].prompt);
+  const completions = groups.flat().map((place) => items[place].completion);
   return collateLabelled(network, sizes, prompts, completions);
 }

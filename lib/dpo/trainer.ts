@@ -7,6 +7,7 @@
  * step. Not supported: dropout (TRL's disable_dropout intends the same).
  */
 import { z } from 'zod';
+import { chunks } from '../chunks.js';
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
 import { shuffled } from '../random.js';
@@ -286,10 +287,4 @@ function splitExamples(examples: readonly Example[], { validationShare, seed }: 
     train: examples.filter((_, place) => !held.has(groups[place])),
     validation: examples.filter((_, place) => held.has(groups[place])),
   };
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
 }

@@ -1,3 +1,4 @@
+import { chunks } from '../chunks.js';
 import type { Device } from '../engine/index.js';
 import { describeRecording, offerRecording, type RecordingFile } from '../farm/files/recordings.js';
 import { hashOf } from '../farm/item.js';
@@ -64,10 +65,8 @@ export const scoreOnWorkers = yieldingFirst(async function* (
   const { server, dispatcher, tell } = offered;
   if (compared) offerRecording(server, compared);
   const readable = described.filter((each): each is RecordingFile => 'sha256' in each);
-  const batches = Array.from({ length: Math.ceil(readable.length / FILES_AT_ONCE) }, (_, i) =>
-    readable.slice(i * FILES_AT_ONCE, (i + 1) * FILES_AT_ONCE),
-  );
   const hash = hashOf(terms);
+  const batches = chunks(readable, FILES_AT_ONCE);
   const items = batches.map((batch, position) => recordingsItem(batch, position, server, hash));
   const scored = new Map<RecordingFile, FileScores>();
   let told = 0;

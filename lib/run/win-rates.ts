@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.js';
 import { signTest, wilsonInterval, type ShareInterval } from './proportion.js';
 import type { VotesFile } from './votes-file.js';
 
@@ -24,11 +25,7 @@ export interface Contest {
  * taken for independent.
  */
 export function countVotes(files: readonly VotesFile[]): Contest[] {
-  const groups = new Map<string, VotesFile[]>();
-  for (const file of files) {
-    const key = JSON.stringify(file.systems.toSorted());
-    groups.set(key, [...(groups.get(key) ?? []), file]);
-  }
+  const groups = groupBy(files, ({ systems }) => JSON.stringify(systems.toSorted()));
   return [...groups.values()].map((group) => {
     const { systems } = group[0];
     const votes = group.flatMap((file) => file.votes);

@@ -3,6 +3,7 @@ import { encodeMuLawWav } from '../audio/mu-law.js';
 import { parseWav, toMono } from '../audio/wav.js';
 import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.js';
 import { locateWav } from '../experiment/locate-wav.js';
+import { groupBy } from '../group-by.js';
 import { sentenceOf } from '../plain-error.js';
 import { formatNumber } from './format.js';
 import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
@@ -103,13 +104,8 @@ export async function loadClipGroups(
 
 /** The examples of each prompt, in the prompts' order; held-out prompts, which tell what was learned, first. */
 function groupByPrompt(examples: readonly AudioExample[]): AudioExample[][] {
-  const groups = new Map<string, AudioExample[]>();
   const sorted = [...examples].sort((a, b) => a.prompt - b.prompt || a.split.localeCompare(b.split));
-  for (const example of sorted) {
-    const key = `${example.split} ${example.prompt}`;
-    groups.set(key, [...(groups.get(key) ?? []), example]);
-  }
-  return [...groups.values()];
+  return [...groupBy(sorted, ({ split, prompt }) => `${split} ${prompt}`).values()];
 }
 
 /** The clips of each prompt of one split, in the prompts' order. */
@@ -130,11 +126,7 @@ export interface ClipRow<T> {
 
 /** A prompt's clips in rows: recordings, samples of one standing by every policy, the pair of each iteration. */
 export function clipRows<T>(clips: readonly T[], exampleOf: (clip: T) => AudioExample): ClipRow<T>[] {
-  const rows = new Map<string, T[]>();
-  for (const clip of clips) {
-    const title = rowTitle(exampleOf(clip));
-    rows.set(title, [...(rows.get(title) ?? []), clip]);
-  }
+  const rows = groupBy(clips, (clip) => rowTitle(exampleOf(clip)));
   return [...rows].map(([title, own]) => ({ title, clips: own }));
 }
 

@@ -1,4 +1,5 @@
 /** Runs that differ in their seed alone are samples of one experiment. */
+import { groupBy } from '../../group-by.js';
 import type { Interval } from '../../run/interval.js';
 import { comparePairs } from '../../run/paired-comparison.js';
 import { ORIGINAL } from '../../run/events.js';
@@ -22,12 +23,10 @@ export interface OverSeeds<R extends RecordedRun = RecordedRun> {
 
 /** Groups of runs that have the same parameters but for the seed. */
 export function groupBySeed<R extends RecordedRun>(runs: readonly R[]): R[][] {
-  const groups = new Map<string, R[]>();
-  for (const run of runs) {
-    const { seed: _, ...settings } = run.record.parameters;
-    const key = JSON.stringify([settings, labelOf(run.record)]);
-    groups.set(key, [...(groups.get(key) ?? []), run]);
-  }
+  const groups = groupBy(runs, ({ record }) => {
+    const { seed: _, ...settings } = record.parameters;
+    return JSON.stringify([settings, labelOf(record)]);
+  });
   return [...groups.values()];
 }
 
