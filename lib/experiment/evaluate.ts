@@ -1,5 +1,6 @@
 import { farmOf, type LocalRun } from './answer.js';
 import type { GuardChoice } from './farm.js';
+import { measureDivergence } from './kl-divergence.js';
 import { evaluationSeed } from './sample.js';
 import type { RunEvent, Split } from '../run/events.js';
 import {
@@ -31,8 +32,9 @@ export async function* evaluate(
 ): AsyncGenerator<RunEvent, Evaluation> {
   const { numEval } = run.parameters;
   const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval, trainGuards(run));
-  const test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, 'all');
+  let test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, 'all');
   if (run.guards.length > 0) {
+    test = await measureDivergence(run, iteration, run.test, test);
     const now = summarizeEvaluation(test);
     const warnings = warnOfBlindGuards(run.guards, now.guards);
     if (original) warnings.push(...hackingOf(original, { train, test }));

@@ -13,7 +13,7 @@ import { spokenWords, type Transcribe } from './spoken-words.js';
 interface FigureMeaning {
   label: string;
   /** A percentage is kept as a share from 0 to 1. */
-  unit: 'score' | 'percent';
+  unit: 'score' | 'percent' | 'nats';
   better: 'higher' | 'lower';
   /** A mean that gets worse by more than this while the reward rises is worth a warning; none: only shown. */
   limit?: number;
@@ -21,7 +21,7 @@ interface FigureMeaning {
   inPairs?: true;
 }
 
-/** Everything that guards measure, in the order it is shown. */
+/** Everything that is measured beside the reward, in the order it is shown: of a sample's sound by a {@link Guard}, and of the policy by the loop. */
 export const GUARD_FIGURES = {
   nisqa: { label: 'NISQA MOS', unit: 'score', better: 'higher', limit: 0.1, inPairs: true },
   dnsmos: { label: 'DNSMOS OVRL', unit: 'score', better: 'higher', limit: 0.1, inPairs: true },
@@ -33,6 +33,8 @@ export const GUARD_FIGURES = {
   wer: { label: 'word error rate', unit: 'percent', better: 'lower', limit: 0.03 },
   silence: { label: 'silent frames', unit: 'percent', better: 'lower', limit: 0.05 },
   clipping: { label: 'clipped samples', unit: 'percent', better: 'lower' },
+  kl: { label: 'KL to the original', unit: 'nats', better: 'lower' },
+  entropy: { label: 'entropy per token', unit: 'nats', better: 'higher' },
 } as const satisfies Record<string, FigureMeaning>;
 
 /** A figure that a guard measures, by its name in {@link GUARD_FIGURES}. */

@@ -8,9 +8,11 @@ import { formatChange, formatNumber } from './format.js';
 import { beforeAndAfter, eventsOf, policyName, type EventOf } from './run-events.js';
 import type { Table } from './table.js';
 
-/** A guard figure as people read it: "3.21", "84.5 %". */
+/** A guard figure as people read it: "3.21", "84.5 %", "4.09 nats". */
 export function formatFigure(figure: GuardFigure, value: number): string {
-  return meaningOf(figure).unit === 'percent' ? `${formatNumber(100 * value, 1)} %` : formatNumber(value);
+  const { unit } = meaningOf(figure);
+  if (unit === 'percent') return `${formatNumber(100 * value, 1)} %`;
+  return unit === 'nats' ? `${formatNumber(value)} nats` : formatNumber(value);
 }
 
 /** A change of a guard figure: "+0.12", "−3.4 points". */

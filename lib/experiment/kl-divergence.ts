@@ -1,0 +1,72 @@
+/** How far a policy has gone from the one that the run began with. */
+import { completionLogProbs } from '../dpo/completion-log-probs.js';
+import { freeArrays } from '../engine/free-arrays.js';
+import type { Model } from '../policy/architecture.js';
+import { packCompletion } from '../policy/pack.js';
+import { loadPretrained } from '../policy/pretrained.js';
+import { ORIGINAL } from '../run/events.js';
+import type { PackedPrompt } from './packed-prompt.js';
+import type { Run } from './run.js';
+import type { ScoredCompletion } from './scored-completion.js';
+
+type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal'>;
+
+/**
+ * Adds `kl` and `entropy` to the figures of completions that the run's policy wrote and that have a reward, in nats:
+ *
+ * - kl: log π(y|x) − log π₀(y|x), where π₀ is the policy that the run began with. Its mean over samples of π is an unbiased estimate of
+ *   KL(π ‖ π₀), TRL's `objective/kl` (k1 in Schulman 2020, http://joschu.net/blog/kl-approx.html).
+ * - entropy: −log π(y|x) / T over the T tokens of y; its mean over samples estimates the entropy of π per token.
+ *
+ * Both by teacher forcing at temperature 1 over the whole vocabulary. `<s>`, which is given, does not count, nor does `</s>` where a completion was cut
+ * off. Of samples that were drawn at another temperature, with top-k or top-p or in 8 bits, they are means over what was drawn.
+ *
+ * @param scored `[prompt][sample]`
+ */
+export async function measureDivergence(
+  run: DivergingRun,
+  iteration: number,
+  prompts: readonly PackedPrompt[],
+  scored: readonly (readonly ScoredCompletion[])[],
+): Promise<ScoredCompletion[][]> {
+  const { policy } = run;
+  const items = scored.flatMap((samples, i) =>
+    samples
+      .filter(({ reward }) => reward !== null)
+      .map(({ codes, finished }) => ({
+        prompt: prompts[i].ids,
+        completion: packCompletion(policy, codes).slice(0, finished ? undefined : -1),
+      })),
+  );
+  const options = { device: run.device, batchSize: COMPLETIONS_AT_ONCE, signal: run.signal };
+  const sumsOf = async (model: Model) =>
+    (await completionLogProbs(model, items, options)).map(({ perLabel }) =>
+      perLabel.subarray(1).reduce((total, logp) => total + logp, 0),
+    );
+  const own = await sumsOf(policy);
+  const original = iteration === ORIGINAL ? own : await withFirstPolicy(run, sumsOf);
+  let place = 0;
+  return scored.map((samples) =>
+    samples.map((sample) => {
+      if (sample.reward === null) return sample;
+      const logp = own[place];
+      const kl = logp - original[place];
+      const entropy = -logp / (items[place].completion.length - 1);
+      place += 1;
+      return { ...sample, figures: { ...sample.figures, kl, entropy } };
+    }),
+  );
+}
+
+/** As many as share a prompt's encoder states in a usual evaluation. */
+const COMPLETIONS_AT_ONCE = 10;
+
+/** Reads the policy that the run began with from where the run's policy came from, and frees it again. */
+async function withFirstPolicy<T>({ policy }: DivergingRun, use: (model: Model) => Promise<T>): Promise<T> {
+  const first = await loadPretrained(policy.directory, [policy.architecture]);
+  try {
+    return await use(first);
+  } finally {
+    await freeArrays([...first.weights.values()].map(({ data }) => data));
+  }
+}
