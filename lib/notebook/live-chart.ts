@@ -66,11 +66,11 @@ function lineChart(all: readonly number[], ends: [string, string], hasMarkers: b
   const markers = hasMarkers
     ? points.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="${COLORS.after}"/>`)
     : [];
-  const label = (value: number, at: number) =>
-    `<text x="${PLOT.left - 6}" y="${at + 4}" text-anchor="end">${formatNumber(value, 3)}</text>`;
+  const label = (value: number) =>
+    `<text x="${PLOT.left - 6}" y="${y(value) + 4}" text-anchor="end">${formatNumber(value, 3)}</text>`;
   return (
     `<path d="M${PLOT.left} ${PLOT.top}V${PLOT.bottom}H${PLOT.right}" fill="none" stroke="${INK}" stroke-opacity="0.6"/>` +
-    `${label(high, PLOT.top)}${high > low ? label(low, PLOT.bottom) : ''}` +
+    `${label(high)}${high > low ? label(low) : ''}` +
     `<polyline points="${points.map((point) => point.join(',')).join(' ')}" fill="none" stroke="${COLORS.after}" stroke-width="1.8"/>` +
     `${markers.join('')}<text x="${PLOT.left}" y="${HEIGHT - 5}">${ends[0]}</text>` +
     `<text x="${PLOT.right}" y="${HEIGHT - 5}" text-anchor="end">${ends[1]}</text>`

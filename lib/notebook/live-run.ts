@@ -9,6 +9,7 @@ import type { OwnParts } from '../jobs/own-parts.js';
 import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
+import { isBeingWritten } from '../run/lock.js';
 import { labelOf, LOG_FILE, readRun, type RecordedRun } from '../run/run-files.js';
 import { formatCount } from '../view/format.js';
 import type { EventOf } from '../view/run-events.js';
@@ -130,7 +131,7 @@ export async function openRecorded(
   const run = await readRun(runPath(name, root));
   const { record, directories } = run;
   const { outputDirectory, modelDirectory } = directories;
-  printNotice(describeRecorded(run));
+  printNotice(await describeRecorded(run));
   const report = join(outputDirectory, 'report.html');
   show(fileLinks(join(modelDirectory, LOG_FILE), ...(existsSync(report) ? [report] : [])));
   return follow(record.parameters, labelOf(record), own, { device, recorded: run });
@@ -144,8 +145,11 @@ function goingOn(modelDirectory: string, own: Given, device: DeviceChoice | unde
   };
 }
 
-function describeRecorded({ record, events }: RecordedRun): string {
-  const { run, state, parameters, startedAt } = record;
+async function describeRecorded({ record, events, directories }: RecordedRun): Promise<string> {
+  const { run, parameters, startedAt } = record;
+  // After a restart of the kernel nobody writes it any more.
+  const isKilled = record.state === 'running' && !(await isBeingWritten(directories.modelDirectory));
+  const state = isKilled ? 'killed' : record.state;
   const { iterations, reward } = parameters;
   const done = events.filter(({ type }) => type === 'saved').length;
   const how = `${done} of ${formatCount(iterations, 'iteration')} by the reward ${reward}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
@@ -153,7 +157,7 @@ function describeRecorded({ record, events }: RecordedRun): string {
     state === 'finished'
       ? `to add iterations: await run.iterate({ iterations: ${2 * iterations} })`
       : state === 'running'
-        ? 'a process may still be writing it'
+        ? 'a process is writing it'
         : 'to go on with it: await run.iterate()';
   return `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}; ${goOn}.`;
 }

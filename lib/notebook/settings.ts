@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { expandPath, withoutPassword } from '../checkpoint/environment.js';
 import { deviceChoices, parseDeviceChoice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE } from '../farm/option.js';
@@ -105,7 +105,7 @@ export function chooseParameters(
     throw new Error('the setting workers has to be the address of a queue, or null');
   return {
     workers,
-    parameters: parseParameters({ ...presets[reward], ...given, reward }),
+    parameters: parseParameters({ ...presets[reward], reward, ...given }),
     device: parseDeviceChoice(device, 'the setting device'),
     table,
   };
@@ -128,7 +128,8 @@ function readGiven(text: string | undefined): Record<string, Value> {
   if (!text) return {};
   const isFile = !text.trimStart().startsWith('{');
   const path = isFile ? expandPath(text) : '';
-  if (isFile && !existsSync(path)) throw new Error(`${SETTINGS_VARIABLE}: there is no file ${path}`);
+  if (isFile && (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? true))
+    throw new Error(`${SETTINGS_VARIABLE}: there is no file ${path}`);
   const json = isFile ? decodeText(readFileSync(path), path) : text;
   try {
     return JSON.parse(json) as Record<string, Value>;

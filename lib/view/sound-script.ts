@@ -40,6 +40,8 @@ function install(hasKeys) {
       card.dataset.ready = '';
       const audio = playerOf(card);
       if (!audio) continue;
+      // Else JupyterLab takes the arrow keys of a player that has the focus, and goes to another cell.
+      audio.dataset.lmSuppressShortcuts = 'true';
       const plot = card.querySelector('.sound-plot');
       plot.style.cursor = 'pointer';
       plot.append(element('div', 'position:absolute;top:0;bottom:0;left:0;width:2px;pointer-events:none;background:' + ACCENT, { className: 'sound-playhead' }));

@@ -81,6 +81,12 @@ it('draws reward and loss as they come, and keeps them as pictures', () => {
     const metrics = { loss: step === 7 ? 0.9 : 0.4 } as Extract<RunEvent, { type: 'step' }>['metrics'];
     area.show({ type: 'step', iteration: 0, epoch: 0, step, steps: 1000, metrics });
   }
+  vi.advanceTimersByTime(500);
+  // A single value stands beside its point.
+  const single = shown.at(-1)!.bundle['text/html'] as string;
+  const pointY = Number(/<circle [^>]*cy="([^"]*)"/.exec(single)![1]);
+  const labelY = Number(/y="([^"]*)" text-anchor="end">2\.250</.exec(single)![1]);
+  expect(Math.abs(labelY - pointY)).toBeLessThan(6);
   area.show(evaluated(0, 3.5));
   vi.advanceTimersByTime(500);
   const drawn = shown.at(-1)!.bundle['text/html'] as string;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
@@ -132,6 +132,13 @@ it('goes on after a restart of the kernel', async () => {
       () => isSaved(first),
     ),
   ).rejects.toThrow('pressed');
+  const file = join(first.modelDirectory, 'run.json');
+  const record = JSON.parse(readFileSync(file, 'utf8')) as object;
+  writeFileSync(file, JSON.stringify({ ...record, state: 'running' }));
+  await openRecorded(first.name, { root });
+  expect(all.join('\n')).toMatch(
+    /It is killed: 1 of 2 iterations .*; to go on with it: await run\.iterate\(\)/,
+  );
   const run = await resumeRun(first.name, { root, device: 'cpu' });
   await runCell(() => run.iterate());
   const { device } = (await readRun(run.modelDirectory)).record;

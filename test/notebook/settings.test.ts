@@ -29,6 +29,7 @@ describe('settings of a notebook', () => {
     ['{', 'not JSON'],
     ['none.json', 'there is no file none.json'],
     ['~/none.json', `there is no file ${homedir()}/none.json`],
+    ['~', `there is no file ${homedir()}`],
   ])('refuses %s', (given, message) => {
     expect(() => choose({ SPEECH_DPO_SETTINGS: given })).toThrow(message);
   });
@@ -54,6 +55,9 @@ describe('settings of a notebook', () => {
       instruction: 'Make the audio much faster than before.',
     });
     expect(() => chooseParameters('length', { epochs: [0, 0, 0] }, {})).toThrow('wrong parameters: epochs');
+    const other = chooseParameters('length', { reward: 'even-token' }, {});
+    expect(other.table.rows[0].slice(0, 2)).toEqual(['reward', 'even-token']);
+    expect(other.parameters.reward).toBe('even-token');
   });
 
   it('say where to compute, which is no parameter of a run', () => {

@@ -312,13 +312,18 @@ describe('what cannot be compared', () => {
           record: { state: 'interrupted' },
           events: fixtureEvents(1).filter((event) => event.type !== 'evaluated' || event.iteration < 0),
         },
+        {
+          record: { state: 'interrupted' },
+          events: fixtureEvents(1).filter((event) => event.type === 'evaluated' && event.split === 'train'),
+        },
       ),
     );
     expect(notes).toEqual([
       'The runs sample differently (temperature), which moves rewards and their spread without any training.',
       'run-1: temperature 0.7 has not finished (interrupted): it is evaluated up to iteration 0 of 0 to 1.',
-      'run-2: temperature 1 holds no evaluation: it takes part with its training and its parameters only.',
+      'run-2: temperature 1 holds no evaluation on held-out prompts: it takes part with its training and its parameters only.',
       'run-3: temperature 1 has not finished (interrupted): its original policy is evaluated, and no trained one.',
+      'run-4: temperature 1 holds no evaluation on held-out prompts: it takes part with its training and its parameters only.',
     ]);
   });
 

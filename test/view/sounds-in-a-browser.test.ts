@@ -207,6 +207,8 @@ it.runIf(isThere)('outputs of a notebook share one script, and are plain players
   await notebook.waitForFunction(`!document.querySelector('${b} audio').paused`);
   expect((await stateOf(notebook, b)).seconds).toBeGreaterThanOrEqual(1);
   expect(await notebook.locator(`${a} audio`).getAttribute('aria-label')).toBe('a');
+  // What JupyterLab leaves the keys to: the arrow keys of a player seek.
+  expect(await notebook.locator('audio[data-lm-suppress-shortcuts]').count()).toBe(3);
 
   const untrusted = await openPage('about:blank');
   await untrusted.setContent(one.replace(/<script[^]*?<\/script>/g, ''));

@@ -6,7 +6,7 @@ import { sentenceOf } from '../../plain-error.js';
 import type { Parameters } from '../../run/parameters.js';
 import { labelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
 import { formatValue } from '../format.js';
-import { beforeAndAfter, eventsOf } from '../run-events.js';
+import { beforeAndAfter } from '../run-events.js';
 
 export interface ComparedRun extends RecordedRun {
   /** The run's name, or its folder where another run has that name. */
@@ -142,9 +142,11 @@ export function comparisonNotes(runs: readonly ComparedRun[]): string[] {
 
 function describeState({ label, record, events }: ComparedRun): string[] {
   const { iterations } = record.parameters;
-  const { after } = beforeAndAfter(events, 'test');
-  if (eventsOf(events, 'evaluated').length === 0)
-    return [`${label} holds no evaluation: it takes part with its training and its parameters only.`];
+  const { before, after } = beforeAndAfter(events, 'test');
+  if (!before && !after)
+    return [
+      `${label} holds no evaluation on held-out prompts: it takes part with its training and its parameters only.`,
+    ];
   if (record.state === 'finished') return [];
   const reached = after
     ? `it is evaluated up to iteration ${after.iteration} of 0 to ${iterations - 1}`
