@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bart } from '../../lib/policy/bart/bart.js';
@@ -13,6 +13,7 @@ import { initializeWeights } from '../../lib/policy/bart/initialize.js';
 import type { Partner } from '../../lib/policy/partner.js';
 import { packPrompt } from '../../lib/policy/pack.js';
 import type { Policy } from '../../lib/policy/policy.js';
+import { savePretrained } from '../../lib/policy/pretrained.js';
 import { openSampler } from '../../lib/policy/sample.js';
 import { evenTokenReward } from '../../lib/reward/even-token.js';
 import { device } from '../support/device.js';
@@ -105,13 +106,12 @@ async function createPolicy(directory: string): Promise<Policy> {
     },
     'tiny config',
   );
-  // savePolicy copies the tokenizer's files.
-  await mkdir(directory);
+  const model = { architecture: bart, config, weights: initializeWeights(config, 1) };
+  // Runs read their first policy again, and copy the tokenizer's files.
+  await savePretrained(directory, model);
   await writeFile(join(directory, 'tokenizer.json'), '{}');
   return {
-    architecture: bart,
-    config,
-    weights: initializeWeights(config, 1),
+    ...model,
     directory,
     tokenizer: {
       codebooks: CODEBOOKS,
