@@ -39,7 +39,9 @@ export function trackF0(samples: Float32Array, hop: number, frames: number): F0T
   const logF0 = new Float32Array(frames);
   for (let t = 0; t < frames; t++) {
     if (voiced[t])
-      logF0[t] = Math.log(TRACKED_RATE_HZ / refineLag(correlation.subarray(t * LAGS, (t + 1) * LAGS), path[t]));
+      logF0[t] = Math.log(
+        TRACKED_RATE_HZ / refineLag(correlation.subarray(t * LAGS, (t + 1) * LAGS), path[t]),
+      );
   }
   interpolateUnvoiced(logF0, voiced);
   return { logF0, voiced };
