@@ -42,11 +42,9 @@ export function voiceEncoderModel(weights: Weights): Uint8Array<ArrayBuffer> {
     const all = `all${layer}`;
     last = `last${layer}`;
     builder.graph.nodes.push({
-      ...{
-        op: 'LSTM',
-        domain: '',
-        inputs: [x, ...lstmWeights(builder, 'lstm', [`_l${layer}`], inputs, UNITS)],
-      },
+      op: 'LSTM',
+      domain: '',
+      inputs: [x, ...lstmWeights(builder, 'lstm', [`_l${layer}`], inputs, UNITS)],
       outputs: [all, last],
       attributes: { hidden_size: UNITS },
     });
