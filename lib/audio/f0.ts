@@ -32,14 +32,16 @@ const DEFAULT_LOG_F0 = Math.log(130);
  * Fundamental frequency of 16 kHz speech by autocorrelation, each frame divided by the window's own (Boersma 1993), and the
  * cheapest path through the candidates of all frames (Viterbi). Frame t reads samples t*hop to t*hop + 1024.
  */
-export function trackF0(samples: Float32Array, hop: number, frames: number, sampleRateHz: number): F0Track {
+export function trackF0(samples: Float32Array, hop: number, frames: number): F0Track {
   const correlation = correlate(samples, hop, frames);
   const path = findPath(correlation, frames);
   const voiced = Uint8Array.from(path, (state) => (state < LAGS ? 1 : 0));
   const logF0 = new Float32Array(frames);
   for (let t = 0; t < frames; t++) {
     if (voiced[t])
-      logF0[t] = Math.log(sampleRateHz / refineLag(correlation.subarray(t * LAGS, (t + 1) * LAGS), path[t]));
+      logF0[t] = Math.log(
+        TRACKED_RATE_HZ / refineLag(correlation.subarray(t * LAGS, (t + 1) * LAGS), path[t]),
+      );
   }
   interpolateUnvoiced(logF0, voiced);
   return { logF0, voiced };
@@ -51,7 +53,7 @@ export function measureMedianF0Hz(samples: Float32Array, sampleRateHz: number): 
   const offset = recorded.reduce((total, value) => total + value, 0) / recorded.length;
   // Windowed, an offset is a slow wave, which would be heard as a voice in pauses.
   const speech = recorded.map((value) => value - offset);
-  const { logF0, voiced } = trackF0(speech, TEN_MS, Math.floor(speech.length / TEN_MS), TRACKED_RATE_HZ);
+  const { logF0, voiced } = trackF0(speech, TEN_MS, Math.floor(speech.length / TEN_MS));
   const sorted = logF0.filter((_, frame) => voiced[frame]).sort();
   if (sorted.length === 0) return undefined;
   return Math.exp((sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2);

@@ -84,7 +84,7 @@ export function describeHeldOutChange(events: readonly RunEvent[]): string {
   const comparison = before && after && comparePairs(before.promptMeans, after.promptMeans);
   if (!comparison) return '';
   const intervals = comparison.interval
-    ? 'Intervals are of a paired bootstrap over prompts.'
+    ? 'Changes with an interval are means over prompts, and the intervals a paired bootstrap over them.'
     : `There are too few prompts for an interval: it takes ${FEWEST_PROMPTS} that have a score before and after.`;
   return `Held-out reward of ${describePaired(comparison)}. ${intervals}`;
 }

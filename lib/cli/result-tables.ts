@@ -24,7 +24,7 @@ export function evaluationTable(
     columns: [{ title: splitName(split) }, { title: '', align: 'right' }, { title: '' }],
     rows: [
       ['reward', '', label],
-      ['mean reward', formatNumber(mean), describeInterval(means)],
+      ['mean reward', formatNumber(mean), describeInterval(means, mean)],
       ['median reward', formatNumber(median), `p25 to p75: ${formatNumber(p25)} to ${formatNumber(p75)}`],
       ['mean length', formatNumber(tokens.mean, 1), `tokens; median ${formatNumber(tokens.median, 1)}`],
       [
@@ -36,12 +36,15 @@ export function evaluationTable(
   };
 }
 
-function describeInterval(promptMeans: readonly number[]): string {
+/** @param overSamples the mean that is shown beside it; that over prompts, which the interval is of, is told where it is another */
+function describeInterval(promptMeans: readonly number[], overSamples: number): string {
   const count = promptMeans.length;
   if (count < FEWEST_PROMPTS)
     return `no interval: it takes ${FEWEST_PROMPTS} prompts with a score, and there ${count === 1 ? 'is' : 'are'} ${count}`;
-  const { low, high } = bootstrapMean(promptMeans);
-  return `95 % interval over prompts: ${formatNumber(low)} to ${formatNumber(high)}`;
+  const interval = bootstrapMean(promptMeans);
+  const [mean, low, high] = [interval.mean, interval.low, interval.high].map((each) => formatNumber(each));
+  const own = mean === formatNumber(overSamples) ? '' : `, whose mean is ${mean}`;
+  return `95 % interval over prompts${own}: ${low} to ${high}`;
 }
 
 const METRICS: [keyof DpoMetrics, string][] = [

@@ -34,7 +34,12 @@ export function serveRewardCommand(signal: AbortSignal): Command {
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);
       await serveReward(parameters, {
-        ...{ rewards, host, port, signal, device: chosen.device, onNotice: sayOnStderr },
+        rewards,
+        host,
+        port,
+        signal,
+        device: chosen.device,
+        onNotice: sayOnStderr,
         onListening: (address, { label }) =>
           void process.stdout.write(`serves ${name}, ${label}, at ${address}; Ctrl-C ends it\n`),
       });

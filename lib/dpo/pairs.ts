@@ -98,15 +98,7 @@ export function makePairs<T extends RankedCompletion>(
     rules.pairing === 'above-margin'
       ? pairAll(best, worst, isAllowed).slice(0, count)
       : pairFromBothEnds(best, worst, count, isAllowed);
-  const rejectedOf = new Map(best.map((chosen) => [chosen, new Set<T>()]));
-  for (const [chosen, rejected] of made) rejectedOf.get(chosen)!.add(rejected);
-  const dropped: PairDrops = {};
-  for (const [i, chosen] of best.entries()) {
-    for (const rejected of best.slice(i + 1)) {
-      const reason = chosen.rank === rejected.rank ? 'tie' : forbids(chosen, rejected, rules);
-      if (!rejectedOf.get(chosen)!.has(rejected)) countOne(dropped, reason ?? 'unused');
-    }
-  }
+  const dropped = countDropped(best, made, rules);
   if (made.length === 0) {
     const sentence = `no two of its ${valid.length} samples make a pair with ${describeRules(valid, rules)}`;
     return { pairs: [], considered, dropped, skipped: sentence };
@@ -115,6 +107,25 @@ export function makePairs<T extends RankedCompletion>(
 }
 
 type Pair<T> = [chosen: Ranked<T>, rejected: Ranked<T>];
+
+/** Why every two of the completions, best first, are no pair, where they are none. */
+function countDropped<T extends RankedCompletion>(
+  best: readonly Ranked<T>[],
+  made: readonly Pair<T>[],
+  rules: PairRules<T>,
+): PairDrops {
+  const rejectedOf = new Map(best.map((chosen) => [chosen, new Set<T>()]));
+  for (const [chosen, rejected] of made) rejectedOf.get(chosen)!.add(rejected);
+  const dropped: PairDrops = {};
+  for (const [i, chosen] of best.entries()) {
+    for (const rejected of best.slice(i + 1)) {
+      if (rejectedOf.get(chosen)!.has(rejected)) continue;
+      const reason = chosen.rank === rejected.rank ? 'tie' : forbids(chosen, rejected, rules);
+      countOne(dropped, reason ?? 'unused');
+    }
+  }
+  return dropped;
+}
 
 function pairFromBothEnds<T>(
   best: readonly Ranked<T>[],

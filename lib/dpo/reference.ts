@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
+import { largestOf } from '../largest.js';
 import type { Model } from '../policy/architecture.js';
 import type { Arrays } from '../train/objective.js';
 import type { PreferencePair } from './batch.js';
@@ -74,7 +75,7 @@ export function createReference(
     const items = pairs.flatMap(({ prompt, chosen, rejected }) =>
       [chosen, rejected].map((completion) => ({ prompt, completion })),
     );
-    const batchSize = 2 * Math.max(...batches.map(({ length }) => length));
+    const batchSize = 2 * largestOf(batches.map(({ length }) => length));
     const found = await completionLogProbs(model, items, { ...where, batchSize });
     pairs.forEach((pair, i) => logps.set(pair, [found[2 * i].sum, found[2 * i + 1].sum]));
   }

@@ -1,9 +1,10 @@
 /** A run's checkpoints: iter_k/dpo_model in its model directory. */
 import { rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { savePolicy } from '../policy/policy.js';
 import type { Evaluation } from './evaluate.js';
+import { checkpointFolder } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import { describeCheckpoint } from './model-card.js';
 import type { Run, TrainingRun } from './run.js';
@@ -11,14 +12,12 @@ import { betterOf, type BestIteration } from '../run/best-iteration.js';
 import { tally } from './tally.js';
 import { summarize } from '../run/statistics.js';
 
-const checkpointDirectory = (iteration: number) => join(`iter_${iteration}`, 'dpo_model');
-
 type Saved = Extract<RunEvent, { type: 'saved' }>;
 
 /** Saves the policy as it is after an iteration. */
 export async function saveCheckpoint(run: TrainingRun, iteration: number): Promise<Saved> {
   const startSeconds = run.clock.seconds();
-  const directory = checkpointDirectory(iteration);
+  const directory = checkpointFolder(iteration);
   await savePolicy(run.policy, join(run.directories.modelDirectory, directory));
   return { type: 'saved', iteration, directory, seconds: run.clock.seconds() - startSeconds };
 }
@@ -41,16 +40,16 @@ export function createCheckpointKeeper(
   const removeAllBut = async (...kept: number[]) => {
     for (const { iteration } of evaluated) {
       if (kept.includes(iteration)) continue;
-      await remove(join(modelDirectory, checkpointDirectory(iteration)));
+      await remove(join(modelDirectory, checkpointFolder(iteration)));
       // What a person keeps beside it, such as a merged checkpoint, stays.
-      await rmdir(join(modelDirectory, `iter_${iteration}`)).catch(() => undefined);
+      await rmdir(dirname(join(modelDirectory, checkpointFolder(iteration)))).catch(() => undefined);
     }
   };
 
   return {
     async add(iteration: number, evaluation: Evaluation): Promise<void> {
       const card = await describeCheckpoint(run, iteration, original, evaluation);
-      await writeFileAtomic(join(modelDirectory, checkpointDirectory(iteration), 'README.md'), card);
+      await writeFileAtomic(join(modelDirectory, checkpointFolder(iteration), 'README.md'), card);
       evaluated.push({ iteration, reward: summarize(tally(evaluation.test).rewards).mean });
       if (keepCheckpoints === 'last') await removeAllBut(iteration);
       if (keepCheckpoints === 'best') await removeAllBut(iteration, findBest());

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { findDamage } from '../checkpoint/checksums.js';
 import { sentenceOf } from '../plain-error.js';
-import type { RunDirectories } from '../run/directories.js';
+import { checkpointFolder, type RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { readAudioIndex, type AudioIndex } from './audio-examples.js';
 import type { Evaluation } from './evaluate.js';
@@ -83,7 +83,7 @@ export async function findResumePoint(
     stopped: told.some((event) => event.type === 'stopped' && event.step === undefined),
   };
   const start = saved ? iteration : iteration - 1;
-  const policy = start < 0 ? undefined : checkpointOf(directories, start);
+  const policy = start < 0 ? undefined : join(directories.modelDirectory, checkpointFolder(start));
   return { point, policy, events: kept, description: sentencesOf(`with ${what}`, messages) };
 }
 
@@ -132,7 +132,7 @@ async function findCheckpoint(
   messages: string[],
 ): Promise<{ iteration: number; savedAt?: number }> {
   const isDamaged = async (iteration: number): Promise<boolean> => {
-    const damage = await findDamage(checkpointOf(directories, iteration));
+    const damage = await findDamage(join(directories.modelDirectory, checkpointFolder(iteration)));
     if (damage) messages.push(`${damage}: the checkpoint before it is used.`);
     return damage !== undefined;
   };
@@ -232,6 +232,3 @@ async function readRows(
 /** One after the other, also of messages that end in a full stop. */
 const sentencesOf = (first: string, messages: readonly string[]): string =>
   [first, ...messages.map((message) => message.replace(/\.$/, ''))].join('. ');
-
-const checkpointOf = ({ modelDirectory }: RunDirectories, iteration: number) =>
-  join(modelDirectory, `iter_${iteration}`, 'dpo_model');

@@ -1,4 +1,5 @@
 import { iterate } from '../experiment/iterate.js';
+import { largestOf } from '../largest.js';
 import type { Run } from '../experiment/run.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
@@ -90,7 +91,7 @@ export function openExperiment(
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
     const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal, onNotice });
     const longest = {
-      prompt: Math.max(...prompts.train.map(({ ids }) => ids.length)),
+      prompt: largestOf(prompts.train.map(({ ids }) => ids.length)),
       completion: parameters.maxNewTokens + ENDS,
     };
     checkTrainingFits(policy, parameters, longest, device);

@@ -5,6 +5,7 @@ import { createRunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import type { RunOptions } from './experiment.js';
 import { train } from '../experiment/iterate.js';
+import { largestOf } from '../largest.js';
 import { whileLocked } from '../run/lock.js';
 import { readPairsFile } from '../run/pairs-file.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
@@ -47,11 +48,9 @@ export async function* trainFrom(
   const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
   // Says what the policy cannot read before a folder is made.
   const packed = packPairs(policy, rows, dataFile);
-  // Not Math.max(...lengths): of 65,000 pairs there are more lengths than a call can have arguments.
-  const longest = (lengths: readonly number[]) => lengths.reduce((most, length) => Math.max(most, length), 0);
   const lengths = {
-    prompt: longest(packed.map(({ prompt }) => prompt.length)),
-    completion: longest(packed.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length])),
+    prompt: largestOf(packed.map(({ prompt }) => prompt.length)),
+    completion: largestOf(packed.flatMap(({ chosen, rejected }) => [chosen.length, rejected.length])),
   };
   checkTrainingFits(policy, parameters, lengths, device);
   const pairs = rows.map((row, index): TrainingPair => ({ row, ids: packed[index] }));

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseIndices } from '../run/checkpoint-path.js';
-import { findRunDirectories, type RunDirectories } from '../run/directories.js';
+import { checkpointFolder, findRunDirectories, type RunDirectories } from '../run/directories.js';
 import { listRuns, locateRun } from '../run/find-run.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
@@ -80,7 +80,7 @@ async function findLatest(root: string): Promise<FoundRun | undefined> {
 }
 
 function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean {
-  const files = [join(modelDirectory, 'iter_0', 'dpo_model'), join(outputDirectory, 'data_iter_0.json')];
+  const files = [join(modelDirectory, checkpointFolder(0)), join(outputDirectory, 'data_iter_0.json')];
   return files.every((file) => existsSync(file));
 }
 

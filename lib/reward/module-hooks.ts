@@ -26,7 +26,9 @@ function translate(source: string, path: string): string {
   const { transpileModule, ModuleKind, ScriptTarget, flattenDiagnosticMessageText } = openTypeScript();
   const compilerOptions = { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 };
   const { outputText, diagnostics } = transpileModule(source, {
-    ...{ fileName: path, compilerOptions, reportDiagnostics: true },
+    fileName: path,
+    compilerOptions,
+    reportDiagnostics: true,
   });
   const [mistake] = diagnostics ?? [];
   if (!mistake) return outputText;

@@ -3,26 +3,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import type { Interval } from './interval.js';
 import { studentQuantile } from './student-t.js';
 
-/**
- * Paired bootstrap of `after[i] - before[i]`: {@link bootstrapMean} of the differences.
- *
- * @throws Error when the lists differ in length or hold fewer than 2 values
- */
-export function pairedBootstrap(
-  before: readonly number[],
-  after: readonly number[],
-  resamples = 10_000,
-): Interval {
-  if (before.length !== after.length || before.length < 2) {
-    throw new Error(
-      `a paired bootstrap needs two lists of one length, at least 2; got ${before.length} and ${after.length} values`,
-    );
-  }
-  return bootstrapMean(
-    after.map((value, i) => value - before[i]),
-    resamples,
-  );
-}
+const RESAMPLES = 10_000;
 
 /**
  * The expanded percentile interval of the mean over resamples of the values with replacement: the percentiles (Efron and Tibshirani, "An
@@ -32,10 +13,10 @@ export function pairedBootstrap(
  *
  * @throws Error when there are fewer than 2 values
  */
-export function bootstrapMean(values: readonly number[], resamples = 10_000): Interval {
+export function bootstrapMean(values: readonly number[]): Interval {
   if (values.length < 2) throw new Error(`a bootstrap needs at least 2 values; got ${values.length}`);
   const generator = xoroshiro128plus(42);
-  const means = Float64Array.from({ length: resamples }, () => {
+  const means = Float64Array.from({ length: RESAMPLES }, () => {
     let total = 0;
     for (let i = 0; i < values.length; i++) total += values[uniformInt(generator, 0, values.length - 1)];
     return total / values.length;
@@ -44,8 +25,8 @@ export function bootstrapMean(values: readonly number[], resamples = 10_000): In
   const below = normalTail(Math.sqrt(n / (n - 1)) * studentQuantile(n - 1));
   return {
     mean: values.reduce((total, value) => total + value, 0) / n,
-    low: means[Math.floor(below * (resamples - 1))],
-    high: means[Math.ceil((1 - below) * (resamples - 1))],
+    low: means[Math.floor(below * (RESAMPLES - 1))],
+    high: means[Math.ceil((1 - below) * (RESAMPLES - 1))],
   };
 }
 

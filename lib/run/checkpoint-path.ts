@@ -1,6 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
+import {
+  CHECKPOINT,
+  checkpointFolder,
+  findRunDirectories,
+  RUN_FILE,
+  type RunDirectories,
+} from './directories.js';
 import { describeMissing, locateRun, looksLikeRun, placesOf } from './find-run.js';
 import { recordOf, type RunRecord } from './run-files.js';
 
@@ -22,7 +28,7 @@ export function checkpointOf(source: string): RunCheckpoint | undefined {
   const { iteration, folder, places } = placesOf(source);
   const isPolicy = ['config.json', 'adapter_config.json'].some((file) => existsSync(join(source, file)));
   if (iteration !== undefined) {
-    const policy = join(folder, 'dpo_model');
+    const policy = join(folder, CHECKPOINT);
     if (existsSync(policy)) return { policy, iteration, directories: findRunDirectories(dirname(folder)) };
     return isPolicy ? undefined : checkpointAt(source, iteration, places);
   }
@@ -66,14 +72,13 @@ export function policySource(source: string): string {
 export function savedIterations({ modelDirectory }: RunDirectories): number[] {
   return readdirSync(modelDirectory)
     .flatMap((name) => /^iter_(\d+)$/.exec(name)?.[1] ?? [])
-    .filter((k) => existsSync(join(modelDirectory, `iter_${k}`, 'dpo_model')))
     .map(Number)
+    .filter((k) => existsSync(join(modelDirectory, checkpointFolder(k))))
     .sort((a, b) => a - b);
 }
 
 function checkpointAt(source: string, iteration: number, places: readonly RunDirectories[]): RunCheckpoint {
-  const policyIn = ({ modelDirectory }: RunDirectories) =>
-    join(modelDirectory, `iter_${iteration}`, 'dpo_model');
+  const policyIn = ({ modelDirectory }: RunDirectories) => join(modelDirectory, checkpointFolder(iteration));
   const directories = places.find((place) => existsSync(policyIn(place)));
   if (directories) return { policy: policyIn(directories), iteration, directories };
   const [missing] = places.map(policyIn);

@@ -16,6 +16,14 @@ export const MODEL_OUTPUT = 'model_output';
 export const RUN_FILE = 'run.json';
 export const OUTPUT = 'output';
 
+/** Where in a run's model directory an iteration's checkpoint is: `iter_{k}/dpo_model`. */
+export function checkpointFolder(iteration: number): string {
+  return join(`iter_${iteration}`, CHECKPOINT);
+}
+
+/** The name of a checkpoint's folder. */
+export const CHECKPOINT = 'dpo_model';
+
 /**
  * Makes both directories of a new run, named by the local time as MMDD-HHMM. A name that is taken in either place gets `-2`, `-3`, ...; the
  * directories are created exclusively, so two processes never share one.

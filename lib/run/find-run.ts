@@ -2,7 +2,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { cannotRead } from '../checkpoint/files.js';
-import { findRunDirectories, MODEL_OUTPUT, OUTPUT, RUN_FILE, type RunDirectories } from './directories.js';
+import {
+  CHECKPOINT,
+  findRunDirectories,
+  MODEL_OUTPUT,
+  OUTPUT,
+  RUN_FILE,
+  type RunDirectories,
+} from './directories.js';
 
 /** A run, and the iteration where a checkpoint of it is named. */
 export interface NamedRun {
@@ -40,7 +47,7 @@ interface Places {
 /** Takes apart what a person named; nothing of it needs to be there. */
 export function placesOf(given: string): Places {
   const whole = resolve(given);
-  const folder = basename(whole) === 'dpo_model' ? dirname(whole) : whole;
+  const folder = basename(whole) === CHECKPOINT ? dirname(whole) : whole;
   const k = /^iter_(\d+)$/.exec(basename(folder))?.[1];
   const run = k === undefined ? whole : dirname(folder);
   const named = findRunDirectories(join(dirname(run), OUTPUT, basename(run)));

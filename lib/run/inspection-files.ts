@@ -30,10 +30,13 @@ export async function keepBatch(
     }
     const [[logp, mismatched], [referenceLogp, mismatchedReference]] = figures;
     return {
-      ...{ ...where, desirable: desirable[place] },
+      ...where,
+      desirable: desirable[place],
       completion: formatTokens(desirable[place] ? chosen : rejected),
-      ...{ logp, reference_logp: referenceLogp },
-      ...{ mismatched_logp: mismatched, mismatched_reference_logp: mismatchedReference },
+      logp,
+      reference_logp: referenceLogp,
+      mismatched_logp: mismatched,
+      mismatched_reference_logp: mismatchedReference,
     };
   });
   const content = { iteration, epoch, step, reason, [desirable ? 'samples' : 'pairs']: described };

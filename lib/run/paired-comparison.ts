@@ -1,3 +1,4 @@
+import { largestOf } from '../largest.js';
 import { bootstrapMean } from './bootstrap.js';
 import type { Interval } from './interval.js';
 
@@ -47,7 +48,7 @@ export function comparePairs(
   const differences = pairs.map(([a, b]) => b - a);
   const change = differences.reduce((total, difference) => total + difference, 0) / n;
   const squares = differences.reduce((total, difference) => total + (difference - change) ** 2, 0);
-  const largest = Math.max(...pairs.flat().map(Math.abs));
+  const largest = largestOf(pairs.flat().map(Math.abs));
   const isVaried = differences.some((difference) => Math.abs(difference - change) > ROUNDING * largest);
   const sign = better === 'higher' ? 1 : -1;
   const points = differences.map((difference) => (1 + Math.sign(sign * difference)) / 2);

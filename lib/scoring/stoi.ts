@@ -2,6 +2,7 @@ import { NOT_FINITE } from '../audio/finite.js';
 import { allFinite } from '../finite.js';
 import { resampleLikeOctave } from '../audio/resample.js';
 import { createRealFft } from '../audio/fft.js';
+import { largestOf } from '../largest.js';
 import { checkFinite, checkRate, UnscorableSample } from './unscorable.js';
 
 const SAMPLE_RATE_HZ = 10_000;
@@ -98,7 +99,7 @@ function withoutSilence(x: Float64Array, y: Float64Array): [Float64Array, Float6
     for (let i = 0; i < FRAME_SIZE; i++) energy += (WINDOW[i] * x[start + i]) ** 2;
     return 20 * Math.log10(Math.sqrt(energy) + EPSILON);
   });
-  const floor = Math.max(...levels) - DYNAMIC_RANGE_DB;
+  const floor = largestOf(levels) - DYNAMIC_RANGE_DB;
   const kept = starts.filter((_, frame) => levels[frame] > floor);
   return [overlapAdd(x, kept), overlapAdd(y, kept)];
 }

@@ -1,9 +1,8 @@
 /** Resemblyzer's voice encoder as an ONNX model, and which frames it sees. */
-import { melFilterBank } from '../audio/mel.js';
-import { hannWindow } from '../audio/stft.js';
 import { DYNAMIC } from '../engine/graph.js';
 import { writeOnnx } from '../engine/onnx.js';
 import { createBuilder, linear, lstmWeights, type Weights } from './onnx-builder.js';
+import { melMatrix, windowedWaves, type Matrix } from './spectrum-matrices.js';
 
 export const VOICE_RATE_HZ = 16_000;
 export const EMBEDDING_SIZE = 256;
@@ -14,8 +13,8 @@ export const HOP = 160;
 /** Frames of a part that is embedded by itself: 1.6 s. */
 export const PART_FRAMES = 160;
 
-const BINS = FRAME_SIZE / 2 + 1;
 const MEL_BANDS = 40;
+const MEL = { sampleRateHz: VOICE_RATE_HZ, fftSize: FRAME_SIZE, bands: MEL_BANDS };
 const UNITS = 256;
 const LAYERS = 3;
 
@@ -29,10 +28,12 @@ const LAYERS = 3;
 export function voiceEncoderModel(weights: Weights): Uint8Array<ArrayBuffer> {
   const builder = createBuilder(weights);
   const { node, floats, ints, int32s } = builder;
-  const spectrum = (wave: (angle: number) => number) =>
-    node('MatMul', ['frames', floats(basis(wave), [FRAME_SIZE, BINS])]);
-  const powers = [spectrum(Math.cos), spectrum(Math.sin)].map((part) => node('Mul', [part, part]));
-  const mel = node('MatMul', [node('Add', powers), floats(filters(), [BINS, MEL_BANDS])]);
+  const multiplied = (x: string, { data, shape }: Matrix) => node('MatMul', [x, floats(data, shape)]);
+  const powers = [Math.cos, Math.sin].map((wave) => {
+    const part = multiplied('frames', windowedWaves(FRAME_SIZE, wave));
+    return node('Mul', [part, part]);
+  });
+  const mel = multiplied(node('Add', powers), melMatrix(MEL));
   const offsets = int32s(Array.from({ length: PART_FRAMES }, (_, i) => i));
   const positions = node('Add', [node('Unsqueeze', ['starts', ints([1])]), offsets]);
   let x = node('Transpose', [node('Gather', [mel, positions], { axis: 0 })], { perm: [1, 0, 2] });
@@ -42,11 +43,9 @@ export function voiceEncoderModel(weights: Weights): Uint8Array<ArrayBuffer> {
     const all = `all${layer}`;
     last = `last${layer}`;
     builder.graph.nodes.push({
-      ...{
-        op: 'LSTM',
-        domain: '',
-        inputs: [x, ...lstmWeights(builder, 'lstm', [`_l${layer}`], inputs, UNITS)],
-      },
+      op: 'LSTM',
+      domain: '',
+      inputs: [x, ...lstmWeights(builder, 'lstm', [`_l${layer}`], inputs, UNITS)],
       outputs: [all, last],
       attributes: { hidden_size: UNITS },
     });
@@ -62,23 +61,4 @@ export function voiceEncoderModel(weights: Weights): Uint8Array<ArrayBuffer> {
     ],
     outputs: [{ name: 'embeddings', shape: [DYNAMIC, EMBEDDING_SIZE], dtype: 'float32' }],
   });
-}
-
-/** Waves times the Hann window: [FRAME_SIZE, BINS]. */
-function basis(wave: (angle: number) => number): Float32Array {
-  const window = hannWindow(FRAME_SIZE);
-  return Float32Array.from({ length: FRAME_SIZE * BINS }, (_, i) => {
-    const [sample, bin] = [Math.floor(i / BINS), i % BINS];
-    return window[sample] * wave((2 * Math.PI * ((sample * bin) % FRAME_SIZE)) / FRAME_SIZE);
-  });
-}
-
-/** librosa's mel filters: [BINS, MEL_BANDS]. */
-function filters(): Float32Array {
-  const matrix = new Float32Array(BINS * MEL_BANDS);
-  const bands = melFilterBank({ sampleRateHz: VOICE_RATE_HZ, fftSize: FRAME_SIZE, bands: MEL_BANDS });
-  bands.forEach(({ firstBin, weights }, band) => {
-    weights.forEach((weight, i) => (matrix[(firstBin + i) * MEL_BANDS + band] = weight));
-  });
-  return matrix;
 }

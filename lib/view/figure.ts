@@ -68,6 +68,18 @@ export function axis(title: string): NonNullable<Layout['xaxis']> {
   };
 }
 
+/** Panels side by side: what their axes' names end in (x, x2, ...), and which share of the figure's width each spans; `gap` lies between two. */
+export function panelsInARow(count: number, gap: number): { suffix: string; domain: [number, number] }[] {
+  const width = (1 - gap * (count - 1)) / count;
+  return Array.from({ length: count }, (_, panel) => {
+    const start = panel * (width + gap);
+    return { suffix: panel === 0 ? '' : String(panel + 1), domain: [start, Math.min(1, start + width)] };
+  });
+}
+
+/** Lines of at most so many points show each; a line of a single one has nothing else to show. */
+export const SHOWN_AS_POINTS = 40;
+
 /** A panel's heading, shown as the text it is, centred above the plot area that spans `domain` of the figure's width. */
 export function panelTitle(
   text: string,

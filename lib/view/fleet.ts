@@ -49,7 +49,11 @@ export function workerRate({ items, seconds }: Pick<WorkerStatus, 'items' | 'sec
 const formatRate = (rate: number) => formatNumber(rate, rate < 10 ? (rate < 1 ? 2 : 1) : 0);
 
 const ORDER: Record<WorkerStatus['state'], number> = {
-  ...{ working: 0, idle: 1, preparing: 2, refuses: 3, gone: 4 },
+  working: 0,
+  idle: 1,
+  preparing: 2,
+  refuses: 3,
+  gone: 4,
 };
 
 /** One row for each worker, those that work first: name, device, state, items, items a second. */

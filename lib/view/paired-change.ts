@@ -9,14 +9,19 @@ export const PAIRED_NOTE =
   'CI: expanded percentiles (95 %) of a paired bootstrap over prompts, where there are 5 or more. d_z: Cohen’s d of paired samples, the mean ' +
   'difference over the standard deviation of the differences. Win rate: share of prompts that got better, and half of those that stayed equal.';
 
-/** "+0.42 (+0.21 to +0.60)"; "+0.42 (no interval)" where fewer than 5 prompts could be compared. */
+/**
+ * "+0.42 (+0.21 to +0.60)"; "+0.42 (no interval)" where fewer than 5 prompts could be compared.
+ *
+ * @param change shown where there is no interval. One with an interval is the mean that the interval is of: over prompts it differs from that
+ *   over samples where prompts have different numbers of samples with a score
+ */
 export function formatWithInterval(
   change: number,
   interval: PairedComparison['interval'],
   format: FormatChange = formatChange,
 ): string {
   return interval
-    ? `${format(change)} (${format(interval.low)} to ${format(interval.high)})`
+    ? `${format(interval.mean)} (${format(interval.low)} to ${format(interval.high)})`
     : `${format(change)} (no interval)`;
 }
 

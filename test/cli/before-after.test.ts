@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
+import { parseParameters } from '../../lib/run/parameters.js';
+import type { RecordedRun, RunRecord } from '../../lib/run/run-files.js';
 import { beforeAfterTable } from '../../lib/view/evaluation-table.js';
+import { summarizeRun } from '../../lib/view/report/summary.js';
 import { evaluated } from '../view/fixture-run.js';
 
 const events = [
@@ -34,6 +37,29 @@ describe('formatBeforeAfter', () => {
     const { rows } = beforeAfterTable([...events, unscored]);
     expect(rows).toContainEqual(['samples without a score, held-out prompts', '0', '1', '+1']);
     expect(beforeAfterTable(events).rows.flat().join()).not.toContain('without a score');
+  });
+
+  it('shows the change that the interval is of, where a prompt has lost samples with a score', () => {
+    // Each prompt gains .1; the bad one keeps one of its two samples.
+    const means = [4, 4, 4, 4, 1];
+    const before = evaluated(
+      -1,
+      'test',
+      means.flatMap((mean) => [mean, mean]),
+      Array<number>(10).fill(50),
+    );
+    const gained = means.map((mean) => mean + 0.1);
+    const rewards = gained.flatMap((mean) => [mean, mean]).slice(0, -1);
+    const after = { ...evaluated(0, 'test', rewards, Array<number>(10).fill(50)), promptMeans: gained };
+    const shown = [before, after as typeof before];
+    expect(formatBeforeAfter(shown, 'length')).toMatch(
+      /^mean reward +3\.40 +3\.77 +\+0\.10 \(\+0\.10 to \+0\.10\)$/m,
+    );
+    expect(beforeAfterTable(shown).rows[0].slice(1)).toEqual(['3.400', '3.767', '+0.100 (+0.100 to +0.100)']);
+    const record = { parameters: parseParameters({}), timings: [] as RunRecord['timings'] } as RunRecord;
+    expect(summarizeRun({ record, events: shown } as RecordedRun, 'length')).toContain(
+      'from 3.40 to 3.77 (+0.37 over samples, +0.10 over prompts; 95 % interval +0.10 to +0.10',
+    );
   });
 
   it('has no even share for other rewards', () => {

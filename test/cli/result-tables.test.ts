@@ -19,6 +19,13 @@ it('an evaluation: mean with its interval over prompts, spread, length, samples'
   ]);
 });
 
+it('an interval says which mean it is of, where it is another than that over samples', () => {
+  const found = { ...evaluation([4, 4, 4, 4, 4, 4, 4, 4, 1]), promptMeans: [4, 4, 4, 4, 1] };
+  const [, shown, interval] = evaluationTable(found, '').rows[1];
+  expect(shown).toBe('3.67');
+  expect(interval).toMatch(/^95 % interval over prompts, whose mean is 3\.40: [\d.]+ to [\d.]+$/);
+});
+
 it('an interval that cannot be given says why', () => {
   const found = { ...evaluation([1, 2]), promptMeans: [1, 2, null, null, null, null] };
   expect(evaluationTable(found, '').rows[1][2]).toBe(

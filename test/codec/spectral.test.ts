@@ -165,7 +165,7 @@ describe.skipIf(!existsSync(DEFAULT_CODEC))('the embedded codec', () => {
     const frames = 90;
     const [before, after] = [sound, decoded].map((samples) => ({
       ...analyse(samples),
-      f0: trackF0(samples, 160, frames, RATE_HZ),
+      f0: trackF0(samples, 160, frames),
     }));
     const pitchErrors = Array.from(after.f0.logF0, (value, t) => Math.abs(value - before.f0.logF0[t])).sort(
       (a, b) => a - b,

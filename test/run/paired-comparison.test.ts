@@ -1,7 +1,6 @@
 /** Against scipy and numpy (test/fixtures/statistics/make.py) and closed forms. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { bootstrapMean } from '../../lib/run/bootstrap.js';
 import { comparePairs } from '../../lib/run/paired-comparison.js';
 import { studentInterval } from '../../lib/run/student-t.js';
 
@@ -76,17 +75,6 @@ describe('comparePairs', () => {
       below.map((value) => value - 0.1),
     );
     expect(lowered).not.toHaveProperty('effectSize');
-  });
-});
-
-describe('bootstrapMean', () => {
-  it('comes to the exact distribution of three values', () => {
-    // Of 27 equally likely resamples, the share of one that holds 0 alone is 3.7 %: the bound lies within it.
-    expect(bootstrapMean([0, 3, 9])).toEqual({ mean: 4, low: 0, high: 9 });
-  });
-
-  it('refuses a single value', () => {
-    expect(() => bootstrapMean([1])).toThrow('at least 2 values; got 1');
   });
 });
 

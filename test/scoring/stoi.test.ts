@@ -28,6 +28,12 @@ describe.each([
     expect(scores[1]).toBeGreaterThan(scores[2] + 0.02);
   });
 
+  it('takes half an hour, in which there are more frames than a call can have arguments', () => {
+    const long = new Float32Array(30 * 60 * 10_000);
+    long.set(speechLike, long.length / 2);
+    expect(score(long, long, 10_000)).toBeCloseTo(1, 9);
+  });
+
   it('is 0 for silence', () => {
     expect(score(speechLike, new Float32Array(16000), 16000)).toBe(0);
   });

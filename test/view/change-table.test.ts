@@ -43,7 +43,7 @@ it('tells it of every iteration', () => {
 
 it('says n, win rate and effect size in the terminal, and where there are too few prompts', () => {
   expect(describeHeldOutChange(events)).toBe(
-    `Held-out reward of 5 prompts: win rate 70 % (ties count half), effect size d_z = ${EFFECT_SIZE}. Intervals are of a paired bootstrap over prompts.`,
+    `Held-out reward of 5 prompts: win rate 70 % (ties count half), effect size d_z = ${EFFECT_SIZE}. Changes with an interval are means over prompts, and the intervals a paired bootstrap over them.`,
   );
   const few = [evaluated(-1, 'test', [0, 2], [1, 1]), evaluated(0, 'test', [3, 1], [1, 1])];
   expect(describeHeldOutChange(few)).toBe(

@@ -194,6 +194,11 @@ describe('distributions', () => {
     });
   });
 
+  it('counts more values than a call can have arguments', () => {
+    const { shares } = histogram([Array.from({ length: 200_000 }, (_, i) => i % 10)]);
+    expect(shares[0].reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+  });
+
   it('draws values that are all the same', () => {
     expect(histogram([[2.5, 2.5]]).shares[0].reduce((a, b) => a + b)).toBe(1);
   });

@@ -78,7 +78,7 @@ export function analyse(samples: Float32Array): Analysis {
     for (let band = 0; band < MEL_BANDS; band++)
       logMel[t * MEL_BANDS + band] = Math.log(mel[band] + MEL_FLOOR);
   }
-  return { frames, logMel, ...trackF0(padded, HOP, frames, SAMPLE_RATE_HZ) };
+  return { frames, logMel, ...trackF0(padded, HOP, frames) };
 }
 
 /** Scaled features [codes, FEATURES]: mel frames 2k and 2k+1, then their ln F0, then their voicing. */

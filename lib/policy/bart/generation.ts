@@ -215,7 +215,8 @@ function stepConstants(
     const unused = /self_attn\.[qkv]_proj|encoder_attn\.[kv]_proj|embed_positions/.test(name);
     if (name.startsWith('model.decoder.') && !unused) constants[name] = lent(weights, name);
   }
-  const scale = 1 / Math.sqrt(headShape(config)[1]);
+  const [heads, headWidth] = headShape(config);
+  const scale = 1 / Math.sqrt(headWidth);
   const scaled = (data: Float32Array) => data.map((value) => value * scale);
   for (const layer of decoderLayerNumbers(config)) {
     const prefix = `model.decoder.layers.${layer}`;
@@ -223,20 +224,12 @@ function stepConstants(
       const crossQuery = `${prefix}.encoder_attn.q_proj.${part}`;
       const { shape, data: unscaled } = weights.get(crossQuery)!;
       constants[crossQuery] = { shape, data: scaled(unscaled), memory: 'given' };
-      const [q, k, v] = ['q', 'k', 'v'].map(
-        (letter) => weights.get(`${prefix}.self_attn.${letter}_proj.${part}`)!.data,
+      const [q, k, v] = ['q', 'k', 'v'].map((letter) =>
+        valuesOf(weights, `${prefix}.self_attn.${letter}_proj.${part}`),
       );
-      const headSize = q.length / config.decoder_attention_heads;
-      const data = new Float32Array(3 * q.length);
-      [scaled(q), k, v].forEach((values, i) => {
-        for (let head = 0; head < config.decoder_attention_heads; head++) {
-          const rows = values.subarray(head * headSize, (head + 1) * headSize);
-          data.set(rows, (3 * head + i) * headSize);
-        }
-      });
       constants[`${prefix}.self_attn.qkv.${part}`] = {
         shape: part === 'weight' ? [3 * width, width] : [3 * width],
-        data,
+        data: headByHead([scaled(q), k, v], heads),
         memory: 'given',
       };
     }
@@ -256,6 +249,18 @@ function stepConstants(
     vocabulary: { shape: [vocabulary.length, width], data: table, memory: 'given' },
     vocabularyBias: { shape: [vocabulary.length], data: Float32Array.from(vocabulary, (id) => bias[id]) },
   };
+}
+
+/** Arrays of one length as one: the first head's part of each array, then the second head's, ... */
+function headByHead(arrays: readonly Float32Array[], heads: number): Float32Array {
+  const [{ length }] = arrays;
+  const size = length / heads;
+  const joined = new Float32Array(arrays.length * length);
+  arrays.forEach((values, i) => {
+    for (let head = 0; head < heads; head++)
+      joined.set(values.subarray(head * size, (head + 1) * size), (arrays.length * head + i) * size);
+  });
+  return joined;
 }
 
 /** Heads of the decoder, and the width of each. */

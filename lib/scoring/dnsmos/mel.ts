@@ -1,13 +1,11 @@
-import { melFilterBank } from '../../audio/mel.js';
-import { hannWindow } from '../../audio/stft.js';
 import { compile, tf, type Compiled, type Device } from '../../engine/index.js';
+import { melMatrix, windowedWaves } from '../spectrum-matrices.js';
 
 export const MEL_BANDS = 120;
 export const MEL_FRAMES = 900;
 
 const SAMPLE_RATE_HZ = 16_000;
 const FFT_SIZE = 321;
-const BINS = Math.floor(FFT_SIZE / 2) + 1;
 const HOP = 160;
 const MIN_POWER = 1e-10;
 const DECIBELS_PER_NEPER = 10 / Math.LN10;
@@ -19,19 +17,6 @@ const DYNAMIC_RANGE_DB = 80;
  * Input: frames [MEL_FRAMES, FFT_SIZE], of {@link framesOf}; output: levels [MEL_FRAMES, MEL_BANDS].
  */
 export function compileMel(device: Device): Promise<Compiled> {
-  const window = hannWindow(FFT_SIZE);
-  const basis = (wave: (angle: number) => number) => ({
-    shape: [FFT_SIZE, BINS],
-    data: Float32Array.from({ length: FFT_SIZE * BINS }, (_, i) => {
-      const [sample, bin] = [Math.floor(i / BINS), i % BINS];
-      return window[sample] * wave((2 * Math.PI * ((sample * bin) % FFT_SIZE)) / FFT_SIZE);
-    }),
-  });
-  const bands = melFilterBank({ sampleRateHz: SAMPLE_RATE_HZ, fftSize: FFT_SIZE, bands: MEL_BANDS });
-  const filters = new Float32Array(BINS * MEL_BANDS);
-  bands.forEach(({ firstBin, weights }, band) => {
-    weights.forEach((weight, i) => (filters[(firstBin + i) * MEL_BANDS + band] = weight));
-  });
   return compile(
     ({ frames, cosines, sines, filters }) => {
       const power = tf.add(tf.square(tf.matMul(frames, cosines)), tf.square(tf.matMul(frames, sines)));
@@ -45,9 +30,9 @@ export function compileMel(device: Device): Promise<Compiled> {
     {
       device,
       constants: {
-        cosines: basis(Math.cos),
-        sines: basis(Math.sin),
-        filters: { shape: [BINS, MEL_BANDS], data: filters },
+        cosines: windowedWaves(FFT_SIZE, Math.cos),
+        sines: windowedWaves(FFT_SIZE, Math.sin),
+        filters: melMatrix({ sampleRateHz: SAMPLE_RATE_HZ, fftSize: FFT_SIZE, bands: MEL_BANDS }),
       },
     },
   );

@@ -24,7 +24,9 @@ export function lstmNetwork(builder: Builder, images: string): void {
   const directions = ['_l0', '_l0_reverse'];
   const weights = lstmWeights(builder, 'time_dependency.model.lstm', directions, DESCRIPTION, UNITS);
   builder.graph.nodes.push({
-    ...{ op: 'LSTM', domain: '', inputs: [timeFirst, ...weights, 'lengths'] },
+    op: 'LSTM',
+    domain: '',
+    inputs: [timeFirst, ...weights, 'lengths'],
     outputs: ['', last],
     attributes: { direction: 'bidirectional', hidden_size: UNITS },
   });

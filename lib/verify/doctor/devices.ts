@@ -46,7 +46,9 @@ export async function* examineDevices(): AsyncGenerator<Finding> {
     const isRight = isWithinNoise({ gradients, logps: 0, sameTokens: true });
     const distance = `gradients within ${gradients.toExponential(0)} of TensorFlow.js' in JavaScript`;
     yield {
-      ...{ group: 'devices', name: 'cpu', state: isRight ? 'ok' : 'broken' },
+      group: 'devices',
+      name: 'cpu',
+      state: isRight ? 'ok' : 'broken',
       found: `${device.description}: ${isRight ? '' : 'it computes other numbers: '}${distance} (${seconds.toFixed(1)} s)`,
       ...(!isRight && { matters: CPU_MATTERS, mend: REINSTALL }),
       selfTest: { seconds, gradients: finite(gradients), logps: null, sameTokens: null },
@@ -71,7 +73,10 @@ export async function* examineDevices(): AsyncGenerator<Finding> {
 /** Nothing where the device that SPEECH_DPO_DEVICE names is among those that work. */
 function* examineNamed(working: readonly string[]): Generator<Finding> {
   const finding: Omit<Finding, 'found'> = {
-    ...{ group: 'devices', name: 'auto', state: 'broken', mend: 'unset SPEECH_DPO_DEVICE' },
+    group: 'devices',
+    name: 'auto',
+    state: 'broken',
+    mend: 'unset SPEECH_DPO_DEVICE',
     matters: 'Every command that computes takes it, unless --device names another.',
   };
   try {
@@ -109,8 +114,10 @@ export function findingOf(name: Other, message: SelfTestMessage, expected: Devic
     found: `${description}: ${isRight ? '' : 'it computes other numbers than the CPU: '}${describe(distance)} (${seconds.toFixed(1)} s)`,
     ...(!isRight && { matters: 'Do not trust what it trains and samples.' }),
     selfTest: {
-      ...{ seconds, sameTokens: distance.sameTokens },
-      ...{ gradients: finite(distance.gradients), logps: finite(distance.logps) },
+      seconds,
+      sameTokens: distance.sameTokens,
+      gradients: finite(distance.gradients),
+      logps: finite(distance.logps),
     },
   };
 }

@@ -48,7 +48,9 @@ export function nodeFinding(
   if (major < beyond && (major > least || (major === least && itsMinor >= minor)))
     return { ...finding, state: 'ok', found: `${node} on ${machine}` };
   return {
-    ...{ ...finding, state: 'broken', mend: `nvm install ${beyond - 1}` },
+    ...finding,
+    state: 'broken',
+    mend: `nvm install ${beyond - 1}`,
     found: `${node}; it has to be ${least}.${minor} or newer, and older than ${beyond}`,
     matters: 'speech-dpo is not tested with others.',
   };
@@ -62,19 +64,19 @@ export async function examineDisk(folder: string, leastGb = LEAST_FREE_GB): Prom
   const found = `${freeGb < 10 ? freeGb.toFixed(1) : Math.round(freeGb)} GB free in ${folder}`;
   if (freeGb < leastGb)
     return {
-      ...{ ...finding, state: 'broken', found },
+      ...finding,
+      state: 'broken',
+      found,
       matters: `A run writes 0.1 GB with the embedded model, and more with larger ones: make room, ${leastGb} GB at least.`,
     };
   try {
     accessSync(folder, constants.W_OK);
   } catch {
     return {
-      ...{
-        ...finding,
-        state: 'broken',
-        found: `${folder} cannot be written`,
-        mend: 'npx speech-dpo mos --output ~',
-      },
+      ...finding,
+      state: 'broken',
+      found: `${folder} cannot be written`,
+      mend: 'npx speech-dpo mos --output ~',
       matters: 'Runs write there unless --output names another folder.',
     };
   }
@@ -109,7 +111,10 @@ async function examineModel(): Promise<Finding> {
     };
   } catch (error) {
     return {
-      ...{ ...finding, state: 'broken', found: (firstError(error) as Error).message, mend: REPAIR_MODEL },
+      ...finding,
+      state: 'broken',
+      found: (firstError(error) as Error).message,
+      mend: REPAIR_MODEL,
       matters: 'Every run starts from it that names no other model.',
     };
   } finally {

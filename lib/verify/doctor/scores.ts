@@ -58,7 +58,10 @@ async function examineWhisper(): Promise<Finding> {
   if (isFasterWhisper(nameOfWhisper())) return examineFasterWhisper(nameOfWhisper(), matters);
   if (!isInstalled('@huggingface/transformers'))
     return {
-      ...{ ...finding, state: 'missing', matters, mend: INSTALL_TRANSFORMERS },
+      ...finding,
+      state: 'missing',
+      matters,
+      mend: INSTALL_TRANSFORMERS,
       found: 'the package @huggingface/transformers is not installed',
     };
   const { model, isFolder, isCached, cache } = locateWhisper();

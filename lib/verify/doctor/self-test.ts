@@ -50,9 +50,17 @@ const POSITIONS = 64;
 function randomPolicy(): Policy<BartConfig> {
   const config = parseBartConfig(
     {
-      ...{ model_type: 'bart', vocab_size: FIRST_CODE_ID + CODES, max_position_embeddings: POSITIONS },
-      ...{ d_model: 32, encoder_layers: 1, decoder_layers: 1, encoder_ffn_dim: 64, decoder_ffn_dim: 64 },
-      ...{ encoder_attention_heads: 4, decoder_attention_heads: 4, init_std: 0.2 },
+      model_type: 'bart',
+      vocab_size: FIRST_CODE_ID + CODES,
+      max_position_embeddings: POSITIONS,
+      d_model: 32,
+      encoder_layers: 1,
+      decoder_layers: 1,
+      encoder_ffn_dim: 64,
+      decoder_ffn_dim: 64,
+      encoder_attention_heads: 4,
+      decoder_attention_heads: 4,
+      init_std: 0.2,
     },
     'the self-test',
   );
@@ -130,8 +138,16 @@ export async function measureDevice(device: Device): Promise<DeviceNumbers> {
   await sampler.release();
   const logps: number[] = [];
   const training = {
-    ...{ device, beta: BETA, learningRate: 1e-3, epochs: 3, batchSize: 2, gradientAccumulationSteps: 1 },
-    ...{ maxGradNorm: 1, validationShare: 0, seed: 1, shuffle: false },
+    device,
+    beta: BETA,
+    learningRate: 1e-3,
+    epochs: 3,
+    batchSize: 2,
+    gradientAccumulationSteps: 1,
+    maxGradNorm: 1,
+    validationShare: 0,
+    seed: 1,
+    shuffle: false,
   };
   for await (const event of trainDpo(policy, pairs, training))
     if (event.type === 'step') logps.push(...event.logps);

@@ -26,7 +26,9 @@ async function examinePython(): Promise<Finding> {
     return { ...finding, state: 'ok', found: `${version.trim()} (${program})` };
   } catch (error) {
     return {
-      ...{ ...finding, found: (error as Error).message, ...repair('SPEECH_DPO_PYTHON', 'python') },
+      ...finding,
+      found: (error as Error).message,
+      ...repair('SPEECH_DPO_PYTHON', 'python'),
       matters: 'Notebooks, PESQ and the download of DNSMOS need it, 3.10 or newer.',
     };
   }
@@ -40,8 +42,11 @@ async function examinePesq(): Promise<Finding> {
     return { ...finding, state: 'ok', found: `the Python package ${version.trim()}` };
   } catch {
     return {
-      ...{ ...finding, state: 'missing', found: `${findPython()} has no package pesq` },
-      ...{ matters: 'The metric pesq calls it.', mend: installCommand(PESQ_PACKAGES) },
+      ...finding,
+      state: 'missing',
+      found: `${findPython()} has no package pesq`,
+      matters: 'The metric pesq calls it.',
+      mend: installCommand(PESQ_PACKAGES),
     };
   }
 }
@@ -70,7 +75,9 @@ function examineChromium(): Finding {
   const path = process.env.CHROMIUM ?? '/usr/bin/chromium';
   if (existsSync(path)) return { ...finding, state: 'ok', found: path };
   return {
-    ...{ ...finding, found: `it is not at ${path}`, ...repair('CHROMIUM', 'chromium') },
+    ...finding,
+    found: `it is not at ${path}`,
+    ...repair('CHROMIUM', 'chromium'),
     matters: 'Only the test that runs the notebooks in a browser needs it; CHROMIUM names another path.',
   };
 }
@@ -92,7 +99,9 @@ export async function examineQueue(): Promise<Finding> {
   if (queue && servers.length > 0)
     return { ...finding, state: 'ok', found: `BullMQ for ${servers.join(' and ')}` };
   return {
-    ...{ ...finding, state: 'missing', found: 'the packages bullmq and ioredis, or pg, are not installed' },
+    ...finding,
+    state: 'missing',
+    found: 'the packages bullmq and ioredis, or pg, are not installed',
     matters: 'Workers on other machines need them: --workers and speech-dpo worker.',
     mend: 'npm install bullmq@6 ioredis@5',
   };

@@ -71,8 +71,8 @@ function distribution(
 export function histogram(sets: readonly (readonly number[])[]): Histogram {
   const all = sets.flat();
   if (all.length === 0) return { edges: [0, 1], shares: sets.map(() => [0]) };
-  const low = Math.min(...all);
-  const spread = Math.max(...all) - low || 1;
+  const { min: low, max: high } = summarize(all);
+  const spread = high - low || 1;
   const ideal = Math.min(...sets.filter(({ length }) => length > 0).map(freedmanDiaconisWidth));
   let width = Math.min(spread / 12, Math.max(spread / 50, ideal));
   let start = low;

@@ -1,7 +1,7 @@
 import type { Annotation, Data, Layout } from 'plotly.js-dist';
 import { ORIGINAL, type RunEvent } from '../../run/events.js';
 import { meaningOf, type GuardFigure } from '../../reward/guard.js';
-import { COLORS, axis, baseLayout, emptyFigure, panelTitle, type Figure } from '../figure.js';
+import { COLORS, axis, baseLayout, emptyFigure, panelsInARow, panelTitle, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
 import { eventsOf } from '../run-events.js';
 
@@ -23,11 +23,9 @@ export function guardCurves(events: readonly RunEvent[]): Figure {
   const iterations = evaluations.map(({ iteration }) => iteration);
   const data: Data[] = [];
   const layout: Partial<Layout> = { ...baseLayout(320), annotations: [] };
+  const places = panelsInARow(figures.length, GAP);
   figures.forEach((figure, panel) => {
-    const suffix = panel === 0 ? '' : String(panel + 1);
-    const width = (1 - GAP * (figures.length - 1)) / figures.length;
-    const start = panel * (width + GAP);
-    const domain: [number, number] = [start, Math.min(1, start + width)];
+    const { suffix, domain } = places[panel];
     const scale = meaningOf(figure).unit === 'percent' ? 100 : 1;
     const means = evaluations.map(({ guards }) => guards.find((guard) => guard.figure === figure)?.mean);
     const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}`, showlegend: panel === 0 };

@@ -1,7 +1,5 @@
 import { bootstrapMean } from '../../run/bootstrap.js';
-
-/** Resamples of fewer prompts are too alike. */
-const FEWEST_PROMPTS = 5;
+import { FEWEST_PROMPTS } from '../../run/paired-comparison.js';
 
 /**
  * The 95 % interval of the mean over prompts (see `bootstrapMean`) at every point of a curve.

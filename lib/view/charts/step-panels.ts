@@ -7,6 +7,8 @@ import {
   baseLayout,
   emptyFigure,
   panelTitle,
+  panelsInARow,
+  SHOWN_AS_POINTS,
   translucent,
   type Figure,
 } from '../figure.js';
@@ -28,18 +30,11 @@ export interface Panel {
 }
 
 const GAP = 0.12;
-/** Lines of at most so many points show each; an iteration of a single step has nothing else to show. */
-const SHOWN_AS_POINTS = 40;
 
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
   if (timeline.length === 0) return emptyFigure(NOT_TRAINED, TO_TRAIN);
-  const width = (1 - GAP * (panels.length - 1)) / panels.length;
-  const axes = panels.map((panel, i) => {
-    const domain: [number, number] = [i * (width + GAP), i * (width + GAP) + width];
-    const suffix = i === 0 ? '' : String(i + 1);
-    return { panel, domain, suffix };
-  });
+  const axes = panelsInARow(panels.length, GAP).map((place, i) => ({ panel: panels[i], ...place }));
   const lastStep = timeline.at(-1)?.end ?? 0;
   const layout: Partial<Layout> = {
     ...baseLayout(380),

@@ -1,5 +1,6 @@
 import type { RunEvent } from '../../run/events.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
+import { largestOf } from '../../largest.js';
 import { eventsOf } from '../run-events.js';
 
 /** The optimizer steps of one iteration, placed on the run's own count of steps. */
@@ -29,7 +30,7 @@ export function stepTimeline(events: readonly RunEvent[]): IterationSteps[] {
   let start = 0;
   return iterations.map((iteration) => {
     const own = steps.filter((event) => event.iteration === iteration);
-    const end = start + Math.max(...own.map((event) => Math.max(event.step, event.steps)));
+    const end = start + largestOf(own.map((event) => Math.max(event.step, event.steps)));
     const place = (event: { step: number; metrics: DpoMetrics }) => ({
       step: start + event.step,
       metrics: event.metrics,

@@ -1,7 +1,16 @@
 import type { Data, Layout } from 'plotly.js-dist';
 import type { NamedRecording } from '../../audio/wav.js';
 import { escapeChartText } from '../escape.js';
-import { COLORS, axis, baseLayout, emptyFigure, panelTitle, translucent, type Figure } from '../figure.js';
+import {
+  COLORS,
+  axis,
+  baseLayout,
+  emptyFigure,
+  panelsInARow,
+  panelTitle,
+  translucent,
+  type Figure,
+} from '../figure.js';
 
 /** Columns of a panel: more than a screen shows would only make the notebook bigger. */
 const COLUMNS = 400;
@@ -10,7 +19,7 @@ const GAP = 0.04;
 /** Waveforms side by side on one scale: the lowest and the highest sample of every stretch of time. */
 export function waveforms(recordings: readonly NamedRecording[]): Figure {
   if (recordings.length === 0) return emptyFigure('Nothing to show: there are no recordings.');
-  const width = (1 - GAP * (recordings.length - 1)) / recordings.length;
+  const places = panelsInARow(recordings.length, GAP);
   const longestSeconds = Math.max(
     0.01,
     ...recordings.map(({ samples, sampleRateHz }) => samples.length / sampleRateHz),
@@ -23,8 +32,7 @@ export function waveforms(recordings: readonly NamedRecording[]): Figure {
   );
   const layout: Partial<Layout> = { ...baseLayout(230), annotations: [], showlegend: false };
   const data = recordings.flatMap((recording, i): Data[] => {
-    const suffix = i === 0 ? '' : String(i + 1);
-    const domain: [number, number] = [i * (width + GAP), i * (width + GAP) + width];
+    const { suffix, domain } = places[i];
     layout.annotations!.push(panelTitle(recording.name, domain));
     Object.assign(layout, {
       [`xaxis${suffix}`]: {

@@ -15,6 +15,8 @@ import {
   baseLayout,
   emptyFigure,
   panelTitle,
+  panelsInARow,
+  SHOWN_AS_POINTS,
   translucent,
   type Figure,
 } from '../figure.js';
@@ -143,11 +145,9 @@ function panelFigure(
   const named = new Set<ComparedRun>();
   const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
   const data: Data[] = [];
+  const places = panelsInARow(panels.length, GAP);
   panels.forEach(({ title, xAxis, yAxis, curves }, i) => {
-    const suffix = i === 0 ? '' : String(i + 1);
-    const width = (1 - GAP * (panels.length - 1)) / panels.length;
-    const start = i * (width + GAP);
-    const domain: [number, number] = [start, Math.min(1, start + width)];
+    const { suffix, domain } = places[i];
     Object.assign(layout, {
       [`xaxis${suffix}`]: { ...xAxis, domain, anchor: `y${suffix}` },
       [`yaxis${suffix}`]: { ...yAxis, anchor: `x${suffix}` },
@@ -218,9 +218,6 @@ function underlay(
       : []),
   ] as Data[];
 }
-
-/** Lines of at most so many points show each. */
-const SHOWN_AS_POINTS = 40;
 
 function line(
   { run, x, y }: Panel['curves'][number],

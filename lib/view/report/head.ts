@@ -6,7 +6,7 @@ import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { warning } from './parts.js';
-import { rewardChange, summarizeRun } from './summary.js';
+import { describeMeanChange, rewardChange, summarizeRun } from './summary.js';
 
 /** Name, date, state, result in words and in figures. */
 export function pageHead(run: RecordedRun, rewardLabel: string): string {
@@ -49,7 +49,7 @@ function tiles(run: RecordedRun): string {
     const interval = change
       ? `, 95 % interval ${formatChange(change.low)} to ${formatChange(change.high)}`
       : '';
-    const moved = formatChange(after.statistics.mean - before.statistics.mean);
+    const moved = describeMeanChange(before, after, change);
     return [
       tile(
         arrow(before.statistics.mean, after.statistics.mean, 2),

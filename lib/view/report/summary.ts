@@ -5,7 +5,7 @@ import type { RecordedRun } from '../../run/run-files.js';
 import { meanOf } from '../evaluation-table.js';
 import { changeOfMeans } from '../guard-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
-import { beforeAndAfter, eventsOf, policyName, splitName } from '../run-events.js';
+import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
 /** The result of a run in a few sentences, with the figures a reader asks for first. */
 export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
@@ -42,10 +42,26 @@ function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): s
   }
   const to = formatNumber(after.statistics.mean);
   const what = split === 'test' ? `the mean reward, ${rewardLabel},` : 'it';
-  const moved = formatChange(after.statistics.mean - before.statistics.mean);
+  const change = rewardChange(run, split);
+  const moved = describeMeanChange(before, after, change) + describeInterval(change);
   const isLast = eventsOf(run.events, 'saved').every(({ iteration }) => iteration <= after.iteration);
   const which = isLast ? '' : ` with ${policyName(after.iteration)}, the last one that is evaluated`;
-  return `On ${splitName(split)} ${what} went from ${from} to ${to}${which} (${moved}${describeInterval(rewardChange(run, split))}).`;
+  return `On ${splitName(split)} ${what} went from ${from} to ${to}${which} (${moved}).`;
+}
+
+/**
+ * "+0.54", or "+0.54 over samples, +0.08 over prompts" where these means changed differently: an interval is of the second.
+ *
+ * @param overPrompts as {@link rewardChange} gives it
+ */
+export function describeMeanChange(
+  before: Evaluation,
+  after: Evaluation,
+  overPrompts: Interval | undefined,
+): string {
+  const overSamples = formatChange(after.statistics.mean - before.statistics.mean);
+  const shown = overPrompts ? formatChange(overPrompts.mean) : overSamples;
+  return shown === overSamples ? overSamples : `${overSamples} over samples, ${shown} over prompts`;
 }
 
 function describeInterval(interval: Interval | undefined): string {

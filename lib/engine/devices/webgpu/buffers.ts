@@ -200,8 +200,10 @@ export async function adamw(parameters: readonly ParameterHandles[], update: Ada
     numbers[name] = (await runSmall('upload', { x: hostTensor(Float32Array.of(update[name]), [1]) })).y;
   for (const { parameter, gradient, mean, square } of parameters) {
     const { newParameter, newMean, newSquare } = await runSmall('adamw', {
-      ...{ parameter: bufferOf(parameter), gradient: bufferOf(gradient) },
-      ...{ mean: bufferOf(mean), square: bufferOf(square) },
+      parameter: bufferOf(parameter),
+      gradient: bufferOf(gradient),
+      mean: bufferOf(mean),
+      square: bufferOf(square),
       ...numbers,
     });
     replace(parameter, newParameter);

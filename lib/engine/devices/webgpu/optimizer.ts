@@ -32,7 +32,10 @@ export function openWebGpuOptimizer(device: WebGpuThread, shapes: Shapes): Promi
     const handleOf = (tensors: ReadonlyMap<string, DeviceTensor>, name: string) => tensors.get(name)!.handle;
     const source = () => (isSummed ? totals! : gradients);
     return {
-      ...{ parameters, gradients, means, squares },
+      parameters,
+      gradients,
+      means,
+      squares,
       async accumulate() {
         totals ??= await open();
         const pairs = shapes.map(([name]) => ({

@@ -10,7 +10,11 @@ import { tf } from '../../tf.js';
 const flat = (name: string): Value => ({ name, shape: [DYNAMIC], dtype: 'float32' });
 const one = (name: string, dtype: Value['dtype'] = 'float32'): Value => ({ name, shape: [1], dtype });
 const node = (op: string, inputs: string[], outputs: string[]): GraphNode => ({
-  ...{ op, domain: '', inputs, outputs, attributes: {} },
+  op,
+  domain: '',
+  inputs,
+  outputs,
+  attributes: {},
 });
 
 function model(
@@ -94,7 +98,10 @@ export const adamwModel = () => {
       return { newParameter, newMean, newSquare };
     },
     inputs: {
-      ...{ parameter: flatInput, gradient: flatInput, mean: flatInput, square: flatInput },
+      parameter: flatInput,
+      gradient: flatInput,
+      mean: flatInput,
+      square: flatInput,
       ...Object.fromEntries(numbers),
     },
     constants: {},
