@@ -53,7 +53,7 @@ export function hackingOf(original: Evaluation, now: Evaluation): string[] {
 }
 
 function summarizeEvaluation(scored: ScoredCompletion[][]): GuardedEvaluation {
-  return { meanReward: summarize(tally(scored).rewards).mean, guards: summarizeGuards(scored) };
+  return { promptMeans: promptMeansOf(scored), guards: summarizeGuards(scored) };
 }
 
 /**
@@ -89,7 +89,7 @@ export async function* evaluateSplit(
     iteration,
     split,
     rewards,
-    promptMeans: scored.map((samples) => meanOrNull(tally([samples]).rewards)),
+    promptMeans: promptMeansOf(scored),
     lengths,
     statistics: summarize(rewards),
     droppedReasons,
@@ -97,6 +97,9 @@ export async function* evaluateSplit(
   };
   return scored;
 }
+
+const promptMeansOf = (scored: readonly ScoredCompletion[][]) =>
+  scored.map((samples) => meanOrNull(tally([samples]).rewards));
 
 async function* draw(
   run: EvaluatedRun,

@@ -1,5 +1,6 @@
 import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { GuardSummary } from '../run/events.js';
+import { comparePairs } from '../run/paired-comparison.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** Means of everything that the guards measured, `scored[prompt][sample]`. */
@@ -24,24 +25,25 @@ export function warnOfBlindGuards(guards: readonly Guard[], measured: readonly G
     .map((figure) => `the ${meaningOf(figure).label} could not be measured of any sample: no guard by it`);
 }
 
-/** What warnings are made of: one evaluation's mean reward and guard figures. */
+/** What warnings are made of: one evaluation's mean rewards of each prompt, and its guard figures. */
 export interface GuardedEvaluation {
-  meanReward: number;
+  promptMeans: (number | null)[];
   guards: GuardSummary[];
 }
 
 /**
  * A sentence for each guard figure that got worse than the original policy's by more than its limit while the reward rose: the policy may be
- * gaining reward by what the reward does not see.
+ * gaining reward by what the reward does not see. Both are means over the prompts' changes, so that samples without a score move neither.
  */
 export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluation): string[] {
-  const gain = now.meanReward - original.meanReward;
+  const gain = meanChange(original.promptMeans, now.promptMeans);
   if (!(gain > 0)) return [];
-  return now.guards.flatMap(({ figure, mean }) => {
+  return now.guards.flatMap(({ figure, promptMeans }) => {
     const before = original.guards.find((guard) => guard.figure === figure);
     const { label, unit, better, limit } = meaningOf(figure);
     if (!before || limit === undefined) return [];
-    const worse = better === 'higher' ? before.mean - mean : mean - before.mean;
+    const change = meanChange(before.promptMeans, promptMeans);
+    const worse = better === 'higher' ? -change : change;
     if (!(worse > limit)) return [];
     const show = (value: number) =>
       unit === 'percent' ? `${(100 * value).toFixed(1)} points` : value.toFixed(2);
@@ -49,6 +51,9 @@ export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluatio
     return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward`;
   });
 }
+
+const meanChange = (...means: Parameters<typeof comparePairs>): number =>
+  comparePairs(...means)?.change ?? NaN;
 
 export function meanOrNull(values: readonly number[]): number | null {
   return values.length === 0 ? null : values.reduce((total, value) => total + value, 0) / values.length;

@@ -19,7 +19,7 @@ import type { Run, TrainingRun } from './run.js';
 import { deriveSeed } from './sample.js';
 import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
-import { TARGET_WARNING, warnOfLikelihood, warnOfReference } from './warnings.js';
+import { TARGET_WARNING, warnOfLikelihood, warnOfReference, warnOfWarmup } from './warnings.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, makes preference pairs of the samples, trains it on the
@@ -164,6 +164,7 @@ export async function* train(
   }
   const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
   yield* warnOfReference(iteration, last?.steps ?? 0, parameters, loss);
+  yield* warnOfWarmup(iteration, last?.steps ?? 0, parameters);
   const kept = taken.filter(({ step }) => restored === undefined || step <= restored);
   yield* warnOfLikelihood(iteration, kept, labels, loss);
 }

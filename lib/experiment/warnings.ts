@@ -3,6 +3,7 @@ import type { PromptPairs } from '../dpo/pairs.js';
 import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import type { RunEvent, Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
+import { countWarmupSteps } from '../train/schedule.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** A loss of single samples is mixed with no likelihood term. */
@@ -91,6 +92,22 @@ export function warnOfReference(
     'so that it was trained as with the reference start; take a smaller referenceSteps, or more epochs';
   return [{ type: 'warned', iteration, about: 'reference', message }];
 }
+
+/** A training that ends before its learning rate has reached the peak. */
+export function warnOfWarmup(
+  iteration: number,
+  steps: number,
+  { warmupSteps }: Pick<Parameters, 'warmupSteps'>,
+): Warned[] {
+  const warmup = countWarmupSteps(warmupSteps, steps);
+  if (steps === 0 || warmup < steps) return [];
+  const message =
+    `the learning rate did not reach its peak: it rises for ${formatSteps(warmup)} (warmupSteps), and this training had ${formatSteps(steps)}, the first of which learns nothing; ` +
+    'take a smaller warmupSteps, or more epochs';
+  return [{ type: 'warned', iteration, about: 'warmup', message }];
+}
+
+const formatSteps = (count: number): string => (count === 1 ? '1 step' : `${count} steps`);
 
 /** Samples that go on until they are cut off: a policy that forgets how to end. Over train and held-out prompts. */
 export function warnOfEndings(iteration: number, original: Samples, now: Samples, loss: Trained): Warned[] {

@@ -157,9 +157,17 @@ export type RunEvent =
 
 /**
  * What a run warns of on its own: chosen samples that become unlikely, samples that no longer end, prompts whose samples are alike, no pairs, a
- * reference that never moves.
+ * reference that never moves, a learning rate that never reaches its peak.
  */
-export const warnings = ['likelihood', 'endings', 'unscored', 'spread', 'pairs', 'reference'] as const;
+export const warnings = [
+  'likelihood',
+  'endings',
+  'unscored',
+  'spread',
+  'pairs',
+  'reference',
+  'warmup',
+] as const;
 
 /** How things stand for a moment: of no more use once the next has come, and kept nowhere. */
 type PassingEvent = Extract<RunEvent, { type: 'progress' | 'fleet' }>;

@@ -35,8 +35,8 @@ it('warns of a guard that could measure nothing', () => {
 });
 
 describe('warnOfHacking', () => {
-  const evaluation = (meanReward: number, figures: Partial<Record<GuardFigure, number>>) => ({
-    meanReward,
+  const evaluation = (reward: number, figures: Partial<Record<GuardFigure, number>>) => ({
+    promptMeans: [reward],
     guards: Object.entries(figures).map(([figure, mean]): GuardSummary => ({
       figure: figure as GuardFigure,
       mean,
@@ -65,6 +65,43 @@ describe('warnOfHacking', () => {
     const [low, high] = [evaluated([1, 1, 0], 3), evaluated([0, 0, 9], 2)];
     expect(hackingOf(low, high)).toEqual([expect.stringContaining('the reward rose by 2.33 on held-out')]);
     expect(hackingOf(evaluated([0, 0, 9], 3), evaluated([1, 1, 0], 2))).toEqual([]);
+  });
+
+  it('takes the mean change of prompts, which samples without a score do not move', () => {
+    const evaluated = (rewards: (number | null)[][], dnsmos: number[]) => ({
+      train: [],
+      test: rewards.map((ofPrompt, prompt) =>
+        ofPrompt.map((reward) => completion({ dnsmos: dnsmos[prompt] }, reward)),
+      ),
+    });
+    const original = evaluated(
+      [
+        [4, 4],
+        [1, 1],
+      ],
+      [3, 1],
+    );
+    // Over samples both means rise, since the worse prompt has lost one: 2.5 to 2.97, and 2 to 2.27.
+    const now = evaluated(
+      [
+        [3.9, 4.1],
+        [0.9, null],
+      ],
+      [2.85, 0.85],
+    );
+    expect(hackingOf(original, now)).toEqual([]);
+    const better = evaluated(
+      [
+        [4, 4.4],
+        [1, null],
+      ],
+      [2.85, 0.85],
+    );
+    expect(hackingOf(original, better)).toEqual([
+      expect.stringContaining(
+        'the reward rose by 0.10 on held-out prompts, but the DNSMOS OVRL fell by 0.15',
+      ),
+    ]);
   });
 
   it('warns when silence rises', () => {

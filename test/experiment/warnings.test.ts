@@ -8,6 +8,7 @@ import {
   warnOfNoPairs,
   warnOfReference,
   warnOfSpread,
+  warnOfWarmup,
 } from '../../lib/experiment/warnings.js';
 import type { RunEvent } from '../../lib/run/events.js';
 
@@ -99,6 +100,18 @@ it('a moving reference is warned of where it moves when the training is over', (
   expect(message).toContain(
     'it moves after every 6 optimizer steps (referenceSteps), and this training had 6,',
   );
+});
+
+it('a warm-up that takes the whole training is warned of', () => {
+  expect(warnOfWarmup(0, 6, { warmupSteps: 0 })).toEqual([]);
+  expect(warnOfWarmup(0, 6, { warmupSteps: 5 })).toEqual([]);
+  expect(warnOfWarmup(0, 0, { warmupSteps: 5 })).toEqual([]);
+  expect(warnOfWarmup(0, 2, { warmupSteps: 0.5 })).toEqual([]);
+  // A tenth of one step is rounded up to it.
+  const [{ iteration, about, message }] = warnOfWarmup(3, 1, { warmupSteps: 0.1 });
+  expect({ iteration, about }).toEqual({ iteration: 3, about: 'warmup' });
+  expect(message).toContain('it rises for 1 step (warmupSteps), and this training had 1 step,');
+  expect(warnOfWarmup(0, 6, { warmupSteps: 6 })).toHaveLength(1);
 });
 
 it('endings are warned of where the share of cut-off samples rises by more than 10 points', () => {
