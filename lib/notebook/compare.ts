@@ -1,5 +1,6 @@
 import { writeComparison } from '../view/compare.js';
 import {
+  comparedFrontiers,
   comparedGuards,
   comparedLogProbabilities,
   comparedRewards,
@@ -29,6 +30,8 @@ export interface Comparison {
   seeds: Showable[];
   parameters: Table;
   rewards: Figure;
+  /** Reward over the KL divergence from the original policy. */
+  frontiers: Figure;
   guards: Figure;
   training: Figure;
   logProbabilities: Figure;
@@ -61,6 +64,7 @@ export async function compare(names: readonly string[], root = '..'): Promise<Co
     seeds: seeds.rows.length > 0 ? [seeds, paragraphs([SEEDS_NOTE])] : [],
     parameters: differingTable(runs),
     rewards: comparedRewards(runs),
+    frontiers: comparedFrontiers(runs),
     guards: comparedGuards(runs),
     training: comparedTraining(runs),
     logProbabilities: comparedLogProbabilities(runs),

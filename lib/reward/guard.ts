@@ -14,7 +14,8 @@ interface FigureMeaning {
   label: string;
   /** A percentage is kept as a share from 0 to 1. */
   unit: 'score' | 'percent' | 'nats';
-  better: 'higher' | 'lower';
+  /** None: neither is better in itself. */
+  better?: 'higher' | 'lower';
   /** A mean that gets worse by more than this while the reward rises is worth a warning; none: only shown. */
   limit?: number;
   /** Counts in Pareto pairs. */
@@ -33,8 +34,8 @@ export const GUARD_FIGURES = {
   wer: { label: 'word error rate', unit: 'percent', better: 'lower', limit: 0.03 },
   silence: { label: 'silent frames', unit: 'percent', better: 'lower', limit: 0.05 },
   clipping: { label: 'clipped samples', unit: 'percent', better: 'lower' },
-  kl: { label: 'KL to the original', unit: 'nats', better: 'lower' },
-  entropy: { label: 'entropy per token', unit: 'nats', better: 'higher' },
+  kl: { label: 'KL to the original', unit: 'nats' },
+  entropy: { label: 'entropy per token', unit: 'nats' },
 } as const satisfies Record<string, FigureMeaning>;
 
 /** A figure that a guard measures, by its name in {@link GUARD_FIGURES}. */

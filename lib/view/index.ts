@@ -22,6 +22,7 @@ export { advanceProgress, describeProgress, type ProgressState } from './progres
 export { writeReport } from './report.js';
 export { writeComparison } from './compare.js';
 export {
+  comparedFrontiers,
   comparedGuards,
   comparedLogProbabilities,
   comparedRewards,

@@ -10,7 +10,12 @@ import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import type { RunRecord } from '../../lib/run/run-files.js';
 import { studentInterval } from '../../lib/run/student-t.js';
 import { writeComparison } from '../../lib/view/compare.js';
-import { comparedGuards, comparedRewards, comparedTraining } from '../../lib/view/compare/curves.js';
+import {
+  comparedFrontiers,
+  comparedGuards,
+  comparedRewards,
+  comparedTraining,
+} from '../../lib/view/compare/curves.js';
 import { comparisonNotes, readComparedRuns } from '../../lib/view/compare/runs.js';
 import { overSeeds, seedTable } from '../../lib/view/compare/seeds.js';
 import { loadComparedPrompts } from '../../lib/view/compare/sound.js';
@@ -194,6 +199,33 @@ describe('curves', () => {
       expect(low[i]).toBeCloseTo(100 * interval.low - lost, 9);
       expect(high[i]).toBeCloseTo(100 * interval.high - lost, 9);
     }
+  });
+
+  it('of the reward over the KL divergence have a point for each policy that both are known of', async () => {
+    const guarded = (iteration: number, kl: number): RunEvent => ({
+      type: 'guarded',
+      iteration,
+      guards: [{ figure: 'kl', mean: kl, promptMeans: [kl], missing: 0 }],
+      warnings: [],
+    });
+    const events = fixtureEvents(2);
+    const meanOf = (iteration: number) =>
+      events.find(
+        (event) => event.type === 'evaluated' && event.split === 'test' && event.iteration === iteration,
+      ) as Extract<RunEvent, { type: 'evaluated' }>;
+    const runs = await read(
+      { events: [...events, guarded(1, 7), guarded(-1, 0)] },
+      { events: fixtureEvents(1) },
+    );
+    const { data, layout } = comparedFrontiers(runs);
+    expect(data.map((trace) => ('x' in trace && 'y' in trace ? [trace.x, trace.y] : []))).toEqual([
+      [
+        [0, 7],
+        [meanOf(-1).statistics.mean, meanOf(1).statistics.mean],
+      ],
+    ]);
+    expect(layout.xaxis?.title).toMatchObject({ text: 'KL to the original policy (nats per sample)' });
+    expect(comparedFrontiers(runs.slice(1)).data).toEqual([]);
   });
 
   it('have a colour for each setting where seeds stand beside other settings', async () => {

@@ -1,46 +1,17 @@
-/** Curves of several runs over one axis. Runs that differ in their seed alone have one colour where there are other runs beside them. */
-import type { Data, Layout } from 'plotly.js-dist';
+/** Curves of several runs over one axis. */
+import type { Layout } from 'plotly.js-dist';
+import { groupBy } from '../../group-by.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
 import { meanBand } from '../charts/mean-band.js';
 import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
 import { iterationTicks } from '../charts/reward-curves.js';
-import { escapeChartText } from '../escape.js';
-import {
-  NOT_EVALUATED,
-  NOT_TRAINED,
-  RUN_COLORS,
-  axis,
-  baseLayout,
-  emptyFigure,
-  panelTitle,
-  panelsInARow,
-  SHOWN_AS_POINTS,
-  translucent,
-  type Figure,
-} from '../figure.js';
+import { NOT_EVALUATED, NOT_TRAINED, axis, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
 import { eventsOf, evaluationsOf } from '../run-events.js';
+import { panelFigure, type Curve, type Panel } from './panels.js';
 import type { ComparedRun } from './runs.js';
-import { groupBySeed } from './seeds.js';
-
-interface Panel {
-  title: string;
-  xAxis: NonNullable<Layout['xaxis']>;
-  yAxis: NonNullable<Layout['yaxis']>;
-  curves: (Curve & { run: ComparedRun })[];
-}
-
-interface Curve {
-  x: (number | null)[];
-  y: (number | null)[];
-  /** The band around it. */
-  low?: number[];
-  high?: number[];
-  /** What it smooths, drawn faintly. */
-  behind?: { x: (number | null)[]; y: (number | null)[] };
-}
 
 /** Mean held-out reward after every iteration with its 95 % interval over prompts; a panel for each kind of reward. */
 export function comparedRewards(runs: readonly ComparedRun[]): Figure {
@@ -57,6 +28,30 @@ export function comparedRewards(runs: readonly ComparedRun[]): Figure {
     return { title: 'held-out prompts', xAxis: iterationAxis(curves), yAxis: axis(rewardLabel), curves };
   });
   return panelFigure(runs, panels, 400, NOT_EVALUATED);
+}
+
+/**
+ * Mean held-out reward over the KL divergence from the original policy, iteration by iteration: what each run pays for its reward (the frontier
+ * of Rafailov et al. 2023, figure 2; Gao et al. 2022, arXiv:2210.10760, show how rewards that are gamed turn down). A panel for each kind of reward.
+ */
+export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
+  const measured = runs.flatMap((run) => {
+    const points = evaluationsOf(run.events, 'test').flatMap(({ iteration, statistics }) => {
+      const kl = eventsOf(run.events, 'guarded')
+        .find((guarded) => guarded.iteration === iteration)
+        ?.guards.find(({ figure }) => figure === 'kl');
+      return kl ? [{ kl: kl.mean, reward: statistics.mean }] : [];
+    });
+    if (points.length === 0) return [];
+    return [{ run, x: points.map(({ kl }) => kl), y: points.map(({ reward }) => reward) }];
+  });
+  const panels = [...groupBy(measured, ({ run }) => run.rewardLabel)].map(([rewardLabel, curves]): Panel => ({
+    title: 'held-out prompts',
+    xAxis: axis('KL to the original policy (nats per sample)'),
+    yAxis: axis(rewardLabel),
+    curves,
+  }));
+  return panelFigure(runs, panels, 380, 'Nothing to show: these runs have not measured their KL divergence.');
 }
 
 /** Mean of every guard figure that has a limit, on held-out prompts after every iteration, with its 95 % interval over prompts. */
@@ -129,116 +124,4 @@ function stepFigure(
 function iterationAxis(curves: readonly Curve[]): NonNullable<Layout['xaxis']> {
   const iterations = curves.flatMap(({ x }) => x.map((value) => value ?? ORIGINAL));
   return { ...axis('policy after iteration'), ...iterationTicks(iterations), showgrid: false };
-}
-
-const GAP = 0.12;
-const DASHES = ['solid', 'dash', 'dot'] as const;
-
-function panelFigure(
-  runs: readonly ComparedRun[],
-  panels: readonly Panel[],
-  heightPixels: number,
-  otherwise: string,
-): Figure {
-  if (panels.length === 0) return emptyFigure(otherwise);
-  const styles = styleRuns(runs);
-  const named = new Set<ComparedRun>();
-  const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
-  const data: Data[] = [];
-  const places = panelsInARow(panels.length, GAP);
-  panels.forEach(({ title, xAxis, yAxis, curves }, i) => {
-    const { suffix, domain } = places[i];
-    Object.assign(layout, {
-      [`xaxis${suffix}`]: { ...xAxis, domain, anchor: `y${suffix}` },
-      [`yaxis${suffix}`]: { ...yAxis, anchor: `x${suffix}` },
-    });
-    layout.annotations!.push(panelTitle(title, domain));
-    const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}` };
-    // Bands and what is smoothed lie below all lines.
-    for (const curve of curves) data.push(...underlay(curve, styles.get(curve.run)!, place));
-    for (const curve of curves) {
-      data.push(line(curve, styles.get(curve.run)!, place, !named.has(curve.run)));
-      named.add(curve.run);
-    }
-  });
-  return { data, layout };
-}
-
-interface Style {
-  color: string;
-  dash: (typeof DASHES)[number];
-}
-
-function styleRuns(runs: readonly ComparedRun[]): Map<ComparedRun, Style> {
-  const groups = groupBySeed(runs);
-  const isGrouped = groups.length > 1 && groups.length < runs.length;
-  const places = isGrouped
-    ? groups.flatMap((group, color) => group.map((run, dash) => ({ run, color, dash })))
-    : runs.map((run, i) => ({ run, color: i, dash: Math.floor(i / RUN_COLORS.length) }));
-  return new Map(
-    places.map(({ run, color, dash }) => [
-      run,
-      { color: RUN_COLORS[color % RUN_COLORS.length], dash: DASHES[dash % DASHES.length] },
-    ]),
-  );
-}
-
-type Place = { xaxis: string; yaxis: string };
-
-function underlay(
-  { run, x, low, high, behind }: Panel['curves'][number],
-  style: Style,
-  place: Place,
-): Data[] {
-  const common = {
-    ...place,
-    type: 'scatter',
-    mode: 'lines',
-    showlegend: false,
-    hoverinfo: 'skip',
-    legendgroup: run.label,
-  };
-  const bare = { ...common, x, line: { width: 0 } };
-  return [
-    ...(low && high
-      ? [
-          { ...bare, y: high },
-          { ...bare, y: low, fill: 'tonexty', fillcolor: translucent(style.color, 0.14) },
-        ]
-      : []),
-    ...(behind
-      ? [
-          {
-            ...common,
-            ...behind,
-            connectgaps: false,
-            line: { color: translucent(style.color, 0.25), width: 1 },
-          },
-        ]
-      : []),
-  ] as Data[];
-}
-
-function line(
-  { run, x, y }: Panel['curves'][number],
-  { color, dash }: Style,
-  place: Place,
-  showlegend: boolean,
-): Data {
-  const name = escapeChartText(run.label);
-  return {
-    ...place,
-    type: 'scatter',
-    mode: x.length > SHOWN_AS_POINTS ? 'lines' : 'lines+markers',
-    name,
-    legendgroup: run.label,
-    showlegend,
-    connectgaps: false,
-    x,
-    y,
-    line: { color, width: 2.2, ...(dash !== 'solid' && { dash }) },
-    marker: { color, size: 6 },
-    cliponaxis: false,
-    hovertemplate: `${name}: %{y:.4g}<extra></extra>`,
-  } as Data;
 }

@@ -11,7 +11,13 @@ import type { Section } from '../report/sections.js';
 import { soundRow } from '../sound-card.js';
 import { soundScript } from '../sound-script.js';
 import { SCALE_NOTE } from '../spectrogram-picture.js';
-import { comparedGuards, comparedLogProbabilities, comparedRewards, comparedTraining } from './curves.js';
+import {
+  comparedFrontiers,
+  comparedGuards,
+  comparedLogProbabilities,
+  comparedRewards,
+  comparedTraining,
+} from './curves.js';
 import { comparisonNotes, type ComparedRun } from './runs.js';
 import { SEEDS_NOTE, seedTable } from './seeds.js';
 import type { ComparedPrompt } from './sound.js';
@@ -20,6 +26,9 @@ import { differenceTable, differingTable, resultTable } from './tables.js';
 const CAPTIONS = {
   'chart-rewards':
     'A line is the mean reward of all samples on held-out prompts, its band the 95 % interval of the mean over prompts, where there are 5 or more.',
+  'chart-frontiers':
+    'A point is the policy after an iteration, the first one the original policy. The KL divergence says how far the policy has gone from it: of ' +
+    'two runs with the same reward, the one further to the left has changed less for it.',
   'chart-guards':
     'These figures say what the reward does not see, of the same samples; the bands are as above.',
   'chart-training':
@@ -52,6 +61,7 @@ export function comparisonPage(
 ): Promise<string> {
   const figures: Record<FigureName, Figure> = {
     'chart-rewards': comparedRewards(runs),
+    'chart-frontiers': comparedFrontiers(runs),
     'chart-guards': comparedGuards(runs),
     'chart-training': comparedTraining(runs),
     'chart-logps': comparedLogProbabilities(runs),
@@ -65,7 +75,11 @@ export function comparisonPage(
     sections: [
       { id: 'results', title: 'Results', html: results(runs) },
       ...seedSection(runs),
-      { id: 'reward', title: 'Reward', html: chart('chart-rewards') || note('No run is evaluated.') },
+      {
+        id: 'reward',
+        title: 'Reward',
+        html: chart('chart-rewards') + chart('chart-frontiers') || note('No run is evaluated.'),
+      },
       ...(chart('chart-guards') ? [{ id: 'guards', title: 'Guards', html: chart('chart-guards') }] : []),
       {
         id: 'training',

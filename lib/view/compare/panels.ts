@@ -1,0 +1,145 @@
+/** Curves of several runs in panels beside each other. Runs that differ in their seed alone have one colour where there are other runs beside them. */
+import type { Data, Layout } from 'plotly.js-dist';
+import { escapeChartText } from '../escape.js';
+import {
+  RUN_COLORS,
+  SHOWN_AS_POINTS,
+  baseLayout,
+  emptyFigure,
+  panelTitle,
+  panelsInARow,
+  translucent,
+  type Figure,
+} from '../figure.js';
+import type { ComparedRun } from './runs.js';
+import { groupBySeed } from './seeds.js';
+
+export interface Panel {
+  title: string;
+  xAxis: NonNullable<Layout['xaxis']>;
+  yAxis: NonNullable<Layout['yaxis']>;
+  curves: (Curve & { run: ComparedRun })[];
+}
+
+export interface Curve {
+  x: (number | null)[];
+  y: (number | null)[];
+  /** The band around it. */
+  low?: number[];
+  high?: number[];
+  /** What it smooths, drawn faintly. */
+  behind?: { x: (number | null)[]; y: (number | null)[] };
+}
+
+const GAP = 0.12;
+const DASHES = ['solid', 'dash', 'dot'] as const;
+
+/** @param otherwise what is shown where there are no panels */
+export function panelFigure(
+  runs: readonly ComparedRun[],
+  panels: readonly Panel[],
+  heightPixels: number,
+  otherwise: string,
+): Figure {
+  if (panels.length === 0) return emptyFigure(otherwise);
+  const styles = styleRuns(runs);
+  const named = new Set<ComparedRun>();
+  const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
+  const data: Data[] = [];
+  const places = panelsInARow(panels.length, GAP);
+  panels.forEach(({ title, xAxis, yAxis, curves }, i) => {
+    const { suffix, domain } = places[i];
+    Object.assign(layout, {
+      [`xaxis${suffix}`]: { ...xAxis, domain, anchor: `y${suffix}` },
+      [`yaxis${suffix}`]: { ...yAxis, anchor: `x${suffix}` },
+    });
+    layout.annotations!.push(panelTitle(title, domain));
+    const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}` };
+    // Bands and what is smoothed lie below all lines.
+    for (const curve of curves) data.push(...underlay(curve, styles.get(curve.run)!, place));
+    for (const curve of curves) {
+      data.push(line(curve, styles.get(curve.run)!, place, !named.has(curve.run)));
+      named.add(curve.run);
+    }
+  });
+  return { data, layout };
+}
+
+interface Style {
+  color: string;
+  dash: (typeof DASHES)[number];
+}
+
+function styleRuns(runs: readonly ComparedRun[]): Map<ComparedRun, Style> {
+  const groups = groupBySeed(runs);
+  const isGrouped = groups.length > 1 && groups.length < runs.length;
+  const places = isGrouped
+    ? groups.flatMap((group, color) => group.map((run, dash) => ({ run, color, dash })))
+    : runs.map((run, i) => ({ run, color: i, dash: Math.floor(i / RUN_COLORS.length) }));
+  return new Map(
+    places.map(({ run, color, dash }) => [
+      run,
+      { color: RUN_COLORS[color % RUN_COLORS.length], dash: DASHES[dash % DASHES.length] },
+    ]),
+  );
+}
+
+type Place = { xaxis: string; yaxis: string };
+
+function underlay(
+  { run, x, low, high, behind }: Panel['curves'][number],
+  style: Style,
+  place: Place,
+): Data[] {
+  const common = {
+    ...place,
+    type: 'scatter',
+    mode: 'lines',
+    showlegend: false,
+    hoverinfo: 'skip',
+    legendgroup: run.label,
+  };
+  const bare = { ...common, x, line: { width: 0 } };
+  return [
+    ...(low && high
+      ? [
+          { ...bare, y: high },
+          { ...bare, y: low, fill: 'tonexty', fillcolor: translucent(style.color, 0.14) },
+        ]
+      : []),
+    ...(behind
+      ? [
+          {
+            ...common,
+            ...behind,
+            connectgaps: false,
+            line: { color: translucent(style.color, 0.25), width: 1 },
+          },
+        ]
+      : []),
+  ] as Data[];
+}
+
+function line(
+  { run, x, y }: Panel['curves'][number],
+  { color, dash }: Style,
+  place: Place,
+  showlegend: boolean,
+): Data {
+  const name = escapeChartText(run.label);
+  return {
+    ...place,
+    type: 'scatter',
+    mode: x.length > SHOWN_AS_POINTS ? 'lines' : 'lines+markers',
+    name,
+    legendgroup: run.label,
+    showlegend,
+    connectgaps: false,
+    x,
+    y,
+    line: { color, width: 2.2, ...(dash !== 'solid' && { dash }) },
+    marker: { color, size: 6 },
+    cliponaxis: false,
+    hovertemplate: `${name}: %{y:.4g}<extra></extra>`,
+  } as Data;
+}
