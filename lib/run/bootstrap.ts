@@ -13,11 +13,10 @@ export function pairedBootstrap(
   after: readonly number[],
   resamples = 10_000,
 ): Interval {
-  if (before.length !== after.length || before.length < 2) {
+  if (before.length !== after.length)
     throw new Error(
-      `a paired bootstrap needs two lists of one length, at least 2; got ${before.length} and ${after.length} values`,
+      `a paired bootstrap needs two lists of one length; got ${before.length} and ${after.length} values`,
     );
-  }
   return bootstrapMean(
     after.map((value, i) => value - before[i]),
     resamples,

@@ -10,6 +10,12 @@ describe('pairedBootstrap', () => {
     expect(pairedBootstrap([0, 0], [0, 1])).toEqual({ mean: 0.5, low: 0, high: 1 });
   });
 
+  it('goes outwards where a bound lies between two resamples', () => {
+    const after = Array.from({ length: 100 }, (_, i) => Math.sin(i * i));
+    const { low, high } = pairedBootstrap(new Array<number>(100).fill(0), after, 2);
+    expect(low).toBeLessThan(high);
+  });
+
   it('comes to the normal interval for many pairs', () => {
     const differences = Array.from({ length: 400 }, (_, i) => Math.sin(i * 12.9898) * 2);
     const { mean, low, high } = pairedBootstrap(new Array<number>(400).fill(0), differences);
@@ -25,6 +31,6 @@ describe('pairedBootstrap', () => {
 
   it('refuses lists that do not pair up', () => {
     expect(() => pairedBootstrap([1, 2], [1])).toThrow('got 2 and 1 values');
-    expect(() => pairedBootstrap([1], [1])).toThrow('at least 2');
+    expect(() => pairedBootstrap([1], [1])).toThrow('at least 2 values; got 1');
   });
 });
