@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { createAudioExamples, readAudioIndex } from '../../lib/experiment/audio-examples.js';
 import type { Evaluation } from '../../lib/experiment/evaluate.js';
@@ -68,7 +68,9 @@ describe('iterate', () => {
   let events: RunEvent[];
   let firstWeights: Run['policy']['weights'];
   beforeAll(async () => {
-    run = await tinyRun();
+    const { clock, ...others } = await tinyRun();
+    // A clock begins anywhere.
+    run = { ...others, clock: { ...clock, seconds: () => 1e6 + clock.seconds() } };
     firstWeights = copyWeights(run.policy.weights);
     events = await collect(run);
   });
@@ -84,6 +86,11 @@ describe('iterate', () => {
     ]);
     const evaluated = events.find(({ type }) => type === 'evaluated');
     expect(evaluated).toMatchObject({ statistics: { count: 4 } });
+    for (const event of events) {
+      if ('seconds' in event) expect(event.seconds, event.type).toBeLessThan(1e5);
+      if (event.type === 'progress' && (event.stage === 'sample' || event.stage === 'evaluate'))
+        expect('split' in event, event.stage).toBe(event.stage === 'evaluate');
+    }
   });
 
   it('writes data, checkpoints and audio', async () => {
@@ -191,6 +198,21 @@ describe('iterate', () => {
     expect(written[1]).toEqual(written[0]);
   });
 
+  it('saves where a training goes on from every checkpointMinutes', async () => {
+    const run = await tinyRun({ iterations: 1, epochs: 5, checkpointMinutes: 1 });
+    let step = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => 40_000 * step);
+    let saved: string[] = [];
+    for await (const event of iterate(run)) {
+      if (event.type !== 'step') continue;
+      ({ step } = event);
+      const folder = join(run.directories.modelDirectory, 'iter_0', 'training');
+      if (step === 5) saved = await readdir(folder);
+    }
+    vi.restoreAllMocks();
+    expect(saved.sort()).toEqual(['step_2', 'step_4']);
+  });
+
   it('trains on made-up pairs, the same in each iteration, when asked to', async () => {
     const run = await tinyRun({ syntheticFirstIteration: true, maxNewTokens: 6 });
     run.policy.config.max_position_embeddings = 140;
@@ -269,7 +291,7 @@ describe('audio examples', () => {
       chosenReward: 2,
       rejectedReward: 1,
       averageReward: 1.5,
-      details: {},
+      details: { chosen_wer: 0.25, rejected_wer: 0.5 },
     };
     const pairs = [pairOf(run.policy, second, row)];
     await createAudioExamples({ ...run, train: [first, { ...second, ids: first.ids }] }).addPairs(0, pairs);
@@ -277,6 +299,8 @@ describe('audio examples', () => {
       'audio/iter_0_train_0_chosen.wav',
       'audio/iter_0_train_0_rejected.wav',
     ]);
+    const { examples } = await readAudioIndex(run.directories.outputDirectory);
+    expect(examples.map(({ wer }) => wer)).toEqual([0.25, 0.5]);
   });
 
   it('have no reward where a recording is given none that is a number', async () => {
