@@ -48,6 +48,10 @@ it('finds no pitch in noise and silence', () => {
   const noise = Float32Array.from({ length: FRAMES * HOP + 1024 }, () => 0.2 * (uniform() - 0.5));
   const voicedInNoise = trackF0(noise, HOP, FRAMES, RATE_HZ).voiced.reduce((sum, v) => sum + v, 0);
   expect(voicedInNoise).toBeLessThan(FRAMES / 10);
+  const shifted = noise.map((value) => value + 0.05);
+  expect(trackF0(shifted, HOP, FRAMES, RATE_HZ).voiced.reduce((sum, v) => sum + v, 0)).toBeLessThan(
+    FRAMES / 10,
+  );
   const silent = trackF0(new Float32Array(5000), HOP, FRAMES, RATE_HZ);
   expect(silent.voiced.every((v) => v === 0)).toBe(true);
   expect(silent.logF0.every((value) => value === Math.fround(Math.log(130)))).toBe(true);

@@ -32,6 +32,8 @@ it('is a WAV file of as many samples, some 38 dB above its noise', () => {
       const recording = parseWav(file, 'own');
       expect(recording.sampleRateHz).toBe(16000);
       expect(recording.channels[0]).toHaveLength(values.length);
+      const told = new wavefile.WaveFile(file).fact as { dwSampleLength: number };
+      expect(told.dwSampleLength).toBe(values.length);
       recording.channels[0].forEach((value, i) => {
         expect(Math.abs(value - values[i])).toBeLessThanOrEqual(Math.abs(values[i]) / 16 + 1 / 1000);
       });

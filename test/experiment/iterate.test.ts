@@ -198,6 +198,18 @@ describe('iterate', () => {
     expect(written[1]).toEqual(written[0]);
   });
 
+  it('frees what writes samples before it trains', async () => {
+    const { sampler, partner, ...others } = await tinyRun({ iterations: 1 });
+    const told: string[] = [];
+    const run: Run = {
+      ...others,
+      sampler: { ...sampler, release: async () => void told.push('sampler') },
+      partner: { ...partner, releaseWeights: async () => void told.push('partner') },
+    };
+    for await (const { type } of iterate(run)) if (type === 'paired' || type === 'step') told.push(type);
+    expect(told).toEqual(['paired', 'sampler', 'partner', 'step']);
+  });
+
   it('saves where a training goes on from every checkpointMinutes', async () => {
     const run = await tinyRun({ iterations: 1, epochs: 5, checkpointMinutes: 1 });
     let step = 0;
@@ -268,7 +280,12 @@ describe('audio examples', () => {
     const run = await tinyRun();
     const small = { ...run, partner: { ...run.partner, maxFrames: 3 } };
     const samples = [
-      [completion([], 9), completion([1, 2], 1), completion([1, 2, 3, 4], 8), completion([2, 1, 0], 2)],
+      [
+        completion([], 9),
+        { ...completion([1, 2], 1), figures: { wer: 0.5 }, details: { wer: 0.25 } },
+        completion([1, 2, 3, 4], 8),
+        { ...completion([2, 1, 0], 2), details: { wer: 0.75 } },
+      ],
     ];
     const evaluation = { train: [], test: samples } as Partial<Evaluation> as Evaluation;
     const examples = createAudioExamples({ ...small, train: [] });
@@ -278,6 +295,9 @@ describe('audio examples', () => {
       ['audio/test_0_original_best.wav', 3],
       ['audio/test_0_original_worst.wav', 1],
     ]);
+    // By the guard where there is one, else by the reward.
+    const written = await readAudioIndex(run.directories.outputDirectory);
+    expect(written.examples.map(({ wer }) => wer)).toEqual([0.5, 0.75, 0.5]);
   });
 
   it('of pairs are those of the first prompts, of prompts that read the same the first one', async () => {

@@ -28,6 +28,7 @@ it('guards are scalars, and their warnings a text', () => {
     { tag: 'guard/silence', step: 7, scalar: 0.25 },
     { tag: 'warnings/guards', step: 7, text: '- worse' },
   ]);
+  expect(pointsOfEvent({ ...event, warnings: [] }, 7)).toHaveLength(1);
 });
 
 it('pairs that were not made are counted by reason; what a run warns of and why it stopped are texts', () => {
