@@ -174,6 +174,31 @@ describe('iterate', () => {
     expect(saved).toBeGreaterThan(warned);
   });
 
+  it('warns of a policy that does not end any more, and of samples that have no score any more', async () => {
+    const { sampler, ...others } = await tinyRun({ iterations: 1 });
+    let isTrained = false;
+    const run: Run = {
+      ...others,
+      // Of one of two held-out prompts.
+      reward: rewardOf('fading', 'fading', ({ item, codes }) =>
+        isTrained && item === others.test[0].item ? { dropped: 'it fades' } : codes.length + codes[0] / 10,
+      ),
+      sampler: {
+        ...sampler,
+        async *sample(...asked) {
+          for await (const event of sampler.sample(...asked))
+            yield isTrained && event.type === 'completion' ? { ...event, finished: false } : event;
+        },
+      },
+    };
+    const warned: string[] = [];
+    for await (const event of iterate(run)) {
+      if (event.type === 'warned' && isTrained) warned.push(event.about);
+      isTrained ||= event.type === 'saved';
+    }
+    expect(warned).toEqual(['endings', 'unscored']);
+  });
+
   it('goes on without training where no prompt gives a pair, and says why', async () => {
     const indifferent = rewardOf('same', 'same', () => 1);
     const run = await tinyRun({ iterations: 1 });

@@ -188,6 +188,7 @@ describe("evaluations of a run's checkpoint", () => {
       'a reference that the loss would not look at, as earlier versions allowed',
       { loss: 'simpo', reference: 'moving' },
     ],
+    ['pairs that were made up', { syntheticFirstIteration: true }],
     ['how other rewards were combined', { reward: 'even-token+length', rewardWeights: '1,2' }],
   ])('need of a run not %s', async (_, changes) => {
     const file = join(run.modelDirectory, 'run.json');
@@ -196,6 +197,7 @@ describe("evaluations of a run's checkpoint", () => {
     const parameters = { ...record.parameters, ...changes };
     writeFileSync(file, JSON.stringify({ ...record, parameters }));
     await expect(evaluate()).resolves.toMatch(/^eval_0_2_even-token/);
+    await expect(evaluate({}, { reward: 'length' })).resolves.toMatch(/^eval_0_2_length/);
     writeFileSync(file, whole);
   });
 
