@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { writeWav } from '../lib/audio/wav.js';
 import { openCodec } from '../lib/codec/open.js';
 import { causalSequences, type CausalExample } from '../lib/train/sequences.js';
 import { trainSupervised, type SupervisedTask } from '../lib/train/supervised.js';
@@ -12,6 +13,7 @@ import { CpuDevice, keepPrograms, type Compiled } from '../lib/engine/index.js';
 import { openCompletionWriter } from '../lib/policy/generate.js';
 import { openPartner } from '../lib/policy/partner.js';
 import { runExperiment } from '../lib/jobs/experiment.js';
+import { prepareDataset } from '../lib/jobs/prepare-dataset.js';
 import { parseParameters } from '../lib/run/parameters.js';
 import { fidelityGuard } from '../lib/reward/guard.js';
 import { elementCount, type Graph } from '../lib/engine/graph.js';
@@ -143,6 +145,17 @@ it('the codec goes on after a program could not be compiled, and can be closed',
   await expect(codec.decode(codes)).rejects.toThrow('no session');
   expect(await codec.decode(codes)).toHaveLength(640);
   await codec.dispose();
+  expect(open).toBe(0);
+});
+
+it('the codec is closed where a recording of a dataset cannot be read', async () => {
+  const wav = temporaryFolder();
+  const instructions = join(wav, 'lines.txt');
+  writeFileSync(instructions, 'a.wav\tLouder\nb.wav\tLouder\n');
+  await writeWav(join(wav, 'a.wav'), new Float32Array(3200).fill(0.1), 16_000);
+  const files = { wav, instructions, output: join(wav, 'data.jsonl') };
+  const preparing = prepareDataset({ ...files, model: 'unused', codec: 'models/default/codec', device });
+  await expect(preparing).rejects.toThrow('b.wav');
   expect(open).toBe(0);
 });
 

@@ -41,7 +41,7 @@ export function pairsOf(
   rows: readonly PreferenceRow[],
 ): TrainingPair[] {
   const packed = packPairs(policy, rows);
-  const known = new Map(train.toReversed().map(({ index, ids }) => [ids.join(), index]));
+  const known = new Map(train.map(({ index, ids }) => [ids.join(), index]));
   return rows.map((row, i) => ({ row, ids: packed[i], promptIndex: known.get(packed[i].prompt.join()) }));
 }
 

@@ -130,7 +130,7 @@ export function createBatch(
         out.delete(id);
         durations.push(envelope.seconds);
         arrived.push({ index: entry.index, envelope });
-        return [id, ...entry.again].filter((name) => entry.again.length > 0 && name !== job);
+        return [id, ...entry.again].filter((name) => name !== job);
       }
       return [];
     },

@@ -72,7 +72,7 @@ export function lexicographicRanks(
 }
 
 /**
- * Ranks of a prompt's samples.
+ * Ranks of a prompt's samples, by a combination that is normalized or lexicographic.
  *
  * @param values `values[i][k]` of the kth sample by the ith reward
  */
@@ -85,7 +85,7 @@ export function combineRanks(
   return values[0].map((_, k) => {
     const own = compared.map((each) => each[k]);
     if (how === 'weighted') return weightedSum(own, weights);
-    return harmonicMean(normalize ? own.map(logistic) : own, weights);
+    return harmonicMean(own.map(logistic), weights);
   });
 }
 

@@ -105,7 +105,6 @@ function withoutSilence(x: Float64Array, y: Float64Array): [Float64Array, Float6
 }
 
 function overlapAdd(signal: Float64Array, starts: readonly number[]): Float64Array {
-  if (starts.length === 0) return new Float64Array(0);
   const out = new Float64Array((starts.length - 1) * HOP_SIZE + FRAME_SIZE);
   starts.forEach((start, frame) => {
     for (let i = 0; i < FRAME_SIZE; i++) out[frame * HOP_SIZE + i] += WINDOW[i] * signal[start + i];

@@ -74,11 +74,25 @@ it('lowPass removes a tone above its cutoff and keeps one below', () => {
     measureDecibels(lowPass(sine(hz, 0.5), 1800, RATE_HZ)) - measureDecibels(sine(hz, 0.5));
   expect(change(3000)).toBeLessThan(-40);
   expect(Math.abs(change(1000))).toBeLessThan(0.1);
+  // At the cutoff half of the amplitude is left.
+  const atCutoff = measureDecibels(applyEffect('low-pass', sine(1800, 0.5), RATE_HZ));
+  expect(atCutoff - measureDecibels(sine(1800, 0.5))).toBeCloseTo(20 * Math.log10(0.5), 1);
+});
+
+it('lowPass reaches 16 zero crossings to either side', () => {
+  const impulse = new Float32Array(201);
+  impulse[100] = 1;
+  const response = lowPass(impulse, 1800, RATE_HZ);
+  // 16 / 0.225 = 71.1 samples.
+  const reached = [...response.keys()].filter((i) => response[i] !== 0);
+  expect([reached[0], reached.at(-1)]).toEqual([100 - 71, 100 + 71]);
+  for (let i = 1; i <= 71; i++) expect(response[100 - i]).toBeCloseTo(response[100 + i], 12);
 });
 
 it('addEcho adds a scaled copy', () => {
   const echoed = addEcho(Float32Array.of(1, 0, 0), 2 / RATE_HZ, 0.5, RATE_HZ);
   expect([...echoed]).toEqual([1, 0, 0.5, 0, 0]);
+  expect(addEcho(Float32Array.of(1), 1.6 / RATE_HZ, 0.5, RATE_HZ), 'the nearest sample').toHaveLength(3);
 });
 
 describe('stretchTime', () => {
@@ -93,7 +107,18 @@ describe('stretchTime', () => {
     expect(stretchTime(new Float32Array(0), 1.3, RATE_HZ).length).toBe(0);
   });
 
-  it('refuses a tempo that is no positive number', () => {
-    expect(() => stretchTime(sine(220, 0.1), 0, RATE_HZ)).toThrow('A tempo is a positive number, not 0');
+  it('joins frames where they continue a voice to the sample', () => {
+    // 160 Hz and its harmonics up to 2.6 kHz, of which frames that are two samples apart would lose the highest.
+    const voice = Float32Array.from({ length: RATE_HZ }, (_, i) =>
+      Array.from({ length: 16 }, (__, k) => Math.sin((2 * Math.PI * (k + 1) * i) / 100)).reduce(
+        (a, b) => a + b,
+      ),
+    );
+    const stretched = stretchTime(voice, 1.305, RATE_HZ);
+    expect(measureDecibels(stretched)).toBeCloseTo(measureDecibels(voice), 1);
+  });
+
+  it.each([0, -1, NaN, Infinity])('refuses a tempo that is no positive number, as %d', (tempo) => {
+    expect(() => stretchTime(sine(220, 0.1), tempo, RATE_HZ)).toThrow(`A tempo is a positive number, not ${tempo}`); // prettier-ignore
   });
 });

@@ -18,10 +18,13 @@ function glide(startHz: number, endHz: number): Float32Array {
   });
 }
 
-it('follows the fundamental of a harmonic sound', () => {
-  const { logF0, voiced } = trackF0(glide(110, 180), HOP, FRAMES);
+it.each([
+  ['up', 110, 180],
+  ['down', 180, 110],
+])('follows the fundamental of a harmonic sound %s', (_, startHz, endHz) => {
+  const { logF0, voiced } = trackF0(glide(startHz, endHz), HOP, FRAMES);
   for (let t = 2; t < FRAMES - 6; t++) {
-    const hz = 110 + (70 * (t * HOP + 512)) / (FRAMES * HOP);
+    const hz = startHz + ((endHz - startHz) * (t * HOP + 512)) / (FRAMES * HOP);
     expect(voiced[t]).toBe(1);
     expect(Math.exp(logF0[t]) / hz).toBeCloseTo(1, 2);
   }
@@ -45,9 +48,25 @@ it('finds no pitch in noise and silence', () => {
   const noise = Float32Array.from({ length: FRAMES * HOP + 1024 }, () => 0.2 * (uniform() - 0.5));
   const voicedInNoise = trackF0(noise, HOP, FRAMES).voiced.reduce((sum, v) => sum + v, 0);
   expect(voicedInNoise).toBeLessThan(FRAMES / 10);
+  const shifted = noise.map((value) => value + 0.05);
+  expect(trackF0(shifted, HOP, FRAMES).voiced.reduce((sum, v) => sum + v, 0)).toBeLessThan(FRAMES / 10);
   const silent = trackF0(new Float32Array(5000), HOP, FRAMES);
   expect(silent.voiced.every((v) => v === 0)).toBe(true);
   expect(silent.logF0.every((value) => value === Math.fround(Math.log(130)))).toBe(true);
+});
+
+it('hears no voice in what is as faint as silence', () => {
+  const faint = glide(150, 150).map((value) => value / 1000);
+  expect(trackF0(faint, HOP, FRAMES).voiced.every((v) => v === 0)).toBe(true);
+});
+
+it('tracks from 60 to 400 Hz, and takes a voice just beyond for one at the end', () => {
+  for (const [hz, end] of [
+    [405, RATE_HZ / 40],
+    [59.5, RATE_HZ / 266],
+  ])
+    for (const value of trackF0(glide(hz, hz), HOP, FRAMES).logF0)
+      expect(Math.exp(value)).toBeCloseTo(end, 3);
 });
 
 it('interpolates ln F0 across a gap without voice', () => {
@@ -62,6 +81,16 @@ it('interpolates ln F0 across a gap without voice', () => {
   expect(Math.exp(logF0[next])).toBeCloseTo(150, 0);
   const step = (logF0[next] - logF0[first - 1]) / (next - first + 1);
   for (let t = first; t <= next; t++) expect(logF0[t] - logF0[t - 1]).toBeCloseTo(step, 5);
+});
+
+it('keeps ln F0 before the first voice and after the last', () => {
+  const sound = new Float32Array(FRAMES * HOP + 1024);
+  sound.set(glide(110, 180).subarray(20 * HOP, 40 * HOP), 20 * HOP);
+  const { logF0, voiced } = trackF0(sound, HOP, FRAMES);
+  const [first, last] = [voiced.indexOf(1), voiced.lastIndexOf(1)];
+  expect([first > 0, last < FRAMES - 1]).toEqual([true, true]);
+  expect([...logF0.subarray(0, first)]).toEqual(Array<number>(first).fill(logF0[first]));
+  expect([...logF0.subarray(last + 1)]).toEqual(Array<number>(FRAMES - 1 - last).fill(logF0[last]));
 });
 
 it('takes a low voice for no higher one, however loud its second harmonic is', () => {

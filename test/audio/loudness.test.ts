@@ -45,6 +45,19 @@ describe('gated loudness', () => {
     expect(gatedLoudness(tone(4, 1, 48000))).toBeCloseTo(-3.01, 2);
   });
 
+  it.each([
+    [9.5, 10 * Math.log10((1 + 0.05944) / 2)],
+    // Of the 40 blocks with sound of the first half three have sound of the second too.
+    [10.5, 10 * Math.log10((37 + 1.5 * (1 + 0.04664)) / 40)],
+  ])('counts what is less than 10 LU below the mean of all: %d LU', (below, decibels) => {
+    // Half of the sound has the power g, and the mean is (1 + g) / 2: it is so far below where g is 10^(-below / 10) (1 + g) / 2.
+    const share = 10 ** (-below / 10) / 2;
+    const faint = Math.sqrt(share / (1 - share));
+    const sound = tone(8, 1, 48000);
+    for (let i = 4 * 48000; i < sound.samples.length; i++) sound.samples[i] *= faint;
+    expect(gatedLoudness(sound)).toBeCloseTo(-3.01 + decibels, 1);
+  });
+
   it('is that of all of a recording that is shorter than a block', () => {
     expect(gatedLoudness(tone(0.3, 0.5))).toBeCloseTo(gatedLoudness(tone(2, 0.5)), 1);
     expect(gatedLoudness({ samples: new Float32Array(0), sampleRateHz: 16000 })).toBe(-Infinity);

@@ -27,9 +27,13 @@ it('codes every 16-bit sample as the wavefile package does', () => {
 it('is a WAV file of as many samples, some 38 dB above its noise', () => {
   fc.assert(
     fc.property(fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { maxLength: 50 }), (values) => {
-      const recording = parseWav(encodeMuLawWav(Float32Array.from(values), 16000), 'own');
+      const file = encodeMuLawWav(Float32Array.from(values), 16000);
+      expect(file.length % 2, 'parts of a WAV file are filled up to an even number').toBe(0);
+      const recording = parseWav(file, 'own');
       expect(recording.sampleRateHz).toBe(16000);
       expect(recording.channels[0]).toHaveLength(values.length);
+      const told = new wavefile.WaveFile(file).fact as { dwSampleLength: number };
+      expect(told.dwSampleLength).toBe(values.length);
       recording.channels[0].forEach((value, i) => {
         expect(Math.abs(value - values[i])).toBeLessThanOrEqual(Math.abs(values[i]) / 16 + 1 / 1000);
       });

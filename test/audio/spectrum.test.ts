@@ -80,6 +80,13 @@ describe('stft', () => {
     });
   });
 
+  it('takes a single sample for its own mirror, as numpy.pad does', () => {
+    // numpy.pad([3], 4, "reflect")
+    const expected = directTransform(Float64Array.from([0, ...hannWindow(6), 0], (weight) => 3 * weight));
+    const [frame] = Array.from(stft(Float64Array.of(3), options), (each) => each.slice());
+    expected.forEach((value, i) => expect(Math.abs(frame[i] - value)).toBeLessThan(1e-12));
+  });
+
   it.each([
     ['reflect', 20, 7],
     ['zero', 20, 7],

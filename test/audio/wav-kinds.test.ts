@@ -74,6 +74,18 @@ describe('bits and bytes of a sample', () => {
     }
   });
 
+  it.each([8, 32])('reads %d bits in spite of a frame too large', (bits) => {
+    const numbers = NUMBERS.map((value) => value >> (bits === 8 ? 12 : 0));
+    const file = wavFile(pcm(numbers, bits / 8, bits), { bits, frameBytes: bits / 4 });
+    expect(read(file)).toEqual(scaled(numbers, bits));
+  });
+
+  it('reads 16 bits of which every other sample is 0 where the bytes a second tell that the frame is wrong', () => {
+    const numbers = NUMBERS.map((value, i) => (i % 2 === 0 ? 0 : value >> 4));
+    const file = wavFile(pcm(numbers, 2, 16), { frameBytes: 4, bytesPerSecond: 16_000 });
+    expect(read(file)).toEqual(scaled(numbers, 16));
+  });
+
   it.each([0, 1, 2, 3])('reads 24 bits in spite of a frame too small, %d bytes', (frameBytes) => {
     expect(read(wavFile(pcm(NUMBERS, 3, 24), { bits: 24, frameBytes }))).toEqual(scaled(NUMBERS, 24));
   });
@@ -126,6 +138,8 @@ describe('lengths', () => {
 
   it.each([0, 8, 36, 0xffffffff])('reads a stream of length 0 in a file of length %i', (fileLength) => {
     expect(read(wavFile(SOUND, { soundLength: 0, fileLength }))).toEqual(EXPECTED);
+    // Zeros could be parts without a name.
+    expect(read(wavFile(new Uint8Array(80), { soundLength: 0, fileLength }))).toHaveLength(40);
   });
 
   it('says so where a length of 0 contradicts the length of the file', () => {
@@ -152,6 +166,12 @@ describe('lengths', () => {
     }
     const long = wavFile(SOUND, { kind: 'RF64', soundLength: 5_000_000_000, fileLength: 5_000_000_072 });
     expect(() => read(long)).toThrow('truncated: its "data" part should hold 5000000000 bytes, 120');
+  });
+
+  it('reads RF64 by the length of the part itself where that has one', () => {
+    const file = wavFile(SOUND, { kind: 'RF64', soundLength: 2, after: LIST });
+    new DataView(file.buffer).setUint32(Buffer.from(file).indexOf('data') + 4, SOUND.length, true);
+    expect(read(file)).toEqual(EXPECTED);
   });
 
   it('reads RF64 out of a pipe', () => {

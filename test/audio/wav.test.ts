@@ -97,6 +97,8 @@ describe('parseWav', () => {
     ['a header alone', good.slice(0, 36), 'no sound data'],
     ['a cut file', good.slice(0, 500), 'truncated: its "data" part should hold 800 bytes, 456 are there'],
     ['an unknown codec', changed(20, 0x55), 'cannot read WAV codec 85'],
+    ['an extensible format without its end', changed(20, 0xfffe), 'cannot read WAV codec 65534'],
+    ['a format cut short', changed(16, 14), 'its "fmt " part has 14 bytes; at least 16 are needed'],
     ['too many bits', changed(34, 40), 'with 40 bits'],
     ['no channels', changed(22, 0), '0 channels'],
     ['a sample rate of 0 Hz', rated(0), 'says it has a sample rate of 0 Hz'],
@@ -166,6 +168,8 @@ describe('toMono', () => {
   it('takes the mean', () => {
     const channels = [Float32Array.from([1, 0]), Float32Array.from([0, 0.5])];
     expect(Array.from(toMono({ channels, sampleRateHz: 8000 }))).toEqual([0.5, 0.25]);
+    expect(toMono({ channels: channels.slice(1), sampleRateHz: 8000 })).toBe(channels[1]);
+    expect(() => toMono({ channels: [], sampleRateHz: 8000 })).toThrow('A recording without channels');
     channels.push(Float32Array.from([-1, 1]), Float32Array.from([0, 0.5]));
     expect(Array.from(toMono({ channels, sampleRateHz: 8000 }))).toEqual([0, 0.5]);
   });

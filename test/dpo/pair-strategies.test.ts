@@ -26,6 +26,17 @@ describe('above-margin', () => {
     // All differences: the best sample's smallest one comes last.
     const differences = rewardsOf(samples, 99, { pairing: 'above-margin' }).map(([a, b]) => a - b);
     expect(differences).toEqual([4, 3, 3, 2, 1, 1]);
+    // Ranks say who is better, rewards by how much.
+    const unlike = [
+      sample(2),
+      { ...sample(9), rank: 3 },
+      { ...sample(0), rank: 1 },
+      { ...sample(8), rank: 9 },
+    ];
+    expect(rewardsOf(unlike, 2, { pairing: 'above-margin' })).toEqual([
+      [9, 0],
+      [8, 0],
+    ]);
   });
 
   it('makes no more than the cap, and says what became of all six', () => {
@@ -44,6 +55,8 @@ describe('target', () => {
       [3, 1],
       [3, 4],
     ]);
+    const unlike = [{ ...sample(4), rank: 0 }, sample(1), sample(5)];
+    expect(rewardsOf(unlike, 1, { pairing: 'target', target })).toEqual([[3, 4]]);
     const { pairs, considered, dropped } = makePairs(samples, 2, { pairing: 'target', target });
     expect(pairs[0].averageReward).toBeCloseTo(10 / 3, 12);
     expect({ considered, dropped }).toEqual({ considered: 3, dropped: { unused: 1 } });
@@ -68,6 +81,12 @@ describe('target', () => {
       target: unscored,
     });
     expect(skipped).toBe('its target could not be scored');
+    const unlimited = { ...target, reward: Infinity };
+    expect(makePairs([sample(1)], 1, { pairing: 'target', target: unlimited }).skipped).toBe(skipped);
+    const silent = [NaN, Infinity].map((reward) => sample(reward));
+    expect(makePairs(silent, 1, { pairing: 'target', target }).skipped).toBe(
+      'none of its 2 samples could be scored; the target needs one',
+    );
     expect(() => makePairs([sample(1)], 1, { pairing: 'target' })).toThrow(TypeError);
   });
 });

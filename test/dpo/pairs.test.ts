@@ -53,6 +53,7 @@ it.each([
   ['no sample', [], 'only 0 of 0 samples could be scored'],
   ['one scored sample', [completion('a', 1), completion('b', null)], 'only 1 of 2 samples could be scored'],
   ['one finite reward', [completion('a', 1), completion('b', NaN)], 'only 1 of 2 samples could be scored'],
+  ['a reward alone', [completion('a', 1), completion('b', 2, null)], 'only 1 of 2 samples could be scored'],
   ['a rank alone', [completion('a', 1), completion('b', null, 2)], 'only 1 of 2 samples could be scored'],
   ['equal ranks', [completion('a', 2), completion('b', 2)], 'all 2 samples rank the same'],
 ])('skips a prompt with %s', (_, completions, reason) => {

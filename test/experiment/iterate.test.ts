@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { createAudioExamples, readAudioIndex } from '../../lib/experiment/audio-examples.js';
 import type { Evaluation } from '../../lib/experiment/evaluate.js';
@@ -68,7 +68,9 @@ describe('iterate', () => {
   let events: RunEvent[];
   let firstWeights: Run['policy']['weights'];
   beforeAll(async () => {
-    run = await tinyRun();
+    const { clock, ...others } = await tinyRun();
+    // A clock begins anywhere.
+    run = { ...others, clock: { ...clock, seconds: () => 1e6 + clock.seconds() } };
     firstWeights = copyWeights(run.policy.weights);
     events = await collect(run);
   });
@@ -84,6 +86,11 @@ describe('iterate', () => {
     ]);
     const evaluated = events.find(({ type }) => type === 'evaluated');
     expect(evaluated).toMatchObject({ statistics: { count: 4 } });
+    for (const event of events) {
+      if ('seconds' in event) expect(event.seconds, event.type).toBeLessThan(1e5);
+      if (event.type === 'progress' && (event.stage === 'sample' || event.stage === 'evaluate'))
+        expect('split' in event, event.stage).toBe(event.stage === 'evaluate');
+    }
   });
 
   it('writes data, checkpoints and audio', async () => {
@@ -167,6 +174,31 @@ describe('iterate', () => {
     expect(saved).toBeGreaterThan(warned);
   });
 
+  it('warns of a policy that does not end any more, and of samples that have no score any more', async () => {
+    const { sampler, ...others } = await tinyRun({ iterations: 1 });
+    let isTrained = false;
+    const run: Run = {
+      ...others,
+      // Of one of two held-out prompts.
+      reward: rewardOf('fading', 'fading', ({ item, codes }) =>
+        isTrained && item === others.test[0].item ? { dropped: 'it fades' } : codes.length + codes[0] / 10,
+      ),
+      sampler: {
+        ...sampler,
+        async *sample(...asked) {
+          for await (const event of sampler.sample(...asked))
+            yield isTrained && event.type === 'completion' ? { ...event, finished: false } : event;
+        },
+      },
+    };
+    const warned: string[] = [];
+    for await (const event of iterate(run)) {
+      if (event.type === 'warned' && isTrained) warned.push(event.about);
+      isTrained ||= event.type === 'saved';
+    }
+    expect(warned).toEqual(['endings', 'unscored']);
+  });
+
   it('goes on without training where no prompt gives a pair, and says why', async () => {
     const indifferent = rewardOf('same', 'same', () => 1);
     const run = await tinyRun({ iterations: 1 });
@@ -189,6 +221,33 @@ describe('iterate', () => {
     );
     expect(written).toHaveLength(2);
     expect(written[1]).toEqual(written[0]);
+  });
+
+  it('frees what writes samples before it trains', async () => {
+    const { sampler, partner, ...others } = await tinyRun({ iterations: 1 });
+    const told: string[] = [];
+    const run: Run = {
+      ...others,
+      sampler: { ...sampler, release: async () => void told.push('sampler') },
+      partner: { ...partner, releaseWeights: async () => void told.push('partner') },
+    };
+    for await (const { type } of iterate(run)) if (type === 'paired' || type === 'step') told.push(type);
+    expect(told).toEqual(['paired', 'sampler', 'partner', 'step']);
+  });
+
+  it('saves where a training goes on from every checkpointMinutes', async () => {
+    const run = await tinyRun({ iterations: 1, epochs: 5, checkpointMinutes: 1 });
+    let step = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => 40_000 * step);
+    let saved: string[] = [];
+    for await (const event of iterate(run)) {
+      if (event.type !== 'step') continue;
+      ({ step } = event);
+      const folder = join(run.directories.modelDirectory, 'iter_0', 'training');
+      if (step === 5) saved = await readdir(folder);
+    }
+    vi.restoreAllMocks();
+    expect(saved.sort()).toEqual(['step_2', 'step_4']);
   });
 
   it('trains on made-up pairs, the same in each iteration, when asked to', async () => {
@@ -246,7 +305,12 @@ describe('audio examples', () => {
     const run = await tinyRun();
     const small = { ...run, partner: { ...run.partner, maxFrames: 3 } };
     const samples = [
-      [completion([], 9), completion([1, 2], 1), completion([1, 2, 3, 4], 8), completion([2, 1, 0], 2)],
+      [
+        completion([], 9),
+        { ...completion([1, 2], 1), figures: { wer: 0.5 }, details: { wer: 0.25 } },
+        completion([1, 2, 3, 4], 8),
+        { ...completion([2, 1, 0], 2), details: { wer: 0.75 } },
+      ],
     ];
     const evaluation = { train: [], test: samples } as Partial<Evaluation> as Evaluation;
     const examples = createAudioExamples({ ...small, train: [] });
@@ -256,6 +320,9 @@ describe('audio examples', () => {
       ['audio/test_0_original_best.wav', 3],
       ['audio/test_0_original_worst.wav', 1],
     ]);
+    // By the guard where there is one, else by the reward.
+    const written = await readAudioIndex(run.directories.outputDirectory);
+    expect(written.examples.map(({ wer }) => wer)).toEqual([0.5, 0.75, 0.5]);
   });
 
   it('of pairs are those of the first prompts, of prompts that read the same the first one', async () => {
@@ -269,7 +336,7 @@ describe('audio examples', () => {
       chosenReward: 2,
       rejectedReward: 1,
       averageReward: 1.5,
-      details: {},
+      details: { chosen_wer: 0.25, rejected_wer: 0.5 },
     };
     const pairs = [pairOf(run.policy, second, row)];
     await createAudioExamples({ ...run, train: [first, { ...second, ids: first.ids }] }).addPairs(0, pairs);
@@ -277,6 +344,8 @@ describe('audio examples', () => {
       'audio/iter_0_train_0_chosen.wav',
       'audio/iter_0_train_0_rejected.wav',
     ]);
+    const { examples } = await readAudioIndex(run.directories.outputDirectory);
+    expect(examples.map(({ wer }) => wer)).toEqual([0.25, 0.5]);
   });
 
   it('have no reward where a recording is given none that is a number', async () => {

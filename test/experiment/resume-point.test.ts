@@ -112,6 +112,15 @@ it('is the newest training state, and its events', async () => {
   expect(plan.description).toBe('with the training of iteration 1 after step 2');
 });
 
+it('is stopped where the run was, and not where a training alone ended early', async () => {
+  const stoppedBy = async (stopped: { step?: number }) => {
+    const told = events.toSpliced(5, 0, { type: 'stopped', iteration: 0, reason: 'enough', ...stopped });
+    return (await findResumePoint(await killedRun(), told)).point!.stopped;
+  };
+  expect(await stoppedBy({ step: 1 })).toBe(false);
+  expect(await stoppedBy({})).toBe(true);
+});
+
 it('is the newest training state also where the next one would hold a number that is not finite', async () => {
   const directories = await killedRun();
   const data = Float32Array.of(0, NaN);

@@ -199,6 +199,10 @@ describe('a run that a guard stops', () => {
       directory: `iter_${best.iteration}/dpo_model`,
       reward: best.statistics.mean,
     });
+    // A warning after the last iteration stops nothing.
+    const { events: whole } = await alone({ ...parameters, iterations: iteration + 1 }, parts);
+    expect(ofType(whole, 'guarded').at(-1)!.warnings).not.toEqual([]);
+    expect(ofType(whole, 'stopped')).toEqual([]);
     // What is recorded of a stop whose evaluation is not complete yet is found again.
     const other = await tinyRun(parameters, parts);
     for await (const event of record(other)) if (event.type === 'stopped') break;

@@ -41,6 +41,13 @@ describe('spread', () => {
     expect(warnOfSpread(0, [pairs, pairs])).toEqual([]);
   });
 
+  it('is of samples that are all good, or all bad, too', () => {
+    const good = [2, 3].map((reward) => ({ reward, rank: reward }));
+    const dropped = (minChosen: number) => makePairs(good, 1, { dropUniform: true, minChosen });
+    const [{ message }] = warnOfSpread(0, [dropped(2), dropped(4), dropped(3)]);
+    expect(message).toContain('the samples of 2 of 3 prompts');
+  });
+
   it('counts no prompt whose samples could not be scored', () => {
     const unscored = makePairs([{ reward: null, rank: null }], 1);
     expect(warnOfSpread(0, [unscored, unscored, unscored])).toEqual([]);

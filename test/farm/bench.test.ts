@@ -1,12 +1,12 @@
 /** The process that computes for a worker, by modules that answer, hang, or cannot start again. */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openBench, type Bench } from '../../lib/farm/bench.js';
 import type { Offer } from '../../lib/farm/terms.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-/** Answers each item with its id; hangs at the item "hang", ends at "end", and starts once where it is told so. */
+/** Answers each item of the open run with its id; hangs at the item "hang", ends at "end", starts once where it is told so, and opens no run while the file REFUSING is there. */
 const MODULE = `
 import { existsSync, writeFileSync } from 'node:fs';
 const mark = process.argv[2];
@@ -16,9 +16,15 @@ else {
   if (mark) writeFileSync(mark, '');
   process.send({ type: 'ready', ...traits });
 }
+let isOpen = false;
 process.on('disconnect', () => process.exit());
 process.on('message', ({ type, run, id }) => {
-  if (type === 'open') setTimeout(() => process.send({ type: 'opened', run }), Number(process.env.OPENING_MS ?? 0));
+  if (type === 'open' && existsSync(process.env.REFUSING ?? ''))
+    process.send({ type: 'refused', run, fault: 'worker', reason: 'no network' });
+  else if (type === 'open') {
+    isOpen = true;
+    setTimeout(() => process.send({ type: 'opened', run }), Number(process.env.OPENING_MS ?? 0));
+  } else if (!isOpen) process.send({ type: 'failed', id, fault: 'item', reason: 'no run is open' });
   else if (id === 'end') process.exit(3);
   else if (id !== 'hang') process.send({ type: 'result', id, seconds: 0, result: id });
 });
@@ -60,6 +66,19 @@ describe('the process that computes', () => {
     vi.stubEnv('OPENING_MS', '800');
     onTestFinished(() => void vi.unstubAllEnvs());
     await withBench({ startsOnce: false, itemMs: 500 }, async (bench) => {
+      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+    });
+  });
+
+  it('opens the run for the next item where it could not for the one before', async () => {
+    const refusing = join(temporaryFolder(), 'refusing');
+    vi.stubEnv('REFUSING', refusing);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await withBench({ startsOnce: false, itemMs: 10_000 }, async (bench) => {
+      await expect(bench.do('end', {})).rejects.toMatchObject({ fault: 'item' });
+      writeFileSync(refusing, '');
+      await expect(bench.do('next', {})).rejects.toMatchObject({ fault: 'worker', message: 'no network' });
+      rmSync(refusing);
       expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
     });
   });

@@ -47,6 +47,11 @@ describe('a worker', () => {
       { versions: { ...versions, 'Node.js': '22' } },
       /of Node\.js 20, this worker of 22/,
     ],
+    [
+      'with a package more',
+      { versions: { ...versions, tensorflow: '4' } },
+      /of tensorflow \(none\), this worker of 4/,
+    ],
     ['without a package', { versions: { 'speech-dpo': '1.0.0' } }, /of Node\.js 20, this worker of \(none\)/],
     [
       'on another device',

@@ -183,13 +183,21 @@ describe("evaluations of a run's checkpoint", () => {
     writeFileSync(metrics, whole);
   });
 
-  it('need no reference: one that the loss would not look at, as earlier versions allowed, is left out', async () => {
+  it.each([
+    [
+      'a reference that the loss would not look at, as earlier versions allowed',
+      { loss: 'simpo', reference: 'moving' },
+    ],
+    ['pairs that were made up', { syntheticFirstIteration: true }],
+    ['how other rewards were combined', { reward: 'even-token+length', rewardWeights: '1,2' }],
+  ])('need of a run not %s', async (_, changes) => {
     const file = join(run.modelDirectory, 'run.json');
     const whole = readFileSync(file, 'utf8');
     const record = JSON.parse(whole) as { parameters: object };
-    const parameters = { ...record.parameters, loss: 'simpo', reference: 'moving' };
+    const parameters = { ...record.parameters, ...changes };
     writeFileSync(file, JSON.stringify({ ...record, parameters }));
     await expect(evaluate()).resolves.toMatch(/^eval_0_2_even-token/);
+    await expect(evaluate({}, { reward: 'length' })).resolves.toMatch(/^eval_0_2_length/);
     writeFileSync(file, whole);
   });
 

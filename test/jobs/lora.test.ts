@@ -101,6 +101,8 @@ it("saves each iteration's adapter as PEFT does, which goes on from the one befo
   );
   const [first, second] = [await loadPolicy(checkpoint(0)), await loadPolicy(checkpoint(1))];
   const fresh = await openPolicyToTrain(parameters(), device, {});
+  // Workers fetch it from there.
+  expect(fresh.baseDirectory).toBe(join(model, 'policy'));
   for (const [name, { data }] of adapterWeights(second)) {
     expect(data, name).not.toEqual(first.weights.get(name)!.data);
     // It was never anew: an adapter that is trained for some steps is near its start, and A of another seed is not.

@@ -114,4 +114,9 @@ it('are refused where a guard has ended the run, or would have after the last it
     directories,
   };
   await expect(withIterations(asked, 5)).rejects.toThrow(refusal);
+  // A training that ended early ends no run.
+  const early = { ...asked.record.parameters, earlyStopping: 'loss', validationShare: 0.5 } as const;
+  const trained: RunEvent[] = [{ type: 'stopped', iteration: 0, step: 1, reason: 'no better' }];
+  const raised = withIterations({ ...asked, record: { ...record, parameters: early }, events: trained }, 5);
+  expect((await raised).parameters.iterations).toBe(5);
 });

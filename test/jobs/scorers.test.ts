@@ -72,6 +72,14 @@ it('tells whoever waits long for the check of a reward', async () => {
     'the slow reward is not done with its check() after 10 seconds; it is waited for.',
   ]);
   expect((await opening).reward.name).toBe('slow');
+  // One that is done says nothing.
+  await openReward(
+    parseParameters({ reward: 'quick' }),
+    { reward: { ...reward, name: 'quick', check: () => Promise.resolve() } },
+    { device: cpu, onNotice: (notice) => notices.push(notice) },
+  );
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(notices).toHaveLength(1);
   vi.useRealTimers();
 });
 
@@ -86,8 +94,11 @@ describe.skipIf(!nisqaWeights)('NISQA as a reward', () => {
     expect(runsScorers(device)).toBe(isThere);
     const opened = await openReward({ reward: 'mos', rewardModel: 'nisqa' }, undefined, { device });
     expect(asked.includes('load')).toBe(isThere);
+    const close = vi.spyOn(CpuDevice.prototype, 'close');
     await opened[Symbol.asyncDispose]();
-    // It is the run's, which goes on.
+    // It is the run's, which goes on; a CPU of the scorers' own does not.
     expect(asked).not.toContain('close');
+    expect(close).toHaveBeenCalledTimes(isThere ? 0 : 1);
+    close.mockRestore();
   });
 });

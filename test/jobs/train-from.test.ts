@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
+import { readRunRecord } from '../../lib/run/run-files.js';
 import { trainFrom, trainingParameters } from '../../lib/jobs/train-from.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -49,10 +50,25 @@ it("a run's first checkpoint trained on its second pairs is its second checkpoin
   expect(trained.equals(weightsOf(run, 0))).toBe(false);
 
   const otherSeed = await trainingParameters(pairs, { policy, seed: 8, checkpointMinutes: 0 });
-  const other = await finish(trainFrom(pairs, otherSeed, { root: temporaryFolder() }));
+  const guarded = { ...otherSeed, guard: true, earlyStopping: 'guard' } as const;
+  const other = await finish(trainFrom(pairs, guarded, { root: temporaryFolder() }));
   expect(weightsOf(other, 1).equals(trained)).toBe(false);
+  // What it is: one iteration, that nothing guards.
+  const { parameters: recorded } = await readRunRecord(other.modelDirectory);
+  expect(recorded).toMatchObject({ iterations: 1, guard: false, earlyStopping: 'none', seed: 8 });
   // Of states to go on from nothing stays, since only whole runs are resumed.
   expect(readdirSync(join(other.modelDirectory, 'iter_1'))).toEqual(['dpo_model']);
+
+  const stop = new AbortController();
+  const root = temporaryFolder();
+  const stopped = async () => {
+    for await (const event of trainFrom(pairs, otherSeed, { root, signal: stop.signal }))
+      if (event.type === 'step' && event.step === event.steps)
+        stop.abort(new Error('stopped at the last step'));
+  };
+  await expect(stopped()).rejects.toThrow('stopped at the last step');
+  const [name] = readdirSync(join(root, 'model_output'));
+  expect((await readRunRecord(join(root, 'model_output', name))).state).toBe('interrupted');
 });
 
 it('a pair that the policy cannot read is told with the name of its file', async () => {
@@ -65,6 +81,12 @@ it('a pair that the policy cannot read is told with the name of its file', async
   writeFileSync(pairs, JSON.stringify({ ...columns, ...rewards }));
   await expect(finish(trainFrom(pairs, parseParameters({ model }), { root }))).rejects.toThrow(
     `${pairs}: pair 0: code 99999 of codebook 0 is outside`,
+  );
+  const none = { prompt: [], chosen: [], rejected: [] };
+  const unrewarded = { chosen_rewards: [], rejected_rewards: [], average_rewards: [] };
+  writeFileSync(pairs, JSON.stringify({ ...none, ...unrewarded }));
+  await expect(finish(trainFrom(pairs, parseParameters({ model }), { root }))).rejects.toThrow(
+    `${pairs} holds no preference pairs`,
   );
   expect(readdirSync(root)).toEqual(['mine.json']);
 });

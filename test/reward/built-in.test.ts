@@ -153,6 +153,10 @@ describe('similarity', () => {
     expect(await similarityReward(encoder, () => mute).score([sampleOf(tone(200))])).toEqual([
       { dropped: 'its source cannot be compared with: it is silent' },
     ]);
+    // What fails otherwise is no fault of the sample.
+    encoder.embed.mockResolvedValueOnce(Float32Array.of(1, 0)).mockRejectedValueOnce(new Error('no memory'));
+    const scoring = similarityReward(encoder, () => codec).score([sampleOf(tone(200))]);
+    await expect(scoring).rejects.toThrow('no memory');
   });
 
   it('guards a run unless it is the reward; a variable that names nothing is told', async () => {

@@ -139,6 +139,10 @@ it.each<[() => Reward, string]>([
   [() => weighted([first, second], { weights: [0, 0] }), 'all weights are 0'],
   [() => weighted([first, second], { weights: [NaN, 0] }), 'the weights NaN, 0 are not numbers'],
   [() => harmonic([first, second], { weights: [2, -1] }), 'a harmonic mean are from 0 on, not 2, -1'],
+  [
+    () => lexicographic([first, second], { steps: [0, Infinity] }),
+    'the steps 0, Infinity are not numbers from 0 on',
+  ],
   [() => lexicographic([first, second], { steps: [-1, 0] }), 'the steps -1, 0 are not numbers from 0 on'],
 ])('refuses a combination that is none, %#', (make, message) => {
   expect(make).toThrow(message);

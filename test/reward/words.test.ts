@@ -132,18 +132,26 @@ describe('a reward of words', () => {
     await scorers[Symbol.asyncDispose]();
   });
 
-  it('is opened by a worker with the recognizer of the run, and its process ends with the work', async () => {
-    const { python, starts } = writeFakePython();
-    vi.stubEnv('SPEECH_DPO_PYTHON', python);
-    vi.stubEnv('WHISPER_MODEL', '/nowhere/whisper');
-    const named = { reward: { name: 'wer', rewardModel: 'nisqa' as const }, guards: [] };
-    const scorers = await openNamedScorers({ ...named, transcriber: 'faster-whisper' }, undefined, {
-      device,
-    });
-    const [score] = await scorers.reward.score([sampleOf(tone(200), `${RATE_HZ} samples`)]);
-    expect(score).toMatchObject({ reward: 1 });
-    await scorers[Symbol.asyncDispose]();
-    const [pid] = starts();
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), 5000);
-  });
+  it.each([
+    ['wer', 1],
+    ['wer+cer', 2],
+  ])(
+    '%s is opened by a worker with the recognizer of the run, whose one process ends with the work',
+    async (name, best) => {
+      const { python, starts } = writeFakePython();
+      vi.stubEnv('SPEECH_DPO_PYTHON', python);
+      vi.stubEnv('WHISPER_MODEL', '/nowhere/whisper');
+      const combination = best > 1 ? { how: 'weighted' as const } : undefined;
+      const named = { reward: { name, rewardModel: 'nisqa' as const, combination }, guards: [] };
+      const scorers = await openNamedScorers({ ...named, transcriber: 'faster-whisper' }, undefined, {
+        device,
+      });
+      const [score] = await scorers.reward.score([sampleOf(tone(200), `${RATE_HZ} samples`)]);
+      expect(score).toMatchObject({ reward: best });
+      await scorers[Symbol.asyncDispose]();
+      const [pid, ...others] = starts();
+      expect(others).toEqual([]);
+      await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), 5000);
+    },
+  );
 });

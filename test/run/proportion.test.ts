@@ -53,6 +53,10 @@ function votesOf(systems: VotesFile['systems'], ...votes: [string, string, strin
   );
 }
 
+it('takes no vote between a system and itself', () => {
+  expect(() => votesOf(['a', 'b'], ['a', 'a', 'left'])).toThrow('both sides are of one system');
+});
+
 it('counts the votes of listeners for each system, whichever side it was on and however a page orders them', () => {
   const first = votesOf(
     ['a', 'b'],

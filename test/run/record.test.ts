@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -55,7 +55,7 @@ async function* streamOf(some: readonly RunEvent[]): AsyncGenerator<RunEvent> {
 }
 
 async function* replay(failure?: Error): AsyncGenerator<RunEvent> {
-  yield* events;
+  yield* failure ? events.slice(0, -1) : events;
   if (failure) throw failure;
 }
 
@@ -171,11 +171,46 @@ describe('recordRun', () => {
     expect(messages.at(-1)).toBe('Total time taken for the entire process: 9.00 seconds');
   });
 
+  it.each([
+    ['all', 4, '6.0 MB'],
+    ['best', 4, '1.5 MB'],
+  ] as const)(
+    'logs what the checkpoints take that keepCheckpoints %s keeps of %i',
+    async (keepCheckpoints, iterations, left) => {
+      const folder = join(directories.modelDirectory, 'iter_0', 'dpo_model');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, 'model.safetensors'), Buffer.alloc(1_500_000));
+      const kept = { ...parameters, keepCheckpoints, iterations };
+      await drain(recordRun(replay(), { directories, parameters: kept }, now));
+      expect(await read('log_training.log')).toContain(
+        ` - INFO - iter_0/dpo_model takes 1.5 MB; keepCheckpoints ${keepCheckpoints} leaves ${left} at the end`,
+      );
+    },
+  );
+
   it('records a failure and passes it on', async () => {
     const failure = new Error('the disk is full');
     await expect(drain(recordRun(replay(failure), { directories, parameters }, now))).rejects.toBe(failure);
     expect(JSON.parse(await read('run.json'))).toMatchObject({ state: 'failed', error: 'the disk is full' });
     expect(await read('log_training.log')).toContain(' - ERROR - the disk is full');
+    // What is resumed has neither failed nor ended.
+    const { record } = await readRun(directories.modelDirectory);
+    expect([record.state, record.finishedAt]).toEqual(['failed', now().toISOString()]);
+    const cut = await cutRecord(directories, record, 1);
+    expect([cut.state, cut.error, cut.finishedAt]).toEqual(['running', undefined, undefined]);
+  });
+
+  it('tells why the run failed also where that cannot be written', async () => {
+    const failing = async function* (): AsyncGenerator<RunEvent> {
+      yield* events;
+      await rm(directories.modelDirectory, { recursive: true });
+      // In the folder's place, so that it is not made anew.
+      await writeFile(directories.modelDirectory, '');
+      throw new Error('the first reason');
+    };
+    await expect(drain(recordRun(failing(), { directories, parameters }, now))).rejects.toThrow(
+      'the first reason',
+    );
   });
 
   it('records an interruption when the consumer leaves', async () => {

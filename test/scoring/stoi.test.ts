@@ -34,6 +34,14 @@ describe.each([
     expect(score(long, long, 10_000)).toBeCloseTo(1, 9);
   });
 
+  it('is of 30 frames at least', () => {
+    // A frame is 256 samples long, and the next one begins 128 later; the frames of what is left without silence are one fewer.
+    const sound = (frames: number) =>
+      Float32Array.from({ length: 256 + 128 * (frames + 1) }, (_, i) => speechLike[(i % 400) + 800]);
+    expect(score(sound(30), sound(30), 10_000)).toBeCloseTo(1, 9);
+    expect(() => score(sound(29), sound(29), 10_000)).toThrow('Too little speech');
+  });
+
   it('is 0 for silence', () => {
     expect(score(speechLike, new Float32Array(16000), 16000)).toBe(0);
   });

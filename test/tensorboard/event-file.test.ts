@@ -39,4 +39,27 @@ describe('an event file', () => {
     const [value] = fieldsOf(record.get(5)![0] as Buffer).get(1) as Buffer[];
     expect(fieldsOf(value).get(2)).toEqual([Buffer.alloc(4)]);
   });
+
+  it('says of sound and text what they are, so that browsers play and show them', () => {
+    const audio = { wav: Uint8Array.of(7), sampleRateHz: 8000, channels: 2, frames: 5 };
+    const points = [
+      { tag: 'x', step: 1, audio },
+      { tag: 'y', step: 1, text: 'a' },
+    ];
+    const [sound, text] = readRecords(Buffer.from(pointRecords(points, 1))).map((bytes) => {
+      const [value] = fieldsOf(fieldsOf(bytes).get(5)![0] as Buffer).get(1) as Buffer[];
+      return fieldsOf(value);
+    });
+    const partsOf = (of: Map<number, unknown[]>, field: number) => fieldsOf(of.get(field)![0] as Buffer);
+    const heard = partsOf(sound, 6);
+    expect([2, 3, 4, 5].map((field) => heard.get(field)![0])).toEqual([
+      ...[2n, 5n],
+      ...[Buffer.from([7]), Buffer.from('audio/wav')],
+    ]);
+    // Of the audio plugin, whose content is { encoding: WAV }: a blob sequence; of the text plugin: a tensor.
+    const [ofSound, ofText] = [sound, text].map((each) => partsOf(each, 9));
+    expect([ofSound, ofText].map((each) => each.get(4))).toEqual([[3n], [2n]]);
+    expect(partsOf(ofSound, 1)).toEqual(new Map([[1, [Buffer.from('audio')]], [2, [Buffer.from([16, 11])]]])); // prettier-ignore
+    expect(partsOf(ofText, 1).get(1)).toEqual([Buffer.from('text')]);
+  });
 });

@@ -103,6 +103,18 @@ describe('a run with tensorboard', () => {
     expect(sounds.map(({ audio }) => audio!.wav.toString('base64')).sort()).toEqual(
       examples.map(({ file }) => readFileSync(join(whole.outputDirectory, file), 'base64')).sort(),
     );
+    // Recordings stand at the start, pairs where their training begins, and what the last policy writes at the end.
+    const places = { source: 0, target: 0, original: steps.length, trained: steps.length };
+    expect(sounds.map(({ tag, step }) => `${tag} ${step}`).sort()).toEqual(
+      examples
+        .map(({ split, prompt, role, standing, iteration }) => {
+          const step =
+            role === 'chosen' || role === 'rejected' ? iteration! * stepsOfIteration : places[role];
+          const name = standing === undefined ? role : `${standing} ${role}`;
+          return `${split === 'test' ? 'held-out' : 'train'} prompt ${prompt}/${name} ${step}`;
+        })
+        .sort(),
+    );
     const tables = points.filter(({ tag }) => tag === 'pairs');
     expect(tables.map(({ step }) => step)).toEqual([0, stepsOfIteration]);
 
@@ -206,11 +218,12 @@ it('an iteration that trains on nothing has a step of its own; times are those o
     events: [
       ...[evaluated(-1, 'test', [1, 1], [1, 1]), saved(0), evaluated(0, 'test', [2, 2], [1, 1])],
       ...[step(1, 1), step(1, 2), saved(1), evaluated(1, 'test', [3, 3], [1, 1])],
+      ...[saved(2), evaluated(2, 'test', [4, 4], [1, 1])],
     ],
     examples: [],
     record: {
       startedAt,
-      timings: [10, 20, 30, 40, 50].map((seconds) => ({ event: 'any', seconds })),
+      timings: [10, 20, 30, 40, 50, 60, 70].map((seconds) => ({ event: 'any', seconds })),
     },
   });
   const first = await writeTensorBoard(outputDirectory);
@@ -223,6 +236,7 @@ it('an iteration that trains on nothing has a step of its own; times are those o
     [0, 1],
     [1, 2],
     [3, 3],
+    [4, 4],
   ]);
   expect(scalarsOf(readPoints(folder), 'train/loss')).toEqual([
     [2, 1],
@@ -230,7 +244,7 @@ it('an iteration that trains on nothing has a step of its own; times are those o
   ]);
   const times = readWallSeconds(folder).map((seconds) => seconds - Date.parse(startedAt) / 1000);
   // The file begins when it is written.
-  expect([...new Set(times.slice(2))]).toEqual([10, 30, 60, 100, 150]);
+  expect([...new Set(times.slice(2))]).toEqual([10, 30, 60, 100, 150, 210, 280]);
   rmSync(root, { recursive: true });
 });
 

@@ -168,6 +168,19 @@ describe('files named by data', () => {
     },
   );
 
+  it('may begin with two dots and lie in the folder', async () => {
+    const { outputDirectory } = await makeRun();
+    const name = '..source.wav';
+    await writeFile(
+      join(outputDirectory, name),
+      await readFile(join(outputDirectory, 'audio/test_0_source.wav')),
+    );
+    const index = join(outputDirectory, 'audio.json');
+    await writeFile(index, (await readFile(index, 'utf8')).replace('audio/test_0_source.wav', name));
+    const html = await readFile(await writeReport(outputDirectory), 'utf8');
+    expect(html.match(/<audio/g)).toHaveLength(6);
+  });
+
   it('cannot leave it through a link', async () => {
     const { root, outputDirectory } = await makeRun();
     await writeFile(join(root, secret), await readFile(join(outputDirectory, 'audio/test_0_source.wav')));
