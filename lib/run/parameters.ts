@@ -203,7 +203,7 @@ export const parametersSchema = z.strictObject({
     .number()
     .positive()
     .default(1)
-    .describe('rpo only: what the difference in reward within a pair is multiplied by'),
+    .describe('rpo_bwd_kl only: what the difference in reward within a pair is multiplied by'),
   desirableWeight: z.number().positive().default(1).describe('kto only: how much desirable samples count'),
   undesirableWeight: z
     .number()

@@ -73,7 +73,7 @@ const CLOSED: Record<Exclude<LossName, 'kto' | 'sft'>, (i: number) => number> = 
     return (chosen - 0.5 / beta) ** 2 + (rejected + 0.5 / beta) ** 2;
   },
   aot: (i) => smoothed(beta * (logRatios(policy)[i] - logRatios(reference)[i])),
-  rpo: (i) => {
+  rpo_bwd_kl: (i) => {
     const { m } = numbersOf(i);
     const gap = SETTINGS.rewardScale * (rewards[2 * i] - rewards[2 * i + 1]);
     const divergence = (p: number, q: number) => p * Math.log(p / q);
@@ -129,7 +129,7 @@ describe('a loss', () => {
   it.each([
     ['kto', 'desirableWeight'],
     ['kto', 'undesirableWeight'],
-    ['rpo', 'rewardScale'],
+    ['rpo_bwd_kl', 'rewardScale'],
   ])('%s refuses a %s that would teach the opposite', (loss, name) => {
     expect(() => namedLoss({ ...SETTINGS, loss, [name]: -1 })).toThrow(
       `${name} is -1: a number above 0 is expected, as 1`,

@@ -81,17 +81,17 @@ export function exoPairLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
 }
 
 /**
- * Reward-aware preference optimization (Nvidia 2024, arXiv:2406.11704, section 3.3.2; NeMo's "rpo"): the divergence KL(q || p) of the
+ * Reward-aware preference optimization (Nvidia 2024, arXiv:2406.11704, section 3.3.2; NeMo's `rpo_bwd_kl`): the divergence KL(q || p) of the
  * policy's preference p = (sigmoid(m), sigmoid(-m)) from q, the same of the real difference of rewards. Pairs that hardly differ pull less.
  *
- * @param rewardScale what the difference of rewards is multiplied by
+ * @param rewardScale what the difference of rewards is multiplied by; NeMo's `gt_reward_scale`
  * @throws Error in one sentence where that is not above 0
  */
 export function rewardGapLoss(beta: number, rewardScale: number): PreferenceLoss {
   checkFactor('rewardScale', rewardScale, 1);
   const divergence = (gap: Tensor, margins: Tensor) =>
     tf.mul(tf.sigmoid(gap), tf.sub(negativeLogSigmoid(margins), negativeLogSigmoid(gap)));
-  return lossOfMargins('rpo', beta, (margins, { rewards }) => {
+  return lossOfMargins('rpo_bwd_kl', beta, (margins, { rewards }) => {
     const gap = tf.mul(tf.sub(rewards.chosen, rewards.rejected), exactScalar(rewardScale));
     return tf.add(divergence(gap, margins), divergence(tf.neg(gap), tf.neg(margins)));
   });

@@ -16,7 +16,7 @@ export interface LossSettings {
   beta: number;
   labelSmoothing: number;
   simpoGamma: number;
-  /** `rpo` alone reads it. */
+  /** `rpo_bwd_kl` alone reads it. */
   rewardScale: number;
   desirableWeight: number;
   undesirableWeight: number;
@@ -38,7 +38,7 @@ const LOSSES = {
   bco_pair: ({ beta }) => bcoPairLoss(beta),
   sppo_hard: ({ beta }) => sppoHardLoss(beta),
   aot: ({ beta, labelSmoothing }) => aotLoss(beta, labelSmoothing),
-  rpo: ({ beta, rewardScale }) => rewardGapLoss(beta, rewardScale),
+  rpo_bwd_kl: ({ beta, rewardScale }) => rewardGapLoss(beta, rewardScale),
   sft: ({ beta }) => sftLoss(beta),
   kto: (settings) => ktoLoss(settings),
 } as const satisfies Record<string, (settings: LossSettings) => PreferenceLoss>;
