@@ -1,3 +1,4 @@
+import { sumOf } from '../mean.js';
 import { askOnce, askRanks } from './ask.js';
 import {
   checkCombination,
@@ -174,8 +175,7 @@ function scoreSample(
   if (how === 'lexicographic') return { reward: rewards[0], details };
   if (how === 'weighted') return { reward: weightedSum(rewards, weights), details };
   if (normalize) {
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    return { reward: weightedSum(rewards, weights) / total, details };
+    return { reward: weightedSum(rewards, weights) / sumOf(weights), details };
   }
   const negative = rewards.findIndex((reward) => reward < 0);
   if (negative >= 0)

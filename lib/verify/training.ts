@@ -4,6 +4,7 @@ import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
 import { readSafetensors } from '../checkpoint/safetensors.js';
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../dpo/batch.js';
+import { meanOf } from '../mean.js';
 import { compileBatch, gradientOf, splitTrained } from '../train/gradient-program.js';
 import { pairProgram } from '../dpo/pair-program.js';
 import { sigmoidLoss } from '../dpo/losses/margin.js';
@@ -138,7 +139,7 @@ export async function verifySteps(
     actual.losses.push(metrics.loss);
     expected.losses.push(step.loss);
     actual.rewards.push(metrics['rewards/chosen']!, metrics['rewards/rejected']!);
-    expected.rewards.push(mean(step.chosen_rewards), mean(step.rejected_rewards));
+    expected.rewards.push(meanOf(step.chosen_rewards), meanOf(step.rejected_rewards));
     actual.norms.push(metrics.grad_norm!);
     expected.norms.push(step.grad_norm_before_clip);
   }
@@ -187,6 +188,3 @@ export async function verifyFinalWeights(
     ...compared.map(([name]) => noise[name]?.[0]),
   );
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((total, value) => total + value, 0) / values.length;
