@@ -104,18 +104,13 @@ export async function verifySteps(
   const { args, train_steps: steps } = golden;
   const pairs = pairsOf(golden);
   const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
-  const actual = {
+  const noNumbers = () => ({
     logps: [] as number[],
     losses: [] as number[],
     rewards: [] as number[],
     norms: [] as number[],
-  };
-  const expected = {
-    logps: [] as number[],
-    losses: [] as number[],
-    rewards: [] as number[],
-    norms: [] as number[],
-  };
+  });
+  const [actual, expected] = [noNumbers(), noNumbers()];
   const events = trainDpo(model, pairs, {
     device,
     beta: args.beta,
