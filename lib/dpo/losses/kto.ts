@@ -7,7 +7,7 @@ import { checkFactor, implicitRewards, joined, type PreferenceLoss } from '../pr
 
 export interface KtoOptions {
   beta: number;
-  /** How much desirable and undesirable samples count; 1. The paper keeps their sums over the data between 1 : 1 and 4 : 3. */
+  /** How much desirable and undesirable samples count; default 1. The paper keeps their sums over the data between 1 : 1 and 4 : 3. */
   desirableWeight?: number;
   undesirableWeight?: number;
 }
