@@ -13,7 +13,7 @@ import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './devic
 import { endedBy } from './interrupt.js';
 import { OWN, parameterOptions, parseNumber } from './parameter-options.js';
 import { display } from './render.js';
-import { evaluationTable } from './result-tables.js';
+import { singleEvaluationTable } from './result-tables.js';
 import { REWARD_OPTION, REWARD_SOURCES, sourceOf } from './reward-option.js';
 import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
@@ -104,7 +104,7 @@ async function evaluate(checkpoint: string, options: EvaluationOptions, signal: 
   };
   const [found] = eventsOf(await display(evaluating(), signal), 'evaluated');
   const label = rewards.length > 0 ? name : rewardLabel(parameters);
-  process.stdout.write(`\n${fittedTable(evaluationTable(found, label))}\n\n`);
+  process.stdout.write(`\n${fittedTable(singleEvaluationTable(found, label))}\n\n`);
   process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
 }
 
