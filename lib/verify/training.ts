@@ -8,7 +8,7 @@ import { meanOf } from '../mean.js';
 import { compileBatch, gradientOf, splitTrained } from '../train/gradient-program.js';
 import { pairProgram } from '../dpo/pair-program.js';
 import { sigmoidLoss } from '../dpo/losses/margin.js';
-import { trainDpo } from '../dpo/trainer.js';
+import { trainDpo, type DpoEvent } from '../dpo/trainer.js';
 import { buffersOf } from '../policy/architecture.js';
 import type { Bart } from './forward.js';
 import type { DpoGolden } from './golden.js';
@@ -94,24 +94,11 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
   return Number.isNaN(error) ? Infinity : error;
 }
 
-/** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
-export async function verifySteps(
-  model: Bart,
-  golden: DpoGolden,
-  device: Device,
-  { train_steps: noise }: Noise = NO_NOISE,
-): Promise<VerifyRow[]> {
-  const { args, train_steps: steps } = golden;
+function trainGolden(model: Bart, golden: DpoGolden, device: Device): AsyncGenerator<DpoEvent> {
+  const { args } = golden;
   const pairs = pairsOf(golden);
   const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
-  const noNumbers = () => ({
-    logps: [] as number[],
-    losses: [] as number[],
-    rewards: [] as number[],
-    norms: [] as number[],
-  });
-  const [actual, expected] = [noNumbers(), noNumbers()];
-  const events = trainDpo(model, pairs, {
+  return trainDpo(model, pairs, {
     device,
     beta: args.beta,
     learningRate: args.learning_rate,
@@ -123,7 +110,24 @@ export async function verifySteps(
     seed: 0,
     shuffle: false,
   });
-  for await (const event of events) {
+}
+
+/** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
+export async function verifySteps(
+  model: Bart,
+  golden: DpoGolden,
+  device: Device,
+  { train_steps: noise }: Noise = NO_NOISE,
+): Promise<VerifyRow[]> {
+  const steps = golden.train_steps;
+  const noNumbers = () => ({
+    logps: [] as number[],
+    losses: [] as number[],
+    rewards: [] as number[],
+    norms: [] as number[],
+  });
+  const [actual, expected] = [noNumbers(), noNumbers()];
+  for await (const event of trainGolden(model, golden, device)) {
     if (event.type !== 'step') continue;
     const { metrics } = event;
     const step = steps[event.step - 1];
