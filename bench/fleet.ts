@@ -22,6 +22,7 @@ import { listPresent } from '../lib/farm/presence.js';
 import { connectQueue } from '../lib/farm/queue.js';
 import type { SamplesTerms } from '../lib/farm/terms.js';
 import { openFarm, type OpenQueue } from '../lib/jobs/open-farm.js';
+import { meanOf } from '../lib/mean.js';
 import { findPackageRoot } from '../lib/package-root.js';
 import { loadPolicy } from '../lib/policy/policy.js';
 import { createWorkClock } from '../lib/run/work-clock.js';
@@ -68,7 +69,7 @@ const columns = [
 console.log(`| ${columns.join(' | ')} |\n|${columns.map(() => ' --- |').join('')}`);
 for (const workers of values.workers) console.log(await measure(workers));
 const items = cutRequest(requestOf(train.length), await describeFolder(policy), '');
-const itemBytes = items.reduce((sum, { data }) => sum + JSON.stringify(data).length, 0) / items.length;
+const itemBytes = meanOf(items.map(({ data }) => JSON.stringify(data).length));
 console.log(
   `\nOn average an item takes ${meanSeconds} s and has ${Math.round(itemBytes)} bytes; its result has ${recordedResult.length}.`,
 );

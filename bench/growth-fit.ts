@@ -1,4 +1,5 @@
 /** How steeply a cost grows with a size: the power p of cost = c size^p. */
+import { meanOf, sumOf } from '../lib/mean.js';
 
 export const MEASURES = [
   'time of a step',
@@ -42,10 +43,9 @@ export interface Steepness {
 /** The slope of the line through log(y) over log(x) with the least squares. */
 export function logLogSlope(x: readonly number[], y: readonly number[]): number {
   const [u, v] = [x.map(Math.log), y.map(Math.log)];
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [meanU, meanV] = [mean(u), mean(v)];
-  const covariance = u.reduce((sum, value, i) => sum + (value - meanU) * (v[i] - meanV), 0);
-  return covariance / u.reduce((sum, value) => sum + (value - meanU) ** 2, 0);
+  const [meanU, meanV] = [meanOf(u), meanOf(v)];
+  const covariance = sumOf(u.map((value, i) => (value - meanU) * (v[i] - meanV)));
+  return covariance / sumOf(u.map((value) => (value - meanU) ** 2));
 }
 
 /** @throws if the series has fewer than two points */

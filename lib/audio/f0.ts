@@ -1,3 +1,4 @@
+import { meanOf } from '../mean.js';
 import { createRealFft } from './fft.js';
 import { resample } from './resample.js';
 import { hannWindow } from './stft.js';
@@ -50,7 +51,7 @@ export function trackF0(samples: Float32Array, hop: number, frames: number): F0T
 /** Median fundamental frequency of the voiced 10 ms frames, Hz, whatever the recording's constant offset; undefined where no frame is voiced. */
 export function measureMedianF0Hz(samples: Float32Array, sampleRateHz: number): number | undefined {
   const recorded = resample(samples, sampleRateHz, TRACKED_RATE_HZ);
-  const offset = recorded.reduce((total, value) => total + value, 0) / recorded.length;
+  const offset = meanOf(recorded);
   // Windowed, an offset is a slow wave, which would be heard as a voice in pauses.
   const speech = recorded.map((value) => value - offset);
   const { logF0, voiced } = trackF0(speech, TEN_MS, Math.floor(speech.length / TEN_MS));

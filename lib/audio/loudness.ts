@@ -1,3 +1,4 @@
+import { meanOf } from '../mean.js';
 import type { MonoRecording } from './wav.js';
 
 const BLOCK_STEPS = 4;
@@ -20,8 +21,8 @@ export function gatedLoudness({ samples, sampleRateHz }: MonoRecording): number 
   const powers = blockPowers(weighted, sampleRateHz);
   const audible = powers.filter((power) => loudnessOf(power) >= ABSOLUTE_GATE);
   if (audible.length === 0) return -Infinity;
-  const gate = loudnessOf(mean(audible)) + RELATIVE_GATE;
-  return loudnessOf(mean(audible.filter((power) => loudnessOf(power) > gate)));
+  const gate = loudnessOf(meanOf(audible)) + RELATIVE_GATE;
+  return loudnessOf(meanOf(audible.filter((power) => loudnessOf(power) > gate)));
 }
 
 /** What {@link matchLoudness} aims at, as broadcasters do (EBU R 128). */
@@ -59,10 +60,6 @@ export function matchLoudness(recordings: readonly MonoRecording[]): {
 
 function loudnessOf(power: number): number {
   return -0.691 + 10 * Math.log10(power);
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / values.length;
 }
 
 /** Mean square of every whole block of 400 ms; of a shorter signal, of all of it. */

@@ -1,3 +1,5 @@
+import { sumOf } from '../mean.js';
+
 /** A low-pass filter, relative to half of the lower of the two sample rates. */
 interface LowPass {
   /** Where the filter is 6 dB down. */
@@ -71,7 +73,7 @@ function designPhases(
     const t = i - half;
     return besselI0(beta * Math.sqrt(1 - (t / half) ** 2)) * sinc(2 * cutoff * band * t);
   });
-  const scale = up / taps.reduce((sum, value) => sum + value, 0);
+  const scale = up / sumOf(taps);
   const phases = Array.from({ length: up }, (_, phase) =>
     Float64Array.from(
       { length: Math.ceil((taps.length - phase) / up) },

@@ -8,7 +8,7 @@ import { readTextFile } from './text-file.js';
 /** Where a JSON text has floats, see {@link findFloats}. */
 export type Floats = ReadonlySet<string>;
 
-/** Numbers that transformers declares as floats, of PretrainedConfig, BartConfig and GenerationConfig, whatever wrote the file that they were read from. */
+/** Numbers that transformers declares as floats, of PretrainedConfig, BartConfig and GenerationConfig, whatever wrote the file. */
 const FLOAT_FIELDS = new Set([
   'activation_dropout',
   'assistant_confidence_threshold',

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sumOf } from '../mean.js';
 
 /** Bytes of all files in a folder and its folders; 0 where there is no such folder. What goes away meanwhile does not count. */
 export async function folderBytes(folder: string): Promise<number> {
@@ -10,7 +11,7 @@ export async function folderBytes(folder: string): Promise<number> {
       const file = await stat(join(parentPath, name)).catch(() => undefined);
       return file?.size ?? 0;
     });
-  return (await Promise.all(sizes)).reduce((total, size) => total + size, 0);
+  return sumOf(await Promise.all(sizes));
 }
 
 /** "25.4 MB", "1.2 GB", in powers of ten. */

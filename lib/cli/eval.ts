@@ -13,7 +13,7 @@ import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './devic
 import { endedBy } from './interrupt.js';
 import { OWN, parameterOptions, parseNumber } from './parameter-options.js';
 import { display } from './render.js';
-import { evaluationTable } from './result-tables.js';
+import { singleEvaluationTable } from './result-tables.js';
 import { REWARD_OPTION, REWARD_SOURCES, sourceOf } from './reward-option.js';
 import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
 import { sayOnStderr } from './standard-streams.js';
@@ -66,43 +66,46 @@ export function evalCommand(signal: AbortSignal): Command {
       'folder in which output/MMDD-HHMM is made where the policy is not a run’s checkpoint',
       '.',
     )
-    .action(async (checkpoint: string, options: EvaluationOptions) => {
-      const { rewardModel, transcriber, seed, int8, samples, split } = options;
-      const indices = parseIndices(options.indices);
-      const source = options.reward ?? (await recordedReward(checkpoint));
-      const { name, own: rewards } = await endedBy(signal, loadRewards(source));
-      refuseWithoutUse(name, options);
-      const given = {
-        reward: name,
-        ...(rewardModel !== undefined && { rewardModel }),
-        ...(transcriber !== undefined && { transcriber }),
-        ...combinationOf(options),
-        ...(seed !== undefined && { seed }),
-        ...(int8 !== undefined && { int8 }),
-      };
-      const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
-      const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };
-      await using chosen = await openChosen(options, signal);
-      sayWhere(chosen);
-      let file = '';
-      const evaluating = async function* () {
-        file = yield* evaluateCheckpoint(parameters, {
-          ...evaluation,
-          ...chosen,
-          ...givenWorkers(options),
-          rewards,
-          signal,
-          onNotice: sayOnStderr,
-        });
-      };
-      const [found] = eventsOf(await display(evaluating(), signal), 'evaluated');
-      const label = rewards.length > 0 ? name : rewardLabel(parameters);
-      process.stdout.write(`\n${fittedTable(evaluationTable(found, label))}\n\n`);
-      process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
-    });
+    .action((checkpoint: string, options: EvaluationOptions) => evaluate(checkpoint, options, signal));
   for (const option of [...combinationOptions(), ...deviceOptions(), ...workersOptions()])
     command.addOption(option);
   return command;
+}
+
+/** Scores the samples, and prints what came of it. */
+async function evaluate(checkpoint: string, options: EvaluationOptions, signal: AbortSignal): Promise<void> {
+  const { rewardModel, transcriber, seed, int8, samples, split } = options;
+  const indices = parseIndices(options.indices);
+  const source = options.reward ?? (await recordedReward(checkpoint));
+  const { name, own: rewards } = await endedBy(signal, loadRewards(source));
+  refuseWithoutUse(name, options);
+  const given = {
+    reward: name,
+    ...(rewardModel !== undefined && { rewardModel }),
+    ...(transcriber !== undefined && { transcriber }),
+    ...combinationOf(options),
+    ...(seed !== undefined && { seed }),
+    ...(int8 !== undefined && { int8 }),
+  };
+  const { parameters, ...evaluated } = await checkpointParameters(checkpoint, given);
+  const evaluation = { ...evaluated, split, indices, samplesPerPrompt: samples, root: options.output };
+  await using chosen = await openChosen(options, signal);
+  sayWhere(chosen);
+  let file = '';
+  const evaluating = async function* () {
+    file = yield* evaluateCheckpoint(parameters, {
+      ...evaluation,
+      ...chosen,
+      ...givenWorkers(options),
+      rewards,
+      signal,
+      onNotice: sayOnStderr,
+    });
+  };
+  const [found] = eventsOf(await display(evaluating(), signal), 'evaluated');
+  const label = rewards.length > 0 ? name : rewardLabel(parameters);
+  process.stdout.write(`\n${fittedTable(singleEvaluationTable(found, label))}\n\n`);
+  process.stdout.write(`written: ${relative(process.cwd(), file)}\n`);
 }
 
 /** @throws Error for an option that none of the rewards asks for: it would change nothing */

@@ -30,7 +30,8 @@ import { workersCommand } from './workers.js';
  *
  * @param args without `node` and the script
  * @param signal ends a run in good order, and whatever else is under way within a second: it may go on in the background
- * @returns the exit code: 0 done, 1 a comparison failed or a metric had no score of a recording, 2 wrong input, 70 a mistake in this program, 74 the disk is full, fails or is read-only, 130 interrupted
+ * @returns the exit code: 0 done, 1 a comparison failed or a metric had no score of a recording, 2 wrong input, 70 a mistake in this program,
+ *   74 the disk is full, fails or is read-only, 130 interrupted
  */
 export async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   if (args.length === 0) {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatBytes } from '../checkpoint/folder-size.js';
+import { sumOf } from '../mean.js';
 import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { showableText } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
@@ -65,7 +66,7 @@ export function createDisplay(stream: NodeJS.WriteStream, estimate?: RunEstimate
 function sizeOf(checkpoint: string): string {
   if (!existsSync(checkpoint)) return '';
   const sizes = readdirSync(checkpoint).map((name) => statSync(join(checkpoint, name)).size);
-  return `, ${formatBytes(sizes.reduce((total, size) => total + size, 0))}`;
+  return `, ${formatBytes(sumOf(sizes))}`;
 }
 
 /** Seconds of work after which a run is said to take so long. */

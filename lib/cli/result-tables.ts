@@ -13,7 +13,7 @@ import type { Table } from '../view/table.js';
  *
  * @param label of the reward
  */
-export function evaluationTable(
+export function singleEvaluationTable(
   { split, statistics, promptMeans, lengths }: Evaluation,
   label: string,
 ): Table {

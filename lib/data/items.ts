@@ -12,10 +12,10 @@ import { parquetRows } from './parquet-rows.js';
 const RECORDINGS = ['src_encodec', 'tgt_encodec'] as const;
 
 /**
- * Reads a dataset: a .json or .jsonl file (an array of items, or an item a line), a .parquet file, or a folder of them, as
- * the Hugging Face hub names them (of several splits the one called train). An item has `instruction`, and the codes of its recordings either as `src_encodec` and `tgt_encodec` (a list a
- * codebook) or as `src_encodec_0`, `src_encodec_1`, ... and `tgt_encodec_0`, ...; further fields are ignored. One item at a time is in
- * memory.
+ * Reads a dataset: a .json or .jsonl file (an array of items, or an item a line), a .parquet file, or a folder of them, as the Hugging Face
+ * hub names them (of several splits the one called train). An item has `instruction`, and the codes of its recordings either as
+ * `src_encodec` and `tgt_encodec` (a list a codebook) or as `src_encodec_0`, `src_encodec_1`, ... and `tgt_encodec_0`, ...; further fields are
+ * ignored. One item at a time is in memory.
  *
  * @throws Error naming file, item and what is wrong with it
  */

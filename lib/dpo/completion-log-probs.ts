@@ -31,7 +31,8 @@ export interface CompletionLogProbs {
  *
  * @param options.batchSize completions at once, 8 by default; it changes speed and memory, and the results by float32 rounding at most
  * @returns in the order of `items`
- * @throws Error naming the item that has more ids than the model has positions, none, or others than the model's; as `checkBatchSize`; the signal's reason when aborted
+ * @throws Error naming the item that has more ids than the model has positions, none, or others than the model's; as `checkBatchSize`; the
+ *   signal's reason when aborted
  */
 export async function completionLogProbs(
   policy: Model,

@@ -1,5 +1,6 @@
 /** What is reported of preference pairs: means of a loss's outputs, in float64. */
 import { traceFloat64, type Float64Formula } from '../engine/index.js';
+import { meanOf } from '../mean.js';
 import type { DpoMetrics } from './logged-metrics.js';
 import {
   computeLoss,
@@ -75,10 +76,8 @@ function meansOf(
 /** Adds the negative log-likelihood of the chosen completions over their labels, all pairs together. */
 function withNll(metrics: DpoMetrics, batches: readonly PairNumbers[], weight: number): DpoMetrics {
   if (weight === 0) return metrics;
-  const meanOfChosen = (name: 'policy' | 'labels') => {
-    const numbers = joined(batches, name).filter((_, i) => i % 2 === 0);
-    return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
-  };
+  const meanOfChosen = (name: 'policy' | 'labels') =>
+    meanOf(joined(batches, name).filter((_, i) => i % 2 === 0));
   const nll = -meanOfChosen('policy') / meanOfChosen('labels');
   return { ...metrics, loss: metrics.loss + weight * nll, nll_loss: nll };
 }

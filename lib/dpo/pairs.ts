@@ -1,3 +1,4 @@
+import { meanOf } from '../mean.js';
 import {
   checkRules,
   describeRules,
@@ -183,7 +184,7 @@ function pairWithTarget<T extends RankedCompletion>(
 }
 
 function choicesOf<T>(pairs: readonly Pair<T>[], valid: readonly Ranked<T>[]): PreferenceChoice<T>[] {
-  const averageReward = valid.reduce((total, { reward }) => total + reward, 0) / valid.length;
+  const averageReward = meanOf(valid.map(({ reward }) => reward));
   return pairs.map(([chosen, rejected]) => ({ chosen, rejected, averageReward }));
 }
 

@@ -54,9 +54,9 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
    * in a batch.
    */
   gradientAccumulationSteps: number;
-  /** Clips the gradient's global L2 norm; 1. */
+  /** What the gradient's global L2 norm is clipped to; runs take 1, and Infinity clips nothing. */
   maxGradNorm: number;
-  /** Share of the pairs kept out of training for validation; 0.1, at least one pair. 0: none. */
+  /** Share of the pairs kept out of training for validation: at least one pair, or none where it is 0; runs take 0.1. */
   validationShare: number;
   /**
    * Asked after each validation, once its event was taken: whether the training ends there, and whether its weights are the best so far, which it
@@ -155,8 +155,9 @@ export type DpoEvent =
  * Trains `policy` in place: `policy.weights` are replaced when the generator finishes, and only then.
  *
  * @param examples pairs; for a loss of single samples (`ktoLoss`) also `UnpairedSample`s, and either side of a pair counts as one
- * @throws if an option is unknown or a number that nothing can be trained by, these weights are being trained already, both `beta` and `loss` are given, a pair is longer than the model's positions, a
- * loss or gradient is not finite (naming the step, after `diverged`), or on abort
+ * @throws if an option is unknown or a number that nothing can be trained by, both `beta` and `loss` are given, a pair is longer than the
+ *   model's positions, these weights are being trained already, a loss or gradient is not finite (naming the step, after `diverged`), or on
+ *   abort
  */
 export async function* trainDpo(
   policy: Model,

@@ -83,11 +83,8 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
     examples.set(example.file, exampleSchema.parse(example));
   }
 
-  /** What the partner is too small for has no sound. */
-  const isSpeakable = ({ codes }: { codes: readonly number[] }) => codes.length <= run.partner.maxFrames;
-
   async function addWritten(written: Written[]): Promise<void> {
-    const speakable = written.filter(isSpeakable);
+    const speakable = written.filter(({ codes }) => isSpeakable(run, codes));
     const items = speakable.map(({ split, prompt }) => run[split][prompt].item);
     const waveforms = await synthesize(
       run,
@@ -106,40 +103,6 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
       list.replace(/\s+/g, ''),
     );
     await writeFileAtomic(join(outputDirectory, INDEX_FILE), text + '\n');
-  }
-
-  /** A sample of each test prompt that is not chosen for its reward: the first that is not empty. */
-  function firstSamples(policies: Policies): Written[] {
-    return run.test.slice(0, audioPrompts).flatMap((_, prompt) =>
-      policies.flatMap(([role, evaluation]) => {
-        const sample = evaluation.test[prompt].findIndex(({ codes }) => codes.length > 0);
-        if (sample < 0) return [];
-        const file = `audio/test_${prompt}_${role}.wav`;
-        return {
-          file,
-          role,
-          split: 'test' as const,
-          prompt,
-          sample,
-          ...toldOf(evaluation.test[prompt][sample]),
-        };
-      }),
-    );
-  }
-
-  function rankedSamples(policies: Policies): Written[] {
-    return (['test', 'train'] as const).flatMap((split) =>
-      run[split].slice(0, audioPrompts).flatMap((_, prompt) =>
-        policies.flatMap(([role, evaluation]) =>
-          rankSamples(evaluation[split][prompt], (each) => each.codes.length > 0 && isSpeakable(each)).map(
-            ({ standing, sample, completion }) => {
-              const file = `audio/${split}_${prompt}_${role}_${standing}.wav`;
-              return { file, role, split, prompt, sample, standing, ...toldOf(completion) };
-            },
-          ),
-        ),
-      ),
-    );
   }
 
   return {
@@ -165,27 +128,7 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
 
     /** Chosen and rejected samples of an iteration's first pairs. */
     async addPairs(iteration: number, pairs: readonly TrainingPair[]): Promise<void> {
-      const alike = firstAlike(run.train);
-      // The first pair of each of the first prompts.
-      const first = run.train.flatMap(({ index: prompt }) => {
-        const pair = pairs.find(
-          ({ promptIndex }) => promptIndex !== undefined && alike[promptIndex] === alike[prompt],
-        );
-        return pair ? [{ prompt, row: pair.row }] : [];
-      });
-      const written = first.slice(0, audioPrompts).flatMap(({ prompt, row }) =>
-        (['chosen', 'rejected'] as const).map((role) => ({
-          file: `audio/iter_${iteration}_train_${prompt}_${role}.wav`,
-          role,
-          split: 'train' as const,
-          prompt,
-          iteration,
-          reward: role === 'chosen' ? row.chosenReward : row.rejectedReward,
-          wer: row.details[`${role}_wer`],
-          codes: row[role],
-        })),
-      );
-      await addWritten(written);
+      await addWritten(samplesOfPairs(run, iteration, pairs));
     },
 
     /**
@@ -198,8 +141,8 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
         ['trained', trained],
       ];
       // By themselves: what else the partner fills may move the last bit of a sum.
-      await addWritten(firstSamples(policies));
-      await addWritten(rankedSamples(policies));
+      await addWritten(firstSamples(run, policies));
+      await addWritten(rankedSamples(run, policies));
       // Of a run that came to its end before, with fewer iterations: what the last policy writes nothing for has no sound.
       for (const { file } of earlier?.examples ?? [])
         if (!examples.has(file))
@@ -211,6 +154,68 @@ export function createAudioExamples(run: Run, earlier?: AudioIndex) {
 
 type Written = Omit<AudioExample, 'instruction'> & { codes: number[] };
 type Policies = (readonly ['original' | 'trained', Evaluation])[];
+
+/** What the partner is too small for has no sound. */
+function isSpeakable({ partner }: Run, codes: readonly number[]): boolean {
+  return codes.length <= partner.maxFrames;
+}
+
+/** Both samples of the first pair of each of the first prompts. */
+function samplesOfPairs(run: Run, iteration: number, pairs: readonly TrainingPair[]): Written[] {
+  const alike = firstAlike(run.train);
+  const first = run.train.flatMap(({ index: prompt }) => {
+    const pair = pairs.find(
+      ({ promptIndex }) => promptIndex !== undefined && alike[promptIndex] === alike[prompt],
+    );
+    return pair ? [{ prompt, row: pair.row }] : [];
+  });
+  return first.slice(0, run.parameters.audioPrompts).flatMap(({ prompt, row }) =>
+    (['chosen', 'rejected'] as const).map((role) => ({
+      file: `audio/iter_${iteration}_train_${prompt}_${role}.wav`,
+      role,
+      split: 'train' as const,
+      prompt,
+      iteration,
+      reward: role === 'chosen' ? row.chosenReward : row.rejectedReward,
+      wer: row.details[`${role}_wer`],
+      codes: row[role],
+    })),
+  );
+}
+
+/** A sample of each test prompt that is not chosen for its reward: the first that is not empty. */
+function firstSamples(run: Run, policies: Policies): Written[] {
+  return run.test.slice(0, run.parameters.audioPrompts).flatMap((_, prompt) =>
+    policies.flatMap(([role, evaluation]) => {
+      const sample = evaluation.test[prompt].findIndex(({ codes }) => codes.length > 0);
+      if (sample < 0) return [];
+      const file = `audio/test_${prompt}_${role}.wav`;
+      return {
+        file,
+        role,
+        split: 'test' as const,
+        prompt,
+        sample,
+        ...toldOf(evaluation.test[prompt][sample]),
+      };
+    }),
+  );
+}
+
+/** The best, the median and the worst sample of each prompt of both splits. */
+function rankedSamples(run: Run, policies: Policies): Written[] {
+  const isHeard = ({ codes }: ScoredCompletion) => codes.length > 0 && isSpeakable(run, codes);
+  return (['test', 'train'] as const).flatMap((split) =>
+    run[split].slice(0, run.parameters.audioPrompts).flatMap((_, prompt) =>
+      policies.flatMap(([role, evaluation]) =>
+        rankSamples(evaluation[split][prompt], isHeard).map(({ standing, sample, completion }) => {
+          const file = `audio/${split}_${prompt}_${role}_${standing}.wav`;
+          return { file, role, split, prompt, sample, standing, ...toldOf(completion) };
+        }),
+      ),
+    ),
+  );
+}
 
 function toldOf({ codes, reward, figures, details }: ScoredCompletion) {
   return { codes, ...(reward !== null && { reward }), wer: figures.wer ?? details.wer };

@@ -11,7 +11,7 @@ import type { QueueConnection } from './queue.js';
 import { seenStanding, unseenStanding, withTrouble } from './standing.js';
 import { patience, TIMING, type Timing } from './timing.js';
 import { createUpkeep, isShort } from './upkeep.js';
-import { createWatch } from './watch.js';
+import { createWatch, type Watch } from './watch.js';
 
 export type Dispatched =
   /** The result of `items[index]`. */
@@ -67,56 +67,57 @@ export async function openDispatcher(
   // What failed before the run was resumed is tried anew.
   await clean(queue, 'failed');
 
-  async function look(batch: Batch, isQuiet: boolean): Promise<FleetStatus> {
-    const counts = await keepUp(batch, isQuiet);
-    fleet.see(await listPresent(connection, 'workers'));
-    return seenStanding(batch, fleet, counts);
-  }
-
   /** A look gives out items, also those of a batch that nobody waits for any more. */
   let lastLook: Promise<void> = Promise.resolve();
+
+  /** Looks at the queue while results are gathered: what the last one saw, and what failed in one. */
+  function createLooks(batch: Batch, watch: Watch, onEnd: () => void) {
+    const look = async (isQuiet: boolean): Promise<void> => {
+      try {
+        const counts = await keepUp(batch, isQuiet);
+        fleet.see(await listPresent(connection, 'workers'));
+        looks.seen = seenStanding(batch, fleet, counts);
+        watch.answered(performance.now());
+      } catch (error) {
+        if (!connection.isAway(error)) looks.failure = error;
+      } finally {
+        watch.ended();
+        onEnd();
+      }
+    };
+    const looks = {
+      seen: undefined as FleetStatus | undefined,
+      failure: undefined as unknown,
+      begin(nowMs: number) {
+        lastLook = look(watch.begin(nowMs, batch.durations.length));
+      },
+    };
+    return looks;
+  }
 
   async function* gather(items: readonly Dispatch[]): AsyncGenerator<Dispatched> {
     const batch = createBatch(items, run.mayDiffer);
     const bell = createBell();
     const watch = createWatch(timing, performance.now());
+    const looks = createLooks(batch, watch, bell.ring);
     const silence = listen(queue, events, batch, bell.ring);
     signal?.addEventListener('abort', bell.ring, { once: true });
-    let status: FleetStatus | undefined;
-    let failure: unknown;
-
-    const startLook = (nowMs: number) => {
-      lastLook = look(batch, watch.begin(nowMs, batch.durations.length))
-        .then(
-          (seen) => {
-            status = seen;
-            watch.answered(performance.now());
-          },
-          (error: unknown) => {
-            if (!connection.isAway(error)) failure = error;
-          },
-        )
-        .finally(() => {
-          watch.ended();
-          bell.ring();
-        });
-    };
-
     try {
       for (let done = 0; done < items.length;) {
         signal?.throwIfAborted();
         const nowMs = performance.now();
-        if (watch.isDue(nowMs, isShort(batch))) startLook(nowMs);
+        if (watch.isDue(nowMs, isShort(batch))) looks.begin(nowMs);
         const arrivals = batch.arrivals();
         for (const { index, envelope } of arrivals) {
           done += 1;
           fleet.count(envelope.worker, envelope.seconds);
           yield { type: 'result', index, result: envelope.result };
         }
-        if (batch.failure ?? failure) {
+        const failure = batch.failure ?? looks.failure;
+        if (failure) {
           // What led to it has come since the last look.
-          if (status) yield { type: 'fleet', status: { ...status, failed: batch.failedTries } };
-          throw (batch.failure ?? failure) as Error;
+          if (looks.seen) yield { type: 'fleet', status: { ...looks.seen, failed: batch.failedTries } };
+          throw failure as Error;
         }
         const server = watch.server(nowMs);
         if (server === 'lost')
@@ -125,7 +126,7 @@ export async function openDispatcher(
           );
         if (watch.tells(nowMs)) {
           // A server may be away from the first look on.
-          const seen = status ?? unseenStanding(batch, fleet, done, items.length);
+          const seen = looks.seen ?? unseenStanding(batch, fleet, done, items.length);
           yield { type: 'fleet', status: withTrouble(seen, connection.address, server === 'away') };
         }
         if (arrivals.length === 0 && done < items.length) await bell.wait(timing.lookMs);

@@ -4,6 +4,7 @@ import { HALF_CHARACTER, isWholeText } from '../checkpoint/text-file.js';
 import { jsonRows } from '../data/json-rows.js';
 import { checkBatchSize, completionLogProbs, type CompletionLogProbs } from '../dpo/completion-log-probs.js';
 import { checkBeta } from '../dpo/preference-loss.js';
+import { meanOf } from '../mean.js';
 import type { OnNotice } from '../notice.js';
 import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
@@ -182,17 +183,16 @@ function logProbabilityOf({ sum, perLabel }: CompletionLogProbs): LogProbability
 
 function meansOfPairs(completions: readonly CompletionReport[]): Record<string, number> {
   const means: Record<string, number> = {};
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [chosen, rejected] = (['chosen', 'rejected'] as const).map((wanted) =>
     completions.filter(({ role }) => role === wanted),
   );
-  means['logps/chosen'] = mean(chosen.map(({ sum }) => sum));
-  means['logps/rejected'] = mean(rejected.map(({ sum }) => sum));
+  means['logps/chosen'] = meanOf(chosen.map(({ sum }) => sum));
+  means['logps/rejected'] = meanOf(rejected.map(({ sum }) => sum));
   if (chosen[0].reward === undefined) return means;
   const [better, worse] = [chosen, rejected].map((side) => side.map(({ reward }) => reward!));
-  means['rewards/chosen'] = mean(better);
-  means['rewards/rejected'] = mean(worse);
-  means['rewards/margins'] = mean(better.map((reward, pair) => reward - worse[pair]));
-  means['rewards/accuracies'] = mean(better.map((reward, pair) => (reward > worse[pair] ? 1 : 0)));
+  means['rewards/chosen'] = meanOf(better);
+  means['rewards/rejected'] = meanOf(worse);
+  means['rewards/margins'] = meanOf(better.map((reward, pair) => reward - worse[pair]));
+  means['rewards/accuracies'] = meanOf(better.map((reward, pair) => (reward > worse[pair] ? 1 : 0)));
   return means;
 }

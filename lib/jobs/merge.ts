@@ -39,8 +39,8 @@ const NOISES = 4;
 /**
  * Merges an adapter into its base and writes the whole checkpoint, once the logits of a fixed batch have been compared.
  *
- * @throws Error in one sentence when something is in `output` already, the folder is no adapter's, its base is missing, or the logits differ by more than float32 explains: then
- *   nothing is written
+ * @throws Error in one sentence when something is in `output` already, the folder is no adapter's, its base is missing, or the logits differ
+ *   by more than float32 explains: then nothing is written
  */
 export async function mergeCheckpoint({
   adapter,

@@ -25,8 +25,8 @@ import { withTensorBoard } from '../tensorboard/tensorboard.js';
  * as it was. Yields the run's earlier events first; of a run that stays finished only these.
  *
  * @param directory `model_output/{name}` or `output/{name}`
- * @param options `iterations`: how many the run is to have in all, at least as many as it has. What was given to the run when it began has to be given again. Without a device the run goes on where run.json says that it
- *   computes; on another one it may come to other numbers
+ * @param options `iterations`: how many the run is to have in all, at least as many as it has. What was given to the run when it began has
+ *   to be given again. Without a device the run goes on where run.json says that it computes; on another one it may come to other numbers
  * @throws Error in one sentence when there is no such run, another process is writing it, its device cannot be had, what is given is not
  *   what it began with, or its iterations cannot be raised ({@link withIterations})
  */

@@ -26,7 +26,8 @@ import { withTensorBoard } from '../tensorboard/tensorboard.js';
  * run's seed and parameters, this makes the run's own checkpoint k, bit for bit.
  *
  * @param dataFile k is taken from its name, 0 where it has none
- * @param given `policy` is the checkpoint (null: the model's own policy); those of sampling and evaluating are only recorded. Nothing but the policy is opened.
+ * @param given `policy` is the checkpoint (null: the model's own policy), and nothing else is opened; the parameters of sampling and
+ *   evaluating are only recorded
  * @throws Error in one sentence for a file or parameter that cannot be used, before anything is written
  */
 export async function* trainFrom(

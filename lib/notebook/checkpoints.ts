@@ -91,9 +91,9 @@ const isOpenedByItsName = (reward: string): boolean => partNames(reward).every(i
  * Scores a checkpoint's samples on held-out prompts, with live progress, and says where the result was written, and where the reward is
  * another one than the checkpoint was trained by.
  *
- * @param settings `reward`: one of your own, or as the command line takes it: a built-in one's name, a file, an address, several with commas; "" for the
- * one that the checkpoint's run was trained by; `indices` as people write them: "0-9"; `device`: "auto" unless it is given, as in `chooseDevice`;
- * `workers`, `allowMixed` and `serveAt` as in `openRun`
+ * @param settings `reward`: one of your own, or as the command line takes it: a built-in one's name, a file, an address, several with commas;
+ *   "" for the one that the checkpoint's run was trained by; `indices` as people write them: "0-9"; `device`: "auto" unless it is given, as in
+ *   `chooseDevice`; `workers`, `allowMixed` and `serveAt` as in `openRun`
  * @returns the evaluation's events
  * @throws Error in one sentence where the run was trained by a reward of a person's own, and none is given
  */

@@ -10,7 +10,7 @@ import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
 import { isBeingWritten } from '../run/lock.js';
-import { labelOf, LOG_FILE, readRun, type RecordedRun } from '../run/run-files.js';
+import { rewardLabelOf, LOG_FILE, readRun, type RecordedRun } from '../run/run-files.js';
 import { formatCount } from '../view/format.js';
 import type { EventOf } from '../view/run-events.js';
 import { fileLinks } from './links.js';
@@ -112,7 +112,7 @@ export async function resumeRun(
   const own = { ...parts, ...workersFor({ workers, allowMixed, serveAt }) };
   const { record, directories } = await readRun(runPath(name, root));
   const begin = goingOn(directories.modelDirectory, own, device);
-  return follow(record.parameters, labelOf(record), own, { begin, device });
+  return follow(record.parameters, rewardLabelOf(record), own, { begin, device });
 }
 
 /**
@@ -134,7 +134,7 @@ export async function openRecorded(
   printNotice(await describeRecorded(run));
   const report = join(outputDirectory, 'report.html');
   show(fileLinks(join(modelDirectory, LOG_FILE), ...(existsSync(report) ? [report] : [])));
-  return follow(record.parameters, labelOf(record), own, { device, recorded: run });
+  return follow(record.parameters, rewardLabelOf(record), own, { device, recorded: run });
 }
 
 /** @param device default: the one that the run began on */

@@ -165,9 +165,9 @@ export interface Generation<Config extends ModelConfig = ModelConfig> {
    * `cacheShapes` by its name, [T, R * slots, width] with the earlier positions (an `InputSpec` with growingAxis 0); cacheBias [T]
    * (growingAxis 0; [1] stands for all positions), to be added to the cache's attention scores: MASKED where a position is still empty.
    * ONNX Runtime cannot multiply by an empty cache, so at position 0 the caches hold one position that does not count; and some devices
-   * are fed caches in steps (`Device.cacheStep`). It declares all axes open that P, R and S make the sizes of
-   * (`InputSpec.openAxes`; `splitRows` helps), or none. Where it does, it is compiled once for any number of prompts of any length and of rows, and for
-   * caches of any length, longer ones than `sizes` says too; and rows that have ended leave the batch.
+   * are fed caches in steps (`Device.cacheStep`). It declares all axes open that P, R and S make the sizes of (`InputSpec.openAxes`;
+   * `splitRows` helps), or none. Where it does, it is compiled once for any number of prompts of any length and of rows, and for caches of any
+   * length, longer ones than `sizes` says too; and rows that have ended leave the batch.
    *
    * Outputs: logits [R, vocabulary]; this position's part of each cache, named by `nextOf`, [R * slots, 1, width].
    *

@@ -150,10 +150,7 @@ export function openCompletionWriter(
     prompts: readonly (readonly number[])[],
     { samplesPerPrompt, maxNewTokens, choose, signal }: GenerateOptions,
   ): AsyncGenerator<GenerateStep> {
-    for (const prompt of prompts) {
-      checkIds(prompt, config, 'a prompt');
-      if (prompt.length === 0) throw new RangeError('a prompt has no ids: packPrompt makes them');
-    }
+    checkPrompts(prompts, config);
     const rooms = prompts.map((prompt) => roomAfter(prompt, maxNewTokens));
     const lengths = prompts.map((prompt) => prompt.length);
     const sizes: BatchSizes = {
@@ -184,13 +181,7 @@ export function openCompletionWriter(
         eos: config.eos_token_id,
         maxNewTokens: rooms.flatMap((room) => Array<number>(samplesPerPrompt).fill(room)),
       };
-      const steps =
-        typeof choose === 'function'
-          ? decodeLoop(device, loop, choose)
-          : device.stream<GenerateStep>(compiledModule('./decode-loop.js', import.meta.url), {
-              loop,
-              sampling: choose,
-            });
+      const steps = runLoop(device, loop, choose);
       signal?.throwIfAborted();
       for await (const event of steps) {
         yield event;
@@ -209,4 +200,22 @@ export function openCompletionWriter(
   }
 
   return { generate, release: () => release() };
+}
+
+function checkPrompts(prompts: readonly (readonly number[])[], config: Model['config']): void {
+  for (const prompt of prompts) {
+    checkIds(prompt, config, 'a prompt');
+    if (prompt.length === 0) throw new RangeError('a prompt has no ids: packPrompt makes them');
+  }
+}
+
+/** In the device's own thread, unless tokens are chosen by a function, which stays in this one. */
+function runLoop(
+  device: Device,
+  loop: DecodeLoop,
+  choose: GenerateOptions['choose'],
+): AsyncIterable<GenerateStep> {
+  if (typeof choose === 'function') return decodeLoop(device, loop, choose);
+  const module = compiledModule('./decode-loop.js', import.meta.url);
+  return device.stream<GenerateStep>(module, { loop, sampling: choose });
 }

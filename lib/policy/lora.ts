@@ -92,8 +92,8 @@ const adapterSchema = z.object({
  * The model with a new adapter, which changes nothing yet: as in PEFT, A is uniform within 1 / sqrt(in) either way
  * (torch.nn.init.kaiming_uniform_ with a = sqrt(5)), B is zero. The base's tensors are shared, not copied.
  *
- * @throws Error in one sentence for options that make no adapter, when the model has one already, as `adapterShapes` does, or the rank is above that of
- *   every layer
+ * @throws Error in one sentence for options that make no adapter, when the model has one already, as `adapterShapes` does, or the rank is
+ *   above that of every layer
  */
 export function addAdapter<M extends Model>(model: M, options: Adapter, seed: number): M {
   if (model.adapter) throw new Error('the model has an adapter already: merge it first, or train that one');

@@ -3,7 +3,7 @@ import type { ModelConfig } from './architecture.js';
 
 type Row = readonly number[];
 
-/** Added to an attention score that must not count. Finite, so that a row without any open position stays a number; exp() of it is exactly 0 in float32. */
+/** Added to an attention score that must not count. Finite, so that a row without open positions stays a number; its exp() is 0 in float32. */
 export const MASKED = -1e9;
 
 /**

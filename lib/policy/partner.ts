@@ -154,32 +154,9 @@ async function fillBatch(
   const packSources = (codebooks: readonly number[]) =>
     prompts.map(({ instruction, source }) => packPartnerSource(model, instruction, source, codebooks));
   const sources = packSources(network.reading(config, 1, codebooks).source);
-  const shape: PartnerShape = {
-    rows: 2 ** Math.ceil(Math.log2(items.length)),
-    sourceLength: steppedLength(
-      sources.map(({ length }) => length),
-      SOURCE_STEP,
-      config,
-    ),
-    targetLength: steppedLength(
-      items.map(({ codebook0 }) => codebook0.length),
-      TARGET_STEP,
-      config,
-    ),
-  };
+  const shape = shapeOf(items, sources, config);
+  const feeds = rowFeeds(items, promptOf, sources, shape);
   const { rows, sourceLength, targetLength } = shape;
-  const rowNumbers = [...Array(rows).keys()];
-  const feeds = {
-    promptOf: Int32Array.from(rowNumbers, (row) => promptOf[row] ?? 0),
-    sourceMask: attentionMask(
-      rowNumbers.map((row) => sources[promptOf[row] ?? 0]),
-      sourceLength,
-    ),
-    targetMask: attentionMask(
-      rowNumbers.map((row) => items[row]?.codebook0 ?? []),
-      targetLength,
-    ),
-  };
   signal?.throwIfAborted();
   const decoder = await programs.decoder(shape);
   const memory = await openContextMemory(model, shape, device);
@@ -211,6 +188,38 @@ async function fillBatch(
   } finally {
     await memory.release();
   }
+}
+
+/** How large a program is needed: few sizes, so that few are compiled. */
+function shapeOf(
+  items: readonly PartnerItem[],
+  sources: readonly (readonly unknown[])[],
+  config: PartnerModel['config'],
+): PartnerShape {
+  const sourceLengths = sources.map(({ length }) => length);
+  const targetLengths = items.map(({ codebook0 }) => codebook0.length);
+  return {
+    rows: 2 ** Math.ceil(Math.log2(items.length)),
+    sourceLength: steppedLength(sourceLengths, SOURCE_STEP, config),
+    targetLength: steppedLength(targetLengths, TARGET_STEP, config),
+  };
+}
+
+/** Of each row which prompt it has and what of source and target is filled. A row without an item has the first prompt and no target. */
+function rowFeeds(
+  items: readonly PartnerItem[],
+  promptOf: readonly number[],
+  sources: readonly (readonly unknown[])[],
+  { rows, sourceLength, targetLength }: PartnerShape,
+) {
+  const prompts = Int32Array.from({ length: rows }, (_, row) => promptOf[row] ?? 0);
+  const sourcesOfRows = Array.from(prompts, (prompt) => sources[prompt]);
+  const targetsOfRows = Array.from({ length: rows }, (_, row) => items[row]?.codebook0 ?? []);
+  return {
+    promptOf: prompts,
+    sourceMask: attentionMask(sourcesOfRows, sourceLength),
+    targetMask: attentionMask(targetsOfRows, targetLength),
+  };
 }
 
 const isSamePrompt = (a: PartnerItem, b: PartnerItem): boolean =>

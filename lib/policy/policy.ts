@@ -55,7 +55,8 @@ async function tokenizerFolder(directory: string, base: string | undefined): Pro
  * Writes the policy as a Hugging Face folder, float32, with its tokenizer's files; of a policy with an adapter the adapter alone, as PEFT does.
  * All of it or nothing.
  *
- * @throws as `savePretrained`; where an adapter would take the place of its base; where a training has freed the weights (`keepsWeights`) and did not finish
+ * @throws as `savePretrained`; where an adapter would take the place of its base; where a training has freed the weights (`keepsWeights`)
+ *   and did not finish
  */
 export async function savePolicy(policy: Policy, directory: string): Promise<void> {
   const { architecture, config, weights } = policy;

@@ -1,4 +1,5 @@
 /** How the scores of several rewards become one. */
+import { meanOf, sumOf } from '../mean.js';
 
 /**
  * Ways to combine: `weighted` sums, `lexicographic` lets a later reward decide only where the earlier ones are equal, `harmonic` takes the
@@ -31,20 +32,21 @@ export interface Combination {
  */
 export function zScores(values: readonly number[]): number[] {
   if (values.every((value) => value === values[0])) return values.map(() => 0);
-  const mean = sum(values) / values.length;
-  const std = Math.sqrt(sum(values.map((value) => (value - mean) ** 2)) / values.length);
+  const mean = meanOf(values);
+  const std = Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2)));
   return values.map((value) => (value - mean) / std);
 }
 
 /** sum of w x */
 export function weightedSum(values: readonly number[], weights: readonly number[]): number {
-  return sum(values.map((value, i) => weights[i] * value));
+  return sumOf(values.map((value, i) => weights[i] * value));
 }
 
 /** sum of w / sum of w/x, of numbers from 0 on; 0 where one of them is 0. */
 export function harmonicMean(values: readonly number[], weights: readonly number[]): number {
-  // Of -0 the quotient would be -Infinity.
-  return sum(weights) / sum(values.map((value, i) => (weights[i] === 0 ? 0 : weights[i] / Math.abs(value))));
+  // Of -0 a quotient would be -Infinity.
+  const quotients = values.map((value, i) => (weights[i] === 0 ? 0 : weights[i] / Math.abs(value)));
+  return sumOf(weights) / sumOf(quotients);
 }
 
 /**
@@ -91,8 +93,6 @@ export function combineRanks(
 
 /** z-scores as the positive numbers that a harmonic mean is of. */
 const logistic = (z: number): number => 1 / (1 + Math.exp(-z));
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /**
  * Makes sure that a combination fits so many rewards.

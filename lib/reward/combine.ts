@@ -1,3 +1,4 @@
+import { sumOf } from '../mean.js';
 import { askOnce, askRanks } from './ask.js';
 import {
   checkCombination,
@@ -58,7 +59,7 @@ export function combine(parts: readonly Reward[], combination: Combination): Rew
   };
   const reward: Reward = {
     name: joinNames(names),
-    label: labelOf(parts, combination),
+    label: combinedLabel(parts, combination),
     listens: parts.some(({ listens = true }) => listens),
     async score(samples, signal) {
       // What still asks when another part has failed is waited for.
@@ -174,8 +175,7 @@ function scoreSample(
   if (how === 'lexicographic') return { reward: rewards[0], details };
   if (how === 'weighted') return { reward: weightedSum(rewards, weights), details };
   if (normalize) {
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    return { reward: weightedSum(rewards, weights) / total, details };
+    return { reward: weightedSum(rewards, weights) / sumOf(weights), details };
   }
   const negative = rewards.findIndex((reward) => reward < 0);
   if (negative >= 0)
@@ -185,7 +185,10 @@ function scoreSample(
   return { reward: harmonicMean(rewards, weights), details };
 }
 
-function labelOf(parts: readonly Reward[], { how, weights = [], normalize = false }: Combination): string {
+function combinedLabel(
+  parts: readonly Reward[],
+  { how, weights = [], normalize = false }: Combination,
+): string {
   if (how === 'lexicographic') return parts[0].label;
   const weighed = parts.map(({ name }, i) => ((weights[i] ?? 1) === 1 ? name : `${weights[i]} ${name}`));
   if (how === 'weighted') return weighed.join(' + ');

@@ -28,7 +28,8 @@ export function originOf(reward: Reward): string | undefined {
 /**
  * Loads a reward.
  *
- * @param source an address (http://... or https://..., perhaps with NAME= before it), or a module whose default export is a {@link Reward}: .mjs, .js or .ts
+ * @param source an address (http://... or https://..., perhaps with NAME= before it), or a module (.mjs, .js or .ts) whose default export is a
+ *   {@link Reward}
  * @throws Error in one sentence when there is none, or it is no reward
  */
 export async function loadReward(source: string): Promise<Reward> {

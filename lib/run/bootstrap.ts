@@ -1,5 +1,6 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { meanOf } from '../mean.js';
 import type { Interval } from './interval.js';
 import { studentQuantile } from './student-t.js';
 
@@ -24,7 +25,7 @@ export function bootstrapMean(values: readonly number[]): Interval {
   const n = values.length;
   const below = normalTail(Math.sqrt(n / (n - 1)) * studentQuantile(n - 1));
   return {
-    mean: values.reduce((total, value) => total + value, 0) / n,
+    mean: meanOf(values),
     low: means[Math.floor(below * (RESAMPLES - 1))],
     high: means[Math.ceil((1 - below) * (RESAMPLES - 1))],
   };

@@ -1,4 +1,5 @@
 import { largestOf } from '../largest.js';
+import { meanOf, sumOf } from '../mean.js';
 import { bootstrapMean } from './bootstrap.js';
 import type { Interval } from './interval.js';
 
@@ -46,8 +47,8 @@ export function comparePairs(
   const n = pairs.length;
   if (n === 0) return undefined;
   const differences = pairs.map(([a, b]) => b - a);
-  const change = differences.reduce((total, difference) => total + difference, 0) / n;
-  const squares = differences.reduce((total, difference) => total + (difference - change) ** 2, 0);
+  const change = meanOf(differences);
+  const squares = sumOf(differences.map((difference) => (difference - change) ** 2));
   const largest = largestOf(pairs.flat().map(Math.abs));
   const isVaried = differences.some((difference) => Math.abs(difference - change) > ROUNDING * largest);
   const sign = better === 'higher' ? 1 : -1;
@@ -59,6 +60,6 @@ export function comparePairs(
       interval: bootstrapMean(differences),
     }),
     ...(isVaried && { effectSize: change / Math.sqrt(squares / (n - 1)) }),
-    winRate: points.reduce((total, point) => total + point, 0) / n,
+    winRate: meanOf(points),
   };
 }

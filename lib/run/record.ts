@@ -19,57 +19,38 @@ import {
   type RunWorkers,
 } from './run-files.js';
 
+/** A run that is recorded. */
+interface Recorded {
+  directories: RunDirectories;
+  parameters: Parameters;
+  reward?: Pick<Reward, 'name' | 'label'>;
+  /** What was given to the run. */
+  own?: readonly OwnPart[];
+  computing?: RunDevice;
+  /** The queue whose workers sample and score, where there is one. */
+  workers?: Pick<RunWorkers, 'address' | 'mixed'>;
+  signal?: AbortSignal;
+  /** The record so far of a run that goes on, and how it does. */
+  resumed?: { record: RunRecord; how: string };
+}
+
 /**
  * Passes a run's events on and records them in the model directory: log_training.log, metrics.jsonl and run.json, which tells at the end
  * whether the run finished, failed or was interrupted (its signal aborted, or its consumer left). An event that is in metrics.jsonl is on
  * disk, and so are the files that it tells of.
- *
- * @param run.resumed the record so far of a run that goes on, and how it does
  */
 export async function* recordRun(
   events: AsyncGenerator<RunEvent>,
-  run: {
-    directories: RunDirectories;
-    parameters: Parameters;
-    reward?: Pick<Reward, 'name' | 'label'>;
-    /** What was given to the run. */
-    own?: readonly OwnPart[];
-    computing?: RunDevice;
-    /** The queue whose workers sample and score, where there is one. */
-    workers?: Pick<RunWorkers, 'address' | 'mixed'>;
-    signal?: AbortSignal;
-    resumed?: { record: RunRecord; how: string };
-  },
+  run: Recorded,
   now: () => Date = () => new Date(),
 ): AsyncGenerator<RunEvent> {
-  const { directories, parameters, reward, own = [], computing, workers, signal, resumed } = run;
+  const { directories, parameters, signal } = run;
   const log = createLog(join(directories.modelDirectory, LOG_FILE), now);
-  const record: RunRecord = resumed?.record ?? {
-    run: directories.name,
-    state: 'running',
-    seed: parameters.seed,
-    parameters,
-    ...(reward && { reward: { name: reward.name, label: reward.label } }),
-    ...(own.length > 0 && { own: [...own] }),
-    ...(computing && { device: computing }),
-    versions: await readVersions(),
-    startedAt: now().toISOString(),
-    timings: [],
-  };
-  if (computing) record.device = computing;
-  const earlier = record.workers;
-  if (workers)
-    record.workers = {
-      ...workers,
-      mixed: workers.mixed || (earlier?.mixed ?? false),
-      fleet: earlier?.fleet ?? [],
-    };
+  const record = await openRecord(run, now);
+  const earlierFleet = record.workers?.fleet ?? [];
   const describeFleet = createFleetLog();
   await writeRecord(directories, record);
-  if (resumed) log('INFO', `Resumed ${resumed.how}`);
-  else for (const line of describeParameters(directories.name, parameters)) log('INFO', line);
-  if (computing) log('INFO', `Device: ${describeRunDevice(computing)}`);
-  if (workers) log('INFO', `Workers: ${workers.address}${workers.mixed ? ', of any kind of device' : ''}`);
+  for (const line of describeBeginning(run)) log('INFO', line);
   let lastIteration = -1;
   try {
     for await (const event of events) {
@@ -81,7 +62,7 @@ export async function* recordRun(
       if (event.type === 'saved') log('INFO', await describeRoom(directories, event.directory, parameters));
       if (event.type === 'fleet') {
         for (const { level, message } of describeFleet(event)) log(level, message);
-        if (record.workers) record.workers.fleet = joinFleets(earlier?.fleet ?? [], event.workers);
+        if (record.workers) record.workers.fleet = joinFleets(earlierFleet, event.workers);
       }
       if (event.type === 'started' && event.instructions) record.instructions = event.instructions;
       if (event.type === 'evaluated') updateBest(record, event);
@@ -107,6 +88,42 @@ export async function* recordRun(
       if (!failed) throw error;
     });
   }
+}
+
+/** What run.json says when the run begins or goes on. */
+async function openRecord(
+  { directories, parameters, reward, own = [], computing, workers, resumed }: Recorded,
+  now: () => Date,
+): Promise<RunRecord> {
+  const record: RunRecord = resumed?.record ?? {
+    run: directories.name,
+    state: 'running',
+    seed: parameters.seed,
+    parameters,
+    ...(reward && { reward: { name: reward.name, label: reward.label } }),
+    ...(own.length > 0 && { own: [...own] }),
+    ...(computing && { device: computing }),
+    versions: await readVersions(),
+    startedAt: now().toISOString(),
+    timings: [],
+  };
+  if (computing) record.device = computing;
+  if (workers)
+    record.workers = {
+      ...workers,
+      mixed: workers.mixed || (record.workers?.mixed ?? false),
+      fleet: record.workers?.fleet ?? [],
+    };
+  return record;
+}
+
+/** The log's first lines, or those with which it goes on. */
+function describeBeginning({ directories, parameters, computing, workers, resumed }: Recorded): string[] {
+  return [
+    ...(resumed ? [`Resumed ${resumed.how}`] : describeParameters(directories.name, parameters)),
+    ...(computing ? [`Device: ${describeRunDevice(computing)}`] : []),
+    ...(workers ? [`Workers: ${workers.address}${workers.mixed ? ', of any kind of device' : ''}`] : []),
+  ];
 }
 
 /** What a checkpoint takes on the disk, and what all do that the run keeps. */

@@ -170,7 +170,7 @@ export function describeBest(events: readonly RecordedEvent[]): RunRecord['best'
 }
 
 /** The name of a run's rewards on the axes of charts. */
-export function labelOf({ reward, parameters }: RunRecord): string {
+export function rewardLabelOf({ reward, parameters }: RunRecord): string {
   return reward?.label ?? rewardLabel(parameters);
 }
 

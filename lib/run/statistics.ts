@@ -1,3 +1,5 @@
+import { meanOf } from '../mean.js';
+
 /** Summary of a set of rewards, as numpy computes it: population variance, percentiles by linear interpolation. */
 export interface Statistics {
   count: number;
@@ -20,8 +22,8 @@ export function summarize(rewards: readonly number[]): Statistics {
   if (rewards.length === 0)
     throw new Error('cannot summarize an empty list of rewards: no sample could be scored');
   const sorted = Float64Array.from(rewards).sort();
-  const mean = sum(sorted) / sorted.length;
-  const variance = sum(sorted.map((reward) => (reward - mean) ** 2)) / sorted.length;
+  const mean = meanOf(sorted);
+  const variance = meanOf(sorted.map((reward) => (reward - mean) ** 2));
   return {
     count: sorted.length,
     mean,
@@ -33,10 +35,6 @@ export function summarize(rewards: readonly number[]): Statistics {
     p25: percentile(sorted, 0.25),
     p75: percentile(sorted, 0.75),
   };
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function percentile(sorted: Float64Array, share: number): number {

@@ -1,3 +1,4 @@
+import { meanOf, sumOf } from '../mean.js';
 import type { Interval } from './interval.js';
 
 /**
@@ -9,8 +10,8 @@ import type { Interval } from './interval.js';
 export function studentInterval(values: readonly number[]): Interval {
   const n = values.length;
   if (n < 2) throw new Error(`an interval needs at least 2 values; got ${n}`);
-  const mean = values.reduce((total, value) => total + value, 0) / n;
-  const variance = values.reduce((total, value) => total + (value - mean) ** 2, 0) / (n - 1);
+  const mean = meanOf(values);
+  const variance = sumOf(values.map((value) => (value - mean) ** 2)) / (n - 1);
   const half = studentQuantile(n - 1) * Math.sqrt(variance / n);
   return { mean, low: mean - half, high: mean + half };
 }

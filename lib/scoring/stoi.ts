@@ -39,7 +39,8 @@ const WINDOW = Float64Array.from(
  * Source: Taal, Hendriks, Heusdens, Jensen, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy Speech",
  * IEEE TASLP 2011.
  *
- * @throws UnscorableSample when the lengths differ, a sample is not a finite number, or fewer than 30 frames (0.4 s) are left without the reference's silent ones
+ * @throws UnscorableSample when the lengths differ, a sample is not a finite number, or fewer than 30 frames (0.4 s) are left without the
+ *   reference's silent ones
  */
 export function stoi(reference: Float32Array, degraded: Float32Array, sampleRateHz: number): number {
   return meanOverSegments(reference, degraded, sampleRateHz, correlation);

@@ -1,7 +1,7 @@
 /** Resemblyzer's voice encoder as an ONNX model, and which frames it sees. */
 import { DYNAMIC } from '../engine/graph.js';
 import { writeOnnx } from '../engine/onnx.js';
-import { createBuilder, linear, lstmWeights, type Weights } from './onnx-builder.js';
+import { createBuilder, linear, lstmWeights, type Builder, type Weights } from './onnx-builder.js';
 import { melMatrix, windowedWaves, type Matrix } from './spectrum-matrices.js';
 
 export const VOICE_RATE_HZ = 16_000;
@@ -27,16 +27,40 @@ const LAYERS = 3;
  */
 export function voiceEncoderModel(weights: Weights): Uint8Array<ArrayBuffer> {
   const builder = createBuilder(weights);
-  const { node, floats, ints, int32s } = builder;
+  const { node, ints } = builder;
+  const last = lastState(builder, partsOf(builder, melPowers(builder)));
+  const described = linear(builder, node('Squeeze', [last, ints([0])]), 'linear', UNITS, EMBEDDING_SIZE);
+  node('Relu', [described], {}, 'embeddings');
+  return writeOnnx({
+    ...builder.graph,
+    inputs: [
+      { name: 'frames', shape: [DYNAMIC, FRAME_SIZE], dtype: 'float32' },
+      { name: 'starts', shape: [DYNAMIC], dtype: 'int32' },
+    ],
+    outputs: [{ name: 'embeddings', shape: [DYNAMIC, EMBEDDING_SIZE], dtype: 'float32' }],
+  });
+}
+
+/** The mel spectrogram [frames, bands] of the input `frames`: powers, not their logarithms. */
+function melPowers({ node, floats }: Builder): string {
   const multiplied = (x: string, { data, shape }: Matrix) => node('MatMul', [x, floats(data, shape)]);
   const powers = [Math.cos, Math.sin].map((wave) => {
     const part = multiplied('frames', windowedWaves(FRAME_SIZE, wave));
     return node('Mul', [part, part]);
   });
-  const mel = multiplied(node('Add', powers), melMatrix(MEL));
+  return multiplied(node('Add', powers), melMatrix(MEL));
+}
+
+/** The parts [frames of a part, parts, bands] of a spectrogram that begin at the input `starts`. */
+function partsOf({ node, ints, int32s }: Builder, mel: string): string {
   const offsets = int32s(Array.from({ length: PART_FRAMES }, (_, i) => i));
   const positions = node('Add', [node('Unsqueeze', ['starts', ints([1])]), offsets]);
-  let x = node('Transpose', [node('Gather', [mel, positions], { axis: 0 })], { perm: [1, 0, 2] });
+  return node('Transpose', [node('Gather', [mel, positions], { axis: 0 })], { perm: [1, 0, 2] });
+}
+
+/** The state [1, parts, units] of the last LSTM layer after the last frame of each part. */
+function lastState(builder: Builder, parts: string): string {
+  let x = parts;
   let last = '';
   for (let layer = 0; layer < LAYERS; layer++) {
     const inputs = layer === 0 ? MEL_BANDS : UNITS;
@@ -49,16 +73,7 @@ export function voiceEncoderModel(weights: Weights): Uint8Array<ArrayBuffer> {
       outputs: [all, last],
       attributes: { hidden_size: UNITS },
     });
-    x = node('Squeeze', [all, ints([1])]);
+    x = builder.node('Squeeze', [all, builder.ints([1])]);
   }
-  const described = linear(builder, node('Squeeze', [last, ints([0])]), 'linear', UNITS, EMBEDDING_SIZE);
-  node('Relu', [described], {}, 'embeddings');
-  return writeOnnx({
-    ...builder.graph,
-    inputs: [
-      { name: 'frames', shape: [DYNAMIC, FRAME_SIZE], dtype: 'float32' },
-      { name: 'starts', shape: [DYNAMIC], dtype: 'int32' },
-    ],
-    outputs: [{ name: 'embeddings', shape: [DYNAMIC, EMBEDDING_SIZE], dtype: 'float32' }],
-  });
+  return last;
 }

@@ -21,9 +21,9 @@ export interface WordErrors {
 }
 
 /**
- * Word error rate of a transcript, in lower case, without punctuation and with English contractions spelled out: the least number of word edits that turn the reference into it,
- * divided by the reference's length. Equal to the Python package jiwer's.
- * With an empty reference it is 0 for an empty hypothesis and else the number of inserted words, as in jiwer.
+ * Word error rate of a transcript: the least number of word edits that turn the reference into it, divided by the reference's length. Both
+ * are compared in lower case, without punctuation and with English contractions spelled out. Equal to the Python package jiwer's, also with
+ * an empty reference: 0 for an empty hypothesis, else the number of inserted words.
  */
 export function wordErrors(reference: string, hypothesis: string): WordErrors {
   const referenceWords = normalizedWords(reference);

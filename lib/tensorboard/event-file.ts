@@ -25,7 +25,7 @@ const Event = protobuf.parse(SCHEMA, { keepCase: true }).root.lookupType('Event'
 const DT_STRING = 7;
 const DATA_CLASS = { tensor: 2, blobSequence: 3 };
 const SESSION_START = 1;
-/** The audio plugin's own message (tensorboard/plugins/audio/plugin_data.proto): encoding (field 2) is WAV (11). Without it browsers are told no type. */
+/** The audio plugin's own message (tensorboard/plugins/audio/plugin_data.proto): encoding (field 2) is WAV (11), which browsers are told. */
 const WAV_ENCODING = Uint8Array.of((2 << 3) | 0, 11);
 
 /** Sound as a WAV file. */

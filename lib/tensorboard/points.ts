@@ -1,5 +1,6 @@
 /** What of a run's events becomes points. */
 import type { DpoMetrics } from '../dpo/metrics.js';
+import { meanIfAny } from '../mean.js';
 import type { PreferenceRow } from '../run/data-file.js';
 import type { RunEvent, Split } from '../run/events.js';
 import type { Point } from './event-file.js';
@@ -19,7 +20,7 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
       return scalars({
         [`reward/${split}`]: event.statistics.mean,
         [`reward/${split}_std`]: event.statistics.std,
-        [`length/${split}`]: meanOf(event.lengths),
+        [`length/${split}`]: meanIfAny(event.lengths),
       });
     }
     case 'guarded': {
@@ -36,8 +37,8 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
       return scalars({
         'pairs/count': event.pairs,
         'pairs/skipped_prompts': event.skipped,
-        'pairs/chosen_reward': meanOf(event.chosenRewards),
-        'pairs/rejected_reward': meanOf(event.rejectedRewards),
+        'pairs/chosen_reward': meanIfAny(event.chosenRewards),
+        'pairs/rejected_reward': meanIfAny(event.rejectedRewards),
         'pairs/considered': event.considered,
         ...dropped(event.dropped ?? {}),
       });
@@ -73,10 +74,6 @@ function dropped(drops: Readonly<Record<string, number>>): Record<string, number
   return Object.fromEntries(
     Object.entries(drops).map(([reason, count]) => [`pairs/dropped_${reason}`, count]),
   );
-}
-
-function meanOf(values: readonly number[]): number | undefined {
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Sentences as a list in Markdown. */

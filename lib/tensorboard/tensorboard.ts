@@ -126,6 +126,16 @@ async function openBoard({ outputDirectory }: RunDirectories): Promise<Board> {
     return listed;
   }
 
+  /** What an iteration trains on, in a table and in sound, at the step before its first one. */
+  async function pairsOf(iteration: number): Promise<Point[]> {
+    const file = dataFileName(iteration);
+    const table = await shown(before, async () => {
+      const rows = await readDataFile(join(outputDirectory, file));
+      return [{ tag: 'pairs', step: before, text: pairTable(rows, file) }];
+    });
+    return [...table, ...(await sounds(before, (example) => example.iteration === iteration))];
+  }
+
   async function pointsOf(event: RunEvent): Promise<Point[]> {
     if (event.type === 'evaluated' && !samples) {
       samples = true;
@@ -133,19 +143,12 @@ async function openBoard({ outputDirectory }: RunDirectories): Promise<Board> {
       return [...recordings, ...pointsOfEvent(event, steps)];
     }
     if (event.type === 'step') {
-      const { iteration } = event;
       const isFirst = event.step === 1;
       isTrained = true;
       if (isFirst) before = steps;
       steps = before + event.step;
-      if (!isFirst) return pointsOfEvent(event, steps);
-      const file = dataFileName(iteration);
-      const table = await shown(before, async () => {
-        const rows = await readDataFile(join(outputDirectory, file));
-        return [{ tag: 'pairs', step: before, text: pairTable(rows, file) }];
-      });
-      const ofPairs = await sounds(before, (example) => example.iteration === iteration);
-      return [...table, ...ofPairs, ...pointsOfEvent(event, steps)];
+      const pairs = isFirst ? await pairsOf(event.iteration) : [];
+      return [...pairs, ...pointsOfEvent(event, steps)];
     }
     // An iteration that trained on nothing counts as one step, so that its evaluation has a place of its own.
     if (event.type === 'saved') {

@@ -33,7 +33,7 @@ export interface OptimizeOptions<Batch, Metrics = { loss: number }> {
   batches(step: number): readonly Batch[];
   /** Of step k, from 0. */
   learningRate(step: number): number;
-  /** Clips the gradient's global L2 norm. */
+  /** What the gradient's global L2 norm is clipped to. */
   maxGradNorm: number;
   /** Default: torch's, without weight decay. */
   adamw?: AdamWOptions;
@@ -91,7 +91,9 @@ const inTraining = new WeakSet<ReadonlyMap<string, HostTensor>>();
 
 /**
  * Trains `weights` (float32): entries are replaced when the generator finishes, and only then.
- * @throws before a first step where another training of `weights` is under way, if a loss or gradient is not finite (naming the step, after `diverged`), or on abort
+ *
+ * @throws before a first step where another training of `weights` is under way, if a loss or gradient is not finite (naming the step, after
+ *   `diverged`), or on abort
  */
 export async function* optimize<Batch, Shape extends object, Metrics extends { loss: number }>(
   weights: Map<string, HostTensor>,

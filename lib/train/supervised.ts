@@ -3,6 +3,7 @@
  * are made before anyone prefers anything.
  */
 import { tf, type Device } from '../engine/index.js';
+import { sumOf } from '../mean.js';
 import { buffersOf, type BatchSizes, type Model } from '../policy/architecture.js';
 import { frozenOf } from '../policy/lora.js';
 import { labelLogProbs } from '../policy/log-probs.js';
@@ -136,12 +137,12 @@ function supervisedObjective(
     shape,
     program: (sizes) => exampleProgram(model, sequences, sizes),
     collate: (batch, step) => collateExamples(batch, shape(batch), countLabels(step), sequences),
-    metrics: (_, outputs) => ({ loss: sumOf(outputs, 'loss'), accuracy: sumOf(outputs, 'accuracy') }),
+    metrics: (_, outputs) => ({
+      loss: sumOf(outputs.map(({ loss }) => loss[0])),
+      accuracy: sumOf(outputs.map(({ accuracy }) => accuracy[0])),
+    }),
   };
 }
-
-const sumOf = (outputs: readonly Arrays[], name: string): number =>
-  outputs.reduce((sum, output) => sum + output[name][0], 0);
 
 const countLabels = (batches: readonly SupervisedBatch[]): number =>
   batches.reduce(

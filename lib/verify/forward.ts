@@ -25,36 +25,15 @@ const constantsOf = (weights: Bart['weights']) =>
   );
 
 export async function verifyForward(
-  { config, weights }: Bart,
+  model: Bart,
   golden: ForwardGolden,
   device: Device,
   { forward: noise }: Noise = NO_NOISE,
 ): Promise<VerifyRow[]> {
-  const rows = golden.input_ids.length;
   const source = golden.input_ids[0].length;
   const target = golden.decoder_input_ids[0].length;
   const open = golden.attention_mask.map((mask) => mask.filter((value) => value === 1));
-  const run = await compile(
-    (w) => {
-      const encoded = encode(config, w, w.ids, w.mask);
-      const hidden = decode(config, w, {
-        ids: w.decoderIds,
-        encoded,
-        encoderMask: w.mask,
-        selfMask: w.causal,
-      });
-      const scores = logits(w, tf.reshape(hidden, [rows * target, config.d_model]));
-      return { encoded, logits: scores, logps: labelLogProbs(scores, w.labels) };
-    },
-    {
-      ids: { shape: [rows, source], dtype: 'int32' },
-      mask: { shape: [rows, source], dtype: 'float32' },
-      decoderIds: { shape: [rows, target], dtype: 'int32' },
-      labels: { shape: [rows * target], dtype: 'int32' },
-      causal: { shape: [target, target], dtype: 'float32' },
-    },
-    { device, constants: constantsOf(weights) },
-  );
+  const run = await compileForward(model, golden, device);
   const results = await run({
     ids: Int32Array.from(golden.input_ids.flat()),
     mask: attentionMask(open, source),
@@ -88,9 +67,37 @@ export async function verifyForward(
       noise.sum_logps,
     ),
     ...golden.sampling_warpers.map((expected) =>
-      verifyWarper(expected, results.logits, target, config.vocab_size),
+      verifyWarper(expected, results.logits, target, model.config.vocab_size),
     ),
   ];
+}
+
+/** Encoder, decoder and log-probabilities as one program of the golden batch's shape. */
+function compileForward({ config, weights }: Bart, golden: ForwardGolden, device: Device) {
+  const rows = golden.input_ids.length;
+  const source = golden.input_ids[0].length;
+  const target = golden.decoder_input_ids[0].length;
+  return compile(
+    (w) => {
+      const encoded = encode(config, w, w.ids, w.mask);
+      const hidden = decode(config, w, {
+        ids: w.decoderIds,
+        encoded,
+        encoderMask: w.mask,
+        selfMask: w.causal,
+      });
+      const scores = logits(w, tf.reshape(hidden, [rows * target, config.d_model]));
+      return { encoded, logits: scores, logps: labelLogProbs(scores, w.labels) };
+    },
+    {
+      ids: { shape: [rows, source], dtype: 'int32' },
+      mask: { shape: [rows, source], dtype: 'float32' },
+      decoderIds: { shape: [rows, target], dtype: 'int32' },
+      labels: { shape: [rows * target], dtype: 'int32' },
+      causal: { shape: [target, target], dtype: 'float32' },
+    },
+    { device, constants: constantsOf(weights) },
+  );
 }
 
 function verifyWarper(

@@ -4,10 +4,11 @@ import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device } from '../engine/index.js';
 import { readSafetensors } from '../checkpoint/safetensors.js';
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../dpo/batch.js';
+import { meanOf } from '../mean.js';
 import { compileBatch, gradientOf, splitTrained } from '../train/gradient-program.js';
 import { pairProgram } from '../dpo/pair-program.js';
 import { sigmoidLoss } from '../dpo/losses/margin.js';
-import { trainDpo } from '../dpo/trainer.js';
+import { trainDpo, type DpoEvent } from '../dpo/trainer.js';
 import { buffersOf } from '../policy/architecture.js';
 import type { Bart } from './forward.js';
 import type { DpoGolden } from './golden.js';
@@ -93,29 +94,11 @@ function relativeL2(actual: ArrayLike<number> | undefined, { data }: HostTensor)
   return Number.isNaN(error) ? Infinity : error;
 }
 
-/** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
-export async function verifySteps(
-  model: Bart,
-  golden: DpoGolden,
-  device: Device,
-  { train_steps: noise }: Noise = NO_NOISE,
-): Promise<VerifyRow[]> {
-  const { args, train_steps: steps } = golden;
+function trainGolden(model: Bart, golden: DpoGolden, device: Device): AsyncGenerator<DpoEvent> {
+  const { args } = golden;
   const pairs = pairsOf(golden);
   const stepsPerEpoch = Math.ceil(pairs.length / args.per_device_train_batch_size);
-  const actual = {
-    logps: [] as number[],
-    losses: [] as number[],
-    rewards: [] as number[],
-    norms: [] as number[],
-  };
-  const expected = {
-    logps: [] as number[],
-    losses: [] as number[],
-    rewards: [] as number[],
-    norms: [] as number[],
-  };
-  const events = trainDpo(model, pairs, {
+  return trainDpo(model, pairs, {
     device,
     beta: args.beta,
     learningRate: args.learning_rate,
@@ -127,7 +110,24 @@ export async function verifySteps(
     seed: 0,
     shuffle: false,
   });
-  for await (const event of events) {
+}
+
+/** The golden run again, step by step, in TRL's sequential order. Trains `model.weights`. */
+export async function verifySteps(
+  model: Bart,
+  golden: DpoGolden,
+  device: Device,
+  { train_steps: noise }: Noise = NO_NOISE,
+): Promise<VerifyRow[]> {
+  const steps = golden.train_steps;
+  const noNumbers = () => ({
+    logps: [] as number[],
+    losses: [] as number[],
+    rewards: [] as number[],
+    norms: [] as number[],
+  });
+  const [actual, expected] = [noNumbers(), noNumbers()];
+  for await (const event of trainGolden(model, golden, device)) {
     if (event.type !== 'step') continue;
     const { metrics } = event;
     const step = steps[event.step - 1];
@@ -138,7 +138,7 @@ export async function verifySteps(
     actual.losses.push(metrics.loss);
     expected.losses.push(step.loss);
     actual.rewards.push(metrics['rewards/chosen']!, metrics['rewards/rejected']!);
-    expected.rewards.push(mean(step.chosen_rewards), mean(step.rejected_rewards));
+    expected.rewards.push(meanOf(step.chosen_rewards), meanOf(step.rejected_rewards));
     actual.norms.push(metrics.grad_norm!);
     expected.norms.push(step.grad_norm_before_clip);
   }
@@ -187,6 +187,3 @@ export async function verifyFinalWeights(
     ...compared.map(([name]) => noise[name]?.[0]),
   );
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((total, value) => total + value, 0) / values.length;

@@ -15,7 +15,8 @@ import { NO_LIMIT, PAGE_BUDGET } from './sound-budget.js';
  * @param path of the page; a page that is there is replaced
  * @param options.allAudio puts all sound into the page, whatever its size; default: as much as 24 MiB, the rest in files that it names
  * @returns the runs, for tables of one's own
- * @throws Error in one sentence for fewer than two runs, a folder that is no run's, a run given twice, a file that is no page at `path`, or a page that cannot be written
+ * @throws Error in one sentence for fewer than two runs, a folder that is no run's, a run given twice, a file that is no page at `path`, or a
+ *   page that cannot be written
  */
 export async function writeComparison(
   directories: readonly string[],

@@ -1,3 +1,4 @@
+import { meanOf } from '../mean.js';
 import type { RunEvent, Split } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';
 import { TO_EVALUATE } from './figure.js';
@@ -98,7 +99,4 @@ export function evaluationTable(events: readonly RunEvent[], split: Split): Tabl
   };
 }
 
-/** The mean; NaN of nothing. */
-export function meanOf(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / values.length;
-}
+export { meanOf };

@@ -1,3 +1,4 @@
+import { meanOf } from '../mean.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { reasonOfEach } from '../run/log.js';
 import { meaningOf } from '../reward/guard.js';
@@ -19,7 +20,7 @@ export function eventLine(event: RunEvent): string | undefined {
       return event.message;
     case 'evaluated': {
       const { mean, p25, p75 } = event.statistics;
-      const tokens = event.lengths.reduce((total, length) => total + length, 0) / event.lengths.length;
+      const tokens = meanOf(event.lengths);
       const reward = `reward ${formatNumber(mean)} (${formatNumber(p25)} to ${formatNumber(p75)})`;
       const indent = event.iteration === ORIGINAL ? 'original policy' : '  evaluated';
       return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}${describeDropped(event.droppedReasons)}`;

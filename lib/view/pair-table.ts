@@ -1,6 +1,6 @@
 import { pairDrops, type PairDrop } from '../dpo/pair-rules.js';
+import { meanOf } from '../mean.js';
 import type { RunEvent } from '../run/events.js';
-import { meanOf } from './evaluation-table.js';
 import { formatNumber } from './format.js';
 import { eventsOf, policyName } from './run-events.js';
 import type { Column, Table } from './table.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { sentenceOf } from '../plain-error.js';
-import { labelOf, readRun } from '../run/run-files.js';
+import { rewardLabelOf, readRun } from '../run/run-files.js';
 import { audioSections } from './report/audio-section.js';
 import { reportPage } from './report/page.js';
 import { NO_LIMIT, PAGE_BUDGET } from './sound-budget.js';
@@ -24,6 +24,6 @@ export async function writeReport(directory: string, options: { allAudio?: boole
     }),
   );
   const path = join(outputDirectory, 'report.html');
-  await writeFileAtomic(path, await reportPage({ run, rewardLabel: labelOf(run.record), audio }));
+  await writeFileAtomic(path, await reportPage({ run, rewardLabel: rewardLabelOf(run.record), audio }));
   return path;
 }

@@ -1,3 +1,5 @@
+import { sumOf } from '../mean.js';
+
 /** Bytes of sound that one page carries inside itself. */
 export interface SoundBudget {
   /** Sounds of no more bytes in all go in as they are. */
@@ -22,7 +24,7 @@ export type SoundForm = 'as it is' | 'mu-law' | 'left out';
  * @param groupBytes bytes of each group's WAV files of 16 bits
  */
 export function planSounds(groupBytes: readonly number[], budget: SoundBudget): SoundForm[] {
-  const total = groupBytes.reduce((sum, bytes) => sum + bytes, 0);
+  const total = sumOf(groupBytes);
   if (total <= budget.asTheyAre) return groupBytes.map(() => 'as it is');
   let compressed = 0;
   return groupBytes.map((bytes) => {

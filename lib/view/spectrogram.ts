@@ -1,5 +1,6 @@
 import { applyMel, melFilterBank } from '../audio/mel.js';
 import { hannWindow, stft, stftFrameCount, type StftOptions } from '../audio/stft.js';
+import { sumOf } from '../mean.js';
 import { MAGMA } from './color-map.js';
 import { encodePng } from './png.js';
 
@@ -41,7 +42,7 @@ export function logMelSpectrogram(samples: Float32Array, sampleRateHz: number): 
   const filters = melFilterBank({ sampleRateHz, fftSize, bands: BANDS, maxHz, norm: 'none' });
   const frames = stftFrameCount(samples.length, options);
   const decibels = new Float32Array(BANDS * frames);
-  const fullScale = (window.reduce((sum, weight) => sum + weight, 0) / 2) ** 2;
+  const fullScale = (sumOf(window) / 2) ** 2;
   const powers = new Float64Array(fftSize / 2 + 1);
   const melPowers = new Float64Array(BANDS);
   let frame = 0;

@@ -15,6 +15,7 @@ import { promisify } from 'node:util';
 import { Option } from 'commander';
 import type { Effect } from '../../lib/audio/effects.js';
 import { measureMedianF0Hz } from '../../lib/audio/f0.js';
+import { meanOf } from '../../lib/mean.js';
 import { measureLevelDb } from '../../lib/scoring/silence.js';
 import { writeWav } from '../../lib/audio/wav.js';
 import type { Codec } from '../../lib/codec/codec.js';
@@ -104,9 +105,9 @@ async function evaluateCodec(codec: Codec, nisqa: Nisqa): Promise<void> {
   console.log(
     `codec, ${utterances.length} held-out recordings of ${(seconds.audio / utterances.length).toFixed(2)} s`,
   );
-  console.log(`  STOI ${mean(scores.stoi).toFixed(3)}, lowest ${Math.min(...scores.stoi).toFixed(3)}`);
+  console.log(`  STOI ${meanOf(scores.stoi).toFixed(3)}, lowest ${Math.min(...scores.stoi).toFixed(3)}`);
   console.log(
-    `  NISQA MOS: originals ${mean(scores.original).toFixed(2)}, decoded ${mean(scores.decoded).toFixed(2)}`,
+    `  NISQA MOS: originals ${meanOf(scores.original).toFixed(2)}, decoded ${meanOf(scores.decoded).toFixed(2)}`,
   );
   console.log(`  decoding takes ${(seconds.decoding / seconds.audio).toFixed(4)} of real time`);
   console.log(
@@ -179,7 +180,7 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
     );
   }
   console.log(
-    `  NISQA MOS: decoded targets ${mean(mos.target).toFixed(2)}, samples ${mean(mos.sample).toFixed(2)} (${samples.length - mos.sample.length} too short to score)`,
+    `  NISQA MOS: decoded targets ${meanOf(mos.target).toFixed(2)}, samples ${meanOf(mos.sample).toFixed(2)} (${samples.length - mos.sample.length} too short to score)`,
   );
   console.log(
     `  word error rate: decoded targets ${percent(await errorRate('targets', targets))}, samples ${percent(await errorRate('samples', samples))}`,
@@ -216,10 +217,6 @@ async function errorRate(part: string, spoken: readonly Spoken[]): Promise<numbe
     wrong /
     counts.reduce((sum, { hits, substitutions, deletions }) => sum + hits + substitutions + deletions, 0)
   );
-}
-
-function mean(numbers: readonly number[]): number {
-  return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 }
 
 function median(numbers: readonly number[]): number {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { evaluationTable, trainingTable } from '../../lib/cli/result-tables.js';
+import { singleEvaluationTable, trainingTable } from '../../lib/cli/result-tables.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { evaluated } from '../view/fixture-run.js';
 
@@ -8,7 +8,7 @@ const evaluation = (rewards: number[]) =>
 
 it('an evaluation: mean with its interval over prompts, spread, length, samples', () => {
   const found = { ...evaluation([1, 1, 1, 1, 1]), promptMeans: [1, 1, 1, 1, 1] };
-  const { columns, rows } = evaluationTable(found, 'even tokens (0 to 5)');
+  const { columns, rows } = singleEvaluationTable(found, 'even tokens (0 to 5)');
   expect(columns[0].title).toBe('held-out prompts');
   expect(rows).toEqual([
     ['reward', '', 'even tokens (0 to 5)'],
@@ -21,17 +21,17 @@ it('an evaluation: mean with its interval over prompts, spread, length, samples'
 
 it('an interval says which mean it is of, where it is another than that over samples', () => {
   const found = { ...evaluation([4, 4, 4, 4, 4, 4, 4, 4, 1]), promptMeans: [4, 4, 4, 4, 1] };
-  const [, shown, interval] = evaluationTable(found, '').rows[1];
+  const [, shown, interval] = singleEvaluationTable(found, '').rows[1];
   expect(shown).toBe('3.67');
   expect(interval).toMatch(/^95 % interval over prompts, whose mean is 3\.40: [\d.]+ to [\d.]+$/);
 });
 
 it('an interval that cannot be given says why', () => {
   const found = { ...evaluation([1, 2]), promptMeans: [1, 2, null, null, null, null] };
-  expect(evaluationTable(found, '').rows[1][2]).toBe(
+  expect(singleEvaluationTable(found, '').rows[1][2]).toBe(
     'no interval: it takes 5 prompts with a score, and there are 2',
   );
-  expect(evaluationTable({ ...found, promptMeans: [1] }, '').rows[1][2]).toMatch(/and there is 1$/);
+  expect(singleEvaluationTable({ ...found, promptMeans: [1] }, '').rows[1][2]).toMatch(/and there is 1$/);
 });
 
 it('a training: means over its first and its last epoch, of what was measured', () => {

@@ -6,6 +6,7 @@ import { trackF0 } from '../../audio/f0.js';
 import { createRealFft } from '../../audio/fft.js';
 import { applyMel, melFilterBank } from '../../audio/mel.js';
 import { hannWindow } from '../../audio/stft.js';
+import { sumOf } from '../../mean.js';
 
 export const SAMPLE_RATE_HZ = 16000;
 /** Samples from one analysis frame to the next: 100 Hz. */
@@ -47,7 +48,7 @@ const MEL_FILTERS = melFilterBank({
   scale: 'htk',
   norm: 'none',
 }).map(({ firstBin, weights }) => {
-  const sum = weights.reduce((total, weight) => total + weight, 0);
+  const sum = sumOf(weights);
   return { firstBin, weights: weights.map((weight) => weight / sum) };
 });
 
@@ -62,7 +63,7 @@ export function analyse(samples: Float32Array): Analysis {
   const padded = new Float32Array(frames * HOP + FFT_SIZE - HOP);
   padded.set(samples, FFT_SIZE / 2 - HOP / 2);
   const window = hannWindow(FFT_SIZE);
-  const scale = 2 / window.reduce((sum, value) => sum + value, 0);
+  const scale = 2 / sumOf(window);
   const fft = createRealFft(FFT_SIZE);
   const frame = new Float64Array(FFT_SIZE);
   const magnitudes = new Float64Array(fft.bins);

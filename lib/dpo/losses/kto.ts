@@ -1,12 +1,13 @@
 /** KTO: samples that are desirable or not, each on its own. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
+import { meanIfAny, meanOf, sumOf } from '../../mean.js';
 import type { DpoMetrics } from '../logged-metrics.js';
 import { checkFactor, implicitRewards, joined, type PreferenceLoss } from '../preference-loss.js';
 
 export interface KtoOptions {
   beta: number;
-  /** How much desirable and undesirable samples count; 1. The paper keeps their sums over the data between 1 : 1 and 4 : 3. */
+  /** How much desirable and undesirable samples count; default 1. The paper keeps their sums over the data between 1 : 1 and 4 : 3. */
   desirableWeight?: number;
   undesirableWeight?: number;
 }
@@ -45,15 +46,15 @@ export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: Kt
       const isDesirable = joined(batches, 'rewards').filter((_, i) => i % 2 === 0);
       const logps = joined(batches, 'policy').filter((_, i) => i % 2 === 0);
       const ofKind = (numbers: readonly number[], kind: number) =>
-        meanOf(numbers.filter((_, i) => isDesirable[i] === kind));
+        meanIfAny(numbers.filter((_, i) => isDesirable[i] === kind));
       const [chosen, rejected] = [ofKind(chosenRewards, 1), ofKind(chosenRewards, 0)];
       const sizes = batches.map(({ policy }) => policy.length / 2);
-      const starts = sizes.map((_, batch) => sizes.slice(0, batch).reduce((sum, size) => sum + size, 0));
+      const starts = sizes.map((_, batch) => sumOf(sizes.slice(0, batch)));
       const divergences = sizes.map((size, batch) =>
-        Math.max(0, meanOf(rejectedRewards.slice(starts[batch], starts[batch] + size))! / beta),
+        Math.max(0, meanOf(rejectedRewards.slice(starts[batch], starts[batch] + size)) / beta),
       );
       const metrics = {
-        loss: meanOf(losses)!,
+        loss: meanOf(losses),
         'rewards/chosen': chosen,
         'rewards/rejected': rejected,
         'rewards/margins': chosen === undefined || rejected === undefined ? undefined : chosen - rejected,
@@ -75,8 +76,4 @@ function withoutGradient(x: Tensor): Tensor {
     gradFunc: (dy: Tensor) => tf.zerosLike(dy),
   }));
   return operator(x);
-}
-
-function meanOf(numbers: readonly number[]): number | undefined {
-  return numbers.length === 0 ? undefined : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 }

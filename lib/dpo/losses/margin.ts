@@ -27,7 +27,8 @@ export function checkSmoothing(loss: string, labelSmoothing: number): void {
  * Rafailov et al. 2023, eq. 7 (TRL loss_type "sigmoid"): -log sigmoid(m).
  *
  * @param beta how far the policy may leave the reference
- * @param labelSmoothing share of pairs, below 0.5, that are taken to be the wrong way round (conservative DPO, Mitchell 2023; TRL up to 0.29); 0
+ * @param labelSmoothing share of pairs, below 0.5, that are taken to be the wrong way round (conservative DPO, Mitchell 2023; TRL up to 0.29);
+ *   default 0
  */
 export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('sigmoid', labelSmoothing);

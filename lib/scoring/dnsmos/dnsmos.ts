@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { resample } from '../../audio/resample.js';
 import { readGivenFile } from '../../checkpoint/given-file.js';
 import { CpuDevice, EngineStopped, type Device } from '../../engine/index.js';
+import { meanOf } from '../../mean.js';
 import type { OnNotice } from '../../notice.js';
 import { openParts, releaseAll, type Release } from '../../release.js';
 import { readOnnxWeights } from '../onnx-weights.js';
@@ -154,7 +155,7 @@ async function openNetworks(
         ovrl: meanRating(ratings, 'ovrl'),
         sig: meanRating(ratings, 'sig'),
         bak: meanRating(ratings, 'bak'),
-        p808: mean(windows.starts.map((start) => p808s.get(alikeFrame(windows, start))!)),
+        p808: meanOf(windows.starts.map((start) => p808s.get(alikeFrame(windows, start))!)),
       };
     },
     async scoreOverall(samples, sampleRateHz) {
@@ -168,7 +169,7 @@ async function openNetworks(
 function meanRating(ratings: readonly Float32Array[], quality: (typeof RATED)[number]): number {
   const [a, b, c] = POLYNOMIALS[quality];
   const index = RATED.indexOf(quality);
-  return mean(ratings.map((rating) => (a * rating[index] + b) * rating[index] + c));
+  return meanOf(ratings.map((rating) => (a * rating[index] + b) * rating[index] + c));
 }
 
 /** The samples at 16 kHz. */
@@ -178,5 +179,3 @@ function prepare(samples: Float32Array, sampleRateHz: number): Float32Array {
   checkRate(sampleRateHz, DNSMOS_RATE_HZ);
   return resample(samples, sampleRateHz, DNSMOS_RATE_HZ);
 }
-
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

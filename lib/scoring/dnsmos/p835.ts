@@ -1,3 +1,4 @@
+import { chunks } from '../../chunks.js';
 import type { Device } from '../../engine/index.js';
 import type { Release } from '../../release.js';
 import type { Weights } from '../onnx-builder.js';
@@ -34,12 +35,13 @@ export async function openP835(weights: Weights, device: Device, opened: Release
     return (await device.run(toRows, { frames: { data: frames, shape } }, {})).rows as Float32Array;
   }
 
-  /** Adds the rows of frames in the middle of windows that `known` lacks. */
-  async function addInner(known: Map<number, Float32Array>, windows: Windows, wanted: Iterable<number>) {
-    for (const [from, to] of runsOf([...wanted].filter((frame) => !known.has(frame)))) {
+  /** Brings `inner` to the rows of exactly these frames, which are in the middle of windows: those that it has are not computed again. */
+  async function keepInner(inner: Rows, windows: Windows, wanted: ReadonlySet<number>): Promise<void> {
+    for (const frame of inner.keys()) if (!wanted.has(frame)) inner.delete(frame);
+    for (const [from, to] of runsOf([...wanted].filter((frame) => !inner.has(frame)))) {
       const count = to - from;
       const rows = await rowsOf(framesFrom(windows, from - REACH, count + 2 * REACH), 1);
-      for (let i = 0; i < count; i++) known.set(from + i, rowAt(rows, REACH + i));
+      for (let i = 0; i < count; i++) inner.set(from + i, rowAt(rows, REACH + i));
     }
   }
 
@@ -55,51 +57,65 @@ export async function openP835(weights: Weights, device: Device, opened: Release
     return rowsOf(frames, starts.length * 2);
   }
 
+  /** Ratings of windows, of whose frames `order` says which of the rows they are, window after window. */
+  async function rateRows({ rows, order }: WindowRows): Promise<Float32Array> {
+    const count = order.length / WINDOW_FRAMES;
+    const half = (odd: number) => ({
+      data: Int32Array.from({ length: count * PAIRS }, (_, i) => order[2 * i + odd]),
+      shape: [count, PAIRS],
+    });
+    const feeds = {
+      rows: { data: rows, shape: [rows.length / ROW_SIZE, ...ROW_SHAPE] },
+      first: half(0),
+      second: half(1),
+    };
+    return (await device.run(toRatings, feeds, {})).ratings as Float32Array;
+  }
+
   return async (windows) => {
     const alike = windows.starts.map((start) => alikeFrame(windows, start));
-    const distinct = [...new Set(alike)];
     const ratings = new Map<number, Float32Array>();
-    const known = new Map<number, Float32Array>();
-    for (let at = 0; at < distinct.length; at += WINDOWS_AT_ONCE) {
-      const starts = distinct.slice(at, at + WINDOWS_AT_ONCE);
-      const innerOf = (start: number) =>
-        Array.from({ length: WINDOW_FRAMES - 2 * REACH }, (_, i) => alikeFrame(windows, start + REACH + i));
-      const inner = new Set(starts.flatMap(innerOf));
-      for (const frame of known.keys()) if (!inner.has(frame)) known.delete(frame);
-      await addInner(known, windows, inner);
-      const edges = await edgesOf(windows, starts);
-
-      const rows = new Float32Array((inner.size + starts.length * 2 * REACH) * ROW_SIZE);
-      const places = new Map<number, number>();
-      for (const frame of inner) {
-        rows.set(known.get(frame)!, places.size * ROW_SIZE);
-        places.set(frame, places.size);
-      }
-      const order = starts.flatMap((start, index) => {
-        const edge = inner.size + index * 2 * REACH;
-        const piece = index * 2 * EDGE_FRAMES;
-        for (let i = 0; i < REACH; i++) {
-          rows.set(rowAt(edges, piece + i), (edge + i) * ROW_SIZE);
-          rows.set(rowAt(edges, piece + EDGE_FRAMES + REACH + i), (edge + REACH + i) * ROW_SIZE);
-        }
-        const ends = Array.from({ length: 2 * REACH }, (_, i) => edge + i);
-        const middle = innerOf(start).map((frame) => places.get(frame)!);
-        return [...ends.slice(0, REACH), ...middle, ...ends.slice(REACH)];
-      });
-      const half = (odd: number) => ({
-        data: Int32Array.from({ length: starts.length * PAIRS }, (_, i) => order[2 * i + odd]),
-        shape: [starts.length, PAIRS],
-      });
-      const feeds = {
-        rows: { data: rows, shape: [rows.length / ROW_SIZE, ...ROW_SHAPE] },
-        first: half(0),
-        second: half(1),
-      };
-      const rated = (await device.run(toRatings, feeds, {})).ratings as Float32Array;
+    const inner: Rows = new Map();
+    for (const starts of chunks([...new Set(alike)], WINDOWS_AT_ONCE)) {
+      const middles = starts.map((start) => middleOf(windows, start));
+      await keepInner(inner, windows, new Set(middles.flat()));
+      const rated = await rateRows(joinRows(middles, inner, await edgesOf(windows, starts)));
       starts.forEach((start, i) => ratings.set(start, rated.slice(i * RATINGS, (i + 1) * RATINGS)));
     }
     return alike.map((start) => ratings.get(start)!);
   };
+}
+
+/** Rows by their frames. */
+type Rows = Map<number, Float32Array>;
+
+/** The rows of some windows, each once, and for each frame of each window the place of its row. */
+interface WindowRows {
+  rows: Float32Array;
+  order: number[];
+}
+
+/** The frames of a window whose rows do not depend on where it ends. */
+function middleOf(windows: Windows, start: number): number[] {
+  return Array.from({ length: WINDOW_FRAMES - 2 * REACH }, (_, i) => alikeFrame(windows, start + REACH + i));
+}
+
+/** @param middles,edges of each window the frames in its middle, which `inner` has, and the rows at its ends */
+function joinRows(middles: readonly number[][], inner: Rows, edges: Float32Array): WindowRows {
+  const rows = new Float32Array((inner.size + middles.length * 2 * REACH) * ROW_SIZE);
+  const places = new Map([...inner.keys()].map((frame, place) => [frame, place]));
+  for (const [frame, place] of places) rows.set(inner.get(frame)!, place * ROW_SIZE);
+  const order = middles.flatMap((middle, index) => {
+    const edge = inner.size + index * 2 * REACH;
+    const piece = index * 2 * EDGE_FRAMES;
+    for (let i = 0; i < REACH; i++) {
+      rows.set(rowAt(edges, piece + i), (edge + i) * ROW_SIZE);
+      rows.set(rowAt(edges, piece + EDGE_FRAMES + REACH + i), (edge + REACH + i) * ROW_SIZE);
+    }
+    const ends = Array.from({ length: 2 * REACH }, (_, i) => edge + i);
+    return [...ends.slice(0, REACH), ...middle.map((frame) => places.get(frame)!), ...ends.slice(REACH)];
+  });
+  return { rows, order };
 }
 
 const rowAt = (rows: Float32Array, index: number) => rows.subarray(index * ROW_SIZE, (index + 1) * ROW_SIZE);

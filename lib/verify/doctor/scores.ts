@@ -1,4 +1,4 @@
-/** What scores speech: NISQA's three networks, DNSMOS, Resemblyzer and Whisper, each tried with a sound of its own where it is at hand. Nothing is downloaded. */
+/** What scores speech: NISQA's three networks, DNSMOS, Resemblyzer and Whisper. Each is tried with a sound; none is downloaded. */
 import { createRequire } from 'node:module';
 import { weightsCommand } from '../../command-text.js';
 import { isPlainError } from '../../plain-error.js';

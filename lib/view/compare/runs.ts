@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { readAudioIndex, type AudioIndex } from '../../experiment/audio-examples.js';
 import { sentenceOf } from '../../plain-error.js';
 import type { Parameters } from '../../run/parameters.js';
-import { labelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
+import { rewardLabelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
 import { formatValue } from '../format.js';
 import { beforeAndAfter } from '../run-events.js';
 
@@ -45,7 +45,7 @@ export async function readComparedRuns(directories: readonly string[]): Promise<
     ...run,
     name: names[i],
     label: labels[i],
-    rewardLabel: labelOf(run.record),
+    rewardLabel: rewardLabelOf(run.record),
     ...(audio[i] && { audio: audio[i] }),
   }));
 }

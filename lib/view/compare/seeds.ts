@@ -3,7 +3,7 @@ import { groupBy } from '../../group-by.js';
 import type { Interval } from '../../run/interval.js';
 import { comparePairs } from '../../run/paired-comparison.js';
 import { ORIGINAL } from '../../run/events.js';
-import { labelOf, type RecordedRun } from '../../run/run-files.js';
+import { rewardLabelOf, type RecordedRun } from '../../run/run-files.js';
 import { studentInterval } from '../../run/student-t.js';
 import { formatChange, formatNumber, formatValue } from '../format.js';
 import { formatWithInterval } from '../paired-change.js';
@@ -25,7 +25,7 @@ export interface OverSeeds<R extends RecordedRun = RecordedRun> {
 export function groupBySeed<R extends RecordedRun>(runs: readonly R[]): R[][] {
   const groups = groupBy(runs, ({ record }) => {
     const { seed: _, ...settings } = record.parameters;
-    return JSON.stringify([settings, labelOf(record)]);
+    return JSON.stringify([settings, rewardLabelOf(record)]);
   });
   return [...groups.values()];
 }

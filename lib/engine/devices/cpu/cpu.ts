@@ -17,7 +17,7 @@ import { elementCount, type Constant } from '../../graph.js';
 import type { FloatTensor } from '../../host-tensor.js';
 import { quantizeWeights } from '../../quantize.js';
 import { toOnnx } from '../../to-onnx.js';
-import { placeOf } from '../ort/native.js';
+import { arrayAddress } from '../ort/native.js';
 import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
@@ -33,7 +33,7 @@ const LENT_BYTES = 2 ** 16;
 const STAGED = 2 ** 18;
 
 const lentArray = (data: ArrayBufferView): LentArray => ({
-  place: placeOf(data),
+  place: arrayAddress(data),
   byteLength: data.byteLength,
 });
 

@@ -25,7 +25,7 @@ export class Binding {
 
   /** Binds an input or an output to a tensor of ours. */
   bind(kind: 'BindInput' | 'BindOutput', name: string, tensor: Placed): void {
-    const place = placeOf(tensor);
+    const place = placeText(tensor);
     if (this.#bound.get(name) === place) return;
     const { api } = this.runtime;
     const value = valueOf(this.runtime, tensor);
@@ -81,4 +81,5 @@ export class Binding {
 }
 
 /** A tensor's place as text. */
-export const placeOf = ({ address, shape, dtype }: Placed): string => `${address}:${dtype}[${shape.join()}]`;
+export const placeText = ({ address, shape, dtype }: Placed): string =>
+  `${address}:${dtype}[${shape.join()}]`;

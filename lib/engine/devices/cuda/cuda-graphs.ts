@@ -6,7 +6,7 @@
  * ONNX Runtime's rules, from its sources: the first run with a new id runs three times (twice so that all memory is there, once to capture)
  * and then replays; a session's graphs belong to the thread that captured them.
  */
-import { placeOf } from './binding.js';
+import { placeText } from './binding.js';
 import type { Address } from '../ort/native.js';
 import type { Runtime } from './runtime.js';
 import type { Placed } from './values.js';
@@ -26,7 +26,7 @@ export class CudaGraphs {
    * @param hasMore outputs that are not on the device: such a run cannot be captured
    */
   optionsFor(places: readonly (readonly [string, Placed])[], hasMore: boolean): Address {
-    const signature = places.map(([, tensor]) => placeOf(tensor)).join(' ');
+    const signature = places.map(([, tensor]) => placeText(tensor)).join(' ');
     const known = hasMore ? undefined : this.#options.get(signature);
     if (known !== undefined) return known;
     if (!hasMore && this.#options.size < MOST_GRAPHS)

@@ -1,5 +1,6 @@
 /** The GPU by NVIDIA's driver API (libcuda.so.1, which is there wherever a GPU works): memory, and the kernels of kernels.cu. */
 import { gpuCommand } from '../../../command-text.js';
+import { sumOf } from '../../../mean.js';
 import type { AdamWUpdate } from '../../device.js';
 import { DRIVER_LIBRARY } from './driver-library.js';
 import type { Memory, OptimizerRegions } from './memory.js';
@@ -118,7 +119,7 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
       launch('sum_of_squares', [{ address: numbers }, { count }, { address: sums }]);
       const ofBlocks = new Float64Array(BLOCKS);
       call('cuMemcpyDtoH_v2', ofBlocks, sums, ofBlocks.byteLength);
-      return ofBlocks.reduce((total, sum) => total + sum, 0);
+      return sumOf(ofBlocks);
     },
     adamw: (regions, update) => launch('adamw', adamwArguments(regions, update)),
     close() {

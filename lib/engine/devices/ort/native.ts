@@ -109,7 +109,8 @@ export function copyTo(address: Address, data: ArrayBufferView): void {
 const move = libc.func('memmove', 'uint64_t', ['void *', 'const void *', 'size_t']) as NativeFunction;
 
 /** Where an array's values are. They stay there until its memory is freed or moved to another thread (`lendArrays`). */
-export const placeOf = (data: ArrayBufferView): Address => BigInt(move(data, data, 0) as number | bigint);
+export const arrayAddress = (data: ArrayBufferView): Address =>
+  BigInt(move(data, data, 0) as number | bigint);
 
 /** Memory of the process that no garbage collection moves or frees. */
 export const allocateBytes = (byteLength: number): Address => koffi.alloc('uint8_t', byteLength) as Address;

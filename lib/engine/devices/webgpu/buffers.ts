@@ -134,7 +134,7 @@ export async function feedOf(tensor: DeviceTensor): Promise<{ fed: Tensor; copy?
 }
 
 /** A whole tensor as the place of an output. */
-export const placeOf = ({ handle, shape, dtype }: DeviceTensor): Tensor =>
+export const outputOf = ({ handle, shape, dtype }: DeviceTensor): Tensor =>
   viewOf(bufferOf(handle), shape, dtype);
 
 /** Writes flat tensors, on the GPU or in ordinary memory, over parts of buffers. All of them are one run, with few or many. */

@@ -15,7 +15,7 @@ import {
   hostTensor,
   isWhole,
   openSession,
-  placeOf,
+  outputOf,
   read,
   releaseBuffers,
   returnSpare,
@@ -62,7 +62,7 @@ async function runProgram(
     for (const name of session.outputNames) {
       const target = into[name];
       if (!target) outputs[name] = null;
-      else if (isWhole(target) && !read.has(target.handle)) outputs[name] = placeOf(target);
+      else if (isWhole(target) && !read.has(target.handle)) outputs[name] = outputOf(target);
       else {
         const part = await takeSpare(elementCount(target.shape));
         (isWhole(target) ? replaced : parts).push({ target, part });
