@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
 import type { ExperimentName } from '../reward/built-in.js';
-import { ONE_REWARD, parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
+import { parametersSchema, parseParameters, type Parameters } from '../run/parameters.js';
+import { ONE_REWARD } from '../run/reward-parameters.js';
 import { presetOf } from '../run/presets.js';
 
 type ParameterName = keyof Parameters;

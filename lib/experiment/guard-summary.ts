@@ -1,3 +1,4 @@
+import { meanIfAny } from '../mean.js';
 import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { GuardSummary } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';
@@ -56,5 +57,5 @@ const meanChange = (...means: Parameters<typeof comparePairs>): number =>
   comparePairs(...means)?.change ?? NaN;
 
 export function meanOrNull(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((total, value) => total + value, 0) / values.length;
+  return meanIfAny(values) ?? null;
 }

@@ -1,6 +1,7 @@
 /** How far a policy has gone from the one that the run began with. */
 import { completionLogProbs } from '../dpo/completion-log-probs.js';
 import { freeArrays } from '../engine/free-arrays.js';
+import { sumOf } from '../mean.js';
 import type { Model } from '../policy/architecture.js';
 import { packCompletion } from '../policy/pack.js';
 import { loadPretrained } from '../policy/pretrained.js';
@@ -40,9 +41,7 @@ export async function measureDivergence(
   );
   const options = { device: run.device, batchSize: COMPLETIONS_AT_ONCE, signal: run.signal };
   const sumsOf = async (model: Model) =>
-    (await completionLogProbs(model, items, options)).map(({ perLabel }) =>
-      perLabel.subarray(1).reduce((total, logp) => total + logp, 0),
-    );
+    (await completionLogProbs(model, items, options)).map(({ perLabel }) => sumOf(perLabel.subarray(1)));
   const own = await sumsOf(policy);
   const original = iteration === ORIGINAL ? own : await withFirstPolicy(run, sumsOf);
   let place = 0;

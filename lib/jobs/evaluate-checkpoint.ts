@@ -11,7 +11,8 @@ import {
 } from '../run/evaluation-result.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { whileLocked } from '../run/lock.js';
-import { LARGEST_COUNT, ONE_REWARD, parseParameters, type Parameters } from '../run/parameters.js';
+import { LARGEST_COUNT, parseParameters, type Parameters } from '../run/parameters.js';
+import { ONE_REWARD } from '../run/reward-parameters.js';
 import { recordOf, type RunRecord } from '../run/run-files.js';
 import { createWorkClock } from '../run/work-clock.js';
 import type { GivenWorkers } from '../farm/option.js';

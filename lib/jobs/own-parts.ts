@@ -13,13 +13,8 @@ import { partNames } from '../reward/combination.js';
 import { combinationOf } from '../reward/combine.js';
 import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
-import {
-  combinationParameters,
-  namedCombination,
-  ONE_REWARD,
-  parseParameters,
-  type Parameters,
-} from '../run/parameters.js';
+import { parseParameters, type Parameters } from '../run/parameters.js';
+import { combinationParameters, namedCombination, ONE_REWARD } from '../run/reward-parameters.js';
 import { ownParts, type OwnPart, type RunRecord } from '../run/run-files.js';
 
 /** What takes the place of what the parameters name. Codec, reward and guards stay open: whoever gives them closes them. */

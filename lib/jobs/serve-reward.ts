@@ -3,7 +3,7 @@ import type { Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { serveScorer } from '../reward/scorer-server.js';
 import { openReward } from './scorers.js';
-import type { NamedParameters } from '../run/parameters.js';
+import type { NamedParameters } from '../run/reward-parameters.js';
 import type { Reward } from '../reward/reward.js';
 import { tellingFirst } from '../plain-error.js';
 

@@ -3,12 +3,10 @@ import { lossNames, namedLoss } from '../dpo/losses/named.js';
 import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import { pairings } from '../dpo/pair-rules.js';
 import { sentenceOf } from '../plain-error.js';
-import { checkCombination, combinationNames, partNames, type Combination } from '../reward/combination.js';
-import { rewardNameSchema } from '../reward/check.js';
-import { opinionModels } from '../scoring/opinion.js';
 import { stoppingMetrics } from '../train/early-stopping.js';
 import { schedules } from '../train/schedule.js';
 import { describeIssues } from '../zod-message.js';
+import { checkRewards, rewardFields } from './reward-parameters.js';
 
 /** What implicit rewards are measured against. */
 export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
@@ -16,47 +14,12 @@ export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
 const count = z.number().int().min(1);
 /** Most samples of a prompt, and most epochs: each has something of its own in memory. */
 export const LARGEST_COUNT = 100_000;
-/** "2,1" */
-const numbers = z
-  .string()
-  .refine(
-    (text) => text.split(',').every((each) => each.trim() !== '' && Number.isFinite(Number(each))),
-    'expected numbers with commas between them, for example 2,1',
-  )
-  .nullable()
-  .default(null);
 const source = z.string().min(1).nullable().default(null);
 
 /** Every parameter of a run with its unit and default. The command line's options and help are made from this. */
 export const parametersSchema = z.strictObject({
   // What is trained on what.
-  reward: rewardNameSchema
-    .default('even-token')
-    .describe(
-      'what samples are ranked by: even-token, length, mos, naturalness, similarity, repetition, silence, wer, cer or the name of a reward of your own; several with + between them',
-    ),
-  rewardModel: z
-    .enum(opinionModels)
-    .default('nisqa')
-    .describe(
-      'mos only: network whose opinion score of the audio is the reward, nisqa, dnsmos or nisqa-mos-only',
-    ),
-  combine: z
-    .enum(combinationNames)
-    .default('weighted')
-    .describe(
-      'how several rewards become one: by their weighted sum, by the first one and where that is equal by the next, or by their harmonic mean',
-    ),
-  rewardWeights: numbers.describe(
-    'weights of several rewards in a weighted sum or a harmonic mean, for example 2,1; each 1 unless given',
-  ),
-  rewardSteps: numbers.describe(
-    'lexicographic only: a step for each reward, by which values are equal that round to the same multiple of it, for example 0.1,0; each 0 unless given',
-  ),
-  normalizeRewards: z
-    .boolean()
-    .default(false)
-    .describe("rank a prompt's samples by each of several rewards' z-scores among them"),
+  ...rewardFields,
   model: z
     .string()
     .min(1)
@@ -293,60 +256,6 @@ export type Parameters = z.infer<typeof parametersSchema>;
 export function parseTargets(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   return [...new Set(names.filter((name) => name !== ''))];
-}
-
-/** The parameters that name rewards. */
-export type NamedParameters = Pick<Parameters, 'reward' | 'rewardModel'> &
-  Partial<Pick<Parameters, keyof typeof ONE_REWARD | 'transcriber'>>;
-
-/** How the rewards that the parameters name are combined; undefined where they name one. */
-export function namedCombination(parameters: NamedParameters): Combination | undefined {
-  const { reward, rewardWeights, rewardSteps, ...named } = { ...ONE_REWARD, ...parameters };
-  if (partNames(reward).length === 1) return undefined;
-  return {
-    how: named.combine,
-    ...(rewardWeights !== null && { weights: rewardWeights.split(',').map(Number) }),
-    ...(rewardSteps !== null && { steps: rewardSteps.split(',').map(Number) }),
-    normalize: named.normalizeRewards,
-  };
-}
-
-/** The parameters under which a combination is recorded. */
-export function combinationParameters({ how, weights, steps, normalize = false }: Combination) {
-  return {
-    combine: how,
-    rewardWeights: weights?.join(',') ?? null,
-    rewardSteps: steps?.join(',') ?? null,
-    normalizeRewards: normalize,
-  };
-}
-
-/** What goes with several rewards only, as it is with one. */
-export const ONE_REWARD = {
-  combine: 'weighted',
-  rewardWeights: null,
-  rewardSteps: null,
-  normalizeRewards: false,
-} as const satisfies Partial<Parameters>;
-
-/** @throws Error in one sentence for a combination that does not fit the rewards */
-function checkRewards(parameters: Parameters): void {
-  const { reward } = parameters;
-  const combination = namedCombination(parameters);
-  if (combination) {
-    try {
-      checkCombination(combination, partNames(reward).length);
-    } catch (error) {
-      throw new Error(`wrong parameters: ${sentenceOf(error)}`, { cause: error });
-    }
-    return;
-  }
-  const names = Object.keys(ONE_REWARD) as (keyof typeof ONE_REWARD)[];
-  const given = names.filter((name) => parameters[name] !== ONE_REWARD[name]);
-  if (given.length > 0)
-    throw new Error(
-      `wrong parameters: ${given.join(' and ')} ${given.length === 1 ? 'goes' : 'go'} with several rewards, and ${reward} is one`,
-    );
 }
 
 /**

@@ -98,5 +98,3 @@ export function evaluationTable(events: readonly RunEvent[], split: Split): Tabl
     empty: NO_EVALUATION,
   };
 }
-
-export { meanOf };

@@ -1,3 +1,4 @@
+import { meanOf } from '../../mean.js';
 import type { Annotation, Data, Shape } from 'plotly.js-dist';
 import type { RunEvent, Split } from '../../run/events.js';
 import { summarize } from '../../run/statistics.js';
@@ -58,7 +59,7 @@ function distribution(
       barmode: 'overlay',
       xaxis: axis(label),
       yaxis: { ...axis('share of samples'), tickformat: '.0%', rangemode: 'tozero' },
-      shapes: sets.map(({ values, color }) => meanLine(mean(values), color)),
+      shapes: sets.map(({ values, color }) => meanLine(meanOf(values), color)),
       annotations: sets.map(({ values, color }, i) => meanLabel(values, sets, i, color, digits)),
     },
   };
@@ -129,10 +130,10 @@ function meanLabel(
   color: string,
   digits: number,
 ): Partial<Annotation> {
-  const own = mean(values);
+  const own = meanOf(values);
   const other = sets[1 - index];
   const onLeft =
-    other !== undefined && (own < mean(other.values) || (own === mean(other.values) && index === 0));
+    other !== undefined && (own < meanOf(other.values) || (own === meanOf(other.values) && index === 0));
   return {
     text: `<b>mean ${formatNumber(own, Math.max(1, digits))}</b>`,
     xref: 'x',
@@ -144,8 +145,4 @@ function meanLabel(
     showarrow: false,
     font: { color, size: 12 },
   };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0) / values.length;
 }

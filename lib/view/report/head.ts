@@ -1,8 +1,8 @@
+import { meanOf } from '../../mean.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { meaningOf } from '../../reward/guard.js';
 import { ORIGINAL } from '../../run/events.js';
 import { escapeHtml, escapeProse } from '../escape.js';
-import { meanOf } from '../evaluation-table.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { warning } from './parts.js';

@@ -1,8 +1,8 @@
+import { meanOf } from '../../mean.js';
 import { bestIteration } from '../../run/best-iteration.js';
 import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
 import type { RecordedRun } from '../../run/run-files.js';
-import { meanOf } from '../evaluation-table.js';
 import { changeOfMeans } from '../guard-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from '../run-events.js';
