@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Codec } from '../../lib/codec/codec.js';
+import { openModel, openPolicy } from '../../lib/jobs/open.js';
 import { checkSameCodes, findModelPart, loadData, withAbsolutePaths } from '../../lib/jobs/sources.js';
 import { openCodec } from '../../lib/codec/open.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
@@ -89,5 +90,14 @@ it('models that write other codes are refused', () => {
   expect(() => checkSameCodes(policy, policy, codec)).not.toThrow();
   expect(() => checkSameCodes(policy, policy, { ...codec, codebooks: 8 })).toThrow(
     'the policy writes 2 codebooks of 20 codes, but the codec has 8 codebooks of 20 codes: choose ones that go together.',
+  );
+});
+
+it('a model is not opened with a codec for other codes', async () => {
+  const sources = parseParameters({});
+  const codec = { codebooks: 3, codebookSize: 20, sampleRateHz: 8000, decode: () => undefined };
+  const options = { device, speaks: true, codec: codec as unknown as Codec } as const;
+  await expect(openModel(await openPolicy(sources), sources, options)).rejects.toThrow(
+    'but the codec has 3 codebooks of 20 codes: choose ones that go together.',
   );
 });
