@@ -1,6 +1,6 @@
 /** Models and datasets by name from a Hugging Face hub, in the cache that Python's huggingface_hub keeps. */
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, isAbsolute, join, sep } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from './atomic.js';
 import { downloadFile, isOffline } from './download.js';
@@ -63,9 +63,11 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
   if (await exists(source)) return source;
   const reference = parseReference(source, options.type);
   if (!reference) {
-    throw new Error(
-      `${source} does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision.`,
-    );
+    // What a run was given is recorded as an absolute path, and a run that goes on or is evaluated is given no other.
+    const right = isAbsolute(source)
+      ? 'put it there, or give another file or folder'
+      : 'give a file or folder, or a name on the hub as organisation/name or organisation/name@revision';
+    throw new Error(`${source} does not exist; ${right}.`);
   }
   const { getRepoFolderName } = await loadHub();
   const cache = join(hubCache(), getRepoFolderName(reference));

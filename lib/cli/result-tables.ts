@@ -55,14 +55,20 @@ const METRICS: [keyof DpoMetrics, string][] = [
   ['logps/rejected', 'log-probability of rejected'],
 ];
 
-/** What became of a training's metrics: means over its first and its last epoch, on training pairs and on those kept for validation. */
+/**
+ * What became of a training's metrics: means over its first epoch, and over the one that its checkpoint is of, on training pairs and on those
+ * kept for validation. That is the last one, unless early stopping went back to the weights of an earlier one.
+ */
 export function trainingTable(events: readonly RunEvent[]): Table {
-  const steps = eventsOf(events, 'step');
-  const validated = eventsOf(events, 'validated');
+  const restored = eventsOf(events, 'restored').at(-1);
+  const isKept = ({ step }: { step: number }) => !restored || step <= restored.step;
+  const steps = eventsOf(events, 'step').filter(isKept);
+  const validated = eventsOf(events, 'validated').filter(isKept);
+  const end = restored ? 'best epoch' : 'last epoch';
   return {
     columns: [
       { title: 'metric' },
-      ...['first epoch', 'last epoch', 'change'].map((title) => ({ title, align: 'right' as const })),
+      ...['first epoch', end, 'change'].map((title) => ({ title, align: 'right' as const })),
     ],
     rows: [...rowsOf(steps, ''), ...rowsOf(validated, 'validation ')],
   };

@@ -24,7 +24,7 @@ export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'>, G
   /** Whether `output` may replace a file; default false. */
   overwrite?: boolean;
   signal?: AbortSignal;
-  /** Is told of downloads, and of items that the model's policy cannot read. */
+  /** Is told of downloads, and of items without an edited recording or that the model's policy cannot read. */
   onNotice?: OnNotice;
 }
 
@@ -33,13 +33,14 @@ interface Line {
   number: number;
   source: string;
   instruction: string;
-  target: string;
+  target?: string;
 }
 
 /**
  * Makes a dataset of recordings, as `loadData` reads it: their codes by the codec's encoder. Recordings are mixed to mono and resampled
- * to the codec's rate. An item without an edited recording gets its source as target, which training does not use. `onNotice` is told of
- * items that the model's policy cannot read; with a codec of its own the dataset is for another policy.
+ * to the codec's rate. An item without an edited recording gets its source as target, which training uses only with `pairing: 'target'` and
+ * a guard's fidelity. `onNotice` is told of such items, and of those that the model's policy cannot read; with a codec of its own the dataset
+ * is for another policy.
  *
  * @returns how many items were written
  * @throws Error when there is an `output` already or another process makes it, or naming the line or recording that cannot be read
@@ -68,12 +69,13 @@ async function writeItems(
   const encode = createEncoder(wav, codec);
   const items: string[] = [];
   const unreadable: string[] = [];
+  const unedited = lines.filter(({ target }) => target === undefined);
   for (const { number, source, instruction, target } of lines) {
     signal?.throwIfAborted();
     const item: DatasetItem = {
       src_encodec: await encode(source),
       instruction,
-      tgt_encodec: await encode(target),
+      tgt_encodec: await encode(target ?? source),
     };
     items.push(`${JSON.stringify(item)}\n`);
     const reason = policy && whyUnreadable(policy, item);
@@ -86,6 +88,10 @@ async function writeItems(
     onNotice?.(
       `${instructions}: the model cannot read ${unreadable.length} of ${items.length} items, and runs leave them out; the first is ${unreadable[0]}`,
     );
+  if (unedited.length > 0)
+    onNotice?.(
+      `${instructions}: ${unedited.length} of ${items.length} items name no edited recording, the first in line ${unedited[0].number}: their target is the recording itself, which --pairing target would teach the policy to write, and by which a guard measures the fidelity of edits`,
+    );
   return items.length;
 }
 
@@ -93,8 +99,8 @@ function parseLines(text: string, file: string): Line[] {
   const lines = text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === '') return [];
     const fields = line.split('\t').map((field) => field.trim());
-    const [source, instruction, target = source] = fields;
-    if (!source || !instruction || !target || fields.length > 3) {
+    const [source, instruction, target] = fields;
+    if (!source || !instruction || target === '' || fields.length > 3) {
       throw new Error(
         `${file}: line ${index + 1} must be a recording, an instruction and perhaps the edited recording, with tabs between.`,
       );

@@ -70,6 +70,7 @@ export const resumeExperiment = yieldingFirst(async function* (
     const earlier = await cutRecord(directories, record, kept);
     const device = describeRunDevice(opened.computing!);
     if (point) yield { type: 'started', run, modelDirectory, outputDirectory, resumed: how, device };
+    else options.onNotice?.(`run ${run} goes on ${how}`);
     yield* events.slice(0, kept);
     const told = { events: events.slice(0, kept), startedAt: record.startedAt };
     const going = withTensorBoard(iterate(inputs, point), inputs, told);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
+import { commandText } from '../command-text.js';
 import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
 import { locateRun } from './find-run.js';
 import { bestIteration } from './best-iteration.js';
@@ -208,7 +209,9 @@ async function readMetrics(modelDirectory: string): Promise<RecordedEvent[]> {
       return parseEvent(content);
     } catch (error) {
       const reason =
-        error instanceof SyntaxError ? 'is not JSON' : `is no event: ${(error as Error).message}`;
+        error instanceof SyntaxError
+          ? `is not JSON: remove it and all lines after it, and ${commandText('resume', modelDirectory)} does again what they told of`
+          : `is no event: ${(error as Error).message}`;
       throw new Error(`${path}: line ${index + 1} ${reason}`, { cause: error });
     }
   });

@@ -109,7 +109,7 @@ async function openBoard({ outputDirectory }: RunDirectories): Promise<Board> {
       return await make();
     } catch (error) {
       const problem = sentenceOf(error);
-      problems.push(problem);
+      if (!problems.includes(problem)) problems.push(problem);
       return [{ tag: 'problems', step, text: listOf([problem]) }];
     }
   }

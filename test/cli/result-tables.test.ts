@@ -49,3 +49,18 @@ it('a training: means over its first and its last epoch, of what was measured', 
     ['validation loss', '0.500', '0.500', 'one epoch'],
   ]);
 });
+
+it('a training that early stopping ended with earlier weights: up to the epoch whose weights it keeps', () => {
+  const epoch = (epoch: number, loss: number): RunEvent[] =>
+    (['step', 'validated'] as const).map((type) => ({
+      ...{ type, iteration: 0, epoch, step: epoch + 1, steps: 4 },
+      metrics: { loss },
+    }));
+  const restored: RunEvent = { type: 'restored', iteration: 0, step: 2, reason: 'it was the best' };
+  const { columns, rows } = trainingTable([...epoch(0, 1), ...epoch(1, 0.5), ...epoch(2, 3), restored]);
+  expect(columns.map(({ title }) => title)).toEqual(['metric', 'first epoch', 'best epoch', 'change']);
+  expect(rows).toEqual([
+    ['loss', '1.000', '0.500', '−0.500'],
+    ['validation loss', '1.000', '0.500', '−0.500'],
+  ]);
+});

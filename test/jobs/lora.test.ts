@@ -237,7 +237,7 @@ it('is opened by what its folder says, or told what is wrong with it', async () 
 
   change({ base_model_name_or_path: '/nowhere/base' });
   await expect(loadPolicy(copy)).rejects.toThrow(
-    `${copy} is an adapter of /nowhere/base, which cannot be had: /nowhere/base does not exist; give a file or folder, or a name on the hub as organisation/name or organisation/name@revision. If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
+    `${copy} is an adapter of /nowhere/base, which cannot be had: /nowhere/base does not exist; put it there, or give another file or folder. If that model lies elsewhere, write its folder into base_model_name_or_path of ${file}.`,
   );
   change({ base_model_name_or_path: 'someone/base', revision: 'v1' });
   await expect(loadPolicy(copy)).rejects.toThrow('is an adapter of someone/base@v1, which cannot be had');

@@ -1,6 +1,6 @@
 /** Finished runs that get more iterations. */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -62,6 +62,20 @@ it('come to the bytes of a run that began with so many, also where the last chec
   expect(record.timings.filter(({ event }) => event === 'finished')).toHaveLength(1);
   const log = await readFile(join(run, 'log_training.log'), 'utf8');
   expect(log).toMatch(/Resumed to 3 iterations in place of 2, with the training of iteration 1\b/);
+});
+
+it('are not done anew from the beginning without a word', async () => {
+  const run = await start(temporaryFolder(), { iterations: 1, seed: 3 });
+  await rm(join(run, 'metrics.jsonl'));
+  const notices: string[] = [];
+  const onNotice = (notice: string) => notices.push(notice);
+  const events = await collect(resumeExperiment(run, { device, onNotice }));
+  expect(events.at(-1)).toMatchObject({ type: 'finished' });
+  expect(notices).toContainEqual(
+    expect.stringMatching(
+      /^run \S+ goes on from the beginning\. .*metrics\.jsonl does not tell that iteration 0/,
+    ),
+  );
 });
 
 it('take away no file outside the run that audio.json names', async () => {

@@ -49,12 +49,12 @@ describe('prepareDataset', () => {
     await expect(prepare(lines)).rejects.toThrow(message);
   });
 
-  it("says of items that the model's policy cannot read, in lines of the file", async () => {
+  it("says of items without an edited recording, and that the model's policy cannot read, in lines of the file", async () => {
     const folder = temporaryFolder();
     await writeWav(join(folder, 'short.wav'), tone(0.4), SAMPLE_RATE_HZ);
     await writeWav(join(folder, 'long.wav'), tone(30), SAMPLE_RATE_HZ);
     const [instructions, output] = ['lines.txt', 'data.jsonl'].map((name) => join(folder, name));
-    writeFileSync(instructions, 'short.wav\tMake it louder.\n\nlong.wav\tMake it louder.\n');
+    writeFileSync(instructions, 'short.wav\tLeave it.\tshort.wav\n\nlong.wav\tMake it louder.\n');
     const notices: string[] = [];
     const onNotice = (notice: string) => notices.push(notice);
     expect(await prepareDataset({ wav: folder, instructions, output, model: 'default', onNotice })).toBe(2);
@@ -62,6 +62,7 @@ describe('prepareDataset', () => {
       expect.stringMatching(
         /lines\.txt: the model cannot read 1 of 2 items, and runs leave them out; the first is line 3: the prompt "Make it louder\." has \d+ ids \(\d+ of text, 1500 codes\), more than the model's 256 positions: use a recording of at most \d+ frames$/,
       ),
+      `${instructions}: 1 of 2 items name no edited recording, the first in line 3: their target is the recording itself, which --pairing target would teach the policy to write, and by which a guard measures the fidelity of edits`,
     ]);
   });
 

@@ -239,6 +239,19 @@ describe('readRun', () => {
     expect(seconds).toEqual([1.5, 2.5, NaN, NaN]);
   });
 
+  it('says how to go on without a damaged line', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const { modelDirectory } = directories;
+    const path = join(modelDirectory, 'metrics.jsonl');
+    const [first, ...others] = (await read('metrics.jsonl')).split('\n');
+    await writeFile(path, [first, '{"type', ...others].join('\n'));
+    await expect(readRun(modelDirectory)).rejects.toThrow(
+      `${path}: line 2 is not JSON: remove it and all lines after it, and npx speech-dpo resume ${modelDirectory} does again what they told of`,
+    );
+    await writeFile(path, `${first}\n`);
+    expect((await readRun(modelDirectory)).events).toHaveLength(1);
+  });
+
   it('refuses an event that is nested ever deeper, as every JSON file here', async () => {
     await drain(recordRun(replay(), { directories, parameters }, now));
     const path = join(directories.modelDirectory, 'metrics.jsonl');

@@ -183,6 +183,11 @@ describe('a run with tensorboard', () => {
     ]);
     const left = readPoints(rest.folder).filter(({ tag }) => tag !== 'problems');
     expect(left).toHaveLength(points.length - 2);
+
+    // Each evaluation reads it anew.
+    rmSync(join(whole.outputDirectory, 'audio.json'));
+    const silent = await writeTensorBoard(whole.outputDirectory);
+    expect(silent.problems.filter((problem) => problem.includes('audio.json'))).toHaveLength(1);
   });
 });
 
