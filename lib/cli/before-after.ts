@@ -3,15 +3,9 @@ import { comparePairs, FEWEST_PROMPTS } from '../run/paired-comparison.js';
 import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatNumber } from '../view/format.js';
-import {
-  changeOfMeans,
-  formatFigure,
-  formatFigureChange,
-  guardChanges,
-  type GuardChange,
-} from '../view/guard-table.js';
+import { formatFigure, formatFigureChange, guardChanges, type GuardChange } from '../view/guard-table.js';
 import { countUnscored } from '../view/evaluation-table.js';
-import { describePaired, formatWithInterval } from '../view/paired-change.js';
+import { describePaired, formatPaired } from '../view/paired-change.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
 import type { Table } from '../view/table.js';
 import { fittedTable } from './terminal.js';
@@ -48,10 +42,7 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
     'mean reward',
     formatNumber(before.statistics.mean),
     formatNumber(after.statistics.mean),
-    formatWithInterval(
-      after.statistics.mean - before.statistics.mean,
-      changeOfMeans(before.promptMeans, after.promptMeans),
-    ),
+    formatPaired(comparePairs(before.promptMeans, after.promptMeans)),
   ];
   const table: Table = {
     columns: [
@@ -69,12 +60,12 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
   return fittedTable(table, width);
 }
 
-function formatGuard({ figure, before, after, interval }: GuardChange): string[] {
+function formatGuard({ figure, before, after, comparison }: GuardChange): string[] {
   return [
     meaningOf(figure).label,
     formatFigure(figure, before),
     formatFigure(figure, after),
-    formatWithInterval(after - before, interval, (change) => formatFigureChange(figure, change)),
+    formatPaired(comparison, (change) => formatFigureChange(figure, change)),
   ];
 }
 

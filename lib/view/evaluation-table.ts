@@ -3,7 +3,7 @@ import type { RunEvent, Split } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';
 import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
-import { formatWithInterval } from './paired-change.js';
+import { formatPaired } from './paired-change.js';
 import { beforeAndAfter, evaluationsOf, policyOf, splitName, type Evaluation } from './run-events.js';
 import type { Column, Table } from './table.js';
 
@@ -37,9 +37,9 @@ export function beforeAfterTable(events: readonly RunEvent[]): Table {
         const head = [`${name}, ${splitName(split)}`, formatNumber(pick(before), digits)];
         if (!after) return [...head, '', ''];
         const format = (change: number) => formatChange(change, digits);
-        const change = pick(after) - pick(before);
-        const interval = meansOf && comparePairs(meansOf(before), meansOf(after))?.interval;
-        const shown = meansOf ? formatWithInterval(change, interval, format) : format(change);
+        const shown = meansOf
+          ? formatPaired(comparePairs(meansOf(before), meansOf(after)), format)
+          : format(pick(after) - pick(before));
         return [...head, formatNumber(pick(after), digits), shown];
       };
       return [

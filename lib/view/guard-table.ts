@@ -1,7 +1,5 @@
-import type { Interval } from '../run/interval.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
-import type { GuardSummary } from '../run/events.js';
-import { comparePairs } from '../run/paired-comparison.js';
+import { comparePairs, type PairedComparison } from '../run/paired-comparison.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
@@ -67,12 +65,12 @@ export function guardsBeforeAndAfter(events: readonly RunEvent[]): {
   return { before: of(ORIGINAL), after: of(after?.iteration) };
 }
 
-/** A guard figure of the original and of the last trained policy, with the interval of its mean change over prompts. */
+/** A guard figure of the original and of the last trained policy, as means over samples, and paired by prompt. */
 export interface GuardChange {
   figure: GuardFigure;
   before: number;
   after: number;
-  interval?: Interval;
+  comparison?: PairedComparison;
 }
 
 /** What became of every guard figure; empty where there is nothing to compare yet. */
@@ -81,15 +79,7 @@ export function guardChanges(events: readonly RunEvent[]): GuardChange[] {
   return (before?.guards ?? []).flatMap((original) => {
     const trained = after?.guards.find(({ figure }) => figure === original.figure);
     if (!trained) return [];
-    const interval = changeOfMeans(original.promptMeans, trained.promptMeans);
-    return { figure: original.figure, before: original.mean, after: trained.mean, interval };
+    const comparison = comparePairs(original.promptMeans, trained.promptMeans);
+    return { figure: original.figure, before: original.mean, after: trained.mean, comparison };
   });
-}
-
-/** The paired bootstrap over prompts that have both means; undefined for fewer than 5 of them. */
-export function changeOfMeans(
-  before: GuardSummary['promptMeans'],
-  after: GuardSummary['promptMeans'],
-): Interval | undefined {
-  return comparePairs(before, after)?.interval;
 }

@@ -1,3 +1,4 @@
+import type { Interval } from '../run/interval.js';
 import type { PairedComparison } from '../run/paired-comparison.js';
 import { formatChange, formatCount, formatNumber } from './format.js';
 import type { Column } from './table.js';
@@ -9,21 +10,19 @@ export const PAIRED_NOTE =
   'CI: expanded percentiles (95 %) of a paired bootstrap over prompts, where there are 5 or more. d_z: Cohen’s d of paired samples, the mean ' +
   'difference over the standard deviation of the differences. Win rate: share of prompts that got better, and half of those that stayed equal.';
 
-/**
- * "+0.42 (+0.21 to +0.60)"; "+0.42 (no interval)" where fewer than 5 prompts could be compared.
- *
- * @param change shown where there is no interval. One with an interval is the mean that the interval is of: over prompts it differs from that
- *   over samples where prompts have different numbers of samples with a score
- */
-export function formatWithInterval(
-  change: number,
-  interval: PairedComparison['interval'],
+/** "+0.42 (+0.21 to +0.60)"; "+0.42 (no interval)" where fewer than 5 prompts could be compared; blank where none could. */
+export function formatPaired(
+  comparison: PairedComparison | undefined,
   format: FormatChange = formatChange,
 ): string {
-  return interval
-    ? `${format(interval.mean)} (${format(interval.low)} to ${format(interval.high)})`
-    : `${format(change)} (no interval)`;
+  if (!comparison) return '';
+  const { change, interval } = comparison;
+  return interval ? formatInterval(interval, format) : `${format(change)} (no interval)`;
 }
+
+/** "+0.42 (+0.21 to +0.60)" */
+export const formatInterval = ({ mean, low, high }: Interval, format: FormatChange): string =>
+  `${format(mean)} (${format(low)} to ${format(high)})`;
 
 const right = (title: string): Column => ({ title, align: 'right' });
 
@@ -41,9 +40,9 @@ export function pairedCells(
   format: FormatChange = formatChange,
 ): string[] {
   if (!comparison) return PAIRED_COLUMNS.map(() => '');
-  const { n, change, interval, effectSize, winRate } = comparison;
+  const { n, effectSize, winRate } = comparison;
   return [
-    formatWithInterval(change, interval, format),
+    formatPaired(comparison, format),
     String(n),
     effectSize === undefined ? '-' : formatNumber(effectSize),
     formatShare(winRate),

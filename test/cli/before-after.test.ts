@@ -62,6 +62,19 @@ describe('formatBeforeAfter', () => {
     );
   });
 
+  it('shows the change of prompts also where they are too few for an interval', () => {
+    const before = evaluated(-1, 'test', [4, 4, 1, 1], [50, 50, 50, 50]);
+    const after = evaluated(0, 'test', [4.1, 4.1, 1.1], [50, 50, 50, 50]);
+    const shown = [
+      { ...before, promptMeans: [4, 1] },
+      { ...after, promptMeans: [4.1, 1.1] },
+    ];
+    expect(formatBeforeAfter(shown, 'length')).toMatch(
+      /^mean reward +2\.50 +3\.10 +\+0\.10 \(no interval\)$/m,
+    );
+    expect(beforeAfterTable(shown).rows[0].at(-1)).toBe('+0.100 (no interval)');
+  });
+
   it('has no even share for other rewards', () => {
     expect(formatBeforeAfter(events, 'length')).not.toContain('even');
   });

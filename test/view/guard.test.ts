@@ -4,7 +4,8 @@ import { formatBeforeAfter } from '../../lib/cli/before-after.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { changeTable } from '../../lib/view/change-table.js';
 import { guardCurves } from '../../lib/view/charts.js';
-import { changeOfMeans, guardChanges, guardTable } from '../../lib/view/guard-table.js';
+import { comparePairs } from '../../lib/run/paired-comparison.js';
+import { guardChanges, guardTable } from '../../lib/view/guard-table.js';
 import { writeReport } from '../../lib/view/report.js';
 import { fixtureEvents, writeFixtureRun } from './fixture-run.js';
 
@@ -88,8 +89,8 @@ it('says of the last policy what was measured of it alone: nothing where the run
 
 it('leaves prompts without a mean out of the interval', () => {
   const before = [1, 1, 1, 1, 1, null];
-  expect(changeOfMeans(before, [2, 2, 2, 2, 2, 9])).toEqual({ mean: 1, low: 1, high: 1 });
-  expect(changeOfMeans(before, [2, 2, 2, 2, null, 9])).toBeUndefined();
+  expect(comparePairs(before, [2, 2, 2, 2, 2, 9])?.interval).toEqual({ mean: 1, low: 1, high: 1 });
+  expect(comparePairs(before, [2, 2, 2, 2, null, 9])?.interval).toBeUndefined();
 });
 
 describe('the report', () => {

@@ -6,7 +6,7 @@ import { ORIGINAL } from '../../run/events.js';
 import { rewardLabelOf, type RecordedRun } from '../../run/run-files.js';
 import { studentInterval } from '../../run/student-t.js';
 import { formatChange, formatNumber, formatValue } from '../format.js';
-import { formatWithInterval } from '../paired-change.js';
+import { formatInterval, formatPaired } from '../paired-change.js';
 import { beforeAndAfter } from '../run-events.js';
 import type { Table } from '../table.js';
 import { differingParameters } from './runs.js';
@@ -101,7 +101,7 @@ function seedCells(seed: number, run: string, events: RecordedRun['events']): st
     run,
     formatNumber(from.statistics.mean),
     formatNumber(to.statistics.mean),
-    formatWithInterval(to.statistics.mean - from.statistics.mean, comparison?.interval),
+    formatPaired(comparison),
     `${comparison?.n ?? 0} prompts`,
   ];
 }
@@ -110,9 +110,9 @@ function allSeedsCells({ runs, before, after, change }: OverSeeds): string[] {
   return [
     'all',
     '',
-    formatWithInterval(before.mean, before, formatNumber),
-    formatWithInterval(after.mean, after, formatNumber),
-    formatWithInterval(change.mean, change, formatChange),
+    formatInterval(before, formatNumber),
+    formatInterval(after, formatNumber),
+    formatInterval(change, formatChange),
     `${runs.length} seeds`,
   ];
 }

@@ -2,8 +2,8 @@ import { meanOf } from '../../mean.js';
 import { bestIteration } from '../../run/best-iteration.js';
 import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
+import { comparePairs } from '../../run/paired-comparison.js';
 import type { RecordedRun } from '../../run/run-files.js';
-import { changeOfMeans } from '../guard-table.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
@@ -30,7 +30,7 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
  */
 export function rewardChange({ events }: Pick<RecordedRun, 'events'>, split: Split): Interval | undefined {
   const { before, after } = beforeAndAfter(events, split);
-  return before && after && changeOfMeans(before.promptMeans, after.promptMeans);
+  return before && after && comparePairs(before.promptMeans, after.promptMeans)?.interval;
 }
 
 function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string {
