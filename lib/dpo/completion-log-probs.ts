@@ -37,11 +37,28 @@ export interface CompletionLogProbs {
 export async function completionLogProbs(
   policy: Model,
   items: readonly PromptedCompletion[],
-  { device, batchSize = 8, signal }: { device: Device; batchSize?: number; signal?: AbortSignal },
+  options: LogProbOptions,
 ): Promise<CompletionLogProbs[]> {
+  const results: CompletionLogProbs[] = [];
+  for await (const batch of logProbsByBatch(policy, items, options))
+    for (const { place, logProbs } of batch) results[place] = logProbs;
+  return results;
+}
+
+interface LogProbOptions {
+  device: Device;
+  batchSize?: number;
+  signal?: AbortSignal;
+}
+
+/** {@link completionLogProbs} as they come: those of a batch, each with its place among the items. */
+export async function* logProbsByBatch(
+  policy: Model,
+  items: readonly PromptedCompletion[],
+  { device, batchSize = 8, signal }: LogProbOptions,
+): AsyncGenerator<{ place: number; logProbs: CompletionLogProbs }[]> {
   checkBatchSize(batchSize);
   checkItems(policy, items);
-  const results: CompletionLogProbs[] = [];
   const opened: Release[] = [];
   try {
     const weights = await uploadWeights(policy.weights, device);
@@ -61,13 +78,12 @@ export async function completionLogProbs(
         ...weights.tensors,
         ...collateGroups(policy, sizes, items, groups),
       });
-      for (const [row, index] of groups.flat().entries()) {
+      yield groups.flat().map((place, row) => {
         const from = row * sizes.completionLength;
-        const perLabel = (logps as Float32Array).slice(from, from + items[index].completion.length);
-        results[index] = { sum: sums[row], perLabel };
-      }
+        const perLabel = (logps as Float32Array).slice(from, from + items[place].completion.length);
+        return { place, logProbs: { sum: sums[row], perLabel } };
+      });
     }
-    return results;
   } finally {
     await releaseAll(opened);
   }

@@ -34,7 +34,7 @@ export async function* evaluate(
   const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval, trainGuards(run));
   let test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, 'all');
   if (run.guards.length > 0) {
-    test = await measureDivergence(run, iteration, run.test, test);
+    test = yield* measureDivergence(run, iteration, run.test, test);
     const now = summarizeEvaluation(test);
     const warnings = warnOfBlindGuards(run.guards, now.guards);
     if (original) warnings.push(...hackingOf(original, { train, test }));

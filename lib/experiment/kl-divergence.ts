@@ -1,11 +1,11 @@
 /** How far a policy has gone from the one that the run began with. */
-import { completionLogProbs } from '../dpo/completion-log-probs.js';
+import { logProbsByBatch } from '../dpo/completion-log-probs.js';
 import { freeArrays } from '../engine/free-arrays.js';
 import { sumOf } from '../mean.js';
 import type { Model } from '../policy/architecture.js';
 import { packCompletion } from '../policy/pack.js';
 import { loadPretrained } from '../policy/pretrained.js';
-import { ORIGINAL } from '../run/events.js';
+import { ORIGINAL, type RunEvent } from '../run/events.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { Run } from './run.js';
 import type { ScoredCompletion } from './scored-completion.js';
@@ -22,14 +22,16 @@ type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal'>;
  * Both by teacher forcing at temperature 1 over the whole vocabulary. `<s>`, which is given, does not count, nor does `</s>` where a completion was cut
  * off. Of samples that were drawn at another temperature, with top-k or top-p or in 8 bits, they are means over what was drawn.
  *
+ * The first policy is read from where the run's policy came from. Yields how far it is.
+ *
  * @param scored `[prompt][sample]`
  */
-export async function measureDivergence(
+export async function* measureDivergence(
   run: DivergingRun,
   iteration: number,
   prompts: readonly PackedPrompt[],
   scored: readonly (readonly ScoredCompletion[])[],
-): Promise<ScoredCompletion[][]> {
+): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
   const { policy } = run;
   const items = scored.flatMap((samples, i) =>
     samples
@@ -39,11 +41,25 @@ export async function measureDivergence(
         completion: packCompletion(policy, codes).slice(0, finished ? undefined : -1),
       })),
   );
+  const total = iteration === ORIGINAL ? items.length : 2 * items.length;
   const options = { device: run.device, batchSize: COMPLETIONS_AT_ONCE, signal: run.signal };
-  const sumsOf = async (model: Model) =>
-    (await completionLogProbs(model, items, options)).map(({ perLabel }) => sumOf(perLabel.subarray(1)));
-  const own = await sumsOf(policy);
-  const original = iteration === ORIGINAL ? own : await withFirstPolicy(run, sumsOf);
+  async function* sumsOf(model: Model, before = 0): AsyncGenerator<RunEvent, number[]> {
+    const sums: number[] = [];
+    let done = before;
+    for await (const batch of logProbsByBatch(model, items, options)) {
+      for (const { place, logProbs } of batch) sums[place] = sumOf(logProbs.perLabel.subarray(1));
+      done += batch.length;
+      yield { type: 'progress', iteration, stage: 'compare', split: 'test', done, total };
+    }
+    return sums;
+  }
+  const own = yield* sumsOf(policy);
+  let original = own;
+  if (iteration !== ORIGINAL) {
+    const first = await loadPretrained(policy.directory, [policy.architecture]);
+    original = yield* sumsOf(first, own.length);
+    await freeArrays([...first.weights.values()].map(({ data }) => data));
+  }
   let place = 0;
   return scored.map((samples) =>
     samples.map((sample) => {
@@ -59,13 +75,3 @@ export async function measureDivergence(
 
 /** As many as share a prompt's encoder states in a usual evaluation. */
 const COMPLETIONS_AT_ONCE = 10;
-
-/** Reads the policy that the run began with from where the run's policy came from, and frees it again. */
-async function withFirstPolicy<T>({ policy }: DivergingRun, use: (model: Model) => Promise<T>): Promise<T> {
-  const first = await loadPretrained(policy.directory, [policy.architecture]);
-  try {
-    return await use(first);
-  } finally {
-    await freeArrays([...first.weights.values()].map(({ data }) => data));
-  }
-}

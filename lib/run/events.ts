@@ -77,7 +77,7 @@ export type RunEvent =
   | {
       type: 'progress';
       iteration: number;
-      stage: 'evaluate' | 'sample' | 'score' | 'train' | 'decode';
+      stage: 'evaluate' | 'sample' | 'score' | 'compare' | 'train' | 'decode';
       split?: Split;
       done: number;
       total: number;

@@ -51,6 +51,7 @@ const VERBS: Record<Stage, string> = {
   evaluate: 'evaluating',
   sample: 'sampling',
   score: 'scoring',
+  compare: 'comparing with the original',
   train: 'training',
   decode: 'making audio',
 };
@@ -58,6 +59,7 @@ const UNITS: Record<Stage, string> = {
   evaluate: 'samples',
   sample: 'samples',
   score: 'samples',
+  compare: 'samples',
   train: 'steps',
   decode: 'recordings',
 };

@@ -46,9 +46,23 @@ const moved = (): Run => {
   return { ...run, policy: { ...run.policy, weights } };
 };
 
+async function measure(
+  run: Run,
+  iteration: number,
+): Promise<{ found: ScoredCompletion[][]; done: number[] }> {
+  const measuring = measureDivergence(run, iteration, run.test, scored);
+  const done: number[] = [];
+  for (;;) {
+    const { value, done: isOver } = await measuring.next();
+    if (isOver) return { found: value, done };
+    if (value.type === 'progress') done.push(value.done / value.total);
+  }
+}
+
 it('is the log-probability of what was sampled less that under the first policy, without what was not sampled', async () => {
   const trained = moved();
-  const found = await measureDivergence(trained, 1, run.test, scored);
+  const { found, done } = await measure(trained, 1);
+  expect(done).toEqual([2 / 6, 3 / 6, 5 / 6, 1]);
   // By hand: <s> is 0 and given, </s> is 2, the code k is the id k + 8.
   const items = [
     { prompt: run.test[0].ids, completion: [0, 11, 8, 15, 2] },
@@ -78,7 +92,8 @@ it('is the log-probability of what was sampled less that under the first policy,
 
 it('is 0 of the original policy, and of one that training left as it was', async () => {
   for (const iteration of [ORIGINAL, 0]) {
-    const found = await measureDivergence(run, iteration, run.test, scored);
+    const { found, done } = await measure(run, iteration);
+    expect(done.at(-1)).toBe(1);
     expect(found.flat().flatMap(({ figures }) => figures.kl ?? [])).toEqual([0, 0, 0]);
   }
 });
