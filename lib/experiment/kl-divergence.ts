@@ -22,7 +22,7 @@ type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal'>;
  * Both by teacher forcing at temperature 1 over the whole vocabulary. `<s>`, which is given, does not count, nor does `</s>` where a completion was cut
  * off. Of samples that were drawn at another temperature, with top-k or top-p or in 8 bits, they are means over what was drawn.
  *
- * The first policy is read from where the run's policy came from. Yields how far it is.
+ * The first policy is read from where the run's policy came from. Yields its progress.
  *
  * @param scored `[prompt][sample]`
  */

@@ -66,7 +66,7 @@ function describeDropped(reasons: readonly string[]): string {
 
 function describeGuards({ guards, warnings }: EventOf<'guarded'>): string {
   const figures = guards
-    .filter(({ figure }) => meaningOf(figure).limit !== undefined)
+    .filter(({ figure }) => figure === 'kl' || meaningOf(figure).limit !== undefined)
     .map(({ figure, mean }) => `${meaningOf(figure).label} ${formatFigure(figure, mean)}`);
   return [`  guard: ${figures.join(', ')}`, ...warnings.map((warning) => `  WARNING: ${warning}`)].join('\n');
 }
