@@ -31,11 +31,12 @@ function stateWarning({ record, events }: RecordedRun): string {
   return warning(`${how} ${progress}`);
 }
 
-/** What the run warned of on its own, and where it stopped early. */
+/** What the run warned of on its own, where it stopped early, and where it went back to earlier weights. */
 function runWarnings({ events }: RecordedRun): string {
   const sentences = events.flatMap((event) => {
     if (event.type === 'warned') return [`${policyName(event.iteration)}: ${event.message}.`];
-    if (event.type === 'stopped') return [`${policyName(event.iteration)}: ${event.reason}.`];
+    if (event.type === 'stopped' || event.type === 'restored')
+      return [`${policyName(event.iteration)}: ${event.reason}.`];
     return [];
   });
   return sentences.map((text) => '\n' + warning(text)).join('');
