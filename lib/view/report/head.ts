@@ -2,11 +2,12 @@ import { meanOf } from '../../mean.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { meaningOf } from '../../reward/guard.js';
 import { ORIGINAL } from '../../run/events.js';
+import { comparePairs } from '../../run/paired-comparison.js';
 import { escapeHtml, escapeProse } from '../escape.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { warning } from './parts.js';
-import { describeMeanChange, rewardChange, summarizeRun } from './summary.js';
+import { describeMeanChange, summarizeRun } from './summary.js';
 
 /** Name, date, state, result in words and in figures. */
 export function pageHead(run: RecordedRun, rewardLabel: string): string {
@@ -46,11 +47,11 @@ function tiles(run: RecordedRun): string {
   const made = (['test', 'train'] as const).flatMap((split) => {
     const { before, after } = beforeAndAfter(run.events, split);
     if (!before || !after) return [];
-    const change = rewardChange(run, split);
-    const interval = change
-      ? `, 95 % interval ${formatChange(change.low)} to ${formatChange(change.high)}`
+    const comparison = comparePairs(before.promptMeans, after.promptMeans);
+    const interval = comparison?.interval
+      ? `, 95 % interval ${formatChange(comparison.interval.low)} to ${formatChange(comparison.interval.high)}`
       : '';
-    const moved = describeMeanChange(before, after, change);
+    const moved = describeMeanChange(before, after, comparison);
     return [
       tile(
         arrow(before.statistics.mean, after.statistics.mean, 2),
