@@ -85,8 +85,8 @@ function guardTile(events: RecordedRun['events']): string[] {
   const [from, to] = [ORIGINAL, last.iteration].map((iteration) =>
     evaluationsOf(events, 'test').find((evaluation) => evaluation.iteration === iteration),
   );
-  const hasRisen = from !== undefined && to !== undefined && to.statistics.mean > from.statistics.mean;
-  const why = hasRisen ? '' : ', of which none can warn while the reward has not risen';
+  const gain = from && to && comparePairs(from.promptMeans, to.promptMeans)?.change;
+  const why = gain !== undefined && gain > 0 ? '' : ', of which none can warn while the reward has not risen';
   return [tile('no warning', `${of}${why}${before}`)];
 }
 
