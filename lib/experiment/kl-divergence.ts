@@ -10,7 +10,7 @@ import type { PackedPrompt } from './packed-prompt.js';
 import type { Run } from './run.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
-type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal'>;
+type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal' | 'parameters'>;
 
 /**
  * Adds `kl` and `entropy` to the figures of completions that the run's policy wrote and that have a reward, in nats:
@@ -19,8 +19,8 @@ type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal'>;
  *   KL(π ‖ π₀), TRL's `objective/kl` (k1 in Schulman 2020, http://joschu.net/blog/kl-approx.html).
  * - entropy: −log π(y|x) / T over the T tokens of y; its mean over samples estimates the entropy of π per token.
  *
- * Both by teacher forcing at temperature 1 over the whole vocabulary. `<s>`, which is given, does not count, nor does `</s>` where a completion was cut
- * off. Of samples that were drawn at another temperature, with top-k or top-p or in 8 bits, they are means over what was drawn.
+ * Both by teacher forcing at temperature 1 over the whole vocabulary. `<s>`, which is given, does not count, nor does `</s>` where a
+ * completion was cut off. Of samples that were drawn at another temperature, with top-k or top-p or in 8 bits, they are means over what was drawn.
  *
  * The first policy is read from where the run's policy came from. Yields its progress.
  *
@@ -32,7 +32,7 @@ export async function* measureDivergence(
   prompts: readonly PackedPrompt[],
   scored: readonly (readonly ScoredCompletion[])[],
 ): AsyncGenerator<RunEvent, ScoredCompletion[][]> {
-  const { policy } = run;
+  const { policy, device, signal } = run;
   const items = scored.flatMap((samples, i) =>
     samples
       .filter(({ reward }) => reward !== null)
@@ -42,7 +42,8 @@ export async function* measureDivergence(
       })),
   );
   const total = iteration === ORIGINAL ? items.length : 2 * items.length;
-  const options = { device: run.device, batchSize: COMPLETIONS_AT_ONCE, signal: run.signal };
+  // As many as a batch of training has: whether those fit into the device's memory is asked before anything is sampled.
+  const options = { device, batchSize: 2 * run.parameters.batchSize, signal };
   async function* sumsOf(model: Model, before = 0): AsyncGenerator<RunEvent, number[]> {
     const sums: number[] = [];
     let done = before;
@@ -72,6 +73,3 @@ export async function* measureDivergence(
     }),
   );
 }
-
-/** As many as share a prompt's encoder states in a usual evaluation. */
-const COMPLETIONS_AT_ONCE = 10;

@@ -1,6 +1,7 @@
 /** What a run says on its own of itself, each a sentence: what is seen, what it means, what to do. docs/preference.md explains the limits. */
 import type { PromptPairs } from '../dpo/pairs.js';
 import type { PreferenceLoss } from '../dpo/preference-loss.js';
+import { meanOf } from '../mean.js';
 import type { RunEvent, Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import { countWarmupSteps } from '../train/schedule.js';
@@ -65,12 +66,10 @@ export function warnOfLikelihood(
 ): Warned[] {
   const last = steps.at(-1)?.epoch ?? 0;
   if (last === 0) return [];
-  const meanOf = (epoch: number, name: 'logps/chosen' | 'rewards/margins') => {
-    const own = steps.filter((step) => step.epoch === epoch);
-    return own.reduce((total, { metrics }) => total + (metrics[name] ?? NaN), 0) / own.length;
-  };
-  const fall = (meanOf(0, 'logps/chosen') - meanOf(last, 'logps/chosen')) / labels;
-  const grown = meanOf(last, 'rewards/margins') - meanOf(0, 'rewards/margins');
+  const meanIn = (epoch: number, name: 'logps/chosen' | 'rewards/margins') =>
+    meanOf(steps.filter((step) => step.epoch === epoch).map(({ metrics }) => metrics[name] ?? NaN));
+  const fall = (meanIn(0, 'logps/chosen') - meanIn(last, 'logps/chosen')) / labels;
+  const grown = meanIn(last, 'rewards/margins') - meanIn(0, 'rewards/margins');
   if (!(fall > LIKELIHOOD_LIMIT && grown > 0)) return [];
   const message =
     `the log-probability of chosen samples fell by ${fall.toFixed(2)} a token between the first and the last epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
@@ -93,7 +92,7 @@ export function warnOfReference(
   return [{ type: 'warned', iteration, about: 'reference', message }];
 }
 
-/** A training that ends before its learning rate has reached the peak. */
+/** A training whose steps are all of its warm-up: the learning rate does not reach its peak. */
 export function warnOfWarmup(
   iteration: number,
   steps: number,

@@ -1,4 +1,5 @@
 /** Two small pictures of a run under way, below its progress bar: mean held-out reward by policy, loss by step. */
+import { chunks } from '../chunks.js';
 import { meanOf } from '../mean.js';
 import type { RunEvent } from '../run/events.js';
 import { escapeHtml } from '../view/escape.js';
@@ -79,7 +80,5 @@ function lineChart(all: readonly number[], ends: [string, string], hasMarkers: b
 }
 
 function thinned(values: readonly number[]): number[] {
-  const size = Math.ceil(values.length / MOST_POINTS);
-  const count = Math.ceil(values.length / Math.max(1, size));
-  return Array.from({ length: count }, (_, i) => meanOf(values.slice(i * size, (i + 1) * size)));
+  return chunks(values, Math.ceil(values.length / MOST_POINTS)).map(meanOf);
 }

@@ -3,6 +3,7 @@
  * writes the other codebooks, one after the other, each frame's most likely code (as VALL-E's second model, Wang et al. 2023).
  * A position is the sum of the embeddings of the codebooks it holds: which ones, `PartnerNetwork.reading` says.
  */
+import { chunks } from '../chunks.js';
 import type { Codes } from '../codec/codec.js';
 import { checkInt8, type Device } from '../engine/index.js';
 import { openContextMemory, openPromptContexts, type PromptContexts } from './partner-context.js';
@@ -120,8 +121,7 @@ export function openPartner(
       const framesOf = (i: number) => items[i].codebook0.length;
       // By length, so that little of a pass is padding.
       const order = [...items.keys()].filter(framesOf).sort((a, b) => framesOf(a) - framesOf(b));
-      for (let start = 0; start < order.length; start += ROWS_AT_ONCE) {
-        const part = order.slice(start, start + ROWS_AT_ONCE);
+      for (const part of chunks(order, ROWS_AT_ONCE)) {
         const batch = part.map((i) => items[i]);
         const codes = await fillBatch(model, batch, { programs, contexts, device, signal });
         part.forEach((index, row) => (results[index] = codes[row]));

@@ -38,9 +38,9 @@ export const GUARD_FIGURES = {
   entropy: { label: 'entropy per token', unit: 'nats' },
 } as const satisfies Record<string, FigureMeaning>;
 
-/** A figure that a guard measures, by its name in {@link GUARD_FIGURES}. */
+/** A figure that is measured beside the reward, by its name in {@link GUARD_FIGURES}. */
 export type GuardFigure = keyof typeof GUARD_FIGURES;
-/** What guards measured of one sample; a figure that could not be measured is absent. */
+/** What was measured of one sample; a figure that could not be measured is absent. */
 export type GuardFigures = Partial<Record<GuardFigure, number>>;
 
 export const meaningOf = (figure: GuardFigure): FigureMeaning => GUARD_FIGURES[figure];

@@ -1,4 +1,5 @@
 import { readWav, toMono, type MonoRecording } from '../audio/wav.js';
+import { chunks } from '../chunks.js';
 import { isPlainError, yieldingFirst } from '../plain-error.js';
 import { openParts, releaseAll } from '../release.js';
 import {
@@ -60,8 +61,7 @@ export const scoreFiles = yieldingFirst(async function* (
   options: ScoreFilesOptions,
 ): AsyncGenerator<[string, FileScores]> {
   await using scorer = await openFileScorer(options);
-  for (let start = 0; start < files.length; start += FILES_AT_ONCE) {
-    const batch = files.slice(start, start + FILES_AT_ONCE);
+  for (const batch of chunks(files, FILES_AT_ONCE)) {
     const scores = await scorer.score(batch);
     for (const [i, file] of batch.entries()) yield [file, scores[i]];
   }

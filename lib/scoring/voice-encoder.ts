@@ -3,6 +3,7 @@ import { resample } from '../audio/resample.js';
 import type { MonoRecording } from '../audio/wav.js';
 import { readGivenFile } from '../checkpoint/given-file.js';
 import { asStateDict, parseTorchFile } from '../checkpoint/torch-file.js';
+import { chunks } from '../chunks.js';
 import { CpuDevice, type Device } from '../engine/index.js';
 import type { OnNotice } from '../notice.js';
 import { openParts, releaseAll } from '../release.js';
@@ -145,8 +146,7 @@ async function embedParted(
 ): Promise<Float32Array> {
   const starts = partStarts(samples.length);
   const sum = new Float64Array(EMBEDDING_SIZE);
-  for (let at = 0; at < starts.length; at += PARTS_AT_ONCE) {
-    const some = starts.slice(at, at + PARTS_AT_ONCE);
+  for (const some of chunks(starts, PARTS_AT_ONCE)) {
     const frames = framesOf(samples, some[0], some.at(-1)! + PART_FRAMES);
     const embeddings = await embedParts(
       frames,

@@ -111,6 +111,8 @@ function atProgress({ parts, current }: State, event: Progress, nowSeconds: numb
       done / total >= TELLING_SHARE ? ((nowSeconds - part.sinceSeconds!) * total) / done : part.wholeSeconds;
     return { ...part, sampled: { done, atSeconds: nowSeconds }, wholeSeconds };
   }
+  // Stands between two parts: it belongs to neither, and is short.
+  if (stage === 'compare') return { place: current.place, sinceSeconds: nowSeconds };
   const { sinceSeconds, sampled } = current;
   if (stage !== 'score' || !sampled || done === 0) return current;
   const scoringSeconds = ((nowSeconds - sampled.atSeconds) * total) / done;

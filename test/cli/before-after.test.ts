@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
 import { parseParameters } from '../../lib/run/parameters.js';
+import type { RunEvent } from '../../lib/run/events.js';
 import type { RecordedRun, RunRecord } from '../../lib/run/run-files.js';
 import { beforeAfterTable } from '../../lib/view/evaluation-table.js';
 import { summarizeRun } from '../../lib/view/report/summary.js';
@@ -12,6 +13,11 @@ const events = [
   evaluated(0, 'test', [3, 3], [90, 90]),
   evaluated(1, 'test', [4, 4.5], [98, 102]),
 ];
+
+const summaryOf = (events: RunEvent[]): string => {
+  const record = { parameters: parseParameters({}), timings: [] as RunRecord['timings'] } as RunRecord;
+  return summarizeRun({ record, events } as RecordedRun, 'length');
+};
 
 describe('formatBeforeAfter', () => {
   it('compares the original with the last policy on held-out prompts', () => {
@@ -56,8 +62,7 @@ describe('formatBeforeAfter', () => {
       /^mean reward +3\.40 +3\.77 +\+0\.10 \(\+0\.10 to \+0\.10\)$/m,
     );
     expect(beforeAfterTable(shown).rows[0].slice(1)).toEqual(['3.400', '3.767', '+0.100 (+0.100 to +0.100)']);
-    const record = { parameters: parseParameters({}), timings: [] as RunRecord['timings'] } as RunRecord;
-    expect(summarizeRun({ record, events: shown } as RecordedRun, 'length')).toContain(
+    expect(summaryOf(shown)).toContain(
       'from 3.40 to 3.77 (+0.37 over samples, +0.10 over prompts; 95 % interval +0.10 to +0.10',
     );
   });
@@ -73,6 +78,7 @@ describe('formatBeforeAfter', () => {
       /^mean reward +2\.50 +3\.10 +\+0\.10 \(no interval\)$/m,
     );
     expect(beforeAfterTable(shown).rows[0].at(-1)).toBe('+0.100 (no interval)');
+    expect(summaryOf(shown)).toContain('from 2.50 to 3.10 (+0.60 over samples, +0.10 over prompts).');
   });
 
   it('has no even share for other rewards', () => {

@@ -49,8 +49,9 @@ const moved = (): Run => {
 async function measure(
   run: Run,
   iteration: number,
+  samples: readonly ScoredCompletion[][] = scored,
 ): Promise<{ found: ScoredCompletion[][]; done: number[] }> {
-  const measuring = measureDivergence(run, iteration, run.test, scored);
+  const measuring = measureDivergence(run, iteration, run.test, samples);
   const done: number[] = [];
   for (;;) {
     const { value, done: isOver } = await measuring.next();
@@ -96,6 +97,16 @@ it('is 0 of the original policy, and of one that training left as it was', async
     expect(done.at(-1)).toBe(1);
     expect(found.flat().flatMap(({ figures }) => figures.kl ?? [])).toEqual([0, 0, 0]);
   }
+});
+
+it('is measured of as many samples at once as a batch of training has, which fit into the memory', async () => {
+  const samples = Array.from({ length: 2 }, () => Array.from({ length: 4 }, () => rewarded([5], true)));
+  const doneBy = async (batchSize: number) => {
+    const parameters = { ...run.parameters, batchSize };
+    return (await measure({ ...run, parameters }, ORIGINAL, samples)).done;
+  };
+  expect(await doneBy(1)).toEqual([2 / 8, 4 / 8, 6 / 8, 1]);
+  expect(await doneBy(4)).toEqual([1]);
 });
 
 it('is measured where there are guards, of held-out samples', async () => {

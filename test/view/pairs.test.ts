@@ -30,6 +30,7 @@ const paired: Extract<RunEvent, { type: 'paired' }> = {
 const counted: RunEvent = { ...paired, considered: 12, dropped: { minMargin: 3, tie: 7 } };
 const warned: RunEvent = { type: 'warned', iteration: 1, about: 'endings', message: 'samples <do> not end' };
 const stopped: RunEvent = { type: 'stopped', iteration: 1, step: 2, reason: 'trained 2 of 4 steps' };
+const restored: RunEvent = { type: 'restored', iteration: 1, step: 1, reason: 'step 1 was the best' };
 
 it('tabulates the pairs, and what became of all that could be', () => {
   expect(pairTable([paired]).rows).toEqual([['iteration 0', '2', '2', '3.500', '1.000', '2.500']]);
@@ -47,7 +48,7 @@ it('tabulates the pairs, and what became of all that could be', () => {
 });
 
 it('draws them in the report, with warnings and stops at its head', async () => {
-  const html = await reportOf([...fixtureEvents(2), counted, warned, stopped]);
+  const html = await reportOf([...fixtureEvents(2), counted, warned, stopped, restored]);
   expect(html).toContain('<h2 id="preference">Preference pairs</h2>');
   expect(html).toContain('iteration 0: 12 possible pairs');
   for (const [count, color] of [
@@ -58,6 +59,7 @@ it('draws them in the report, with warnings and stops at its head', async () => 
     expect(html).toContain(`style="flex:${count} 0 0;background:${color}"`);
   expect(html).toContain('<p class="warning">iteration 1: samples &lt;do&gt; not end.</p>');
   expect(html).toContain('<p class="warning">iteration 1: trained 2 of 4 steps.</p>');
+  expect(html).toContain('<p class="warning">iteration 1: step 1 was the best.</p>');
   const plain = await reportOf(fixtureEvents(2));
   expect(plain).not.toContain('Preference pairs');
   expect(plain).not.toContain('class="warning"');
@@ -84,4 +86,6 @@ it('is logged and printed in the same words', () => {
   expect(eventLine(counted)).toMatch(/^ {2}2 pairs of 12 possible in data_iter_0\.json/);
   expect(eventLine(warned)).toBe('  WARNING: samples <do> not end');
   expect(eventLine(stopped)).toBe('  trained 2 of 4 steps');
+  expect(describeEvent(restored)).toEqual([{ level: 'INFO', message: 'step 1 was the best' }]);
+  expect(eventLine(restored)).toBe('  step 1 was the best');
 });

@@ -100,6 +100,23 @@ it('a resumed run is estimated once it works, by what its past tells', () => {
   expect(estimate.remainingSeconds(5000)).toBeCloseTo(left, 6);
 });
 
+it('does not count for sampling what comparing with the original policy takes before it', () => {
+  const events = replay();
+  const sampling = events.findIndex(([event]) => event.type === 'progress' && event.stage === 'sample');
+  const [start, begin] = events[sampling] as [Extract<RunEvent, { type: 'progress' }>, number];
+  const remainingAfter = (seconds: number) => {
+    const estimate = estimateRun(parameters);
+    for (const [event, now] of events.slice(0, sampling)) estimate.advance(event, now);
+    estimate.advance({ ...start, iteration: -1, stage: 'compare', split: 'test', done: 40 }, begin + seconds);
+    estimate.advance(start, begin + seconds);
+    const half = begin + seconds + 20 * SAMPLE;
+    estimate.advance({ ...start, done: 20 }, half);
+    return estimate.remainingSeconds(half);
+  };
+  expect(remainingAfter(0)).toBeGreaterThan(0);
+  expect(remainingAfter(60)).toBeCloseTo(remainingAfter(0)!, 6);
+});
+
 it.each([
   ['made of evaluated samples', { reuseEvaluation: true }, PAIR_PASSES],
   ['made up, one for each prompt', { syntheticFirstIteration: true }, 4 * 0.9 * 3],

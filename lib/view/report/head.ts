@@ -2,11 +2,12 @@ import { meanOf } from '../../mean.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { meaningOf } from '../../reward/guard.js';
 import { ORIGINAL } from '../../run/events.js';
+import { comparePairs } from '../../run/paired-comparison.js';
 import { escapeHtml, escapeProse } from '../escape.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { warning } from './parts.js';
-import { describeMeanChange, rewardChange, summarizeRun } from './summary.js';
+import { describeMeanChange, summarizeRun } from './summary.js';
 
 /** Name, date, state, result in words and in figures. */
 export function pageHead(run: RecordedRun, rewardLabel: string): string {
@@ -31,11 +32,12 @@ function stateWarning({ record, events }: RecordedRun): string {
   return warning(`${how} ${progress}`);
 }
 
-/** What the run warned of on its own, and where it stopped early. */
+/** What the run warned of on its own, where it stopped early, and where it went back to earlier weights. */
 function runWarnings({ events }: RecordedRun): string {
   const sentences = events.flatMap((event) => {
     if (event.type === 'warned') return [`${policyName(event.iteration)}: ${event.message}.`];
-    if (event.type === 'stopped') return [`${policyName(event.iteration)}: ${event.reason}.`];
+    if (event.type === 'stopped' || event.type === 'restored')
+      return [`${policyName(event.iteration)}: ${event.reason}.`];
     return [];
   });
   return sentences.map((text) => '\n' + warning(text)).join('');
@@ -45,11 +47,11 @@ function tiles(run: RecordedRun): string {
   const made = (['test', 'train'] as const).flatMap((split) => {
     const { before, after } = beforeAndAfter(run.events, split);
     if (!before || !after) return [];
-    const change = rewardChange(run, split);
-    const interval = change
-      ? `, 95 % interval ${formatChange(change.low)} to ${formatChange(change.high)}`
+    const comparison = comparePairs(before.promptMeans, after.promptMeans);
+    const interval = comparison?.interval
+      ? `, 95 % interval ${formatChange(comparison.interval.low)} to ${formatChange(comparison.interval.high)}`
       : '';
-    const moved = describeMeanChange(before, after, change);
+    const moved = describeMeanChange(before, after, comparison);
     return [
       tile(
         arrow(before.statistics.mean, after.statistics.mean, 2),
@@ -83,8 +85,8 @@ function guardTile(events: RecordedRun['events']): string[] {
   const [from, to] = [ORIGINAL, last.iteration].map((iteration) =>
     evaluationsOf(events, 'test').find((evaluation) => evaluation.iteration === iteration),
   );
-  const hasRisen = from !== undefined && to !== undefined && to.statistics.mean > from.statistics.mean;
-  const why = hasRisen ? '' : ', of which none can warn while the reward has not risen';
+  const gain = from && to && comparePairs(from.promptMeans, to.promptMeans)?.change;
+  const why = gain !== undefined && gain > 0 ? '' : ', of which none can warn while the reward has not risen';
   return [tile('no warning', `${of}${why}${before}`)];
 }
 

@@ -2,7 +2,7 @@ import { meanOf } from '../../mean.js';
 import { bestIteration } from '../../run/best-iteration.js';
 import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
-import { comparePairs } from '../../run/paired-comparison.js';
+import { comparePairs, type PairedComparison } from '../../run/paired-comparison.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from '../run-events.js';
@@ -24,15 +24,6 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   return sentences.join(' ');
 }
 
-/**
- * How much the mean reward of a prompt changed between the original and the last trained policy, with its interval over
- * prompts; undefined where an evaluation is missing or fewer than 5 prompts have samples with a reward in both.
- */
-export function rewardChange({ events }: Pick<RecordedRun, 'events'>, split: Split): Interval | undefined {
-  const { before, after } = beforeAndAfter(events, split);
-  return before && after && comparePairs(before.promptMeans, after.promptMeans)?.interval;
-}
-
 function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string {
   const { before, after } = beforeAndAfter(run.events, split);
   if (!before) return `The policy has not been evaluated on ${splitName(split)} yet.`;
@@ -42,25 +33,26 @@ function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): s
   }
   const to = formatNumber(after.statistics.mean);
   const what = split === 'test' ? `the mean reward, ${rewardLabel},` : 'it';
-  const change = rewardChange(run, split);
-  const moved = describeMeanChange(before, after, change) + describeInterval(change);
+  const comparison = comparePairs(before.promptMeans, after.promptMeans);
+  const moved = describeMeanChange(before, after, comparison) + describeInterval(comparison?.interval);
   const isLast = eventsOf(run.events, 'saved').every(({ iteration }) => iteration <= after.iteration);
   const which = isLast ? '' : ` with ${policyName(after.iteration)}, the last one that is evaluated`;
   return `On ${splitName(split)} ${what} went from ${from} to ${to}${which} (${moved}).`;
 }
 
 /**
- * "+0.54", or "+0.54 over samples, +0.08 over prompts" where these means changed differently: an interval is of the second.
+ * "+0.54", or "+0.54 over samples, +0.08 over prompts" where these means changed differently: the tables show the second, and
+ * an interval is of it.
  *
- * @param overPrompts as {@link rewardChange} gives it
+ * @param overPrompts undefined where no prompt has a score in both
  */
 export function describeMeanChange(
   before: Evaluation,
   after: Evaluation,
-  overPrompts: Interval | undefined,
+  overPrompts: PairedComparison | undefined,
 ): string {
   const overSamples = formatChange(after.statistics.mean - before.statistics.mean);
-  const shown = overPrompts ? formatChange(overPrompts.mean) : overSamples;
+  const shown = overPrompts ? formatChange(overPrompts.change) : overSamples;
   return shown === overSamples ? overSamples : `${overSamples} over samples, ${shown} over prompts`;
 }
 
