@@ -5,7 +5,7 @@ import type { GivenWorkers } from '../farm/option.js';
 import { hearsWords, rewardLabel } from '../reward/built-in.js';
 import { partNames } from '../reward/combination.js';
 import { loadRewards } from '../reward/load.js';
-import { type Parameters } from '../run/parameters.js';
+import type { Parameters } from '../run/parameters.js';
 import { ONE_REWARD } from '../run/reward-parameters.js';
 import { checkpointRecord, parseIndices } from '../run/checkpoint-path.js';
 import { eventsOf } from '../view/run-events.js';

@@ -6,8 +6,7 @@ import { folderBytes, formatBytes } from '../checkpoint/folder-size.js';
 import { isPlainError } from '../plain-error.js';
 import type { RunDirectories } from '../run/directories.js';
 import { listRuns } from '../run/find-run.js';
-import { isBeingWritten } from '../run/lock.js';
-import { readRun, type RunRecord } from '../run/run-files.js';
+import { readRun, stateOf, type RunState } from '../run/run-files.js';
 import { showableText } from '../view/escape.js';
 import { formatChange, formatNumber } from '../view/format.js';
 import { beforeAndAfter, eventsOf } from '../view/run-events.js';
@@ -20,8 +19,7 @@ import { fittedTable } from './terminal.js';
 export interface ListedRun {
   run: string;
   reward: string;
-  /** As in run.json; of a run that nobody writes any more though it had not ended: killed. */
-  state: RunRecord['state'] | 'killed';
+  state: RunState;
   /** Iterations that were saved, and that there are to be. */
   iterations: { done: number; planned: number };
   /** Mean held-out reward of the original and of the last trained policy; absent before they are evaluated. */
@@ -69,13 +67,13 @@ async function readAll(directories: readonly RunDirectories[]): Promise<ListedRu
 }
 
 async function readListed({ modelDirectory, outputDirectory }: RunDirectories): Promise<ListedRun> {
-  const { record, events } = await readRun(modelDirectory);
+  const recorded = await readRun(modelDirectory);
+  const { record, events } = recorded;
   const { before, after } = beforeAndAfter(events, 'test');
-  const isKilled = record.state === 'running' && !(await isBeingWritten(modelDirectory));
   return {
     run: record.run,
     reward: record.parameters.reward,
-    state: isKilled ? 'killed' : record.state,
+    state: await stateOf(recorded),
     iterations: { done: eventsOf(events, 'saved').length, planned: record.parameters.iterations },
     ...(before && { before: before.statistics.mean }),
     ...(after && { after: after.statistics.mean }),

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { remove, writeFileAtomic } from '../checkpoint/atomic.js';
 import { savePolicy } from '../policy/policy.js';
 import type { Evaluation } from './evaluate.js';
-import { checkpointFolder } from '../run/directories.js';
+import { checkpointFolder, checkpointIn } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import { describeCheckpoint } from './model-card.js';
 import type { Run, TrainingRun } from './run.js';
@@ -33,23 +33,23 @@ export function createCheckpointKeeper(
   original: Evaluation,
   earlier: readonly BestIteration[] = [],
 ) {
-  const { modelDirectory } = run.directories;
   const { keepCheckpoints } = run.parameters;
   const evaluated = [...earlier];
   const findBest = () => evaluated.reduce(betterOf).iteration;
   const removeAllBut = async (...kept: number[]) => {
     for (const { iteration } of evaluated) {
       if (kept.includes(iteration)) continue;
-      await remove(join(modelDirectory, checkpointFolder(iteration)));
+      const checkpoint = checkpointIn(run.directories, iteration);
+      await remove(checkpoint);
       // What a person keeps beside it, such as a merged checkpoint, stays.
-      await rmdir(dirname(join(modelDirectory, checkpointFolder(iteration)))).catch(() => undefined);
+      await rmdir(dirname(checkpoint)).catch(() => undefined);
     }
   };
 
   return {
     async add(iteration: number, evaluation: Evaluation): Promise<void> {
       const card = await describeCheckpoint(run, iteration, original, evaluation);
-      await writeFileAtomic(join(modelDirectory, checkpointFolder(iteration), 'README.md'), card);
+      await writeFileAtomic(join(checkpointIn(run.directories, iteration), 'README.md'), card);
       evaluated.push({ iteration, reward: summarize(tally(evaluation.test).rewards).mean });
       if (keepCheckpoints === 'last') await removeAllBut(iteration);
       if (keepCheckpoints === 'best') await removeAllBut(iteration, findBest());

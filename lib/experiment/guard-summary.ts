@@ -1,7 +1,7 @@
 import { meanIfAny } from '../mean.js';
 import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { GuardSummary } from '../run/events.js';
-import { comparePairs } from '../run/paired-comparison.js';
+import { meanChange } from '../run/paired-comparison.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** Means of everything that the guards measured, `scored[prompt][sample]`. */
@@ -52,9 +52,6 @@ export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluatio
     return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward`;
   });
 }
-
-const meanChange = (...means: Parameters<typeof comparePairs>): number =>
-  comparePairs(...means)?.change ?? NaN;
 
 export function meanOrNull(values: readonly number[]): number | null {
   return meanIfAny(values) ?? null;

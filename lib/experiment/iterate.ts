@@ -3,6 +3,7 @@ import { loadPretrained } from '../policy/pretrained.js';
 import { namedLoss } from '../dpo/losses/named.js';
 import type { Reference } from '../dpo/reference.js';
 import { trainDpo } from '../dpo/trainer.js';
+import { meanOf } from '../mean.js';
 import { earlyStopping } from '../train/early-stopping.js';
 import { createAudioExamples } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
@@ -162,7 +163,7 @@ export async function* train(
     const reason = `the policy gets back its weights of step ${restored}, where the validation ${metric} was the best`;
     yield { type: 'restored', iteration, step: restored, reason };
   }
-  const labels = pairs.reduce((total, { ids }) => total + ids.chosen.length, 0) / pairs.length;
+  const labels = meanOf(pairs.map(({ ids }) => ids.chosen.length));
   yield* warnOfReference(iteration, last?.steps ?? 0, parameters, loss);
   yield* warnOfWarmup(iteration, last?.steps ?? 0, parameters);
   const kept = taken.filter(({ step }) => restored === undefined || step <= restored);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { findDamage } from '../checkpoint/checksums.js';
 import { sentenceOf } from '../plain-error.js';
-import { checkpointFolder, type RunDirectories } from '../run/directories.js';
+import { checkpointIn, type RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { readAudioIndex, type AudioIndex } from './audio-examples.js';
 import type { Evaluation } from './evaluate.js';
@@ -83,7 +83,7 @@ export async function findResumePoint(
     stopped: told.some((event) => event.type === 'stopped' && event.step === undefined),
   };
   const start = saved ? iteration : iteration - 1;
-  const policy = start < 0 ? undefined : join(directories.modelDirectory, checkpointFolder(start));
+  const policy = start < 0 ? undefined : checkpointIn(directories, start);
   return { point, policy, events: kept, description: sentencesOf(`with ${what}`, messages) };
 }
 
@@ -132,7 +132,7 @@ async function findCheckpoint(
   messages: string[],
 ): Promise<{ iteration: number; savedAt?: number }> {
   const isDamaged = async (iteration: number): Promise<boolean> => {
-    const damage = await findDamage(join(directories.modelDirectory, checkpointFolder(iteration)));
+    const damage = await findDamage(checkpointIn(directories, iteration));
     if (damage) messages.push(`${damage}: the checkpoint before it is used.`);
     return damage !== undefined;
   };

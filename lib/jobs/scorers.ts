@@ -23,7 +23,7 @@ import { guardModels, openOpinionScorer, type OpinionScorer } from '../scoring/o
 import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
 import { loadVoiceEncoder, VOICE_ENCODER_PLACE, type VoiceEncoder } from '../scoring/voice-encoder.js';
 import { locateWeights } from '../scoring/weights-path.js';
-import { type Parameters } from '../run/parameters.js';
+import type { Parameters } from '../run/parameters.js';
 import { namedCombination, type NamedParameters } from '../run/reward-parameters.js';
 
 /** Whether the networks that score run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseIndices } from '../run/checkpoint-path.js';
-import { checkpointFolder, findRunDirectories, type RunDirectories } from '../run/directories.js';
+import { checkpointIn, findRunDirectories, type RunDirectories } from '../run/directories.js';
 import { listRuns, locateRun } from '../run/find-run.js';
 import { checkpointParameters, evaluateCheckpoint } from '../jobs/evaluate-checkpoint.js';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
@@ -79,8 +79,8 @@ async function findLatest(root: string): Promise<FoundRun | undefined> {
   return run && { run, why };
 }
 
-function isUsable({ modelDirectory, outputDirectory }: RunDirectories): boolean {
-  const files = [join(modelDirectory, checkpointFolder(0)), join(outputDirectory, 'data_iter_0.json')];
+function isUsable(directories: RunDirectories): boolean {
+  const files = [checkpointIn(directories, 0), join(directories.outputDirectory, 'data_iter_0.json')];
   return files.every((file) => existsSync(file));
 }
 

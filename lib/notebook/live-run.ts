@@ -9,8 +9,7 @@ import type { OwnParts } from '../jobs/own-parts.js';
 import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
-import { isBeingWritten } from '../run/lock.js';
-import { rewardLabelOf, LOG_FILE, readRun, type RecordedRun } from '../run/run-files.js';
+import { rewardLabelOf, LOG_FILE, readRun, stateOf, type RecordedRun } from '../run/run-files.js';
 import { formatCount } from '../view/format.js';
 import type { EventOf } from '../view/run-events.js';
 import { fileLinks } from './links.js';
@@ -145,11 +144,10 @@ function goingOn(modelDirectory: string, own: Given, device: DeviceChoice | unde
   };
 }
 
-async function describeRecorded({ record, events, directories }: RecordedRun): Promise<string> {
+async function describeRecorded(recorded: RecordedRun): Promise<string> {
+  const { record, events } = recorded;
   const { run, parameters, startedAt } = record;
-  // After a restart of the kernel nobody writes it any more.
-  const isKilled = record.state === 'running' && !(await isBeingWritten(directories.modelDirectory));
-  const state = isKilled ? 'killed' : record.state;
+  const state = await stateOf(recorded);
   const { iterations, reward } = parameters;
   const done = events.filter(({ type }) => type === 'saved').length;
   const how = `${done} of ${formatCount(iterations, 'iteration')} by the reward ${reward}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;

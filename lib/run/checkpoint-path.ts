@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   CHECKPOINT,
-  checkpointFolder,
+  checkpointIn,
   findRunDirectories,
   RUN_FILE,
   type RunDirectories,
@@ -73,12 +73,12 @@ export function savedIterations({ modelDirectory }: RunDirectories): number[] {
   return readdirSync(modelDirectory)
     .flatMap((name) => /^iter_(\d+)$/.exec(name)?.[1] ?? [])
     .map(Number)
-    .filter((k) => existsSync(join(modelDirectory, checkpointFolder(k))))
+    .filter((k) => existsSync(checkpointIn({ modelDirectory }, k)))
     .sort((a, b) => a - b);
 }
 
 function checkpointAt(source: string, iteration: number, places: readonly RunDirectories[]): RunCheckpoint {
-  const policyIn = ({ modelDirectory }: RunDirectories) => join(modelDirectory, checkpointFolder(iteration));
+  const policyIn = (place: RunDirectories) => checkpointIn(place, iteration);
   const directories = places.find((place) => existsSync(policyIn(place)));
   if (directories) return { policy: policyIn(directories), iteration, directories };
   const [missing] = places.map(policyIn);

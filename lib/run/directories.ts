@@ -21,6 +21,14 @@ export function checkpointFolder(iteration: number): string {
   return join(`iter_${iteration}`, CHECKPOINT);
 }
 
+/** That checkpoint's folder. */
+export function checkpointIn(
+  { modelDirectory }: Pick<RunDirectories, 'modelDirectory'>,
+  iteration: number,
+): string {
+  return join(modelDirectory, checkpointFolder(iteration));
+}
+
 /** The name of a checkpoint's folder. */
 export const CHECKPOINT = 'dpo_model';
 

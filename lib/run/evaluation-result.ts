@@ -13,7 +13,7 @@ import { partNames } from '../reward/combination.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
-import { type Parameters } from './parameters.js';
+import type { Parameters } from './parameters.js';
 import { namedCombination } from './reward-parameters.js';
 
 /** Which evaluation it is. */

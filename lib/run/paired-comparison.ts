@@ -36,14 +36,11 @@ const ROUNDING = 1e-12;
  * @returns undefined when no prompt has both values
  */
 export function comparePairs(
-  first: readonly (number | null)[],
-  second: readonly (number | null)[],
+  first: Values,
+  second: Values,
   better: 'higher' | 'lower' = 'higher',
 ): PairedComparison | undefined {
-  const pairs = first.flatMap((value, prompt): [number, number][] => {
-    const other = second[prompt] ?? null;
-    return value === null || other === null ? [] : [[value, other]];
-  });
+  const pairs = pairsOf(first, second);
   const n = pairs.length;
   if (n === 0) return undefined;
   const differences = pairs.map(([a, b]) => b - a);
@@ -62,4 +59,18 @@ export function comparePairs(
     ...(isVaried && { effectSize: change / Math.sqrt(squares / (n - 1)) }),
     winRate: meanOf(points),
   };
+}
+
+type Values = readonly (number | null)[];
+
+/** The mean difference of {@link comparePairs} alone, second less first; NaN when no prompt has both values. */
+export function meanChange(first: Values, second: Values): number {
+  return meanOf(pairsOf(first, second).map(([a, b]) => b - a));
+}
+
+function pairsOf(first: Values, second: Values): [number, number][] {
+  return first.flatMap((value, prompt): [number, number][] => {
+    const other = second[prompt] ?? null;
+    return value === null || other === null ? [] : [[value, other]];
+  });
 }

@@ -7,6 +7,7 @@ import { readTextFile } from '../checkpoint/text-file.js';
 import { commandText } from '../command-text.js';
 import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
 import { locateRun } from './find-run.js';
+import { isBeingWritten } from './lock.js';
 import { bestIteration } from './best-iteration.js';
 import { parseEvent } from './event-schema.js';
 import type { RecordedEvent, RunEvent } from './events.js';
@@ -168,6 +169,16 @@ export function describeBest(events: readonly RecordedEvent[]): RunRecord['best'
   const best = bestIteration(events);
   if (!best) return undefined;
   return { iteration: best.iteration, directory: `iter_${best.iteration}/dpo_model`, reward: best.reward };
+}
+
+/** As in run.json; of a run that nobody writes any more though it had not ended: killed. */
+export type RunState = RunRecord['state'] | 'killed';
+
+export async function stateOf({
+  record: { state },
+  directories,
+}: Pick<RecordedRun, 'record' | 'directories'>): Promise<RunState> {
+  return state === 'running' && !(await isBeingWritten(directories.modelDirectory)) ? 'killed' : state;
 }
 
 /** The name of a run's rewards on the axes of charts. */

@@ -19,18 +19,21 @@ beforeAll(async () => {
 afterAll(() => rm(join(run.directories.modelDirectory, '..', '..'), { recursive: true }));
 
 const rewarded = (codes: number[], finished: boolean): ScoredCompletion => ({
-  ...{ codes, finished, reward: 1, rank: 1, details: {}, figures: { silence: 0.5 } },
+  codes,
+  finished,
+  reward: 1,
+  rank: 1,
+  details: {},
+  figures: { silence: 0.5 },
 });
 const dropped: ScoredCompletion = {
-  ...{
-    codes: [1],
-    finished: true,
-    reward: null,
-    rank: null,
-    details: {},
-    figures: {},
-    dropped: 'it is short',
-  },
+  codes: [1],
+  finished: true,
+  reward: null,
+  rank: null,
+  details: {},
+  figures: {},
+  dropped: 'it is short',
 };
 const scored = [
   [rewarded([3, 0, 7], true), dropped],

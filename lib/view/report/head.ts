@@ -2,7 +2,7 @@ import { meanOf } from '../../mean.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { meaningOf } from '../../reward/guard.js';
 import { ORIGINAL } from '../../run/events.js';
-import { comparePairs } from '../../run/paired-comparison.js';
+import { comparePairs, meanChange } from '../../run/paired-comparison.js';
 import { escapeHtml, escapeProse } from '../escape.js';
 import { formatChange, formatCount, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
@@ -85,8 +85,8 @@ function guardTile(events: RecordedRun['events']): string[] {
   const [from, to] = [ORIGINAL, last.iteration].map((iteration) =>
     evaluationsOf(events, 'test').find((evaluation) => evaluation.iteration === iteration),
   );
-  const gain = from && to && comparePairs(from.promptMeans, to.promptMeans)?.change;
-  const why = gain !== undefined && gain > 0 ? '' : ', of which none can warn while the reward has not risen';
+  const hasRisen = from && to && meanChange(from.promptMeans, to.promptMeans) > 0;
+  const why = hasRisen ? '' : ', of which none can warn while the reward has not risen';
   return [tile('no warning', `${of}${why}${before}`)];
 }
 
