@@ -53,7 +53,7 @@ export function warnOfNoPairs(iteration: number, pairs: number): Warned[] {
 
 /**
  * The likelihood of chosen samples falls though they are preferred (Pal et al. 2024, arXiv:2402.13228; Razin et al. 2024, arXiv:2410.08847): means
- * over the first and the last epoch, which have the same pairs. A training of one epoch has nothing to compare.
+ * over the first epoch and the last one that is kept, which have the same pairs. A training of one epoch has nothing to compare.
  *
  * @param steps of an iteration's training
  * @param labels of a chosen sample, on average
@@ -72,7 +72,7 @@ export function warnOfLikelihood(
   const grown = meanIn(last, 'rewards/margins') - meanIn(0, 'rewards/margins');
   if (!(fall > LIKELIHOOD_LIMIT && grown > 0)) return [];
   const message =
-    `the log-probability of chosen samples fell by ${fall.toFixed(2)} a token between the first and the last epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
+    `the log-probability of chosen samples fell by ${fall.toFixed(2)} a token since the first epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
     'the policy unlearns what it should prefer, and its probability goes to what nobody has scored; ' +
     `raise ${loss.isUnpaired ? '' : 'the likelihood term (rpoAlpha) or '}beta, or take a smaller learningRate or fewer epochs`;
   return [{ type: 'warned', iteration, about: 'likelihood', message }];

@@ -77,7 +77,7 @@ describe('likelihood', () => {
 
   it('is warned of where it falls by more than one nat a token while margins grow', () => {
     const [{ message }] = warnOfLikelihood(1, training([-100, -120, -201], [0, 1, 2]), 100, {});
-    expect(message).toContain('fell by 1.01 a token between the first and the last epoch (limit 1)');
+    expect(message).toContain('fell by 1.01 a token since the first epoch (limit 1)');
     expect(message).toContain('rpoAlpha');
     const [unpaired] = warnOfLikelihood(1, training([-100, -120, -201], [0, 1, 2]), 100, {
       isUnpaired: true,
