@@ -51,6 +51,7 @@ export { ORIGINAL, type FleetStatus, type RunEvent, type Split, type WorkerStatu
 export { packPairs, readDataFile, type PreferenceRow } from './run/data-file.js';
 export { bestIteration, type BestIteration } from './run/best-iteration.js';
 export { readRun, type RecordedRun, type RunRecord } from './run/run-files.js';
+export { bestOfN, bestOfNDivergence } from './run/best-of-n.js';
 export { bootstrapMean } from './run/bootstrap.js';
 export type { Interval } from './run/interval.js';
 export { comparePairs, type PairedComparison } from './run/paired-comparison.js';

@@ -27,7 +27,13 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
     'samples without a score',
     (evaluation) => `${countUnscored(evaluation)} of ${evaluation.lengths.length}`,
   ];
+  const samples = before.bestOfN?.length ?? 0;
+  const best: typeof evenShare = [
+    `best of ${samples} samples`,
+    ({ bestOfN }) => formatNumber(bestOfN![samples - 1]),
+  ];
   const rows: (typeof evenShare)[] = [
+    ...(samples > 1 && after.bestOfN?.length === samples ? [best] : []),
     ...(reward === 'even-token' ? [evenShare] : []),
     ['median reward', ({ statistics }) => formatNumber(statistics.median)],
     [

@@ -16,6 +16,7 @@ import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { namedLoss } from '../dpo/losses/named.js';
 import { warnOfEndings, warnOfUnscored } from './warnings.js';
+import { bestOfN } from '../run/best-of-n.js';
 import { summarize } from '../run/statistics.js';
 
 /** The completions of an evaluation by split, `[prompt][sample]`. */
@@ -90,6 +91,7 @@ export async function* evaluateSplit(
     split,
     rewards,
     promptMeans: promptMeansOf(scored),
+    bestOfN: bestOfN(scored.map((samples) => samples.map(({ reward }) => reward))),
     lengths,
     statistics: summarize(rewards),
     droppedReasons,

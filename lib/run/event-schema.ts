@@ -54,6 +54,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     split: z.enum(['train', 'test']),
     rewards: numbers.min(1),
     promptMeans: meansOfPrompts,
+    bestOfN: numbers.optional(),
     lengths: numbers,
     statistics,
     droppedReasons: texts,

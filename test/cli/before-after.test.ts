@@ -26,6 +26,7 @@ describe('formatBeforeAfter', () => {
     expect(cells[0]).toEqual(['held-out prompts', 'before', 'after', 'change, 95 % interval']);
     expect(cells.slice(2)).toEqual([
       ['mean reward', '2.50', '4.25', '+1.75 (no interval)'],
+      ['best of 2 samples', '3.00', '4.50'],
       ['even tokens', '50.0 %', '85.0 %'],
       ['median reward', '2.50', '4.25'],
       ['p25 to p75 of reward', '2.25 to 2.75', '4.13 to 4.38'],

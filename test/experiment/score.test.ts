@@ -507,9 +507,11 @@ describe('a run whose scorer fails', () => {
       ]),
     });
     // What has no reward is no 0.
-    expect(events.find((event) => event.type === 'evaluated' && event.split === 'train')).toMatchObject({
-      promptMeans: [null, expect.any(Number)],
-    });
+    const evaluated = events.find((event) => event.type === 'evaluated');
+    expect(evaluated).toMatchObject({ split: 'train', promptMeans: [null, expect.any(Number)] });
+    expect(evaluated!.bestOfN).toHaveLength(evaluated!.lengths.length / 2);
+    expect(evaluated!.bestOfN![0]).toBeCloseTo(evaluated!.promptMeans[1]!, 9);
+    expect(evaluated!.bestOfN!.at(-1)).toBe(Math.max(...evaluated!.rewards));
   });
 
   it('trains towards the samples of the higher reward, and tells the mean of all that pairs are made of', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compare } from '../../lib/notebook/compare.js';
 import { STANDINGS } from '../../lib/experiment/ranked-samples.js';
+import { bestOfNDivergence } from '../../lib/run/best-of-n.js';
 import { bootstrapMean } from '../../lib/run/bootstrap.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
@@ -219,11 +220,16 @@ describe('curves', () => {
     );
     const { data, layout } = comparedFrontiers(runs);
     expect(data.map((trace) => ('x' in trace && 'y' in trace ? [trace.x, trace.y] : []))).toEqual([
+      [[0, bestOfNDivergence(2)], meanOf(-1).bestOfN],
       [
         [0, 7],
         [meanOf(-1).statistics.mean, meanOf(1).statistics.mean],
       ],
     ]);
+    expect(data[0]).toMatchObject({
+      name: 'best of n samples, original policy',
+      text: ['best of 1', 'best of 2'],
+    });
     expect(layout.xaxis?.title).toMatchObject({ text: 'KL to the original policy (nats per sample)' });
     expect(comparedFrontiers(runs.slice(1)).data).toEqual([]);
   });

@@ -2,9 +2,11 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeWav } from '../../lib/audio/wav.js';
+import { chunks } from '../../lib/chunks.js';
 import type { DpoMetrics } from '../../lib/dpo/metrics.js';
 import type { AudioExample } from '../../lib/experiment/audio-examples.js';
 import type { RunEvent, Split } from '../../lib/run/events.js';
+import { bestOfN } from '../../lib/run/best-of-n.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { RunRecord } from '../../lib/run/run-files.js';
 import { summarize } from '../../lib/run/statistics.js';
@@ -20,6 +22,7 @@ export function evaluated(iteration: number, split: Split, rewards: number[], le
     split,
     rewards,
     promptMeans: meansOfTwo(rewards),
+    bestOfN: bestOfN(chunks(rewards, 2)),
     lengths,
     statistics: summarize(rewards),
     droppedReasons: [],

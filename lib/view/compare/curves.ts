@@ -1,6 +1,7 @@
 /** Curves of several runs over one axis. */
 import type { Layout } from 'plotly.js-dist';
 import { groupBy } from '../../group-by.js';
+import { bestOfNDivergence } from '../../run/best-of-n.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
@@ -9,8 +10,8 @@ import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timel
 import { iterationTicks } from '../charts/reward-curves.js';
 import { NOT_EVALUATED, NOT_TRAINED, axis, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
-import { eventsOf, evaluationsOf } from '../run-events.js';
-import { panelFigure, type Curve, type Panel } from './panels.js';
+import { beforeAndAfter, eventsOf, evaluationsOf } from '../run-events.js';
+import { panelFigure, type Baseline, type Curve, type Panel } from './panels.js';
 import type { ComparedRun } from './runs.js';
 
 /** Mean held-out reward after every iteration with its 95 % interval over prompts; a panel for each kind of reward. */
@@ -32,7 +33,8 @@ export function comparedRewards(runs: readonly ComparedRun[]): Figure {
 
 /**
  * Mean held-out reward over the KL divergence from the original policy, iteration by iteration: what each run pays for its reward (the frontier
- * of Rafailov et al. 2023, figure 2; Gao et al. 2022, arXiv:2210.10760, show how rewards that are gamed turn down). A panel for each kind of reward.
+ * of Rafailov et al. 2023, figure 2; Gao et al. 2022, arXiv:2210.10760, show how rewards that are gamed turn down), beside what the best of n samples
+ * of the original policy give. A panel for each kind of reward.
  */
 export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
   const measured = runs.flatMap((run) => {
@@ -49,9 +51,25 @@ export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
     title: 'held-out prompts',
     xAxis: axis('KL to the original policy (nats per sample)'),
     yAxis: axis(rewardLabel),
+    hover: '%{y:.4g} at %{x:.3g} nats',
     curves,
+    baselines: bestOfNCurves(curves.map(({ run }) => run)),
   }));
   return panelFigure(runs, panels, 380, 'Nothing to show: these runs have not measured their KL divergence.');
+}
+
+/** Of each original policy that samples more than once; runs of one seed begin with the same. */
+function bestOfNCurves(runs: readonly ComparedRun[]): Baseline[] {
+  const curves = runs.flatMap(({ events }) => {
+    const y = beforeAndAfter(events, 'test').before?.bestOfN ?? [];
+    return y.length > 1 ? [y] : [];
+  });
+  return [...new Map(curves.map((y) => [y.join(), y])).values()].map((y) => ({
+    name: 'best of n samples, original policy',
+    x: y.map((_, i) => bestOfNDivergence(i + 1)),
+    y,
+    text: y.map((_, i) => `best of ${i + 1}`),
+  }));
 }
 
 /** Mean of every guard figure that has a limit, on held-out prompts after every iteration, with its 95 % interval over prompts. */

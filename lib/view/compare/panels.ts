@@ -2,6 +2,7 @@
 import type { Data, Layout } from 'plotly.js-dist';
 import { escapeChartText } from '../escape.js';
 import {
+  COLORS,
   RUN_COLORS,
   SHOWN_AS_POINTS,
   baseLayout,
@@ -18,7 +19,18 @@ export interface Panel {
   title: string;
   xAxis: NonNullable<Layout['xaxis']>;
   yAxis: NonNullable<Layout['yaxis']>;
+  /** What is said of a point under the pointer, in plotly's words; default its height. */
+  hover?: string;
   curves: (Curve & { run: ComparedRun })[];
+  /** What the runs are measured against, in grey below their curves. */
+  baselines?: Baseline[];
+}
+
+/** One name in the legend for all of the same name. */
+export interface Baseline extends Pick<Curve, 'x' | 'y'> {
+  name: string;
+  /** What each point is called. */
+  text: string[];
 }
 
 export interface Curve {
@@ -43,11 +55,11 @@ export function panelFigure(
 ): Figure {
   if (panels.length === 0) return emptyFigure(otherwise);
   const styles = styleRuns(runs);
-  const named = new Set<ComparedRun>();
+  const named = new Set<ComparedRun | string>();
   const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
   const data: Data[] = [];
   const places = panelsInARow(panels.length, GAP);
-  panels.forEach(({ title, xAxis, yAxis, curves }, i) => {
+  panels.forEach(({ title, xAxis, yAxis, hover = '%{y:.4g}', curves, baselines = [] }, i) => {
     const { suffix, domain } = places[i];
     Object.assign(layout, {
       [`xaxis${suffix}`]: { ...xAxis, domain, anchor: `y${suffix}` },
@@ -57,8 +69,12 @@ export function panelFigure(
     const place = { xaxis: `x${suffix}`, yaxis: `y${suffix}` };
     // Bands and what is smoothed lie below all lines.
     for (const curve of curves) data.push(...underlay(curve, styles.get(curve.run)!, place));
+    for (const baseline of baselines) {
+      data.push(baselineLine(baseline, hover, place, !named.has(baseline.name)));
+      named.add(baseline.name);
+    }
     for (const curve of curves) {
-      data.push(line(curve, styles.get(curve.run)!, place, !named.has(curve.run)));
+      data.push(line(curve, styles.get(curve.run)!, hover, place, !named.has(curve.run)));
       named.add(curve.run);
     }
   });
@@ -120,9 +136,33 @@ function underlay(
   ] as Data[];
 }
 
+function baselineLine(
+  { name, x, y, text }: Baseline,
+  hover: string,
+  place: Place,
+  showlegend: boolean,
+): Data {
+  return {
+    ...place,
+    type: 'scatter',
+    mode: 'lines+markers',
+    name,
+    legendgroup: name,
+    showlegend,
+    x,
+    y,
+    text,
+    line: { color: COLORS.before, width: 1.6, dash: 'dot' },
+    marker: { color: COLORS.before, size: 4 },
+    cliponaxis: false,
+    hovertemplate: `%{text}: ${hover}<extra></extra>`,
+  } as Data;
+}
+
 function line(
   { run, x, y }: Panel['curves'][number],
   { color, dash }: Style,
+  hover: string,
   place: Place,
   showlegend: boolean,
 ): Data {
@@ -140,6 +180,6 @@ function line(
     line: { color, width: 2.2, ...(dash !== 'solid' && { dash }) },
     marker: { color, size: 6 },
     cliponaxis: false,
-    hovertemplate: `${name}: %{y:.4g}<extra></extra>`,
+    hovertemplate: `${name}: ${hover}<extra></extra>`,
   } as Data;
 }

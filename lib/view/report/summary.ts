@@ -16,6 +16,7 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
       `on ${formatCount(parameters.trainPrompts, 'training prompt')}, ` +
       `${parameters.sampleSize} samples each.`,
     ...(['test', 'train'] as const).map((split) => describeRewards(run, split, rewardLabel)),
+    ...describeBestOfN(run),
     ...describeLengths(run),
     ...describeBestIteration(run),
   ];
@@ -60,6 +61,17 @@ function describeInterval(interval: Interval | undefined): string {
   if (!interval) return '';
   const { low, high } = interval;
   return `; 95 % interval ${formatChange(low)} to ${formatChange(high)}, paired bootstrap over prompts`;
+}
+
+/** What the original policy gives to those who sample more and choose. */
+function describeBestOfN({ events }: RecordedRun): string[] {
+  const { before, after } = beforeAndAfter(events, 'test');
+  const original = before?.bestOfN ?? [];
+  if (original.length < 2) return [];
+  const now = after?.bestOfN ? `, and ${formatNumber(after.bestOfN.at(-1)!)} after training` : '';
+  return [
+    `The best of ${original.length} samples of a held-out prompt has a mean reward of ${formatNumber(original.at(-1)!)} under the original policy${now}.`,
+  ];
 }
 
 /** Nothing where the last iteration is the best. */
