@@ -1,6 +1,6 @@
-/** A process of the simulated fleet's workers: speech-dpo's own loop, with a bench that sleeps as long as a real one computes. */
+/** A process of the simulated fleet's workers: speech-dpo's own loop, with an executor that sleeps as long as a real one computes. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bench } from '../lib/farm/bench.js';
+import type { Executor } from '../lib/farm/executor.js';
 import { parseItem } from '../lib/farm/item.js';
 import { connectQueue } from '../lib/farm/queue.js';
 import { work } from '../lib/farm/work.js';
@@ -9,7 +9,7 @@ import { fleetTraits, recordedResult, secondsOf, type FleetArguments } from './f
 const { address, first, workers, meanSeconds } = JSON.parse(process.argv[2]) as FleetArguments;
 process.on('disconnect', () => process.exit());
 
-const bench: Bench = {
+const executor: Executor = {
   device: 'no device: it sleeps',
   traits: await fleetTraits(),
   open: async () => undefined,
@@ -26,6 +26,6 @@ await Promise.all(
     // Each has connections of its own, as on a machine of its own.
     const connection = await connectQueue(address);
     const { signal } = new AbortController();
-    await work(connection, { name: `simulated-${first + i}`, benches: [bench], signal });
+    await work(connection, { name: `simulated-${first + i}`, executors: [executor], signal });
   }),
 );

@@ -25,7 +25,7 @@ export interface DownloadOptions {
   signal?: AbortSignal;
 }
 
-/** A connection that breaks is opened again this often without a byte in between. */
+/** A download is retried until so many tries, one after the other, have brought no byte. */
 const MAX_FRUITLESS_TRIES = 4;
 const FIRST_PAUSE_MS = 100;
 

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import { commandText } from '../command-text.js';
-import { isDivergence } from '../experiment/divergence.js';
+import { isDivergence } from '../experiment/diverged.js';
 import { isPassing, type RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
 import { writeReport } from '../view/report.js';

@@ -20,7 +20,7 @@ export { ktoLoss, type KtoOptions } from './losses/kto.js';
 export { exoPairLoss, hingeLoss, rewardGapLoss, robustLoss, sigmoidLoss } from './losses/margin.js';
 export { mixedLoss, sftLoss, type WeightedLoss } from './losses/mixed.js';
 export { lossNames, namedLoss, type LossName, type LossSettings } from './losses/named.js';
-export { ipoLoss, sigmoidNormLoss, simpoLoss } from './losses/per-label.js';
+export { ipoLoss, sigmoidNormLoss, simpoLoss } from './losses/length-normalized.js';
 export type { MovingReference, Reference } from './reference.js';
 export { unpair, type UnpairedSample } from './unpaired.js';
 export {

@@ -3,7 +3,7 @@ import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from '../run/directories.js';
 import { ORIGINAL, type Split } from '../run/events.js';
 import { keepInvalidSamples } from '../run/inspection-files.js';
-import { divergence } from './divergence.js';
+import { divergence } from './diverged.js';
 import type { SampleRequest } from './farm.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import { LARGEST, type ScoredCompletion } from './scored-completion.js';

@@ -1,6 +1,6 @@
-import { farmOf, type LocalRun } from './answer.js';
+import { farmOf, type LocalRun } from './local-farm.js';
 import type { GuardChoice } from './farm.js';
-import { measureDivergence } from './kl-divergence.js';
+import { measureKlDivergence } from './kl-divergence.js';
 import { evaluationSeed } from './sample.js';
 import type { RunEvent, Split } from '../run/events.js';
 import {
@@ -35,7 +35,7 @@ export async function* evaluate(
   const train = yield* evaluateSplit(run, iteration, 'train', run.train, numEval, trainGuards(run));
   let test = yield* evaluateSplit(run, iteration, 'test', run.test, numEval, 'all');
   if (run.guards.length > 0) {
-    test = yield* measureDivergence(run, iteration, run.test, test);
+    test = yield* measureKlDivergence(run, iteration, run.test, test);
     const now = summarizeEvaluation(test);
     const warnings = warnOfBlindGuards(run.guards, now.guards);
     if (original) warnings.push(...hackingOf(original, { train, test }));

@@ -1,4 +1,4 @@
-/** Who samples and scores for a run: this process (answer.ts), or workers on other machines (lib/farm). */
+/** Who samples and scores for a run: this process (local-farm.ts), or workers on other machines (lib/farm). */
 import type { RunEvent, Split } from '../run/events.js';
 import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';

@@ -7,7 +7,7 @@ import { meanOf } from '../mean.js';
 import { earlyStopping } from '../train/early-stopping.js';
 import { createAudioExamples } from './audio-examples.js';
 import { createCheckpointKeeper, saveCheckpoint } from './checkpoints.js';
-import { divergence } from './divergence.js';
+import { divergence } from './diverged.js';
 import { evaluate, hackingOf } from './evaluate.js';
 import { writeEvaluations } from './evaluations-file.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';

@@ -26,7 +26,7 @@ type DivergingRun = Pick<Run, 'policy' | 'device' | 'signal' | 'parameters'>;
  *
  * @param scored `[prompt][sample]`
  */
-export async function* measureDivergence(
+export async function* measureKlDivergence(
   run: DivergingRun,
   iteration: number,
   prompts: readonly PackedPrompt[],

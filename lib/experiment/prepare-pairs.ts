@@ -3,7 +3,7 @@ import type { PairDrop, PairDrops, PairRules } from '../dpo/pair-rules.js';
 import { makePairs, type PromptPairs } from '../dpo/pairs.js';
 import { repeatTrainEvaluation } from './evaluate.js';
 import type { GuardFigure } from '../reward/guard.js';
-import { farmOf, isInPairs } from './answer.js';
+import { farmOf, isInPairs } from './local-farm.js';
 import { deriveSeed } from './sample.js';
 import { dataFileName, readDataFile, writeDataFile, type PreferenceRow } from '../run/data-file.js';
 import type { RunEvent } from '../run/events.js';

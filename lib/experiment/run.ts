@@ -7,7 +7,7 @@ import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import type { RunDirectories } from '../run/directories.js';
 import type { RunDevice } from '../run/run-files.js';
-import type { Parameters } from '../run/parameters.js';
+import type { Parameters, SamplingParameter } from '../run/parameters.js';
 import type { WorkClock } from '../run/work-clock.js';
 import type { Farm } from './farm.js';
 import type { PackedPrompt } from './packed-prompt.js';
@@ -46,12 +46,9 @@ export type TrainingRun = Pick<
   'device' | 'computing' | 'parameters' | 'directories' | 'policy' | 'clock' | 'signal'
 >;
 
-/** How completions are sampled. */
-export type SamplingRules = Pick<Parameters, 'seed' | 'temperature' | 'topK' | 'topP' | 'maxNewTokens'>;
-
 /** What sampling works on. */
 export interface SamplingRun extends Pick<Run, 'sampler' | 'signal'> {
-  parameters: SamplingRules;
+  parameters: Pick<Parameters, 'seed' | SamplingParameter>;
 }
 
 /** What scoring works on; where nothing asks for sound, without partner and codec. */

@@ -1,5 +1,5 @@
 import type { RunEvent } from '../run/events.js';
-import { chooseGuards } from './answer.js';
+import { chooseGuards } from './local-farm.js';
 import { checkScored } from './check-scored.js';
 import type { Run } from './run.js';
 import { createScoring } from './score.js';

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { OnNotice } from '../notice.js';
 import type { Ask } from './ask.js';
-import type { Bench } from './bench.js';
+import type { Executor } from './executor.js';
 import { announce, findPresent, type WorkerRecord } from './presence.js';
 import type { QueueConnection } from './queue.js';
 
@@ -24,7 +24,7 @@ export interface Introduced {
 export async function introduce(
   connection: QueueConnection,
   ask: Ask,
-  { device, traits }: Pick<Bench, 'device' | 'traits'>,
+  { device, traits }: Pick<Executor, 'device' | 'traits'>,
   options: { name?: string; onNotice?: OnNotice },
 ): Promise<Introduced | undefined> {
   const host = hostname();

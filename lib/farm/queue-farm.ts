@@ -1,6 +1,6 @@
 /** A farm whose items are done by workers. */
 import type { Farm, SampleAnswer, SampleRequest } from '../experiment/farm.js';
-import { progressOf, sampledEvent } from '../experiment/answer.js';
+import { progressOf, sampledEvent } from '../experiment/local-farm.js';
 import { checkScored, type CheckedRun } from '../experiment/check-scored.js';
 import type { ScoredCompletion } from '../experiment/scored-completion.js';
 import type { RunEvent } from '../run/events.js';

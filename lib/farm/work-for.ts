@@ -4,9 +4,9 @@ import type { Job, Worker } from 'bullmq';
 import type { OnNotice } from '../notice.js';
 import type { Ask } from './ask.js';
 import { LOST_TRIES, type Envelope } from './batch.js';
-import { BenchFault, type Bench } from './bench.js';
+import { ExecutorFault, type Executor } from './executor.js';
 import { isWantedElsewhere, type ChosenRun } from './choose-run.js';
-import { createCrew, type Crew } from './crew.js';
+import { createExecutorPool, type ExecutorPool } from './executor-pool.js';
 import { queueName } from './dispatch.js';
 import type { Introduced } from './introduce.js';
 import { findPresent, listPresent } from './presence.js';
@@ -17,7 +17,7 @@ import type { Timing } from './timing.js';
 /** What a worker has, whichever run it works for. */
 export interface Hand {
   connection: QueueConnection;
-  benches: readonly Bench[];
+  executors: readonly Executor[];
   ask: Ask;
   introduced: Introduced;
   refusals: Refusals;
@@ -43,28 +43,28 @@ const IDLE_LOOKS = 5;
  * @throws Error in one sentence when the worker's disk is full; the item goes back to the queue
  */
 export async function workFor(hand: Hand, { run, offer }: ChosenRun): Promise<void> {
-  const { connection, benches, ask, introduced, refusals, signal, onNotice } = hand;
+  const { connection, executors, ask, introduced, refusals, signal, onNotice } = hand;
   const { lockMs, lookMs } = hand.timing;
   try {
-    await Promise.all(benches.map((bench) => bench.open(run.id, offer)));
+    await Promise.all(executors.map((executor) => executor.open(run.id, offer)));
   } catch (error) {
-    if (!(error instanceof BenchFault)) throw error;
+    if (!(error instanceof ExecutorFault)) throw error;
     if (error.fault === 'disk') throw diskFull(error);
     refusals.refuse(run, error.message, AGAIN_MS);
     return;
   }
   refusals.lift(run.id);
   onNotice?.(`works for ${run.title}`);
-  const crew = createCrew(benches, (state) => introduced.tell({ state }));
+  const pool = createExecutorPool(executors, (state) => introduced.tell({ state }));
   let disk: Error | undefined;
 
   async function doJob(job: Job, token?: string): Promise<Envelope> {
     try {
-      const { result, seconds } = await crew.do(job.id!, job.data);
+      const { result, seconds } = await pool.do(job.id!, job.data);
       introduced.tellDone(seconds);
       return { worker: introduced.name, seconds, result };
     } catch (error) {
-      if (!(error instanceof BenchFault)) throw error;
+      if (!(error instanceof ExecutorFault)) throw error;
       if (error.fault === 'item') throw new Error(error.message, { cause: error });
       // Not the item's fault: another worker may do it.
       if (error.fault === 'disk') disk = diskFull(error);
@@ -76,7 +76,7 @@ export async function workFor(hand: Hand, { run, offer }: ChosenRun): Promise<vo
 
   const worker = connection.worker(queueName(run.id), doJob, {
     name: introduced.name,
-    concurrency: benches.length,
+    concurrency: executors.length,
     lockDuration: lockMs,
     stalledInterval: Math.round(lockMs / LOOKS_IN_A_LOCK),
     maxStalledCount: LOST_TRIES - 1,
@@ -86,7 +86,7 @@ export async function workFor(hand: Hand, { run, offer }: ChosenRun): Promise<vo
   try {
     while (!signal.aborted && !disk && !refusals.has(run.id)) {
       await sleep(lookMs, undefined, { signal }).catch(() => undefined);
-      const isIdle = crew.idleMs() > IDLE_LOOKS * lookMs;
+      const isIdle = pool.idleMs() > IDLE_LOOKS * lookMs;
       const now = await ask(() => findPresent(connection, 'runs', run.id));
       if (!now || JSON.stringify(now.terms) !== JSON.stringify(run.terms)) break;
       if (!isIdle) continue;
@@ -95,14 +95,14 @@ export async function workFor(hand: Hand, { run, offer }: ChosenRun): Promise<vo
       if (isWantedElsewhere(run.id, runs, refusals)) break;
     }
   } finally {
-    await leave(worker, crew);
+    await leave(worker, pool);
   }
   if (disk) throw disk;
   onNotice?.(`leaves ${run.title}`);
 }
 
 /** Items in hand end first; a server that is away is not waited for. */
-async function leave(worker: Worker, crew: Crew): Promise<void> {
+async function leave(worker: Worker, pool: ExecutorPool): Promise<void> {
   let isClosed = false;
   const closing = worker
     .close()
@@ -110,11 +110,11 @@ async function leave(worker: Worker, crew: Crew): Promise<void> {
     .finally(() => (isClosed = true));
   for (let waitedMs = 0; !isClosed && waitedMs < LEAVING_MS; waitedMs += LEAVING_STEP_MS) {
     await Promise.race([closing, sleep(LEAVING_STEP_MS)]);
-    if (crew.isBusy()) waitedMs = 0;
+    if (pool.isBusy()) waitedMs = 0;
   }
 }
 
 /** As the command line knows a full disk, by the system's code. */
-function diskFull({ message }: BenchFault): Error {
+function diskFull({ message }: ExecutorFault): Error {
   return new Error(message, { cause: Object.assign(new Error('no space left'), { code: 'ENOSPC' }) });
 }

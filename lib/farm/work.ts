@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OnNotice } from '../notice.js';
 import { createAsk } from './ask.js';
-import type { Bench } from './bench.js';
+import type { Executor } from './executor.js';
 import { chooseRun } from './choose-run.js';
 import { introduce } from './introduce.js';
 import { listPresent } from './presence.js';
@@ -15,7 +15,7 @@ export interface WorkOptions {
   /** Default "HOST-PID", which follows the name that another worker has. */
   name?: string;
   /** Each does one item at a time. */
-  benches: readonly Bench[];
+  executors: readonly Executor[];
   signal: AbortSignal;
   /** Is told what a person should know: runs that begin and end, refusals, and why. */
   onNotice?: OnNotice;
@@ -28,10 +28,10 @@ export interface WorkOptions {
  * @throws Error in one sentence when the worker's disk is full; the item goes back to the queue
  */
 export async function work(connection: QueueConnection, options: WorkOptions): Promise<void> {
-  const { benches, signal, onNotice } = options;
+  const { executors, signal, onNotice } = options;
   const timing = { ...TIMING, ...options.timing };
   const ask = createAsk(connection, signal, timing.lookMs);
-  const introduced = await introduce(connection, ask, benches[0], options);
+  const introduced = await introduce(connection, ask, executors[0], options);
   if (!introduced) return;
   const refusals = createRefusals(onNotice);
 
@@ -39,12 +39,12 @@ export async function work(connection: QueueConnection, options: WorkOptions): P
     while (!signal.aborted) {
       const runs = (await ask(() => listPresent(connection, 'runs'))) ?? [];
       refusals.keepOf(runs);
-      const found = chooseRun(runs, benches[0].traits, refusals);
+      const found = chooseRun(runs, executors[0].traits, refusals);
       const refused = refusals.of(runs);
       const state = found ? 'preparing' : refused.length > 0 ? 'refuses' : 'idle';
       introduced.tell({ state, run: found?.run.id, refusals: refused });
       if (found)
-        await workFor({ connection, benches, ask, introduced, refusals, timing, signal, onNotice }, found);
+        await workFor({ connection, executors, ask, introduced, refusals, timing, signal, onNotice }, found);
       else await sleep(2 * timing.lookMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {

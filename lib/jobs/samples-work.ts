@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
 import type { DatasetItem } from '../data/item.js';
-import { chooseGuards } from '../experiment/answer.js';
+import { chooseGuards } from '../experiment/local-farm.js';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { sampleCompletions } from '../experiment/sample.js';
 import { createScoring } from '../experiment/score.js';

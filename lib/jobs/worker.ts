@@ -1,14 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { compiledModule, defaultThreads, type DeviceChoice } from '../engine/index.js';
-import { openBench } from '../farm/bench.js';
+import { openExecutor } from '../farm/executor.js';
 import { connectQueue } from '../farm/queue.js';
 import { TIMING } from '../farm/timing.js';
 import { work } from '../farm/work.js';
 import type { OnNotice } from '../notice.js';
 import { tellingFirst } from '../plain-error.js';
 import { openAtOnce, releaseAll } from '../release.js';
-import type { BenchArguments } from './bench-process.js';
+import type { ExecutorArguments } from './executor-process.js';
 
 /** What a worker is started with. */
 export interface WorkerOptions {
@@ -40,9 +40,9 @@ export const runWorker = tellingFirst(async function (options: WorkerOptions): P
   const { address, device = 'auto', tf32 = false, concurrency = 1, rewards = [], lockSeconds } = options;
   const { name, signal, onNotice } = options;
   await using connection = await connectQueue(address, { onNotice });
-  const args: BenchArguments = { device, tf32, rewards };
-  const bench = {
-    module: fileURLToPath(compiledModule('./bench-process.js', import.meta.url)),
+  const args: ExecutorArguments = { device, tf32, rewards };
+  const executor = {
+    module: fileURLToPath(compiledModule('./executor-process.js', import.meta.url)),
     args: [JSON.stringify(args)],
     env: {
       ...process.env,
@@ -51,16 +51,16 @@ export const runWorker = tellingFirst(async function (options: WorkerOptions): P
     itemMs: TIMING.itemMs,
     onNotice,
   };
-  const benches = await openAtOnce(
-    Array.from({ length: concurrency }, () => openBench(bench)),
+  const executors = await openAtOnce(
+    Array.from({ length: concurrency }, () => openExecutor(executor)),
     (each) => each.close(),
   );
   try {
-    onNotice?.(`works on ${benches[0].device}, for runs at ${connection.address}`);
+    onNotice?.(`works on ${executors[0].device}, for runs at ${connection.address}`);
     const timing = lockSeconds === undefined ? {} : { lockMs: 1000 * lockSeconds };
-    await work(connection, { name, benches, signal, onNotice, timing });
+    await work(connection, { name, executors, signal, onNotice, timing });
   } finally {
-    await releaseAll(benches.map((each) => () => each.close()));
+    await releaseAll(executors.map((each) => () => each.close()));
   }
 });
 

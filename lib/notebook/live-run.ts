@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
-import { isDivergence } from '../experiment/divergence.js';
+import { isDivergence } from '../experiment/diverged.js';
 import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment } from '../jobs/experiment.js';
 import type { OwnParts } from '../jobs/own-parts.js';

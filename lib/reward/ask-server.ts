@@ -2,7 +2,7 @@
 import { reasonOf } from '../checkpoint/web.js';
 import { onOneLine } from '../one-line.js';
 import { SCORER_TRIES, ScorerRefusal } from './reward.js';
-import { tryAgain } from './tries.js';
+import { retry } from './retry.js';
 
 /** How long a server is waited for. */
 export interface Patience {
@@ -134,7 +134,7 @@ export async function askServer<T>(
     (error instanceof NoAnswer ? error.pauseMs : undefined) ?? patience.pauseMs * 2 ** (tries - 1);
   const isFinal = (error: unknown) => error instanceof ScorerRefusal;
   try {
-    return await tryAgain(attempt, { isFinal, pauseMs, signal: asked.signal });
+    return await retry(attempt, { isFinal, pauseMs, signal: asked.signal });
   } catch (error) {
     asked.signal?.throwIfAborted();
     if (isFinal(error)) throw error;

@@ -8,10 +8,10 @@ import {
   type Sample,
   type Score,
 } from './reward.js';
-import { tryAgain } from './tries.js';
+import { retry } from './retry.js';
 
 /**
- * Asks a reward for the scores of samples, again while it breaks, as often as {@link tryAgain} does.
+ * Asks a reward for the scores of samples, again while it breaks, as often as {@link retry} does.
  *
  * @returns a score of each sample; its numbers may yet be NaN or infinite
  * @throws what the reward threw last, or an Error saying what is wrong with its answer
@@ -24,7 +24,7 @@ export async function askReward(
   if (samples.length === 0) return [];
   const attempt = () => askOnce(reward, samples, signal);
   try {
-    return await tryAgain(attempt, { isFinal, signal });
+    return await retry(attempt, { isFinal, signal });
   } catch (error) {
     if (error instanceof UnscorableSample) return askOneByOne(reward, samples, error, signal);
     throw error;

@@ -4,12 +4,12 @@ import { allFinite } from '../finite.js';
 import { UnscorableSample } from '../scoring/unscorable.js';
 import { onOneLine } from '../one-line.js';
 import { askServer, readJson, ServerRefusal, type Patience } from './ask-server.js';
-import { atMost } from './at-most.js';
+import { limitConcurrency } from './limit-concurrency.js';
 import { decodeAnswer, encodeQuestion, type ScorerAnswer, type ScorerQuestion } from './audio-scorer-wire.js';
 import { rewardOf, ScorerRefusal, type Reward, type Sample } from './reward.js';
 import { TEST_TEXT, testSound } from './test-sound.js';
 
-/** Questions to one server at a time. */
+/** Concurrent questions to one server. */
 const QUESTIONS_AT_ONCE = 8;
 
 /** The reward of an audio scorer; `check` asks it for the score of a test sound. */
@@ -18,7 +18,7 @@ export function audioScorer(
   { name, label }: Pick<Reward, 'name' | 'label'>,
   patience: Patience,
 ): Reward {
-  const inTurn = atMost(QUESTIONS_AT_ONCE);
+  const inTurn = limitConcurrency(QUESTIONS_AT_ONCE);
   const reward = rewardOf(name, label, async (sample, signal) => {
     const question = await questionOf(sample);
     const { score, details } = await inTurn(() => askScorer(address, question, patience, signal));

@@ -18,7 +18,7 @@ export const OUTPUT = 'output';
 
 /** Where in a run's model directory an iteration's checkpoint is: `iter_{k}/dpo_model`. */
 export function checkpointFolder(iteration: number): string {
-  return join(`iter_${iteration}`, CHECKPOINT);
+  return `iter_${iteration}/${CHECKPOINT}`;
 }
 
 /** That checkpoint's folder. */

@@ -13,7 +13,7 @@ import { partNames } from '../reward/combination.js';
 import type { RunDirectories } from './directories.js';
 import { ORIGINAL, type RunEvent, type Split } from './events.js';
 import { readVersions } from './versions.js';
-import type { Parameters } from './parameters.js';
+import { samplingParameters, type Parameters } from './parameters.js';
 import { namedCombination } from './reward-parameters.js';
 
 /** Which evaluation it is. */
@@ -41,7 +41,7 @@ export async function describeEvaluation(
   }: Omit<CheckpointEvaluation, 'iteration'> & { device?: Pick<Device, 'name' | 'description'> },
 ): Promise<Record<string, unknown>> {
   const { reward, rewardModel, transcriber, policy, data, trainPrompts } = parameters;
-  const { model, nar, codec, prompts, instruction, seed, temperature, topK, topP, maxNewTokens } = parameters;
+  const { model, nar, codec, prompts, instruction, seed } = parameters;
   const combination = namedCombination(parameters);
   const isRuns = directories !== undefined && policy !== null;
   return {
@@ -56,10 +56,7 @@ export async function describeEvaluation(
     indices: [...indices],
     samplesPerPrompt,
     seed,
-    temperature,
-    topK,
-    topP,
-    maxNewTokens,
+    ...Object.fromEntries(samplingParameters.map((name) => [name, parameters[name]])),
     ...(parameters.int8 && { int8: true }),
     model,
     nar,

@@ -252,6 +252,10 @@ export const parametersSchema = z.strictObject({
 /** All parameters of a run, checked and complete; {@link parseParameters} makes them of those that are given. */
 export type Parameters = z.infer<typeof parametersSchema>;
 
+/** What completions are sampled by, beside the seed. */
+export const samplingParameters = ['temperature', 'topK', 'topP', 'maxNewTokens'] as const;
+export type SamplingParameter = (typeof samplingParameters)[number];
+
 /** The names in `loraTargets`, each once. */
 export function parseTargets(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());

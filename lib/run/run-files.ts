@@ -5,7 +5,7 @@ import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { readJsonFile, refuseDepth } from '../checkpoint/json-file.js';
 import { readTextFile } from '../checkpoint/text-file.js';
 import { commandText } from '../command-text.js';
-import { findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
+import { checkpointFolder, findRunDirectories, RUN_FILE, type RunDirectories } from './directories.js';
 import { locateRun } from './find-run.js';
 import { isBeingWritten } from './lock.js';
 import { bestIteration } from './best-iteration.js';
@@ -168,7 +168,7 @@ export async function cutRecord(
 export function describeBest(events: readonly RecordedEvent[]): RunRecord['best'] {
   const best = bestIteration(events);
   if (!best) return undefined;
-  return { iteration: best.iteration, directory: `iter_${best.iteration}/dpo_model`, reward: best.reward };
+  return { iteration: best.iteration, directory: checkpointFolder(best.iteration), reward: best.reward };
 }
 
 /** As in run.json; of a run that nobody writes any more though it had not ended: killed. */

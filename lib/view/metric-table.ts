@@ -1,6 +1,7 @@
 import { weightsCommand } from '../command-text.js';
 import type { Measurement } from '../scoring/measure.js';
 import type { MetricScore } from '../scoring/metrics.js';
+import { scoringNetworks } from '../scoring/networks.js';
 import { formatNumber } from './format.js';
 import type { Table } from './table.js';
 
@@ -40,14 +41,7 @@ export function metricNotes(names: readonly string[], measurements: readonly Mea
 }
 
 /** Metrics whose weights `weightsCommand` downloads. */
-const WITH_WEIGHTS: readonly Measurement['metric'][] = [
-  'nisqa',
-  'dnsmos',
-  'naturalness',
-  'nisqa-mos-only',
-  'similarity',
-  'transcript',
-];
+const WITH_WEIGHTS: readonly Measurement['metric'][] = [...scoringNetworks, 'transcript'];
 
 function describeProblem(metric: Measurement['metric'], { message }: Error): string {
   const remedy = WITH_WEIGHTS.includes(metric)

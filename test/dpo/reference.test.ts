@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ktoLoss } from '../../lib/dpo/losses/kto.js';
-import { simpoLoss } from '../../lib/dpo/losses/per-label.js';
+import { simpoLoss } from '../../lib/dpo/losses/length-normalized.js';
 import { trainDpo, type DpoOptions, type Example, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { unpair, withMismatched } from '../../lib/dpo/unpaired.js';
 import { completionLogProbs } from '../../lib/dpo/completion-log-probs.js';

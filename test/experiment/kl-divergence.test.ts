@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { completionLogProbs } from '../../lib/dpo/completion-log-probs.js';
 import { evaluate } from '../../lib/experiment/evaluate.js';
-import { measureDivergence } from '../../lib/experiment/kl-divergence.js';
+import { measureKlDivergence } from '../../lib/experiment/kl-divergence.js';
 import type { Run } from '../../lib/experiment/run.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
 import { ORIGINAL, type RunEvent } from '../../lib/run/events.js';
@@ -54,7 +54,7 @@ async function measure(
   iteration: number,
   samples: readonly ScoredCompletion[][] = scored,
 ): Promise<{ found: ScoredCompletion[][]; done: number[] }> {
-  const measuring = measureDivergence(run, iteration, run.test, samples);
+  const measuring = measureKlDivergence(run, iteration, run.test, samples);
   const done: number[] = [];
   for (;;) {
     const { value, done: isOver } = await measuring.next();

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { createAudioExamples, readAudioIndex } from '../../lib/experiment/audio-examples.js';
 import { checkScored } from '../../lib/experiment/check-scored.js';
-import { isDivergence } from '../../lib/experiment/divergence.js';
+import { isDivergence } from '../../lib/experiment/diverged.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { iterate } from '../../lib/experiment/iterate.js';
 import { preparePairs } from '../../lib/experiment/prepare-pairs.js';

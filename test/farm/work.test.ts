@@ -1,8 +1,8 @@
-/** A worker's loop on real servers, with benches in this process in place of those that compute. */
+/** A worker's loop on real servers, with executors in this process in place of those that compute. */
 import { hostname } from 'node:os';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Dispatch } from '../../lib/farm/batch.js';
-import { BenchFault, type Bench } from '../../lib/farm/bench.js';
+import { ExecutorFault, type Executor } from '../../lib/farm/executor.js';
 import { openDispatcher, queueName, type Dispatcher } from '../../lib/farm/dispatch.js';
 import { announce, listPresent, type Announcement } from '../../lib/farm/presence.js';
 import { connectQueue, type QueueConnection } from '../../lib/farm/queue.js';
@@ -48,7 +48,7 @@ const createItems = (count: number): Dispatch[] =>
 type Does = (number: number) => string | Promise<string>;
 const doAtOnce: Does = (number) => `[${number}]`;
 
-function createBench(does: Does, open: Bench['open'] = () => Promise.resolve()): Bench {
+function createExecutor(does: Does, open: Executor['open'] = () => Promise.resolve()): Executor {
   return {
     device: 'the CPU, 1 thread',
     traits,
@@ -59,14 +59,14 @@ function createBench(does: Does, open: Bench['open'] = () => Promise.resolve()):
 }
 
 /** Takes an item, and has done it once `done` is open. */
-function createHeldBench() {
+function createHeldExecutor() {
   const [taken, done] = [createGate(), createGate()];
-  const bench = createBench(async (number) => {
+  const executor = createExecutor(async (number) => {
     taken.open();
     await done.isOpen;
     return doAtOnce(number);
   });
-  return { bench, taken, done };
+  return { executor, taken, done };
 }
 
 let ends: (() => Promise<unknown>)[];
@@ -114,12 +114,18 @@ function behaves(start: () => Promise<QueueServer>): void {
   }
 
   /** A worker with a connection of its own, which ends with the test. */
-  async function startWorker(name: string, benches: Bench[]) {
+  async function startWorker(name: string, executors: Executor[]) {
     const connection = await connect();
     const controller = new AbortController();
     const notices: string[] = [];
     const { signal } = controller;
-    const ended = work(connection, { name, benches, signal, timing, onNotice: (said) => notices.push(said) });
+    const ended = work(connection, {
+      name,
+      executors,
+      signal,
+      timing,
+      onNotice: (said) => notices.push(said),
+    });
     ended.catch(() => undefined);
     const leave = () => {
       controller.abort();
@@ -139,12 +145,12 @@ function behaves(start: () => Promise<QueueServer>): void {
     return { failed };
   }
 
-  it('does the items of a run, each of its benches one at a time, and goes', async () => {
+  it('does the items of a run, each of its executors one at a time, and goes', async () => {
     const { dispatcher, announcement } = await offerRun();
     let [most, busy] = [0, 0];
-    const benches = [0, 1].map(() => {
+    const executors = [0, 1].map(() => {
       let isBusy = false;
-      return createBench(async (number) => {
+      return createExecutor(async (number) => {
         expect(isBusy).toBe(false);
         isBusy = true;
         most = Math.max(most, ++busy);
@@ -154,7 +160,7 @@ function behaves(start: () => Promise<QueueServer>): void {
         return doAtOnce(number);
       });
     });
-    const worker = await startWorker('a', benches);
+    const worker = await startWorker('a', executors);
     expect(await gather(dispatcher, 30)).toEqual({ failed: 0 });
     expect(most).toBe(2);
     const observer = await connect();
@@ -178,9 +184,9 @@ function behaves(start: () => Promise<QueueServer>): void {
   it('has a name of its own where another worker has the one that it was given', async () => {
     const { dispatcher } = await offerRun();
     const observer = await connect();
-    await startWorker('same:name', [createBench(doAtOnce)]);
+    await startWorker('same:name', [createExecutor(doAtOnce)]);
     await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(1));
-    const second = await startWorker('same:name', [createBench(doAtOnce)]);
+    const second = await startWorker('same:name', [createExecutor(doAtOnce)]);
     await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(2));
     const [, { name }] = await listPresent(observer, 'workers');
     expect(name).toBe(`same:name-${hostname()}-${process.pid}`);
@@ -192,8 +198,8 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('ends the item that it has in hand before it goes', async () => {
     const { dispatcher } = await offerRun();
-    const { bench, taken, done } = createHeldBench();
-    const worker = await startWorker('a', [bench]);
+    const { executor, taken, done } = createHeldExecutor();
+    const worker = await startWorker('a', [executor]);
     const gathering = gather(dispatcher, 1);
     await taken.isOpen;
     let hasLeft = false;
@@ -209,8 +215,8 @@ function behaves(start: () => Promise<QueueServer>): void {
   it('gives an item back that its disk is too full for, and stops with a sentence', async () => {
     const { dispatcher } = await offerRun();
     const worker = await startWorker('full', [
-      createBench(() => {
-        throw new BenchFault('disk', 'the disk is full: make room there');
+      createExecutor(() => {
+        throw new ExecutorFault('disk', 'the disk is full: make room there');
       }),
     ]);
     const gathering = gather(dispatcher, 3);
@@ -220,17 +226,17 @@ function behaves(start: () => Promise<QueueServer>): void {
     );
     expect(error?.message).toBe('the disk is full: make room there');
     expect(error?.cause).toMatchObject({ code: 'ENOSPC' });
-    await startWorker('roomy', [createBench(doAtOnce)]);
+    await startWorker('roomy', [createExecutor(doAtOnce)]);
     expect(await gathering, 'no try was in vain').toEqual({ failed: 0 });
   });
 
   it('leaves a run whose files it cannot have, and says so; another does the items', async () => {
     const { id, dispatcher } = await offerRun();
-    const lacks = () => Promise.reject(new BenchFault('worker', 'the codec cannot be had'));
-    const apart = await startWorker('apart', [createBench(doAtOnce, lacks)]);
+    const lacks = () => Promise.reject(new ExecutorFault('worker', 'the codec cannot be had'));
+    const apart = await startWorker('apart', [createExecutor(doAtOnce, lacks)]);
     const late = await startWorker('late', [
-      createBench(() => {
-        throw new BenchFault('worker', 'the policy cannot be had');
+      createExecutor(() => {
+        throw new ExecutorFault('worker', 'the policy cannot be had');
       }),
     ]);
     const gathering = gather(dispatcher, 3);
@@ -248,15 +254,15 @@ function behaves(start: () => Promise<QueueServer>): void {
       },
       { timeout: 20_000 },
     );
-    await startWorker('b', [createBench(doAtOnce)]);
+    await startWorker('b', [createExecutor(doAtOnce)]);
     expect(await gathering).toEqual({ failed: 0 });
   });
 
   it('does not hold an item to blame that others lost', async () => {
     const { id, dispatcher } = await offerRun();
     const never = createGate();
-    const { bench, taken, done } = createHeldBench();
-    await startWorker('a', [bench]);
+    const { executor, taken, done } = createHeldExecutor();
+    await startWorker('a', [executor]);
     const gathering = gather(dispatcher, 2);
     await taken.isOpen;
     let tries = 0;
@@ -279,8 +285,8 @@ function behaves(start: () => Promise<QueueServer>): void {
   it('tells a failed item’s reason', async () => {
     const { dispatcher } = await offerRun();
     await startWorker('a', [
-      createBench(() => {
-        throw new BenchFault('item', 'it took longer than 600 seconds');
+      createExecutor(() => {
+        throw new ExecutorFault('item', 'it took longer than 600 seconds');
       }),
     ]);
     await expect(gather(dispatcher, 1)).rejects.toThrow('the last time: it took longer than 600 seconds');
@@ -292,7 +298,7 @@ function behaves(start: () => Promise<QueueServer>): void {
     const { dispatcher } = await offerRun();
     const opened: string[] = [];
     const worker = await startWorker('a', [
-      createBench(doAtOnce, async (run) => {
+      createExecutor(doAtOnce, async (run) => {
         opened.push(run);
         return Promise.resolve();
       }),
@@ -319,7 +325,7 @@ function behaves(start: () => Promise<QueueServer>): void {
     const { id, dispatcher, announcement } = await offerRun(other);
     const tokens: unknown[] = [];
     const worker = await startWorker('a', [
-      createBench(doAtOnce, async (_, { files }) => {
+      createExecutor(doAtOnce, async (_, { files }) => {
         tokens.push(files?.token);
         return Promise.resolve();
       }),
@@ -339,9 +345,9 @@ function behaves(start: () => Promise<QueueServer>): void {
     const { id, dispatcher } = await offerRun();
     let tries = 0;
     const worker = await startWorker('a', [
-      createBench(doAtOnce, () => {
+      createExecutor(doAtOnce, () => {
         tries += 1;
-        return tries > 1 ? Promise.resolve() : Promise.reject(new BenchFault('worker', 'no network'));
+        return tries > 1 ? Promise.resolve() : Promise.reject(new ExecutorFault('worker', 'no network'));
       }),
     ]);
     await vi.waitFor(() => expect(worker.notices).toEqual([`takes no part in ${id} on here: no network`]), {
@@ -359,7 +365,7 @@ function behaves(start: () => Promise<QueueServer>): void {
     const [first, second] = [await offerRun(), await offerRun()];
     const opened: string[] = [];
     await startWorker('a', [
-      createBench(doAtOnce, async (run) => {
+      createExecutor(doAtOnce, async (run) => {
         opened.push(run);
         return Promise.resolve();
       }),
@@ -377,7 +383,7 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('works on where its server was away', async () => {
     const { dispatcher, announcement } = await offerRun();
-    const worker = await startWorker('a', [createBench(doAtOnce)]);
+    const worker = await startWorker('a', [createExecutor(doAtOnce)]);
     await gather(dispatcher, 3);
     await server.kill();
     // Some looks that nobody answers.
@@ -392,7 +398,7 @@ function behaves(start: () => Promise<QueueServer>): void {
 
   it('goes where its server is away while it looks for a run', async () => {
     const observer = await connect();
-    const worker = await startWorker('a', [createBench(doAtOnce)]);
+    const worker = await startWorker('a', [createExecutor(doAtOnce)]);
     await vi.waitFor(async () => expect(await listPresent(observer, 'workers')).toHaveLength(1), {
       timeout: 20_000,
     });

@@ -5,7 +5,7 @@ import { apoDownLoss, apoZeroLoss, bcoPairLoss, ncaPairLoss, sppoHardLoss } from
 import { ktoLoss } from './kto.js';
 import { exoPairLoss, hingeLoss, rewardGapLoss, robustLoss, sigmoidLoss } from './margin.js';
 import { mixedLoss, sftLoss } from './mixed.js';
-import { ipoLoss, sigmoidNormLoss, simpoLoss } from './per-label.js';
+import { ipoLoss, sigmoidNormLoss, simpoLoss } from './length-normalized.js';
 
 /** What losses are made of. */
 export interface LossSettings {

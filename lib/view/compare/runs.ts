@@ -3,7 +3,7 @@ import { relative, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { readAudioIndex, type AudioIndex } from '../../experiment/audio-examples.js';
 import { sentenceOf } from '../../plain-error.js';
-import type { Parameters } from '../../run/parameters.js';
+import { samplingParameters, type Parameters } from '../../run/parameters.js';
 import { rewardLabelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
 import { formatValue } from '../format.js';
 import { beforeAndAfter } from '../run-events.js';
@@ -103,7 +103,7 @@ function heldOutInstructions({ audio }: ComparedRun): Map<number, string> {
   return new Map(heldOut.map(({ prompt, instruction }) => [prompt, instruction]));
 }
 
-const SAMPLING = ['numEval', 'temperature', 'topK', 'topP', 'maxNewTokens', 'int8'] as const;
+const SAMPLING = ['numEval', ...samplingParameters, 'int8'] as const;
 
 /** What a reader has to know before comparing, a sentence each. */
 export function comparisonNotes(runs: readonly ComparedRun[]): string[] {

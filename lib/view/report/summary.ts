@@ -1,5 +1,6 @@
 import { meanOf } from '../../mean.js';
 import { bestIteration } from '../../run/best-iteration.js';
+import { checkpointFolder } from '../../run/directories.js';
 import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
 import { comparePairs, type PairedComparison } from '../../run/paired-comparison.js';
@@ -82,7 +83,7 @@ function describeBestIteration({ record, events }: RecordedRun): string[] {
   const kept =
     record.parameters.keepCheckpoints === 'last'
       ? 'its checkpoint was not kept (keepCheckpoints)'
-      : `its checkpoint is iter_${best.iteration}/dpo_model`;
+      : `its checkpoint is ${checkpointFolder(best.iteration)}`;
   return [
     `Of all iterations, iteration ${best.iteration} has the best held-out reward, ${formatNumber(best.reward)}: ${kept}.`,
   ];

@@ -1,4 +1,4 @@
-/** Losses of log-probabilities per label: a completion's length does not count. */
+/** Length-normalized losses: of log-probabilities per label (token of a completion), so that a completion's length does not count. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import {

@@ -1,6 +1,6 @@
-/** The process that computes for a worker (lib/farm/bench.ts): opens what the work needs, and does its items one after the other. */
+/** The process that computes for a worker (lib/farm/executor.ts): opens what the work needs, and does its items one after the other. */
 import { chooseDevice, type Device, type DeviceChoice } from '../engine/index.js';
-import type { Fault, Order, Report } from '../farm/bench-protocol.js';
+import type { Fault, Order, Report } from '../farm/executor-protocol.js';
 import { fetchProblemOf } from '../farm/files/failure.js';
 import { comparableVersions, kindOf, type Offer, type Terms } from '../farm/terms.js';
 import { isPlainError } from '../plain-error.js';
@@ -13,7 +13,7 @@ import { openRecordingsWork } from './recordings-work.js';
 import { openSamplesWork } from './samples-work.js';
 
 /** What the process is started with, as JSON in its first argument. */
-export interface BenchArguments {
+export interface ExecutorArguments {
   device: DeviceChoice;
   tf32: boolean;
   /** Files and addresses of rewards. */
@@ -23,7 +23,7 @@ export interface BenchArguments {
 // A worker that has gone is not told.
 const say = (report: Report) => process.send!(report, undefined, undefined, () => undefined);
 const onNotice = (message: string) => say({ type: 'notice', message });
-const { device: choice, tf32, rewards: sources } = JSON.parse(process.argv[2]) as BenchArguments;
+const { device: choice, tf32, rewards: sources } = JSON.parse(process.argv[2]) as ExecutorArguments;
 
 // The worker has gone: nobody asks any more.
 process.on('disconnect', () => process.exit());

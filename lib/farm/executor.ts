@@ -4,12 +4,12 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import type { OnNotice } from '../notice.js';
-import { reportSchema, type Fault, type Order, type Report } from './bench-protocol.js';
+import { reportSchema, type Fault, type Order, type Report } from './executor-protocol.js';
 import type { Offer, WorkerTraits } from './terms.js';
 
 /** An item, or a run, cannot be done on this worker. */
-export class BenchFault extends Error {
-  override name = 'BenchFault';
+export class ExecutorFault extends Error {
+  override name = 'ExecutorFault';
 
   constructor(
     readonly fault: Fault,
@@ -19,24 +19,24 @@ export class BenchFault extends Error {
   }
 }
 
-export interface Bench {
+export interface Executor {
   readonly device: string;
   readonly traits: WorkerTraits;
   /**
    * Opens what a run needs; what was open for another is closed.
-   * @throws BenchFault saying why it cannot be had
+   * @throws ExecutorFault saying why it cannot be had
    */
   open(run: string, offer: Offer): Promise<void>;
   /**
    * Does an item of the run that is open, one at a time.
    * @returns its result as JSON, and the seconds it took
-   * @throws BenchFault
+   * @throws ExecutorFault
    */
   do(id: string, data: unknown): Promise<{ result: string; seconds: number }>;
   close(): Promise<void>;
 }
 
-export interface BenchOptions {
+export interface ExecutorOptions {
   /** The module that computes, and its arguments. */
   module: string;
   args: readonly string[];
@@ -56,7 +56,7 @@ type ReportOf<T extends Report['type']> = Extract<Report, { type: T }>;
  *
  * @throws Error in one sentence when it ends before, with what it said
  */
-export async function openBench(options: BenchOptions): Promise<Bench> {
+export async function openExecutor(options: ExecutorOptions): Promise<Executor> {
   const { module, args, env, itemMs, onNotice } = options;
   let current: { child: ChildProcess; ready: ReportOf<'ready'> } | undefined;
   /** What the process is asked for, one thing at a time. */
@@ -80,7 +80,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
       child.on('error', reject);
       child.on('exit', (code, signal) => {
         const how = signal === null ? `code ${code}` : signal;
-        const error = new BenchFault('item', `the process that computes ended with ${how}`);
+        const error = new ExecutorFault('item', `the process that computes ended with ${how}`);
         reject(error);
         if (current?.child !== child) return;
         current = undefined;
@@ -92,7 +92,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
   async function ask(order: Order, limitMs: number): Promise<Report> {
     if (!current)
       await start().catch(({ message }: Error) => {
-        throw new BenchFault('item', message);
+        throw new ExecutorFault('item', message);
       });
     const { child } = current!;
     let timer: NodeJS.Timeout | undefined;
@@ -103,10 +103,10 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
           child.kill('SIGKILL');
           // It may take a while to end: the next item goes to another.
           if (current?.child === child) current = undefined;
-          fail(new BenchFault('item', `it took longer than ${Math.round(limitMs / 1000)} seconds`));
+          fail(new ExecutorFault('item', `it took longer than ${Math.round(limitMs / 1000)} seconds`));
         }, limitMs);
         child.send(order, (error) => {
-          if (error) fail(new BenchFault('item', 'the process that computes has ended'));
+          if (error) fail(new ExecutorFault('item', 'the process that computes has ended'));
         });
       });
     } finally {
@@ -123,7 +123,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     isOpen = false;
     // Models may have to come through a slow network first.
     const report = await ask({ type: 'open', run, offer }, 6 * itemMs);
-    if (report.type === 'refused') throw new BenchFault(report.fault, report.reason);
+    if (report.type === 'refused') throw new ExecutorFault(report.fault, report.reason);
     isOpen = true;
   }
 
@@ -135,7 +135,7 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
     async do(id, data) {
       if (wanted && !(current && isOpen)) await openRun(wanted.run, wanted.offer).catch(ofTheWorker);
       const report = await ask({ type: 'item', id, data }, itemMs);
-      if (report.type === 'failed') throw new BenchFault(report.fault, report.reason);
+      if (report.type === 'failed') throw new ExecutorFault(report.fault, report.reason);
       const { result, seconds } = report as ReportOf<'result'>;
       return { result, seconds };
     },
@@ -152,6 +152,6 @@ export async function openBench(options: BenchOptions): Promise<Bench> {
 }
 
 /** What a new process cannot open is the fault of no item. */
-function ofTheWorker({ fault, message }: BenchFault): never {
-  throw new BenchFault(fault === 'item' ? 'worker' : fault, message);
+function ofTheWorker({ fault, message }: ExecutorFault): never {
+  throw new ExecutorFault(fault === 'item' ? 'worker' : fault, message);
 }

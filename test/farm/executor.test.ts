@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { openBench, type Bench } from '../../lib/farm/bench.js';
+import { openExecutor, type Executor } from '../../lib/farm/executor.js';
 import type { Offer } from '../../lib/farm/terms.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -30,43 +30,43 @@ process.on('message', ({ type, run, id }) => {
 });
 `;
 
-async function withBench(
+async function withExecutor(
   { startsOnce, itemMs }: { startsOnce: boolean; itemMs: number },
-  use: (bench: Bench) => Promise<void>,
+  use: (executor: Executor) => Promise<void>,
 ): Promise<void> {
   const folder = temporaryFolder();
   const module = join(folder, 'computes.mjs');
   writeFileSync(module, MODULE);
   const args = startsOnce ? [join(folder, 'started')] : [];
-  const bench = await openBench({ module, args, env: process.env, itemMs });
+  const executor = await openExecutor({ module, args, env: process.env, itemMs });
   try {
-    await bench.open('run', {} as Offer);
-    await use(bench);
+    await executor.open('run', {} as Offer);
+    await use(executor);
   } finally {
-    await bench.close();
+    await executor.close();
   }
 }
 
 describe('the process that computes', () => {
   it('is started anew after an item that it ended with', () =>
-    withBench({ startsOnce: false, itemMs: 10_000 }, async (bench) => {
+    withExecutor({ startsOnce: false, itemMs: 10_000 }, async (executor) => {
       const failure = { fault: 'item', message: 'the process that computes ended with code 3' };
-      await expect(bench.do('end', {})).rejects.toMatchObject(failure);
-      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+      await expect(executor.do('end', {})).rejects.toMatchObject(failure);
+      expect(await executor.do('next', {})).toMatchObject({ result: 'next' });
     }));
 
   it('is no fault of the next item where it hung and is being ended', () =>
-    withBench({ startsOnce: false, itemMs: 1500 }, async (bench) => {
+    withExecutor({ startsOnce: false, itemMs: 1500 }, async (executor) => {
       const failure = { fault: 'item', message: 'it took longer than 2 seconds' };
-      await expect(bench.do('hang', {})).rejects.toMatchObject(failure);
-      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+      await expect(executor.do('hang', {})).rejects.toMatchObject(failure);
+      expect(await executor.do('next', {})).toMatchObject({ result: 'next' });
     }));
 
   it('may take longer to open a run than for an item: its models come first', async () => {
     vi.stubEnv('OPENING_MS', '800');
     onTestFinished(() => void vi.unstubAllEnvs());
-    await withBench({ startsOnce: false, itemMs: 500 }, async (bench) => {
-      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+    await withExecutor({ startsOnce: false, itemMs: 500 }, async (executor) => {
+      expect(await executor.do('next', {})).toMatchObject({ result: 'next' });
     });
   });
 
@@ -74,19 +74,19 @@ describe('the process that computes', () => {
     const refusing = join(temporaryFolder(), 'refusing');
     vi.stubEnv('REFUSING', refusing);
     onTestFinished(() => void vi.unstubAllEnvs());
-    await withBench({ startsOnce: false, itemMs: 10_000 }, async (bench) => {
-      await expect(bench.do('end', {})).rejects.toMatchObject({ fault: 'item' });
+    await withExecutor({ startsOnce: false, itemMs: 10_000 }, async (executor) => {
+      await expect(executor.do('end', {})).rejects.toMatchObject({ fault: 'item' });
       writeFileSync(refusing, '');
-      await expect(bench.do('next', {})).rejects.toMatchObject({ fault: 'worker', message: 'no network' });
+      await expect(executor.do('next', {})).rejects.toMatchObject({ fault: 'worker', message: 'no network' });
       rmSync(refusing);
-      expect(await bench.do('next', {})).toMatchObject({ result: 'next' });
+      expect(await executor.do('next', {})).toMatchObject({ result: 'next' });
     });
   });
 
   it('is the fault of no item where it cannot start again', () =>
-    withBench({ startsOnce: true, itemMs: 10_000 }, async (bench) => {
-      await expect(bench.do('end', {})).rejects.toMatchObject({ fault: 'item' });
+    withExecutor({ startsOnce: true, itemMs: 10_000 }, async (executor) => {
+      await expect(executor.do('end', {})).rejects.toMatchObject({ fault: 'item' });
       const failure = { fault: 'worker', message: 'there is no file mine.mjs.' };
-      await expect(bench.do('next', {})).rejects.toMatchObject(failure);
+      await expect(executor.do('next', {})).rejects.toMatchObject(failure);
     }));
 });

@@ -8,7 +8,7 @@ import { SCORER_TRIES } from './reward.js';
  * @param options.pauseMs how long to wait after what the nth try threw; default not at all
  * @throws what the last try threw, or the signal's reason
  */
-export async function tryAgain<T>(
+export async function retry<T>(
   attempt: () => Promise<T>,
   options: {
     isFinal: (error: unknown) => boolean;
