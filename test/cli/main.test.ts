@@ -1,19 +1,17 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { parametersSchema, parseParameters } from '../../lib/run/parameters.js';
 import { presets } from '../../lib/run/presets.js';
 import { captureTerminal } from '../support/terminal.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const terminal = captureTerminal();
 let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
-});
-afterEach(async () => {
-  await rm(folder, { recursive: true });
+beforeEach(() => {
+  folder = temporaryFolder();
 });
 
 const run = (...args: string[]) => main(args, new AbortController().signal);
