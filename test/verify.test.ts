@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -109,21 +108,17 @@ describe.skipIf(shared === undefined)('on the golden folder', () => {
   });
 
   it('a changed logit fails its row alone', async () => {
-    const copy = await mkdtemp(join(tmpdir(), 'speech-dpo-golden-'));
-    try {
-      for (const name of await readdir(shared!)) {
-        if (name !== 'forward_f32.json') await symlink(join(shared!, name), join(copy, name));
-      }
-      const golden = JSON.parse(await readFile(join(shared!, 'forward_f32.json'), 'utf8')) as {
-        forward: { logits: number[][][] };
-      };
-      golden.forward.logits[3][2][100] += 1e-3;
-      await writeFile(join(copy, 'forward_f32.json'), JSON.stringify(golden));
-      const { rows } = await verify(copy);
-      expect(failures(rows).map(({ quantity }) => quantity)).toEqual(['logits']);
-    } finally {
-      await rm(copy, { recursive: true });
+    const copy = temporaryFolder();
+    for (const name of await readdir(shared!)) {
+      if (name !== 'forward_f32.json') await symlink(join(shared!, name), join(copy, name));
     }
+    const golden = JSON.parse(await readFile(join(shared!, 'forward_f32.json'), 'utf8')) as {
+      forward: { logits: number[][][] };
+    };
+    golden.forward.logits[3][2][100] += 1e-3;
+    await writeFile(join(copy, 'forward_f32.json'), JSON.stringify(golden));
+    const { rows } = await verify(copy);
+    expect(failures(rows).map(({ quantity }) => quantity)).toEqual(['logits']);
   });
 });
 

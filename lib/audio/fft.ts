@@ -2,7 +2,6 @@ import FFT from 'fft.js';
 
 /** The discrete Fourier transform of real signals of one size. Results are buffers that the next call overwrites. */
 export interface RealFft {
-  readonly size: number;
   /** size / 2 + 1: the frequencies from 0 to half the sample rate. */
   readonly bins: number;
   /** `size` numbers to `bins` complex ones, as real and imaginary part in turn; not scaled. */
@@ -57,7 +56,6 @@ export function createRealFft(size: number): RealFft {
   }
 
   return {
-    size,
     bins,
     forward(signal) {
       fft.transform(packed, signal);

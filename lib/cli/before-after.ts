@@ -7,7 +7,7 @@ import { formatFigure, formatFigureChange, guardChanges, type GuardChange } from
 import { countUnscored } from '../view/evaluation-table.js';
 import { describePaired, formatPaired } from '../view/paired-change.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
-import type { Table } from '../view/table.js';
+import { numberColumn, type Table } from '../view/table.js';
 import { fittedTable } from './terminal.js';
 
 /**
@@ -53,8 +53,7 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
   const table: Table = {
     columns: [
       { title: 'held-out prompts' },
-      { title: 'before', align: 'right' },
-      { title: 'after', align: 'right' },
+      ...['before', 'after'].map(numberColumn),
       { title: 'change, 95 % interval' },
     ],
     rows: [

@@ -45,7 +45,7 @@ export function listenCommand(signal: AbortSignal): Command {
       "page to write, in place of one that is there; default: listen.html among the first run's outputs",
     )
     .action(async (folders: string[], { output, device, tf32, ...options }: ListenOptions) => {
-      const { outputDirectory } = locateRun(folders[0]).directories;
+      const { outputDirectory } = locateRun(folders[0]);
       const path = output ?? join(outputDirectory, 'listen.html');
       await refuseToReplaceOther(path);
       await using chosen = await openChosen({ device, tf32 }, signal);

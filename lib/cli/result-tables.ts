@@ -6,7 +6,7 @@ import { FEWEST_PROMPTS } from '../run/paired-comparison.js';
 import { summarize } from '../run/statistics.js';
 import { formatChange, formatCount, formatNumber } from '../view/format.js';
 import { eventsOf, splitName, type Evaluation, type EventOf } from '../view/run-events.js';
-import type { Table } from '../view/table.js';
+import { numberColumn, type Table } from '../view/table.js';
 
 /**
  * What an evaluation found, with the 95 % interval of the mean reward over prompts.
@@ -66,10 +66,7 @@ export function trainingTable(events: readonly RunEvent[]): Table {
   const validated = eventsOf(events, 'validated').filter(isKept);
   const end = restored ? 'best epoch' : 'last epoch';
   return {
-    columns: [
-      { title: 'metric' },
-      ...['first epoch', end, 'change'].map((title) => ({ title, align: 'right' as const })),
-    ],
+    columns: [{ title: 'metric' }, ...['first epoch', end, 'change'].map(numberColumn)],
     rows: [...rowsOf(steps, ''), ...rowsOf(validated, 'validation ')],
   };
 }

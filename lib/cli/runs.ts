@@ -10,7 +10,7 @@ import { readRun, stateOf, type RunState } from '../run/run-files.js';
 import { showableText } from '../view/escape.js';
 import { formatChange, formatNumber } from '../view/format.js';
 import { beforeAndAfter, eventsOf } from '../view/run-events.js';
-import type { Column, Table } from '../view/table.js';
+import { numberColumn, type Table } from '../view/table.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
@@ -84,11 +84,10 @@ async function readListed({ modelDirectory, outputDirectory }: RunDirectories): 
 
 /** The runs as a table, one in a row. */
 export function runTable(runs: readonly ListedRun[]): Table {
-  const right = (title: string): Column => ({ title, align: 'right' });
   return {
     columns: [
       ...['run', 'reward', 'state'].map((title) => ({ title })),
-      ...['iterations', 'before', 'after', 'change', 'on disk'].map(right),
+      ...['iterations', 'before', 'after', 'change', 'on disk'].map(numberColumn),
     ],
     rows: runs.map(({ run, reward, state, iterations, before, after, bytes }) => [
       ...[run, reward, state, `${iterations.done} of ${iterations.planned}`],

@@ -17,6 +17,7 @@ import { showableText } from '../view/escape.js';
 import { createFleetNews } from '../view/fleet.js';
 import { formatDuration, formatNumber } from '../view/format.js';
 import { nameOf, partsOf } from '../view/metric-table.js';
+import { numberColumn } from '../view/table.js';
 import { createBar } from './bar.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT } from './exit-code.js';
@@ -190,7 +191,7 @@ export function formatScores(
       return figure === undefined ? '-' : formatNumber(figure, 3);
     }),
   ]);
-  const titles = columns.map(({ title }) => ({ title, align: 'right' as const }));
+  const titles = columns.map(({ title }) => numberColumn(title));
   const table = fittedTable({ columns: [{ title: 'file' }, ...titles], rows }, width);
   const texts = [...results].flatMap(([file, scores]) =>
     metrics.flatMap((metric) =>

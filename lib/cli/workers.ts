@@ -4,6 +4,7 @@ import { listPresent, type PresentRun, type WorkerRecord } from '../farm/presenc
 import { connectQueue } from '../farm/queue.js';
 import { showableText } from '../view/escape.js';
 import { formatDuration, formatNumber } from '../view/format.js';
+import { numberColumn } from '../view/table.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
@@ -56,7 +57,7 @@ export function formatPresent({ address, workers, runs }: Present): string {
       fittedTable({
         columns: [
           ...['worker', 'host', 'device', 'version', 'state', 'run'].map((title) => ({ title })),
-          ...['items', 'items/s', 'last seen'].map((title) => ({ title, align: 'right' as const })),
+          ...['items', 'items/s', 'last seen'].map(numberColumn),
         ],
         rows: workers.map((each) => [
           ...[each.name, each.host, each.device, each.version, each.state],
@@ -78,10 +79,7 @@ export function formatPresent({ address, workers, runs }: Present): string {
   else
     parts.push(
       fittedTable({
-        columns: [
-          { title: 'run' },
-          ...['waiting', 'running', 'done', 'of'].map((title) => ({ title, align: 'right' as const })),
-        ],
+        columns: [{ title: 'run' }, ...['waiting', 'running', 'done', 'of'].map(numberColumn)],
         rows: runs.map(({ title, counts }) => [
           title,
           ...(['waiting', 'running', 'done', 'total'] as const).map((name) =>

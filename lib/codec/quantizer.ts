@@ -17,18 +17,15 @@ export function nearestEntries(vectors: Tensor, entries: Tensor): Tensor {
   return tf.argMin(tf.sub(norms, tf.mul(products, 2)), 1);
 }
 
-/** Codes int32 [codebooks, rows] of `features` [rows, d], greedily, and what remains of the features [rows, d]. */
-export function quantize(
-  features: Tensor,
-  codebooks: readonly Tensor[],
-): { codes: Tensor; residual: Tensor } {
+/** Codes int32 [codebooks, rows] of `features` [rows, d], greedily. */
+export function quantize(features: Tensor, codebooks: readonly Tensor[]): Tensor {
   let residual = features;
   const codes = codebooks.map((entries) => {
     const indices = nearestEntries(residual, entries);
     residual = tf.sub(residual, tf.gather(entries, indices as ReturnType<typeof tf.tensor1d>));
     return indices;
   });
-  return { codes: tf.stack(codes), residual };
+  return tf.stack(codes);
 }
 
 /** The sum of every codebook's entry for each frame: features [frames, d] of `codes[codebook][frame]`. */

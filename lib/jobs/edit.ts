@@ -40,8 +40,6 @@ export interface EditOptions extends Omit<ModelSources, 'model'>, GivenDevice {
 export interface Edited {
   sourceSeconds: number;
   resultSeconds: number;
-  /** Of the longest recording that the model edits by this instruction. */
-  limitSeconds: number;
   /** Absent where the policy ended the result itself. */
   cutBy?: 'maxNewTokens' | 'model';
 }
@@ -96,7 +94,6 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
   return {
     sourceSeconds,
     resultSeconds: samples.length / codec.sampleRateHz,
-    limitSeconds,
     ...(!isFinished && { cutBy }),
   };
 });

@@ -64,7 +64,7 @@ interface FoundRun {
 }
 
 async function findNamed(name: string, root: string): Promise<FoundRun> {
-  const { directories: run } = locateRun(runPath(name, root));
+  const run = locateRun(runPath(name, root));
   if (isUsable(run)) return { run, why: 'the one that was asked for' };
   const usable = listRuns(root).filter(isUsable);
   const others = usable.length > 0 ? usable.map((each) => each.name).join(', ') : 'no run there';

@@ -6,7 +6,7 @@ import { decodeText } from '../checkpoint/text-file.js';
 import { parseParameters, parametersSchema, type Parameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
 import type { ExperimentName } from '../reward/built-in.js';
-import type { Table } from '../view/table.js';
+import { numberColumn, type Table } from '../view/table.js';
 import { printNotice } from './notebook-kernel.js';
 
 type Value = string | number | boolean | null;
@@ -54,12 +54,11 @@ export function chooseSettings<const C extends Choices>(
     const own = values[MODES.indexOf(mode)];
     return { name, values, value: name in given ? checkKind(name, given[name], own) : own };
   });
-  const column = (title: string) => ({ title, align: 'right' as const });
   const hasMeanings = names.some((name) => meanings[name] !== undefined);
   const table: Table = {
     columns: [
       { title: 'setting' },
-      ...['this run', ...MODES].map(column),
+      ...['this run', ...MODES].map(numberColumn),
       ...(hasMeanings ? [{ title: 'meaning' }] : []),
     ],
     rows: rows.map(({ name, values, value }) => [

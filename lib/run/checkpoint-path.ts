@@ -35,7 +35,7 @@ export function checkpointOf(source: string): RunCheckpoint | undefined {
   if (isPolicy) return undefined;
   const isRun = places.some(({ modelDirectory }) => existsSync(join(modelDirectory, RUN_FILE)));
   if (!isRun && !looksLikeRun(source)) return undefined;
-  const { directories } = locateRun(source);
+  const directories = locateRun(source);
   const last = savedIterations(directories).at(-1);
   if (last === undefined)
     throw new Error(

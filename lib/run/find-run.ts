@@ -11,12 +11,6 @@ import {
   type RunDirectories,
 } from './directories.js';
 
-/** A run, and the iteration where a checkpoint of it is named. */
-export interface NamedRun {
-  directories: RunDirectories;
-  iteration?: number;
-}
-
 /** As `createRunDirectories` names runs. */
 const RUN_NAME = /^\d{4}-\d{4}(-\d+)?$/;
 /** A longer list of runs is no help. */
@@ -28,11 +22,11 @@ const MOST_LISTED = 10;
  *
  * @throws Error in one sentence that says which file was looked for, and which runs there are
  */
-export function locateRun(given: string): NamedRun {
-  const { iteration, places } = placesOf(given);
+export function locateRun(given: string): RunDirectories {
+  const { places } = placesOf(given);
   const directories = places.find(isRun);
   if (!directories) throw new Error(describeMissing(given, places));
-  return { directories, ...(iteration !== undefined && { iteration }) };
+  return directories;
 }
 
 /** What a person may mean. */

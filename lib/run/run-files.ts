@@ -56,7 +56,6 @@ const runWorkersSchema = z.strictObject({
       device: z.string(),
       items: z.number(),
       seconds: z.number(),
-      trainingSeconds: z.number().optional(),
     }),
   ),
 });
@@ -119,7 +118,7 @@ export interface RecordedRun {
  * @throws Error naming the file that is missing or wrong; where there is no such run, with the runs that there are
  */
 export async function readRun(run: string): Promise<RecordedRun> {
-  const { directories } = locateRun(run);
+  const directories = locateRun(run);
   const record = await readRecordFile(join(directories.modelDirectory, RUN_FILE));
   const timings = record.timings.values();
   const events = (await readMetrics(directories.modelDirectory)).map((event) =>
@@ -136,7 +135,7 @@ export async function readRun(run: string): Promise<RecordedRun> {
  * @throws Error as {@link readRun}
  */
 export function readRunRecord(run: string): Promise<RunRecord> {
-  const file = run.endsWith('.json') ? run : join(locateRun(run).directories.modelDirectory, RUN_FILE);
+  const file = run.endsWith('.json') ? run : join(locateRun(run).modelDirectory, RUN_FILE);
   return readRecordFile(file);
 }
 

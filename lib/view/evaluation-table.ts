@@ -5,11 +5,9 @@ import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
 import { formatPaired } from './paired-change.js';
 import { beforeAndAfter, evaluationsOf, policyOf, splitName, type Evaluation } from './run-events.js';
-import type { Column, Table } from './table.js';
+import { numberColumn, type Table } from './table.js';
 
 const SPLITS: Split[] = ['test', 'train'];
-const right = (title: string): Column => ({ title, align: 'right' });
-
 /** Of tables in a notebook. */
 export const NO_EVALUATION = `nothing to show yet: no evaluation is finished. ${TO_EVALUATE}`;
 
@@ -25,7 +23,7 @@ export function beforeAfterTable(events: readonly RunEvent[]): Table {
     return evaluation ? `${which} (${policyOf(evaluation)})` : which;
   };
   return {
-    columns: [{ title: '' }, right(nameOf('before')), right(nameOf('after')), right(changeTitle(compared))],
+    columns: [{ title: '' }, ...[nameOf('before'), nameOf('after'), changeTitle(compared)].map(numberColumn)],
     rows: compared.flatMap(({ split, before, after }) => {
       if (!before) return [];
       const row = (
@@ -88,7 +86,7 @@ export function meanLengths({ lengths, promptMeans }: Evaluation): number[] {
 export function evaluationTable(events: readonly RunEvent[], split: Split): Table {
   const statistics = ['mean', 'median', 'std', 'min', 'p25', 'p75', 'max'] as const;
   return {
-    columns: [{ title: 'policy' }, ...[...statistics, 'samples', 'tokens'].map(right)],
+    columns: [{ title: 'policy' }, ...[...statistics, 'samples', 'tokens'].map(numberColumn)],
     rows: evaluationsOf(events, split).map((evaluation) => [
       policyOf(evaluation),
       ...statistics.map((name) => formatNumber(evaluation.statistics[name], 3)),

@@ -9,7 +9,7 @@ import {
 } from '../run/fleet-changes.js';
 import { onOneLine } from '../one-line.js';
 import { formatCount, formatDuration, formatNumber } from './format.js';
-import type { Table } from './table.js';
+import { numberColumn, type Table } from './table.js';
 
 /** Names in a sentence before "and 197 more". */
 const NAMES = 3;
@@ -61,7 +61,7 @@ export function fleetTable({ workers }: FleetStatus): Table {
   return {
     columns: [
       ...['worker', 'device', 'state'].map((title) => ({ title })),
-      ...['items', 'items/s'].map((title) => ({ title, align: 'right' as const })),
+      ...['items', 'items/s'].map(numberColumn),
     ],
     rows: workers
       .toSorted((a, b) => ORDER[a.state] - ORDER[b.state])

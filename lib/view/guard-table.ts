@@ -4,7 +4,7 @@ import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { TO_EVALUATE } from './figure.js';
 import { formatChange, formatNumber } from './format.js';
 import { beforeAndAfter, eventsOf, policyName, type EventOf } from './run-events.js';
-import type { Table } from './table.js';
+import { numberColumn, type Table } from './table.js';
 
 /** A guard figure as people read it: "3.21", "84.5 %", "4.09 nats". */
 export function formatFigure(figure: GuardFigure, value: number): string {
@@ -30,10 +30,7 @@ export function guardsOf(events: readonly RunEvent[]): GuardFigure[] {
 export function guardTable(events: readonly RunEvent[]): Table {
   const evaluations = eventsOf(events, 'guarded');
   return {
-    columns: [
-      { title: 'guard' },
-      ...evaluations.map(({ iteration }) => ({ title: policyName(iteration), align: 'right' as const })),
-    ],
+    columns: [{ title: 'guard' }, ...evaluations.map(({ iteration }) => numberColumn(policyName(iteration)))],
     rows: guardsOf(events).map((figure) => {
       const summaries = evaluations.map(({ guards }) => guards.find((guard) => guard.figure === figure));
       const [original] = summaries;

@@ -3,7 +3,7 @@ import type { Measurement } from '../scoring/measure.js';
 import type { MetricScore } from '../scoring/metrics.js';
 import { scoringNetworks } from '../scoring/networks.js';
 import { formatNumber } from './format.js';
-import type { Table } from './table.js';
+import { numberColumn, type Table } from './table.js';
 
 /**
  * Every measured figure as a row, with a column for each recording.
@@ -12,7 +12,7 @@ import type { Table } from './table.js';
  */
 export function metricTable(names: readonly string[], measurements: readonly Measurement[]): Table {
   return {
-    columns: [{ title: 'metric' }, ...names.map((title) => ({ title, align: 'right' as const }))],
+    columns: [{ title: 'metric' }, ...names.map(numberColumn)],
     rows: measurements.flatMap(({ metric, scores }) => {
       if (scores instanceof Error) return [];
       const figures = scores.map((score) => new Map(partsOf(score).filter(([, part]) => isNumber(part))));

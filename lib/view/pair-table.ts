@@ -1,17 +1,15 @@
-import { pairDrops, type PairDrop } from '../dpo/pair-rules.js';
+import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { meanOf } from '../mean.js';
 import type { RunEvent } from '../run/events.js';
 import { formatNumber } from './format.js';
 import { eventsOf, policyName } from './run-events.js';
-import type { Column, Table } from './table.js';
-
-const right = (title: string): Column => ({ title, align: 'right' });
+import { numberColumn, type Table } from './table.js';
 
 /** The preference pairs of every iteration: how many, how many prompts have none, and the mean rewards of their samples. */
 export function pairTable(events: readonly RunEvent[]): Table {
   const titles = ['pairs', 'prompts without one', 'chosen reward', 'rejected reward', 'margin'];
   return {
-    columns: [{ title: 'policy before' }, ...titles.map(right)],
+    columns: [{ title: 'policy before' }, ...titles.map(numberColumn)],
     rows: eventsOf(events, 'paired').map(({ iteration, pairs, skipped, chosenRewards, rejectedRewards }) => {
       const [chosen, rejected] = [chosenRewards, rejectedRewards].map(meanOf);
       const means = pairs > 0 ? [chosen, rejected, chosen - rejected] : [];
@@ -39,10 +37,8 @@ export function pairLedgers(events: readonly RunEvent[]): PairLedger[] {
     const reasons = (Object.keys(pairDrops) as PairDrop[]).flatMap((name) =>
       dropped[name] ? [{ name, meaning: pairDrops[name], count: dropped[name] }] : [],
     );
-    const made = reasons.reduce((left, { count }) => left - count, considered);
-    return [
-      { iteration, considered, parts: [{ name: 'made', meaning: 'pairs made', count: made }, ...reasons] },
-    ];
+    const made = { name: 'made' as const, meaning: 'pairs made', count: countMade(considered, dropped) };
+    return [{ iteration, considered, parts: [made, ...reasons] }];
   });
 }
 
@@ -55,7 +51,7 @@ export function skippedTable(events: readonly RunEvent[]): Table {
   return {
     columns: [
       { title: 'prompts without a pair, since' },
-      ...paired.map(({ iteration }) => right(policyName(iteration))),
+      ...paired.map(({ iteration }) => numberColumn(policyName(iteration))),
     ],
     rows: reasons.map((reason) => [
       reason,

@@ -1,7 +1,7 @@
 import type { Interval } from '../run/interval.js';
 import type { PairedComparison } from '../run/paired-comparison.js';
 import { formatChange, formatCount, formatNumber } from './format.js';
-import type { Column } from './table.js';
+import { numberColumn } from './table.js';
 
 type FormatChange = (change: number) => string;
 
@@ -24,15 +24,8 @@ export function formatPaired(
 export const formatInterval = ({ mean, low, high }: Interval, format: FormatChange): string =>
   `${format(mean)} (${format(low)} to ${format(high)})`;
 
-const right = (title: string): Column => ({ title, align: 'right' });
-
 /** Titles of {@link pairedCells}. */
-export const PAIRED_COLUMNS = [
-  right('change (95 % CI)'),
-  right('n prompts'),
-  right('d_z'),
-  right('win rate'),
-];
+export const PAIRED_COLUMNS = ['change (95 % CI)', 'n prompts', 'd_z', 'win rate'].map(numberColumn);
 
 /** Change with interval, n, effect size and win rate; blank where nothing could be compared. */
 export function pairedCells(

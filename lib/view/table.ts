@@ -7,6 +7,9 @@ export interface Column {
   align?: 'left' | 'right';
 }
 
+/** A column of numbers. */
+export const numberColumn = (title: string): Column => ({ title, align: 'right' });
+
 /** A table as text: `rows[row][column]`. */
 export interface Table {
   columns: Column[];

@@ -1,10 +1,9 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WaveFile } from 'wavefile';
 import { encodeWav, parseWav, readWav, toMono, writeWav } from '../../lib/audio/wav.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const SINE = Array.from({ length: 400 }, (_, i) => 0.8 * Math.sin(i / 7));
 
@@ -153,14 +152,12 @@ describe('encodeWav', () => {
   });
 
   it('round-trips through a file', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'wav-'));
+    const folder = temporaryFolder();
     await writeWav(join(folder, 'a.wav'), Float32Array.from([0.25, -0.25]), 22050);
     expect(await readWav(join(folder, 'a.wav'))).toEqual({
       channels: [Float32Array.from([0.25, -0.25])],
       sampleRateHz: 22050,
     });
-    rmSync(folder, { recursive: true });
-    expect(existsSync(folder)).toBe(false);
   });
 });
 

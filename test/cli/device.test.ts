@@ -7,7 +7,7 @@ import { main } from '../../lib/cli/main.js';
 import { CpuDevice } from '../../lib/engine/index.js';
 import { openCuda } from '../../lib/engine/devices/cuda/cuda.js';
 import { readRun } from '../../lib/run/run-files.js';
-import { captureComplaints } from '../support/complaints.js';
+import { captureTerminal } from '../support/terminal.js';
 import { doubleDevice } from '../support/double-device.js';
 import { findRun, readRunFiles, startArguments } from '../support/interrupted-run.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -16,21 +16,15 @@ import { writeTinyModel } from '../support/tiny-model.js';
 vi.mock('../../lib/engine/devices/cuda/cuda.js', () => ({ openCuda: vi.fn() }));
 
 const DESCRIPTION = 'a double of a GPU by CUDA, TF32';
-const complained = captureComplaints();
+const terminal = captureTerminal();
 const root = mkdtempSync(join(tmpdir(), 'speech-dpo-'));
 const model = join(root, 'model');
-let printed = '';
 
 beforeAll(async () => {
   mkdirSync(model);
   await writeTinyModel(model);
 });
 beforeEach(() => {
-  printed = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
   vi.mocked(openCuda)
     .mockReset()
     .mockImplementation(() => Promise.resolve(doubleDevice({ name: 'cuda', description: DESCRIPTION })));
@@ -45,8 +39,8 @@ function run(args: readonly string[], until?: string): Promise<number> {
   const stop = new AbortController();
   if (until !== undefined) {
     vi.mocked(process.stdout.write).mockImplementation((text) => {
-      printed += String(text);
-      if (printed.includes(until)) stop.abort();
+      terminal.printed += String(text);
+      if (terminal.printed.includes(until)) stop.abort();
       return true;
     });
   }
@@ -71,9 +65,9 @@ describe('a device that cannot be had', () => {
       ['train', '--pairs', wav, '--output', folder],
     ];
     for (const command of commands) {
-      const before = complained().length;
+      const before = terminal.complained.length;
       expect(await run([...command, '--device', 'cuda']), command[0]).toBe(2);
-      expect(complained().slice(before), command[0]).toBe('error: there is no driver: install one\n');
+      expect(terminal.complained.slice(before), command[0]).toBe('error: there is no driver: install one\n');
       expect(readdirSync(folder)).toEqual([]);
     }
   });
@@ -81,18 +75,18 @@ describe('a device that cannot be had', () => {
   it('may be named by SPEECH_DPO_DEVICE', async () => {
     vi.stubEnv('SPEECH_DPO_DEVICE', 'cuda');
     expect(await run(['score', 'none.wav'])).toBe(2);
-    expect(complained()).toBe('error: there is no driver: install one\n');
+    expect(terminal.complained).toBe('error: there is no driver: install one\n');
     vi.stubEnv('SPEECH_DPO_DEVICE', 'none');
     expect(await run(['report', 'nowhere'])).toBe(2);
-    expect(complained()).toContain('SPEECH_DPO_DEVICE is "none"; it can be auto, cpu');
+    expect(terminal.complained).toContain('SPEECH_DPO_DEVICE is "none"; it can be auto, cpu');
     vi.stubEnv('SPEECH_DPO_DEVICE', 'cpu');
   });
 
   it('is not mended by --tf32, which is for CUDA alone', async () => {
     expect(await run(['verify', 'nowhere', '--device', 'cpu', '--tf32'])).toBe(2);
-    expect(complained()).toMatch(/^error: TF32 \(--tf32\) is for CUDA alone[^\n]*\n$/);
+    expect(terminal.complained).toMatch(/^error: TF32 \(--tf32\) is for CUDA alone[^\n]*\n$/);
     expect(await run(['verify', 'nowhere', '--device', 'gpu'])).toBe(2);
-    expect(complained()).toContain("option '--device <name>' argument 'gpu' is invalid");
+    expect(terminal.complained).toContain("option '--device <name>' argument 'gpu' is invalid");
   });
 });
 
@@ -110,7 +104,7 @@ describe('a run', () => {
     expect((await record()).device).toEqual({
       ...{ name: 'cuda', description: DESCRIPTION, reason: 'asked for', tf32: true },
     });
-    expect(printed).toContain(`  device: ${DESCRIPTION} (asked for)\n`);
+    expect(terminal.printed).toContain(`  device: ${DESCRIPTION} (asked for)\n`);
     expect(log()).toContain(`INFO - Device: ${DESCRIPTION} (asked for)\n`);
   });
 
@@ -118,7 +112,7 @@ describe('a run', () => {
     vi.mocked(openCuda).mockReset().mockRejectedValue(new Error('there is no driver: install one'));
     const before = readRunFiles(output);
     expect(await run(['resume', findRun(output)!])).toBe(2);
-    expect(complained()).toMatch(
+    expect(terminal.complained).toMatch(
       /^error: run \S+ computes on a double of a GPU by CUDA, TF32, which cannot be had: there is no driver: install one; to go on elsewhere, name a device: npx speech-dpo resume \S+ --device cpu\n$/,
     );
     expect(readRunFiles(output)).toEqual(before);

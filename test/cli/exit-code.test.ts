@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { exitCodeOf } from '../../lib/cli/exit-code.js';
 import { compile } from '../../lib/engine/index.js';
-import { captureComplaints } from '../support/complaints.js';
+import { captureTerminal } from '../support/terminal.js';
 import { device } from '../support/device.js';
 
-const complained = captureComplaints();
+const terminal = captureTerminal();
 
 /** What is thrown, or rejected with. */
 async function thrownBy(work: () => unknown): Promise<unknown> {
@@ -60,7 +60,7 @@ describe('what a person can mend is one sentence', () => {
     ],
   ])('%s', async (_, work, code, message) => {
     expect(await codeOf(work)).toBe(code);
-    expect(complained()).toMatch(message);
+    expect(terminal.complained).toMatch(message);
   });
 });
 
@@ -77,16 +77,16 @@ describe('a fault of ours says so, and what to report', () => {
     ],
   ])('%s', async (_, work, stack) => {
     expect(await codeOf(work)).toBe(70);
-    expect(complained()).toMatch(
+    expect(terminal.complained).toMatch(
       /^error: this is a fault of speech-dpo, not of what you gave it\. Please report it .*\n/,
     );
-    expect(complained()).toContain('\ncommand: speech-dpo edit --wav "my file.wav"\n');
-    expect(complained()).toMatch(
+    expect(terminal.complained).toContain('\ncommand: speech-dpo edit --wav "my file.wav"\n');
+    expect(terminal.complained).toMatch(
       new RegExp(
         `\nversion: speech-dpo \\d+\\.\\d+\\.\\d+, Node\\.js ${process.version}, ${process.platform} ${process.arch}\n`,
       ),
     );
-    expect(complained()).toMatch(stack);
+    expect(terminal.complained).toMatch(stack);
   });
 });
 
@@ -94,14 +94,14 @@ it("a fault is reported without a queue's password", async () => {
   const error = await thrownBy(() => Promise.reject(new TypeError('x')));
   const args = ['speech-dpo', 'mos', '--workers', 'redis://me:secret@queue:6379'];
   expect(exitCodeOf(error, args, new AbortController().signal)).toBe(70);
-  expect(complained()).toContain('command: speech-dpo mos --workers "redis://…@queue:6379"\n');
-  expect(complained()).not.toContain('secret');
+  expect(terminal.complained).toContain('command: speech-dpo mos --workers "redis://…@queue:6379"\n');
+  expect(terminal.complained).not.toContain('secret');
 });
 
 it('an interrupted command says so, unless a full disk under standard output stopped it, which is told at the end', async () => {
   expect(await codeOf(() => fail('aborted'), AbortSignal.abort())).toBe(130);
-  expect(complained()).toBe('interrupted\n');
+  expect(terminal.complained).toBe('interrupted\n');
   const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
   expect(await codeOf(() => fail('aborted'), AbortSignal.abort(full))).toBe(74);
-  expect(complained()).toBe('interrupted\n');
+  expect(terminal.complained).toBe('interrupted\n');
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Page } from 'playwright-core';
-import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { readDataFile } from '../../lib/run/data-file.js';
 import type { VotesFile } from '../../lib/run/votes-file.js';
@@ -12,31 +12,22 @@ import { CHROMIUM, CHROMIUM_ARGUMENTS } from '../support/chromium.js';
 import { readPage, votesOf } from '../support/listening-page.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
+import { captureTerminal } from '../support/terminal.js';
 
+const terminal = captureTerminal();
 const PAIRS = 20;
 let folder: string;
 let model: string;
 let trained: string;
-let printed = '';
-let complained = '';
-
-beforeEach(() => {
-  [printed, complained] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => Boolean((printed += String(text))));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => Boolean((complained += String(text))));
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
 
 async function run(...args: string[]): Promise<void> {
-  expect(await main(args, new AbortController().signal), `${args.join(' ')}\n${complained}`).toBe(0);
+  expect(await main(args, new AbortController().signal), `${args.join(' ')}\n${terminal.complained}`).toBe(0);
 }
 
 async function refused(...args: string[]): Promise<string> {
-  complained = '';
+  terminal.complained = '';
   expect(await main(args, new AbortController().signal), args.join(' ')).toBe(2);
-  return complained;
+  return terminal.complained;
 }
 
 /** The folder of the only run under a root, and its files. */
@@ -89,7 +80,7 @@ if (!isThere && !isAsked)
 it("a person's votes by the keyboard on 20 pairs of a run train a policy that prefers what they chose", async () => {
   const { name, output } = onlyRun(folder);
   const path = await makePage(output, '--pairs', String(PAIRS));
-  expect(printed).toMatch(/listen\.html: 20 pairs\n$/);
+  expect(terminal.printed).toMatch(/listen\.html: 20 pairs\n$/);
   const content = contentOf(path);
   expect(content.key.systems).toEqual([`${name} chosen`, `${name} rejected`]);
   const rows = await readDataFile(join(output, 'data_iter_0.json'));
@@ -108,11 +99,11 @@ it("a person's votes by the keyboard on 20 pairs of a run train a policy that pr
   writeFileSync(file, JSON.stringify(votes));
   const training =
     '--epochs 20 --learning-rate 0.01 --batch-size 10 --beta 0.1 --validation-share 0 --seed 7';
-  complained = '';
+  terminal.complained = '';
   await run('train', '--pairs', file, '--model', model, '--output', trained, ...training.split(' '));
   const made = votes.votes.filter(({ choice }) => choice === 'left' || choice === 'right').length;
   expect(made).toBeGreaterThan(10);
-  expect(complained).toContain(`20 votes on 20 pairs make ${made} pairs to train on`);
+  expect(terminal.complained).toContain(`20 votes on 20 pairs make ${made} pairs to train on`);
   const { output: trainedOutput, events } = onlyRun(trained);
   const trainedOn = await readDataFile(join(trainedOutput, 'data_iter_0.json'));
   expect(trainedOn).toHaveLength(made);

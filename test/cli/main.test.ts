@@ -1,30 +1,17 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { parametersSchema, parseParameters } from '../../lib/run/parameters.js';
 import { presets } from '../../lib/run/presets.js';
+import { captureTerminal } from '../support/terminal.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
+const terminal = captureTerminal();
 let folder: string;
-let printed: string;
-let complained: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
-  printed = '';
-  complained = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    complained += String(text);
-    return true;
-  });
-});
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await rm(folder, { recursive: true });
+beforeEach(() => {
+  folder = temporaryFolder();
 });
 
 const run = (...args: string[]) => main(args, new AbortController().signal);
@@ -32,7 +19,7 @@ const run = (...args: string[]) => main(args, new AbortController().signal);
 describe('help', () => {
   it.each(['--help', 'even-token --help'])('of "%s" shows every parameter with its default', async (line) => {
     expect(await run(...line.split(' '))).toBe(0);
-    const text = printed.replace(/\s+/g, ' ');
+    const text = terminal.printed.replace(/\s+/g, ' ');
     for (const name of Object.keys(parametersSchema.shape)) {
       // `mos` alone has a choice of rewards.
       if (name === 'reward' || name === 'rewardModel') continue;
@@ -49,8 +36,10 @@ describe('help', () => {
 
   it('of length shows its own instruction', async () => {
     expect(await run('length', '--help')).toBe(0);
-    expect(printed.replace(/\s+/g, ' ')).toContain('(default: "Make the audio much faster than before.")');
-    expect(printed).not.toContain('--synthetic-first-iteration');
+    expect(terminal.printed.replace(/\s+/g, ' ')).toContain(
+      '(default: "Make the audio much faster than before.")',
+    );
+    expect(terminal.printed).not.toContain('--synthetic-first-iteration');
   });
 });
 
@@ -97,8 +86,8 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
   ])('%s', async (_, args, message) => {
     const output = args[0] === 'even-token' || args[0] === 'length' ? ['--output', folder] : [];
     expect(await run(...args, ...output)).toBe(2);
-    expect(complained).toMatch(message);
-    expect(complained).not.toMatch(/\n\s+at /);
+    expect(terminal.complained).toMatch(message);
+    expect(terminal.complained).not.toMatch(/\n\s+at /);
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -106,8 +95,8 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
     'a path at home that no shell has expanded: %j',
     async (args) => {
       expect(await run(...args)).toBe(2);
-      expect(complained).toContain(join(homedir(), 'no/such'));
-      expect(complained).not.toContain('~');
+      expect(terminal.complained).toContain(join(homedir(), 'no/such'));
+      expect(terminal.complained).not.toContain('~');
     },
   );
 
@@ -117,7 +106,7 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
     });
     expect(await run('even-token', '--output', folder)).toBe(2);
     vi.mocked(process.cwd).mockRestore();
-    expect(complained).toBe(
+    expect(terminal.complained).toBe(
       'error: the folder that this command is called in was removed: go to one that is there, as with cd ~\n',
     );
   });
@@ -125,6 +114,6 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
   it('an output folder that cannot be written', async () => {
     await writeFile(join(folder, 'file'), '');
     expect(await run('even-token', '--output', join(folder, 'file'))).toBe(2);
-    expect(complained).toMatch(/^error: cannot write to .*file.*--output\.\n$/);
+    expect(terminal.complained).toMatch(/^error: cannot write to .*file.*--output\.\n$/);
   });
 });

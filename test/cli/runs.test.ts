@@ -1,23 +1,16 @@
 /** `speech-dpo runs`. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { runTable, type ListedRun } from '../../lib/cli/runs.js';
 import { fitTable } from '../../lib/view/fit-table.js';
 import { textTable } from '../../lib/view/table.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { fixtureEvents, writeFixtureRun } from '../view/fixture-run.js';
+import { captureTerminal } from '../support/terminal.js';
 
-let [printed, complained] = ['', ''];
-beforeEach(() => {
-  [printed, complained] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((printed += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((complained += String(text)), true));
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
+const terminal = captureTerminal();
 
 const run = (...args: string[]) => main(args, new AbortController().signal);
 
@@ -39,15 +32,15 @@ it('lists reward, state, iterations, held-out reward before and after, and size 
   const bytes = files
     .filter((file) => file.isFile())
     .reduce((total, { parentPath, name }) => total + readFileSync(join(parentPath, name)).length, 0);
-  const [listed, ...others] = JSON.parse(printed) as ListedRun[];
+  const [listed, ...others] = JSON.parse(terminal.printed) as ListedRun[];
   expect(others).toEqual([]);
   expect(listed).toEqual({
     ...{ run: record.run, reward: 'even-token', state: 'finished', bytes, modelDirectory },
     ...{ iterations: { done: 2, planned: expect.any(Number) }, before: 1.25, after: 3.25 },
   });
-  printed = '';
+  terminal.printed = '';
   expect(await run('runs', root)).toBe(0);
-  expect(printed).toMatch(/even-token +finished +2 of \d+ +1\.25 +3\.25 +\+2\.00 +\d+\.\d MB\n$/);
+  expect(terminal.printed).toMatch(/even-token +finished +2 of \d+ +1\.25 +3\.25 +\+2\.00 +\d+\.\d MB\n$/);
   rmSync(root, { recursive: true });
 });
 
@@ -56,14 +49,16 @@ it('a run that nobody writes any more though it had not ended was killed; what c
   mkdirSync(join(root, 'model_output', 'damaged'));
   writeFileSync(join(root, 'model_output', 'damaged', 'run.json'), '{}');
   expect(await run('runs', root)).toBe(0);
-  expect(printed).toContain(' killed ');
-  expect(complained).toMatch(/^run damaged cannot be read: \S+run\.json is no run\.json: [^\n]+\n$/);
+  expect(terminal.printed).toContain(' killed ');
+  expect(terminal.complained).toMatch(/^run damaged cannot be read: \S+run\.json is no run\.json: [^\n]+\n$/);
   rmSync(root, { recursive: true });
 });
 
 it('where there are none it says how to begin', async () => {
   expect(await run('runs', temporaryFolder())).toBe(0);
-  expect(printed).toMatch(/^There are no runs in \S+model_output\. To begin: npx speech-dpo even-token/);
+  expect(terminal.printed).toMatch(
+    /^There are no runs in \S+model_output\. To begin: npx speech-dpo even-token/,
+  );
 });
 
 it('a finished run whose metrics.jsonl has lost its end is to be gone on with', async () => {
@@ -72,20 +67,22 @@ it('a finished run whose metrics.jsonl has lost its end is to be gone on with', 
   const lines = readFileSync(path, 'utf8').split('\n');
   writeFileSync(path, `${lines.slice(0, 2).join('\n')}\n`);
   expect(await run('runs', root)).toBe(0);
-  expect(printed).toMatch(/even-token +interrupted +0 of \d+ /);
+  expect(terminal.printed).toMatch(/even-token +interrupted +0 of \d+ /);
   rmSync(root, { recursive: true });
 });
 
 it('a folder that is not there, or is a file, is told', async () => {
   const folder = temporaryFolder();
   expect(await run('runs', join(folder, 'nowhere'))).toBe(2);
-  expect(complained).toBe(`error: ${join(folder, 'nowhere')} does not exist.\n`);
-  complained = '';
+  expect(terminal.complained).toBe(`error: ${join(folder, 'nowhere')} does not exist.\n`);
+  terminal.complained = '';
   const file = join(folder, 'run.json');
   writeFileSync(file, '{}');
   expect(await run('runs', file)).toBe(2);
-  expect(complained).toContain(`${file} is a file; name the folder that holds output/ and model_output/`);
-  expect(printed).toBe('');
+  expect(terminal.complained).toContain(
+    `${file} is a file; name the folder that holds output/ and model_output/`,
+  );
+  expect(terminal.printed).toBe('');
 });
 
 it('a model_output that cannot be read is told, and does not count as one without runs', async () => {
@@ -93,8 +90,8 @@ it('a model_output that cannot be read is told, and does not count as one withou
   const path = join(folder, 'model_output');
   symlinkSync(path, path);
   expect(await run('runs', folder)).toBe(2);
-  expect(complained).toContain(`error: cannot read ${path}: ELOOP`);
-  expect(printed).toBe('');
+  expect(terminal.complained).toContain(`error: cannot read ${path}: ELOOP`);
+  expect(terminal.printed).toBe('');
 });
 
 it('a run that cannot be looked into is told', async () => {
@@ -102,8 +99,10 @@ it('a run that cannot be looked into is told', async () => {
   const path = join(dirname(modelDirectory), '0601-0000');
   symlinkSync(path, path);
   expect(await run('runs', root)).toBe(0);
-  expect(complained).toContain(`run 0601-0000 cannot be read: cannot read ${join(path, 'run.json')}: ELOOP`);
-  expect(printed).toContain('even-token');
+  expect(terminal.complained).toContain(
+    `run 0601-0000 cannot be read: cannot read ${join(path, 'run.json')}: ELOOP`,
+  );
+  expect(terminal.printed).toContain('even-token');
 });
 
 it.each([80, 100, 120])('the table fits %i columns', (columns) => {

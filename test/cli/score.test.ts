@@ -6,21 +6,18 @@ import { main } from '../../lib/cli/main.js';
 import { formatScores } from '../../lib/cli/score.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeToneWhisper } from '../support/tone-whisper.js';
+import { captureTerminal } from '../support/terminal.js';
 
-let [output, complaints] = ['', ''];
+const terminal = captureTerminal();
 let folder: string;
 const tone = Float32Array.from({ length: 16000 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 441 * i) / 16000));
 
 beforeEach(() => {
-  [output, complaints] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((output += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((complaints += String(text)), true));
   folder = temporaryFolder();
   writeFileSync(join(folder, 'tone.wav'), encodeWav(tone, 16000));
   writeFileSync(join(folder, 'nothing.wav'), encodeWav(tone.map(() => 0), 16000)); // prettier-ignore
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   vi.unstubAllEnvs();
 });
 
@@ -29,7 +26,7 @@ const score = (...args: string[]) => main(['score', ...args], new AbortControlle
 
 it('prints JSON by file and metric; what is not finite is null', async () => {
   expect(await score(at('tone.wav'), at('nothing.wav'), '--metric', 'silence', '--json')).toBe(0);
-  expect(JSON.parse(output)).toEqual({
+  expect(JSON.parse(terminal.printed)).toEqual({
     [at('tone.wav')]: {
       silence: {
         levelDb: expect.closeTo(-9.03, 2),
@@ -40,26 +37,26 @@ it('prints JSON by file and metric; what is not finite is null', async () => {
     },
     [at('nothing.wav')]: { silence: { levelDb: null, peakDb: null, silentShare: 1, clippedShare: 0 } },
   });
-  expect(complaints).toBe('');
+  expect(terminal.complained).toBe('');
 });
 
 it('prints a table, tells of a file that is missing, and ends with code 2', async () => {
   expect(await score(at('tone.wav'), at('missing.wav'), '--metric', 'silence')).toBe(2);
-  const [head, , first, second] = output.split('\n');
+  const [head, , first, second] = terminal.printed.split('\n');
   expect(head).toMatch(/^file +silence levelDb +silence peakDb +silence silentShare +silence clippedShare$/);
   expect(first).toMatch(/tone\.wav +−9\.03\d +−6\.02\d +0\.000 +0\.000$/);
   expect(second).toMatch(/missing\.wav +- +- +- +-$/);
-  expect(complaints).toBe(`error: ${at('missing.wav')} does not exist.\n`);
+  expect(terminal.complained).toBe(`error: ${at('missing.wav')} does not exist.\n`);
 });
 
 it('prints the level of silence as no level at all', async () => {
   expect(await score(at('nothing.wav'), '--metric', 'silence')).toBe(0);
-  expect(output).toMatch(/nothing\.wav +−∞ +−∞ +1\.000 +0\.000\n/);
+  expect(terminal.printed).toMatch(/nothing\.wav +−∞ +−∞ +1\.000 +0\.000\n/);
 });
 
 it('keeps to JSON where a file fails', async () => {
   expect(await score(at('missing.wav'), '--metric', 'silence', '--json')).toBe(2);
-  expect(JSON.parse(output)).toEqual({
+  expect(JSON.parse(terminal.printed)).toEqual({
     [at('missing.wav')]: { error: `${at('missing.wav')} does not exist.` },
   });
 });
@@ -79,15 +76,15 @@ it('prints what is scored by then when a metric fails', async () => {
   const files = Array.from({ length: 65 }, (_, i) => at(`${i}.wav`));
   files.forEach((file, i) => writeFileSync(file, encodeWav(tone.subarray(0, i === 64 ? 5000 : 4000), 16000)));
   expect(await score(...files, '--metric', 'pesq', '--reference', at('tone.wav'), '--json')).toBe(2);
-  expect(Object.keys(JSON.parse(output) as object)).toEqual(files.slice(0, 64));
-  expect(complaints).toContain(`error: pesq cannot score ${at('64.wav')}: PESQ fails: `);
+  expect(Object.keys(JSON.parse(terminal.printed) as object)).toEqual(files.slice(0, 64));
+  expect(terminal.complained).toContain(`error: pesq cannot score ${at('64.wav')}: PESQ fails: `);
 });
 
 it('looks at the files before it loads what scores them', async () => {
   vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
   writeFileSync(at('text.wav'), 'no sound at all');
   expect(await score(at('missing.wav'), at('text.wav'), '--metric', 'nisqa')).toBe(2);
-  expect(complaints).toMatch(
+  expect(terminal.complained).toMatch(
     /^error: \S+missing\.wav does not exist\.\nerror: \S+text\.wav: not a WAV file [^\n]+\n$/,
   );
 });
@@ -95,20 +92,20 @@ it('looks at the files before it loads what scores them', async () => {
 it('gives what it can where one metric is missing, and says which and why', async () => {
   vi.stubEnv('NISQA_WEIGHTS', '/nowhere/nisqa.tar');
   expect(await score(at('tone.wav'), '--metric', 'nisqa,silence')).toBe(2);
-  expect(output).toMatch(/^file +silence levelDb [^]*tone\.wav +−9\.03/);
-  expect(output).not.toContain('nisqa');
-  expect(complaints).toMatch(
+  expect(terminal.printed).toMatch(/^file +silence levelDb [^]*tone\.wav +−9\.03/);
+  expect(terminal.printed).not.toContain('nisqa');
+  expect(terminal.complained).toMatch(
     /^error: nisqa is left out: NISQA weights not found: [^\n]*\/nowhere\/nisqa\.tar[^\n]*\n$/,
   );
-  complaints = '';
+  terminal.complained = '';
   expect(await score(at('tone.wav'), '--metric', 'nisqa')).toBe(2);
-  expect(complaints).toMatch(/^error: NISQA weights not found: [^\n]*\n$/);
+  expect(terminal.complained).toMatch(/^error: NISQA weights not found: [^\n]*\n$/);
 });
 
 it('ends with code 1 where a recording that can be read has no score', async () => {
   writeFileSync(at('short.wav'), encodeWav(tone.subarray(0, 8000), 16000));
   expect(await score(at('short.wav'), '--metric', 'stoi', '--reference', at('tone.wav'))).toBe(1);
-  expect(complaints).toMatch(/^error: \S+short\.wav: stoi: [^\n]+\n$/);
+  expect(terminal.complained).toMatch(/^error: \S+short\.wav: stoi: [^\n]+\n$/);
 });
 
 it.each([80, 100, 120])('its table fits %i columns', (columns) => {
@@ -122,7 +119,7 @@ it.each([80, 100, 120])('its table fits %i columns', (columns) => {
 it('writes what it hears, and how that differs from what was said', async () => {
   vi.stubEnv('WHISPER_MODEL', writeToneWhisper());
   expect(await score(at('tone.wav'), '--metric', 'transcript,wer', '--text', 'A high tone!')).toBe(0);
-  expect(output.split('\n')).toEqual([
+  expect(terminal.printed.split('\n')).toEqual([
     expect.stringMatching(/^file +wer +wer hits +wer substitutions +wer deletions +wer insertions$/),
     expect.stringMatching(/^-/),
     expect.stringMatching(/tone\.wav +0\.333 +2\.000 +1\.000 +0\.000 +0\.000$/),
@@ -145,7 +142,7 @@ it('counts characters too, of what the recognizer that is named hears', async ()
   vi.stubEnv('WHISPER_MODEL', '/nowhere/whisper');
   const args = ['--metric', 'cer,wer', '--text', 'A high tone!', '--transcriber', writeToneWhisper()];
   expect(await score(at('tone.wav'), ...args, '--json')).toBe(0);
-  const scores = (JSON.parse(output) as Record<string, object>)[at('tone.wav')];
+  const scores = (JSON.parse(terminal.printed) as Record<string, object>)[at('tone.wav')];
   // "high" becomes "low" by four edits of eleven characters.
   expect(scores).toMatchObject({ cer: { cer: 4 / 11, transcript: 'a low tone' }, wer: { wer: 1 / 3 } });
 });
@@ -161,8 +158,8 @@ it.each([
   [['--metric', 'silence,stoi'], 'stoi compares with a reference: give one with --reference FILE'],
 ])('ends with code 2 for wrong usage (%s)', async (args, message) => {
   expect(await score(at('tone.wav'), ...args)).toBe(2);
-  expect(complaints).toContain(message);
-  expect(output).toBe('');
+  expect(terminal.complained).toContain(message);
+  expect(terminal.printed).toBe('');
 });
 
 it('ends with code 2 without files', async () => {

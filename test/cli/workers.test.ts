@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeWav } from '../../lib/audio/wav.js';
 import { main } from '../../lib/cli/main.js';
 import { formatPresent, type Present } from '../../lib/cli/workers.js';
@@ -14,7 +14,9 @@ import { findPackageRoot } from '../../lib/package-root.js';
 import { runCommand } from '../support/library-process.js';
 import { hasRedis, startRedis } from '../support/queue-servers.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { captureTerminal } from '../support/terminal.js';
 
+const terminal = captureTerminal();
 const WORKER: WorkerRecord = {
   ...{ kind: 'worker', name: 'node-3', host: 'there', pid: 7, version: '0.1.0', device: 'the CPU, 1 thread' },
   ...{ computes: 'cpu', state: 'working', run: 'abc', refusals: [], items: 30, seconds: 60 },
@@ -25,21 +27,7 @@ const RUN: PresentRun = {
   counts: { waiting: 1200, running: 3, done: 5, total: 1208 },
 };
 
-let printed = '';
-let complained = '';
-beforeEach(() => {
-  [printed, complained] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    complained += String(text);
-    return true;
-  });
-});
 afterEach(() => {
-  vi.restoreAllMocks();
   vi.unstubAllEnvs();
 });
 
@@ -79,7 +67,7 @@ output/0601-1200 on here    1,200        3     5  1,208`,
 it('wants an address of a queue', async () => {
   vi.stubEnv('SPEECH_DPO_WORKERS', '');
   expect(await run('workers')).toBe(2);
-  expect(complained).toBe('error: no queue is named: give its address, or set SPEECH_DPO_WORKERS\n');
+  expect(terminal.complained).toBe('error: no queue is named: give its address, or set SPEECH_DPO_WORKERS\n');
 });
 
 it('refuses an empty address, as of a variable that is not set, and takes an empty SPEECH_DPO_WORKERS for none', async () => {
@@ -87,20 +75,20 @@ it('refuses an empty address, as of a variable that is not set, and takes an emp
     'error: --workers is empty, and no queue is named: give its address; to work without workers, leave --workers out and SPEECH_DPO_WORKERS unset\n';
   for (const variable of [undefined, 'redis://127.0.0.1:1']) {
     vi.stubEnv('SPEECH_DPO_WORKERS', variable);
-    complained = '';
+    terminal.complained = '';
     expect(await run('score', 'a.wav', '--workers', '')).toBe(2);
-    expect(complained).toBe(refusal);
+    expect(terminal.complained).toBe(refusal);
   }
   vi.stubEnv('SPEECH_DPO_WORKERS', '');
-  complained = '';
+  terminal.complained = '';
   await run('score', '/nowhere/a.wav', '--metric', 'silence');
-  expect(complained).not.toContain('queue');
+  expect(terminal.complained).not.toContain('queue');
 });
 
 it.each([['--serve-at', '127.0.0.1:8700'], ['--allow-mixed']])('%s wants a queue', async (...option) => {
   vi.stubEnv('SPEECH_DPO_WORKERS', '');
   expect(await run('score', 'a.wav', ...option)).toBe(2);
-  expect(complained).toBe(
+  expect(terminal.complained).toBe(
     `error: ${option[0]} is for work with workers, and no queue is named: give --workers and its address, or set SPEECH_DPO_WORKERS\n`,
   );
 });
@@ -109,15 +97,15 @@ describe.skipIf(!hasRedis())('on Redis', () => {
   it('a worker that is started with what is not there ends with a sentence', async () => {
     const { url } = await startRedis();
     expect(await run('worker', url, '--reward', '/nowhere/reward.mjs')).toBe(2);
-    expect(complained).toBe('error: there is no file /nowhere/reward.mjs to load a reward from.\n');
+    expect(terminal.complained).toBe('error: there is no file /nowhere/reward.mjs to load a reward from.\n');
   });
 
   it('says how to begin, and lists who is there without what is secret', async () => {
     const { port } = await startRedis({ config: ['--requirepass', 'correct'] });
     const address = `redis://:correct@127.0.0.1:${port}`;
     vi.stubEnv('SPEECH_DPO_WORKERS', address);
-    expect(await run('workers'), complained).toBe(0);
-    expect(printed).toBe(
+    expect(await run('workers'), terminal.complained).toBe(0);
+    expect(terminal.printed).toBe(
       `No worker is there: start one on any machine: npx speech-dpo worker redis://…@127.0.0.1:${port}\n\n` +
         'No run asks for workers: start one with --workers and this address.\n',
     );
@@ -125,20 +113,20 @@ describe.skipIf(!hasRedis())('on Redis', () => {
     try {
       await announce(connection, 'workers', WORKER.name, WORKER);
       await announce(connection, 'runs', RUN.id, RUN);
-      printed = '';
+      terminal.printed = '';
       expect(await run('workers')).toBe(0);
-      expect(printed).toMatch(/^node-3 .* working .* output\/0601-1200 on here +30 +0\.50 /m);
-      expect(printed).toMatch(/^output\/0601-1200 on here +1,200 +3 +5 +1,208$/m);
-      printed = '';
+      expect(terminal.printed).toMatch(/^node-3 .* working .* output\/0601-1200 on here +30 +0\.50 /m);
+      expect(terminal.printed).toMatch(/^output\/0601-1200 on here +1,200 +3 +5 +1,208$/m);
+      terminal.printed = '';
       expect(await run('workers', address, '--json')).toBe(0);
       const { terms: _, ...shown } = RUN;
       const seenSecondsAgo = expect.any(Number) as number;
-      expect(JSON.parse(printed)).toEqual({
+      expect(JSON.parse(terminal.printed)).toEqual({
         address: `redis://…@127.0.0.1:${port}`,
         workers: [{ ...WORKER, seenSecondsAgo }],
         runs: [{ ...shown, seenSecondsAgo }],
       });
-      expect(complained).toBe('');
+      expect(terminal.complained).toBe('');
     } finally {
       await connection.close();
     }

@@ -5,12 +5,12 @@ import { expect, it } from 'vitest';
 import { savePretrained } from '../../lib/policy/pretrained.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { main } from '../../lib/cli/main.js';
-import { captureComplaints } from '../support/complaints.js';
+import { captureTerminal } from '../support/terminal.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { tinyConfig, tinyWeights } from '../support/tiny-bart.js';
 import { tokenizerFolder } from '../support/tokenizer-folder.js';
 
-const complained = captureComplaints();
+const terminal = captureTerminal();
 
 /** A model folder with policy, partner and one prompt of three frames; no codec. */
 async function makeModel(): Promise<string> {
@@ -111,7 +111,7 @@ it.each(damagesAndCounts)('%s: one sentence, exit code 2, no files', async (_, m
   const counts = ['--train-prompts', String(count), '--test-prompts', '1'];
   const args = ['even-token', '--model', model, '--output', output, ...counts];
   expect(await main(args, new AbortController().signal)).toBe(2);
-  expect(complained()).toMatch(/^error: [^\n]+\n$/);
-  expect(complained()).toContain(message);
+  expect(terminal.complained).toMatch(/^error: [^\n]+\n$/);
+  expect(terminal.complained).toContain(message);
   expect(readdirSync(output)).toEqual([]);
 });

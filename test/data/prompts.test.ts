@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { loadPrompts } from '../../lib/data/prompts.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const codec = { codebooks: 2, codebookSize: 4 };
 const item = {
@@ -15,10 +15,9 @@ const item = {
 };
 
 let path: string;
-beforeEach(async () => {
-  path = join(await mkdtemp(join(tmpdir(), 'speech-dpo-')), 'prompts.json');
+beforeEach(() => {
+  path = join(temporaryFolder(), 'prompts.json');
 });
-afterEach(() => rm(join(path, '..'), { recursive: true }));
 
 it('reads train and test items', async () => {
   await writeFile(path, JSON.stringify({ train: [item], test: [item, item] }));

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import { logProbabilities, type LogProbabilityReport } from '../../lib/jobs/log-probs.js';
@@ -9,17 +9,10 @@ import { parseParameters } from '../../lib/run/parameters.js';
 import { device } from '../support/device.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeTinyModel } from '../support/tiny-model.js';
+import { captureTerminal } from '../support/terminal.js';
 
+const terminal = captureTerminal();
 type EventOf<Type extends RunEvent['type']> = Extract<RunEvent, { type: Type }>;
-
-let printed: string;
-let complained: string;
-beforeEach(() => {
-  [printed, complained] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((printed += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((complained += String(text)), true));
-});
-afterEach(() => vi.restoreAllMocks());
 
 const logps = (...args: string[]) => main(['logps', ...args], new AbortController().signal);
 
@@ -71,9 +64,9 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
     '--device',
     'cpu',
   );
-  expect(complained).toBe('');
+  expect(terminal.complained).toBe('');
   expect(code).toBe(0);
-  const report = JSON.parse(printed) as LogProbabilityReport;
+  const report = JSON.parse(terminal.printed) as LogProbabilityReport;
   expect(report.beta).toBe(BETA);
   expect(report.completions.map(({ reference }) => reference!.sum)).toEqual(
     completions.map(({ sum }) => sum),
@@ -101,15 +94,17 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
   // Two steps of training made the chosen more likely than the rejected, against where they began.
   expect(report.means!['rewards/margins']).toBeGreaterThan(0);
 
-  printed = '';
+  terminal.printed = '';
   expect(await logps('--pairs', pairs, '--policy', policy, '--per-token', '--device', 'cpu')).toBe(0);
-  expect(printed).toContain('mean over pairs');
+  expect(terminal.printed).toContain('mean over pairs');
   const [first] = completions;
   const minus = (value: number) => value.toFixed(4).replace('-', '−');
-  expect(printed).toMatch(
+  expect(terminal.printed).toMatch(
     new RegExp(`pair 0 chosen +${first.labels} +${minus(first.sum)} +${minus(first.mean)}\n`),
   );
-  expect(printed).toMatch(new RegExp(`pair 0 chosen\ntoken .*\n-.*\n<s> +${minus(first.perLabel[0])}\n`));
+  expect(terminal.printed).toMatch(
+    new RegExp(`pair 0 chosen\ntoken .*\n-.*\n<s> +${minus(first.perLabel[0])}\n`),
+  );
 });
 
 describe('of completions in a file', () => {
@@ -164,6 +159,6 @@ describe('of completions in a file', () => {
 
   it('need a file', async () => {
     expect(await logps('--device', 'cpu')).toBe(2);
-    expect(complained).toContain('give either pairs');
+    expect(terminal.complained).toContain('give either pairs');
   });
 });

@@ -1,6 +1,4 @@
 /** That the architecture is a seam: another one is sampled, trained, saved and read by the package's entries alone. */
-import { tmpdir } from 'node:os';
-import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { completionLogProbs, trainDpo, type PreferencePair } from '../../lib/dpo/index.js';
@@ -18,6 +16,7 @@ import {
   type Policy,
 } from '../../lib/policy/index.js';
 import { causalTransformer, type CausalConfig } from '../support/causal-transformer.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const device = new CpuDevice();
 const CODES = 20;
@@ -185,7 +184,7 @@ it('refuses a pair that together has more ids than the model has positions', asy
 });
 
 it('is saved and read again by whoever knows it, and is no partner', async () => {
-  const folder = join(mkdtempSync(join(tmpdir(), 'speech-dpo-')), 'model');
+  const folder = join(temporaryFolder(), 'model');
   await savePretrained(folder, policy);
   const read = await loadPretrained(folder, [causalTransformer]);
   expect(read.weights).toEqual(policy.weights);

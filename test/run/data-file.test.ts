@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { resolveModelDirectory } from '../../lib/package-root.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
 import {
@@ -13,6 +12,7 @@ import {
   writeDataFile,
   type PreferenceRow,
 } from '../../lib/run/data-file.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const rows: PreferenceRow[] = [
   {
@@ -38,10 +38,9 @@ const rows: PreferenceRow[] = [
 ];
 
 let directory: string;
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
+beforeEach(() => {
+  directory = temporaryFolder();
 });
-afterEach(() => rm(directory, { recursive: true }));
 
 describe('data_iter_k.json', () => {
   it("has the research code's keys, one array each", async () => {

@@ -1,16 +1,15 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createRunDirectories, findRunDirectories } from '../../lib/run/directories.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const noon = new Date(2024, 5, 1, 12, 0, 30);
 let root: string;
 
-beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
+beforeEach(() => {
+  root = temporaryFolder();
 });
-afterEach(() => rm(root, { recursive: true }));
 
 describe('createRunDirectories', () => {
   it('names both directories by month, day, hour and minute', async () => {

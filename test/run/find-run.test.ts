@@ -30,10 +30,10 @@ it.each(NAMES)('%s names the run and its checkpoints', (name) => {
     outputDirectory: at('output', NAME),
   };
   for (const given of [name, join(root, name)]) {
-    expect(locateRun(given)).toEqual({ directories });
+    expect(locateRun(given)).toEqual(directories);
     expect(checkpointOf(given)).toEqual({ directories, iteration: 10, policy: policyOf(10) });
     for (const checkpoint of [`${given}/iter_2`, `${given}/iter_2/dpo_model`]) {
-      expect(locateRun(checkpoint)).toEqual({ directories, iteration: 2 });
+      expect(locateRun(checkpoint)).toEqual(directories);
       expect(checkpointOf(checkpoint)).toEqual({ directories, iteration: 2, policy: policyOf(2) });
       expect(policySource(checkpoint)).toBe(
         checkpoint.includes('model_output') && checkpoint.endsWith('dpo_model') ? checkpoint : policyOf(2),
@@ -44,10 +44,10 @@ it.each(NAMES)('%s names the run and its checkpoints', (name) => {
 
 it('a run is found from within its folders too', () => {
   vi.spyOn(process, 'cwd').mockReturnValue(at('output'));
-  expect(locateRun(NAME).directories.modelDirectory).toBe(at('model_output', NAME));
+  expect(locateRun(NAME).modelDirectory).toBe(at('model_output', NAME));
   vi.spyOn(process, 'cwd').mockReturnValue(at('model_output', NAME));
   expect(checkpointOf('iter_0')?.policy).toBe(policyOf(0));
-  expect(locateRun('.').directories.name).toBe(NAME);
+  expect(locateRun('.').name).toBe(NAME);
 });
 
 it('a folder that is called as one of theirs may have runs of its own', () => {
@@ -55,14 +55,14 @@ it('a folder that is called as one of theirs may have runs of its own', () => {
   mkdirSync(inner, { recursive: true });
   writeFileSync(join(inner, 'run.json'), '{}');
   vi.spyOn(process, 'cwd').mockReturnValue(at('output'));
-  expect(locateRun('0701-1200').directories.modelDirectory).toBe(inner);
+  expect(locateRun('0701-1200').modelDirectory).toBe(inner);
 });
 
 it('a run whose run.json cannot be seen is there: who reads it is told why', () => {
   const file = at('model_output', NAME, 'run.json');
   rmSync(file);
   symlinkSync(file, file);
-  expect(locateRun(NAME).directories.modelDirectory).toBe(at('model_output', NAME));
+  expect(locateRun(NAME).modelDirectory).toBe(at('model_output', NAME));
 });
 
 it('says what was looked for, and which runs there are', () => {
@@ -115,7 +115,7 @@ it('a folder that is only called like a checkpoint is itself', () => {
 it('orders checkpoints as numbers, and says when a run has none', () => {
   // Where an interrupted training goes on from is none yet.
   mkdirSync(at('model_output', NAME, 'iter_11', 'training'), { recursive: true });
-  expect(savedIterations(locateRun(NAME).directories)).toEqual([0, 2, 10]);
+  expect(savedIterations(locateRun(NAME))).toEqual([0, 2, 10]);
   mkdirSync(at('model_output', '0601-1400'));
   writeFileSync(at('model_output', '0601-1400', 'run.json'), '{}');
   expect(() => checkpointOf('0601-1400')).toThrow('run 0601-1400 has no checkpoint: ');

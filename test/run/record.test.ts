@@ -1,13 +1,13 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
 import type { FleetStatus, RunEvent, Split, WorkerStatus } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { recordRun } from '../../lib/run/record.js';
 import { cutRecord, readRun, type RunRecord } from '../../lib/run/run-files.js';
 import { summarize } from '../../lib/run/statistics.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 const now = () => new Date(2024, 5, 1, 12, 0, 0, 123);
 const parameters = parseParameters({ seed: 7 });
@@ -45,10 +45,9 @@ const events: RunEvent[] = [
 let root: string;
 let directories: RunDirectories;
 beforeEach(async () => {
-  root = await mkdtemp(join(tmpdir(), 'speech-dpo-'));
+  root = temporaryFolder();
   directories = await createRunDirectories(root, now());
 });
-afterEach(() => rm(root, { recursive: true }));
 
 async function* streamOf(some: readonly RunEvent[]): AsyncGenerator<RunEvent> {
   yield* some;

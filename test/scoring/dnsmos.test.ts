@@ -1,18 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readWav, toMono } from '../../lib/audio/wav.js';
 import { loadDnsmos, type Dnsmos } from '../../lib/scoring/dnsmos/dnsmos.js';
 import { sharedPath } from '../support/shared.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 describe('loadDnsmos', () => {
   it('names a file that is no network', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'dnsmos-'));
+    const folder = temporaryFolder();
     await expect(loadDnsmos(folder)).rejects.toThrow(`${join(folder, 'sig_bak_ovr.onnx')}: cannot load`);
     writeFileSync(join(folder, 'sig_bak_ovr.onnx'), 'nothing');
     await expect(loadDnsmos(folder)).rejects.toThrow(`${join(folder, 'sig_bak_ovr.onnx')}: cannot load`);
-    rmSync(folder, { recursive: true });
   });
 });
 

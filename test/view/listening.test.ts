@@ -1,7 +1,7 @@
 /** A page of made-up pairs: what is on it, and what becomes of votes on it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { gatedLoudness } from '../../lib/audio/loudness.js';
 import { main } from '../../lib/cli/main.js';
 import type { Listening, ListeningPair } from '../../lib/run/listening.js';
@@ -9,7 +9,9 @@ import { readPairsFile } from '../../lib/run/pairs-file.js';
 import { listeningPage } from '../../lib/view/listening/page.js';
 import { readPage, soundOf, votesOf } from '../support/listening-page.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { captureTerminal } from '../support/terminal.js';
 
+const terminal = captureTerminal();
 const SAMPLE_RATE_HZ = 16000;
 const tone = (hertz: number, amplitude: number, seconds: number) => ({
   samples: Float32Array.from(
@@ -36,19 +38,8 @@ const listening: Listening = {
 const { id, html } = listeningPage(listening, { seed: 42 });
 const page = readPage(html);
 
-let printed = '';
-let complained = '';
-beforeEach(() => {
-  [printed, complained] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => Boolean((printed += String(text))));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => Boolean((complained += String(text))));
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-});
-
 async function command(...args: string[]): Promise<number> {
-  [printed, complained] = ['', ''];
+  [terminal.printed, terminal.complained] = ['', ''];
   return main(args, new AbortController().signal);
 }
 
@@ -132,27 +123,31 @@ describe('votes', () => {
     );
     expect(await command('votes', ...paths)).toBe(0);
     // Of statsmodels and SciPy: proportion_confint(10, 12, method="wilson"), binomtest(10, 12).
-    expect(printed).toContain('bold against shy: 20 votes, 2 listeners\n');
-    expect(printed).toMatch(/bold preferred +10 {2}83 % of 12, 95 % interval 55 % to 95 %\n/);
-    expect(printed).toMatch(/shy preferred +2 {2}17 % of 12, 95 % interval 5 % to 45 %\n/);
-    expect(printed).toMatch(/no difference +4\n {2}both bad +4\n/);
-    expect(printed).toContain('sign test over the 12 votes for a side: p = 0.039;');
+    expect(terminal.printed).toContain('bold against shy: 20 votes, 2 listeners\n');
+    expect(terminal.printed).toMatch(/bold preferred +10 {2}83 % of 12, 95 % interval 55 % to 95 %\n/);
+    expect(terminal.printed).toMatch(/shy preferred +2 {2}17 % of 12, 95 % interval 5 % to 45 %\n/);
+    expect(terminal.printed).toMatch(/no difference +4\n {2}both bad +4\n/);
+    expect(terminal.printed).toContain('sign test over the 12 votes for a side: p = 0.039;');
     expect(await command('votes', '--json', ...paths)).toBe(0);
-    expect(JSON.parse(printed)).toMatchObject([{ systems: ['bold', 'shy'], wins: [10, 2], listeners: 2 }]);
+    expect(JSON.parse(terminal.printed)).toMatchObject([
+      { systems: ['bold', 'shy'], wins: [10, 2], listeners: 2 },
+    ]);
 
     expect(await command('votes', written(votesOf(page, () => 'both bad')))).toBe(0);
-    expect(printed).toContain('nobody preferred a side');
+    expect(terminal.printed).toContain('nobody preferred a side');
   });
 
   it('that are no votes, or given twice, are refused in a sentence', async () => {
     const votes = votesOf(page, () => 'left');
     const path = written(votes);
     expect(await command('votes', path, written(votes))).toBe(2);
-    expect(complained).toContain('exports of one listener from one page: give the later one only');
+    expect(terminal.complained).toContain('exports of one listener from one page: give the later one only');
     expect(await command('votes', written({ ...votes, votes: [] }))).toBe(2);
-    expect(complained).toContain('holds no vote');
+    expect(terminal.complained).toContain('holds no vote');
     expect(await command('votes', written({ prompt: [] }))).toBe(2);
-    expect(complained).toContain('holds no votes: give a file that the page of speech-dpo listen exported');
+    expect(terminal.complained).toContain(
+      'holds no votes: give a file that the page of speech-dpo listen exported',
+    );
   });
 
   it.each([
@@ -186,6 +181,6 @@ describe('votes', () => {
     ],
   ])('%s train nothing', async (_, votes, sentence) => {
     expect(await command('train', '--pairs', written(votes), '--output', temporaryFolder())).toBe(2);
-    expect(complained).toContain(sentence);
+    expect(terminal.complained).toContain(sentence);
   });
 });

@@ -92,7 +92,7 @@ function openEncoder({ config, encoder, codebooks }: EncodecModel, device: Devic
       return quantize(
         features,
         entries.map(({ name }) => constants[name]),
-      ).codes;
+      );
     },
   });
 }

@@ -25,7 +25,7 @@ export async function openEncoder(
       codes: quantize(
         features,
         names.map((name) => entries[name]),
-      ).codes,
+      ),
     }),
     { features: { shape: [CHUNK, FEATURES], dtype: 'float32' } },
     {

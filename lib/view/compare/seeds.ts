@@ -8,7 +8,7 @@ import { studentInterval } from '../../run/student-t.js';
 import { formatChange, formatNumber, formatValue } from '../format.js';
 import { formatInterval, formatPaired } from '../paired-change.js';
 import { beforeAndAfter } from '../run-events.js';
-import type { Table } from '../table.js';
+import { numberColumn, type Table } from '../table.js';
 import { differingParameters } from './runs.js';
 
 /** One experiment with several seeds: mean held-out reward before and after, with Student's 95 % interval over seeds. */
@@ -69,13 +69,12 @@ export function seedTable(runs: readonly RecordedRun[]): Table {
   const differing = differingParameters(groups.map(({ runs: [run] }) => run)).filter(
     (name) => name !== 'seed',
   );
-  const right = (title: string) => ({ title, align: 'right' as const });
   return {
     columns: [
       ...(differing.length > 0 ? [{ title: differing.join(', ') }] : []),
       { title: 'seed' },
       { title: 'run' },
-      ...['before', 'after', 'change (95 % CI)', 'n'].map(right),
+      ...['before', 'after', 'change (95 % CI)', 'n'].map(numberColumn),
     ],
     rows: groups.flatMap((group) => {
       const { parameters } = group.runs[0].record;

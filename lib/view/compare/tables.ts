@@ -6,19 +6,18 @@ import { formatNumber, formatValue } from '../format.js';
 import { PAIRED_COLUMNS, pairedCells } from '../paired-change.js';
 import { comparePairs } from '../../run/paired-comparison.js';
 import { beforeAndAfter, policyName } from '../run-events.js';
-import type { Table } from '../table.js';
+import { numberColumn, type Table } from '../table.js';
 import { differingParameters, haveSamePrompts, haveSameReward, type ComparedRun } from './runs.js';
 
 /** What every run did to its held-out reward. */
 export function resultTable(runs: readonly ComparedRun[]): Table {
   const isOneReward = runs.every((run) => haveSameReward(runs[0], run));
-  const right = (title: string) => ({ title, align: 'right' as const });
   return {
     columns: [
       { title: 'run' },
       ...(isOneReward ? [] : [{ title: 'reward' }]),
       { title: 'last policy' },
-      ...['before', 'after'].map(right),
+      ...['before', 'after'].map(numberColumn),
       ...PAIRED_COLUMNS,
     ],
     rows: runs.map(({ label, rewardLabel, events }) => {

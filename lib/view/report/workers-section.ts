@@ -2,7 +2,7 @@ import type { RunRecord, RunWorkers } from '../../run/run-files.js';
 import { escapeHtml } from '../escape.js';
 import { UNMET, workerRate } from '../fleet.js';
 import { formatCount, formatNumber } from '../format.js';
-import { htmlTable, type Table } from '../table.js';
+import { htmlTable, numberColumn, type Table } from '../table.js';
 
 /** Who sampled and scored, in a sentence and a table. */
 export function workersHtml(workers: RunWorkers, device: RunRecord['device']): string {
@@ -25,7 +25,7 @@ function workersTable({ fleet }: RunWorkers): Table {
   return {
     columns: [
       ...['worker', 'device'].map((title) => ({ title })),
-      ...['items', 'items/s', 'share of the items'].map((title) => ({ title, align: 'right' as const })),
+      ...['items', 'items/s', 'share of the items'].map(numberColumn),
     ],
     rows: fleet
       .toSorted((a, b) => b.items - a.items)
