@@ -162,7 +162,7 @@ async function terms(): Promise<SamplesTerms> {
       int8: false,
       speech: { partner, codec },
       reward: { name: 'mos', rewardModel: 'nisqa' },
-      guards: ['dnsmos', 'fidelity', 'level'],
+      guards: ['dnsmos', 'fidelity', 'silence'],
       transcriber: null,
     },
   };

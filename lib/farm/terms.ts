@@ -10,13 +10,13 @@ import { METRIC_NAMES, type MetricName } from '../scoring/metrics.js';
 import { folderManifestSchema, sha256Schema } from './files/manifest.js';
 import { recordingSchema } from './files/recordings.js';
 
-/** Guards by what they measure, in the order of the run's. */
-export const guardNames = [...guardModels, 'fidelity', 'similarity', 'wer', 'level'] as const;
+/** The guards that come with the package, in the order of a run's, by the first figure of each. */
+export const guardNames = [...guardModels, 'fidelity', 'similarity', 'wer', 'silence'] as const;
 export type GuardName = (typeof guardNames)[number];
 
 /** The name of one of the guards that come with the package; undefined for a person's own. */
 export function nameOfGuard({ figures: [first] }: Pick<Guard, 'figures'>): GuardName | undefined {
-  return first === 'silence' ? 'level' : guardNames.find((name) => name === first);
+  return guardNames.find((name) => name === first);
 }
 
 /** Samples of a policy are drawn, made audible, scored and guarded. */

@@ -1,29 +1,19 @@
 import { pathFromEnvironment } from '../checkpoint/environment.js';
 import type { Codec } from '../codec/codec.js';
 import { CpuDevice, type Device } from '../engine/index.js';
-import type { GuardName, SamplesWork } from '../farm/terms.js';
+import type { SamplesWork } from '../farm/terms.js';
 import type { OnNotice } from '../notice.js';
-import { sentenceOf } from '../plain-error.js';
 import { openParts, releaseAll, type Release } from '../release.js';
-import { hearsWords, networksOf } from '../reward/built-in.js';
+import { hearsWords } from '../reward/built-in.js';
 import { openByName, type NamedRewards } from '../reward/by-name.js';
 import type { Decoder } from '../reward/decoder.js';
 import { rewardFailure } from '../experiment/score.js';
-import {
-  fidelityGuard,
-  levelGuard,
-  opinionGuard,
-  voiceGuard,
-  wordGuard,
-  type Guard,
-} from '../reward/guard.js';
+import type { Guard } from '../reward/guard.js';
 import type { Reward } from '../reward/reward.js';
 import type { Transcribe } from '../reward/spoken-words.js';
-import { guardModels, openOpinionScorer, type OpinionScorer } from '../scoring/opinion.js';
-import { openTranscriber, type Transcriber } from '../scoring/transcribe.js';
-import { loadVoiceEncoder, VOICE_ENCODER_PLACE, type VoiceEncoder } from '../scoring/voice-encoder.js';
-import { locateWeights } from '../scoring/weights-path.js';
+import { openTranscriber } from '../scoring/transcribe.js';
 import type { Parameters } from '../run/parameters.js';
+import { openGuard, openGuards } from './guards.js';
 import { namedCombination, type NamedParameters } from '../run/reward-parameters.js';
 
 /** Whether the networks that score run on a run's device: on a GPU by CUDA. Beside any other they have CPU threads of their own. */
@@ -165,25 +155,9 @@ export function openScorers(
         'the guards that are given cannot be used: they must be a list of objects { figures, measure }; guard: true in the parameters opens the usual ones',
       );
     if (own.guards) return { reward, guards: own.guards, notices: [], ...closing };
-    const notices: string[] = [];
-    const guards: Guard[] = [];
-    if (parameters.guard || parameters.guardPairs) {
-      const scorers = await openSecondScorers(parameters, { device, onNotice }, notices);
-      guards.push(...scorers.map(opinionGuard), fidelityGuard(codec));
-      const encoder = await openSecondEncoder(parameters, { device, onNotice }, notices);
-      if (encoder) guards.push(voiceGuard(encoder, codec));
-      // A recognizer that samples are ranked by guards nothing.
-      const transcriber =
-        parameters.guard && !hearsWords(reward.name)
-          ? await openNamedTranscriber(parameters, notices, { signal, onNotice })
-          : undefined;
-      if (transcriber) {
-        opened.push(() => transcriber.dispose());
-        guards.push(wordGuard(transcriber.transcribe, codec));
-      }
-      guards.push(levelGuard);
-    }
-    return { reward, guards, notices, ...closing };
+    const transcriber = recognizerOf(parameters);
+    const guarding = { device, transcriber, signal, onNotice };
+    return { reward, ...(await openGuards(parameters, codec, guarding, opened)), ...closing };
   });
 }
 
@@ -236,73 +210,9 @@ export function openNamedScorers(
     const rewards = { ...named, reward: named.name, transcriber };
     const reward = await openNamed(rewards, options.own, opening, opened);
     await checkItself(reward, onNotice);
-    const open = async (name: GuardName): Promise<Guard> => {
-      if (name === 'level') return levelGuard;
-      if (!codec) throw new TypeError(`the guard ${name} listens, and no codec is open`);
-      if (name === 'fidelity') return fidelityGuard(codec);
-      if (name === 'similarity')
-        return voiceGuard(await loadVoiceEncoder(undefined, { device, onNotice }), codec);
-      if (name !== 'wer') return opinionGuard(await openOpinionScorer(name, { device, onNotice }));
-      const { transcribe, dispose } = await openTranscriber({ model: transcriber!, onNotice });
-      opened.push(() => dispose());
-      return wordGuard(transcribe, codec);
-    };
     const guards: Guard[] = [];
-    for (const name of names) guards.push(await open(name));
+    for (const name of names)
+      guards.push(await openGuard(name, codec, { device, transcriber, onNotice }, opened));
     return { reward, guards, [Symbol.asyncDispose]: () => releaseAll(opened) };
   });
-}
-
-/** The opinion scores that are not trained on. */
-async function openSecondScorers(
-  parameters: Parameters,
-  options: { device: Device; onNotice?: OnNotice },
-  notices: string[],
-): Promise<OpinionScorer[]> {
-  const scorers: OpinionScorer[] = [];
-  for (const model of guardModels) {
-    if (networksOf(parameters).includes(model)) continue;
-    try {
-      scorers.push(await openOpinionScorer(model, options));
-    } catch (error) {
-      notices.push(`no guard by ${model.toUpperCase()}: ${sentenceOf(error)}`);
-    }
-  }
-  return scorers;
-}
-
-/**
- * The voice encoder, where its weights are on this machine: a guard is no reason to download a file of 17 MB. Pairs do not ask for it.
- */
-async function openSecondEncoder(
-  { reward, guard }: Parameters,
-  options: { device: Device; onNotice?: OnNotice },
-  notices: string[],
-): Promise<VoiceEncoder | undefined> {
-  if (!guard || reward === 'similarity') return undefined;
-  try {
-    return locateWeights(VOICE_ENCODER_PLACE).isHere ? await loadVoiceEncoder(undefined, options) : undefined;
-  } catch (error) {
-    notices.push(`no guard by speaker similarity: ${sentenceOf(error)}`);
-    return undefined;
-  }
-}
-
-/** The recognizer that is named. Unless named none is opened: it takes longer than all the rest. */
-async function openNamedTranscriber(
-  parameters: Parameters,
-  notices: string[],
-  options: { signal?: AbortSignal; onNotice?: OnNotice },
-): Promise<Transcriber | undefined> {
-  const model = recognizerOf(parameters);
-  if (!model) {
-    notices.push('no guard by word error rate: no recognizer is named (--transcriber or WHISPER_MODEL)');
-    return undefined;
-  }
-  try {
-    return await openTranscriber({ model, ...options });
-  } catch (error) {
-    notices.push(`no guard by word error rate: ${sentenceOf(error)}`);
-    return undefined;
-  }
 }

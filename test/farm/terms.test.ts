@@ -100,8 +100,8 @@ describe('what bits depend on', () => {
 });
 
 it('guards are known by what they measure first', () => {
-  expect(nameOfGuard(levelGuard)).toBe('level');
-  for (const name of guardNames) if (name !== 'level') expect(nameOfGuard({ figures: [name] })).toBe(name);
+  expect(nameOfGuard(levelGuard)).toBe('silence');
+  for (const name of guardNames) expect(nameOfGuard({ figures: [name] })).toBe(name);
   expect(nameOfGuard({ figures: ['clipping'] })).toBeUndefined();
 });
 
