@@ -36,6 +36,7 @@ const options = createProgram(
   .option('--model <folder>', 'what bench/base-size/make.py wrote, for the row of a whole iteration')
   .option('--nisqa <folder>', 'clone of NISQA, for the same row')
   .option('--only <text>', 'only rows with this in their names', '')
+  .option('--list', 'print the names of the rows, and run none')
   .parse()
   .opts<{
     device: DeviceChoice;
@@ -44,25 +45,29 @@ const options = createProgram(
     model?: string;
     nisqa?: string;
     only: string;
+    list?: true;
   }>();
 /** Peers compute on a GPU beside a device that is one. */
 const onGpu = options.device === 'cuda' || options.device === 'webgpu';
 
-/** One device at a time: a process opens one GPU once. */
-async function rowsWith(tf32: boolean): Promise<string> {
-  const { device, reason } = await chooseDevice(options.device, { tf32 });
+/** The device of the rows that are under way: a process opens one GPU once. */
+let device: Device | undefined;
+const opened = (): Device => device!;
+
+/** Prints the table of rows that compute in the same precision. */
+async function show(duels: readonly Duel[], tf32: boolean): Promise<void> {
+  const chosen = await chooseDevice(options.device, { tf32 });
+  device = chosen.device;
+  const { description } = device;
   try {
-    console.error(`${device.description} (${reason})`);
-    const duels = options.sizes.flatMap((size) =>
-      duelsOf(size, { ...SIZES[size], device: onGpu ? 'cuda' : 'cpu', tf32 }, device),
-    );
-    return await fight(chooseRows(duels, options.only), options.python, { machine: device.description });
+    console.error(`${description} (${chosen.reason})`);
+    console.log(`${await fight(duels, options.python, { machine: description })}\n`);
   } finally {
     await device.close();
   }
 }
 
-function duelsOf(size: Size, setting: Setting, device: Device): Duel[] {
+function duelsOf(size: Size, setting: Setting): Duel[] {
   const precision = setting.tf32 ? 'TF32' : 'float32';
   const stepsOf = (batchSize: number): Duel => {
     const own = { ...setting, batchSize, pairs: Math.max(batchSize, setting.pairs) };
@@ -70,7 +75,7 @@ function duelsOf(size: Size, setting: Setting, device: Device): Duel[] {
       name: `${size}, ${precision}: a DPO step on ${batchSize} ${batchSize === 1 ? 'pair' : 'pairs'}`,
       peerName: 'PyTorch',
       runs: STEPS,
-      ours: () => dpoSteps(own, device, WARM_UP + STEPS),
+      ours: () => dpoSteps(own, opened(), WARM_UP + STEPS),
       openPeer: (python) => openPeer(python, 'torch_dpo.py', own),
       format: milliseconds,
     };
@@ -78,14 +83,14 @@ function duelsOf(size: Size, setting: Setting, device: Device): Duel[] {
   const samplingOf = (completions: number): Duel => {
     const own = size === 'base' ? { ...setting, completionLength: COUNTS.tokens } : setting;
     const name = `${size}, ${precision}: sampling ${completions} completions of ${own.completionLength} tokens`;
-    return samplingRow({ name, runs: 5 }, own, device, { prompts: 1, completions });
+    return samplingRow({ name, runs: 5 }, own, opened, { prompts: 1, completions });
   };
   const duels = [stepsOf(1), stepsOf(size === 'base' ? 4 : 8), samplingOf(10), samplingOf(100)];
-  return size === 'base' && !setting.tf32 ? [...duels, ...wholeIteration(setting, device)] : duels;
+  return size === 'base' && !setting.tf32 ? [...duels, ...wholeIteration(setting)] : duels;
 }
 
 /** Beside the research code's way, where both have all they need. */
-function wholeIteration(setting: Setting, device: Device): Duel[] {
+function wholeIteration(setting: Setting): Duel[] {
   const { model, nisqa } = options;
   if (!model || !nisqa || !existsSync(join(model, 'policy'))) {
     console.error(
@@ -101,7 +106,7 @@ function wholeIteration(setting: Setting, device: Device): Duel[] {
       // What is compiled is compiled in every iteration.
       warmUp: 0,
       runs: 1,
-      ours: () => iteration(model, device, COUNTS),
+      ours: () => iteration(model, opened(), COUNTS),
       openPeer: (python) =>
         openPeer(python, 'original_iteration.py', setting, model, nisqa, JSON.stringify(COUNTS), 'original'),
       format: (seconds) => `${seconds.toFixed(1)} s`,
@@ -109,6 +114,19 @@ function wholeIteration(setting: Setting, device: Device): Duel[] {
   ];
 }
 
-const tables = [await rowsWith(false)];
-if (options.device === 'cuda') tables.push(await rowsWith(true));
-console.log(tables.join('\n\n'));
+const rows = (options.device === 'cuda' ? [false, true] : [false]).map((tf32) => ({
+  tf32,
+  duels: options.sizes.flatMap((size) =>
+    duelsOf(size, { ...SIZES[size], device: onGpu ? 'cuda' : 'cpu', tf32 }),
+  ),
+}));
+const names = chooseRows(
+  rows.flatMap(({ duels }) => duels),
+  options.only,
+).map(({ name }) => name);
+if (options.list) console.log(names.join('\n'));
+else
+  for (const { tf32, duels } of rows) {
+    const chosen = duels.filter(({ name }) => names.includes(name));
+    if (chosen.length > 0) await show(chosen, tf32);
+  }

@@ -52,7 +52,7 @@ function samplingDuel(setting: Setting, prompts: number, completions: number): D
   const each = prompts === 1 ? '' : ` of each of ${prompts} prompts`;
   const name = `${sizeOf(setting)}sampling ${what}${each} at once, prompt of ${promptLength}${inInt8}`;
   const runs = setting === small ? 9 : 3;
-  return samplingRow({ name, runs }, setting, device, { prompts, completions, int8 });
+  return samplingRow({ name, runs }, setting, () => device, { prompts, completions, int8 });
 }
 
 /** @param reference whether the peer computes the reference in every step, as TRL does unless it is asked otherwise, or before the first, as ours */

@@ -1,65 +1,71 @@
-// `npm run gpu-check`: what a GPU has to show, in one go and one table: numbers of transformers and TRL, the GPU's tests, the GPU's benchmark.
+// `npm run gpu-check`: what a GPU has to show, part by part, and one table: the device's self-test, numbers of transformers and TRL, the GPU's
+// tests, and each row of the GPU's benchmark.
 //
 //     npm run gpu-check -- --golden ../shared/golden/bart --python python3 [options of bench/gpu.ts]
-import { spawn } from 'node:child_process';
+//
+// Each part is a process of its own, which another's failure does not reach. What a part printed and how it ended is in the folder --out as
+// soon as it ends: a second call goes on with the parts that did not pass. --again starts over.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { openParts } from './gpu/parts.mjs';
 import { buildWhereStale, installWhereMissing, root } from './setup.mjs';
 
+const VENV = join(root, '.cache', 'venv-bench', 'bin', 'python');
 const OPTIONS = /** @type {const} */ ({
   device: { type: 'string', default: 'cuda' },
   golden: { type: 'string', default: join(root, '..', 'shared', 'golden', 'bart') },
-  python: { type: 'string', default: process.env.BENCH_PYTHON },
+  python: { type: 'string', default: process.env.BENCH_PYTHON ?? (existsSync(VENV) ? VENV : undefined) },
   sizes: { type: 'string', default: 'small,base' },
   only: { type: 'string', default: '' },
   model: { type: 'string' },
   nisqa: { type: 'string' },
+  out: { type: 'string', default: join(root, '.cache', 'gpu-check') },
+  again: { type: 'boolean', default: false },
 });
 const options = readOptions();
 
 await installWhereMissing();
 await buildWhereStale();
-const { device, golden, ...benchOptions } = options;
-const given = Object.entries(benchOptions).flatMap(([name, value]) => (value ? [`--${name}`, value] : []));
-const rows = [];
+const { device, golden, out, again, ...benchOptions } = options;
+const given = Object.entries({ device, ...benchOptions }).flatMap(([name, value]) =>
+  value ? [`--${name}`, value] : [],
+);
+const bench = ['dist/bench/gpu.js', ...given];
+const parts = openParts(out, { again });
 
-await check('doctor', ['dist/lib/cli.js', 'doctor']);
+// Which fails where the device that is named does not work.
+await parts.run('doctor', ['dist/lib/cli.js', 'doctor'], { environment: { SPEECH_DPO_DEVICE: device } });
 if (existsSync(golden))
-  await check('numbers of transformers and TRL', ['dist/lib/cli.js', 'verify', golden, '--device', device]);
-else
-  rows.push(['numbers of transformers and TRL', `skipped: ${golden} is not there (--golden names another)`]);
-await check('tests on the GPU', ['node_modules/vitest/vitest.mjs', 'run', 'test/engine/cuda'], {
-  SPEECH_DPO_REQUIRE_GPU: '1',
+  await parts.run('numbers of transformers and TRL', [
+    'dist/lib/cli.js',
+    'verify',
+    golden,
+    '--device',
+    device,
+  ]);
+else parts.skip('numbers of transformers and TRL', `${golden} is not there (--golden names another)`);
+await parts.run('tests on the GPU', ['node_modules/vitest/vitest.mjs', 'run', 'test/engine/cuda'], {
+  environment: { SPEECH_DPO_REQUIRE_GPU: '1' },
 });
-await check('benchmark', ['dist/bench/gpu.js', '--device', device, ...given]);
+if (!options.python) parts.skip('PyTorch beside each row', 'no Python is named (--python)');
+if (!options.model || !options.nisqa)
+  parts.skip('a whole iteration', '--model and --nisqa name what it needs (docs/performance.md)');
+const rows = await parts.linesOf([...bench, '--list']);
+// The last --only counts.
+for (const row of rows) await parts.run(row, [...bench, '--only', row], { hasTable: true });
 
-console.log('\n| check | result |\n| --- | --- |');
-for (const row of rows) console.log(`| ${row.join(' | ')} |`);
-process.exitCode = rows.some(([, result]) => result.startsWith('FAIL')) ? 1 : 0;
-
-/** Runs a program of the project, shows what it prints, and notes its end and the last line. */
-async function check(name, args, environment = {}) {
-  console.log(`\n# ${name}`);
-  const start = performance.now();
-  const child = spawn(process.execPath, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...environment },
-  });
-  const code = await new Promise((resolve) => child.on('exit', (exit, signal) => resolve(exit ?? signal)));
-  const seconds = ((performance.now() - start) / 1000).toFixed(0);
-  rows.push([name, code === 0 ? `passed in ${seconds} s` : `FAILED (${code}) after ${seconds} s`]);
-}
+console.log(`\n${parts.report()}`);
+process.exitCode = parts.haveFailed() ? 1 : 0;
 
 /**
  * Ends the process in one sentence where they are wrong.
  *
- * @returns {Partial<Record<keyof typeof OPTIONS, string>>}
+ * @returns {Partial<Record<Exclude<keyof typeof OPTIONS, 'again'>, string>> & { again: boolean }}
  */
 function readOptions() {
   try {
-    return /** @type {Record<string, string>} */ (parseArgs({ options: OPTIONS }).values);
+    return /** @type {any} */ (parseArgs({ options: OPTIONS }).values);
   } catch (error) {
     const names = Object.keys(OPTIONS).map((name) => `--${name}`);
     console.error(`error: npm run gpu-check: ${error.message}; its options are ${names.join(', ')}`);

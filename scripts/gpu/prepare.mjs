@@ -1,6 +1,6 @@
 // What `npm run gpu` does, as sentences for the terminal.
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { findDriver, findLibrary } from './driver.mjs';
 import { bytesBelow, fetchLibraries, hasLibraries, removeLibraries } from '../wheels.mjs';
@@ -94,6 +94,13 @@ function prepareCuda12(root, { environment, libraryFolders }) {
       throw new Error(
         `onnxruntime-node's installer could not fetch the CUDA 12 provider: node ${args.join(' ')} says why`,
       );
+  }
+  // The installer calls CUDA 12's what its makers publish last.
+  if (!readFileSync(provider).includes('libcudart.so.12\0')) {
+    for (const name of CUDA12_FILES) rmSync(join(root, CUDA12_FOLDER, name), { force: true });
+    throw new Error(
+      `onnxruntime-node's installer fetched a provider that is not for CUDA 12: install a driver ${CUDA13_DRIVER} or newer and run npm run gpu`,
+    );
   }
   return `ONNX Runtime's CUDA provider for CUDA 12 is in ${CUDA12_FOLDER}.`;
 }

@@ -5,6 +5,7 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -149,6 +150,39 @@ describe.skipIf(process.platform === 'win32')('on Linux', () => {
     installDriver('535.183.01');
     expect(() => prepare([])).toThrow(/driver 535\.183\.01 is too old for CUDA 13: install 580 or newer/);
     expect(() => prepare(['--cuda12'])).toThrow(/needs libcudart\.so\.12, .*libcudnn\.so\.9/);
+  });
+
+  it.each([
+    ['libcudart.so.12', undefined],
+    [
+      'libcudart.so.13',
+      /installer fetched a provider that is not for CUDA 12: install a driver 580 or newer/,
+    ],
+  ])('keeps what onnxruntime-node fetches as CUDA 12 only where it is that: %s', (runtime, refusal) => {
+    installDriver('535.183.01');
+    for (const name of [
+      'cudart.so.12',
+      'cublasLt.so.12',
+      'cublas.so.12',
+      'curand.so.10',
+      'cufft.so.11',
+      'cudnn.so.9',
+    ])
+      writeFileSync(join(tools, `lib${name}`), '');
+    const folder = join(root, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64');
+    const provider = join(folder, 'libonnxruntime_providers_cuda.so');
+    mkdirSync(folder, { recursive: true });
+    mkdirSync(join(root, 'node_modules/onnxruntime-node/script'));
+    writeFileSync(
+      join(root, 'node_modules/onnxruntime-node/script/install.js'),
+      `require('fs').writeFileSync(${JSON.stringify(provider)}, ${JSON.stringify(`\0${runtime}\0`)})`,
+    );
+    if (refusal) expect(() => prepare(['--cuda12'])).toThrow(refusal);
+    else
+      expect(prepare(['--cuda12'])[0]).toMatch(
+        /^ONNX Runtime's CUDA provider for CUDA 12 is in node_modules/,
+      );
+    expect(existsSync(provider)).toBe(!refusal);
   });
 
   it('asks for room before it fetches', () => {

@@ -39,7 +39,7 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
   it('is one GPU with memory that is written, read, copied and cleared', () => {
     const memory = openDriver(library);
     expect(memory.name).toBe('a GPU of number 7');
-    expect(memory.cudaVersion).toBe(13.02);
+    expect(memory.cudaVersion).toBe('13.2');
     const before = memory.room();
     expect(before.total).toBe(2 ** 20);
     const [a, b] = [memory.allocate(4000), memory.allocate(4000)];
@@ -130,7 +130,7 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
     it.each([
       [
         'no-device',
-        'the NVIDIA driver finds no GPU (cuInit: CUDA_ERROR_NO_DEVICE): nvidia-smi says what it sees',
+        'the NVIDIA driver finds no GPU (cuInit: CUDA_ERROR_NO_DEVICE): nvidia-smi says what it sees, and CUDA_VISIBLE_DEVICES, where it is set, must name one of those',
       ],
       ['hidden', 'the NVIDIA driver shows no GPU: CUDA_VISIBLE_DEVICES, where it is set, must name one'],
       [

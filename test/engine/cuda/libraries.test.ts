@@ -10,7 +10,7 @@ import { findOrtLibrary } from '../../../lib/engine/devices/ort/library.js';
 import { canRunHostCuda } from '../../support/host-cuda.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
-const CUDA13 = 13;
+const CUDA13 = '13.0';
 
 describe.skipIf(!canRunHostCuda)('CUDA’s libraries', () => {
   let folder: string;
@@ -42,11 +42,11 @@ describe.skipIf(!canRunHostCuda)('CUDA’s libraries', () => {
     const runtime = put('onnxruntime/capi/libonnxruntime.so.1.30.0');
     put('onnxruntime/capi/libonnxruntime_providers_cuda.so');
     put('onnxruntime/capi/libonnxruntime_providers_shared.so');
-    const names = ['cudnn/lib/libcudnn.so.9', 'cudnn/lib/libcudnn_ops.so.9', 'cu13/lib/libcublas.so.13', 'cu13/lib/libcublasLt.so.13', 'cu13/lib/libcudart.so.13']; // prettier-ignore
+    const names = ['cudnn/lib/libcudnn.so.9', 'cudnn/lib/libcudnn_ops.so.9', 'cu13/lib/libcublas.so.13', 'cu13/lib/libcublasLt.so.13', 'cu13/lib/libcudart.so.13', 'cu13/lib/libnvrtc.so.13', 'cu13/lib/libnvrtc-builtins.so.13.0']; // prettier-ignore
     for (const name of names) put(`nvidia/${name}`);
     const found = findCudaLibraries();
     expect(found.runtime).toBe(runtime);
-    expect(found.nvidia.map((path) => path.split('/').at(-1))).toEqual(['libcudart.so.13', 'libcublasLt.so.13', 'libcublas.so.13', 'libcudnn.so.9']); // prettier-ignore
+    expect(found.nvidia.map((path) => path.split('/').at(-1))).toEqual(['libcudart.so.13', 'libcublasLt.so.13', 'libcublas.so.13', 'libnvrtc-builtins.so.13.0', 'libnvrtc.so.13', 'libcudnn.so.9']); // prettier-ignore
   });
 
   it('are looked for along LD_LIBRARY_PATH as well', () => {

@@ -2,6 +2,8 @@
 import { expect, it } from 'vitest';
 import { trainDpo, type DpoEvent } from '../../../lib/dpo/trainer.js';
 import { CpuDevice, type Device } from '../../../lib/engine/index.js';
+import type { DeferredTensor } from '../../../lib/engine/host-tensor.js';
+import type { TrainingSnapshot } from '../../../lib/train/snapshot.js';
 import { packPrompt } from '../../../lib/policy/pack.js';
 import { openSampler } from '../../../lib/policy/sample.js';
 import { uniformStream } from '../../../lib/random.js';
@@ -26,6 +28,39 @@ export async function train(device: Device, options: Partial<typeof OPTIONS> = {
     if (event.type === 'step') metrics.push(event.metrics);
   return { metrics, weights };
 }
+
+/** What a training leaves that stops after a step, read from the device. */
+async function snapshotAfter(device: Device, at: number): Promise<TrainingSnapshot> {
+  let taken: TrainingSnapshot | undefined;
+  const abort = new AbortController();
+  const interrupted = train(device, {
+    signal: abort.signal,
+    async afterStep(step, { steps, tensors }) {
+      if (step !== at) return;
+      const copies: [string, DeferredTensor][] = [];
+      for (const [name, tensor] of tensors) {
+        const data = (await tensor.read()).slice();
+        copies.push([name, { ...tensor, read: () => Promise.resolve(data) }]);
+      }
+      taken = { steps, tensors: new Map(copies) };
+      abort.abort(new Error('interrupted'));
+    },
+  });
+  await expect(interrupted).rejects.toThrow('interrupted');
+  return taken!;
+}
+
+/** Bytes of the process's memory, once what the device's worker no longer needs is collected. */
+export async function hostMemory(device: Device): Promise<number> {
+  for await (const rss of device.stream<number>(COLLECTING, {})) return rss;
+  throw new Error('the worker said nothing');
+}
+const COLLECTING = `data:text/javascript,${encodeURIComponent(`
+  import { setFlagsFromString } from 'node:v8';
+  import { runInNewContext } from 'node:vm';
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc');
+  export async function* stream() { collectGarbage(); yield process.memoryUsage().rss; }`)}`;
 
 /** The codes of seeded completions of three prompts. */
 export async function sample(device: Device, maxNewTokens = 100): Promise<string[]> {
@@ -72,6 +107,22 @@ export function itComputesLikeTheCpu(open: () => Promise<Device>, tolerance: num
     for (const [name, { data }] of actual.weights)
       if (!name.endsWith('k_proj.bias'))
         expect(distance(data, expected.weights.get(name)!.data), name).toBeLessThan(100 * tolerance);
+  });
+
+  it('goes on from a snapshot, on a device that is opened anew, to the same bits', async () => {
+    const on = async <Result>(work: (device: Device) => Promise<Result>) => {
+      const device = await open();
+      try {
+        return await work(device);
+      } finally {
+        await device.close();
+      }
+    };
+    const whole = await on((device) => train(device));
+    const resumeFrom = await on((device) => snapshotAfter(device, 2));
+    const resumed = await on((device) => train(device, { resumeFrom }));
+    expect(resumed.metrics).toEqual(whole.metrics.slice(2));
+    expect([...resumed.weights]).toEqual([...whole.weights]);
   });
 
   it('samples: the same ids of the same seed, in batches, over several lengths of the cache', async () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { compile, tf } from '../../../lib/engine/index.js';
 import { canRunHostCuda, openHostCuda } from '../../support/host-cuda.js';
-import { itComputesLikeTheCpu, sample, train } from './like-the-cpu.js';
+import { hostMemory, itComputesLikeTheCpu, sample, train } from './like-the-cpu.js';
 
 describe.skipIf(!canRunHostCuda)(
   'the CUDA device, above the process’s memory, computes as the CPU does',
@@ -23,20 +23,8 @@ describe.skipIf(!canRunHostCuda)(
 );
 
 describe.skipIf(!canRunHostCuda)('200 steps and more', () => {
-  /** A worker's garbage, collected there. */
-  const collecting = `data:text/javascript,${encodeURIComponent(`
-    import { setFlagsFromString } from 'node:v8';
-    import { runInNewContext } from 'node:vm';
-    setFlagsFromString('--expose-gc');
-    const collectGarbage = runInNewContext('gc');
-    export async function* stream() { collectGarbage(); yield process.memoryUsage().rss; }`)}`;
-
   it('leave no memory behind, and what is collected breaks nothing', async () => {
     const device = await openHostCuda();
-    const collected = async () => {
-      for await (const rss of device.stream<number>(collecting, {})) return rss;
-      throw new Error('the worker said nothing');
-    };
     const optimizer = await device.openOptimizer([['w', [64, 64]]]);
     const program = await compile(
       ({ w, x, ids }) => {
@@ -68,9 +56,9 @@ describe.skipIf(!canRunHostCuda)('200 steps and more', () => {
       if (Math.random() < 0.2) await (await device.allocate([['a', [1000]]])).release();
     };
     for (let i = 0; i < 200; i++) await step();
-    const [before, first] = [await collected(), value];
+    const [before, first] = [await hostMemory(device), value];
     for (let i = 0; i < 400; i++) await step();
-    const after = await collected();
+    const after = await hostMemory(device);
     expect(value).toBeLessThan(first);
     expect((after - before) / 2 ** 20).toBeLessThan(8);
     await program.dispose();

@@ -57,12 +57,12 @@ const BYTES_OF_FLOAT = 4;
 export class NoGpu extends Error {}
 
 /**
- * The first GPU that the driver shows (CUDA_VISIBLE_DEVICES chooses).
+ * The first GPU that the driver shows (CUDA_VISIBLE_DEVICES chooses). `cudaVersion` is the newest CUDA that the driver runs: "13.0".
  *
  * @param path the driver's library
  * @throws NoGpu in one sentence when there is no driver or no GPU
  */
-export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersion: number } {
+export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersion: string } {
   const call = driverFunctions(path);
   const number = (name: Name, ...args: unknown[]): bigint => {
     const out = result();
@@ -73,7 +73,7 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
     call('cuInit', 0);
   } catch (error) {
     throw new NoGpu(
-      `the NVIDIA driver finds no GPU (${(error as Error).message}): nvidia-smi says what it sees`,
+      `the NVIDIA driver finds no GPU (${(error as Error).message}): nvidia-smi says what it sees, and CUDA_VISIBLE_DEVICES, where it is set, must name one of those`,
       { cause: error },
     );
   }
@@ -99,7 +99,7 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
   return {
     provider: 'CUDA',
     name: Buffer.from(name.subarray(0, name.indexOf(0))).toString(),
-    cudaVersion: Number(number('cuDriverGetVersion')) / 1000,
+    cudaVersion: versionText(Number(number('cuDriverGetVersion'))),
     room() {
       const [free, total] = [result(), result()];
       call('cuMemGetInfo_v2', free, total);
@@ -129,6 +129,10 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
     },
   };
 }
+
+/** "13.2" for 13020, as the driver says it. */
+const versionText = (version: number): string =>
+  `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
 
 /** A GPU that others have filled, that is older than the kernels, or whose driver is. */
 function orRefuse<Opened>(open: () => Opened): Opened {

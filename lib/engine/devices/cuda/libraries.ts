@@ -25,8 +25,11 @@ export interface CudaLibraries {
   nvidia: string[];
 }
 
-/** NVIDIA's libraries that the provider needs, each after those that it needs itself. */
-const NVIDIA = ['cudart', 'cublasLt', 'cublas', 'nvrtc', 'curand', 'cufft', 'cudnn'];
+/**
+ * NVIDIA's libraries that the provider needs, each after those that it needs itself. nvrtc, by which cuDNN compiles kernels, looks for its
+ * builtins by name only when it compiles, and not beside itself.
+ */
+const NVIDIA = ['cudart', 'cublasLt', 'cublas', 'nvrtc-builtins', 'nvrtc', 'curand', 'cufft', 'cudnn'];
 
 /** Where `npm run gpu` puts them. */
 export const gpuFolder = (): string => join(findPackageRoot(), '.cache', 'gpu');
@@ -68,7 +71,7 @@ export function findCudaLibraries(): CudaLibraries {
 /** Libraries of NVIDIA's in the order in which they are to be loaded. */
 function nvidiaAmong(files: readonly string[]): string[] {
   return NVIDIA.flatMap((name) => {
-    const path = files.find((file) => new RegExp(`/lib${name}\\.so\\.\\d+$`).test(file));
+    const path = files.find((file) => new RegExp(`/lib${name}\\.so\\.[\\d.]+$`).test(file));
     return path ? [path] : [];
   });
 }
@@ -85,16 +88,16 @@ function librariesIn({ folder, deep }: Place): string[] {
  * ONNX Runtime with its CUDA provider. NVIDIA's libraries are opened by their paths first: the provider then finds them by their names, and
  * LD_LIBRARY_PATH, which counts only from the start of a process, need not name them.
  *
- * @param driverVersion of CUDA, that the driver can run: 13.0
+ * @param driverVersion of CUDA, that the driver can run: "13.0"
  * @param wanted the version of ONNX Runtime: that of onnxruntime-node
  * @throws NoGpu in one sentence when they do not go together, or cannot be loaded
  */
-export function openCudaLibraries(driverVersion: number, wanted = versionOf(onnxruntimeNode())): OrtApi {
+export function openCudaLibraries(driverVersion: string, wanted = versionOf(onnxruntimeNode())): OrtApi {
   const { runtime, nvidia } = findCudaLibraries();
   const cudart = nvidia.map((path) => /libcudart\.so\.(\d+)$/.exec(path)?.[1]).find(Boolean);
-  if (cudart && Number(cudart) > Math.floor(driverVersion))
+  if (cudart && Number(cudart) > parseInt(driverVersion))
     throw new NoGpu(
-      `the NVIDIA driver runs CUDA ${driverVersion.toFixed(1)}, but the libraries are of CUDA ${cudart}: update the driver`,
+      `the NVIDIA driver runs CUDA ${driverVersion}, but the libraries are of CUDA ${cudart}: update the driver`,
     );
   for (const path of nvidia) openOrRefuse(() => openLibrary(path));
   const api = openOrRefuse(() => openOrtApi(runtime));

@@ -5,5 +5,11 @@ import { serveCuda } from './serve-cuda.js';
 
 serveCuda(() => {
   const memory = openDriver();
-  return { memory, api: openCudaLibraries(memory.cudaVersion) };
+  try {
+    return { memory, api: openCudaLibraries(memory.cudaVersion) };
+  } catch (error) {
+    // A process that goes on without the GPU leaves its memory to others.
+    memory.close();
+    throw error;
+  }
 });

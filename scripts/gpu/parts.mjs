@@ -1,0 +1,125 @@
+// Programs of the project that are run one after the other, and what is kept of each in a folder: what it printed, and how it ended.
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from '../setup.mjs';
+
+/** A part that takes longer hangs. */
+const MOST_MINUTES = 15;
+
+/**
+ * @typedef {{ name: string, command: string, passed: boolean, result: string, table: string[], machine?: string }} Part
+ * @param folder where results.json, report.md and what each part printed are written
+ * @param again forgets what the folder has
+ */
+export function openParts(folder, { again = false, cwd = root, mostMinutes = MOST_MINUTES } = {}) {
+  if (again) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'results.json');
+  /** Of this call and of earlier ones, which a part replaces when it is run again. @type {Map<string, Part>} */
+  const known = new Map(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []);
+  /** Names of this call. */
+  const asked = new Set();
+
+  const keep = (part) => {
+    known.set(part.name, part);
+    writeFileSync(file, JSON.stringify([...known], undefined, 1));
+    writeFileSync(join(folder, 'report.md'), `${report()}\n`);
+  };
+  const ofThisCall = () => [...asked].map((name) => known.get(name));
+
+  /** Markdown: a table of the parts, and the rows that they printed. */
+  function report() {
+    const parts = ofThisCall();
+    const checks = parts.map(({ name, result }) => `| ${name} | ${result} |`);
+    const [head, line] = parts.find(({ table }) => table.length > 0)?.table ?? [];
+    const machines = [...new Set(parts.flatMap(({ machine }) => machine ?? []))];
+    return [
+      '| check | result |',
+      '| --- | --- |',
+      ...checks,
+      ...(head ? ['', head, line, ...parts.flatMap(({ table }) => table.slice(2))] : []),
+      ...(machines.length > 0 ? ['', ...machines] : []),
+    ].join('\n');
+  }
+
+  return {
+    report,
+    haveFailed: () => ofThisCall().some(({ passed }) => !passed),
+
+    /**
+     * Runs a program unless it has passed in an earlier call, shows what it prints, and keeps that and how it ended.
+     *
+     * @param hasTable it prints a table as bench/gpu.ts does, with the machine in the last line
+     */
+    async run(name, args, { environment = {}, hasTable = false } = {}) {
+      asked.add(name);
+      const command = args.join(' ');
+      const before = known.get(name);
+      console.log(`\n# ${name}`);
+      if (before?.passed && before.command === command) return console.log(`kept: ${before.result}`);
+      const start = performance.now();
+      const log = createWriteStream(join(folder, `${name.replaceAll(/[^a-z0-9]+/gi, '-')}.txt`));
+      const { end, printed } = await runNode(args, {
+        cwd,
+        environment,
+        mostMinutes,
+        onText: (text) => log.write(text),
+      });
+      log.end();
+      const seconds = ((performance.now() - start) / 1000).toFixed(0);
+      const passed = end === 0;
+      const result = passed
+        ? `passed in ${seconds} s, ${new Date().toISOString().slice(0, 16)}`
+        : `FAILED (${end}) after ${seconds} s`;
+      const lines = passed && hasTable ? printed.trimEnd().split('\n') : [];
+      keep({
+        name,
+        command,
+        passed,
+        result,
+        table: lines.filter((line) => line.startsWith('|')),
+        machine: lines.at(-1),
+      });
+    },
+
+    /** Notes what cannot be run, and why. */
+    skip(name, reason) {
+      asked.add(name);
+      keep({ name, command: '', passed: true, result: `skipped: ${reason}`, table: [] });
+    },
+
+    /** What a program prints, line by line; it must end well. */
+    async linesOf(args) {
+      const { end, printed } = await runNode(args, { cwd, mostMinutes, quiet: true });
+      if (end !== 0) throw new Error(`node ${args.join(' ')} ended with ${end}`);
+      return printed.trim().split('\n');
+    },
+  };
+}
+
+/** Its exit code, or the signal that ended it, and its standard output. */
+async function runNode(
+  args,
+  { cwd, environment = {}, mostMinutes, onText = (_) => undefined, quiet = false },
+) {
+  const child = spawn(process.execPath, args, {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+    timeout: mostMinutes * 60_000,
+    killSignal: 'SIGKILL',
+  });
+  let printed = '';
+  child.stdout.on('data', (text) => {
+    printed += text;
+    onText(text);
+    if (!quiet) process.stdout.write(text);
+  });
+  child.stderr.on('data', (text) => {
+    onText(text);
+    process.stderr.write(text);
+  });
+  const end = await new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));
+  return { end, printed };
+}
