@@ -1,4 +1,4 @@
-import { rmSync, truncateSync } from 'node:fs';
+import { readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
@@ -9,7 +9,7 @@ import { writeEvaluations } from '../../lib/experiment/evaluations-file.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { summarize } from '../../lib/run/statistics.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
-import { saveTraining } from '../../lib/run/training-checkpoints.js';
+import { findTraining, saveTraining } from '../../lib/run/training-checkpoints.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const original = { train: [[]], test: [] };
@@ -95,6 +95,14 @@ async function killedRun(): Promise<RunDirectories> {
   }
   return directories;
 }
+
+it('has the two newest training states to begin with, by their numbers, also where one is saved anew', async () => {
+  const directories = await createRunDirectories(temporaryFolder(), new Date());
+  for (const steps of [8, 9, 10, 11, 11]) await saveTraining(directories, 0, { steps, tensors: new Map() });
+  const folder = join(directories.modelDirectory, 'iter_0', 'training');
+  expect(readdirSync(folder).sort()).toEqual(['step_10', 'step_11']);
+  expect(await findTraining(directories, 0)).toEqual({ steps: 11, messages: [] });
+});
 
 const stateOf = ({ modelDirectory }: RunDirectories, step: number) =>
   join(modelDirectory, 'iter_1', 'training', `step_${step}`, 'state.safetensors');
