@@ -26,7 +26,8 @@ export function rankSamples(
     .flatMap((completion, sample) =>
       completion.reward !== null && hasSound(completion) ? [{ completion, sample }] : [],
     )
-    .sort((a, b) => b.completion.rank - a.completion.rank || a.sample - b.sample);
+    // Sorting is stable: of equals, the first sample stays before the others.
+    .sort((a, b) => b.completion.rank - a.completion.rank);
   if (ranked.length < 2) return [];
   const places: [Standing, number][] = [
     ['best', 0],

@@ -23,12 +23,12 @@ export function learningRates(
   { schedule = 'linear', steps, warmupSteps = 0 }: ScheduleOptions,
 ): (step: number) => number {
   const warmup = countWarmupSteps(warmupSteps, steps);
-  const decaying = Math.max(1, steps - warmup);
+  const decaying = steps - warmup;
   return (step) => {
     if (step < warmup) return (peak * step) / warmup;
     if (schedule === 'constant') return peak;
-    if (schedule === 'linear') return (peak * Math.max(0, steps - step)) / decaying;
-    return peak * Math.max(0, 0.5 * (1 + Math.cos((Math.PI * (step - warmup)) / decaying)));
+    if (schedule === 'linear') return (peak * (steps - step)) / decaying;
+    return peak * 0.5 * (1 + Math.cos((Math.PI * (step - warmup)) / decaying));
   };
 }
 

@@ -142,6 +142,22 @@ describe('writeFileAtomic', () => {
     expect(readdirSync(join(path, '..'))).toEqual(['file']);
   });
 
+  test('lets a writer wait for the one under way also when earlier ones have ended', async () => {
+    const path = join(temporaryFolder(), 'file');
+    const first = writeFileAtomic(path, 'first');
+    const second = writeFileAtomic(
+      path,
+      (async function* () {
+        yield Buffer.from('sec');
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        yield Buffer.from('ond');
+      })(),
+    );
+    await first;
+    await Promise.all([second, writeFileAtomic(path, 'third')]);
+    expect(readFileSync(path, 'utf8')).toBe('third');
+  });
+
   test('of several processes each writes a whole file', async () => {
     const path = join(temporaryFolder(), 'file');
     const write = (letter: string) => `
@@ -271,6 +287,19 @@ describe('writeDirectoryAtomic', () => {
     expect(readdirSync(join(target, '..'))).toEqual(['model']);
   });
 
+  test('leaves a folder as it is that another process fills meanwhile', async () => {
+    const parent = temporaryFolder();
+    const target = join(parent, 'model');
+    const writing = writeDirectoryAtomic(target, async (folder) => {
+      await fill('mine')(folder);
+      mkdirSync(target);
+      await fill('of another')(target);
+    });
+    await expect(writing).rejects.toThrow('it exists and is not empty');
+    expect(readFileSync(join(target, 'inner', 'file'), 'utf8')).toBe('of another');
+    expect(readdirSync(parent)).toEqual(['model']);
+  });
+
   test('clears away what a killed process left', async () => {
     const parent = temporaryFolder();
     const target = join(parent, 'model');
@@ -283,6 +312,20 @@ describe('writeDirectoryAtomic', () => {
     expect(readdirSync(parent)).toHaveLength(1);
     expect(existsSync(target)).toBe(false);
     await writeDirectoryAtomic(target, fill('whole'));
+    expect(readdirSync(parent)).toEqual(['model']);
+  });
+
+  test('keeps the folder that a killed process had moved aside until there is a new one', async () => {
+    const parent = temporaryFolder();
+    const target = join(parent, 'model');
+    const aside = temporarySibling(target, 'previous');
+    mkdirSync(aside);
+    await fill('old')(aside);
+    releaseTemporary(aside);
+    const failing = () => Promise.reject(new Error('no more'));
+    await expect(writeDirectoryAtomic(target, failing, { replace: true })).rejects.toThrow('no more');
+    expect(readFileSync(join(aside, 'inner', 'file'), 'utf8')).toBe('old');
+    await writeDirectoryAtomic(target, fill('new'), { replace: true });
     expect(readdirSync(parent)).toEqual(['model']);
   });
 
@@ -332,6 +375,16 @@ describe('what lies beside a file under a temporary name', () => {
     expect(await findAbandoned(target, 'tmp')).toEqual([path]);
     expect(await findAbandoned(target, 'part')).toEqual([]);
     expect(await findAbandoned(`${target}2`, 'tmp')).toEqual([]);
+  });
+
+  test('is not left behind while another thread of this process may write it', async () => {
+    const target = join(temporaryFolder(), 'file');
+    const mine = temporarySibling(target, 'tmp');
+    releaseTemporary(mine);
+    const path = mine.replace(/-\d+-([0-9a-f]{8}\.tmp)$/, '-99-$1');
+    expect(path).not.toBe(mine);
+    writeFileSync(path, '');
+    expect(await findAbandoned(target, 'tmp')).toEqual([]);
   });
 
   test('is left behind by another machine that has not touched it for a day', async () => {

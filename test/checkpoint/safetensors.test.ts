@@ -72,6 +72,13 @@ describe('writeSafetensors and readSafetensors', () => {
     await writeSafetensors(path, EXAMPLE, { metadata: { format: 'pt' } });
     const bytes = readFileSync(path);
     expect(bytes.readBigUInt64LE() % 8n).toBe(0n);
+    for (const name of ['a', 'ab', 'abc', 'abcd', 'abcde', 'abcdef', 'abcdefg', 'abcdefgh']) {
+      await writeSafetensors(path, EXAMPLE, { metadata: { name } });
+      const written = readFileSync(path);
+      const header = written.subarray(8, 8 + Number(written.readBigUInt64LE())).toString();
+      expect(header.length % 8).toBe(0);
+      expect(header.length - header.trimEnd().length).toBeLessThan(8);
+    }
     expect(bytes.subarray(8).toString()).toMatch(
       /^\{"__metadata__":\{"format":"pt"\},"steps":\{"dtype":"I64"/,
     );

@@ -81,6 +81,7 @@ it('say which item is too long or empty, and end when aborted', async () => {
   await expect(run({ completion: Array<number>(most + 1).fill(5) })).rejects.toThrow(
     `item 1: the completion has ${most + 1} ids; the model takes 1 to ${most}`,
   );
+  expect((await run({ completion: Array<number>(most).fill(5) }))[1].perLabel).toHaveLength(most);
   await expect(run({ prompt: [] })).rejects.toThrow('item 1: the prompt has 0 ids');
   for (const id of [-1, 5.5, model.config.vocab_size])
     await expect(run({ completion: [0, id, 2] })).rejects.toThrow(

@@ -96,6 +96,9 @@ describe('the bar', () => {
     const samples = [5, 4, 3, 1].map((reward) => sample(reward));
     expect(rewardsOf(samples, 2, { minChosen: 5 })).toEqual([[5, 1]]);
     expect(makePairs(samples, 2, { minChosen: 5 }).dropped).toEqual({ minChosen: 3, unused: 2 });
+    // Ranks decide whether two are equally good, also where their rewards are equal.
+    const ranked = [sample(4), { ...sample(4, [1]), rank: 5 }];
+    expect(makePairs(ranked, 1, { minChosen: 5 }).dropped).toEqual({ minChosen: 1 });
     expect(choosePairs(samples, 1, { minChosen: 6 })).toEqual({
       skipped: 'no two of its 4 samples make a pair with a chosen reward of at least 6',
     });

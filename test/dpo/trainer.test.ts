@@ -248,6 +248,8 @@ describe('validation', () => {
     expect(await promptsTrained(0.3)).toEqual({ steps: 6, prompts: 2 });
     // One prompt is left to train on.
     expect(await promptsTrained(0.99)).toEqual({ steps: 3, prompts: 1 });
+    const ofTwo = other.slice(0, 6).map((pair, index) => ({ ...pair, prompt: other[index % 2].prompt }));
+    expect((await train(ofTwo, { ...frozen, validationShare: 0.1 })).steps).toHaveLength(3);
   });
 
   it('trains on a pair that is there twice, and validates on it', async () => {

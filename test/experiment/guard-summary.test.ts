@@ -136,6 +136,7 @@ describe('warnOfHacking', () => {
     ['at a limit', evaluation(3.5, { silence: 0.05 })],
     ['within its limits', evaluation(3.5, { dnsmos: 2.95, fidelity: 0.86, wer: 0.12 })],
     ['that got better', evaluation(3.5, { dnsmos: 4, fidelity: 1, wer: 0 })],
+    ['whose reward stayed as it was', evaluation(3, { dnsmos: 2, fidelity: 0.1, wer: 0.9 })],
     ['whose reward fell too', evaluation(2.9, { dnsmos: 2, fidelity: 0.1, wer: 0.9 })],
     ['without a limit', evaluation(3.5, { clipping: 1 })],
   ])('is silent about a policy %s', (_, now) => {

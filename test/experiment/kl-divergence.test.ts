@@ -112,6 +112,11 @@ it('is measured of as many samples at once as a batch of training has, which fit
   expect(await doneBy(4)).toEqual([1]);
 });
 
+it('ends before the next batch when the run is stopped', async () => {
+  const signal = AbortSignal.abort(new Error('stopped by a person'));
+  await expect(measure({ ...run, signal }, ORIGINAL)).rejects.toThrow('stopped by a person');
+});
+
 it('is measured where there are guards, of held-out samples', async () => {
   const guardedOf = async (guards: Run['guards'], iteration: number) => {
     const events: RunEvent[] = [];

@@ -1,4 +1,4 @@
-import { rmSync, truncateSync } from 'node:fs';
+import { readdirSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
@@ -9,9 +9,10 @@ import { writeEvaluations } from '../../lib/experiment/evaluations-file.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { summarize } from '../../lib/run/statistics.js';
 import { findResumePoint } from '../../lib/experiment/resume-point.js';
-import { saveTraining } from '../../lib/run/training-checkpoints.js';
+import { findTraining, saveTraining } from '../../lib/run/training-checkpoints.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
+const original = { train: [[]], test: [] };
 const evaluation = { train: [], test: [] };
 const row: PreferenceRow = {
   instruction: 'Faster',
@@ -80,7 +81,7 @@ const soundOf = ({ outputDirectory }: RunDirectories) => join(outputDirectory, '
 
 async function killedRun(): Promise<RunDirectories> {
   const directories = await createRunDirectories(temporaryFolder(), new Date());
-  await writeEvaluations(directories, { original: evaluation, last: { iteration: 0, evaluation } });
+  await writeEvaluations(directories, { original, last: { iteration: 0, evaluation } });
   for (const iteration of [0, 1]) await writeDataFile(directories.outputDirectory, iteration, [row]);
   await writeFileAtomic(soundOf(directories), JSON.stringify(sound));
   const model = join(directories.modelDirectory, 'iter_0', 'dpo_model');
@@ -95,6 +96,14 @@ async function killedRun(): Promise<RunDirectories> {
   return directories;
 }
 
+it('has the two newest training states to begin with, by their numbers, also where one is saved anew', async () => {
+  const directories = await createRunDirectories(temporaryFolder(), new Date());
+  for (const steps of [8, 9, 10, 11, 11]) await saveTraining(directories, 0, { steps, tensors: new Map() });
+  const folder = join(directories.modelDirectory, 'iter_0', 'training');
+  expect(readdirSync(folder).sort()).toEqual(['step_10', 'step_11']);
+  expect(await findTraining(directories, 0)).toEqual({ steps: 11, messages: [] });
+});
+
 const stateOf = ({ modelDirectory }: RunDirectories, step: number) =>
   join(modelDirectory, 'iter_1', 'training', `step_${step}`, 'state.safetensors');
 
@@ -106,10 +115,19 @@ it('is the newest training state, and its events', async () => {
     point: {
       ...{ iteration: 1, trainedSteps: 2, rows: [row], saved: false },
       trainedEvents: events.slice(6),
+      trained: evaluation,
     },
   });
   expect(plan.policy).toBe(join(directories.modelDirectory, 'iter_0', 'dpo_model'));
   expect(plan.description).toBe('with the training of iteration 1 after step 2');
+});
+
+it('is the next iteration of a run that finished, whose end is not true of it any more', async () => {
+  const told: RunEvent[] = [...events.slice(0, 5), { type: 'finished', seconds: 1 }];
+  expect(await findResumePoint(await killedRun(), told)).toMatchObject({
+    events: 5,
+    point: { iteration: 1 },
+  });
 });
 
 it('is stopped where the run was, and not where a training alone ended early', async () => {
@@ -157,7 +175,7 @@ it('is the iteration before where the checkpoint that it starts from is damaged'
   const plan = await findResumePoint(directories, events);
   expect(plan).toMatchObject({
     events: 2,
-    point: { iteration: 0, rows: [row], saved: false, evaluated: [] },
+    point: { iteration: 0, rows: [row], saved: false, evaluated: [], trained: original },
   });
   expect(plan.policy).toBeUndefined();
   expect(plan.description).toContain('weights differs from its checksum');
@@ -176,6 +194,7 @@ it('is no later than what metrics.jsonl tells of, with a message', async () => {
     'metrics.jsonl does not tell that iteration 0 was evaluated: what it does not tell of is done again';
   const saved = await findResumePoint(directories, events.slice(0, 4));
   expect(saved).toMatchObject({ events: 4, point: { iteration: 0, saved: true } });
+  expect(saved.policy).toBe(join(directories.modelDirectory, 'iter_0', 'dpo_model'));
   expect(saved.description).toContain(lost);
   const trained = await findResumePoint(directories, events.slice(0, 2));
   expect(trained).toMatchObject({ events: 2, point: { iteration: 0, rows: [row], saved: false } });

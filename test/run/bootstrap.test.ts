@@ -19,6 +19,12 @@ describe('bootstrapMean', () => {
     expect(Math.abs(mean - low - half)).toBeLessThan(0.05 * half);
   });
 
+  it('cuts off as many resamples above as below: of negated values it is mirrored', () => {
+    const values = [0.31, -1.7, 2.9, 0.83, 4.1, -0.62];
+    const { mean, low, high } = bootstrapMean(values);
+    expect(bootstrapMean(values.map((value) => -value))).toEqual({ mean: -mean, low: -high, high: -low });
+  });
+
   it('gives the same interval for the same input', () => {
     expect(bootstrapMean([1, -2, 7])).toEqual(bootstrapMean([1, -2, 7]));
   });

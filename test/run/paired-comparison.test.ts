@@ -75,6 +75,11 @@ describe('comparePairs', () => {
       below.map((value) => value - 0.1),
     );
     expect(lowered).not.toHaveProperty('effectSize');
+    // Rounding is a share of the values: these are large, and the last ones small and truly different.
+    const large = values.map((value) => 1e6 * value);
+    const moved = large.map((value) => value + 0.1);
+    expect(comparePairs(large, moved)).not.toHaveProperty('effectSize');
+    expect(comparePairs([0, 0], [1e-13, 3e-13])!.effectSize).toBeCloseTo(Math.SQRT2, 12);
   });
 });
 

@@ -46,6 +46,10 @@ describe('parseParameters', () => {
     );
   });
 
+  it('takes 0 for the least reward of a good sample', () => {
+    expect(parseParameters({ dropUniform: true, minChosen: 0 })).toHaveProperty('minChosen', 0);
+  });
+
   it('refuses synthetic pairs for other rewards than even-token', () => {
     expect(() => parseParameters({ reward: 'length', syntheticFirstIteration: true })).toThrow(
       'syntheticFirstIteration works with the even-token reward only, not with length',
@@ -58,6 +62,10 @@ describe('parseParameters', () => {
     [{ syntheticFirstIteration: true, pairing: 'target' }, 'syntheticFirstIteration makes pairs up'],
     [{ syntheticFirstIteration: true, reuseEvaluation: true }, 'syntheticFirstIteration makes pairs up, and'],
     [{ reuseEvaluation: true, numEval: 5 }, 'reuseEvaluation makes pairs of the samples that are evaluated'],
+    [
+      { reuseEvaluation: true, sampleSize: 5 },
+      'reuseEvaluation makes pairs of the samples that are evaluated',
+    ],
     [{ earlyStopping: 'loss', validationShare: 0 }, 'earlyStopping loss needs a validationShare above 0'],
     [{ earlyStopping: 'accuracy', loss: 'kto' }, 'earlyStopping accuracy needs pairs'],
     [

@@ -131,9 +131,9 @@ describe('recordRun', () => {
       statistics: summarize([reward]),
     });
     // The original policy and training prompts have the highest rewards, and name no checkpoint.
-    const rewards = [-1, 0, 1, 2, 3, 4].flatMap((iteration) => [
+    const rewards = [-1, 0, 1, 2, 3, 4, 5].flatMap((iteration) => [
       rewarded(iteration, 'train', 10 + iteration),
-      rewarded(iteration, 'test', [9, 1, 3, 3, 2, 4][iteration + 1]),
+      rewarded(iteration, 'test', [9, 1, 3, 3, 2, 4, 2][iteration + 1]),
     ]);
     await drain(recordRun(streamOf(rewards), { directories, parameters }, now));
     const { record } = await readRun(directories.modelDirectory);
@@ -143,7 +143,7 @@ describe('recordRun', () => {
       reward,
     });
     expect(record.best).toEqual(best(4, 4));
-    expect(record.timings).toHaveLength(12);
+    expect(record.timings).toHaveLength(14);
     for (const [count, expected] of [
       [10, best(1, 3)],
       [6, best(1, 3)],
@@ -210,6 +210,14 @@ describe('recordRun', () => {
     await expect(drain(recordRun(failing(), { directories, parameters }, now))).rejects.toThrow(
       'the first reason',
     );
+  });
+
+  it('records an interruption where its signal was aborted, which is no failure', async () => {
+    const reason = new Error('stopped by a person');
+    const given = { directories, parameters, signal: AbortSignal.abort(reason) };
+    await expect(drain(recordRun(replay(reason), given, now))).rejects.toBe(reason);
+    const record = JSON.parse(await read('run.json')) as RunRecord;
+    expect([record.state, record.error]).toEqual(['interrupted', undefined]);
   });
 
   it('records an interruption when the consumer leaves', async () => {

@@ -236,6 +236,11 @@ describe('bucketedBatches', () => {
     expect(epoch(0)).not.toEqual(epoch(1));
   });
 
+  it('does not go from the smallest items to the largest', () => {
+    const sizes = Array.from({ length: 10 }, (_, step) => batchOf(step)[0]);
+    expect(sizes).not.toEqual(sizes.toSorted((a, b) => a - b));
+  });
+
   it('puts other items together in each epoch, where there are many', () => {
     const many = Array.from({ length: 1000 }, (_, i) => i);
     const next = bucketedBatches(many, 10, 1, (item) => item);

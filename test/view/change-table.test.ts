@@ -39,6 +39,8 @@ it('tells it of every iteration', () => {
     ['iteration 1', '+0.40 (−0.80 to +1.00)', '5', EFFECT_SIZE, '70 %'],
   ]);
   expect(rewardChangeTable(events, 'train').rows).toEqual([]);
+  // Without the original policy there is nothing to compare with.
+  expect(rewardChangeTable(events.slice(1), 'test').rows).toEqual([]);
 });
 
 it('says n, win rate and effect size in the terminal, and where there are too few prompts', () => {

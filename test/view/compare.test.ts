@@ -22,6 +22,7 @@ import { overSeeds, seedTable } from '../../lib/view/compare/seeds.js';
 import { loadComparedPrompts } from '../../lib/view/compare/sound.js';
 import { differenceTable, differingTable, resultTable } from '../../lib/view/compare/tables.js';
 import { formatChange } from '../../lib/view/format.js';
+import { RUN_COLORS } from '../../lib/view/figure.js';
 import { NO_LIMIT } from '../../lib/view/sound-budget.js';
 import {
   HOSTILE_INSTRUCTION,
@@ -232,6 +233,9 @@ describe('curves', () => {
     });
     expect(layout.xaxis?.title).toMatchObject({ text: 'KL to the original policy (nats per sample)' });
     expect(comparedFrontiers(runs.slice(1)).data).toEqual([]);
+    const measured = [...events, guarded(1, 7)];
+    const unlike = await read({ events: measured }, { events: measured, parameters: { reward: 'length' } });
+    expect(comparedFrontiers(unlike).layout.annotations).toHaveLength(2);
   });
 
   it('have a colour for each setting where seeds stand beside other settings', async () => {
@@ -246,6 +250,19 @@ describe('curves', () => {
     expect(c.color).toBe(d.color);
     expect(a.color).not.toBe(c.color);
     expect([a.dash, b.dash, c.dash, d.dash]).toEqual([undefined, 'dash', undefined, 'dash']);
+  });
+
+  it('tell more runs apart than there are colours, each of which the legend names once', async () => {
+    const count = RUN_COLORS.length + 1;
+    const runs = await read(...Array.from({ length: count }, (_, i) => ({ parameters: { beta: 0.1 + i } })));
+    const lines = comparedTraining(runs).data as unknown as {
+      line: { color: string; dash?: string };
+      showlegend: boolean;
+    }[];
+    const named = lines.filter(({ showlegend }) => showlegend).map(({ line }) => line);
+    expect(named).toHaveLength(count);
+    expect(named.at(-1)!.color).toBe(named[0].color);
+    expect([named[0].dash, named.at(-1)!.dash]).toEqual([undefined, 'dash']);
   });
 });
 
@@ -309,6 +326,17 @@ describe('what cannot be compared', () => {
     expect(resultTable(runs).columns[1].title).toBe('reward');
   });
 
+  it('is another reward also under the same label, and not a run that has no sound', async () => {
+    const called = (name: string) => ({
+      parameters: { reward: name },
+      record: { reward: { name, label: 'quality' } },
+    });
+    expect(comparisonNotes(await read(called('mine'), called('yours')))).toEqual([
+      expect.stringMatching(/^Not comparable by reward with run-0/),
+    ]);
+    expect(comparisonNotes(await read({}, { examples: [] }))).toEqual([]);
+  });
+
   it.each<[string, Made]>([
     ['another prompts file', { parameters: { prompts: 'other.json' } }],
     ['another instruction', { parameters: { instruction: 'Slower.' } }],
@@ -320,7 +348,9 @@ describe('what cannot be compared', () => {
     ],
   ])('is %s: nothing is paired, and no sound stands side by side', async (_, made) => {
     const runs = await read({}, made);
-    expect(comparisonNotes(runs)[0]).toMatch(/^Not evaluated on the prompts of run-0.*: run-1/);
+    expect(comparisonNotes(runs)).toEqual([
+      expect.stringMatching(/^Not evaluated on the prompts of run-0.*: run-1/),
+    ]);
     expect(differenceTable(runs).rows).toEqual([]);
     const [prompt] = await loadComparedPrompts(runs, NO_LIMIT);
     expect(prompt.clips.some(({ title }) => title.includes('run-1'))).toBe(false);
