@@ -57,7 +57,9 @@ function describeDoubts(rows: readonly PreferenceRow[], path: string): string[] 
   return doubts.flatMap(([found, what]) => {
     const count = found.filter(Boolean).length;
     if (count === 0) return [];
-    return [`${path}: in ${count} of ${rows.length} pairs (the first is pair ${found.indexOf(true)}) ${what}`];
+    return [
+      `${path}: in ${count} of ${rows.length} pairs (the first is pair ${found.indexOf(true)}) ${what}`,
+    ];
   });
 }
 
