@@ -92,7 +92,7 @@ export async function loadData(
     fetching.signal?.throwIfAborted();
     const reason = whyUnreadable(policy, item);
     if (reason === undefined) items.push(item);
-    else firstLeftOut ??= `item ${count}: ${reason}`;
+    else firstLeftOut ??= `item ${count}: ${reason.replace(/\.$/, '')}`;
     count += 1;
     if (items.length === train + test) {
       if (firstLeftOut !== undefined)

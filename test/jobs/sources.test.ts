@@ -51,6 +51,16 @@ describe('loadData', () => {
   });
 });
 
+it('a reason that is a whole sentence does not end in two full stops', async () => {
+  const encodeText = () => {
+    throw new Error('no id.');
+  };
+  const wordless = { ...policy, tokenizer: { ...policy.tokenizer, encodeText } };
+  await expect(loadData(dataset([3]), wordless, { train: 1, test: 0 })).rejects.toThrow(
+    /is item 0: no id\.$/,
+  );
+});
+
 it('parts of the model come from its folder unless they are named', async () => {
   const folder = temporaryFolder();
   expect(await findModelPart({ model: 'm', nar: null }, 'nar')).toBe(join('m', 'nar'));
