@@ -1,10 +1,10 @@
 /** What the system says where it cannot write, in sentences for the person. */
 import { visiblePath } from './temporary.js';
 
-/** Linux makes a file system read-only when its disk fails. */
-const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
+/** Linux makes a file system read-only when its disk fails; EFBIG is `ulimit -f`, or FAT32's 4 GiB. */
+const CODES_OF_DISK = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EFBIG'];
 
-/** Nothing is wrong with the input: with room on a disk that works, the same command works. */
+/** Nothing is wrong with the input: with room on a disk that works, and files allowed that are as large, the same command works. */
 export function isOfDisk(error: unknown): boolean {
   return error instanceof Error && 'code' in error && CODES_OF_DISK.includes(String(error.code));
 }
@@ -32,6 +32,7 @@ const MENDS: Record<string, string> = {
   ENOSPC: 'make room there',
   EDQUOT: 'make room there',
   EROFS: 'make it writable',
+  EFBIG: 'allow larger files (ulimit -f)',
 };
 
 const BY_OPTION = 'choose another with --output';

@@ -14,8 +14,8 @@ const RECORDINGS = ['src_encodec', 'tgt_encodec'] as const;
 /**
  * Reads a dataset: a .json or .jsonl file (an array of items, or an item a line), a .parquet file, or a folder of them, as the Hugging Face
  * hub names them (of several splits the one called train). An item has `instruction`, and the codes of its recordings either as
- * `src_encodec` and `tgt_encodec` (a list a codebook) or as `src_encodec_0`, `src_encodec_1`, ... and `tgt_encodec_0`, ...; further fields are
- * ignored. One item at a time is in memory.
+ * `src_encodec` and `tgt_encodec` (a list a codebook) or as `src_encodec_0`, `src_encodec_1`, ... and `tgt_encodec_0`, ...; it may have
+ * `text`, the words that are spoken. Further fields are ignored. One item at a time is in memory.
  *
  * @throws Error naming file, item and what is wrong with it
  */
@@ -66,19 +66,29 @@ function chooseFrom(path: string, names: readonly string[]): string[] {
 }
 
 function isItemField(name: string): boolean {
-  return /^(instruction|(src|tgt)_encodec(_\d+)?)$/.test(name);
+  return /^(instruction|text|(src|tgt)_encodec(_\d+)?)$/.test(name);
 }
 
 /** @throws Error saying which field is missing or wrong */
 export function parseItem(row: unknown, codec: CodecShape): DatasetItem {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new Error('is not an object.');
   const fields = row as Record<string, unknown>;
-  const { instruction } = fields;
-  if (typeof instruction !== 'string' || instruction === '') throw new Error('instruction must be a text.');
+  const { instruction, text } = fields;
+  if (typeof instruction !== 'string') throw new Error('instruction must be a text.');
+  if (instruction.trim() === '') throw new Error('instruction is empty: it must say what to do.');
   if (!isWholeText(instruction)) throw new Error(`instruction ${HALF_CHARACTER}.`);
   return {
     instruction,
     src_encodec: parseCodes(fields, 'src_encodec', codec),
     tgt_encodec: parseCodes(fields, 'tgt_encodec', codec),
+    ...parseText(text),
   };
+}
+
+/** A column of a parquet file has null where an item lacks the field. */
+function parseText(text: unknown): Pick<DatasetItem, 'text'> {
+  if (text === undefined || text === null) return {};
+  if (typeof text !== 'string') throw new Error('text must be a text, the words that are spoken.');
+  if (!isWholeText(text)) throw new Error(`text ${HALF_CHARACTER}.`);
+  return { text };
 }

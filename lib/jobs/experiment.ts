@@ -15,6 +15,7 @@ import { openFarm, openQueue, type OpenQueue } from './open-farm.js';
 import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './open.js';
 import { listOwn, namedAfter, type OwnParts } from './own-parts.js';
 import { openPolicyToTrain } from './policy-to-train.js';
+import { describeRepeats } from '../experiment/packed-prompt.js';
 import { openPrompts } from './prompts.js';
 import { openScorers, withRecognizer } from './scorers.js';
 import { withAbsolutePaths } from './sources.js';
@@ -90,6 +91,7 @@ export function openExperiment(
     const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
     const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal, onNotice });
+    for (const repeats of describeRepeats(prompts)) onNotice?.(repeats);
     const longest = {
       prompt: largestOf(prompts.train.map(({ ids }) => ids.length)),
       completion: parameters.maxNewTokens + ENDS,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { readWav } from '../audio/wav.js';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
@@ -66,6 +67,7 @@ async function writeItems(
   parts: Omit<PrepareOptions, 'codec'> & { codec: Codec; policy?: Policy },
 ): Promise<number> {
   const { wav, instructions, output, overwrite, codec, policy, signal, onNotice } = parts;
+  checkRecordings(lines, parts);
   const encode = createEncoder(wav, codec);
   const items: string[] = [];
   const unreadable: string[] = [];
@@ -109,6 +111,19 @@ function parseLines(text: string, file: string): Line[] {
   });
   if (lines.length === 0) throw new Error(`${file} has no lines.`);
   return lines;
+}
+
+/** Before many recordings are encoded, since one that is not there ends all. */
+function checkRecordings(
+  lines: readonly Line[],
+  { wav, instructions }: Pick<PrepareOptions, 'wav' | 'instructions'>,
+): void {
+  for (const { number, source, target } of lines) {
+    const missing = [source, target ?? source]
+      .map((name) => join(wav, name))
+      .find((file) => !existsSync(file));
+    if (missing !== undefined) throw new Error(`${instructions}: line ${number}: ${missing} does not exist.`);
+  }
 }
 
 /** Codes of a recording; one that several lines name is encoded once. */

@@ -73,7 +73,7 @@ const absolutePath = (source: string): string =>
 
 /**
  * The first items of a dataset that the policy can read, `train` for training and then `test` held out. As in the
- * original, items whose packed prompt has fewer than 5 ids or more than the model has positions are left out.
+ * original, items whose packed prompt has fewer than 5 ids or more than the model has positions are left out, of which `onNotice` is told.
  *
  * @param data a file, a folder or a hub's dataset
  * @throws Error when the dataset is damaged or has too few such items
@@ -87,16 +87,24 @@ export async function loadData(
   const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, ...fetching });
   const items: DatasetItem[] = [];
   let count = 0;
+  let firstLeftOut: string | undefined;
   for await (const item of readItems(path, policy.tokenizer)) {
     fetching.signal?.throwIfAborted();
+    const reason = whyUnreadable(policy, item);
+    if (reason === undefined) items.push(item);
+    else firstLeftOut ??= `item ${count}: ${reason.replace(/\.$/, '')}`;
     count += 1;
-    if (whyUnreadable(policy, item) === undefined) items.push(item);
     if (items.length === train + test) {
+      if (firstLeftOut !== undefined)
+        fetching.onNotice?.(
+          `${data}: the policy cannot read ${count - items.length} of the first ${count} items, and they are left out; the first is ${firstLeftOut}`,
+        );
       return { train: items.slice(0, train), test: items.slice(train) };
     }
   }
+  const leftOut = firstLeftOut === undefined ? '' : `; the first that it cannot read is ${firstLeftOut}`;
   throw new Error(
-    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and the run asks for ${train} train and ${test} test prompts.`,
+    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and the run asks for ${train} train and ${test} test prompts${leftOut}.`,
   );
 }
 

@@ -40,8 +40,8 @@ export async function* trainFrom(
     throw new Error(
       'the reference "first" is the policy that a run began with, which a training on given pairs does not know: take --reference start',
     );
-  const { rows, notice } = await readPairsFile(dataFile);
-  if (notice) options.onNotice?.(notice);
+  const { rows, notices } = await readPairsFile(dataFile);
+  for (const notice of notices) options.onNotice?.(notice);
   const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
   const { root, signal, onNotice } = options;
   await using opened = openDevice(options);

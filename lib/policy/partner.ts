@@ -113,7 +113,7 @@ export function openPartner(
       const tooLong = items.find(({ codebook0 }) => codebook0.length > maxFrames);
       if (tooLong)
         throw new Error(
-          `a recording of ${tooLong.codebook0.length} frames is longer than the partner's ${maxFrames} positions`,
+          `a completion of ${tooLong.codebook0.length} codes is longer than the partner's ${maxFrames} positions: take a maxNewTokens of at most ${maxFrames}`,
         );
       const results: Codes[] = items.map(() =>
         Array.from({ length: model.tokenizer.codebooks - 1 }, () => []),

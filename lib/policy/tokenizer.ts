@@ -87,7 +87,9 @@ function findFirstCodeId(tokenizer: Tokenizer, codes: number, file: string): num
   for (let code = 0; code < codes; code++) {
     const id = tokenizer.token_to_id(`v_tok_${code}`);
     if (id === undefined)
-      throw new Error(`${file} has no token v_tok_${code}, but the codec has ${codes} codes.`);
+      throw new Error(
+        `${file} has no token v_tok_${code}, but a code token is needed for each of ${codes} codes: config.json says how many there are by "codebooks" and "codebook_size", without which EnCodec's 8 and 1024 are assumed.`,
+      );
     if (id !== first + code) {
       throw new Error(
         `${file}: v_tok_${code} has id ${id}, not ${first + code}; code tokens must be contiguous.`,

@@ -1,23 +1,23 @@
 import { parseDataFile, readPairsJson, type PreferenceRow } from './data-file.js';
 import { holdsVotes, parseVotes, votedPairs } from './votes-file.js';
 
-/** The pairs of a file, and a sentence on what in it makes none. */
+/** The pairs of a file, and sentences on what in it makes none, and on pairs that hardly anybody means. */
 export interface PairsFile {
   rows: PreferenceRow[];
-  notice?: string;
+  notices: string[];
 }
 
 /**
  * Reads preference pairs of a data_iter_k.json, or of what a blind-listening page exported.
  *
- * @throws Error in one sentence naming the file when it is neither, or makes no pair
+ * @throws Error in one sentence naming the file when it is neither, makes no pair, or prefers nothing in any pair
  */
 export async function readPairsFile(path: string): Promise<PairsFile> {
   const content = await readPairsJson(path);
   if (!holdsVotes(content)) {
     const rows = parseDataFile(content, path);
     if (rows.length === 0) throw new Error(`${path} holds no preference pairs`);
-    return { rows };
+    return { rows, notices: describeDoubts(rows, path) };
   }
   const file = parseVotes(content, path);
   const rows = votedPairs(file);
@@ -30,6 +30,40 @@ export async function readPairsFile(path: string): Promise<PairsFile> {
   const votes = `${file.votes.length} votes on ${file.pairs} pairs`;
   return {
     rows,
-    notice: `${path}: ${votes} make ${rows.length} pairs to train on (${others}, which make none)`,
+    notices: [
+      `${path}: ${votes} make ${rows.length} pairs to train on (${others}, which make none)`,
+      ...describeDoubts(rows, path),
+    ],
   };
+}
+
+/** Pairs that can be trained on, but teach something else than a person who wrote them would expect. */
+function describeDoubts(rows: readonly PreferenceRow[], path: string): string[] {
+  const keys = rows.map((row) => keyOf(row, row.chosen, row.rejected));
+  const isEqual = rows.map(({ chosen, rejected }) => String(chosen) === String(rejected));
+  if (isEqual.every(Boolean))
+    throw new Error(`${path}: chosen and rejected are the same completion in every pair; they must differ`);
+  const seen = new Set<string>();
+  const isRepeated = keys.map((key) => seen.size === seen.add(key).size);
+  const isReversed = rows.map(
+    (row, i) => !isEqual[i] && !isRepeated[i] && seen.has(keyOf(row, row.rejected, row.chosen)),
+  );
+  const doubts: [found: boolean[], what: string][] = [
+    [isEqual, 'chosen and rejected are the same completion, so that nothing is preferred'],
+    [rows.map(({ chosen }) => chosen.length === 0), 'chosen is empty: the policy learns to write nothing'],
+    [isRepeated, 'the pair stands before in the file: it counts as often as it is there'],
+    [isReversed, 'another pair of the file has chosen and rejected the other way round'],
+  ];
+  return doubts.flatMap(([found, what]) => {
+    const count = found.filter(Boolean).length;
+    if (count === 0) return [];
+    return [
+      `${path}: in ${count} of ${rows.length} pairs (the first is pair ${found.indexOf(true)}) ${what}`,
+    ];
+  });
+}
+
+/** Equal for pairs of the same prompt and completions. */
+function keyOf({ instruction, source }: PreferenceRow, ...completions: number[][]): string {
+  return JSON.stringify([instruction, source, ...completions]);
 }

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { hashFile, writeDirectoryAtomic, writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from '../../lib/checkpoint/temporary.js';
-import { explainWriteError } from '../../lib/checkpoint/write-error.js';
+import { explainWriteError, isOfDisk } from '../../lib/checkpoint/write-error.js';
 import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -88,11 +88,15 @@ describe('writeFileAtomic', () => {
     await expect(writing).rejects.toThrow(`cannot write to ${folder}: a name is too long`);
   });
 
-  test('a disk that became read-only is told with what mends it', () => {
-    const error = Object.assign(new Error('read-only'), { code: 'EROFS' });
+  test.each([
+    ['EROFS', 'the file system is read-only; make it writable'],
+    ['EFBIG', 'the file would be too large; allow larger files (ulimit -f)'],
+  ])('a disk that takes nothing more is told with what mends it: %s', (code, sentence) => {
+    const error = Object.assign(new Error('refused'), { code });
     expect((explainWriteError(error, '/folder') as Error).message).toBe(
-      'cannot write to /folder: the file system is read-only; make it writable, or choose another with --output.',
+      `cannot write to /folder: ${sentence}, or choose another with --output.`,
     );
+    expect(isOfDisk(error)).toBe(true);
   });
 
   test('a folder of that name, and a place where nobody can make a folder, are told', async () => {

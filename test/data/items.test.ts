@@ -51,6 +51,13 @@ describe('readItems reads', () => {
     expect(await read(file())).toEqual(ITEMS);
   });
 
+  it('the words that are spoken, where an item has them', async () => {
+    const spoken = ITEMS.map((item, i) => ({ ...item, text: i === 2 ? null : `said ${i}` }));
+    const expected = ITEMS.map((item, i) => (i === 2 ? item : { ...item, text: `said ${i}` }));
+    expect(await read(fileWith('data.json', JSON.stringify(spoken)))).toEqual(expected);
+    expect(await read(join(FIXTURES, 'text.parquet'))).toEqual(expected);
+  });
+
   it.each(['\u2028', '\u2029', '\u0085', '\v'])('JSON Lines with %j in a text', async (separator) => {
     const items = ITEMS.map((item) => ({ ...item, instruction: `Make it${separator}louder.` }));
     // Of these JSON.stringify escapes \v only.
@@ -109,7 +116,11 @@ describe('readItems reads', () => {
 describe('readItems says what is wrong', () => {
   const [good] = ITEMS;
   it.each([
-    [{ ...good, instruction: '' }, 'item 1: instruction must be a text.'],
+    [{ ...good, instruction: 7 }, 'item 1: instruction must be a text.'],
+    [{ ...good, instruction: '' }, 'item 1: instruction is empty: it must say what to do.'],
+    [{ ...good, instruction: ' \n' }, 'item 1: instruction is empty: it must say what to do.'],
+    [{ ...good, text: ['said'] }, 'item 1: text must be a text, the words that are spoken.'],
+    [{ ...good, text: 'half \ud800' }, 'item 1: text holds half a character'],
     [
       { ...good, src_encodec: [[1]] },
       'item 1: src_encodec must be 2 lists of codes, as src_encodec or as src_encodec_0 to src_encodec_1.',

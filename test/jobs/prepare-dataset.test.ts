@@ -44,7 +44,7 @@ describe('prepareDataset', () => {
     ['a.wav\tx\n\tLouder', 'line 2 must be a recording'],
     ['a.wav\tx\ta.wav\ty', 'line 1 must be a recording'],
     ['\n', 'lines.txt has no lines.'],
-    ['c.wav\tLouder', 'c.wav'],
+    ['a.wav\tx\n\nb.wav\tLouder\tc.wav', /lines\.txt: line 3: .*c\.wav does not exist\.$/],
   ])('%j is refused', async (lines, message) => {
     await expect(prepare(lines)).rejects.toThrow(message);
   });

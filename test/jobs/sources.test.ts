@@ -24,20 +24,41 @@ function dataset(frames: readonly number[]): string {
   return file;
 }
 
+/** Why the policy cannot read 22 frames. */
+const TOO_LONG =
+  'the prompt "22" has 27 ids (2 of text, 22 codes), more than the model\'s 24 positions: use a recording of at most 19 frames';
+
 describe('loadData', () => {
   it('takes train and then test items, without those that are too long for the model', async () => {
     const file = dataset([3, 22, 4, 19, 5, 6]);
-    const { train, test } = await loadData(file, policy, { train: 2, test: 2 });
+    const notices: string[] = [];
+    const onNotice = (notice: string) => void notices.push(notice);
+    const { train, test } = await loadData(file, policy, { train: 2, test: 2 }, { onNotice });
     expect(train.map(({ instruction }) => instruction)).toEqual(['3', '4']);
     expect(test.map(({ instruction }) => instruction)).toEqual(['19', '5']);
+    expect(notices).toEqual([
+      `${file}: the policy cannot read 1 of the first 5 items, and they are left out; the first is item 1: ${TOO_LONG}`,
+    ]);
+    await loadData(dataset([3, 4]), policy, { train: 1, test: 1 }, { onNotice });
+    expect(notices).toHaveLength(1);
   });
 
   it('says when a dataset has too few', async () => {
     const file = dataset([3, 22]);
     await expect(loadData(file, policy, { train: 1, test: 1 })).rejects.toThrow(
-      `${file} has too few items: the policy can read 1 of its 2 (up to ${policy.config.max_position_embeddings} ids), and the run asks for 1 train and 1 test prompts.`,
+      `${file} has too few items: the policy can read 1 of its 2 (up to ${policy.config.max_position_embeddings} ids), and the run asks for 1 train and 1 test prompts; the first that it cannot read is item 1: ${TOO_LONG}.`,
     );
   });
+});
+
+it('a reason that is a whole sentence does not end in two full stops', async () => {
+  const encodeText = () => {
+    throw new Error('no id.');
+  };
+  const wordless = { ...policy, tokenizer: { ...policy.tokenizer, encodeText } };
+  await expect(loadData(dataset([3]), wordless, { train: 1, test: 0 })).rejects.toThrow(
+    /is item 0: no id\.$/,
+  );
 });
 
 it('parts of the model come from its folder unless they are named', async () => {

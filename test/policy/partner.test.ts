@@ -177,7 +177,7 @@ describe('the non-autoregressive partner', () => {
     expect(await partner.fill([all])).toEqual([await fillPlainly(all)]);
     const long = { ...items[0], codebook0: Array<number>(maxFrames + 1).fill(1) };
     await expect(partner.fill([items[0], long, items[1]])).rejects.toThrow(
-      `a recording of ${maxFrames + 1} frames is longer than the partner's ${maxFrames} positions`,
+      `a completion of ${maxFrames + 1} codes is longer than the partner's ${maxFrames} positions: take a maxNewTokens of at most ${maxFrames}`,
     );
   });
 

@@ -55,7 +55,7 @@ describe('loadTokenizer', () => {
       `${join(textOnly, 'tokenizer.json')} has no token v_tok_0: it is not the tokenizer of a speech model.`,
     );
     await expect(loadTokenizer(tokenizerFolder({ codes: 23 }), CODEC)).rejects.toThrow(
-      'has no token v_tok_23, but the codec has 24 codes.',
+      'has no token v_tok_23, but a code token is needed for each of 24 codes: config.json says how many there are by "codebooks" and "codebook_size", without which EnCodec\'s 8 and 1024 are assumed.',
     );
     const gap = tokenizerFolder({ codes: 24 }, ({ added_tokens }) =>
       added_tokens.slice(-3).forEach((token) => token.id++),
@@ -133,7 +133,9 @@ describe("the default's tokenizer", () => {
       [{ codebook_size: 1023 }, 8 * 1023],
     ] as const) {
       writeFileSync(file, JSON.stringify({ ...config, ...size }));
-      await expect(loadPolicy(join(model, 'policy'))).rejects.toThrow(`but the codec has ${codes} codes`);
+      await expect(loadPolicy(join(model, 'policy'))).rejects.toThrow(
+        `but a code token is needed for each of ${codes} codes`,
+      );
     }
   });
 });

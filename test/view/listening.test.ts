@@ -92,7 +92,7 @@ describe('votes', () => {
     // The listener has not come to the end.
     const votes = { ...all, votes: all.votes.slice(0, 9) };
     const path = written(votes);
-    const { rows, notice } = await readPairsFile(path);
+    const { rows, notices } = await readPairsFile(path);
     expect(rows).toHaveLength(5);
     expect(rows[1]).toEqual({
       instruction: page.pairs[1].instruction,
@@ -104,9 +104,9 @@ describe('votes', () => {
       averageReward: 0.5,
       details: {},
     });
-    expect(notice).toBe(
+    expect(notices).toEqual([
       `${path}: 9 votes on 10 pairs make 5 pairs to train on ("no difference": 2, "both bad": 2, which make none)`,
-    );
+    ]);
   });
 
   it('are counted by system, with intervals and a test, those of several listeners together', async () => {

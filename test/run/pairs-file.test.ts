@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readPairsFile } from '../../lib/run/pairs-file.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+/** A file of pairs of one prompt: the chosen and the rejected tokens of each. */
+function pairsFile(pairs: readonly (readonly [chosen: string, rejected: string])[]): string {
+  const file = join(temporaryFolder(), 'mine.json');
+  const column = (value: unknown) => pairs.map(() => value);
+  const columns = {
+    prompt: column('<s>a</s>v_tok_1</s>'),
+    chosen: pairs.map(([chosen]) => chosen),
+    rejected: pairs.map(([, rejected]) => rejected),
+    chosen_rewards: column(2),
+    rejected_rewards: column(1),
+    average_rewards: column(1.5),
+  };
+  writeFileSync(file, JSON.stringify(columns));
+  return file;
+}
+
+describe('readPairsFile', () => {
+  it('says nothing of pairs that differ', async () => {
+    const file = pairsFile([
+      ['v_tok_1', 'v_tok_2'],
+      ['v_tok_1', 'v_tok_3'],
+      ['v_tok_3', ''],
+    ]);
+    expect((await readPairsFile(file)).notices).toEqual([]);
+  });
+
+  it('counts pairs that teach something else than they seem to, and names the first of each kind', async () => {
+    const file = pairsFile([
+      ['v_tok_1', 'v_tok_2'],
+      ['v_tok_3', 'v_tok_3'],
+      ['v_tok_1', 'v_tok_2'],
+      ['', 'v_tok_2'],
+      ['v_tok_3', 'v_tok_3'],
+    ]);
+    const { rows, notices } = await readPairsFile(file);
+    expect(rows).toHaveLength(5);
+    expect(notices).toEqual([
+      `${file}: in 2 of 5 pairs (the first is pair 1) chosen and rejected are the same completion, so that nothing is preferred`,
+      `${file}: in 1 of 5 pairs (the first is pair 3) chosen is empty: the policy learns to write nothing`,
+      `${file}: in 2 of 5 pairs (the first is pair 2) the pair stands before in the file: it counts as often as it is there`,
+    ]);
+  });
+
+  it('says which pairs contradict each other', async () => {
+    const file = pairsFile([
+      ['v_tok_1', 'v_tok_2'],
+      ['v_tok_2', 'v_tok_1'],
+    ]);
+    expect((await readPairsFile(file)).notices).toEqual([
+      `${file}: in 2 of 2 pairs (the first is pair 0) another pair of the file has chosen and rejected the other way round`,
+    ]);
+  });
+
+  it('refuses a file in which nothing is preferred', async () => {
+    const file = pairsFile([
+      ['v_tok_1', 'v_tok_1'],
+      ['v_tok_2', 'v_tok_2'],
+    ]);
+    await expect(readPairsFile(file)).rejects.toThrow(
+      `${file}: chosen and rejected are the same completion in every pair; they must differ`,
+    );
+  });
+});
