@@ -91,7 +91,6 @@ export function openExperiment(
     const policy = await openPolicyToTrain(parameters, device, { signal, onNotice });
     const counts = { train: parameters.trainPrompts, test: parameters.testPrompts };
     const prompts = await openPrompts(policy, parameters, counts, { given: own.prompts, signal, onNotice });
-    for (const repeats of describeRepeats(prompts)) onNotice?.(repeats);
     const longest = {
       prompt: largestOf(prompts.train.map(({ ids }) => ids.length)),
       completion: parameters.maxNewTokens + ENDS,
@@ -110,7 +109,8 @@ export function openExperiment(
     opened.push(() => scorers[Symbol.asyncDispose]());
     if (parameters.earlyStopping === 'guard' && scorers.guards.length === 0)
       throw new Error('earlyStopping guard needs guards: add --guard, in a program { guard: true }');
-    const run = { ...model, ...prompts, ...scorers, device, computing, parameters };
+    const notices = [...describeRepeats(prompts), ...scorers.notices];
+    const run = { ...model, ...prompts, ...scorers, notices, device, computing, parameters };
     const queue = await openQueue(run, own);
     if (queue) opened.push(() => queue[Symbol.asyncDispose]());
     return {

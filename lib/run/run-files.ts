@@ -121,9 +121,15 @@ export async function readRun(run: string): Promise<RecordedRun> {
   const directories = locateRun(run);
   const record = await readRecordFile(join(directories.modelDirectory, RUN_FILE));
   const timings = record.timings.values();
-  const events = (await readMetrics(directories.modelDirectory)).map((event) =>
-    isTimed(event) ? { ...event, seconds: timings.next().value?.seconds ?? NaN } : event,
-  );
+  const events = (await readMetrics(directories.modelDirectory)).map((event): RunEvent => {
+    if (!isTimed(event)) return event;
+    const { seconds = NaN, trainingSeconds } = timings.next().value ?? {};
+    return {
+      ...event,
+      seconds,
+      ...(event.type === 'saved' && trainingSeconds !== undefined && { trainingSeconds }),
+    };
+  });
   const isCut = record.state === 'finished' && !events.some(({ type }) => type === 'finished');
   return { directories, record: isCut ? { ...record, state: 'interrupted' } : record, events };
 }

@@ -71,7 +71,7 @@ export function estimateRun(parameters: Parameters): RunEstimate {
 }
 
 function advance(state: State, event: RunEvent, nowSeconds: number): State {
-  const { parts, current, secondsPerUnit, isLive } = state;
+  const { parts, current, secondsPerUnit } = state;
   switch (event.type) {
     case 'progress':
       return { ...state, isLive: true, current: atProgress(state, event, nowSeconds) };
@@ -92,10 +92,8 @@ function advance(state: State, event: RunEvent, nowSeconds: number): State {
     }
     case 'step':
       return { ...state, current: atStep(state, event, nowSeconds) };
-    case 'saved': {
-      const trainingSeconds = isLive && current.steps ? nowSeconds - current.sinceSeconds! : 0;
-      return leave(state, placeOf(parts, 'train', event), trainingSeconds, nowSeconds);
-    }
+    case 'saved':
+      return leave(state, placeOf(parts, 'train', event), event.trainingSeconds ?? 0, nowSeconds);
     case 'finished':
       return { ...state, current: { place: parts.length } };
     default:
@@ -144,7 +142,8 @@ function leave(state: State, place: number, seconds: number, nowSeconds: number)
   const { stage, units } = state.parts[place];
   return {
     ...state,
-    current: { place: place + 1, sinceSeconds: nowSeconds },
+    // After the past of a resumed run, models are opened before it goes on.
+    current: { place: place + 1, ...(state.isLive && { sinceSeconds: nowSeconds }) },
     secondsPerUnit:
       seconds > 0 ? { ...state.secondsPerUnit, [stage]: seconds / units } : state.secondsPerUnit,
     secondsPerDraw: (state.isLive ? secondsOfDraw(state.current) : undefined) ?? state.secondsPerDraw,

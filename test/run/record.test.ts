@@ -108,10 +108,8 @@ describe('recordRun', () => {
   });
 
   it("keeps a training's time in run.json, beside that of saving, and out of metrics.jsonl", async () => {
-    const timed = async function* (): AsyncGenerator<RunEvent> {
-      for (const event of events) yield event.type === 'saved' ? { ...event, trainingSeconds: 60 } : event;
-    };
-    await drain(recordRun(timed(), { directories, parameters }, now));
+    const timed = events.map((event) => (event.type === 'saved' ? { ...event, trainingSeconds: 60 } : event));
+    await drain(recordRun(streamOf(timed), { directories, parameters }, now));
     const { record, events: read } = await readRun(directories.outputDirectory);
     expect(record.timings).toContainEqual({
       event: 'saved',
@@ -119,7 +117,8 @@ describe('recordRun', () => {
       seconds: 0.5,
       trainingSeconds: 60,
     });
-    expect(read).toEqual(events.slice(2));
+    expect(read).toEqual(timed.slice(2));
+    expect(await readFile(join(directories.modelDirectory, 'metrics.jsonl'), 'utf8')).not.toContain('econds');
   });
 
   it('names the best iteration on held-out prompts, of equal ones the first, also where a run is cut back', async () => {

@@ -58,7 +58,10 @@ function replay(): Timed[] {
         now,
       ]);
     }
-    timed.push([{ type: 'saved', iteration, directory: 'x', seconds: 0 }, now]);
+    timed.push([
+      { type: 'saved', iteration, directory: 'x', seconds: 0, trainingSeconds: PAIR_PASSES * PAIR },
+      now,
+    ]);
     evaluate(iteration);
   }
   timed.push([{ type: 'finished', seconds: now - 100 }, now]);
@@ -93,11 +96,24 @@ it('a resumed run is estimated once it works, by what its past tells', () => {
   for (const [event] of events.slice(0, resumed).filter(([{ type }]) => type !== 'progress'))
     estimate.advance(event, 5000);
   expect(estimate.remainingSeconds(5000)).toBeUndefined();
+  // Models are opened before it goes on.
   const [event] = events[resumed];
-  estimate.advance(event, 5000);
-  // Its past does not tell how long steps took.
-  const left = 40 * SAMPLE + PAIR_PASSES * 4.5 * SAMPLE + 50 * SAMPLE;
-  expect(estimate.remainingSeconds(5000)).toBeCloseTo(left, 6);
+  estimate.advance(event, 5090);
+  const left = 40 * SAMPLE + PAIR_PASSES * PAIR + 50 * SAMPLE;
+  expect(estimate.remainingSeconds(5090)).toBeCloseTo(left, 6);
+});
+
+it('does not count for a sample what a resumed run opened before its first training', () => {
+  const estimate = estimateRun(parameters);
+  const events = replay();
+  const [sampling, training] = ['sample', 'step'].map((what) =>
+    events.findIndex(([event]) => (event.type === 'progress' ? event.stage : event.type) === what),
+  );
+  for (const [event] of events.slice(0, sampling)) if (event.type !== 'progress') estimate.advance(event, 0);
+  const opened = 90 - events[sampling][1];
+  for (const [event, now] of events.slice(sampling, training)) estimate.advance(event, opened + now);
+  const left = 2 * PAIR_PASSES * 4.5 * SAMPLE + 2 * 50 * SAMPLE + 40 * SAMPLE;
+  expect(estimate.remainingSeconds(opened + events[training - 1][1])).toBeCloseTo(left, 6);
 });
 
 it('does not count for sampling what comparing with the original policy takes before it', () => {
