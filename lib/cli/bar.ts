@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress';
+import { formatDuration } from '../view/format.js';
 import { progressLine, type ProgressLine } from '../view/progress-line.js';
 
 /** A live line at a terminal's bottom. */
@@ -34,6 +35,21 @@ export function createBar(stream: NodeJS.WriteStream): Bar {
       bar.start(line.total, line.done, { line });
     },
     stop,
+  };
+}
+
+/** A bar of files one after the other, that guesses how long the rest will take; nothing where `stream` is no terminal. */
+export function createCounter(stream: NodeJS.WriteStream, job: string) {
+  const bar = stream.isTTY ? createBar(stream) : undefined;
+  const startMs = performance.now();
+  return {
+    show(done: number, total: number): void {
+      const seconds = (performance.now() - startMs) / 1000;
+      const fields =
+        done > 0 ? { remaining: `${formatDuration((seconds / done) * (total - done))} left` } : {};
+      bar?.show({ job, done, total, fields });
+    },
+    stop: () => bar?.stop(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { prepareDataset } from '../jobs/prepare-dataset.js';
+import { createCounter } from './bar.js';
 import { deviceOptions, openChosen, sayWhere } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';
@@ -11,7 +12,7 @@ export function prepareCommand(signal: AbortSignal): Command {
     .requiredOption('--wav <folder>', 'folder that holds the recordings (WAV)')
     .requiredOption(
       '--instructions <file>',
-      'one item on each line, with tabs between: the recording, the instruction and, if there is one, the edited recording',
+      'one item on each line, with tabs between: the recording, the instruction and, if they are there, the edited recording and the words that are spoken',
     )
     .option('--output <file>', 'dataset file to write (JSON Lines)', 'data.jsonl')
     .option('--overwrite', 'replace the dataset that is there', false)
@@ -20,8 +21,13 @@ export function prepareCommand(signal: AbortSignal): Command {
     .action(async (options) => {
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);
-      const preparing = prepareDataset({ ...options, ...chosen, signal, onNotice: sayOnStderr });
-      const count = await endedBy(signal, preparing);
+      const counter = createCounter(process.stderr, 'encoding recordings');
+      const onNotice = (message: string) => {
+        counter.stop();
+        sayOnStderr(message);
+      };
+      const preparing = prepareDataset({ ...options, ...chosen, signal, onProgress: counter.show, onNotice });
+      const count = await endedBy(signal, preparing).finally(counter.stop);
       process.stdout.write(`${options.output}: ${count} items\n`);
     });
   for (const option of deviceOptions()) command.addOption(option);

@@ -15,10 +15,10 @@ import {
 import { DEFAULT_WHISPER } from '../scoring/transcribe.js';
 import { showableText } from '../view/escape.js';
 import { createFleetNews } from '../view/fleet.js';
-import { formatDuration, formatNumber } from '../view/format.js';
+import { formatNumber } from '../view/format.js';
 import { nameOf, partsOf } from '../view/metric-table.js';
 import { numberColumn } from '../view/table.js';
-import { createBar } from './bar.js';
+import { createCounter } from './bar.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { EXIT } from './exit-code.js';
 import { endedBy } from './interrupt.js';
@@ -91,19 +91,13 @@ async function scoreRecordings(files: readonly string[], options: ScoreRecording
   if (unread) return printScores(unread, options, []);
   const results = new Map<string, FileScores>();
   const missing: MetricName[] = [];
-  const bar = files.length > 1 && process.stderr.isTTY ? createBar(process.stderr) : undefined;
+  const counter = files.length > 1 ? createCounter(process.stderr, 'scoring files') : undefined;
   const onMissing = (metric: MetricName, { message }: Error) => {
     missing.push(metric);
-    bar?.stop();
+    counter?.stop();
     sayOnStderr(`error: ${metric} is left out: ${message}`);
   };
-  const startMs = performance.now();
-  const showProgress = () => {
-    const [done, total] = [results.size, files.length];
-    const seconds = (performance.now() - startMs) / 1000;
-    const fields = done > 0 ? { remaining: `${formatDuration((seconds / done) * (total - done))} left` } : {};
-    bar?.show({ job: 'scoring files', done, total, fields });
-  };
+  const showProgress = () => counter?.show(results.size, files.length);
   showProgress();
   try {
     for await (const [file, scores] of scoreSomewhere(files, { ...options, onMissing })) {
@@ -111,12 +105,12 @@ async function scoreRecordings(files: readonly string[], options: ScoreRecording
       showProgress();
     }
   } catch (error) {
-    bar?.stop();
+    counter?.stop();
     // What is scored by then is not lost.
     if (results.size > 0) await printScores(results, options, missing);
     throw error;
   } finally {
-    bar?.stop();
+    counter?.stop();
   }
   return printScores(results, options, missing);
 }

@@ -18,13 +18,18 @@ import type { Policy } from '../policy/policy.js';
 export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'>, GivenDevice {
   /** Folder of the recordings. */
   wav: string;
-  /** Text file, an item a line: source recording, instruction and, if there is one, edited recording, with tabs between. */
+  /**
+   * Text file, an item a line, with tabs between: source recording, instruction and, if they are there, edited recording and the words that are
+   * spoken in it.
+   */
   instructions: string;
   /** Dataset to write, JSON Lines. */
   output: string;
   /** Whether `output` may replace a file; default false. */
   overwrite?: boolean;
   signal?: AbortSignal;
+  /** Is told before each item how many are encoded. */
+  onProgress?: (done: number, total: number) => void;
   /** Is told of downloads, and of items without an edited recording or that the model's policy cannot read. */
   onNotice?: OnNotice;
 }
@@ -35,6 +40,7 @@ interface Line {
   source: string;
   instruction: string;
   target?: string;
+  text?: string;
 }
 
 /**
@@ -66,18 +72,20 @@ async function writeItems(
   lines: readonly Line[],
   parts: Omit<PrepareOptions, 'codec'> & { codec: Codec; policy?: Policy },
 ): Promise<number> {
-  const { wav, instructions, output, overwrite, codec, policy, signal, onNotice } = parts;
+  const { wav, instructions, output, overwrite, codec, policy, signal, onProgress, onNotice } = parts;
   checkRecordings(lines, parts);
   const encode = createEncoder(wav, codec);
   const items: string[] = [];
   const unreadable: string[] = [];
   const unedited = lines.filter(({ target }) => target === undefined);
-  for (const { number, source, instruction, target } of lines) {
+  for (const { number, source, instruction, target, text } of lines) {
     signal?.throwIfAborted();
+    onProgress?.(items.length, lines.length);
     const item: DatasetItem = {
       src_encodec: await encode(source),
       instruction,
       tgt_encodec: await encode(target ?? source),
+      ...(text !== undefined && { text }),
     };
     items.push(`${JSON.stringify(item)}\n`);
     const reason = policy && whyUnreadable(policy, item);
@@ -101,13 +109,13 @@ function parseLines(text: string, file: string): Line[] {
   const lines = text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === '') return [];
     const fields = line.split('\t').map((field) => field.trim());
-    const [source, instruction, target] = fields;
-    if (!source || !instruction || target === '' || fields.length > 3) {
+    const [source, instruction, target, text] = fields;
+    if (!source || !instruction || fields.length > 4 || (fields.length > 2 && fields.at(-1) === '')) {
       throw new Error(
-        `${file}: line ${index + 1} must be a recording, an instruction and perhaps the edited recording, with tabs between.`,
+        `${file}: line ${index + 1} must be a recording, an instruction and perhaps the edited recording and the words that are spoken, with tabs between.`,
       );
     }
-    return { number: index + 1, source, instruction, target };
+    return { number: index + 1, source, instruction, target: target || undefined, text };
   });
   if (lines.length === 0) throw new Error(`${file} has no lines.`);
   return lines;

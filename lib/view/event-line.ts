@@ -21,7 +21,7 @@ export function eventLine(event: RunEvent): string | undefined {
     case 'evaluated': {
       const { mean, p25, p75 } = event.statistics;
       const tokens = meanOf(event.lengths);
-      const reward = `reward ${formatNumber(mean)} (${formatNumber(p25)} to ${formatNumber(p75)})`;
+      const reward = `reward ${formatNumber(mean)} (p25 to p75: ${formatNumber(p25)} to ${formatNumber(p75)})`;
       const indent = event.iteration === ORIGINAL ? 'original policy' : '  evaluated';
       return `${indent}, ${splitName(event.split)}: ${reward}, ${formatNumber(tokens, 0)} tokens, ${formatDuration(event.seconds)}${describeDropped(event.droppedReasons)}`;
     }

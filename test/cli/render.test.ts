@@ -64,7 +64,7 @@ function show(isTTY: boolean, columns = 100): string {
 it('writes one plain line for each result where there is no terminal', () => {
   expect(show(false)).toBe(
     [
-      'original policy, held-out prompts: reward 2.50 (2.25 to 2.75), 100 tokens, 4.0 s',
+      'original policy, held-out prompts: reward 2.50 (p25 to p75: 2.25 to 2.75), 100 tokens, 4.0 s',
       'iteration 0',
       '  sampled 20 completions, 2,000 tokens, 5.0 s',
       '  scored, mean reward 2.50, dropped 2 without a score',

@@ -23,26 +23,41 @@ async function prepare(lines: string, wavs: Record<string, number> = { 'a.wav': 
   }
   const [instructions, output] = ['lines.txt', 'data.jsonl'].map((name) => join(folder, name));
   writeFileSync(instructions, lines);
-  const count = await prepareDataset({ wav: folder, instructions, output, model: 'unused', codec: CODEC });
-  return { count, output };
+  const progress: number[][] = [];
+  const count = await prepareDataset({
+    ...{ wav: folder, instructions, output, model: 'unused', codec: CODEC },
+    onProgress: (...counts) => void progress.push(counts),
+  });
+  return { count, output, progress };
 }
 
 describe('prepareDataset', () => {
   it('writes items that a run reads', async () => {
-    const { count, output } = await prepare('a.wav\tMake it shorter.\tb.wav\r\n\nb.wav\tLouder\n');
-    expect(count).toBe(2);
+    const { count, output, progress } = await prepare(
+      'a.wav\tMake it shorter.\tb.wav\r\n\nb.wav\tLouder\na.wav\tFaster\t\tYou there!\na.wav\tSlower\tb.wav\tMe?',
+    );
+    expect(count).toBe(4);
+    expect(progress).toEqual([0, 1, 2, 3].map((done) => [done, 4]));
     const items = [];
     for await (const item of readItems(output, { codebooks: 8, codebookSize: 256 })) items.push(item);
-    expect(items.map(({ instruction }) => instruction)).toEqual(['Make it shorter.', 'Louder']);
-    expect(items.map(({ src_encodec }) => src_encodec[0].length)).toEqual([20, 10]);
+    expect(items.map(({ instruction }) => instruction)).toEqual([
+      'Make it shorter.',
+      'Louder',
+      'Faster',
+      'Slower',
+    ]);
+    expect(items.map(({ src_encodec }) => src_encodec[0].length)).toEqual([20, 10, 20, 20]);
     expect(items[0].tgt_encodec).toEqual(items[1].src_encodec);
     expect(items[1].tgt_encodec).toEqual(items[1].src_encodec);
+    expect(items[2].tgt_encodec).toEqual(items[2].src_encodec);
+    expect(items.map(({ text }) => text)).toEqual([undefined, undefined, 'You there!', 'Me?']);
   });
 
   it.each([
     ['a.wav', 'line 1 must be a recording, an instruction and perhaps the edited recording'],
     ['a.wav\tx\n\tLouder', 'line 2 must be a recording'],
-    ['a.wav\tx\ta.wav\ty', 'line 1 must be a recording'],
+    ['a.wav\tx\ta.wav\ty\tz', 'line 1 must be a recording'],
+    ['a.wav\tx\ta.wav\t', 'line 1 must be a recording'],
     ['\n', 'lines.txt has no lines.'],
     ['a.wav\tx\n\nb.wav\tLouder\tc.wav', /lines\.txt: line 3: .*c\.wav does not exist\.$/],
   ])('%j is refused', async (lines, message) => {
