@@ -35,3 +35,19 @@ export async function findDamage(directory: string): Promise<string | undefined>
   }
   return undefined;
 }
+
+/**
+ * Compares a folder's weights with its manifest, where it has one: other files may have been edited since, weights that differ are damaged.
+ *
+ * @throws Error in one sentence where they differ
+ */
+export async function checkWeights(directory: string): Promise<void> {
+  const manifest = join(directory, CHECKSUMS_FILE);
+  const text = await readFile(manifest, 'utf8').catch(() => '');
+  for (const [, checksum, name] of text.matchAll(/^([0-9a-f]{64}) {2}([\w.-]+\.safetensors)$/gm)) {
+    if ((await hashFile(join(directory, name))) !== checksum)
+      throw new Error(
+        `${join(directory, name)} is not as it was saved: it differs from its checksum in ${manifest}. Take another checkpoint; if a program of yours wrote these weights, remove ${CHECKSUMS_FILE}.`,
+      );
+  }
+}
