@@ -8,7 +8,7 @@ import {
 } from '../jobs/log-probs.js';
 import { showableText } from '../view/escape.js';
 import { formatNumber } from '../view/format.js';
-import type { Table } from '../view/table.js';
+import { numberColumn, type Table } from '../view/table.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
@@ -109,7 +109,7 @@ function labelTable({ tokens, perLabel, reference }: CompletionReport & LogProba
 /** Names on the left, numbers with four decimals on the right. */
 function numbersTable(titles: readonly string[], rows: readonly (readonly (string | number)[])[]): Table {
   return {
-    columns: titles.map((title, index) => (index === 0 ? { title } : { title, align: 'right' as const })),
+    columns: titles.map((title, index) => (index === 0 ? { title } : numberColumn(title))),
     rows: rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell, 4) : cell))),
   };
 }

@@ -21,7 +21,7 @@ export function singleEvaluationTable(
   const { mean, median, p25, p75, count } = statistics;
   const tokens = summarize(lengths);
   return {
-    columns: [{ title: splitName(split) }, { title: '', align: 'right' }, { title: '' }],
+    columns: [{ title: splitName(split) }, numberColumn(''), { title: '' }],
     rows: [
       ['reward', '', label],
       ['mean reward', formatNumber(mean), describeInterval(means, mean)],

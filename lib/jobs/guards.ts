@@ -59,7 +59,7 @@ export async function openGuards(
   return { guards, notices };
 }
 
-/** What samples are ranked by guards nothing. Pairs ask for no voices and no words. */
+/** A network or a recognizer that samples are ranked by does not guard them as well; pairs alone need neither voices nor words. */
 function isWanted(name: GuardName, parameters: Parameters): boolean {
   const { reward, guard, guardPairs } = parameters;
   switch (name) {

@@ -1,11 +1,13 @@
 // Programs of the project that are run one after the other, and what is kept of each in a folder: what it printed, and how it ended.
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../setup.mjs';
 
 /** A part that takes longer hangs. */
 const MOST_MINUTES = 15;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
  * @typedef {{ name: string, command: string, passed: boolean, result: string, table: string[], machine?: string }} Part
@@ -98,7 +100,7 @@ export function openParts(folder, { again = false, cwd = root, mostMinutes = MOS
   };
 }
 
-/** Its exit code, or the signal that ended it, and its standard output. */
+/** Its exit code, or the signal that ended it, and its standard output. What it started ends with it, and leaves the GPU to the next. */
 async function runNode(
   args,
   { cwd, environment = {}, mostMinutes, onText = (_) => undefined, quiet = false },
@@ -107,9 +109,23 @@ async function runNode(
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
-    timeout: mostMinutes * 60_000,
-    killSignal: 'SIGKILL',
+    // A group of its own, with its children; a terminal's Ctrl-C does not reach it.
+    detached: true,
   });
+  const endAll = () => {
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // None of them is left, or this system has no groups.
+      child.kill('SIGKILL');
+    }
+  };
+  const interrupted = (signal) => {
+    endAll();
+    process.exit(128 + constants.signals[signal]);
+  };
+  const limit = setTimeout(endAll, mostMinutes * 60_000);
+  for (const signal of SIGNALS) process.on(signal, interrupted);
   let printed = '';
   child.stdout.on('data', (text) => {
     printed += text;
@@ -120,6 +136,9 @@ async function runNode(
     onText(text);
     process.stderr.write(text);
   });
+  child.on('exit', endAll);
   const end = await new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));
+  clearTimeout(limit);
+  for (const signal of SIGNALS) process.off(signal, interrupted);
   return { end, printed };
 }

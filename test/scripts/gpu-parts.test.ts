@@ -1,4 +1,5 @@
 /** What `npm run gpu-check` keeps of its parts, with small programs in their place. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
@@ -19,6 +20,11 @@ const program = (print: string, code = 0) => [
   `require('fs').appendFileSync('ran', 'x'); console.log(${JSON.stringify(print)}); process.exitCode = ${code}`,
 ];
 const timesRun = () => readFileSync(join(folder, 'ran'), 'utf8').length;
+/** Not one that has ended and that nobody waited for. */
+const isRunning = (pid: number) => {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', `${pid}`], { encoding: 'utf8' });
+  return /^[^Z]/.test(stdout.trim());
+};
 const open = (options = {}) => openParts(folder, { cwd: folder, ...options });
 const row = (name: string) => `| median | speech-dpo |\n| --- | --- |\n| ${name} | 3 ms |\n\na machine`;
 
@@ -57,10 +63,15 @@ it('a part is run again where it is asked for otherwise, and all are with again'
   expect(parts.report()).toMatch(/a row \| passed/);
 });
 
-it('a part that hangs is ended', async () => {
-  const parts = open({ mostMinutes: 0.01 });
-  await parts.run('tests', ['-e', 'setInterval(() => 0, 1000)']);
+it('a part that hangs is ended, with the programs that it started', async () => {
+  const parts = open({ mostMinutes: 0.05 });
+  const hang = 'setInterval(() => 0, 1000)';
+  const start = `require('child_process').spawn(process.execPath, ['-e', '${hang}'], { stdio: 'inherit' })`;
+  await parts.run('tests', ['-e', `console.log(${start}.pid); ${hang}`]);
   expect(parts.report()).toMatch(/tests \| FAILED \(SIGKILL\)/);
+  const pid = Number(readFileSync(join(folder, 'tests.txt'), 'utf8'));
+  // Another process may have to wait for what it adopts.
+  await vi.waitFor(() => expect(isRunning(pid)).toBe(false));
 });
 
 it('gives what a program prints as lines, and complains of one that fails', async () => {

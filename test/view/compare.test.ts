@@ -238,6 +238,23 @@ describe('curves', () => {
     expect(comparedFrontiers(unlike).layout.annotations).toHaveLength(2);
   });
 
+  it('of the best of n samples tell whose they are where runs begin with several policies', async () => {
+    const events = (best: number): RunEvent[] => [
+      evaluated(-1, 'test', [1, best], [9, 9]),
+      {
+        type: 'guarded',
+        iteration: -1,
+        guards: [{ figure: 'kl', mean: 0, promptMeans: [0], missing: 0 }],
+        warnings: [],
+      },
+    ];
+    const runs = await read(...[2, 3, 3].map((best) => ({ events: events(best) })));
+    expect(comparedFrontiers(runs).data.slice(0, 2)).toMatchObject([
+      { y: [1.5, 2], text: ['best of 1 (run-0)', 'best of 2 (run-0)'], showlegend: true },
+      { y: [2, 3], text: ['best of 1 (run-1, run-2)', 'best of 2 (run-1, run-2)'], showlegend: false },
+    ]);
+  });
+
   it('have a colour for each setting where seeds stand beside other settings', async () => {
     const runs = await read(
       ...[0.1, 0.5].flatMap((beta) => [1, 2].map((seed) => ({ parameters: { beta, seed } }))),

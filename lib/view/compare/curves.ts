@@ -5,6 +5,7 @@ import { bestOfNDivergence } from '../../run/best-of-n.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
+import { escapeChartText } from '../escape.js';
 import { meanBand } from '../charts/mean-band.js';
 import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
 import { iterationTicks } from '../charts/reward-curves.js';
@@ -58,18 +59,24 @@ export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
   return panelFigure(runs, panels, 380, 'Nothing to show: these runs have not measured their KL divergence.');
 }
 
-/** Of each original policy that samples more than once; runs of one seed begin with the same. */
+/** Of each original policy that samples more than once; runs of one seed begin with the same. Where there are several, the hover tells whose each is. */
 function bestOfNCurves(runs: readonly ComparedRun[]): Baseline[] {
-  const curves = runs.flatMap(({ events }) => {
+  const curves = runs.flatMap(({ label, events }) => {
     const y = beforeAndAfter(events, 'test').before?.bestOfN ?? [];
-    return y.length > 1 ? [y] : [];
+    return y.length > 1 ? [{ label, y }] : [];
   });
-  return [...new Map(curves.map((y) => [y.join(), y])).values()].map((y) => ({
-    name: 'best of n samples, original policy',
-    x: y.map((_, i) => bestOfNDivergence(i + 1)),
-    y,
-    text: y.map((_, i) => `best of ${i + 1}`),
-  }));
+  const distinct = [...groupBy(curves, ({ y }) => y.join()).values()];
+  return distinct.map((same) => {
+    const [{ y }] = same;
+    const whose =
+      distinct.length > 1 ? ` (${same.map(({ label }) => escapeChartText(label)).join(', ')})` : '';
+    return {
+      name: 'best of n samples, original policy',
+      x: y.map((_, i) => bestOfNDivergence(i + 1)),
+      y,
+      text: y.map((_, i) => `best of ${i + 1}${whose}`),
+    };
+  });
 }
 
 /** Mean of every guard figure that has a limit, on held-out prompts after every iteration, with its 95 % interval over prompts. */

@@ -1,7 +1,7 @@
 import type { RunRecord } from '../../run/run-files.js';
 import { formatDuration } from '../format.js';
 import { policyName } from '../run-events.js';
-import type { Table } from '../table.js';
+import { numberColumn, type Table } from '../table.js';
 
 const STEPS: Record<string, string> = {
   evaluated: 'evaluate',
@@ -15,12 +15,7 @@ const STEPS: Record<string, string> = {
 export function timingTable(timings: RunRecord['timings']): Table {
   const trainings = timings.filter(({ trainingSeconds }) => trainingSeconds !== undefined);
   return {
-    columns: [
-      { title: 'step' },
-      { title: 'policy' },
-      { title: 'prompts' },
-      { title: 'time', align: 'right' },
-    ],
+    columns: [{ title: 'step' }, { title: 'policy' }, { title: 'prompts' }, numberColumn('time')],
     rows: timings.flatMap(({ event, iteration, split, seconds, trainingSeconds }) => {
       const policy = iteration === undefined ? '' : policyName(iteration);
       const prompts = split === undefined ? '' : split === 'test' ? 'held-out' : 'training';

@@ -76,6 +76,15 @@ describe.skipIf(!canRunHostCuda)('CUDA’s libraries', () => {
       /^the NVIDIA driver runs CUDA 13\.0, but the libraries are of CUDA 14: update the driver$/,
     ],
     [
+      'a driver too old for libraries whose names have their whole version',
+      () => {
+        put('onnxruntime/capi/libonnxruntime.so.1');
+        put('onnxruntime/capi/libonnxruntime_providers_cuda.so');
+        put('nvidia/cu14/lib/libcudart.so.14.0.48');
+      },
+      /^the NVIDIA driver runs CUDA 13\.0, but the libraries are of CUDA 14: update the driver$/,
+    ],
+    [
       'a library of NVIDIA’s that is broken',
       () => {
         put('onnxruntime/capi/libonnxruntime.so.1');

@@ -94,7 +94,7 @@ function librariesIn({ folder, deep }: Place): string[] {
  */
 export function openCudaLibraries(driverVersion: string, wanted = versionOf(onnxruntimeNode())): OrtApi {
   const { runtime, nvidia } = findCudaLibraries();
-  const cudart = nvidia.map((path) => /libcudart\.so\.(\d+)$/.exec(path)?.[1]).find(Boolean);
+  const cudart = nvidia.map((path) => /libcudart\.so\.(\d+)/.exec(path)?.[1]).find(Boolean);
   if (cudart && Number(cudart) > parseInt(driverVersion))
     throw new NoGpu(
       `the NVIDIA driver runs CUDA ${driverVersion}, but the libraries are of CUDA ${cudart}: update the driver`,
