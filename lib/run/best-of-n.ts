@@ -2,8 +2,8 @@
 import { meanOf } from '../mean.js';
 
 /**
- * The reward that the best of n samples of a prompt has on average, for n = 1, 2, ... up to the samples N of each prompt: over all choices of n
- * of the N samples (without replacement, as Chen et al. 2021, arXiv:2107.03374, estimate pass@k), then over prompts.
+ * The reward that the best of n samples of a prompt has on average, for n = 1, 2, ... up to the fewest samples that a prompt has: over all
+ * choices of n of its N samples (without replacement, as Chen et al. 2021, arXiv:2107.03374, estimate pass@k), then over prompts.
  *
  * @param prompts `[prompt][sample]`; null is a sample without a score, which is never chosen: choices and prompts that have no other are left out
  * @returns `[n − 1]`
@@ -11,7 +11,8 @@ import { meanOf } from '../mean.js';
 export function bestOfN(prompts: readonly (readonly (number | null)[])[]): number[] {
   const scored = prompts.filter((samples) => samples.some((reward) => reward !== null));
   const sorted = scored.map((samples) => samples.map((reward) => reward ?? -Infinity).sort((a, b) => a - b));
-  return Array.from({ length: scored[0]?.length ?? 0 }, (_, i) =>
+  const fewest = sorted.length === 0 ? 0 : Math.min(...sorted.map(({ length }) => length));
+  return Array.from({ length: fewest }, (_, i) =>
     meanOf(sorted.map((rewards) => expectedLargest(rewards, i + 1))),
   );
 }

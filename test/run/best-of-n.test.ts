@@ -25,6 +25,12 @@ describe('bestOfN', () => {
       expect(reward).toBeCloseTo(meanOf(byHand), 12);
     }
     expect(bestOfN(prompts.slice(2))).toEqual([]);
+    expect(
+      bestOfN([
+        [1, 2, 3],
+        [5, 7],
+      ]),
+    ).toEqual([4, (8 / 3 + 7) / 2]);
   });
 });
 
