@@ -33,6 +33,10 @@ const given = Object.entries({ device, ...benchOptions }).flatMap(([name, value]
 );
 const bench = ['dist/bench/gpu.js', ...given];
 const parts = openParts(out, { again });
+const rows = await parts.linesOf([...bench, '--list']).catch((error) => {
+  console.error(`error: npm run gpu-check: ${error.message}`);
+  process.exit(2);
+});
 
 // Which fails where the device that is named does not work.
 await parts.run('doctor', ['dist/lib/cli.js', 'doctor'], { environment: { SPEECH_DPO_DEVICE: device } });
@@ -51,7 +55,6 @@ await parts.run('tests on the GPU', ['node_modules/vitest/vitest.mjs', 'run', 't
 if (!options.python) parts.skip('PyTorch beside each row', 'no Python is named (--python)');
 if (!options.model || !options.nisqa)
   parts.skip('a whole iteration', '--model and --nisqa name what it needs (docs/performance.md)');
-const rows = await parts.linesOf([...bench, '--list']);
 // The last --only counts.
 for (const row of rows) await parts.run(row, [...bench, '--only', row], { hasTable: true });
 
