@@ -33,6 +33,9 @@ describe('formatBeforeAfter', () => {
       ['mean length in tokens', '105.0', '100.0'],
       ['median length in tokens', '105.0', '100.0'],
     ]);
+    const single = events.map((event) => ({ ...event, bestOfN: [1] }) as RunEvent);
+    expect(formatBeforeAfter(single, 'length')).not.toContain('best of');
+    expect(summaryOf(single)).not.toContain('best of');
   });
 
   it('tells how many samples have no score, where there are any', () => {
@@ -40,6 +43,8 @@ describe('formatBeforeAfter', () => {
     expect(formatBeforeAfter([...events, unscored], 'length')).toMatch(
       /^samples without a score +0 of 2 +1 of 2$/m,
     );
+    const scoredNow = [{ ...unscored, iteration: -1 } as RunEvent, events[3]];
+    expect(formatBeforeAfter(scoredNow, 'length')).toMatch(/^samples without a score +1 of 2 +0 of 2$/m);
     expect(formatBeforeAfter(events, 'length')).not.toContain('without a score');
     const { rows } = beforeAfterTable([...events, unscored]);
     expect(rows).toContainEqual(['samples without a score, held-out prompts', '0', '1', '+1']);
@@ -80,6 +85,22 @@ describe('formatBeforeAfter', () => {
     );
     expect(beforeAfterTable(shown).rows[0].at(-1)).toBe('+0.100 (no interval)');
     expect(summaryOf(shown)).toContain('from 2.50 to 3.10 (+0.60 over samples, +0.10 over prompts).');
+  });
+
+  it('names the policy whose figures it tells, where a later one is not evaluated', () => {
+    const saved = (iteration: number): RunEvent => ({ type: 'saved', iteration, directory: '', seconds: 1 });
+    const which = 'with iteration 1, the last one that is evaluated';
+    const whole = summaryOf([...events, saved(0), saved(1)]);
+    expect(whole).not.toContain(which);
+    expect(whole).not.toContain('Of all iterations');
+    expect(summaryOf([...events, saved(2)])).toContain(which);
+  });
+
+  it('is as wide as it may be', () => {
+    const widths = formatBeforeAfter(events, 'length', 50)
+      .split('\n')
+      .map((line) => line.length);
+    expect(Math.max(...widths)).toBeLessThanOrEqual(50);
   });
 
   it('has no even share for other rewards', () => {
