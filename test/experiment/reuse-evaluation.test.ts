@@ -134,4 +134,7 @@ it('measures the guards of pairs where it evaluates what pairs are made of', asy
   await start(temporaryFolder(), { iterations: 1 });
   // Train and test samples, before and after.
   expect(measured).toBe(2 * (2 + 1) * SAMPLES);
+  measured = 0;
+  await start(temporaryFolder(), { iterations: 1, guardPairs: false });
+  expect(measured).toBe(2 * SAMPLES);
 });
