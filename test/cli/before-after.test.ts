@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
-import { parseParameters } from '../../lib/run/parameters.js';
+import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import type { RecordedRun, RunRecord } from '../../lib/run/run-files.js';
 import { beforeAfterTable } from '../../lib/view/evaluation-table.js';
@@ -14,8 +14,11 @@ const events = [
   evaluated(1, 'test', [4, 4.5], [98, 102]),
 ];
 
-const summaryOf = (events: RunEvent[]): string => {
-  const record = { parameters: parseParameters({}), timings: [] as RunRecord['timings'] } as RunRecord;
+const summaryOf = (events: RunEvent[], parameters: Partial<Parameters> = {}): string => {
+  const record = {
+    parameters: parseParameters(parameters),
+    timings: [] as RunRecord['timings'],
+  } as RunRecord;
   return summarizeRun({ record, events } as RecordedRun, 'length');
 };
 
@@ -93,8 +96,30 @@ describe('formatBeforeAfter', () => {
     const whole = summaryOf([...events, saved(0), saved(1)]);
     expect(whole).not.toContain(which);
     expect(whole).not.toContain('Of all iterations');
+    expect(whole).toContain('the mean reward, length, went from 2.50 to 4.25');
     expect(summaryOf([...events, saved(2)])).toContain(which);
   });
+
+  it.each([
+    ['all', 'its checkpoint is iter_0/dpo_model'],
+    ['best', 'its checkpoint is iter_0/dpo_model'],
+    ['last', 'its checkpoint was not kept (keepCheckpoints)'],
+  ] as const)(
+    'names the best iteration where it is not the last, keepCheckpoints %s',
+    (keepCheckpoints, where) => {
+      const saved = [0, 1].map((iteration): RunEvent => ({
+        type: 'saved',
+        iteration,
+        directory: '',
+        seconds: 1,
+      }));
+      const best = evaluated(0, 'test', [4, 4.5], [98, 102]);
+      const last = evaluated(1, 'test', [3, 3], [90, 90]);
+      expect(summaryOf([...events.slice(0, 2), best, last, ...saved], { keepCheckpoints })).toContain(
+        `Of all iterations, iteration 0 has the best held-out reward, 4.25: ${where}.`,
+      );
+    },
+  );
 
   it('is as wide as it may be', () => {
     const widths = formatBeforeAfter(events, 'length', 50)

@@ -92,11 +92,14 @@ it('draws reward and loss as they come, and keeps them as pictures', () => {
   const pointY = Number(/<circle [^>]*cy="([^"]*)"/.exec(single)![1]);
   const labelY = Number(/y="([^"]*)" text-anchor="end">2\.250</.exec(single)![1]);
   expect(Math.abs(labelY - pointY)).toBeLessThan(6);
+  expect(single).not.toContain('NaN');
+  area.show({ ...evaluated(0, 9), split: 'train' } as RunEvent);
   area.show(evaluated(0, 3.5));
   vi.advanceTimersByTime(500);
   const drawn = shown.at(-1)!.bundle['text/html'] as string;
   expect(drawn).toContain('mean held-out reward: 3.500');
   expect(drawn).toContain('loss: 0.400');
+  expect(drawn).toContain('>iteration 0<');
   expect(drawn.match(/<circle/g)).toHaveLength(2);
   // A thousand steps are a few points.
   const [, points] = [...drawn.matchAll(/points="([^"]*)"/g)].map(([, text]) => text.split(' '));
