@@ -33,7 +33,7 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
     ({ bestOfN }) => formatNumber(bestOfN![samples - 1]),
   ];
   const rows: (typeof evenShare)[] = [
-    ...(samples > 1 && after.bestOfN?.length === samples ? [best] : []),
+    ...(samples > 1 ? [best] : []),
     ...(reward === 'even-token' ? [evenShare] : []),
     ['median reward', ({ statistics }) => formatNumber(statistics.median)],
     [

@@ -54,7 +54,6 @@ export function openLiveArea(title: string, earlier: readonly RunEvent[] = []): 
   redraw();
   return {
     show(event) {
-      if (ended) return;
       state = advanceProgress(state, event, performance.now() / 1000);
       if (event.type === 'started') {
         // It tells what happened from the beginning.
@@ -72,7 +71,6 @@ export function openLiveArea(title: string, earlier: readonly RunEvent[] = []): 
       else timer ??= setTimeout(redraw, waitMs);
     },
     end(note) {
-      if (ended) return;
       ended = true;
       clearTimeout(timer);
       state = undefined;

@@ -58,7 +58,7 @@ function picture(title: string, content: string, isStill: boolean): string {
 }
 
 function lineChart(all: readonly number[], ends: [string, string], hasMarkers: boolean): string {
-  const values = thinned(all.filter(Number.isFinite));
+  const values = thinned(all);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const x = (index: number) =>
     PLOT.left + ((PLOT.right - PLOT.left) * index) / Math.max(1, values.length - 1);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatBeforeAfter } from '../../lib/cli/before-after.js';
-import { parseParameters } from '../../lib/run/parameters.js';
+import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import type { RecordedRun, RunRecord } from '../../lib/run/run-files.js';
 import { beforeAfterTable } from '../../lib/view/evaluation-table.js';
@@ -14,8 +14,11 @@ const events = [
   evaluated(1, 'test', [4, 4.5], [98, 102]),
 ];
 
-const summaryOf = (events: RunEvent[]): string => {
-  const record = { parameters: parseParameters({}), timings: [] as RunRecord['timings'] } as RunRecord;
+const summaryOf = (events: RunEvent[], parameters: Partial<Parameters> = {}): string => {
+  const record = {
+    parameters: parseParameters(parameters),
+    timings: [] as RunRecord['timings'],
+  } as RunRecord;
   return summarizeRun({ record, events } as RecordedRun, 'length');
 };
 
@@ -33,6 +36,9 @@ describe('formatBeforeAfter', () => {
       ['mean length in tokens', '105.0', '100.0'],
       ['median length in tokens', '105.0', '100.0'],
     ]);
+    const single = events.map((event) => ({ ...event, bestOfN: [1] }) as RunEvent);
+    expect(formatBeforeAfter(single, 'length')).not.toContain('best of');
+    expect(summaryOf(single)).not.toContain('best of');
   });
 
   it('tells how many samples have no score, where there are any', () => {
@@ -40,6 +46,8 @@ describe('formatBeforeAfter', () => {
     expect(formatBeforeAfter([...events, unscored], 'length')).toMatch(
       /^samples without a score +0 of 2 +1 of 2$/m,
     );
+    const scoredNow = [{ ...unscored, iteration: -1 } as RunEvent, events[3]];
+    expect(formatBeforeAfter(scoredNow, 'length')).toMatch(/^samples without a score +1 of 2 +0 of 2$/m);
     expect(formatBeforeAfter(events, 'length')).not.toContain('without a score');
     const { rows } = beforeAfterTable([...events, unscored]);
     expect(rows).toContainEqual(['samples without a score, held-out prompts', '0', '1', '+1']);
@@ -80,6 +88,44 @@ describe('formatBeforeAfter', () => {
     );
     expect(beforeAfterTable(shown).rows[0].at(-1)).toBe('+0.100 (no interval)');
     expect(summaryOf(shown)).toContain('from 2.50 to 3.10 (+0.60 over samples, +0.10 over prompts).');
+  });
+
+  it('names the policy whose figures it tells, where a later one is not evaluated', () => {
+    const saved = (iteration: number): RunEvent => ({ type: 'saved', iteration, directory: '', seconds: 1 });
+    const which = 'with iteration 1, the last one that is evaluated';
+    const whole = summaryOf([...events, saved(0), saved(1)]);
+    expect(whole).not.toContain(which);
+    expect(whole).not.toContain('Of all iterations');
+    expect(whole).toContain('the mean reward, length, went from 2.50 to 4.25');
+    expect(summaryOf([...events, saved(2)])).toContain(which);
+  });
+
+  it.each([
+    ['all', 'its checkpoint is iter_0/dpo_model'],
+    ['best', 'its checkpoint is iter_0/dpo_model'],
+    ['last', 'its checkpoint was not kept (keepCheckpoints)'],
+  ] as const)(
+    'names the best iteration where it is not the last, keepCheckpoints %s',
+    (keepCheckpoints, where) => {
+      const saved = [0, 1].map((iteration): RunEvent => ({
+        type: 'saved',
+        iteration,
+        directory: '',
+        seconds: 1,
+      }));
+      const best = evaluated(0, 'test', [4, 4.5], [98, 102]);
+      const last = evaluated(1, 'test', [3, 3], [90, 90]);
+      expect(summaryOf([...events.slice(0, 2), best, last, ...saved], { keepCheckpoints })).toContain(
+        `Of all iterations, iteration 0 has the best held-out reward, 4.25: ${where}.`,
+      );
+    },
+  );
+
+  it('is as wide as it may be', () => {
+    const widths = formatBeforeAfter(events, 'length', 50)
+      .split('\n')
+      .map((line) => line.length);
+    expect(Math.max(...widths)).toBeLessThanOrEqual(50);
   });
 
   it('has no even share for other rewards', () => {

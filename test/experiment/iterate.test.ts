@@ -248,6 +248,8 @@ describe('iterate', () => {
     }
     vi.restoreAllMocks();
     expect(saved.sort()).toEqual(['step_2', 'step_4']);
+    // An iteration that is over keeps none.
+    expect(await readdir(join(run.directories.modelDirectory, 'iter_0'))).toEqual(['dpo_model']);
   });
 
   it('trains on made-up pairs, the same in each iteration, when asked to', async () => {

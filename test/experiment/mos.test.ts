@@ -47,6 +47,13 @@ describe('openScorers', () => {
       ...['silence', 'clipping'],
     ]);
     await scorers[Symbol.asyncDispose]();
+    // Pairs ask for no words.
+    const ofPairs = await openScorers(parseParameters({ guardPairs: true }), run.codec);
+    expect(ofPairs.notices).toEqual(scorers.notices.slice(0, 2));
+    expect(ofPairs.guards.map(({ figures }) => figures)).toEqual(
+      scorers.guards.map(({ figures }) => figures),
+    );
+    await ofPairs[Symbol.asyncDispose]();
     await rm(join(run.directories.modelDirectory, '..', '..'), { recursive: true });
   });
 });
@@ -91,7 +98,9 @@ describe.skipIf(!nisqaWeights)('a run with the mos reward by NISQA', () => {
   it('measures the guards before and after, and records them', async () => {
     const guarded = events.filter((event) => event.type === 'guarded');
     expect(guarded.map(({ iteration }) => iteration)).toEqual([-1, 0]);
-    expect(guarded[0].guards.map(({ figure }) => figure)).toContain('fidelity');
+    const figures = guarded[0].guards.map(({ figure }) => figure);
+    expect(figures).toContain('fidelity');
+    expect(figures).not.toContain('nisqa');
     const { events: recorded } = await readRun(run.directories.outputDirectory);
     expect(recorded.filter((event) => event.type === 'guarded')).toEqual(guarded);
   });

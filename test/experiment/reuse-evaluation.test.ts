@@ -46,6 +46,7 @@ async function start(
   root: string,
   parameters = {},
   isLast: (event: RunEvent) => boolean = () => false,
+  guards = [guard],
 ): Promise<RunEvent[]> {
   const all: RunEvent[] = [];
   const abort = new AbortController();
@@ -56,7 +57,7 @@ async function start(
     ...parameters,
   });
   const { signal } = abort;
-  for await (const event of runExperiment(parsed, { root, device, signal, guards: [guard] })) {
+  for await (const event of runExperiment(parsed, { root, device, signal, guards })) {
     all.push(event);
     if (isLast(event)) abort.abort();
   }
@@ -134,4 +135,11 @@ it('measures the guards of pairs where it evaluates what pairs are made of', asy
   await start(temporaryFolder(), { iterations: 1 });
   // Train and test samples, before and after.
   expect(measured).toBe(2 * (2 + 1) * SAMPLES);
+  measured = 0;
+  await start(temporaryFolder(), { iterations: 1, guardPairs: false });
+  expect(measured).toBe(2 * SAMPLES);
+  // Pairs ask for no words: those of test samples alone are measured.
+  measured = 0;
+  await start(temporaryFolder(), { iterations: 1 }, undefined, [{ ...guard, figures: ['wer'] }]);
+  expect(measured).toBe(2 * SAMPLES);
 });

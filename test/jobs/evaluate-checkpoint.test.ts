@@ -4,7 +4,11 @@ import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findRunDirectories, type RunDirectories } from '../../lib/run/directories.js';
 import { checkpointParameters, evaluateCheckpoint } from '../../lib/jobs/evaluate-checkpoint.js';
-import { describeEvaluation, type CheckpointEvaluation } from '../../lib/run/evaluation-result.js';
+import {
+  describeEvaluation,
+  evaluationFileName,
+  type CheckpointEvaluation,
+} from '../../lib/run/evaluation-result.js';
 import { runExperiment } from '../../lib/jobs/experiment.js';
 import { whileLocked } from '../../lib/run/lock.js';
 import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
@@ -50,6 +54,13 @@ it.each([0, -1, 1.5, NaN, 1e9])(
     );
   },
 );
+
+it('is called as in the research code, with the name of a reward that is not mos', async () => {
+  const nameOf = (reward: string, iteration: number) =>
+    evaluationFileName(temporaryFolder(), { reward }, { iteration, samplesPerPrompt: 10 });
+  expect(await nameOf('mos', 2)).toBe('eval_2_10.json');
+  expect(await nameOf('length', -1)).toBe('eval_original_10_length.json');
+});
 
 it('is the same one for a run of more train prompts, unless these come from the same dataset', async () => {
   const describe = (parameters: Partial<Parameters>) =>

@@ -2,7 +2,8 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { CpuDevice } from '../../lib/engine/index.js';
 import { computingOn } from '../../lib/jobs/open.js';
-import { openReward, runsScorers } from '../../lib/jobs/scorers.js';
+import { openNamedScorers, openReward, openScorers, runsScorers } from '../../lib/jobs/scorers.js';
+import { levelGuard, type Guard } from '../../lib/reward/guard.js';
 import { rewardOf, type Reward } from '../../lib/reward/reward.js';
 import { describeEvaluation } from '../../lib/run/evaluation-result.js';
 import { parseParameters } from '../../lib/run/parameters.js';
@@ -49,22 +50,32 @@ it('takes a reward in JavaScript whose check is no promise', async () => {
     openReward(parseParameters({ reward: 'mine' }), { reward: ofOne(check) }, { device: cpu });
   const { reward } = await open(() => undefined);
   expect(reward.name).toBe('mine');
-  const refused = open(() => {
+  const fail = () => {
     throw new Error('no network');
-  });
-  await expect(refused).rejects.toThrow('the mine reward cannot score: no network');
+  };
+  await expect(open(fail)).rejects.toThrow('the mine reward cannot score: no network');
+  const named = { reward: { name: 'mine', rewardModel: 'nisqa' as const }, guards: [], transcriber: null };
+  const ofWorker = openNamedScorers(named, undefined, { own: [ofOne(fail)], device: cpu });
+  await expect(ofWorker).rejects.toThrow('the mine reward cannot score: no network');
 });
+
+it.each([{ figures: ['wer'] }, { measure: async () => ({}) }, undefined])(
+  'refuses %o as a guard',
+  async (wrong) => {
+    const guards = [levelGuard, wrong] as Guard[];
+    const opening = openScorers(parseParameters({}), {} as never, { guards, device: cpu });
+    await expect(opening).rejects.toThrow('they must be a list of objects { figures, measure }');
+  },
+);
 
 it('tells whoever waits long for the check of a reward', async () => {
   vi.useFakeTimers();
   const notices: string[] = [];
   const check = () => new Promise<void>((resolve) => setTimeout(resolve, 60_000));
   const reward = { ...rewardOf('slow', 'slow', () => 1), check };
-  const opening = openReward(
-    parseParameters({ reward: 'slow' }),
-    { reward },
-    { device: cpu, onNotice: (notice) => notices.push(notice) },
-  );
+  const onNotice = (notice: string) => notices.push(notice);
+  const options = { reward, guards: [], device: cpu, onNotice };
+  const opening = openScorers(parseParameters({ reward: 'slow' }), {} as never, options);
   await vi.advanceTimersByTimeAsync(9_999);
   expect(notices).toEqual([]);
   await vi.advanceTimersByTimeAsync(50_001);
@@ -76,7 +87,7 @@ it('tells whoever waits long for the check of a reward', async () => {
   await openReward(
     parseParameters({ reward: 'quick' }),
     { reward: { ...reward, name: 'quick', check: () => Promise.resolve() } },
-    { device: cpu, onNotice: (notice) => notices.push(notice) },
+    { device: cpu, onNotice },
   );
   await vi.advanceTimersByTimeAsync(60_000);
   expect(notices).toHaveLength(1);
@@ -100,5 +111,15 @@ describe.skipIf(!nisqaWeights)('NISQA as a reward', () => {
     expect(asked).not.toContain('close');
     expect(close).toHaveBeenCalledTimes(isThere ? 0 : 1);
     close.mockRestore();
+
+    asked.length = 0;
+    const named = {
+      reward: { name: 'length', rewardModel: 'nisqa' as const },
+      guards: ['nisqa' as const],
+      transcriber: null,
+    };
+    const guarded = await openNamedScorers(named, {} as never, { device });
+    expect(asked.includes('load')).toBe(isThere);
+    await guarded[Symbol.asyncDispose]();
   });
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { encodeWav, parseWav } from '../../lib/audio/wav.js';
 import type { AudioExample } from '../../lib/experiment/audio-examples.js';
-import { listen, players } from '../../lib/notebook/listen.js';
+import { listen, players, type ClipChoice } from '../../lib/notebook/listen.js';
 import { audioSections } from '../../lib/view/report/audio-section.js';
 import { SAMPLE_RATE_HZ, tone, writeFixtureRun } from '../view/fixture-run.js';
 
@@ -37,6 +37,28 @@ function soundsOf(html: string): Buffer[] {
 }
 
 const count = (html: string, what: string) => html.split(what).length - 1;
+
+it('takes the clips that are asked for', async () => {
+  const example = (name: string, more: Partial<AudioExample> = {}): AudioExample => ({
+    ...{ file: `audio/${name}.wav`, role: 'trained', split: 'test', prompt: 0, instruction: 'Faster' },
+    ...more,
+  });
+  const chosen = { split: 'train', role: 'chosen' } as const;
+  const examples = [
+    ...[example('first'), example('second', { prompt: 1 }), example('source', { role: 'source' })],
+    ...[example('best', { standing: 'best' }), example('train', { ...chosen, role: 'source' })],
+    ...[example('pair-0', { ...chosen, iteration: 0 }), example('pair-1', { ...chosen, iteration: 1 })],
+  ];
+  const { root, outputDirectory } = await writeFixtureRun({ examples });
+  roots.push(root);
+  const heard = async (choice: ClipChoice) =>
+    (await listen(outputDirectory, choice)).text.match(/[\w-]+(?=\.wav)/g)!.sort();
+  expect(await heard({ split: 'test' })).toEqual(['first', 'second', 'source']);
+  expect(await heard({ split: 'test', prompts: 1 })).toEqual(['first', 'source']);
+  expect(await heard({ split: 'test', roles: ['trained'] })).toEqual(['first', 'second']);
+  expect(await heard({ split: 'test', samples: 'ranked' })).toContain('best');
+  expect(await heard({ split: 'train', iteration: 1 })).toEqual(['pair-1', 'train']);
+});
 
 it('puts a little sound in as it is', async () => {
   const wav = encodeWav(tone(1), SAMPLE_RATE_HZ);
@@ -89,8 +111,10 @@ it('plays recordings, or says why not', () => {
     sampleRateHz: SAMPLE_RATE_HZ,
   });
   expect(players([]).text).toBe('No recordings.');
-  const { html } = players([recording('none', new Float32Array(0)), recording('a', tone(1))]);
-  expect(soundsOf(html)).toHaveLength(1);
+  const silent = recording('none', new Float32Array(0));
+  const { html } = players([silent, recording('a', tone(1)), recording('b.WAV', tone(2))]);
+  expect(soundsOf(html)).toHaveLength(2);
+  for (const name of ['a.wav', 'b.WAV']) expect(html).toContain(`data-longest="2" data-file="${name}"`);
   expect(html).toContain('It holds no sound.');
   const long = new Float32Array(5_100_000).fill(0.1);
   const tooMuch = players([recording('long', long)]).html;

@@ -47,7 +47,10 @@ it('is one output that is replaced, at most every 120 ms', () => {
     vi.advanceTimersByTime(1);
   }
   area.end();
-  expect(shown.length).toBeLessThanOrEqual(2 + 1000 / 120 + 1);
+  const drawn = shown.length;
+  vi.advanceTimersByTime(1000);
+  expect(shown).toHaveLength(drawn);
+  expect(drawn).toBeLessThanOrEqual(2 + 1000 / 120 + 1);
   expect(shown.map(({ replace }) => replace)).toEqual([false, ...shown.slice(1).map(() => true)]);
   expect(new Set(shown.map(({ id }) => id)).size).toBe(1);
 });
@@ -58,6 +61,7 @@ it('shows the bar of the job under way, and afterwards only what is done, not mo
   area.end();
   const lines = shown.map(({ bundle }) => bundle['text/html'] as string);
   expect(lines[0]).toContain('starting');
+  expect(shown[0].bundle['text/plain']).toBe('starting');
   expect(lines.at(-1)).not.toContain('<progress');
 
   const long = openLiveArea('starting');
@@ -74,12 +78,13 @@ it('draws reward and loss as they come, and keeps them as pictures', () => {
     ...{ type: 'evaluated', iteration, split: 'test', rewards: [mean], promptMeans: [mean], lengths: [1] },
     ...{ statistics: summarize([mean]), droppedReasons: [], seconds: 1 },
   });
+  const metrics = { loss: 0.4 } as Extract<RunEvent, { type: 'step' }>['metrics'];
   const area = openLiveArea('starting', [evaluated(-1, 2.25)]);
   vi.advanceTimersByTime(500);
   expect(shown.at(-1)!.bundle['text/html']).not.toContain('<svg');
   for (let step = 1; step <= 1000; step++) {
-    const metrics = { loss: step === 7 ? 0.9 : 0.4 } as Extract<RunEvent, { type: 'step' }>['metrics'];
-    area.show({ type: 'step', iteration: 0, epoch: 0, step, steps: 1000, metrics });
+    const told = step === 7 ? { ...metrics, loss: 0.9 } : metrics;
+    area.show({ type: 'step', iteration: 0, epoch: 0, step, steps: 1000, metrics: told });
   }
   vi.advanceTimersByTime(500);
   // A single value stands beside its point.
@@ -87,16 +92,28 @@ it('draws reward and loss as they come, and keeps them as pictures', () => {
   const pointY = Number(/<circle [^>]*cy="([^"]*)"/.exec(single)![1]);
   const labelY = Number(/y="([^"]*)" text-anchor="end">2\.250</.exec(single)![1]);
   expect(Math.abs(labelY - pointY)).toBeLessThan(6);
+  expect(single).not.toContain('NaN');
+  area.show({ ...evaluated(0, 9), split: 'train' } as RunEvent);
   area.show(evaluated(0, 3.5));
   vi.advanceTimersByTime(500);
   const drawn = shown.at(-1)!.bundle['text/html'] as string;
   expect(drawn).toContain('mean held-out reward: 3.500');
   expect(drawn).toContain('loss: 0.400');
+  expect(drawn).toContain('>iteration 0<');
   expect(drawn.match(/<circle/g)).toHaveLength(2);
   // A thousand steps are a few points.
   const [, points] = [...drawn.matchAll(/points="([^"]*)"/g)].map(([, text]) => text.split(' '));
   expect(points.length).toBeGreaterThan(50);
   expect(points.length).toBeLessThanOrEqual(140);
+  // What begins anew tells all of it again.
+  area.show({ type: 'started', run: '0601-1200', outputDirectory: 'output', modelDirectory: 'model' });
+  for (const mean of [2.25, 3.5, 3]) area.show(evaluated(-1, mean));
+  vi.advanceTimersByTime(500);
+  const anew = shown.at(-1)!.bundle['text/html'] as string;
+  expect(anew.match(/<circle/g)).toHaveLength(3);
+  expect(anew).not.toContain('loss: 0.400');
+  area.show({ type: 'step', iteration: 0, epoch: 0, step: 1, steps: 2, metrics });
+  area.show({ type: 'step', iteration: 0, epoch: 0, step: 2, steps: 2, metrics });
   area.end();
   const kept = shown.at(-1)!.bundle['text/html'] as string;
   expect(kept).not.toContain('<svg');
@@ -160,6 +177,9 @@ it('shows the workers under the bar while they work, the first ten one by one', 
   expect(html).not.toMatch(/<script|<b>bolder/);
   expect(text).toContain('200 workers: 41 items waiting, 3 running, 12 of 56 done, 1.2 items/s, 38 s left');
   expect(text).not.toContain(' 3.');
+  area.show({ type: 'fleet', workers: workers.slice(0, 10), ...counts });
+  vi.advanceTimersByTime(500);
+  expect(shown.at(-1)!.bundle['text/html']).not.toContain('more</div>');
   area.end();
   expect(shown.at(-1)!.bundle['text/html']).not.toContain('<table');
 });

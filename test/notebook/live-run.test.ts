@@ -232,6 +232,12 @@ it('scores a checkpoint by a reward of one’s own: given as an object, or named
   const [byObject] = await scoreCheckpoint(checkpoint, { ...scoring, reward }, root);
   expect(byFile.type).toBe('evaluated');
   expect({ ...byFile, seconds: 0 }).toEqual({ ...byObject, seconds: 0 });
+  const isOther = 'these numbers are not what it was trained for';
+  expect(all.join('\n')).not.toContain(isOther);
+  await scoreCheckpoint(checkpoint, { ...scoring, reward: 'length' }, root);
+  expect(all.join('\n')).toContain(isOther);
+  // Of several runs the latest, unless one is named.
+  expect((await findRun('', root)).name).toBe(run.name);
 });
 
 it('counts the time that is worked, not the hours between two cells', async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
 import { measure, transcriptOf } from '../../lib/notebook/measure.js';
+import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 
 const sampleRateHz = 16000;
 const tone = (hz: number) =>
@@ -40,6 +41,9 @@ it('shows a bar while it measures, then figures, and why there are none of a met
   const text = shown.at(-1)!['text/plain'];
   expect(text).toMatch(/silence levelDb +−23\.010 +−23\.010/);
   expect(text).toMatch(/nisqa +all +not measured: .*none\.tar.* npm run weights -- nisqa/);
+  // The button is that of later cells too.
+  button.abort();
+  expect(shown).toHaveLength(bars.length);
 });
 
 it('prints the figures outside a notebook, once', async () => {
@@ -90,4 +94,6 @@ it('finds the transcript of the first recording, where there is one', () => {
   expect(transcriptOf([{ metric: 'transcript', scores: ['low words', 'high words'] }])).toBe('low words');
   expect(transcriptOf([{ metric: 'transcript', scores: new Error('no recognizer') }])).toBeUndefined();
   expect(transcriptOf([{ metric: 'silence', scores: [] }])).toBeUndefined();
+  const scores = [new UnscorableSample('it is silent'), 'words'];
+  expect(transcriptOf([{ metric: 'transcript', scores }])).toBeUndefined();
 });

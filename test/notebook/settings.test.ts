@@ -11,6 +11,7 @@ const choose = (environment: NodeJS.ProcessEnv) => chooseSettings(choices, {}, e
 describe('settings of a notebook', () => {
   it('are the column that SPEECH_DPO_MODE names, the notebook’s own without it', () => {
     expect(choose({})).toEqual({ epochs: 6, reward: 'mos', run: '' });
+    expect(choose({ SPEECH_DPO_MODE: '' }).epochs).toBe(6);
     expect(choose({ SPEECH_DPO_MODE: 'quick' })).toEqual({ epochs: 2, reward: 'even-token', run: '' });
     expect(choose({ SPEECH_DPO_MODE: 'original' }).epochs).toBe(100);
     expect(() => choose({ SPEECH_DPO_MODE: 'fast' })).toThrow('"fast"; it can be quick, notebook, original');
@@ -45,6 +46,8 @@ describe('settings of a notebook', () => {
       'meaning',
     ]);
     expect(table.rows[0]).toEqual(['epochs', '9', '2', '6', '100', 'passes']);
+    const { rows } = chooseSettings({ learningRate: [0, 0.0005, 0.5] }, {}, {}).table;
+    expect(rows).toEqual([['learningRate', '5e-4', '0', '5e-4', '0.5']]);
   });
 
   it('of an experiment complete its preset and are checked', () => {

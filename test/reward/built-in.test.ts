@@ -14,7 +14,7 @@ import { distinctShare, repetitionReward } from '../../lib/reward/repetition.js'
 import type { Sample } from '../../lib/reward/reward.js';
 import { silenceReward } from '../../lib/reward/silence.js';
 import { similarityReward } from '../../lib/reward/similarity.js';
-import { parseParameters } from '../../lib/run/parameters.js';
+import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import { presetOf, presets } from '../../lib/run/presets.js';
 import { UnscorableSample } from '../../lib/scoring/unscorable.js';
 import { device } from '../support/device.js';
@@ -163,8 +163,8 @@ describe('similarity', () => {
     for (const variable of ['NISQA_WEIGHTS', 'DNSMOS_WEIGHTS', 'RESEMBLYZER_WEIGHTS'])
       vi.stubEnv(variable, '/nowhere');
     vi.stubEnv('WHISPER_MODEL', '');
-    const open = async (reward: string) => {
-      const scorers = await openScorers(parseParameters({ reward, guard: true }), codec as never);
+    const open = async (reward: string, asked: Partial<Parameters> = { guard: true }) => {
+      const scorers = await openScorers(parseParameters({ reward, ...asked }), codec as never);
       await scorers[Symbol.asyncDispose]();
       return scorers.notices.filter((notice) => notice.includes('similarity'));
     };
@@ -174,6 +174,7 @@ describe('similarity', () => {
       ),
     ]);
     await expect(open('similarity')).rejects.toThrow('Resemblyzer weights not found');
+    expect(await open('silence', { guardPairs: true })).toEqual([]);
     // Nothing is said, and nothing downloaded, where nobody asked for it.
     vi.stubEnv('RESEMBLYZER_WEIGHTS', '');
     vi.stubEnv('XDG_CACHE_HOME', temporaryFolder());

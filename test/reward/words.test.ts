@@ -154,4 +154,40 @@ describe('a reward of words', () => {
       await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(), 5000);
     },
   );
+
+  it('as a guard has a process that ends with the work', async () => {
+    const { python, starts } = writeFakePython();
+    vi.stubEnv('SPEECH_DPO_PYTHON', python);
+    vi.stubEnv('WHISPER_MODEL', '/nowhere/whisper');
+    const named = {
+      reward: { name: 'length', rewardModel: 'nisqa' as const },
+      guards: ['silence' as const, 'wer' as const],
+    };
+    const work = { ...named, transcriber: 'faster-whisper' };
+    const scorers = await openNamedScorers(work, codec as never, { device });
+    const sample = sampleOf(tone(200), `${RATE_HZ} samples`);
+    expect(await scorers.guards[1].measure(sample)).toEqual({ wer: 0 });
+    await scorers[Symbol.asyncDispose]();
+    await vi.waitFor(() => expect(() => process.kill(starts()[0], 0)).toThrow(), 5000);
+  });
+
+  it.each([{ reward: 'wer' }, { reward: 'length', guard: true }])(
+    'ends its process when the run is stopped: %o',
+    async (asked) => {
+      const { python, starts } = writeFakePython();
+      vi.stubEnv('SPEECH_DPO_PYTHON', python);
+      for (const variable of ['NISQA_WEIGHTS', 'DNSMOS_WEIGHTS']) vi.stubEnv(variable, '/nowhere');
+      vi.stubEnv('WHISPER_MODEL', 'faster-whisper');
+      const stop = new AbortController();
+      const parameters = parseParameters(asked);
+      const options = { device, signal: stop.signal };
+      const { reward, guards, ...scorers } = await openScorers(parameters, codec as never, options);
+      const guard = guards.find(({ figures }) => figures.includes('wer'));
+      const sample = sampleOf(tone(200), `${RATE_HZ} samples`);
+      await (guard?.measure(sample) ?? reward.score([sample]));
+      stop.abort();
+      await vi.waitFor(() => expect(() => process.kill(starts()[0], 0)).toThrow(), 5000);
+      await scorers[Symbol.asyncDispose]();
+    },
+  );
 });

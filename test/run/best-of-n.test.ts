@@ -11,7 +11,7 @@ function choices<Value>(values: readonly Value[], n: number): Value[][] {
 describe('bestOfN', () => {
   it('is the mean of the largest over all choices of n of each prompt’s samples, of those that have a score', () => {
     const prompts = [
-      [3, -1, 4, 1.5, 4],
+      [3, -1, 4, 12.5, 4],
       [null, 7, 1, null, 2.5],
       [null, null, null, null, null],
     ];

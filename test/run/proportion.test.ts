@@ -57,6 +57,13 @@ it('takes no vote between a system and itself', () => {
   expect(() => votesOf(['a', 'b'], ['a', 'a', 'left'])).toThrow('both sides are of one system');
 });
 
+it.each([
+  ['c', 'a'],
+  ['a', 'c'],
+])('takes no vote between %s and %s on a page of a and b', (left, right) => {
+  expect(() => votesOf(['a', 'b'], [left, right, 'left'])).toThrow('a vote is of other systems');
+});
+
 it('counts the votes of listeners for each system, whichever side it was on and however a page orders them', () => {
   const first = votesOf(
     ['a', 'b'],

@@ -1,6 +1,6 @@
 /** What `npm run gpu-check` keeps of its parts, with small programs in their place. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { openParts } from '../../scripts/gpu/parts.mjs';
@@ -17,7 +17,7 @@ beforeEach(() => {
 /** A program that notes that it ran, prints, and ends. */
 const program = (print: string, code = 0) => [
   '-e',
-  `require('fs').appendFileSync('ran', 'x'); console.log(${JSON.stringify(print)}); process.exitCode = ${code}`,
+  `require('fs').appendFileSync('ran', 'x'); console.log(${JSON.stringify(print)}); console.error('ended'); process.exitCode = ${code}`,
 ];
 const timesRun = () => readFileSync(join(folder, 'ran'), 'utf8').length;
 /** Not one that has ended and that nobody waited for. */
@@ -31,7 +31,7 @@ const row = (name: string) => `| median | speech-dpo |\n| --- | --- |\n| ${name}
 it('a part that fails leaves what the others measured, also in the files, and is run again by a second call', async () => {
   const parts = open();
   await parts.run('first row', program(row('first')), { hasTable: true });
-  await parts.run('tests', program('no GPU', 3));
+  await parts.run('tests', program('no GPU', 3), { hasTable: true });
   await parts.run('second row', program(row('second')), { hasTable: true });
   parts.skip('third row', 'there is no model');
   expect(parts.haveFailed()).toBe(true);
@@ -42,15 +42,22 @@ it('a part that fails leaves what the others measured, also in the files, and is
   expect(table).toBe('| median | speech-dpo |\n| --- | --- |\n| first | 3 ms |\n| second | 3 ms |');
   expect(machine).toBe('a machine');
   expect(readFileSync(join(folder, 'report.md'), 'utf8').trim()).toBe(parts.report());
-  expect(readFileSync(join(folder, 'tests.txt'), 'utf8')).toBe('no GPU\n');
+  expect(readFileSync(join(folder, 'tests.txt'), 'utf8').split('\n').sort()).toEqual(['', 'ended', 'no GPU']);
+
+  const partial = open();
+  await partial.run('first row', program(row('first')), { hasTable: true });
+  expect(partial.haveFailed()).toBe(false);
+  expect(partial.report()).not.toMatch(/tests|second/);
+  partial.skip('fourth row', 'there is no model');
 
   const second = open();
   await second.run('first row', program(row('first')), { hasTable: true });
   await second.run('tests', program('a GPU'));
   await second.run('second row', program(row('second')), { hasTable: true });
+  second.skip('third row', 'there is no model');
   expect(timesRun()).toBe(4);
   expect(second.haveFailed()).toBe(false);
-  expect(second.report().split('\n\n')[1]).toBe(table);
+  expect(second.report().split('\n\n').slice(1)).toEqual([table, machine]);
 });
 
 it('a part is run again where it is asked for otherwise, and all are with again', async () => {
@@ -58,9 +65,20 @@ it('a part is run again where it is asked for otherwise, and all are with again'
   await open().run('a row', program('two'));
   await open().run('a row', program('two'));
   expect(timesRun()).toBe(2);
-  const parts = openParts(folder, { cwd: temporaryFolder(), again: true });
+  const elsewhere = temporaryFolder();
+  const parts = openParts(folder, { cwd: elsewhere, again: true });
   await parts.run('a row', program('two'));
+  expect(existsSync(join(elsewhere, 'ran'))).toBe(true);
   expect(parts.report()).toMatch(/a row \| passed/);
+});
+
+it('a part has the variables that it is given', async () => {
+  const parts = open();
+  await parts.run('CUDA: tests', ['-e', 'process.exitCode = Number(process.env.CODE)'], {
+    environment: { CODE: '5' },
+  });
+  expect(parts.report()).toContain('FAILED (5)');
+  expect(readdirSync(folder)).toContain('CUDA-tests.txt');
 });
 
 it('a part that hangs is ended, with the programs that it started', async () => {
@@ -75,6 +93,8 @@ it('a part that hangs is ended, with the programs that it started', async () => 
 });
 
 it('gives what a program prints as lines, and complains of one that fails', async () => {
+  const write = vi.spyOn(process.stdout, 'write').mockClear();
   expect(await open().linesOf(program('one\ntwo'))).toEqual(['one', 'two']);
+  expect(write).not.toHaveBeenCalled();
   await expect(open().linesOf(program('', 2))).rejects.toThrow('ended with 2');
 });

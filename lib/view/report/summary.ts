@@ -11,7 +11,7 @@ import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from
 /** The result of a run in a few sentences, with the figures a reader asks for first. */
 export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const { parameters } = run.record;
-  const iterations = new Set(eventsOf(run.events, 'saved').map(({ iteration }) => iteration)).size;
+  const iterations = eventsOf(run.events, 'saved').length;
   const sentences = [
     `${formatCount(iterations, 'iteration')} of DPO with the ${parameters.reward} reward ` +
       `on ${formatCount(parameters.trainPrompts, 'training prompt')}, ` +
