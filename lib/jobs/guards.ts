@@ -52,8 +52,7 @@ export async function openGuards(
       if (name === 'similarity' && !locateWeights(VOICE_ENCODER_PLACE).isHere) continue;
       guards.push(await openGuard(name, codec, options, opened));
     } catch (error) {
-      const label = name === 'nisqa' || name === 'dnsmos' ? name.toUpperCase() : meaningOf(name).label;
-      notices.push(`no guard by ${label}: ${sentenceOf(error)}`);
+      notices.push(`no guard by ${meaningOf(name).label}: ${sentenceOf(error)}`);
     }
   }
   return { guards, notices };

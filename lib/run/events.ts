@@ -92,7 +92,7 @@ export type RunEvent =
       rewards: number[];
       /** Mean reward of each prompt; null where none of its samples could be scored. */
       promptMeans: (number | null)[];
-      /** Mean reward of the best of n samples of a prompt, `[n − 1]` (`bestOfN`); absent in the files of runs that did not count it yet. */
+      /** Mean reward of the best of n samples of a prompt, `[n − 1]` (`bestOfN`); files of earlier versions lack it. */
       bestOfN?: number[];
       /** Lengths of all samples in tokens. */
       lengths: number[];

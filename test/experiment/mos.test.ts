@@ -38,8 +38,8 @@ describe('openScorers', () => {
     const run = await createTinyRun();
     const scorers = await openScorers(parseParameters({ guard: true }), run.codec);
     expect(scorers.notices).toEqual([
-      expect.stringMatching(/^no guard by NISQA: NISQA weights not found/),
-      expect.stringMatching(/^no guard by DNSMOS: DNSMOS weights not found/),
+      expect.stringMatching(/^no guard by NISQA MOS: NISQA weights not found/),
+      expect.stringMatching(/^no guard by DNSMOS OVRL: DNSMOS weights not found/),
       expect.stringMatching(/^no guard by word error rate: no recognizer is named/),
     ]);
     expect(scorers.guards.flatMap(({ figures }) => figures)).toEqual([
