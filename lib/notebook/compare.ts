@@ -1,11 +1,11 @@
 import { writeComparison } from '../view/compare.js';
 import {
-  comparedFrontiers,
   comparedGuards,
   comparedLogProbabilities,
   comparedRewards,
   comparedTraining,
 } from '../view/compare/curves.js';
+import { comparedFrontiers } from '../view/compare/frontiers.js';
 import { comparisonNotes, readComparedRuns, type ComparedRun } from '../view/compare/runs.js';
 import { SEEDS_NOTE, seedTable } from '../view/compare/seeds.js';
 import { differenceTable, differingTable, resultTable } from '../view/compare/tables.js';

@@ -22,12 +22,12 @@ export { advanceProgress, describeProgress, type ProgressState } from './progres
 export { writeReport } from './report.js';
 export { writeComparison } from './compare.js';
 export {
-  comparedFrontiers,
   comparedGuards,
   comparedLogProbabilities,
   comparedRewards,
   comparedTraining,
 } from './compare/curves.js';
+export { comparedFrontiers } from './compare/frontiers.js';
 export { comparisonNotes, readComparedRuns, type ComparedRun } from './compare/runs.js';
 export { groupBySeed, overSeeds, seedTable, type OverSeeds } from './compare/seeds.js';
 export { differenceTable, differingTable, resultTable } from './compare/tables.js';

@@ -11,12 +11,8 @@ import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import type { RunRecord } from '../../lib/run/run-files.js';
 import { studentInterval } from '../../lib/run/student-t.js';
 import { writeComparison } from '../../lib/view/compare.js';
-import {
-  comparedFrontiers,
-  comparedGuards,
-  comparedRewards,
-  comparedTraining,
-} from '../../lib/view/compare/curves.js';
+import { comparedGuards, comparedRewards, comparedTraining } from '../../lib/view/compare/curves.js';
+import { comparedFrontiers } from '../../lib/view/compare/frontiers.js';
 import { comparisonNotes, readComparedRuns } from '../../lib/view/compare/runs.js';
 import { overSeeds, seedTable } from '../../lib/view/compare/seeds.js';
 import { loadComparedPrompts } from '../../lib/view/compare/sound.js';
@@ -221,17 +217,21 @@ describe('curves', () => {
     );
     const { data, layout } = comparedFrontiers(runs);
     expect(data.map((trace) => ('x' in trace && 'y' in trace ? [trace.x, trace.y] : []))).toEqual([
-      [[0, bestOfNDivergence(2)], meanOf(-1).bestOfN],
+      [[0, Math.sqrt(bestOfNDivergence(2))], meanOf(-1).bestOfN],
       [
-        [0, 7],
+        [0, Math.sqrt(7)],
         [meanOf(-1).statistics.mean, meanOf(1).statistics.mean],
       ],
     ]);
     expect(data[0]).toMatchObject({
       name: 'best of n samples, original policy',
-      text: ['best of 1', 'best of 2'],
+      text: ['best of 1: 1.25 at 0.00 nats', 'best of 2: 1.75 at 0.19 nats'],
     });
-    expect(layout.xaxis?.title).toMatchObject({ text: 'KL to the original policy (nats per sample)' });
+    expect(data[1]).toMatchObject({ text: ['1.25 at 0.00 nats', '3.25 at 7.00 nats'] });
+    expect(layout.xaxis).toMatchObject({
+      ticktext: ['0', '0.1', '0.5', '1', '2', '5'],
+      tickvals: [0, 0.1, 0.5, 1, 2, 5].map(Math.sqrt),
+    });
     expect(comparedFrontiers(runs.slice(1)).data).toEqual([]);
     const measured = [...events, guarded(1, 7)];
     const unlike = await read({ events: measured }, { events: measured, parameters: { reward: 'length' } });
@@ -250,8 +250,12 @@ describe('curves', () => {
     ];
     const runs = await read(...[2, 3, 3].map((best) => ({ events: events(best) })));
     expect(comparedFrontiers(runs).data.slice(0, 2)).toMatchObject([
-      { y: [1.5, 2], text: ['best of 1 (run-0)', 'best of 2 (run-0)'], showlegend: true },
-      { y: [2, 3], text: ['best of 1 (run-1, run-2)', 'best of 2 (run-1, run-2)'], showlegend: false },
+      { y: [1.5, 2], text: ['best of 1 (run-0): 1.50 at 0.00 nats', expect.anything()], showlegend: true },
+      {
+        y: [2, 3],
+        text: ['best of 1 (run-1, run-2): 2.00 at 0.00 nats', expect.anything()],
+        showlegend: false,
+      },
     ]);
   });
 

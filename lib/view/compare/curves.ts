@@ -1,18 +1,15 @@
 /** Curves of several runs over one axis. */
 import type { Layout } from 'plotly.js-dist';
-import { groupBy } from '../../group-by.js';
-import { bestOfNDivergence } from '../../run/best-of-n.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
-import { escapeChartText } from '../escape.js';
 import { meanBand } from '../charts/mean-band.js';
 import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
 import { iterationTicks } from '../charts/reward-curves.js';
 import { NOT_EVALUATED, NOT_TRAINED, axis, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
-import { beforeAndAfter, eventsOf, evaluationsOf } from '../run-events.js';
-import { panelFigure, type Baseline, type Curve, type Panel } from './panels.js';
+import { eventsOf, evaluationsOf } from '../run-events.js';
+import { panelFigure, type Curve, type Panel } from './panels.js';
 import type { ComparedRun } from './runs.js';
 
 /** Mean held-out reward after every iteration with its 95 % interval over prompts; a panel for each kind of reward. */
@@ -30,53 +27,6 @@ export function comparedRewards(runs: readonly ComparedRun[]): Figure {
     return { title: 'held-out prompts', xAxis: iterationAxis(curves), yAxis: axis(rewardLabel), curves };
   });
   return panelFigure(runs, panels, 400, NOT_EVALUATED);
-}
-
-/**
- * Mean held-out reward over the KL divergence from the original policy, iteration by iteration: what each run pays for its reward (the frontier
- * of Rafailov et al. 2023, figure 2; Gao et al. 2022, arXiv:2210.10760, show how rewards that are gamed turn down), beside what the best of n samples
- * of the original policy give. A panel for each kind of reward.
- */
-export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
-  const measured = runs.flatMap((run) => {
-    const points = evaluationsOf(run.events, 'test').flatMap(({ iteration, statistics }) => {
-      const kl = eventsOf(run.events, 'guarded')
-        .find((guarded) => guarded.iteration === iteration)
-        ?.guards.find(({ figure }) => figure === 'kl');
-      return kl ? [{ kl: kl.mean, reward: statistics.mean }] : [];
-    });
-    if (points.length === 0) return [];
-    return [{ run, x: points.map(({ kl }) => kl), y: points.map(({ reward }) => reward) }];
-  });
-  const panels = [...groupBy(measured, ({ run }) => run.rewardLabel)].map(([rewardLabel, curves]): Panel => ({
-    title: 'held-out prompts',
-    xAxis: axis('KL to the original policy (nats per sample)'),
-    yAxis: axis(rewardLabel),
-    hover: '%{y:.4g} at %{x:.3g} nats',
-    curves,
-    baselines: bestOfNCurves(curves.map(({ run }) => run)),
-  }));
-  return panelFigure(runs, panels, 380, 'Nothing to show: these runs have not measured their KL divergence.');
-}
-
-/** Of each original policy that samples more than once; runs of one seed begin with the same. Where there are several, the hover tells whose each is. */
-function bestOfNCurves(runs: readonly ComparedRun[]): Baseline[] {
-  const curves = runs.flatMap(({ label, events }) => {
-    const y = beforeAndAfter(events, 'test').before?.bestOfN ?? [];
-    return y.length > 1 ? [{ label, y }] : [];
-  });
-  const distinct = [...groupBy(curves, ({ y }) => y.join()).values()];
-  return distinct.map((same) => {
-    const [{ y }] = same;
-    const whose =
-      distinct.length > 1 ? ` (${same.map(({ label }) => escapeChartText(label)).join(', ')})` : '';
-    return {
-      name: 'best of n samples, original policy',
-      x: y.map((_, i) => bestOfNDivergence(i + 1)),
-      y,
-      text: y.map((_, i) => `best of ${i + 1}${whose}`),
-    };
-  });
 }
 
 /** Mean of every guard figure that has a limit, on held-out prompts after every iteration, with its 95 % interval over prompts. */

@@ -11,13 +11,8 @@ import type { Section } from '../report/sections.js';
 import { soundRow } from '../sound-card.js';
 import { soundScript } from '../sound-script.js';
 import { SCALE_NOTE } from '../spectrogram-picture.js';
-import {
-  comparedFrontiers,
-  comparedGuards,
-  comparedLogProbabilities,
-  comparedRewards,
-  comparedTraining,
-} from './curves.js';
+import { comparedGuards, comparedLogProbabilities, comparedRewards, comparedTraining } from './curves.js';
+import { comparedFrontiers } from './frontiers.js';
 import { comparisonNotes, type ComparedRun } from './runs.js';
 import { SEEDS_NOTE, seedTable } from './seeds.js';
 import type { ComparedPrompt } from './sound.js';
@@ -28,7 +23,7 @@ const CAPTIONS = {
     'A line is the mean reward of all samples on held-out prompts, its band the 95 % interval of the mean over prompts, where there are 5 or more.',
   'chart-frontiers':
     'A point is the policy after an iteration, the first one the original policy. The KL divergence says how far the policy has gone from it: of ' +
-    'two runs with the same reward, the one further to the left has changed less for it. A grey line is what sampling more and choosing gives without ' +
+    'two runs with the same reward, the one further to the left has changed less for it. Its axis is one of square roots. A grey line is what sampling more and choosing gives without ' +
     'training: the best of 1, 2, ... samples of an original policy.',
   'chart-guards':
     'These figures say what the reward does not see, of the same samples; the bands are as above.',

@@ -19,23 +19,21 @@ export interface Panel {
   title: string;
   xAxis: NonNullable<Layout['xaxis']>;
   yAxis: NonNullable<Layout['yaxis']>;
-  /** What is said of a point under the pointer, in plotly's words; default its height. */
-  hover?: string;
   curves: (Curve & { run: ComparedRun })[];
   /** What the runs are measured against, in grey below their curves. */
   baselines?: Baseline[];
 }
 
 /** One name in the legend for all of the same name. */
-export interface Baseline extends Pick<Curve, 'x' | 'y'> {
+export interface Baseline extends Required<Pick<Curve, 'x' | 'y' | 'text'>> {
   name: string;
-  /** What each point is called. */
-  text: string[];
 }
 
 export interface Curve {
   x: (number | null)[];
   y: (number | null)[];
+  /** What is said of each point under the pointer; default its height. */
+  text?: string[];
   /** The band around it. */
   low?: number[];
   high?: number[];
@@ -59,7 +57,7 @@ export function panelFigure(
   const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
   const data: Data[] = [];
   const places = panelsInARow(panels.length, GAP);
-  panels.forEach(({ title, xAxis, yAxis, hover = '%{y:.4g}', curves, baselines = [] }, i) => {
+  panels.forEach(({ title, xAxis, yAxis, curves, baselines = [] }, i) => {
     const { suffix, domain } = places[i];
     Object.assign(layout, {
       [`xaxis${suffix}`]: { ...xAxis, domain, anchor: `y${suffix}` },
@@ -70,11 +68,11 @@ export function panelFigure(
     // Bands and what is smoothed lie below all lines.
     for (const curve of curves) data.push(...underlay(curve, styles.get(curve.run)!, place));
     for (const baseline of baselines) {
-      data.push(baselineLine(baseline, hover, place, !named.has(baseline.name)));
+      data.push(baselineLine(baseline, place, !named.has(baseline.name)));
       named.add(baseline.name);
     }
     for (const curve of curves) {
-      data.push(line(curve, styles.get(curve.run)!, hover, place, !named.has(curve.run)));
+      data.push(line(curve, styles.get(curve.run)!, place, !named.has(curve.run)));
       named.add(curve.run);
     }
   });
@@ -136,12 +134,7 @@ function underlay(
   ] as Data[];
 }
 
-function baselineLine(
-  { name, x, y, text }: Baseline,
-  hover: string,
-  place: Place,
-  showlegend: boolean,
-): Data {
+function baselineLine({ name, x, y, text }: Baseline, place: Place, showlegend: boolean): Data {
   return {
     ...place,
     type: 'scatter',
@@ -155,14 +148,13 @@ function baselineLine(
     line: { color: COLORS.before, width: 1.6, dash: 'dot' },
     marker: { color: COLORS.before, size: 4 },
     cliponaxis: false,
-    hovertemplate: `%{text}: ${hover}<extra></extra>`,
+    hovertemplate: '%{text}<extra></extra>',
   } as Data;
 }
 
 function line(
-  { run, x, y }: Panel['curves'][number],
+  { run, x, y, text }: Panel['curves'][number],
   { color, dash }: Style,
-  hover: string,
   place: Place,
   showlegend: boolean,
 ): Data {
@@ -180,6 +172,7 @@ function line(
     line: { color, width: 2.2, ...(dash !== 'solid' && { dash }) },
     marker: { color, size: 6 },
     cliponaxis: false,
-    hovertemplate: `${name}: ${hover}<extra></extra>`,
+    ...(text && { text }),
+    hovertemplate: `${name}: ${text ? '%{text}' : '%{y:.4g}'}<extra></extra>`,
   } as Data;
 }
