@@ -5,6 +5,8 @@ import { hashFile, writeFileAtomic } from './atomic.js';
 
 export const CHECKSUMS_FILE = 'SHA256SUMS';
 
+const LINE = /^([0-9a-f]{64}) {2}([\w.-]+)$/;
+
 /**
  * Writes the manifest of a folder, last of its files.
  * @param checksums SHA-256 in hexadecimal by file name
@@ -27,7 +29,7 @@ export async function findDamage(directory: string): Promise<string | undefined>
   // What is after the last line feed is a line that was cut, and whose file nobody would check.
   if (lines.pop() !== '') return `${manifest} is damaged`;
   for (const line of lines) {
-    const [, checksum, name] = /^([0-9a-f]{64}) {2}([\w.-]+)$/.exec(line) ?? [];
+    const [, checksum, name] = LINE.exec(line) ?? [];
     if (!name) return `${manifest} is damaged`;
     const actual = await hashFile(join(directory, name)).catch(() => undefined);
     if (actual === undefined) return `${join(directory, name)} cannot be read`;
@@ -36,18 +38,27 @@ export async function findDamage(directory: string): Promise<string | undefined>
   return undefined;
 }
 
+/** SHA-256 in hexadecimal by file name, as a folder's manifest has them; none where there is no manifest. */
+export async function readChecksums(directory: string): Promise<Map<string, string>> {
+  const text = await readFile(join(directory, CHECKSUMS_FILE), 'utf8').catch(() => '');
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const [, checksum, name] = LINE.exec(line) ?? [];
+      return name ? [[name, checksum]] : [];
+    }),
+  );
+}
+
 /**
  * Compares a folder's weights with its manifest, where it has one: other files may have been edited since, weights that differ are damaged.
  *
  * @throws Error in one sentence where they differ
  */
-export async function checkWeights(directory: string): Promise<void> {
-  const manifest = join(directory, CHECKSUMS_FILE);
-  const text = await readFile(manifest, 'utf8').catch(() => '');
-  for (const [, checksum, name] of text.matchAll(/^([0-9a-f]{64}) {2}([\w.-]+\.safetensors)$/gm)) {
-    if ((await hashFile(join(directory, name))) !== checksum)
+export async function checkSavedWeights(directory: string): Promise<void> {
+  for (const [name, checksum] of await readChecksums(directory)) {
+    if (name.endsWith('.safetensors') && (await hashFile(join(directory, name))) !== checksum)
       throw new Error(
-        `${join(directory, name)} is not as it was saved: it differs from its checksum in ${manifest}. Take another checkpoint; if a program of yours wrote these weights, remove ${CHECKSUMS_FILE}.`,
+        `${join(directory, name)} is not as it was saved: it differs from its checksum in ${join(directory, CHECKSUMS_FILE)}. Take another checkpoint; if a program of yours wrote these weights, remove ${CHECKSUMS_FILE}.`,
       );
   }
 }

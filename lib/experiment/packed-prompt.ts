@@ -23,9 +23,11 @@ export function describeRepeats({ train, test }: Record<Split, readonly PackedPr
       `${count} of the ${prompts.length} ${split} prompts repeat an earlier one: intervals over prompts count them as if they were others, and are too narrow`,
     ];
   };
-  const leaks = known.map(
-    (prompt) =>
-      `${known.length} of the ${test.length} held-out prompts are training prompts too (the first is held-out prompt ${prompt.index}, training prompt ${trained.get(keyOf(prompt))}): their reward does not show what the policy does with prompts that it was not trained on`,
-  );
-  return [...leaks.slice(0, 1), ...repeated(['training', train]), ...repeated(['held-out', test])];
+  const [first] = known;
+  const leaks = first
+    ? [
+        `${known.length} of the ${test.length} held-out prompts are training prompts too (the first is held-out prompt ${first.index}, training prompt ${trained.get(keyOf(first))}): their reward does not show what the policy does with prompts that it was not trained on`,
+      ]
+    : [];
+  return [...leaks, ...repeated(['training', train]), ...repeated(['held-out', test])];
 }

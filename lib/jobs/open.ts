@@ -1,5 +1,5 @@
 /** Opens what a job works on: a policy, a model that samples and speaks, prompts. Where something fails on the way, nothing stays open. */
-import { checkWeights } from '../checkpoint/checksums.js';
+import { checkSavedWeights } from '../checkpoint/checksums.js';
 import type { Codec } from '../codec/codec.js';
 import { openCodec } from '../codec/open.js';
 import { CpuDevice, type ChosenDevice, type Device } from '../engine/index.js';
@@ -78,7 +78,7 @@ export interface ModelOptions extends Fetching {
  */
 export async function openPolicy(sources: ModelSources, fetching: Fetching = {}): Promise<Policy> {
   const policy = await loadPolicy(await findModelPart(sources, 'policy', fetching), undefined, fetching);
-  await checkWeights(policy.directory);
+  await checkSavedWeights(policy.directory);
   if (policy.architecture.partner?.isPartner(policy.config))
     throw new Error(
       `${policy.directory} holds a partner, which writes codebooks 1 and up, and no policy, which writes codebook 0: give the folder of a policy as --policy, and this one as --nar.`,

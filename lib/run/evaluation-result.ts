@@ -1,10 +1,9 @@
 /** eval_{iteration}_{samples}.json: what an evaluation of a checkpoint found, and which evaluation it was. */
-import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
-import { CHECKSUMS_FILE } from '../checkpoint/checksums.js';
+import { readChecksums } from '../checkpoint/checksums.js';
 import { exists } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import type { Device } from '../engine/index.js';
@@ -116,6 +115,5 @@ async function readDescription(path: string): Promise<unknown> {
 
 /** From the manifest of a checkpoint; null where it has none. */
 async function weightsChecksum(policy: string): Promise<string | null> {
-  const manifest = await readFile(join(policy, CHECKSUMS_FILE), 'utf8').catch(() => '');
-  return /^([0-9a-f]{64}) {2}model\.safetensors$/m.exec(manifest)?.[1] ?? null;
+  return (await readChecksums(policy)).get('model.safetensors') ?? null;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { bart } from '../../lib/policy/bart/bart.js';
-import { checkWeights, findDamage, writeChecksums } from '../../lib/checkpoint/checksums.js';
+import { checkSavedWeights, findDamage, writeChecksums } from '../../lib/checkpoint/checksums.js';
 import { writeDirectoryAtomic } from '../../lib/checkpoint/atomic.js';
 import { requireSpace } from '../../lib/checkpoint/disk-space.js';
 import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
@@ -74,14 +74,14 @@ describe('a checkpoint', () => {
     truncateSync(join(folder, 'config.json'), 1);
     expect(await findDamage(folder)).toContain('config.json differs');
     // What a person may edit is not what was trained.
-    await checkWeights(folder);
+    await checkSavedWeights(folder);
     const weights = join(folder, 'model.safetensors');
     const bytes = readFileSync(weights);
     bytes[bytes.length - 1] ^= 1;
     writeFileSync(weights, bytes);
-    await expect(checkWeights(folder)).rejects.toThrow(`${weights} is not as it was saved`);
+    await expect(checkSavedWeights(folder)).rejects.toThrow(`${weights} is not as it was saved`);
     renameSync(join(folder, 'SHA256SUMS'), join(folder, 'c'));
-    await checkWeights(folder);
+    await checkSavedWeights(folder);
   });
 
   it.each([NaN, Infinity])('with a weight of %s is neither saved nor loaded', async (value) => {

@@ -10,6 +10,7 @@ import { ORIGINAL, type RunEvent } from '../../lib/run/events.js';
 import { levelGuard } from '../../lib/reward/guard.js';
 import { device } from '../support/device.js';
 import { copyWeights } from '../support/random-policy.js';
+import { droppedCompletion as dropped } from '../support/dropped-completion.js';
 import { createTinyRun } from './tiny-run.js';
 
 let run: Run;
@@ -26,15 +27,6 @@ const rewarded = (codes: number[], finished: boolean): ScoredCompletion => ({
   details: {},
   figures: { silence: 0.5 },
 });
-const dropped: ScoredCompletion = {
-  codes: [1],
-  finished: true,
-  reward: null,
-  rank: null,
-  details: {},
-  figures: {},
-  dropped: 'it is short',
-};
 const scored = [
   [rewarded([3, 0, 7], true), dropped],
   [rewarded([5], true), rewarded([1, 2, 4, 6], false)],

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { rankSamples } from '../../lib/experiment/ranked-samples.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
+import { droppedCompletion as dropped } from '../support/dropped-completion.js';
 
 const rewarded = (rank: number, codes = [1]): ScoredCompletion => ({
   codes,
@@ -10,15 +11,6 @@ const rewarded = (rank: number, codes = [1]): ScoredCompletion => ({
   details: {},
   figures: {},
 });
-const dropped: ScoredCompletion = {
-  codes: [1],
-  finished: true,
-  reward: null,
-  rank: null,
-  details: {},
-  figures: {},
-  dropped: 'too short',
-};
 const placesOf = (samples: ScoredCompletion[]) =>
   rankSamples(samples, ({ codes }) => codes.length > 0).map(({ standing, sample }) => [standing, sample]);
 
