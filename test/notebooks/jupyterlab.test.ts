@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CHROMIUM } from '../support/chromium.js';
 import { startLab, type Lab } from '../support/jupyterlab.js';
-import { readStaticPage } from '../support/notebook-html.js';
 import {
   collectText,
   execute,
@@ -12,6 +11,7 @@ import {
   stopWhileRunning,
   takePictures,
 } from '../support/notebook-page.js';
+import { NOTEBOOKS } from './shown.js';
 
 /** It installs JupyterLab and takes minutes, so it runs where it is asked for; there, nothing may be missing. */
 const asked = process.env.SPEECH_DPO_REQUIRE_BROWSER === '1';
@@ -20,15 +20,6 @@ if (!asked)
     'Skipped: notebooks in a browser. SPEECH_DPO_REQUIRE_BROWSER=1 runs them; they need Chromium and Python.',
   );
 
-/** What each has to show. */
-const NOTEBOOKS = [
-  { name: 'dpo_even_token', charts: 5, players: 10 },
-  { name: 'dpo_length', charts: 5, players: 10 },
-  { name: 'dpo_mos', charts: 6, players: 10 },
-  { name: 'compare_runs', charts: 4, players: 10 },
-  { name: 'quick_train_eval', charts: 4, players: 4 },
-  { name: 'test_audio_metrics', charts: 2, players: 6 },
-];
 const LEAST_PROGRESS_MOVES = 5;
 const LONGEST_WAIT_FOR_PROGRESS_SECONDS = 5;
 const SCREENSHOTS = process.env.SPEECH_DPO_SCREENSHOTS;
@@ -115,16 +106,4 @@ describe.skipIf(!asked)('notebooks in JupyterLab', () => {
     expect(await execute(page, '4;')).toBe('ok');
     await page.close();
   }, 100_000);
-
-  it.each(NOTEBOOKS)(
-    '$name as committed is a page of pictures and players as static HTML',
-    async ({ name, charts, players }) => {
-      const facts = await readStaticPage(lab, `${name}.ipynb`);
-      expect(facts.charts).toBe(charts);
-      expect(facts.spectrograms).toBe(players);
-      expect(facts.audioSeconds).toHaveLength(players);
-      for (const duration of facts.audioSeconds) expect(duration).toBeGreaterThan(0);
-    },
-    100_000,
-  );
 });

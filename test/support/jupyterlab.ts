@@ -22,8 +22,6 @@ export interface Lab {
   startSeconds: number;
   /** Opens a notebook of notebooks/ with a fresh kernel. */
   open(name: string): Promise<Page>;
-  /** Opens any address in the same browser. */
-  openPage(address: string): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -80,7 +78,6 @@ export async function startLab(options: {
     const context = browser;
     return {
       startSeconds,
-      openPage: (url) => openPage(context, url),
       open: (name) => openNotebook(context, `${address}/lab/tree/notebooks/${name}?token=${TOKEN}&reset`),
       close,
     };
@@ -100,15 +97,10 @@ function writeSettings(folder: string, theme?: string): void {
 }
 
 async function openNotebook(context: BrowserContext, address: string): Promise<Page> {
-  const page = await openPage(context, address);
-  await page.waitForSelector('.jp-Notebook .jp-Cell', { timeout: 240_000 });
-  await page.waitForFunction(KERNEL_IS_IDLE, null, { timeout: 240_000 });
-  return page;
-}
-
-async function openPage(context: BrowserContext, address: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(address, { waitUntil: 'domcontentloaded' });
+  await page.waitForSelector('.jp-Notebook .jp-Cell', { timeout: 240_000 });
+  await page.waitForFunction(KERNEL_IS_IDLE, null, { timeout: 240_000 });
   return page;
 }
 
