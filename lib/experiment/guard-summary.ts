@@ -1,7 +1,7 @@
 import { meanIfAny } from '../mean.js';
 import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { GuardSummary } from '../run/events.js';
-import { meanChange } from '../run/paired-comparison.js';
+import { comparePairs, meanChange, type PairedComparison } from '../run/paired-comparison.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** Means of everything that the guards measured, `scored[prompt][sample]`. */
@@ -34,7 +34,8 @@ export interface GuardedEvaluation {
 
 /**
  * A sentence for each guard figure that got worse than the original policy's by more than its limit while the reward rose: the policy may be
- * gaining reward by what the reward does not see. Both are means over the prompts' changes, so that samples without a score move neither.
+ * gaining reward by what the reward does not see. Both are means over the prompts' changes, so that samples without a score move neither. The
+ * limit does not depend on the number of prompts; the sentence says whether so many can tell the change from chance.
  */
 export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluation): string[] {
   const gain = meanChange(original.promptMeans, now.promptMeans);
@@ -43,14 +44,28 @@ export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluatio
     const before = original.guards.find((guard) => guard.figure === figure);
     const { label, unit, better, limit } = meaningOf(figure);
     if (!before || limit === undefined) return [];
-    const change = meanChange(before.promptMeans, promptMeans);
-    const worse = better === 'higher' ? -change : change;
+    const compared = comparePairs(before.promptMeans, promptMeans);
+    if (!compared) return [];
+    const sign = better === 'higher' ? -1 : 1;
+    const worse = sign * compared.change;
     if (!(worse > limit)) return [];
     const show = (value: number) =>
       unit === 'percent' ? `${(100 * value).toFixed(1)} points` : value.toFixed(2);
     const moved = better === 'higher' ? 'fell' : 'rose';
-    return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward`;
+    return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward; ${describeCertainty(compared, sign, show)}`;
   });
+}
+
+/** Whether a change for the worse, which is one of that sign, can be told from chance. */
+function describeCertainty(
+  { n, interval }: PairedComparison,
+  sign: 1 | -1,
+  show: (value: number) => string,
+): string {
+  if (!interval) return `${n} prompt${n === 1 ? '' : 's'} cannot tell it from chance`;
+  const [low, high] = [sign * interval.low, sign * interval.high].sort((a, b) => a - b);
+  const range = `95 % interval over ${n} prompts: ${show(low)} to ${show(high)}`;
+  return low > 0 ? range : `${range}, so that it may be chance`;
 }
 
 export function meanOrNull(values: readonly number[]): number | null {

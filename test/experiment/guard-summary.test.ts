@@ -56,6 +56,40 @@ describe('warnOfHacking', () => {
     expect(warnings[2]).toContain('word error rate rose by 4.0 points (limit 3.0 points)');
   });
 
+  it.each([
+    ['one prompt', [-0.2], '1 prompt cannot tell it from chance'],
+    ['four', [-0.2, -0.2, -0.2, -0.3], '4 prompts cannot tell it from chance'],
+    ['five that fell alike', [-0.2, -0.2, -0.2, -0.2, -0.2], '95 % interval over 5 prompts: 0.20 to 0.20'],
+    [
+      'five of which one fell',
+      [-1, 0, 0, 0, 0],
+      '95 % interval over 5 prompts: 0.00 to 0.80, so that it may be chance',
+    ],
+  ])('says whether it can be told from chance: %s', (_, changes, certainty) => {
+    const evaluated = (reward: number, dnsmos: number[]) => ({
+      promptMeans: dnsmos.map(() => reward),
+      guards: [{ figure: 'dnsmos' as const, mean: 3, promptMeans: dnsmos, missing: 0 }],
+    });
+    const before = changes.map(() => 3);
+    const after = changes.map((change) => 3 + change);
+    const [warning] = warnOfHacking(evaluated(3, before), evaluated(3.5, after));
+    expect(warning.split('; ').at(-1)).toBe(certainty);
+  });
+
+  it('gives the interval of a rise for what is better lower', () => {
+    const evaluated = (reward: number, wer: number[]) => ({
+      promptMeans: wer.map(() => reward),
+      guards: [{ figure: 'wer' as const, mean: 0, promptMeans: wer, missing: 0 }],
+    });
+    const [warning] = warnOfHacking(
+      evaluated(3, [0, 0, 0, 0, 0, 0]),
+      evaluated(4, [0.05, 0.06, 0.05, 0.06, 0.05, 0.06]),
+    );
+    expect(warning).toMatch(
+      /rate rose by 5\.5 points .*; 95 % interval over 6 prompts: (4|5)\.\d points to (5|6)\.\d points$/,
+    );
+  });
+
   it('takes the mean reward of held-out samples for what rises', () => {
     const evaluated = (rewards: number[], dnsmos: number) => ({
       train: [[completion({}, 5 - rewards[0])]],
