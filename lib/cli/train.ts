@@ -35,6 +35,7 @@ const TRAINING = [
   'epochs',
   'batchSize',
   'gradientAccumulationSteps',
+  'weightDecay',
   'maxGradNorm',
   'validationShare',
   'earlyStopping',
