@@ -49,6 +49,7 @@ export { findCheckpoint, parseIndices, type RunCheckpoint } from './run/checkpoi
 export { recordRun } from './run/record.js';
 export { ORIGINAL, type FleetStatus, type RunEvent, type Split, type WorkerStatus } from './run/events.js';
 export { packPairs, readDataFile, type PreferenceRow } from './run/data-file.js';
+export { readPairsFile, type PairsFile } from './run/pairs-file.js';
 export { bestIteration, type BestIteration } from './run/best-iteration.js';
 export { readRun, type RecordedRun, type RunRecord } from './run/run-files.js';
 export { bestOfN, bestOfNDivergence } from './run/best-of-n.js';

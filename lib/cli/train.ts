@@ -35,6 +35,7 @@ const TRAINING = [
   'epochs',
   'batchSize',
   'gradientAccumulationSteps',
+  'weightDecay',
   'maxGradNorm',
   'validationShare',
   'earlyStopping',
@@ -51,7 +52,7 @@ type TrainOptions = { pairs: string; output: string } & DeviceOptions & Partial<
 export function trainCommand(signal: AbortSignal): Command {
   const command = new Command('train')
     .description(
-      'train a checkpoint on the pairs of a data_iter_k.json, or on the votes of a page of "listen", in a new run; parameters that you do not give come from the run that wrote the pairs, else the defaults are taken',
+      'train a checkpoint on the pairs of a data_iter_k.json, on JSON Lines of {"prompt", "chosen", "rejected"}, or on the votes of a page of "listen", in a new run; parameters that you do not give come from the run that wrote the pairs, else the defaults are taken',
     )
     .requiredOption(
       '--pairs <file>',

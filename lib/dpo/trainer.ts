@@ -11,6 +11,7 @@ import { chunks } from '../chunks.js';
 import type { Device } from '../engine/index.js';
 import type { Model } from '../policy/architecture.js';
 import { shuffled } from '../random.js';
+import { ADAMW_DEFAULTS } from '../train/adamw.js';
 import { optimize } from '../train/optimize.js';
 import { learningRates, schedules, type ScheduleOptions } from '../train/schedule.js';
 import type { Verdict } from '../train/early-stopping.js';
@@ -54,6 +55,11 @@ export interface DpoOptions extends Omit<ScheduleOptions, 'steps'> {
    * in a batch.
    */
   gradientAccumulationSteps: number;
+  /**
+   * Decoupled weight decay (AdamW): before each step every trained matrix is multiplied by 1 - learning rate · weightDecay. As under TRL,
+   * biases and layer norms do not decay; the embedding, positions and adapters do. Default 0.
+   */
+  weightDecay?: number;
   /** What the gradient's global L2 norm is clipped to; runs take 1, and Infinity clips nothing. */
   maxGradNorm: number;
   /** Share of the pairs kept out of training for validation: at least one pair, or none where it is 0; runs take 0.1. */
@@ -111,6 +117,7 @@ const optionsSchema = z.strictObject({
   epochs: count,
   batchSize: count,
   gradientAccumulationSteps: count,
+  weightDecay: z.number().min(0).optional(),
   // Infinity clips nothing; zod's numbers are finite.
   maxGradNorm: z.custom<number>((value) => Number(value) > 0, 'expected a number above 0'),
   validationShare: z.number().min(0).lt(1),
@@ -195,6 +202,7 @@ export async function* trainDpo(
     batches: (step) => batchesOfSteps[step],
     learningRate: learningRates(options.learningRate, { schedule, warmupSteps, steps }),
     maxGradNorm: options.maxGradNorm,
+    adamw: { ...ADAMW_DEFAULTS, weightDecay: options.weightDecay ?? 0 },
     validation:
       validation.length === 0
         ? undefined

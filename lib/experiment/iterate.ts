@@ -102,7 +102,7 @@ export async function* train(
   const { trainedSteps, trainedEvents = [] } = resumed ?? {};
   const { directories, parameters, signal } = run;
   const { learningRate, epochs, batchSize, gradientAccumulationSteps, maxGradNorm } = parameters;
-  const { schedule, warmupSteps, validationShare, earlyStopping: metric, patience } = parameters;
+  const { schedule, warmupSteps, weightDecay, validationShare, earlyStopping: metric, patience } = parameters;
   const loss = namedLoss(parameters);
   const told: TrainingEvent[] = [...trainedEvents];
   const isDue = createTimer(parameters.checkpointMinutes);
@@ -117,6 +117,7 @@ export async function* train(
     epochs,
     batchSize,
     gradientAccumulationSteps,
+    weightDecay,
     maxGradNorm,
     validationShare,
     earlyStopping:

@@ -3,7 +3,6 @@ import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { parseJson } from '../checkpoint/json-file.js';
 import { HALF_CHARACTER, isWholeText, readTextFile } from '../checkpoint/text-file.js';
-import { quoteForShell } from '../command-text.js';
 import type { PreferencePair } from '../dpo/trainer.js';
 import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
@@ -33,7 +32,7 @@ const columns = {
   rejected_rewards: numbers,
   average_rewards: numbers,
 };
-const EXPECTED = `expected one object with a list for each of ${Object.keys(columns).join(', ')}`;
+const EXPECTED = `expected a list for each of ${Object.keys(columns).join(', ')}, or rows that have them`;
 const fileSchema = z
   .object(columns, EXPECTED)
   .catchall(numbers)
@@ -72,7 +71,7 @@ export async function writeDataFile(
 }
 
 /**
- * Reads a data file back, this project's or the research code's.
+ * Reads a data file back, this project's or the research code's; see {@link readPairsJson}.
  *
  * @throws Error naming the file when it is not JSON, lacks a column, or holds text that is no prompt or no token string
  */
@@ -80,22 +79,29 @@ export async function readDataFile(path: string): Promise<PreferenceRow[]> {
   return parseDataFile(await readPairsJson(path), path);
 }
 
-/** Of standard input's rows; Python is at hand where datasets are made. */
-const ROWS_TO_COLUMNS =
-  "python3 -c 'import json, sys; rows = [json.loads(row) for row in sys.stdin]; print(json.dumps({name: [row[name] for row in rows] for name in rows[0]}))'";
-
 /**
- * The JSON of a file of pairs, whatever it holds.
+ * The JSON of a file of pairs, whatever it holds; of rows, an array or JSON Lines of an object a pair, as TRL's data sets have them, the columns.
  *
- * @throws Error naming the file when it is no JSON; of JSON Lines, with the command that makes a data file of them
+ * @throws Error naming the file, and of JSON Lines the line, when it is no JSON
  */
 export async function readPairsJson(path: string): Promise<unknown> {
   const text = await readTextFile(path);
-  if (/^\s*\{.*\}\s*\n\s*\{/.test(text))
-    throw new Error(
-      `${path} has an object in each line (JSON Lines): ${EXPECTED}, which this makes of it: ${ROWS_TO_COLUMNS} < ${quoteForShell(path)} > pairs.json`,
-    );
-  return parseJson(text, path);
+  const isLines = /^\s*\{.*\}\s*\n\s*\{/.test(text);
+  const content = isLines ? parseLines(text, path) : parseJson(text, path);
+  return Array.isArray(content) ? columnsOf(content) : content;
+}
+
+function parseLines(text: string, path: string): unknown[] {
+  const lines = text.split('\n').map((line, index) => ({ line, where: `${path}: line ${index + 1}` }));
+  return lines.filter(({ line }) => line.trim() !== '').map(({ line, where }) => parseJson(line, where));
+}
+
+/** The columns that the first row names; what a row lacks is undefined. */
+function columnsOf(rows: readonly unknown[]): unknown {
+  const isRow = (row: unknown): row is Record<string, unknown> =>
+    typeof row === 'object' && row !== null && !Array.isArray(row);
+  if (rows.length === 0 || !rows.every(isRow)) return rows;
+  return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])]));
 }
 
 /**

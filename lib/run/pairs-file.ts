@@ -8,16 +8,21 @@ export interface PairsFile {
 }
 
 /**
- * Reads preference pairs of a data_iter_k.json, or of what a blind-listening page exported.
+ * Reads preference pairs of a data_iter_k.json, of a data set of prompt, chosen and rejected alone, or of what a blind-listening page exported.
  *
  * @throws Error in one sentence naming the file when it is neither, makes no pair, or prefers nothing in any pair
  */
 export async function readPairsFile(path: string): Promise<PairsFile> {
   const content = await readPairsJson(path);
   if (!holdsVotes(content)) {
-    const rows = parseDataFile(content, path);
+    const rated = withRewards(content);
+    const rows = parseDataFile(rated, path);
     if (rows.length === 0) throw new Error(`${path} holds no preference pairs`);
-    return { rows, notices: describeDoubts(rows, path) };
+    const unrated =
+      rated === content
+        ? []
+        : [`${path} has no rewards: chosen completions count as 1, rejected ones as 0, as after votes`];
+    return { rows, notices: [...unrated, ...describeDoubts(rows, path)] };
   }
   const file = parseVotes(content, path);
   const rows = votedPairs(file);
@@ -35,6 +40,17 @@ export async function readPairsFile(path: string): Promise<PairsFile> {
       ...describeDoubts(rows, path),
     ],
   };
+}
+
+const REWARDS = { chosen_rewards: 1, rejected_rewards: 0, average_rewards: 0.5 };
+
+/** Columns of preferences alone, as TRL's data sets have them, with the rewards of a vote; anything else, even part of the rewards, as it is. */
+export function withRewards(content: unknown): unknown {
+  if (typeof content !== 'object' || content === null || !('prompt' in content)) return content;
+  const { prompt } = content;
+  if (!Array.isArray(prompt) || Object.keys(REWARDS).some((name) => name in content)) return content;
+  const added = Object.entries(REWARDS).map(([name, value]) => [name, prompt.map(() => value)] as const);
+  return { ...content, ...Object.fromEntries(added) };
 }
 
 /** Pairs that can be trained on, but teach something else than a person who wrote them would expect. */

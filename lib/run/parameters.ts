@@ -209,6 +209,13 @@ export const parametersSchema = z.strictObject({
   epochs: count.max(LARGEST_COUNT).default(3).describe('passes over the pairs in each iteration'),
   batchSize: count.default(4).describe('pairs per forward and backward pass'),
   gradientAccumulationSteps: count.default(1).describe('batches per optimizer step'),
+  weightDecay: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      "AdamW's: each step multiplies what is trained, except biases and layer norms, by 1 - the step's learning rate · weightDecay; 0 is off",
+    ),
   maxGradNorm: z.number().positive().default(1).describe('L2 norm that gradients are clipped to'),
   validationShare: z
     .number()

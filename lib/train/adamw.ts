@@ -5,12 +5,19 @@ export interface AdamWOptions {
   beta1: number;
   beta2: number;
   epsilon: number;
-  /** Decoupled: every step first multiplies the parameters by 1 - learningRate * weightDecay. */
+  /** Decoupled: every step first multiplies the parameters that decay ({@link isDecayed}) by 1 - learningRate * weightDecay. */
   weightDecay: number;
 }
 
 /** torch's and transformers' defaults, weight decay 0. */
 export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+
+/**
+ * Whether a parameter of this shape decays: matrices and convolutions do, embeddings and adapters among them; biases and the gains of
+ * normalizations, which are vectors, do not. Of BART and its adapters these are the parameters that transformers' Trainer decays
+ * (`get_decay_parameter_names`), where torch.optim.AdamW by itself decays all.
+ */
+export const isDecayed = (shape: readonly number[]): boolean => shape.length > 1;
 
 /** The scalars of the update at step number `t` (1 at the first step). */
 export function adamwUpdate(

@@ -35,6 +35,7 @@ export interface SupervisedOptions {
   learningRate: number;
   /** As in `countWarmupSteps`. */
   warmupSteps: number;
+  /** As in `AdamWOptions`: biases and layer norms do not decay. */
   weightDecay: number;
   maxGradNorm: number;
 }

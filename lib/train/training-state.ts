@@ -2,8 +2,8 @@
 import type { HostTensor } from '../engine/host-tensor.js';
 import type { Device, DeviceOptimizer, DeviceTensor } from '../engine/index.js';
 import { writeWeights } from '../policy/resident-weights.js';
-import { openParts } from '../release.js';
-import { ADAMW_DEFAULTS, adamwUpdate, type AdamWOptions } from './adamw.js';
+import { openParts, releaseAll } from '../release.js';
+import { ADAMW_DEFAULTS, adamwUpdate, isDecayed, type AdamWOptions } from './adamw.js';
 import type { TrainingSnapshot } from './snapshot.js';
 
 export interface TrainingState {
@@ -14,7 +14,7 @@ export interface TrainingState {
   /** Adds the gradients to those of earlier micro-batches of this step; without it a step takes the gradients as they are. */
   accumulate(): Promise<void>;
   /**
-   * Clips to a global L2 norm (torch.nn.utils.clip_grad_norm_: factor min(1, max / (norm + 1e-6))) and takes one AdamW step.
+   * Clips to the L2 norm of all gradients (torch.nn.utils.clip_grad_norm_: factor min(1, max / (norm + 1e-6))) and takes one AdamW step.
    * @returns the norm before clipping; where it is not finite, no step was taken
    */
   step(learningRate: number, maxGradNorm: number): Promise<number>;
@@ -49,28 +49,51 @@ export async function openTrainingState(
   options: AdamWOptions = ADAMW_DEFAULTS,
 ): Promise<TrainingState> {
   return openParts(async (opened) => {
-    const optimizer = await device.openOptimizer(
-      [...weights].map(([name, { shape }]) => [name, shape] as const),
-    );
-    opened.push(() => optimizer.release());
-    await writeWeights(weights, optimizer.parameters, device);
-    return createState(weights, device, optimizer, options);
+    const groups: Group[] = [];
+    for (const { shapes, ...group } of groupsOf(weights, options)) {
+      const optimizer = await device.openOptimizer(shapes);
+      opened.push(() => optimizer.release());
+      groups.push({ ...group, optimizer });
+    }
+    const state = createState(weights, device, groups);
+    await writeWeights(weights, new Map(Object.entries(state.parameters)), device);
+    return state;
   });
+}
+
+/** Parameters that one optimizer of the device updates, all by the same scalars. */
+interface Group {
+  optimizer: DeviceOptimizer;
+  options: AdamWOptions;
+}
+
+/** Without weight decay one group; with it those that decay, and those that do not. */
+function groupsOf(weights: ReadonlyMap<string, HostTensor>, options: AdamWOptions) {
+  const shapes = [...weights].map(([name, { shape }]) => [name, shape] as const);
+  if (options.weightDecay === 0) return [{ shapes, options }];
+  return [
+    { shapes: shapes.filter(([, shape]) => isDecayed(shape)), options },
+    { shapes: shapes.filter(([, shape]) => !isDecayed(shape)), options: { ...options, weightDecay: 0 } },
+  ].filter((group) => group.shapes.length > 0);
 }
 
 function createState(
   weights: ReadonlyMap<string, HostTensor>,
   device: Device,
-  optimizer: DeviceOptimizer,
-  options: AdamWOptions,
+  groups: readonly Group[],
 ): TrainingState {
+  /** A region of all groups, in the order of the weights. */
+  const together = (region: 'parameters' | 'gradients' | 'means' | 'squares') => {
+    const tensors = new Map(groups.flatMap(({ optimizer }) => [...optimizer[region]]));
+    return [...weights.keys()].map((name): [string, DeviceTensor] => [name, tensors.get(name)!]);
+  };
   const places = () =>
     Object.entries({
-      parameter: optimizer.parameters,
-      mean: optimizer.means,
-      square: optimizer.squares,
+      parameter: together('parameters'),
+      mean: together('means'),
+      square: together('squares'),
     }).flatMap(([region, tensors]) =>
-      [...tensors].map(([name, place]) => ({
+      tensors.map(([name, place]) => ({
         key: `${region}/${name}`,
         shape: weights.get(name)!.shape,
         place,
@@ -78,19 +101,24 @@ function createState(
     );
   let steps = 0;
   return {
-    parameters: Object.fromEntries(optimizer.parameters),
-    gradients: Object.fromEntries(optimizer.gradients),
-    accumulate: () => optimizer.accumulate(),
+    parameters: Object.fromEntries(together('parameters')),
+    gradients: Object.fromEntries(together('gradients')),
+    async accumulate() {
+      for (const { optimizer } of groups) await optimizer.accumulate();
+    },
     async step(learningRate, maxGradNorm) {
-      const norm = Math.sqrt(await optimizer.sumOfSquares());
+      let squares = 0;
+      for (const { optimizer } of groups) squares += await optimizer.sumOfSquares();
+      const norm = Math.sqrt(squares);
       if (!Number.isFinite(norm)) return norm;
       steps += 1;
       const clip = Math.min(1, maxGradNorm / (norm + 1e-6));
-      await optimizer.step(adamwUpdate(options, steps, learningRate, clip));
+      for (const { optimizer, options } of groups)
+        await optimizer.step(adamwUpdate(options, steps, learningRate, clip));
       return norm;
     },
     async download(take) {
-      for (const [name, place] of optimizer.parameters)
+      for (const [name, place] of together('parameters'))
         take(name, (await device.read(place)) as Float32Array);
     },
     snapshot() {
@@ -116,6 +144,13 @@ function createState(
         await device.write(place, (await snapshot.tensors.get(key)!.read()) as Float32Array);
       ({ steps } = snapshot);
     },
-    release: () => optimizer.release(),
+    release: () =>
+      releaseAll(
+        groups.map(
+          ({ optimizer }) =>
+            () =>
+              optimizer.release(),
+        ),
+      ),
   };
 }

@@ -193,7 +193,7 @@ class RecordingTrainer(trl.DPOTrainer):
         return results
 
 
-def train(model, pairs):
+def train(model, pairs, weight_decay=0.0):
     text = lambda ids: " ".join(map(str, ids))
     with tempfile.TemporaryDirectory() as directory:
         trainer = RecordingTrainer(
@@ -201,7 +201,7 @@ def train(model, pairs):
             ref_model=copy.deepcopy(model).eval(),
             args=trl.DPOConfig(
                 output_dir=directory, max_steps=STEPS, per_device_train_batch_size=BATCH, learning_rate=2e-5, beta=0.1,
-                max_grad_norm=1.0, max_length=9216, max_prompt_length=9216, max_target_length=9216,
+                weight_decay=weight_decay, max_grad_norm=1.0, max_length=9216, max_prompt_length=9216, max_target_length=9216,
                 remove_unused_columns=False, use_cpu=True, disable_tqdm=True, save_strategy="no", logging_strategy="no",
                 report_to=[],
             ),
@@ -324,4 +324,5 @@ def main():
     print(f"{folder} is made: npx speech-dpo verify {folder}")
 
 
-main()
+if __name__ == "__main__":
+    main()

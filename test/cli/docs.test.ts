@@ -69,6 +69,31 @@ it('a command line that is wrong is found', () => {
     expect(() => check(wrong), wrong).toThrow();
 });
 
+/** Of npm, `npm run gpu`, benchmarks and Node.js. */
+const OTHER_OPTIONS = [
+  ...['--ignore-scripts', '--gpu', '--without-driver', '--cuda12', '--remove', '--nisqa', '--out', '--again'],
+  ...['--heap-growing-percent', '--initial-old-space-size', '--max-semi-space-size'],
+];
+
+it('options within sentences and tables are those of a command', () => {
+  const program = createProgram(new AbortController().signal, () => undefined);
+  const options = [program, ...program.commands].flatMap((command) => command.options);
+  const known = ['--help', ...OTHER_OPTIONS, ...options.map(({ long }) => long)];
+  const named = new Map(
+    pages.map((path) => {
+      const text = readFileSync(path, 'utf8').replaceAll(/^```.*?^```/gms, '');
+      const spans = Array.from(text.matchAll(/`(--[^`]+)`/g), ([, span]) => span);
+      return [path, spans.flatMap((span) => span.match(/--[a-z][a-z0-9-]*/g) ?? [])];
+    }),
+  );
+  expect(new Set(named.get(join('docs', 'trl.md'))).size).toBeGreaterThan(30);
+  for (const [path, some] of named)
+    expect(
+      some.filter((option) => !known.includes(option)),
+      path,
+    ).toEqual([]);
+});
+
 describe('manifests', () => {
   it.each(manifests.filter((path) => path.endsWith('.sbatch')))('%s is a script', (path) => {
     const { status, stderr } = spawnSync('bash', ['-n', path], { encoding: 'utf8' });

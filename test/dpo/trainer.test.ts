@@ -419,26 +419,34 @@ describe('training that goes on from a snapshot', () => {
   const many = randomPairs(config, 9);
   const options = { epochs: 2, batchSize: 2, gradientAccumulationSteps: 2, validationShare: 0.1 };
 
-  it.each([1, 2])('after step %i takes the same steps to the same weights, bit for bit', async (at) => {
-    const whole = await train(many, options);
-    let resumeFrom: TrainingSnapshot | undefined;
-    const abort = new AbortController();
-    const interrupted = train(many, {
-      ...options,
-      signal: abort.signal,
-      async afterStep(step, snapshot) {
-        if (step !== at) return;
-        resumeFrom = await copySnapshot(snapshot);
-        abort.abort(new Error('interrupted'));
-      },
-    });
-    await expect(interrupted).rejects.toThrow('interrupted');
-    expect(resumeFrom?.steps).toBe(at);
-    const resumed = await train(many, { ...options, resumeFrom });
-    expect(resumed.weights).toEqual(whole.weights);
-    const lastTaken = whole.events.findIndex((event) => event.type === 'step' && event.step === at);
-    expect(resumed.events).toEqual(whole.events.slice(lastTaken + 1));
-  });
+  it.each([
+    [1, 0],
+    [2, 0],
+    [1, 0.1],
+  ])(
+    'after step %i takes the same steps to the same weights, bit for bit: weight decay %f',
+    async (at, weightDecay) => {
+      const decaying = { ...options, weightDecay };
+      const whole = await train(many, decaying);
+      let resumeFrom: TrainingSnapshot | undefined;
+      const abort = new AbortController();
+      const interrupted = train(many, {
+        ...decaying,
+        signal: abort.signal,
+        async afterStep(step, snapshot) {
+          if (step !== at) return;
+          resumeFrom = await copySnapshot(snapshot);
+          abort.abort(new Error('interrupted'));
+        },
+      });
+      await expect(interrupted).rejects.toThrow('interrupted');
+      expect(resumeFrom?.steps).toBe(at);
+      const resumed = await train(many, { ...decaying, resumeFrom });
+      expect(resumed.weights).toEqual(whole.weights);
+      const lastTaken = whole.events.findIndex((event) => event.type === 'step' && event.step === at);
+      expect(resumed.events).toEqual(whole.events.slice(lastTaken + 1));
+    },
+  );
 
   it('refuses one of more steps than there are', async () => {
     const tensors = new Map<string, DeferredTensor>();

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { main } from '../../lib/cli/main.js';
@@ -88,6 +88,19 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
   expect(margins.some((margin) => margin !== 0)).toBe(true);
   const [chosen, rejected] = ['rewards/chosen', 'rewards/rejected'].map((name) => report.means![name]);
   expect(chosen - rejected).toBeCloseTo(report.means!['rewards/margins'], 12);
+  // The same pairs as TRL has them, without rewards.
+  const columns = JSON.parse(readFileSync(pairs, 'utf8')) as Record<
+    'prompt' | 'chosen' | 'rejected',
+    string[]
+  >;
+  const rowOf = (prompt: string, i: number) => ({
+    prompt,
+    chosen: columns.chosen[i],
+    rejected: columns.rejected[i],
+  });
+  const rows = join(temporaryFolder(), 'rows.json');
+  writeFileSync(rows, JSON.stringify(columns.prompt.map(rowOf)));
+  expect(await logProbabilities({ pairs: rows, policy, device })).toMatchObject({ means, completions });
   const given = await logProbabilities({ pairs, policy: trained, reference: policy, beta: 0.5, device });
   expect(given.beta).toBe(0.5);
   expect(given.means!['rewards/chosen'] / chosen).toBeCloseTo(0.5 / BETA, 6);

@@ -49,6 +49,18 @@ it("a run's first checkpoint trained on its second pairs is its second checkpoin
   expect(trained.equals(weightsOf(run, 1))).toBe(true);
   expect(trained.equals(weightsOf(run, 0))).toBe(false);
 
+  // The same pairs as TRL has them, in lines and without rewards.
+  const { prompt, chosen, rejected } = JSON.parse(readFileSync(pairs, 'utf8')) as Record<string, string[]>;
+  const lines = join(temporaryFolder(), 'data_iter_1.json');
+  const rows = prompt.map((text, i) => ({ prompt: text, chosen: chosen[i], rejected: rejected[i] }));
+  writeFileSync(lines, rows.map((row) => JSON.stringify(row)).join('\n'));
+  const trainLines = async (weightDecay?: number) => {
+    const recorded = await trainingParameters(pairs, { policy, weightDecay });
+    return weightsOf(await finish(trainFrom(lines, recorded, { root: temporaryFolder() })), 1);
+  };
+  expect((await trainLines()).equals(trained)).toBe(true);
+  expect((await trainLines(0.5)).equals(trained)).toBe(false);
+
   const otherSeed = await trainingParameters(pairs, { policy, seed: 8, checkpointMinutes: 0 });
   const guarded = { ...otherSeed, guard: true, earlyStopping: 'guard' } as const;
   const other = await finish(trainFrom(pairs, guarded, { root: temporaryFolder() }));

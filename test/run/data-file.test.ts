@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -71,16 +70,26 @@ describe('data_iter_k.json', () => {
     expect(await readDataFile(join(directory, 'data_iter_0.json'))).toEqual([]);
   });
 
-  it('says of rows in lines what is expected, and by what command it is had', async () => {
-    const [path, made] = ['its pairs.jsonl', 'pairs.json'].map((name) => join(directory, name));
-    const column = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
-    const row = { ...column, chosen_rewards: 2, rejected_rewards: 1, average_rewards: 1.5 };
-    await writeFile(path, `${JSON.stringify(row)}\n${JSON.stringify({ ...row, chosen_rewards: 3 })}\n`);
-    const message = await readDataFile(path).then(String, ({ message }: Error) => message);
-    expect(message).toContain('(JSON Lines): expected one object with a list for each of prompt, chosen,');
-    const [, command] = /of it: (.*)$/.exec(message) ?? expect.unreachable(message);
-    execFileSync('sh', ['-c', command], { cwd: directory });
-    expect((await readDataFile(made)).map(({ chosenReward }) => chosenReward)).toEqual([2, 3]);
+  it.each<[string, (rows: object[]) => string]>([
+    ['an array of rows', (rows) => JSON.stringify(rows)],
+    ['JSON Lines', (rows) => rows.map((row) => `${JSON.stringify(row)}\r\n\n`).join('')],
+  ])('reads %s', async (_, textOf) => {
+    const path = join(directory, 'pairs.jsonl');
+    const pair = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
+    const row = { average_rewards: 1.5, rejected_rewards: 1, ...pair };
+    await writeFile(path, textOf([2, 3].map((chosen_rewards) => ({ ...row, chosen_rewards, gain: 7 }))));
+    const common = { instruction: 'a', source: [1], chosen: [1], rejected: [2], rejectedReward: 1 };
+    expect(await readDataFile(path)).toEqual(
+      [2, 3].map((chosenReward) => ({ ...common, chosenReward, averageReward: 1.5, details: { gain: 7 } })),
+    );
+    await writeFile(path, textOf([{ ...row, chosen_rewards: 2 }, row]));
+    await expect(readDataFile(path)).rejects.toThrow(`${path}: chosen_rewards[1]: invalid input: expected`);
+  });
+
+  it('names the line that is not JSON', async () => {
+    const path = join(directory, 'pairs.jsonl');
+    await writeFile(path, '{"prompt": "a"}\n\n{"prompt": "b"\n');
+    await expect(readDataFile(path)).rejects.toThrow(`${path}: line 3 is not valid JSON: `);
   });
 
   it.each([
@@ -98,9 +107,9 @@ describe('data_iter_k.json', () => {
       'the columns differ in length: prompt has 1 rows, rejected has 0',
     ],
     [
-      "TRL's rows",
-      [{ prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' }],
-      'expected one object with a list for each of prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards',
+      'rows that are no objects',
+      [['<s>a</s>v_tok_1</s>', 'v_tok_1', 'v_tok_2']],
+      'expected a list for each of prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards, or rows',
     ],
     [
       'text that is no token string',

@@ -66,4 +66,24 @@ describe('readPairsFile', () => {
       `${file}: chosen and rejected are the same completion in every pair; they must differ`,
     );
   });
+
+  it("takes TRL's rows without rewards as votes, and says so", async () => {
+    const file = join(temporaryFolder(), 'pairs.jsonl');
+    const row = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2v_tok_3' };
+    writeFileSync(file, [row, { ...row, chosen: 'v_tok_5' }].map((each) => JSON.stringify(each)).join('\n'));
+    const { rows, notices } = await readPairsFile(file);
+    expect(notices).toEqual([
+      `${file} has no rewards: chosen completions count as 1, rejected ones as 0, as after votes`,
+    ]);
+    const rewards = { chosenReward: 1, rejectedReward: 0, averageReward: 0.5 };
+    expect(rows.map(({ chosen, ...rest }) => [chosen, rest])).toEqual(
+      [[1], [5]].map((chosen) => [
+        chosen,
+        { instruction: 'a', source: [1], rejected: [2, 3], ...rewards, details: {} },
+      ]),
+    );
+    // What names some of the rewards was meant to have them all.
+    writeFileSync(file, JSON.stringify([{ ...row, chosen_rewards: 2 }]));
+    await expect(readPairsFile(file)).rejects.toThrow(`${file}: rejected_rewards: `);
+  });
 });

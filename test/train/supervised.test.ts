@@ -116,16 +116,17 @@ describe('trainSupervised', () => {
     expect(model.weights).not.toEqual(refreshed);
   });
 
-  it('decays the weights by its share of the learning rate', async () => {
+  it('decays matrices by their share of the learning rate, and neither biases nor layer norms', async () => {
     const [plain, decayed] = [newModel(), newModel()];
     const initial = copyWeights(plain.weights);
     const options = { ...OPTIONS, steps: 1, warmupSteps: 0, weightDecay: 0 };
     await train(plain, causalTask, options);
     await train(decayed, causalTask, { ...options, weightDecay: 0.5 });
-    for (const [name, { data }] of plain.weights) {
+    for (const [name, { data, shape }] of plain.weights) {
       if (name === 'final_logits_bias') continue;
       const before = initial.get(name)!.data;
-      const expected = data.map((value, i) => value - options.learningRate * 0.5 * before[i]);
+      const share = shape.length > 1 ? options.learningRate * 0.5 : 0;
+      const expected = data.map((value, i) => value - share * before[i]);
       const found = decayed.weights.get(name)!.data;
       expect(Math.max(...expected.map((value, i) => Math.abs(value - found[i]))), name).toBeLessThan(1e-6);
     }

@@ -41,7 +41,7 @@ async function parametersOf(state: TrainingState): Promise<Map<string, Float32Ar
 
 type Gradients = ReturnType<typeof randomGradients>;
 
-/** torch.optim.AdamW and torch.nn.utils.clip_grad_norm_ in float64. */
+/** torch.optim.AdamW and torch.nn.utils.clip_grad_norm_ in float64; vectors do not decay. */
 class Reference {
   readonly parameters: Map<string, Float64Array>;
   readonly #mean = new Map<string, Float64Array>();
@@ -71,7 +71,7 @@ class Reference {
       const v = this.#square.get(name)!;
       for (let i = 0; i < p.length; i++) {
         const g = gradients.get(name)![i] * clip;
-        p[i] *= 1 - learningRate * weightDecay;
+        if (SHAPES.get(name)!.length > 1) p[i] *= 1 - learningRate * weightDecay;
         m[i] = beta1 * m[i] + (1 - beta1) * g;
         v[i] = beta2 * v[i] + (1 - beta2) * g * g;
         const meanHat = m[i] / (1 - beta1 ** this.#steps);
@@ -128,34 +128,42 @@ describe('the optimizer', () => {
     await state.release();
   });
 
-  it('takes the sum of accumulated gradients, and starts anew after a step', async () => {
-    const weights = randomWeights();
-    const reference = new Reference(weights, ADAMW_DEFAULTS);
-    const { state, write } = await openWith(weights);
-    for (let step = 0; step < 3; step++) {
-      const micro = [randomGradients(), randomGradients(), randomGradients()];
-      for (const gradients of micro) {
-        await write(gradients);
-        await state.accumulate();
-      }
-      const sum = new Map(
-        [...SHAPES.keys()].map((name) => [
-          name,
-          micro[0].get(name)!.map((g, i) => g + micro[1].get(name)![i] + micro[2].get(name)![i]),
-        ]),
-      );
-      const norm = await state.step(1e-3, 0.2);
-      expect(norm / reference.step(sum, 1e-3, 0.2)).toBeCloseTo(1, 6);
-    }
-    expectParameters(await parametersOf(state), reference.parameters);
-    await state.release();
-  });
-
-  it.each([NaN, Infinity])(
-    'refuses a gradient of %s and leaves the parameters as they are',
-    async (value) => {
+  it.each([0, 0.1])(
+    'takes the sum of accumulated gradients, and starts anew after a step: weight decay %f',
+    async (weightDecay) => {
+      const options = { ...ADAMW_DEFAULTS, weightDecay };
       const weights = randomWeights();
-      const { state, write } = await openWith(weights);
+      const reference = new Reference(weights, options);
+      const { state, write } = await openWith(weights, options);
+      for (let step = 0; step < 3; step++) {
+        const micro = [randomGradients(), randomGradients(), randomGradients()];
+        for (const gradients of micro) {
+          await write(gradients);
+          await state.accumulate();
+        }
+        const sum = new Map(
+          [...SHAPES.keys()].map((name) => [
+            name,
+            micro[0].get(name)!.map((g, i) => g + micro[1].get(name)![i] + micro[2].get(name)![i]),
+          ]),
+        );
+        const norm = await state.step(1e-3, 0.2);
+        expect(norm / reference.step(sum, 1e-3, 0.2)).toBeCloseTo(1, 6);
+      }
+      expectParameters(await parametersOf(state), reference.parameters);
+      await state.release();
+    },
+  );
+
+  it.each([
+    [NaN, 0],
+    [Infinity, 0],
+    [NaN, 0.1],
+  ])(
+    'refuses a gradient of %s and leaves the parameters as they are: weight decay %f',
+    async (value, weightDecay) => {
+      const weights = randomWeights();
+      const { state, write } = await openWith(weights, { ...ADAMW_DEFAULTS, weightDecay });
       await write(randomGradients());
       await state.step(1e-3, 1);
       const before = await parametersOf(state);
