@@ -176,7 +176,9 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
 }
 
 function notEmpty(target: string): Error {
-  return new Error(`cannot write to ${target}: it exists and is not empty; choose another with --output.`);
+  return new Error(
+    `cannot write to ${target}: it exists and is not empty; choose another (on the command line: --output).`,
+  );
 }
 
 async function removeAbandoned(target: string, ending: string): Promise<void> {

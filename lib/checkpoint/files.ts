@@ -36,7 +36,7 @@ export async function refuseDevice(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (!found || found.isFile() || found.isDirectory()) return;
   throw new Error(
-    `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another with --output.`,
+    `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another (on the command line: --output).`,
   );
 }
 
@@ -56,7 +56,7 @@ export async function refuseToReplaceOther(path: string): Promise<void> {
   if (!found?.isFile() || found.size === 0) return;
   const head = await text(createReadStream(path, { end: 99 })).catch(cannotRead(path));
   if (/^\s*<!doctype html/i.test(head)) return;
-  throw new Error(`${path} is there already, and no page: name another file with --output`);
+  throw new Error(`${path} is there already, and no page: name another file (on the command line: --output)`);
 }
 
 /** @throws Error where there is something in the folder at `path` already, unless it may be overwritten, or a file is there */

@@ -121,7 +121,7 @@ async function refuseForeignFiles(directory: string): Promise<void> {
   const foreign = names.find((name) => !TOKENIZER_FILES.includes(name) && !isOwn(name));
   if (foreign !== undefined) {
     throw new Error(
-      `cannot write to ${directory}: it holds ${foreign}, no file of a checkpoint; choose another with --output.`,
+      `cannot write to ${directory}: it holds ${foreign}, no file of a checkpoint; choose another (on the command line: --output).`,
     );
   }
 }

@@ -35,14 +35,14 @@ const MENDS: Record<string, string> = {
   EFBIG: 'allow larger files (ulimit -f)',
 };
 
-const BY_OPTION = 'choose another with --output';
+const ELSEWHERE = 'choose another (on the command line: --output)';
 
 /**
  * What a person can do where a folder cannot be written to.
  * @param code of the system
  * @param elsewhere how another folder is chosen
  */
-export function remedyOf(code: string, elsewhere = BY_OPTION): string {
+export function remedyOf(code: string, elsewhere = ELSEWHERE): string {
   return [MENDS[code], elsewhere].filter(Boolean).join(', or ');
 }
 

@@ -81,7 +81,12 @@ export function createProgram(signal: AbortSignal, endWith: (exitCode: number) =
   // A command that is made elsewhere has this program's ways with help and errors only if they are copied.
   const add = (group: string, ...commands: Command[]) => {
     for (const command of commands)
-      program.addCommand(command.copyInheritedSettings(program).helpGroup(group));
+      program.addCommand(
+        command
+          .copyInheritedSettings(program)
+          .showHelpAfterError(`(see npx speech-dpo ${command.name()} --help)`)
+          .helpGroup(group),
+      );
   };
   add(
     'Experiments:',

@@ -1,6 +1,6 @@
 /** How every command that takes a run says so; `locateRun` finds it. */
 export const RUN_NAMES =
-  'its name, MMDD-HHMM, or its folder, output/MMDD-HHMM or model_output/MMDD-HHMM; a checkpoint of it will do too';
+  'its name, MMDD-HHMM, or its folder, output/MMDD-HHMM or model_output/MMDD-HHMM; below another folder, that folder before it, FOLDER/MMDD-HHMM; a checkpoint of it will do too';
 
 /** How every command that takes a policy says so; `policySource` finds it. */
 export const POLICY_NAMES =

@@ -18,7 +18,8 @@ import { fittedTable } from './terminal.js';
 /** A run as `speech-dpo runs --json` prints it. */
 export interface ListedRun {
   run: string;
-  reward: string;
+  /** Absent of a run that trained on given pairs and scored nothing, as `train` makes. */
+  reward?: string;
   state: RunState;
   /** Iterations that were saved, and that there are to be. */
   iterations: { done: number; planned: number };
@@ -44,10 +45,11 @@ export function runsCommand(signal: AbortSignal): Command {
       const directories = listRuns(folder);
       const runs = await endedBy(signal, readAll(directories));
       if (json) process.stdout.write(`${JSON.stringify(runs, undefined, 2)}\n`);
-      else if (directories.length > 0) process.stdout.write(`${showableText(fittedTable(runTable(runs)))}\n`);
+      else if (directories.length > 0)
+        process.stdout.write(`${showableText(fittedTable(runTable(runs, folder)))}\n`);
       else
         process.stdout.write(
-          `There are no runs in ${join(folder, 'model_output')}. To begin: npx speech-dpo even-token --iterations 2\n`,
+          `There are no runs in ${join(folder, 'model_output')}. ${folder === '.' ? 'To begin: npx speech-dpo even-token --iterations 2' : 'The folder to name is the one that holds output/ and model_output/.'}\n`,
         );
     });
 }
@@ -72,7 +74,7 @@ async function readListed({ modelDirectory, outputDirectory }: RunDirectories): 
   const { before, after } = beforeAndAfter(events, 'test');
   return {
     run: record.run,
-    reward: record.parameters.reward,
+    ...(record.reward && { reward: record.reward.name }),
     state: await stateOf(recorded),
     iterations: { done: eventsOf(events, 'saved').length, planned: record.parameters.iterations },
     ...(before && { before: before.statistics.mean }),
@@ -82,15 +84,19 @@ async function readListed({ modelDirectory, outputDirectory }: RunDirectories): 
   };
 }
 
-/** The runs as a table, one in a row. */
-export function runTable(runs: readonly ListedRun[]): Table {
+/**
+ * The runs as a table, one in a row.
+ *
+ * @param folder that holds their output/ and model_output/; names are as other commands take them
+ */
+export function runTable(runs: readonly ListedRun[], folder = '.'): Table {
   return {
     columns: [
       ...['run', 'reward', 'state'].map((title) => ({ title })),
       ...['iterations', 'before', 'after', 'change', 'on disk'].map(numberColumn),
     ],
     rows: runs.map(({ run, reward, state, iterations, before, after, bytes }) => [
-      ...[run, reward, state, `${iterations.done} of ${iterations.planned}`],
+      ...[join(folder, run), reward ?? '-', state, `${iterations.done} of ${iterations.planned}`],
       before === undefined ? '-' : formatNumber(before),
       after === undefined ? '-' : formatNumber(after),
       before === undefined || after === undefined ? '-' : formatChange(after - before),

@@ -7,6 +7,7 @@ import { parametersSchema } from '../run/parameters.js';
 import { checkpointRecord } from '../run/checkpoint-path.js';
 import { encodeRecording } from './encode-recording.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
+import { checkPartnerReads } from './prompts.js';
 import { refuseOwn } from './own-parts.js';
 import type { ModelSources } from './sources.js';
 import { synthesize } from '../experiment/synthesize.js';
@@ -48,7 +49,7 @@ export interface Edited {
  * Edits a recording as an instruction says: encodes it, samples one completion of the policy, decodes that into `output` (WAV).
  *
  * @throws Error when there is an `output` already, the instruction is empty or too long, the recording cannot be read or is too long for the
- *   model, or when the policy wrote nothing
+ *   policy or the partner, or when the policy wrote nothing
  */
 export const editRecording = tellingFirst(async function (options: EditOptions): Promise<Edited> {
   const { instruction, output, signal, onNotice, seed, temperature, maxNewTokens } = options;
@@ -70,14 +71,21 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
   });
   const { partner, codec, sampler } = model;
   const sourceSeconds = recording.channels[0].length / recording.sampleRateHz;
-  const limitSeconds = longestSource(policy, instruction) / codec.frameRateHz;
+  const limitSeconds =
+    Math.min(longestSource(policy, instruction), partner.longestSource(instruction)) / codec.frameRateHz;
   if (sourceSeconds > limitSeconds)
     throw new Error(
       `${options.wav} lasts ${sourceSeconds.toFixed(2)} s, and with this instruction the model edits at most ${limitSeconds.toFixed(2)} s: cut the recording into shorter ones`,
     );
   const source = await encodeRecording(recording, options.wav, codec);
   const prompt = packPrompt(policy, instruction, source[0]);
-  const sampling = { samplesPerPrompt: 1, temperature, topK: 0, topP: 1, seed, maxNewTokens, signal };
+  checkPartnerReads(partner, { instruction, src_encodec: source }, options.wav);
+  // What the partner cannot write, nobody hears.
+  const longest = Math.min(maxNewTokens, partner.maxFrames);
+  const sampling = {
+    ...{ samplesPerPrompt: 1, temperature, topK: 0, topP: 1 },
+    ...{ seed, maxNewTokens: longest, signal },
+  };
   let codes: number[] = [];
   let isFinished = false;
   for await (const event of sampler.sample([prompt], sampling)) {

@@ -19,7 +19,7 @@ import type { GivenWorkers } from '../farm/option.js';
 import { openFarm, openQueue } from './open-farm.js';
 import { openDevice, openModel, openPolicy, type GivenDevice } from './open.js';
 import { namedAfter, refuseOwn, type OwnRecord } from './own-parts.js';
-import { openPrompts, type PromptCounts } from './prompts.js';
+import { checkPartnerReads, openPrompts, type PromptCounts } from './prompts.js';
 import { openReward, withRecognizer } from './scorers.js';
 import type { OnNotice } from '../notice.js';
 import { yieldingFirst } from '../plain-error.js';
@@ -76,7 +76,10 @@ export const evaluateCheckpoint = yieldingFirst(async function* (
   }
 });
 
-function checkAsked({ indices, samplesPerPrompt }: EvaluationOptions): void {
+function checkAsked({ split, indices, samplesPerPrompt }: EvaluationOptions): void {
+  // A program in JavaScript may give anything.
+  if (split !== 'train' && split !== 'test')
+    throw new Error(`there are no prompts of the split "${String(split)}": give train or test`);
   if (indices.length === 0) throw new Error('there are no prompts to evaluate: give at least one index');
   const wrong = indices.find((index) => !(Number.isInteger(index) && index >= 0));
   if (wrong !== undefined)
@@ -97,8 +100,8 @@ async function* evaluateInto(
   const { split, indices, samplesPerPrompt, iteration, record, signal, onNotice } = options;
   if (record) tellOfOwn(record, parameters, onNotice);
   const policy = await openPolicy(parameters, { signal, onNotice });
-  const counts = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
-  const prompts = (await openPrompts(policy, parameters, counts, { signal, onNotice }))[split];
+  const { asked, ...counts } = promptsUpTo(indices.reduce((a, b) => Math.max(a, b)) + 1, split, parameters);
+  const prompts = (await openPrompts(policy, parameters, counts, { asked, signal, onNotice }))[split];
   await using opened = openDevice(options);
   const { device } = opened;
   // Opened after the reward, which says whether it listens.
@@ -108,13 +111,15 @@ async function* evaluateInto(
   const speaks = reward.listens ?? true;
   if (speaks && record) refuseOwn(record, ['codec'], SILENT);
   await using model = await openModel(policy, parameters, { device, speaks, signal, onNotice });
+  const chosen = indices.map((index) => prompts[index]);
+  for (const { index, item } of chosen)
+    if (model.partner) checkPartnerReads(model.partner, item, `${split} prompt ${index}`);
   await using queue = await openQueue({ parameters, device, ...model, reward }, options);
   const path = await findPath();
   const clock = createWorkClock();
   const directories = { outputDirectory: dirname(path) };
   const run = { ...model, reward, parameters, directories, clock, signal };
   await using farm = await openFarm(queue, run, path, policy.directory);
-  const chosen = indices.map((index) => prompts[index]);
   const events = evaluateSplit({ ...run, farm: farm?.farm }, iteration, split, chosen, samplesPerPrompt);
   for await (const event of clock.whileRead(events)) {
     if (event.type === 'evaluated') await writeEvaluation(path, description, event);
@@ -139,15 +144,23 @@ function tellOfOwn(
     tell?.(`${given('sampler')}: this evaluation samples the policy as a run without one does.`);
 }
 
-/** How many prompts of either split must be read. Of a dataset the first `trainPrompts` items train, and the held-out ones follow. */
-function promptsUpTo(count: number, split: Split, { data, trainPrompts }: Parameters): PromptCounts {
-  if (data === null) return split === 'train' ? { train: count, test: 0 } : { train: 0, test: count };
-  if (split === 'test') return { train: trainPrompts, test: count };
-  if (count > trainPrompts)
+/**
+ * How many prompts of either split must be read, and what is asked for, in words. Of a dataset the first `trainPrompts` items train, and the
+ * held-out ones follow.
+ */
+function promptsUpTo(
+  count: number,
+  split: Split,
+  { data, trainPrompts }: Parameters,
+): PromptCounts & { asked: string } {
+  const asked = (from: string) => `${split} prompt ${count - 1}, counted from 0${from}, is`;
+  if (split === 'test' && data !== null)
+    return { train: trainPrompts, test: count, asked: asked(` after the first ${trainPrompts} items`) };
+  if (data !== null && count > trainPrompts)
     throw new Error(
       `there is no train prompt ${count - 1}: the first ${trainPrompts} items of ${data} train, those after them are held out`,
     );
-  return { train: trainPrompts, test: 0 };
+  return { train: 0, test: 0, [split]: count, asked: asked('') };
 }
 
 /**

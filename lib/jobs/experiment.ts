@@ -16,7 +16,7 @@ import { checkTrainingFits, openDevice, openModel, type GivenDevice } from './op
 import { listOwn, namedAfter, type OwnParts } from './own-parts.js';
 import { openPolicyToTrain } from './policy-to-train.js';
 import { describeRepeats } from '../experiment/packed-prompt.js';
-import { openPrompts } from './prompts.js';
+import { checkPartnerReads, openPrompts } from './prompts.js';
 import { openScorers, withRecognizer } from './scorers.js';
 import { withAbsolutePaths } from './sources.js';
 import { yieldingFirst } from '../plain-error.js';
@@ -105,6 +105,9 @@ export function openExperiment(
       onNotice,
     });
     opened.push(() => model[Symbol.asyncDispose]());
+    for (const split of ['train', 'test'] as const)
+      for (const { index, item } of prompts[split])
+        checkPartnerReads(model.partner, item, `${split} prompt ${index}`);
     const scorers = await openScorers(parameters, model.codec, { ...own, device });
     opened.push(() => scorers[Symbol.asyncDispose]());
     if (parameters.earlyStopping === 'guard' && scorers.guards.length === 0)

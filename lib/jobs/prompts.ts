@@ -1,10 +1,12 @@
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { DatasetItem } from '../data/item.js';
 import { loadPrompts, type Prompts } from '../data/prompts.js';
 import type { PackedPrompt } from '../experiment/packed-prompt.js';
 import { resolveModelDirectory } from '../package-root.js';
 import { sentenceOf } from '../plain-error.js';
 import { packPrompt } from '../policy/pack.js';
+import type { Partner } from '../policy/partner.js';
 import type { Policy } from '../policy/policy.js';
 import type { Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
@@ -20,21 +22,23 @@ export type PromptCounts = Record<Split, number>;
 /**
  * Reads the first prompts of each split and packs them for the policy. Of a dataset the first items train, and those after them are held out.
  *
- * @param given prompts in place of those that the sources name
+ * @param options.given prompts in place of those that the sources name
+ * @param options.asked what is asked for, where it is not the first of each split: "test prompt 12 is"
  * @throws Error in one sentence when there are fewer, or naming the prompt that the policy cannot read
  */
 export async function openPrompts(
   policy: Policy,
   sources: PromptSources,
   counts: PromptCounts,
-  { given, ...fetching }: { given?: Prompts } & Fetching = {},
+  { given, ...asking }: { given?: Prompts; asked?: string } & Fetching = {},
 ): Promise<Record<Split, PackedPrompt[]>> {
-  const prompts = given ? checkGiven(given) : await readPrompts(policy, sources, counts, fetching);
+  const prompts = given ? checkGiven(given) : await readPrompts(policy, sources, counts, asking);
   const pack = (split: Split, label: string) => {
     const items = prompts[split];
     if (items.length < counts[split]) {
       const source = given ? 'those that were given are' : 'the prompts file has';
-      throw new Error(`${counts[split]} ${label}s are asked for, ${source} ${items.length}`);
+      const asked = asking.asked ?? `${counts[split]} ${label}s are`;
+      throw new Error(`${asked} asked for, ${source} ${items.length}`);
     }
     return items.slice(0, counts[split]).map((original, index): PackedPrompt => {
       const { instruction } = sources;
@@ -47,6 +51,24 @@ export async function openPrompts(
     });
   };
   return { train: pack('train', 'train prompt'), test: pack('test', 'test prompt') };
+}
+
+/**
+ * Says before anything is sampled that completions of a prompt could not be heard.
+ *
+ * @param label of the prompt: "train prompt 3"
+ * @throws Error in one sentence for a recording that is too long for the partner
+ */
+export function checkPartnerReads(
+  partner: Pick<Partner, 'longestSource'>,
+  { instruction, src_encodec: [codes] }: Pick<DatasetItem, 'instruction' | 'src_encodec'>,
+  label: string,
+): void {
+  const most = partner.longestSource(instruction);
+  if (codes.length > most)
+    throw new Error(
+      `${label}: the partner (nar) reads at most ${most} frames with the instruction "${instruction}", and this recording has ${codes.length}: take shorter recordings, or a partner with more positions`,
+    );
 }
 
 const codes = z.array(z.array(z.number())).min(1);
@@ -67,8 +89,8 @@ function readPrompts(
   policy: Policy,
   { model, prompts, data }: PromptSources,
   counts: PromptCounts,
-  fetching: Fetching,
+  asking: { asked?: string } & Fetching,
 ): Promise<Prompts> {
-  if (data !== null) return loadData(data, policy, counts, fetching);
+  if (data !== null) return loadData(data, policy, counts, asking);
   return loadPrompts(prompts ?? join(resolveModelDirectory(model), 'prompts.json'), policy.tokenizer);
 }

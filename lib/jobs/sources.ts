@@ -76,13 +76,14 @@ const absolutePath = (source: string): string =>
  * original, items whose packed prompt has fewer than 5 ids or more than the model has positions are left out, of which `onNotice` is told.
  *
  * @param data a file, a folder or a hub's dataset
+ * @param options.asked what is asked for, where it is not all of these: "test prompt 12 is"
  * @throws Error when the dataset is damaged or has too few such items
  */
 export async function loadData(
   data: string,
   policy: Policy,
   { train, test }: Record<Split, number>,
-  fetching: Fetching = {},
+  { asked = `${train} train and ${test} test prompts are`, ...fetching }: { asked?: string } & Fetching = {},
 ): Promise<Prompts> {
   const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, ...fetching });
   const items: DatasetItem[] = [];
@@ -104,7 +105,7 @@ export async function loadData(
   }
   const leftOut = firstLeftOut === undefined ? '' : `; the first that it cannot read is ${firstLeftOut}`;
   throw new Error(
-    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and the run asks for ${train} train and ${test} test prompts${leftOut}.`,
+    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and ${asked} asked for${leftOut}.`,
   );
 }
 

@@ -44,9 +44,8 @@ const TINY = {
 export async function findRun(name: string, root = '..', device?: DeviceChoice): Promise<RunDirectories> {
   const found = name === '' ? await findLatest(root) : await findNamed(name, root);
   if (found) {
-    const { reward } = (await readRun(found.run.modelDirectory)).record.parameters;
-    const own = isOpenedByItsName(reward) ? '' : ', a person’s own: to score by it, give its file or address';
-    printNotice(`Run ${found.run.name}, ${found.why}. It was trained by the reward ${reward}${own}.`);
+    const { reward } = (await readRun(found.run.modelDirectory)).record;
+    printNotice(`Run ${found.run.name}, ${found.why}. It was trained ${describeTeacher(reward?.name)}.`);
     show(fileLinks(join(found.run.modelDirectory, LOG_FILE)));
     return found.run;
   }
@@ -56,6 +55,13 @@ export async function findRun(name: string, root = '..', device?: DeviceChoice):
   const run = await openRun(parseParameters({ ...presets['even-token'], ...TINY }), { root, device });
   await run.iterate();
   return findRunDirectories(run.outputDirectory);
+}
+
+/** @param reward undefined of a run that trained on given pairs */
+function describeTeacher(reward: string | undefined): string {
+  if (reward === undefined) return 'on given pairs';
+  const own = isOpenedByItsName(reward) ? '' : ', a person’s own: to score by it, give its file or address';
+  return `by the reward ${reward}${own}`;
 }
 
 interface FoundRun {
@@ -119,7 +125,7 @@ export async function scoreCheckpoint(
     throw new Error(
       `${path} was trained by the reward ${parameters.reward}, a person's own: give its file or address as reward, or the name of a built-in one`,
     );
-  const trainedBy = checkpoint.record?.parameters.reward;
+  const trainedBy = checkpoint.record?.reward?.name;
   if (trainedBy !== undefined && trainedBy !== parameters.reward)
     printNotice(
       `Its samples are scored by ${parameters.reward}, and run ${checkpoint.directories!.name} was trained by ${trainedBy}: these numbers are not what it was trained for.`,

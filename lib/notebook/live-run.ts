@@ -146,11 +146,12 @@ function goingOn(modelDirectory: string, own: Given, device: DeviceChoice | unde
 
 async function describeRecorded(recorded: RecordedRun): Promise<string> {
   const { record, events } = recorded;
-  const { run, parameters, startedAt } = record;
+  const { run, parameters, reward, startedAt } = record;
   const state = await stateOf(recorded);
-  const { iterations, reward } = parameters;
+  const { iterations } = parameters;
   const done = events.filter(({ type }) => type === 'saved').length;
-  const how = `${done} of ${formatCount(iterations, 'iteration')} by the reward ${reward}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
+  const how = `${done} of ${formatCount(iterations, 'iteration')} ${reward ? `by the reward ${reward.name}` : 'on given pairs'}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
+  if (!reward) return `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}.`;
   const goOn =
     state === 'finished'
       ? `to add iterations: await run.iterate({ iterations: ${2 * iterations} })`

@@ -13,6 +13,7 @@ import {
   type PartnerPrograms,
   type PartnerShape,
 } from './partner-programs.js';
+import { longestSource } from './pack.js';
 import { attentionMask, steppedLength } from './padding.js';
 import type { Policy } from './policy.js';
 
@@ -48,7 +49,7 @@ export function packPartnerSource(
   const positions = [[config.bos_token_id], ...text, [config.eos_token_id], ...frames, [config.eos_token_id]];
   if (positions.length > config.max_position_embeddings) {
     throw new Error(
-      `"${instruction}" with ${frames.length} frames needs ${positions.length} positions, the model has ${config.max_position_embeddings}`,
+      `"${instruction}" with ${frames.length} frames needs ${positions.length} positions, and the partner has ${config.max_position_embeddings}`,
     );
   }
   return positions;
@@ -74,6 +75,8 @@ export function codebookIds({ tokenizer }: Policy, codebook: number): Int32Array
 export interface Partner {
   /** The longest completion, in frames, that it can fill: its positions. */
   readonly maxFrames: number;
+  /** Frames of the longest recording that it reads with an instruction. */
+  longestSource(instruction: string): number;
   /**
    * Codebooks 1 and up of every item, each [codebook - 1][frame]. An item without frames gets empty codebooks.
    * @throws Error for an item of more than `maxFrames` frames, or a prompt longer than the encoder's positions
@@ -109,6 +112,7 @@ export function openPartner(
   const maxFrames = model.config.max_position_embeddings;
   return {
     maxFrames,
+    longestSource: (instruction) => longestSource(model, instruction),
     async fill(items, signal) {
       const tooLong = items.find(({ codebook0 }) => codebook0.length > maxFrames);
       if (tooLong)

@@ -97,9 +97,10 @@ export function describeMissing(given: string, [place]: readonly RunDirectories[
   const names = listRuns(root).map(({ name }) => name);
   const earlier = names.length > MOST_LISTED ? `${names.length - MOST_LISTED} earlier ones, ` : '';
   const where = relative(process.cwd(), root) === '' ? 'here' : `in ${root}`;
+  const elsewhere = dirname(given) === '.' ? `; write FOLDER/${given} for a run below another folder` : '';
   const others =
     names.length === 0
       ? `there are no runs ${where}`
       : `the runs ${where} are ${earlier}${names.slice(-MOST_LISTED).join(', ')}`;
-  return `there is no run ${given}: ${join(place.modelDirectory, RUN_FILE)} does not exist; ${others}`;
+  return `there is no run ${given}: ${join(place.modelDirectory, RUN_FILE)} does not exist; ${others}${elsewhere}`;
 }

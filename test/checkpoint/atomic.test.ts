@@ -42,13 +42,13 @@ describe('writeFileAtomic', () => {
     const folder = temporaryFolder();
     symlinkSync('loop', join(folder, 'loop'));
     await expect(writeFileAtomic(join(folder, 'n'.repeat(250)), 'text')).rejects.toThrow(
-      `cannot write to ${folder}: a name is too long (the system allows 255 bytes, of which writing the file needs some 40); choose another with --output.`,
+      `cannot write to ${folder}: a name is too long (the system allows 255 bytes, of which writing the file needs some 40); choose another (on the command line: --output).`,
     );
     await expect(writeFileAtomic(join(folder, 'loop', 'file'), 'text')).rejects.toThrow(
-      `cannot write to ${join(folder, 'loop')}: a symbolic link in the path leads back to itself; choose another with --output.`,
+      `cannot write to ${join(folder, 'loop')}: a symbolic link in the path leads back to itself; choose another (on the command line: --output).`,
     );
     await expect(writeFileAtomic(join(folder, 'loop'), 'text')).rejects.toThrow(
-      `cannot write to ${folder}: a symbolic link in the path leads back to itself; choose another with --output.`,
+      `cannot write to ${folder}: a symbolic link in the path leads back to itself; choose another (on the command line: --output).`,
     );
     expect(readlinkSync(join(folder, 'loop'))).toBe('loop');
   });
@@ -60,7 +60,7 @@ describe('writeFileAtomic', () => {
     symlinkSync('pipe', link);
     for (const path of [pipe, link])
       await expect(writeFileAtomic(path, 'text')).rejects.toThrow(
-        `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another with --output.`,
+        `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another (on the command line: --output).`,
       );
     expect(statSync(pipe).isFIFO()).toBe(true);
     expect(readlinkSync(link)).toBe('pipe');
@@ -94,7 +94,7 @@ describe('writeFileAtomic', () => {
   ])('a disk that takes nothing more is told with what mends it: %s', (code, sentence) => {
     const error = Object.assign(new Error('refused'), { code });
     expect((explainWriteError(error, '/folder') as Error).message).toBe(
-      `cannot write to /folder: ${sentence}, or choose another with --output.`,
+      `cannot write to /folder: ${sentence}, or choose another (on the command line: --output).`,
     );
     expect(isOfDisk(error)).toBe(true);
   });
@@ -103,13 +103,13 @@ describe('writeFileAtomic', () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, 'file'));
     await expect(writeFileAtomic(join(folder, 'file'), 'text')).rejects.toThrow(
-      `cannot write to ${folder}: the file has the name of a folder that is there; choose another with --output.`,
+      `cannot write to ${folder}: the file has the name of a folder that is there; choose another (on the command line: --output).`,
     );
     expect(readdirSync(folder)).toEqual(['file']);
     // Node.js' own recursive mkdir never ends there.
     if (process.platform === 'linux')
       await expect(writeFileAtomic('/proc/nothing/here/file', 'text')).rejects.toThrow(
-        'cannot write to /proc/nothing/here: there is no such folder, and none can be made; choose another with --output.',
+        'cannot write to /proc/nothing/here: there is no such folder, and none can be made; choose another (on the command line: --output).',
       );
   });
 
@@ -247,7 +247,7 @@ describe('writeFileAtomic', () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, '');
     await expect(writeFileAtomic(join(file, 'sub', 'x'), '')).rejects.toThrow(
-      `cannot write to ${join(file, 'sub')}: a part of the path is a file; choose another with --output.`,
+      `cannot write to ${join(file, 'sub')}: a part of the path is a file; choose another (on the command line: --output).`,
     );
   });
 });
@@ -284,7 +284,7 @@ describe('writeDirectoryAtomic', () => {
     mkdirSync(target);
     await writeDirectoryAtomic(target, fill('first'));
     await expect(writeDirectoryAtomic(target, fill('second'))).rejects.toThrow(
-      `cannot write to ${target}: it exists and is not empty; choose another with --output.`,
+      `cannot write to ${target}: it exists and is not empty; choose another (on the command line: --output).`,
     );
     await writeDirectoryAtomic(target, fill('third'), { replace: true });
     expect(readFileSync(join(target, 'inner', 'file'), 'utf8')).toBe('third');
@@ -361,7 +361,7 @@ describe('writeDirectoryAtomic', () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, '');
     await expect(writeDirectoryAtomic(join(file, 'a', 'b'), fill(''))).rejects.toThrow(
-      `cannot write to ${join(file, 'a', 'b')}: a part of the path is a file; choose another with --output.`,
+      `cannot write to ${join(file, 'a', 'b')}: a part of the path is a file; choose another (on the command line: --output).`,
     );
     await expect(writeDirectoryAtomic(file, fill(''))).rejects.toThrow(
       `cannot write to ${file}: a part of the path is a file`,

@@ -118,7 +118,9 @@ describe('requireSpace', () => {
     await expect(saving).rejects.toThrow(
       `the disk is nearly full: saving to ${folder} takes 1000000000017 MB`,
     );
-    await expect(saving).rejects.toThrow(/MB are free; make room there, or choose another with --output\.$/);
+    await expect(saving).rejects.toThrow(
+      /MB are free; make room there, or choose another \(on the command line: --output\)\.$/,
+    );
     await expect(saving).rejects.toMatchObject({ cause: { code: 'ENOSPC' } });
   });
 

@@ -114,6 +114,6 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
   it('an output folder that cannot be written', async () => {
     await writeFile(join(folder, 'file'), '');
     expect(await run('even-token', '--output', join(folder, 'file'))).toBe(2);
-    expect(terminal.complained).toMatch(/^error: cannot write to .*file.*--output\.\n$/);
+    expect(terminal.complained).toMatch(/^error: cannot write to .*file.*--output\)\.\n$/);
   });
 });

@@ -1,7 +1,7 @@
 /** `speech-dpo runs`. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { runTable, type ListedRun } from '../../lib/cli/runs.js';
 import { fitTable } from '../../lib/view/fit-table.js';
@@ -54,11 +54,28 @@ it('a run that nobody writes any more though it had not ended was killed; what c
   rmSync(root, { recursive: true });
 });
 
-it('where there are none it says how to begin', async () => {
-  expect(await run('runs', temporaryFolder())).toBe(0);
-  expect(terminal.printed).toMatch(
-    /^There are no runs in \S+model_output\. To begin: npx speech-dpo even-token/,
+it('a run that trained on given pairs has no reward, and the names of runs below another folder are as commands take them', async () => {
+  const { root } = await makeRun((record) => ({ ...record, reward: undefined }));
+  expect(await run('runs', root, '--json')).toBe(0);
+  const [listed] = JSON.parse(terminal.printed) as ListedRun[];
+  expect(listed).not.toHaveProperty('reward');
+  expect(textTable(runTable([listed], 'elsewhere'))).toMatch(/^elsewhere\/0601-1200 +- +finished /m);
+  expect(textTable(runTable([listed]))).toMatch(/^0601-1200 +- +finished /m);
+});
+
+it('where there are none it says how to begin, and of a folder that is named which one it has to be', async () => {
+  const folder = temporaryFolder();
+  expect(await run('runs', folder)).toBe(0);
+  expect(terminal.printed).toBe(
+    `There are no runs in ${join(folder, 'model_output')}. The folder to name is the one that holds output/ and model_output/.\n`,
   );
+  terminal.printed = '';
+  vi.spyOn(process, 'cwd').mockReturnValue(folder);
+  expect(await run('runs')).toBe(0);
+  expect(terminal.printed).toMatch(
+    /^There are no runs in model_output\. To begin: npx speech-dpo even-token/,
+  );
+  vi.restoreAllMocks();
 });
 
 it('a finished run whose metrics.jsonl has lost its end is to be gone on with', async () => {

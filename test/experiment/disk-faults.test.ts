@@ -91,6 +91,7 @@ vi.mock('../../lib/jobs/open.js', async (importOriginal) => ({
   },
 }));
 vi.mock('../../lib/jobs/prompts.js', (): typeof Prompts => ({
+  checkPartnerReads: () => undefined,
   openPrompts: (_policy, _sources, counts) =>
     Promise.resolve({ train: tiny.train.slice(0, counts.train), test: tiny.test.slice(0, counts.test) }),
 }));
@@ -202,7 +203,7 @@ it(
         if (fault !== 'gone') {
           expect(code, `${what}: ${complained}`).toBe(74);
           expect(complained, what).toMatch(
-            /^error: cannot write to .*: the disk (is full; make room there, or|reports an error;) choose another with --output\.\n$/m,
+            /^error: cannot write to .*: the disk (is full; make room there, or|reports an error;) choose another \(on the command line: --output\)\.\n$/m,
           );
         }
         await expectOldOrNew(output, versions);

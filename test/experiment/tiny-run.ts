@@ -63,6 +63,7 @@ export async function createTinyRun(parameters: Record<string, unknown> = {}): P
 
 const silentPartner: Partner = {
   maxFrames: 100,
+  longestSource: () => 100,
   fill: async (items) => items.map(({ codebook0 }) => [codebook0.map(() => 0)]),
   releaseWeights: async () => undefined,
   dispose: async () => undefined,

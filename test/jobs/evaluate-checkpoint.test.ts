@@ -89,6 +89,20 @@ it.each([-1, 0.5])('refuses the index %d, which no prompt has', async (index) =>
   );
 });
 
+it('names the prompt that is not there by its split and index', async () => {
+  const evaluate = (split: 'train' | 'test') =>
+    evaluateCheckpoint(parseParameters({}), {
+      ...{ split, indices: [3, 16, 2], samplesPerPrompt: 1, iteration: 2, root: '.' },
+    }).next();
+  for (const split of ['train', 'test'] as const)
+    await expect(evaluate(split)).rejects.toThrow(
+      `${split} prompt 16, counted from 0, is asked for, the prompts file has 16`,
+    );
+  await expect(evaluate('validation' as 'test')).rejects.toThrow(
+    'there are no prompts of the split "validation": give train or test',
+  );
+});
+
 describe("evaluations of a run's checkpoint", () => {
   let model: string;
   let run: RunDirectories;
@@ -169,7 +183,9 @@ describe("evaluations of a run's checkpoint", () => {
   });
 
   it('hold out what the run held out of its data', async () => {
-    await expect(evaluate({ indices: [2] })).rejects.toThrow('the run asks for 3 train and 3 test prompts');
+    await expect(evaluate({ indices: [2] })).rejects.toThrow(
+      'and test prompt 2, counted from 0 after the first 3 items, is asked for',
+    );
     await expect(evaluate({ split: 'train', indices: [3] })).rejects.toThrow(
       /^there is no train prompt 3: the first 3 items of .*data\.json train, those after them are held out$/,
     );

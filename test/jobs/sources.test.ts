@@ -46,7 +46,7 @@ describe('loadData', () => {
   it('says when a dataset has too few', async () => {
     const file = dataset([3, 22]);
     await expect(loadData(file, policy, { train: 1, test: 1 })).rejects.toThrow(
-      `${file} has too few items: the policy can read 1 of its 2 (up to ${policy.config.max_position_embeddings} ids), and the run asks for 1 train and 1 test prompts; the first that it cannot read is item 1: ${TOO_LONG}.`,
+      `${file} has too few items: the policy can read 1 of its 2 (up to ${policy.config.max_position_embeddings} ids), and 1 train and 1 test prompts are asked for; the first that it cannot read is item 1: ${TOO_LONG}.`,
     );
   });
 });

@@ -11,6 +11,7 @@ import { findRun, scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
 import { compare } from '../../lib/notebook/compare.js';
 import { loadReward } from '../../lib/reward/load.js';
 import { writeTinyModel } from '../support/tiny-model.js';
+import { writeFixtureRun } from '../view/fixture-run.js';
 
 const root = mkdtempSync(join(tmpdir(), 'speech-dpo-live-run-'));
 const parameters = parseParameters({
@@ -93,6 +94,14 @@ it('goes on where the stop button left it, when the cell is run again', async ()
   expect(shown).toContain(`to go on with it: await run.iterate({ iterations: 4 })`);
   await opensAsRecorded(run);
   await expect(openRun(parameters, { root, device: 'gpu' as 'cpu' })).rejects.toThrow('the device is "gpu"');
+});
+
+it('names no reward of a run that trained on given pairs, and offers no more iterations of it', async () => {
+  const { root } = await writeFixtureRun({ record: { reward: undefined } });
+  await openRecorded('0601-1200', { root });
+  expect(all[0]).toMatch(
+    /^Run 0601-1200 is read from disk, nothing is computed\. It is finished: 2 of 2 iterations on given pairs, begun [^;]+ UTC\.$/,
+  );
 });
 
 /** On another day: the finished run is read, shown, and gets one more iteration. */

@@ -206,7 +206,7 @@ describe('packing', () => {
   it('says when a recording has too many frames', () => {
     const source = Array.from({ length: CODEBOOKS }, () => Array<number>(80).fill(0));
     expect(() => packPartnerSource(nar, 'aa', source)).toThrow(
-      '"aa" with 80 frames needs 85 positions, the model has 70',
+      '"aa" with 80 frames needs 85 positions, and the partner has 70',
     );
   });
 });

@@ -133,7 +133,7 @@ describe('savePretrained and loadPretrained', () => {
     await expect(
       savePretrained(folder, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
     ).rejects.toThrow(
-      `cannot write to ${folder}: it holds thesis.tex, no file of a checkpoint; choose another with --output.`,
+      `cannot write to ${folder}: it holds thesis.tex, no file of a checkpoint; choose another (on the command line: --output).`,
     );
     expect(readdirSync(folder)).toContain('thesis.tex');
   });
@@ -165,7 +165,9 @@ describe('savePretrained and loadPretrained', () => {
     writeFileSync(file, 'mine');
     await expect(
       savePretrained(file, { architecture: bart, config: CONFIG, weights: WEIGHTS }),
-    ).rejects.toThrow(`cannot write to ${file}: a part of the path is a file; choose another with --output.`);
+    ).rejects.toThrow(
+      `cannot write to ${file}: a part of the path is a file; choose another (on the command line: --output).`,
+    );
     expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 

@@ -47,7 +47,7 @@ describe('createRunDirectories', () => {
   it('names the folder that cannot be written', async () => {
     await writeFile(join(root, 'output'), 'a file in the way');
     await expect(createRunDirectories(root, noon)).rejects.toThrow(
-      `cannot write to ${join(root, 'output')}: a part of the path is a file; choose another with --output.`,
+      `cannot write to ${join(root, 'output')}: a part of the path is a file; choose another (on the command line: --output).`,
     );
     expect(await readdir(join(root, 'model_output'))).toEqual([]);
   });

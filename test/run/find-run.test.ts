@@ -69,7 +69,7 @@ it('says what was looked for, and which runs there are', () => {
   mkdirSync(at('model_output', `.${NAME}`));
   writeFileSync(at('model_output', `.${NAME}`, 'run.json'), '{}');
   expect(() => locateRun('0601-1300')).toThrow(
-    `there is no run 0601-1300: ${at('model_output', '0601-1300', 'run.json')} does not exist; the runs here are ${NAME}`,
+    `there is no run 0601-1300: ${at('model_output', '0601-1300', 'run.json')} does not exist; the runs here are ${NAME}; write FOLDER/0601-1300 for a run below another folder`,
   );
   for (const name of ['0601-1300', 'model_output/renamed', 'output/renamed'])
     expect(() => checkpointOf(name)).toThrow(`there is no run ${name}: `);

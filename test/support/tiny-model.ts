@@ -8,8 +8,12 @@ import { savePretrained } from '../../lib/policy/pretrained.js';
 import { findPackageRoot } from '../../lib/package-root.js';
 import { initializeWeights } from '../../lib/policy/bart/initialize.js';
 
-/** Writes a model folder that runs in moments: the default's codec, tokenizer and prompts, random policy and partner of width 8. */
-export async function writeTinyModel(folder: string): Promise<void> {
+/**
+ * Writes a model folder that runs in moments: the default's codec, tokenizer and prompts, random policy and partner of width 8.
+ *
+ * @param positions of the partner; default: as many as the embedded one has
+ */
+export async function writeTinyModel(folder: string, positions?: number): Promise<void> {
   const model = join(findPackageRoot(), 'models', 'default');
   for (const part of ['policy', 'nar']) {
     const json = JSON.parse(await readFile(join(model, part, 'config.json'), 'utf8')) as Record<
@@ -27,6 +31,7 @@ export async function writeTinyModel(folder: string): Promise<void> {
         encoder_ffn_dim: 16,
         decoder_ffn_dim: 16,
         init_std: 0.3,
+        ...(part === 'nar' && positions !== undefined && { max_position_embeddings: positions }),
       },
       part,
     );

@@ -431,7 +431,7 @@ describe('the page', () => {
     const path = join(roots[0], 'compare.html');
     await writeFile(path, '{"votes": []}');
     await expect(writeComparison(folders, path)).rejects.toThrow(
-      `${path} is there already, and no page: name another file with --output`,
+      `${path} is there already, and no page: name another file (on the command line: --output)`,
     );
     await writeFile(path, '<!doctype html>');
     const runs = await writeComparison(folders, path);

@@ -6,6 +6,7 @@ import { chunks } from '../../lib/chunks.js';
 import type { DpoMetrics } from '../../lib/dpo/metrics.js';
 import type { AudioExample } from '../../lib/experiment/audio-examples.js';
 import type { RunEvent, Split } from '../../lib/run/events.js';
+import { rewardLabel } from '../../lib/reward/built-in.js';
 import { bestOfN } from '../../lib/run/best-of-n.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { RunRecord } from '../../lib/run/run-files.js';
@@ -126,11 +127,14 @@ export async function writeFixtureRun({
   const outputDirectory = join(root, 'output', '0601-1200');
   await mkdir(modelDirectory, { recursive: true });
   await mkdir(join(outputDirectory, 'audio'), { recursive: true });
+  const parameters =
+    record?.parameters ?? parseParameters({ iterations: 2, trainPrompts: 6, testPrompts: 6, numEval: 2 });
   const run: RunRecord = {
     run: '0601-1200',
     state: 'finished',
     seed: 42,
-    parameters: parseParameters({ iterations: 2, trainPrompts: 6, testPrompts: 6, numEval: 2 }),
+    parameters,
+    reward: { name: parameters.reward, label: rewardLabel(parameters) },
     versions: { 'speech-dpo': '0.1.0' },
     startedAt: '2024-06-01T12:00:00.000Z',
     timings: [{ event: 'finished', seconds: 83 }],

@@ -48,6 +48,14 @@ describe('writeReport', () => {
     expect(text).toContain('sampleSize 10 samples per prompt that a pair is chosen from');
   });
 
+  it('names no reward where the run trained on given pairs', async () => {
+    const html = await makeReport({ record: { reward: undefined } });
+    expect(html).toContain('<title>0601-1200: given pairs</title>');
+    const text = visibleText(html);
+    expect(text).toContain('0601-1200 : DPO on given pairs 2 iterations of DPO on given pairs. On held-out');
+    expect(text).not.toContain('DPO with the');
+  });
+
   it('has a place for every chart and nothing to fetch', async () => {
     const html = await makeReport();
     const names = Object.keys(readFigures(html));

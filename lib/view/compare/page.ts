@@ -95,7 +95,8 @@ function pageHead(runs: readonly ComparedRun[]): string {
     // A label names what differs between the runs, perhaps the seed.
     const seed = record.parameters.seed;
     const isTold = label.slice(name.length).includes(`seed ${seed}`);
-    const told = [`${record.parameters.reward} reward`, ...(isTold ? [] : [`seed ${seed}`])].join(', ');
+    const taughtBy = record.reward ? `${record.reward.name} reward` : 'given pairs';
+    const told = [taughtBy, ...(isTold ? [] : [`seed ${seed}`])].join(', ');
     return `<li><b>${escapeHtml(label)}</b>, ${escapeHtml(told)}</li>`;
   });
   return `<p class="overline">speech-dpo comparison</p>

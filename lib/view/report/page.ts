@@ -10,7 +10,7 @@ export function reportPage(content: ReportContent): Promise<string> {
   const { run, rewardLabel } = content;
   const figures = reportFigures(run, rewardLabel);
   return selfContainedPage({
-    title: `${run.record.run}: ${run.record.parameters.reward}`,
+    title: `${run.record.run}: ${run.record.reward?.name ?? 'given pairs'}`,
     head: pageHead(run, rewardLabel),
     sections: reportSections(content, figures),
     figures,

@@ -13,9 +13,10 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const { parameters } = run.record;
   const iterations = eventsOf(run.events, 'saved').length;
   const sentences = [
-    `${formatCount(iterations, 'iteration')} of DPO with the ${parameters.reward} reward ` +
-      `on ${formatCount(parameters.trainPrompts, 'training prompt')}, ` +
-      `${parameters.sampleSize} samples each.`,
+    `${formatCount(iterations, 'iteration')} of DPO ${taughtBy(run.record)}` +
+      (run.record.reward
+        ? ` on ${formatCount(parameters.trainPrompts, 'training prompt')}, ${parameters.sampleSize} samples each.`
+        : '.'),
     ...(['test', 'train'] as const).map((split) => describeRewards(run, split, rewardLabel)),
     ...describeBestOfN(run),
     ...describeLengths(run),
@@ -24,6 +25,11 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const seconds = run.record.timings.find(({ event }) => event === 'finished')?.seconds;
   if (seconds !== undefined) sentences.push(`The run took ${formatDuration(seconds)}.`);
   return sentences.join(' ');
+}
+
+/** What the policy learns from: a reward, or pairs that somebody else made. */
+export function taughtBy({ reward }: RecordedRun['record']): string {
+  return reward ? `with the ${reward.name} reward` : 'on given pairs';
 }
 
 function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string {
