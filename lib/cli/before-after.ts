@@ -4,7 +4,7 @@ import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
 import { formatNumber } from '../view/format.js';
 import { formatFigure, formatFigureChange, guardChanges, type GuardChange } from '../view/guard-table.js';
-import { countUnscored } from '../view/evaluation-table.js';
+import { commonSamples, countUnscored } from '../view/evaluation-table.js';
 import { describePaired, formatPaired } from '../view/paired-change.js';
 import { beforeAndAfter, type Evaluation } from '../view/run-events.js';
 import { numberColumn, type Table } from '../view/table.js';
@@ -27,7 +27,7 @@ export function formatBeforeAfter(events: readonly RunEvent[], reward: string, w
     'samples without a score',
     (evaluation) => `${countUnscored(evaluation)} of ${evaluation.lengths.length}`,
   ];
-  const samples = before.bestOfN?.length ?? 0;
+  const samples = commonSamples(before, after);
   const best: typeof evenShare = [
     `best of ${samples} samples`,
     ({ bestOfN }) => formatNumber(bestOfN![samples - 1]),

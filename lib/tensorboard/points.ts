@@ -20,6 +20,7 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
       return scalars({
         [`reward/${split}`]: event.statistics.mean,
         [`reward/${split}_std`]: event.statistics.std,
+        ...bestOf(`reward/${split}`, event.bestOfN ?? []),
         [`length/${split}`]: meanIfAny(event.lengths),
       });
     }
@@ -63,6 +64,11 @@ export function pointsOfEvent(event: RunEvent, step: number): Point[] {
     default:
       return [];
   }
+}
+
+/** What choosing the best of all samples of a prompt gives, where there are several. */
+function bestOf(tag: string, rewards: readonly number[]): Record<string, number> {
+  return rewards.length > 1 ? { [`${tag}_best_of_${rewards.length}`]: rewards.at(-1)! } : {};
 }
 
 function named(group: string, metrics: DpoMetrics): Record<string, number> {

@@ -13,8 +13,8 @@ export const NO_EVALUATION = `nothing to show yet: no evaluation is finished. ${
 
 /**
  * Rewards and sample lengths of two policies on held-out and training prompts: the original one, unless the events say that it is another one,
- * and the last trained one. The change of a mean has its 95 % interval, a paired bootstrap over prompts, where 5 or more prompts have both. What
- * is not evaluated yet is left out.
+ * and the last trained one. The change of a mean has its 95 % interval, a paired bootstrap over prompts, where 5 or more prompts have both. The
+ * best of n samples is a mean over prompts. What is not evaluated yet is left out.
  */
 export function beforeAfterTable(events: readonly RunEvent[]): Table {
   const compared = SPLITS.map((split) => ({ split, ...beforeAndAfter(events, split) }));
@@ -40,6 +40,7 @@ export function beforeAfterTable(events: readonly RunEvent[]): Table {
           : format(pick(after) - pick(before));
         return [...head, formatNumber(pick(after), digits), shown];
       };
+      const samples = commonSamples(before, ...(after ? [after] : []));
       return [
         row(
           'mean reward',
@@ -47,6 +48,9 @@ export function beforeAfterTable(events: readonly RunEvent[]): Table {
           3,
           ({ promptMeans }) => promptMeans,
         ),
+        ...(samples > 1
+          ? [row(`best of ${samples} samples`, ({ bestOfN }) => bestOfN![samples - 1], 3)]
+          : []),
         row('median reward', ({ statistics }) => statistics.median, 3),
         row('standard deviation', ({ statistics }) => statistics.std, 3),
         row('mean length in tokens', ({ lengths }) => meanOf(lengths), 1, meanLengths),
@@ -75,6 +79,10 @@ function changeTitle(compared: readonly { before?: Evaluation; after?: Evaluatio
 export function countUnscored(...evaluations: (Evaluation | undefined)[]): number {
   return evaluations.reduce((sum, each) => sum + (each ? each.lengths.length - each.rewards.length : 0), 0);
 }
+
+/** The largest n for which all evaluations tell the best of n samples; 0 where one, of an earlier version, does not. */
+export const commonSamples = (...evaluations: Evaluation[]): number =>
+  Math.min(...evaluations.map(({ bestOfN }) => bestOfN?.length ?? 0));
 
 /** Mean length of each prompt's samples, of which every prompt has equally many. */
 export function meanLengths({ lengths, promptMeans }: Evaluation): number[] {

@@ -268,6 +268,16 @@ describe('readRun', () => {
     );
   });
 
+  it('refuses a number that is larger than any, which no chart has a place for', async () => {
+    await drain(recordRun(replay(), { directories, parameters }, now));
+    const path = join(directories.modelDirectory, 'metrics.jsonl');
+    const guard = '{"figure":"kl","mean":1e999,"promptMeans":[1],"missing":0}';
+    await writeFile(path, `{"type":"guarded","iteration":0,"warnings":[],"guards":[${guard}]}\n`);
+    await expect(readRun(directories.modelDirectory)).rejects.toThrow(
+      `${path}: line 1 is no event: guards[0].mean: invalid input: expected number, received Infinity`,
+    );
+  });
+
   it('names the file that a folder lacks', async () => {
     await expect(readRun(directories.outputDirectory)).rejects.toThrow(
       join(directories.modelDirectory, 'run.json'),

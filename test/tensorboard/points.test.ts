@@ -81,6 +81,9 @@ it('an evaluation is its mean, spread and mean length; samples are their mean re
     ['reward/held-out_std', 1],
     ['length/held-out', 7],
   ]);
+  const best = { ...evaluated, ...told, statistics: summarize([1, 3]), bestOfN: [2, 2.75, 3] };
+  expect(scalarsOf(best)[2]).toEqual(['reward/held-out_best_of_3', 3]);
+  expect(scalarsOf({ ...best, bestOfN: [2] })).toHaveLength(3);
   const scored = { type: 'scored', iteration: 0, scored: 5, dropped: 3 } as const;
   expect(scalarsOf({ ...scored, droppedReasons: [], averageReward: 2.5, seconds: 1 })).toEqual([
     ['samples/reward', 2.5],

@@ -1,6 +1,6 @@
 /** Figures on pages: laid out for phones, recoloured for dark pages, named and explained. */
 import { expect, it } from 'vitest';
-import type { Annotation, LayoutAxis } from 'plotly.js-dist';
+import type { Annotation, Layout, LayoutAxis } from 'plotly.js-dist';
 import { asBeforeAndAfter } from '../../lib/notebook/checkpoints.js';
 import { toBundle } from '../../lib/notebook/show.js';
 import type { RunEvent } from '../../lib/run/events.js';
@@ -75,6 +75,50 @@ it.each<[string, Figure, number]>([
     expect(narrowLayout(single)).toBe(single.layout);
   },
 );
+
+it('more than three panels stand two in a row, and one below the other on a phone', () => {
+  const names = ['nisqa', 'dnsmos', 'fidelity', 'similarity', 'silence'] as const;
+  const guards = names.map((figure) => ({ figure, mean: 0.5, promptMeans: [0.5], missing: 0 }));
+  const figureOf = (count: number) =>
+    guardCurves([{ type: 'guarded', iteration: -1, guards: guards.slice(0, count), warnings: [] }]);
+  type Places = { x: number[]; y: number[]; title: (number | string | undefined)[] }[];
+  const places = ({ annotations, ...layout }: Partial<Layout>): Places => {
+    const axes = layout as Record<string, Partial<LayoutAxis>>;
+    return (annotations ?? []).map(({ x, y }, i) => {
+      const suffix = i === 0 ? '' : String(i + 1);
+      return {
+        x: axes[`xaxis${suffix}`].domain!,
+        y: axes[`yaxis${suffix}`].domain ?? [0, 1],
+        title: [x, y],
+      };
+    });
+  };
+  expect(places(figureOf(3).layout).map(({ y }) => y)).toEqual([
+    [0, 1],
+    [0, 1],
+    [0, 1],
+  ]);
+  const five = figureOf(5);
+  const columns = [
+    [0, 0.45],
+    [0.55, 1],
+  ];
+  const wide = places(five.layout);
+  expect(wide.map(({ x }) => x)).toEqual([0, 1, 0, 1, 0].map((column) => columns[column]));
+  expect(wide.map(({ y }) => y)).toEqual([0, 0, 2, 2, 4].map((first) => wide[first].y));
+  const narrow = places(narrowLayout(five));
+  expect(narrow.map(({ x }) => x)).toEqual(Array(5).fill([0, 1]));
+  for (const layout of [wide, narrow]) {
+    for (const { x, y, title } of layout)
+      expect(title).toEqual([expect.closeTo((x[0] + x[1]) / 2, 9), expect.closeTo(y[1], 9)]);
+    // The title of a lower panel stands between it and the one above.
+    const rows = [...new Map(layout.map(({ y }) => [y[1], y])).values()];
+    expect(rows[0][1]).toBe(1);
+    expect(rows.at(-1)![0]).toBeCloseTo(0, 9);
+    for (const [i, [bottom]] of rows.slice(0, -1).entries())
+      expect(rows[i + 1][1]).toBeLessThan(bottom - 0.05);
+  }
+});
 
 it('the mean has the band of its bootstrap over prompts, where there are 5 or more', () => {
   const before = evaluated(-1, 'test', [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], Array<number>(10).fill(1));

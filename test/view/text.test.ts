@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { RunEvent } from '../../lib/run/events.js';
 import { audioPlayer, linkedAudioPlayer } from '../../lib/view/audio-player.js';
 import { escapeChartText, escapeHtml, escapeProse, scriptJson } from '../../lib/view/escape.js';
 import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
@@ -85,13 +86,29 @@ describe('tables', () => {
   it('compares the original policy with the last trained one', () => {
     const rows = beforeAfterTable(fixtureEvents(2)).rows;
     expect(rows[0]).toEqual(['mean reward, held-out prompts', '1.250', '3.250', '+2.000 (+2.000 to +2.000)']);
-    expect(rows[3]).toEqual([
+    expect(rows[4]).toEqual([
       'mean length in tokens, held-out prompts',
       '105.0',
       '125.0',
       '+20.0 (+20.0 to +20.0)',
     ]);
-    expect(rows).toHaveLength(8);
+    expect(rows).toHaveLength(10);
+  });
+
+  it('compares the best of as many samples as both evaluations have', () => {
+    const best = (iteration: number, bestOfN?: number[]) =>
+      ({ ...evaluated(iteration, 'test', [1, 2], [9, 9]), bestOfN }) as RunEvent;
+    const rowsOf = (...of: (number[] | undefined)[]) =>
+      beforeAfterTable(of.map((each, i) => best(i - 1, each))).rows.filter(([name]) =>
+        name.startsWith('best'),
+      );
+    expect(rowsOf([1.5, 2], [2, 3, 3.5])).toEqual([
+      ['best of 2 samples, held-out prompts', '2.000', '3.000', '+1.000'],
+    ]);
+    expect(rowsOf([1.5, 2])).toEqual([['best of 2 samples, held-out prompts', '2.000', '', '']]);
+    expect(rowsOf([1.5], [2])).toEqual([]);
+    // Files of earlier versions do not tell it.
+    expect(rowsOf([1.5, 2], undefined)).toEqual([]);
   });
 
   it('has mean, median and deviation of held-out and of training prompts', () => {
@@ -103,11 +120,13 @@ describe('tables', () => {
     ]);
     expect(rows).toEqual([
       ['mean reward, held-out prompts', '2.000', '4.000', '+2.000 (no interval)'],
+      ['best of 2 samples, held-out prompts', '3.500', '6.500', '+3.000'],
       ['median reward, held-out prompts', '1.000', '2.000', '+1.000'],
       // √5.5 and √16.5.
       ['standard deviation, held-out prompts', '2.345', '4.062', '+1.717'],
       ['mean length in tokens, held-out prompts', '25.0', '30.0', '+5.0 (no interval)'],
       ['mean reward, training prompts', '5.000', '7.000', '+2.000 (no interval)'],
+      ['best of 2 samples, training prompts', '5.000', '8.000', '+3.000'],
       ['median reward, training prompts', '5.000', '7.000', '+2.000'],
       ['standard deviation, training prompts', '0.000', '1.000', '+1.000'],
       ['mean length in tokens, training prompts', '4.0', '3.0', '−1.0 (no interval)'],

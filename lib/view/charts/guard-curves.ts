@@ -1,9 +1,11 @@
 import type { Annotation, Data, Layout } from 'plotly.js-dist';
-import { ORIGINAL, type RunEvent } from '../../run/events.js';
+import type { RunEvent } from '../../run/events.js';
 import { meaningOf, type GuardFigure } from '../../reward/guard.js';
 import { COLORS, axis, baseLayout, emptyFigure, panelsInARow, panelTitle, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
+import { inShortRows } from '../narrow-layout.js';
 import { eventsOf } from '../run-events.js';
+import { iterationTicks } from './reward-curves.js';
 
 /** Free width between two panels, as a share of the figure's. */
 const GAP = 0.08;
@@ -60,16 +62,15 @@ export function guardCurves(events: readonly RunEvent[]): Figure {
         ...axis('policy after iteration'),
         domain,
         anchor: `y${suffix}`,
+        ...iterationTicks(iterations),
         showgrid: false,
-        tickvals: iterations,
-        ticktext: iterations.map((iteration) => (iteration === ORIGINAL ? 'original' : String(iteration))),
       },
       [`yaxis${suffix}`]: { ...axis(''), anchor: `x${suffix}` },
     });
     const unit = scale === 100 ? ' (%)' : '';
     (layout.annotations as Partial<Annotation>[]).push(panelTitle(meaningOf(figure).label + unit, domain));
   });
-  return { data, layout };
+  return inShortRows({ data, layout });
 }
 
 /** The worst mean without a warning. */

@@ -139,14 +139,14 @@ function nameOnce(data: Data[]): Data[] {
   });
 }
 
-/** At most a dozen labels, the original policy's always among them. */
+/** At most six labels besides the original policy's: as many as stand side by side in half of a narrow page. */
 export function iterationTicks(iterations: number[]): {
   tickvals: number[];
   ticktext: string[];
   range: [number, number];
 } {
   const last = Math.max(0, ...iterations);
-  const stride = Math.ceil((last + 1) / 12);
+  const stride = Math.ceil((last + 1) / 6);
   const tickvals = [ORIGINAL];
   for (let iteration = stride - 1; iteration <= last; iteration += stride) tickvals.push(iteration);
   return {

@@ -17,7 +17,7 @@ export function trainingCurves(events: readonly RunEvent[]): Figure {
       series: [{ metric: 'loss', ...colors }],
     },
     {
-      title: 'margin, chosen − rejected',
+      title: 'chosen − rejected',
       axisTitle: 'margin (β × nats)',
       series: [{ metric: 'rewards/margins', ...colors }],
     },

@@ -57,8 +57,8 @@ export function comparedGuards(runs: readonly ComparedRun[]): Figure {
 /** DPO loss, margin and share of pairs ranked right by optimizer step: the running mean, and each step faintly. */
 export function comparedTraining(runs: readonly ComparedRun[]): Figure {
   return stepFigure(runs, [
-    { metric: 'loss', title: 'loss on training pairs', axisTitle: 'loss (nats)' },
-    { metric: 'rewards/margins', title: 'margin, chosen − rejected', axisTitle: 'margin (β × nats)' },
+    { metric: 'loss', title: 'training loss', axisTitle: 'loss (nats)' },
+    { metric: 'rewards/margins', title: 'chosen − rejected', axisTitle: 'margin (β × nats)' },
     { metric: 'rewards/accuracies', title: 'pairs ranked right', axisTitle: 'share of pairs' },
   ]);
 }

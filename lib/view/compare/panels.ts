@@ -12,6 +12,7 @@ import {
   translucent,
   type Figure,
 } from '../figure.js';
+import { inShortRows } from '../narrow-layout.js';
 import type { ComparedRun } from './runs.js';
 import { groupBySeed } from './seeds.js';
 
@@ -76,7 +77,7 @@ export function panelFigure(
       named.add(curve.run);
     }
   });
-  return { data, layout };
+  return inShortRows({ data, layout });
 }
 
 interface Style {
