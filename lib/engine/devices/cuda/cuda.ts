@@ -35,6 +35,11 @@ export interface CudaOptions {
   orderedSums?: boolean;
   /** Launches of a program are captured once and replayed as one. Default true; false launches them one by one, to look for a fault. */
   graphs?: boolean;
+  /**
+   * A folder that is there. For each program ONNX Runtime writes a file of JSON to it once the program is unloaded: which nodes ran, by which
+   * provider (CUDA or the CPU), and how long; of a program that is captured only the runs before. Default: none.
+   */
+  profiles?: string;
 }
 
 /**
@@ -47,6 +52,7 @@ export async function openCuda({
   tf32 = false,
   orderedSums = true,
   graphs = true,
+  profiles,
 }: CudaOptions = {}): Promise<Device> {
   if (process.platform !== 'linux')
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
@@ -55,7 +61,7 @@ export async function openCuda({
       `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): ${gpuCommand()} says which one CUDA needs, and fetches the rest`,
     );
   const worker = compiledModule('./worker.js', import.meta.url);
-  return openCudaWorker(worker, { tf32, orderedSums, graphs });
+  return openCudaWorker(worker, { tf32, orderedSums, graphs, profiles });
 }
 
 /** What launches in one thread may not be beside a capture in another. */
