@@ -36,7 +36,9 @@ const given = Object.entries({ device, ...benchOptions }).flatMap(([name, value]
 );
 const bench = ['dist/bench/gpu.js', ...given];
 const driver = findDriver();
-const gpus = driver ? `${driver.gpus.join(', ')} (driver ${driver.version})` : '';
+const { CUDA_VISIBLE_DEVICES: visible } = process.env;
+const chosen = visible === undefined ? '' : `, CUDA_VISIBLE_DEVICES=${visible}`;
+const gpus = driver ? `${driver.gpus.join(', ')} (driver ${driver.version}${chosen})` : '';
 const parts = openParts(out, { again, gpus });
 const rows = await parts.linesOf([...bench, '--list']).catch((error) => {
   console.error(`error: npm run gpu-check: ${error.message}`);

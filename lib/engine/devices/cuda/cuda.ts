@@ -20,7 +20,7 @@ import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { CudaCalls } from './calls.js';
-import { DRIVER_LIBRARY, hasDriverLibrary } from './driver-library.js';
+import { DRIVER_LIBRARY, findDriverLibrary } from './driver-library.js';
 import { ALIGNMENT, bytesOfTensors, checkRoom, checkTrainableRoom, isOutOfMemory } from './limits.js';
 import { OPTIMIZER_REGIONS, openCudaOptimizer } from './optimizer.js';
 import type { RuntimeOptions } from './runtime.js';
@@ -56,7 +56,7 @@ export async function openCuda({
 }: CudaOptions = {}): Promise<Device> {
   if (process.platform !== 'linux')
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
-  if (!hasDriverLibrary())
+  if (!findDriverLibrary())
     throw new Error(
       `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): ${gpuCommand()} says which one CUDA needs, and fetches the rest`,
     );
@@ -205,7 +205,8 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   ): Promise<DeviceMemory<Name> & { handle: number }> {
     const { places, byteLength } = sideBySide(shapes, ALIGNMENT);
     checkRoom(what, byteLength, this.#free[0]);
-    const handle = await this.call('allocate', byteLength);
+    // What is free by the last count may be taken since, by programs' runs and by other processes.
+    const handle = await this.call('allocate', byteLength).catch(explain);
     const tensors = new Map<Name, DeviceTensor>(
       places.map(({ name, start, shape }) => [name, { handle, start, shape, dtype: 'float32' }]),
     );
