@@ -61,7 +61,10 @@ async function show(duels: readonly Duel[], tf32: boolean): Promise<void> {
   const { description } = device;
   try {
     console.error(`${description} (${chosen.reason})`);
-    console.log(`${await fight(duels, options.python, { machine: description })}\n`);
+    const table = await fight(duels, options.python, { machine: description });
+    // Of what slows the figures down.
+    const notices = (device.takeNotices?.() ?? []).map((notice) => `; ${notice}`);
+    console.log(`${table}${notices.join('')}\n`);
   } finally {
     await device.close();
   }

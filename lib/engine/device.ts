@@ -213,6 +213,8 @@ export interface Device extends DeviceThread {
    * @param args plain data
    */
   stream<Event>(module: string, args: unknown): AsyncGenerator<Event>;
+  /** Sentences about what the device goes on without, such as a way to be faster: each is given once. Absent where it needs nothing such. */
+  takeNotices?(): string[];
   /** Rejects the calls under way and all later ones, and frees everything. */
   close(): Promise<void>;
 }

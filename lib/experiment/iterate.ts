@@ -20,7 +20,13 @@ import type { Run, TrainingRun } from './run.js';
 import { deriveSeed } from './sample.js';
 import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
-import { TARGET_WARNING, warnOfLikelihood, warnOfReference, warnOfWarmup } from './warnings.js';
+import {
+  deviceNotices,
+  TARGET_WARNING,
+  warnOfLikelihood,
+  warnOfReference,
+  warnOfWarmup,
+} from './warnings.js';
 
 /**
  * Iterative DPO: evaluates the policy as it is, then `iterations` times samples it, makes preference pairs of the samples, trains it on the
@@ -46,6 +52,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   for (const [iteration, rows] of resumed?.earlierRows ?? [])
     await audio.addPairs(iteration, pairsOf(run, rows));
   const original = resumed?.original ?? (yield* evaluate(run, ORIGINAL));
+  yield* deviceNotices(run.device);
   if (!resumed) await writeEvaluations(directories, { original });
   const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);
   let trained = resumed ? resumed.trained : original;
@@ -73,6 +80,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     }
     await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, original);
+    yield* deviceNotices(run.device);
     const left = parameters.iterations - iteration - 1;
     stopped = parameters.earlyStopping === 'guard' && left > 0 && hackingOf(original, trained).length > 0;
     if (stopped) {
@@ -154,6 +162,7 @@ export async function* train(
       );
     }
   }
+  yield* deviceNotices(run.device);
   const taken = told.filter((event) => event.type === 'step');
   const last = taken.at(-1);
   if (last && last.step < last.steps) {

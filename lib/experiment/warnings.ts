@@ -1,6 +1,7 @@
 /** What a run says on its own of itself, each a sentence: what is seen, what it means, what to do. docs/preference.md explains the limits. */
 import type { PromptPairs } from '../dpo/pairs.js';
 import type { PreferenceLoss } from '../dpo/preference-loss.js';
+import type { Device } from '../engine/index.js';
 import { meanOf } from '../mean.js';
 import type { RunEvent, Split } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
@@ -29,6 +30,11 @@ export const UNSCORED_LIMIT = 0.05;
 export const TARGET_WARNING =
   "pairing target prefers the dataset's targets to the policy's own samples whatever their rewards are: the policy learns to tell targets from what it " +
   'writes and comes near them, but never above them, and the reward only chooses what is rejected (docs/rewards.md)';
+
+/** What the device goes on without, as far as nobody has told it yet. */
+export function deviceNotices(device: Device): Extract<RunEvent, { type: 'notice' }>[] {
+  return (device.takeNotices?.() ?? []).map((message) => ({ type: 'notice', message }));
+}
 
 /** Prompts whose samples all rank the same, or are all good or all bad, teach nothing. */
 export function warnOfSpread(iteration: number, prompts: readonly PromptPairs<unknown>[]): Warned[] {

@@ -52,9 +52,9 @@ export interface FleetStatus {
  * What `iterate()` yields, in this order: started; notices; evaluated (train, test) and guarded of the original policy; then for each iteration
  * sampled and scored (unless pairs are made of what is there), paired, step and validated, saved, evaluated (train, test), guarded; at the end
  * finished. Where there is something to say, `warned` comes before paired, before saved or after guarded, and `stopped` at the end of a training
- * or an iteration. Progress comes in between. A run with workers also tells every second how they stand. Notebook, command line and report only
- * render these. Files are named relative to the run's directories; seconds are of work, without the time that the events' reader takes between
- * them.
+ * or an iteration; notices of what the device goes on without come after an evaluation or a training. Progress comes in between. A run with
+ * workers also tells every second how they stand. Notebook, command line and report only render these. Files are named relative to the run's
+ * directories; seconds are of work, without the time that the events' reader takes between them.
  */
 export type RunEvent =
   | ({ type: 'fleet' } & FleetStatus)

@@ -4,17 +4,21 @@ import { createWriteStream, existsSync, mkdirSync, readFileSync, rmSync, writeFi
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../setup.mjs';
+import { fingerprint } from './fingerprint.mjs';
 
 /** A part that takes longer hangs. */
 const MOST_MINUTES = 15;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * @typedef {{ name: string, command: string, passed: boolean, result: string, table: string[], machine?: string }} Part
+ * `code` is the fingerprint of what the part ran, and `gpus` is where, before it began; `machine` is what it printed of that.
+ *
+ * @typedef {{ name: string, command: string, code?: string, gpus?: string, passed: boolean, result: string, table: string[], machine?: string }} Part
  * @param folder where results.json, report.md and what each part printed are written
  * @param again forgets what the folder has
+ * @param gpus what the machine has of GPUs, in words: of others no result is kept
  */
-export function openParts(folder, { again = false, cwd = root, mostMinutes = MOST_MINUTES } = {}) {
+export function openParts(folder, { again = false, gpus = '', cwd = root, mostMinutes = MOST_MINUTES } = {}) {
   if (again) rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'results.json');
@@ -50,16 +54,23 @@ export function openParts(folder, { again = false, cwd = root, mostMinutes = MOS
     haveFailed: () => ofThisCall().some(({ passed }) => !passed),
 
     /**
-     * Runs a program unless it has passed in an earlier call, shows what it prints, and keeps that and how it ended.
+     * Runs a program unless it has passed in an earlier call with the same arguments, the same code and the same GPUs, shows what it prints,
+     * and keeps that and how it ended. Where an earlier call ran it, says why it runs again.
      *
+     * @param of files and folders of the code whose result it is, from `cwd`
      * @param hasTable it prints a table as bench/gpu.ts does, with the machine in the last line
      */
-    async run(name, args, { environment = {}, hasTable = false } = {}) {
+    async run(name, args, { of = [], environment = {}, hasTable = false } = {}) {
       asked.add(name);
       const command = args.join(' ');
+      const now = { command, code: fingerprint(cwd, of), gpus };
       const before = known.get(name);
       console.log(`\n# ${name}`);
-      if (before?.passed && before.command === command) return console.log(`kept: ${before.result}`);
+      if (before) {
+        const reason = whyAgain(before, now);
+        if (!reason) return console.log(`kept: ${before.result}`);
+        console.log(`again: ${reason}`);
+      }
       const start = performance.now();
       const log = createWriteStream(join(folder, `${name.replaceAll(/[^a-z0-9]+/gi, '-')}.txt`));
       const { end, printed } = await runNode(args, {
@@ -77,7 +88,7 @@ export function openParts(folder, { again = false, cwd = root, mostMinutes = MOS
       const lines = passed && hasTable ? printed.trimEnd().split('\n') : [];
       keep({
         name,
-        command,
+        ...now,
         passed,
         result,
         table: lines.filter((line) => line.startsWith('|')),
@@ -98,6 +109,17 @@ export function openParts(folder, { again = false, cwd = root, mostMinutes = MOS
       return printed.trim().split('\n');
     },
   };
+}
+
+/** Why what an earlier call kept of a part does not hold, as a sentence; undefined where it does. */
+function whyAgain(had, now) {
+  if (had.command === '') return `an earlier call left it out (${had.result})`;
+  if (!had.passed) return `the last time it ${had.result}`;
+  if (had.command !== now.command) return 'it is called with other arguments than the last time';
+  if (had.code !== now.code) return `the code has changed since it ${had.result}`;
+  if (had.gpus !== now.gpus)
+    return `it ${had.result}, on ${had.gpus || 'no GPU'}, and here is ${now.gpus || 'none'}`;
+  return undefined;
 }
 
 /** Its exit code, or the signal that ended it, and its standard output. What it started ends with it, and leaves the GPU to the next. */

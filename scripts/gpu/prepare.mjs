@@ -67,7 +67,8 @@ export function prepareGpu(
   const place = cuda12
     ? prepareCuda12(root, { environment, libraryFolders })
     : prepareCuda13(root, { environment, freeBytes, onNotice });
-  return [place, driverSentence(driver)];
+  const { CUDA_VISIBLE_DEVICES: visible } = environment;
+  return [place, driverSentence(driver, doctorCommand(root), visible)];
 }
 
 function prepareCuda13(root, options) {
@@ -122,12 +123,22 @@ function checkPlatform(platform, arch) {
   );
 }
 
-function driverSentence(driver) {
+/** Of a clone that nobody has built yet, npx would look for the program in the registry. */
+const doctorCommand = (root) =>
+  existsSync(join(root, 'dist', '.built'))
+    ? 'npx speech-dpo doctor'
+    : 'npm ci && npm run build && npx speech-dpo doctor';
+
+function driverSentence(driver, doctor, visible) {
   if (!driver)
     return 'What is missing is the NVIDIA driver (libcuda.so.1): nothing computes on a GPU until this machine, or its host, has it.';
   if (!driver.version)
-    return `The driver's library is ${driver.library}; nvidia-smi does not tell of a GPU, so npx speech-dpo doctor will say whether one answers.`;
-  return `The driver is ${driver.version} (${driver.gpus.join(', ')}): --device cuda can be used, and npx speech-dpo doctor tries it.`;
+    return `The driver's library is ${driver.library}; nvidia-smi does not tell of a GPU, so ${doctor} will say whether one answers.`;
+  const which =
+    driver.gpus.length > 1 && visible === undefined
+      ? ' One of these GPUs computes, the first unless CUDA_VISIBLE_DEVICES names another (docs/devices.md).'
+      : '';
+  return `The driver is ${driver.version} (${driver.gpus.join(', ')}): --device cuda can be used, and ${doctor} tries it.${which}`;
 }
 
 const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;

@@ -1,8 +1,9 @@
 /** What `npm run gpu-check` keeps of its parts, with small programs in their place. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
+import { fingerprint } from '../../scripts/gpu/fingerprint.mjs';
 import { openParts } from '../../scripts/gpu/parts.mjs';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -60,16 +61,69 @@ it('a part that fails leaves what the others measured, also in the files, and is
   expect(second.report().split('\n\n').slice(1)).toEqual([table, machine]);
 });
 
-it('a part is run again where it is asked for otherwise, and all are with again', async () => {
-  await open().run('a row', program('one'));
+it('a part that passed is run again where its arguments, its code or the GPUs are others, and says why', async () => {
+  const said = vi.spyOn(console, 'log').mockClear();
+  mkdirSync(join(folder, 'code/deep'), { recursive: true });
+  const write = (text: string) => writeFileSync(join(folder, 'code/deep/a.js'), text);
+  /** What is said of a part that is asked for in a call of its own. */
+  const asked = async (print: string, options = {}) => {
+    said.mockClear();
+    await open({ gpus: 'an H100', ...options }).run('a row', program(print), { of: ['code'] });
+    return said.mock.calls
+      .flat()
+      .join(' ')
+      .replace(/passed in .*?T\d\d:\d\d/, 'PASSED');
+  };
+  write('one');
+  expect(await asked('one')).toBe('\n# a row');
+  expect(await asked('one')).toBe('\n# a row kept: PASSED');
+  // What the compiler writes for editors runs nowhere.
+  writeFileSync(join(folder, 'code/deep/a.d.ts'), '');
+  expect(await asked('one')).toBe('\n# a row kept: PASSED');
+  expect(await asked('two')).toBe('\n# a row again: it is called with other arguments than the last time');
+  write('two');
+  expect(await asked('two')).toBe('\n# a row again: the code has changed since it PASSED');
+  expect(await asked('two', { gpus: 'an A10' })).toBe(
+    '\n# a row again: it PASSED, on an H100, and here is an A10',
+  );
+  expect(await asked('two', { gpus: 'an A10' })).toBe('\n# a row kept: PASSED');
+  expect(timesRun()).toBe(4);
+  open().skip('a row', 'there is no model');
+  expect(await asked('two')).toBe(
+    '\n# a row again: an earlier call left it out (skipped: there is no model)',
+  );
+});
+
+it('with again, all parts are run again', async () => {
   await open().run('a row', program('two'));
-  await open().run('a row', program('two'));
-  expect(timesRun()).toBe(2);
   const elsewhere = temporaryFolder();
   const parts = openParts(folder, { cwd: elsewhere, again: true });
   await parts.run('a row', program('two'));
   expect(existsSync(join(elsewhere, 'ran'))).toBe(true);
   expect(parts.report()).toMatch(/a row \| passed/);
+});
+
+it('the code of a part is told by names and contents of files, wherever they lie', () => {
+  const other = temporaryFolder();
+  const write = (root: string, path: string, text: string) => {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text);
+  };
+  for (const root of [folder, other]) {
+    write(root, 'lib/a.js', '1');
+    write(root, 'lib/deep/b.py', '2');
+    write(root, 'lock.json', '3');
+  }
+  const here = () => fingerprint(folder, ['lib', 'lock.json']);
+  expect(here()).toBe(fingerprint(other, ['lock.json', 'lib']));
+  const before = here();
+  write(folder, 'lib/deep/b.py', '22');
+  expect(here()).not.toBe(before);
+  write(folder, 'lib/deep/b.py', '2');
+  expect(here()).toBe(before);
+  write(folder, 'lib/c.js', '');
+  expect(here()).not.toBe(before);
+  expect(() => fingerprint(folder, ['missing'])).toThrow('no such file');
 });
 
 it('a part has the variables that it is given', async () => {

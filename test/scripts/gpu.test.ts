@@ -103,6 +103,20 @@ describe.skipIf(process.platform === 'win32')('on Linux', () => {
     expect(asked()).toEqual(PACKAGES);
   });
 
+  it('names what tries the GPU in a clone that is built and in one that is not, and how one of several is chosen', () => {
+    installDriver('580.95.05');
+    const told = (variables = {}) => prepare([], { variables })[1];
+    expect(told()).toMatch(/can be used, and npm ci && npm run build && npx speech-dpo doctor tries it\.$/);
+    mkdirSync(join(root, 'dist'));
+    writeFileSync(join(root, 'dist/.built'), '');
+    expect(told()).toMatch(/can be used, and npx speech-dpo doctor tries it\.$/);
+    tool('nvidia-smi', '580.95.05, NVIDIA A10\n580.95.05, NVIDIA H100');
+    expect(told()).toMatch(
+      /\(NVIDIA A10, NVIDIA H100\).* the first unless CUDA_VISIBLE_DEVICES names another/,
+    );
+    expect(told({ CUDA_VISIBLE_DEVICES: '1' })).not.toContain('the first');
+  });
+
   it('goes on after an interrupt with the package that was under way', () => {
     installDriver('580.95.05');
     expect(() => prepare([], { variables: { FAKE_PIP_FAILS: 'nvidia-cublas' } })).toThrow(

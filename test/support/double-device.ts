@@ -2,7 +2,7 @@ import { CpuDevice, type Device } from '../../lib/engine/index.js';
 
 /** A device under another name that lets the CPU do its work; `asked` gets the name of each function that is called. */
 export function doubleDevice(
-  own: Pick<Device, 'name' | 'description'>,
+  own: Pick<Device, 'name' | 'description' | 'takeNotices'>,
   asked: string[] = [],
   inner: Device = new CpuDevice(1),
 ): Device {

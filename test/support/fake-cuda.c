@@ -19,14 +19,22 @@ int cuDriverGetVersion(int *version) { *version = 13020; return 0; }
 int cuDeviceGetCount(int *count) { *count = is_wrong("hidden") ? 0 : 1; return 0; }
 int cuDeviceGet(int *device, int ordinal) { *device = 7; return ordinal; }
 int cuDeviceGetName(char *name, int length, int device) { snprintf(name, length, "a GPU of number %d", device); return 0; }
-int cuDevicePrimaryCtxRetain(void **context, int device) { *context = (void *)(intptr_t)(device * 11); return 0; }
-int cuDevicePrimaryCtxRelease_v2(int device) { return device != 7 || used != 0; }
+static int retained = 0;
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+  *context = (void *)(intptr_t)(device * 11);
+  if (is_wrong("taken")) return 46;
+  retained++;
+  return 0;
+}
+int cuDevicePrimaryCtxRelease_v2(int device) { retained--; return device != 7 || used != 0; }
+/* Of the fake alone. */
+int timesRetained(void) { return retained; }
 int cuCtxSetCurrent(void *context) { return (intptr_t)context != 77; }
 int cuCtxSynchronize(void) { return 0; }
 int cuMemGetInfo_v2(size_t *available, size_t *total) { *available = TOTAL - used; *total = TOTAL; return 0; }
 
 int cuMemAlloc_v2(uint64_t *address, size_t size) {
-  if (used + size > TOTAL) return 2;
+  if (is_wrong("full") || used + size > TOTAL) return 2;
   size_t *block = aligned_alloc(256, 256 + (size + 255) / 256 * 256);
   *block = size;
   used += size;
@@ -99,6 +107,6 @@ int cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned 
 }
 
 int cuGetErrorName(int code, const char **name) {
-  *name = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 100 ? "CUDA_ERROR_NO_DEVICE" : code == 222 ? "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" : NULL;
+  *name = code == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : code == 46 ? "CUDA_ERROR_DEVICE_UNAVAILABLE" : code == 100 ? "CUDA_ERROR_NO_DEVICE" : code == 222 ? "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" : NULL;
   return *name == NULL;
 }

@@ -96,6 +96,9 @@ describe('a device', () => {
       found: "a GPU by CUDA, float32: gradients within 0e+0 of the CPU's, the same tokens (1.2 s)",
       selfTest: { seconds: 1.23, gradients: 0, logps: 0, sameTokens: true },
     });
+    expect(findingOf('cuda', { ...message, notices: ['it is slow'] }, numbers).found).toMatch(
+      /the same tokens \(1\.2 s\); it is slow$/,
+    );
   });
 
   it('that does not is broken', () => {

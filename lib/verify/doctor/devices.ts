@@ -9,6 +9,7 @@ import {
   type DeviceChoice,
 } from '../../engine/index.js';
 import { reinstallCommand } from '../../command-text.js';
+import { onOneLine } from '../../one-line.js';
 import { isClone } from '../../package-root.js';
 import { sentenceOf } from '../../plain-error.js';
 import type { Finding } from './finding.js';
@@ -27,6 +28,8 @@ type Other = Exclude<DeviceChoice, 'auto' | 'cpu'>;
 
 /** The first time CUDA loads its libraries and compiles its kernels takes longest. */
 const PATIENCE_SECONDS = 120;
+/** Characters. */
+const MOST_COMPLAINT = 500;
 
 const MATTERS: Record<Other, string> = {
   cuda: 'An NVIDIA GPU is expected to train and sample many times as fast as the CPU; nobody has measured it with this device yet.',
@@ -105,13 +108,13 @@ export function findingOf(name: Other, message: SelfTestMessage, expected: Devic
     const mend = COMMAND.exec(found)?.[0];
     return { ...finding, state, found, matters: MATTERS[name], ...(mend && { mend }) };
   }
-  const { description, seconds, numbers } = message;
+  const { description, seconds, numbers, notices = [] } = message;
   const distance = distanceOf(numbers, expected);
   const isRight = isWithinNoise(distance);
   return {
     ...finding,
     state: isRight ? 'ok' : 'broken',
-    found: `${description}: ${isRight ? '' : 'it computes other numbers than the CPU: '}${describe(distance)} (${seconds.toFixed(1)} s)`,
+    found: `${description}: ${isRight ? '' : 'it computes other numbers than the CPU: '}${describe(distance)} (${seconds.toFixed(1)} s)${notices.map((notice) => `; ${notice}`).join('')}`,
     ...(!isRight && { matters: 'Do not trust what it trains and samples.' }),
     selfTest: {
       seconds,
@@ -135,10 +138,13 @@ function tryDevice(name: Other): Promise<SelfTestMessage> {
   const child = fork(program, [name], {
     execArgv: [],
     serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     timeout: PATIENCE_SECONDS * 1000,
     killSignal: 'SIGKILL',
   });
+  /** What a library wrote before it ended the process, such as an exception that nobody caught. */
+  let complaint = '';
+  child.stderr!.on('data', (text) => (complaint = `${complaint}${text}`.slice(-MOST_COMPLAINT)));
   return new Promise((resolve) => {
     child.on('message', (message) => {
       resolve(message as SelfTestMessage);
@@ -147,15 +153,12 @@ function tryDevice(name: Other): Promise<SelfTestMessage> {
     child.on('error', ({ message }) => {
       resolve({ broken: `its self-test cannot be started: ${message}` });
     });
-    child.on('exit', (code, signal) => {
+    // After the last message and the last text.
+    child.on('close', (code, signal) => {
       const how = signal ? `with ${signal}` : `with code ${code}`;
       const ended = signal === 'SIGKILL' ? `is stopped after ${PATIENCE_SECONDS} s` : `ended ${how}`;
-      const end = () => {
-        resolve({ broken: `its self-test ${ended}` });
-      };
-      // A message may still be on its way.
-      if (child.connected) child.on('disconnect', end);
-      else end();
+      const last = complaint.trimEnd().split('\n').at(-1)!;
+      resolve({ broken: `its self-test ${ended}${last && ` (${onOneLine(last)})`}` });
     });
   });
 }

@@ -5,7 +5,7 @@ import { measureDevice, type DeviceNumbers } from './self-test.js';
 
 /** What the doctor is told. */
 export type SelfTestMessage =
-  | { description: string; seconds: number; numbers: DeviceNumbers }
+  | { description: string; seconds: number; numbers: DeviceNumbers; notices?: readonly string[] }
   /** The device cannot be had, and why. */
   | { missing: string }
   /** It can be had, and fails. */
@@ -20,7 +20,8 @@ async function test(choice: DeviceChoice): Promise<SelfTestMessage> {
     ({ description } = chosen.device);
     const startMs = performance.now();
     const numbers = await measureDevice(chosen.device);
-    return { description, seconds: (performance.now() - startMs) / 1000, numbers };
+    const seconds = (performance.now() - startMs) / 1000;
+    return { description, seconds, numbers, notices: chosen.device.takeNotices?.() };
   } catch (thrown) {
     const error = firstError(thrown);
     const { message } = error as Error;

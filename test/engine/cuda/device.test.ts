@@ -1,7 +1,9 @@
 /** The CUDA device on ONNX Runtime's CPU provider and the process's memory: all of its code but the driver's functions. */
+import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CudaDevice } from '../../../lib/engine/devices/cuda/cuda.js';
+import { openCudaWorker, type CudaDevice } from '../../../lib/engine/devices/cuda/cuda.js';
 import { compile, CpuDevice, EngineError, partOf, tf } from '../../../lib/engine/index.js';
+import { isPlainError } from '../../../lib/plain-error.js';
 import { canRunHostCuda, openHostCuda } from '../../support/host-cuda.js';
 
 const values = Float32Array.of(1, 2, 3, 4, 5, 6);
@@ -177,6 +179,35 @@ describe.skipIf(!canRunHostCuda)('the CUDA device', () => {
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
     await cpu.close();
+  });
+
+  it('that has failed says so and is closed without freeing what it holds, which would end the process', async () => {
+    const open = `
+      import { openCudaWorker } from '${new URL('../../../dist/lib/engine/devices/cuda/cuda.js', import.meta.url).href}';
+      import { compile, tf } from '${new URL('../../../dist/lib/engine/index.js', import.meta.url).href}';
+      const worker = '${new URL('../../support/failed-gpu-worker.mjs', import.meta.url).href}';
+      const device = await openCudaWorker(worker, { tf32: false, orderedSums: true, graphs: true });
+      await device.allocate([['a', [4]]]);
+      const run = await compile(({ x }) => ({ y: tf.neg(x) }), { x: { shape: [1], dtype: 'float32' } }, { device });
+      console.log(await run({ x: Float32Array.of(1) }).catch(({ message }) => message));
+      await device.close();
+      console.log('closed');`;
+    const { stdout, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', open], {
+      encoding: 'utf8',
+    });
+    expect([stdout, signal]).toEqual(['cuCtxSynchronize: CUDA_ERROR_ILLEGAL_ADDRESS\nclosed\n', null]);
+  });
+
+  it('whose memory others have filled since it was counted says so in a plain error', async () => {
+    await device.close();
+    const worker = new URL('../../support/full-gpu-worker.mjs', import.meta.url).href;
+    const full = await openCudaWorker(worker, { tf32: false, orderedSums: true, graphs: true });
+    const failure = await full.allocate([['a', [4]]]).catch((error: unknown) => error as Error);
+    expect(isPlainError(failure)).toBe(true);
+    expect((failure as Error).message).toMatch(
+      /^the GPU's memory is full \(cuMemAlloc_v2: CUDA_ERROR_OUT_OF_MEMORY\): smaller batches/,
+    );
+    await full.close();
   });
 
   // The last one: it closes the device of all the others.

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { NoGpu, openDriver } from '../../../lib/engine/devices/cuda/driver.js';
-import { hasDriverLibrary } from '../../../lib/engine/devices/cuda/driver-library.js';
+import { findDriverLibrary } from '../../../lib/engine/devices/cuda/driver-library.js';
 import { isOutOfMemory } from '../../../lib/engine/devices/cuda/limits.js';
+import { openLibrary } from '../../../lib/engine/devices/ort/native.js';
 import { uniformStream } from '../../../lib/random.js';
 import { canRunHostCuda } from '../../support/host-cuda.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -70,6 +71,8 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
     const failure = failureOf(() => memory.allocate(2 ** 21));
     expect(failure.message).toBe('cuMemAlloc_v2: CUDA_ERROR_OUT_OF_MEMORY');
     expect(isOutOfMemory(failure)).toBe(true);
+    expect(isOutOfMemory(new Error('CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED'))).toBe(true);
+    expect(isOutOfMemory(new Error('cuMemAlloc_v2: CUDA_ERROR_ILLEGAL_ADDRESS'))).toBe(false);
     memory.close();
   });
 
@@ -127,21 +130,24 @@ describe.skipIf(!hasCompiler)('the driver, called', () => {
 
   describe('that has no GPU to compute on', () => {
     afterEach(() => vi.unstubAllEnvs());
+    const unusable = (why: string) =>
+      `the GPU cannot be used (${why}): nvidia-smi says who holds it; it must be of 2018 or later (compute capability 7.5), and its driver one of CUDA 12 or later`;
     it.each([
       [
         'no-device',
         'the NVIDIA driver finds no GPU (cuInit: CUDA_ERROR_NO_DEVICE): nvidia-smi says what it sees, and CUDA_VISIBLE_DEVICES, where it is set, must name one of those',
       ],
       ['hidden', 'the NVIDIA driver shows no GPU: CUDA_VISIBLE_DEVICES, where it is set, must name one'],
-      [
-        'old',
-        'the GPU cannot be used (cuModuleLoadData: CUDA_ERROR_UNSUPPORTED_PTX_VERSION): nvidia-smi says who holds it; it must be of 2018 or later (compute capability 7.5), and its driver one of CUDA 12 or later',
-      ],
+      ['taken', unusable('cuDevicePrimaryCtxRetain: CUDA_ERROR_DEVICE_UNAVAILABLE')],
+      ['full', unusable('cuMemAlloc_v2: CUDA_ERROR_OUT_OF_MEMORY')],
+      ['old', unusable('cuModuleLoadData: CUDA_ERROR_UNSUPPORTED_PTX_VERSION')],
     ])('is refused in a sentence: %s', (wrong, sentence) => {
       vi.stubEnv('FAKE_CUDA', wrong);
       const failure = failureOf(() => openDriver(library));
       expect(failure).toBeInstanceOf(NoGpu);
       expect(failure.message).toBe(sentence);
+      // Who goes on without the GPU holds nothing of it.
+      expect(openLibrary(library).functionOf('timesRetained', 'int', [])()).toBe(0);
     });
   });
 });
@@ -159,7 +165,8 @@ describe.skipIf(!canRunHostCuda)('a driver that is not there', () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'libcuda.so.1'), '');
     vi.stubEnv('LD_LIBRARY_PATH', folder);
-    expect(hasDriverLibrary()).toBe(true);
+    // The loader's own comes first, which it knows by its name.
+    expect(['libcuda.so.1', join(folder, 'libcuda.so.1')]).toContain(findDriverLibrary());
     vi.unstubAllEnvs();
   });
 });

@@ -7,7 +7,7 @@ import { dpoSteps } from '../../../bench/ours.js';
 import { base } from '../../../bench/setting.js';
 import { openCuda } from '../../../lib/engine/devices/cuda/cuda.js';
 import { compile, partOf, tf, type Device } from '../../../lib/engine/index.js';
-import { hostMemory, itComputesLikeTheCpu, sample, train } from './like-the-cpu.js';
+import { hostMemory, itComputesLikeTheCpu, nodesElsewhere, sample, train } from './like-the-cpu.js';
 
 const missing = await openCuda().then(
   (device) => device.close(),
@@ -23,6 +23,20 @@ describe.skipIf(missing !== undefined && !isRequired)('on the GPU', () => {
   it('a GPU answers', () => expect(missing).toBeUndefined());
 
   itComputesLikeTheCpu(() => openCuda(), FLOAT32);
+
+  it('runs every node of a training and of sampling, and copies nothing to the CPU in between', async () => {
+    const { count, elsewhere } = await nodesElsewhere(openCuda, 'CUDAExecutionProvider');
+    expect(elsewhere).toEqual([]);
+    expect(count).toBeGreaterThan(500);
+  });
+
+  it('captures every program of a training and of sampling as CUDA graphs', async () => {
+    const device = await openCuda();
+    await train(device);
+    await sample(device);
+    expect(device.takeNotices?.()).toEqual([]);
+    await device.close();
+  });
 
   it('the same seed gives the same bits, captured as CUDA graphs or not', async () => {
     const runs: unknown[] = [];

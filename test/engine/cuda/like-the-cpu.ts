@@ -1,6 +1,7 @@
 /** What a device of CUDA's must compute as the CPU device does; for the GPU, and for the same code above the process's memory. */
 import { expect, it } from 'vitest';
 import { trainDpo, type DpoEvent } from '../../../lib/dpo/trainer.js';
+import type { CudaOptions } from '../../../lib/engine/devices/cuda/cuda.js';
 import { CpuDevice, type Device } from '../../../lib/engine/index.js';
 import type { DeferredTensor } from '../../../lib/engine/host-tensor.js';
 import type { TrainingSnapshot } from '../../../lib/train/snapshot.js';
@@ -8,7 +9,9 @@ import { packPrompt } from '../../../lib/policy/pack.js';
 import { openSampler } from '../../../lib/policy/sample.js';
 import { uniformStream } from '../../../lib/random.js';
 import { randomPairs, OPTIONS } from '../../dpo/random-pairs.js';
+import { nodesThatRan } from '../../support/profile.js';
 import { copyWeights, randomPolicy } from '../../support/random-policy.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const { architecture, config, weights: initial } = randomPolicy(8, { initStd: 0.2 });
 const pairs = randomPairs(config, 6);
@@ -80,6 +83,24 @@ export async function sample(device: Device, maxNewTokens = 100): Promise<string
         completions.push(`${time} ${event.promptIndex} ${event.sampleIndex}: ${event.codes.join(' ')}`);
   await sampler.release();
   return completions.sort();
+}
+
+/**
+ * Names of nodes that another provider than this one runs in a training and in sampling, copies between the two included ("MatMul_12 by
+ * CPUExecutionProvider"), and how many nodes run. Launch by launch: a profile tells of no CUDA graph.
+ */
+export async function nodesElsewhere(
+  open: (options: CudaOptions) => Promise<Device>,
+  provider: 'CUDAExecutionProvider' | 'CPUExecutionProvider',
+): Promise<{ count: number; elsewhere: string[] }> {
+  const profiles = temporaryFolder();
+  const device = await open({ profiles, graphs: false });
+  await train(device, { epochs: 1 });
+  await sample(device);
+  await device.close();
+  const nodes = nodesThatRan(profiles);
+  const elsewhere = nodes.filter((node) => node.provider !== provider || node.name.startsWith('Memcpy'));
+  return { count: nodes.length, elsewhere: elsewhere.map((node) => `${node.name} by ${node.provider}`) };
 }
 
 /** @param open opens the device, for each test anew; `tolerance` is relative, of an L2 norm */

@@ -2,12 +2,22 @@
 import { describe, expect, it } from 'vitest';
 import { compile, tf } from '../../../lib/engine/index.js';
 import { canRunHostCuda, openHostCuda } from '../../support/host-cuda.js';
-import { hostMemory, itComputesLikeTheCpu, sample, train } from './like-the-cpu.js';
+import { hostMemory, itComputesLikeTheCpu, nodesElsewhere, sample, train } from './like-the-cpu.js';
 
 describe.skipIf(!canRunHostCuda)(
   'the CUDA device, above the process’s memory, computes as the CPU does',
   () => {
     itComputesLikeTheCpu(() => openHostCuda(), 1e-6);
+
+    it('on the provider that it is given: every node of a training and of sampling', async () => {
+      const here = await nodesElsewhere(openHostCuda, 'CPUExecutionProvider');
+      expect(here.elsewhere).toEqual([]);
+      // The same of what the GPU's test expects: there each of these is a fault, and is named.
+      const { count, elsewhere } = await nodesElsewhere(openHostCuda, 'CUDAExecutionProvider');
+      expect(count).toBeGreaterThan(500);
+      expect(elsewhere).toHaveLength(count);
+      expect(elsewhere).toContainEqual(expect.stringMatching(/^Softmax.* by CPUExecutionProvider$/));
+    });
 
     it('to the same bits twice', async () => {
       const runs: unknown[] = [];

@@ -17,6 +17,7 @@ const NOT_CAPTURED = '-1';
 
 export class CudaGraphs {
   readonly #options = new Map<string, Address>();
+  #isStopped = false;
 
   constructor(readonly runtime: Runtime) {}
 
@@ -27,11 +28,22 @@ export class CudaGraphs {
    */
   optionsFor(places: readonly (readonly [string, Placed])[], hasMore: boolean): Address {
     const signature = places.map(([, tensor]) => placeText(tensor)).join(' ');
+    if (this.#isStopped) return this.notCaptured();
     const known = hasMore ? undefined : this.#options.get(signature);
     if (known !== undefined) return known;
     if (!hasMore && this.#options.size < MOST_GRAPHS)
       return this.#named(signature, String(this.#options.size + 1));
+    return this.notCaptured();
+  }
+
+  /** Run options for a run launch by launch. */
+  notCaptured(): Address {
     return this.#options.get(NOT_CAPTURED) ?? this.#named(NOT_CAPTURED, NOT_CAPTURED);
+  }
+
+  /** Captures and replays nothing from now on. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   #named(key: string, id: string): Address {

@@ -20,7 +20,7 @@ import { BYTES_OF_FLOAT, sideBySide } from '../side-by-side.js';
 import { wholeBuffer } from '../thread/owned.js';
 import { ThreadDevice } from '../thread/thread-device.js';
 import type { CudaCalls } from './calls.js';
-import { DRIVER_LIBRARY, hasDriverLibrary } from './driver-library.js';
+import { DRIVER_LIBRARY, findDriverLibrary } from './driver-library.js';
 import { ALIGNMENT, bytesOfTensors, checkRoom, checkTrainableRoom, isOutOfMemory } from './limits.js';
 import { OPTIMIZER_REGIONS, openCudaOptimizer } from './optimizer.js';
 import type { RuntimeOptions } from './runtime.js';
@@ -35,6 +35,11 @@ export interface CudaOptions {
   orderedSums?: boolean;
   /** Launches of a program are captured once and replayed as one. Default true; false launches them one by one, to look for a fault. */
   graphs?: boolean;
+  /**
+   * A folder that is there. For each program ONNX Runtime writes a file of JSON to it once the program is unloaded: which nodes ran, by which
+   * provider (CUDA or the CPU), and how long; of a program that is captured only the runs before. Default: none.
+   */
+  profiles?: string;
 }
 
 /**
@@ -47,15 +52,16 @@ export async function openCuda({
   tf32 = false,
   orderedSums = true,
   graphs = true,
+  profiles,
 }: CudaOptions = {}): Promise<Device> {
   if (process.platform !== 'linux')
     throw new Error('CUDA computes on Linux only: --device webgpu computes on the GPUs of other systems');
-  if (!hasDriverLibrary())
+  if (!findDriverLibrary())
     throw new Error(
       `this machine has no NVIDIA driver (${DRIVER_LIBRARY}): ${gpuCommand()} says which one CUDA needs, and fetches the rest`,
     );
   const worker = compiledModule('./worker.js', import.meta.url);
-  return openCudaWorker(worker, { tf32, orderedSums, graphs });
+  return openCudaWorker(worker, { tf32, orderedSums, graphs, profiles });
 }
 
 /** What launches in one thread may not be beside a capture in another. */
@@ -199,7 +205,8 @@ export class CudaDevice extends ThreadDevice<CudaCalls> implements Device {
   ): Promise<DeviceMemory<Name> & { handle: number }> {
     const { places, byteLength } = sideBySide(shapes, ALIGNMENT);
     checkRoom(what, byteLength, this.#free[0]);
-    const handle = await this.call('allocate', byteLength);
+    // What is free by the last count may be taken since, by programs' runs and by other processes.
+    const handle = await this.call('allocate', byteLength).catch(explain);
     const tensors = new Map<Name, DeviceTensor>(
       places.map(({ name, start, shape }) => [name, { handle, start, shape, dtype: 'float32' }]),
     );

@@ -1,4 +1,4 @@
-/** Whether NVIDIA's driver is installed, told without loading anything: most machines have none, and are not to wait for it. */
+/** Where NVIDIA's driver is installed, told without loading anything: most machines have none, and are not to wait for it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -14,10 +14,12 @@ const USUAL_FOLDERS = [
   '/usr/lib64',
 ];
 
-export function hasDriverLibrary(): boolean {
-  const folders = [...(process.env.LD_LIBRARY_PATH ?? '').split(delimiter), ...USUAL_FOLDERS];
-  return (
-    folders.some((folder) => folder !== '' && existsSync(join(folder, DRIVER_LIBRARY))) ||
-    (existsSync(LOADER_CACHE) && readFileSync(LOADER_CACHE).includes(`${DRIVER_LIBRARY}\0`))
-  );
+/** The name by which the system's loader finds the library, or else its path; undefined where there is none. */
+export function findDriverLibrary(): string | undefined {
+  if (existsSync(LOADER_CACHE) && readFileSync(LOADER_CACHE).includes(`${DRIVER_LIBRARY}\0`))
+    return DRIVER_LIBRARY;
+  return [...(process.env.LD_LIBRARY_PATH ?? '').split(delimiter), ...USUAL_FOLDERS]
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, DRIVER_LIBRARY))
+    .find((path) => existsSync(path));
 }

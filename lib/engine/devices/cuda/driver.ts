@@ -2,7 +2,7 @@
 import { gpuCommand } from '../../../command-text.js';
 import { sumOf } from '../../../mean.js';
 import type { AdamWUpdate } from '../../device.js';
-import { DRIVER_LIBRARY } from './driver-library.js';
+import { DRIVER_LIBRARY, findDriverLibrary } from './driver-library.js';
 import type { Memory, OptimizerRegions } from './memory.js';
 import {
   allocateBytes,
@@ -62,7 +62,9 @@ export class NoGpu extends Error {}
  * @param path the driver's library
  * @throws NoGpu in one sentence when there is no driver or no GPU
  */
-export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersion: string } {
+export function openDriver(
+  path = findDriverLibrary() ?? DRIVER_LIBRARY,
+): Memory & { readonly cudaVersion: string } {
   const call = driverFunctions(path);
   const number = (name: Name, ...args: unknown[]): bigint => {
     const out = result();
@@ -80,22 +82,29 @@ export function openDriver(path = DRIVER_LIBRARY): Memory & { readonly cudaVersi
   if (Number(number('cuDeviceGetCount')) === 0)
     throw new NoGpu('the NVIDIA driver shows no GPU: CUDA_VISIBLE_DEVICES, where it is set, must name one');
   const device = Number(number('cuDeviceGet', 0));
-  const module = orRefuse(() => {
-    call('cuCtxSetCurrent', number('cuDevicePrimaryCtxRetain', device));
-    return number('cuModuleLoadData', PTX);
+  const context = orRefuse(() => number('cuDevicePrimaryCtxRetain', device));
+  const { module, kernels, sums } = orRefuse(() => {
+    try {
+      call('cuCtxSetCurrent', context);
+      const module = number('cuModuleLoadData', PTX);
+      const kernels = new Map(
+        ['accumulate', 'sum_of_squares', 'adamw'].map((name) => [
+          name,
+          number('cuModuleGetFunction', module, name),
+        ]),
+      );
+      return { module, kernels, sums: number('cuMemAlloc_v2', BLOCKS * BYTES_OF_DOUBLE) };
+    } catch (error) {
+      // A process that goes on without the GPU leaves its memory to others. The context takes the module with it.
+      call('cuDevicePrimaryCtxRelease_v2', device);
+      throw error;
+    }
   });
-  const kernels = new Map(
-    ['accumulate', 'sum_of_squares', 'adamw'].map((name) => [
-      name,
-      number('cuModuleGetFunction', module, name),
-    ]),
-  );
   const launch = (kernel: string, args: readonly Argument[]): void =>
     call('cuLaunchKernel', kernels.get(kernel), BLOCKS, 1, 1, THREADS, 1, 1, 0, null, packed(args), null);
 
   const name = new Uint8Array(256);
   call('cuDeviceGetName', name, name.byteLength, device);
-  const sums = number('cuMemAlloc_v2', BLOCKS * BYTES_OF_DOUBLE);
   return {
     provider: 'CUDA',
     name: Buffer.from(name.subarray(0, name.indexOf(0))).toString(),

@@ -26,6 +26,6 @@ export function checkTrainableRoom(
   checkRoom(trainingOf(count, most), regions * bytesOfTensors(shapes), free);
 }
 
-/** Whether the driver or ONNX Runtime's arena says that there is no more memory. */
+/** Whether the driver, ONNX Runtime's arena, cuBLAS or cuDNN says that there is no more memory. */
 export const isOutOfMemory = ({ message }: Error): boolean =>
-  /OUT_OF_MEMORY|out of memory|Failed to allocate memory/i.test(message);
+  /OUT_OF_MEMORY|ALLOC_FAILED|out of memory|Failed to allocate memory/i.test(message);

@@ -73,7 +73,7 @@ export class Program {
     for (const name of onHost) this.#binding.bindToHost(name);
     // A run has a stream of its own: what was written and launched before has to be there.
     memory.synchronize();
-    this.#binding.run(this.#graphs?.optionsFor([...inputs, ...outputs], onHost.size > 0) ?? null);
+    this.#launch([...inputs, ...outputs], onHost.size > 0);
 
     const results: Record<string, HostValues> = {};
     for (const [name, tensor] of outputs) {
@@ -83,6 +83,28 @@ export class Program {
     }
     if (onHost.size > 0) Object.assign(results, this.#readHost(onHost, inputs));
     return results as Record<string, HostArray>;
+  }
+
+  /**
+   * Runs the session on what is bound. Where that cannot be captured, or its graph replayed, the program runs launch by launch, now and
+   * later: it has not changed what it reads.
+   */
+  #launch(places: Places, hasMore: boolean): void {
+    const graphs = this.#graphs;
+    const options = graphs?.optionsFor(places, hasMore) ?? null;
+    try {
+      this.#binding.run(options);
+    } catch (error) {
+      if (!graphs || options === graphs.notCaptured()) throw error;
+      try {
+        this.#binding.run(graphs.notCaptured());
+      } catch {
+        // The capture was not what failed.
+        throw error;
+      }
+      graphs.stop();
+      this.runtime.notCaptured(error as Error);
+    }
   }
 
   #fed(name: string, feed: Feed | undefined): Placed {
@@ -153,7 +175,7 @@ export class Program {
 const shapesOf = (places: Places): string =>
   places.map(([name, { shape }]) => `${name}[${shape.join()}]`).join(' ');
 
-/** ONNX Runtime refuses to capture what it does not run on the GPU to the last node: such a program runs launch by launch. */
+/** ONNX Runtime refuses to capture what it does not run on the GPU to the last node: such a program runs launch by launch, which is told. */
 function openCapturing(
   runtime: Runtime,
   model: Uint8Array,
@@ -164,6 +186,8 @@ function openCapturing(
     return { session: openSession(runtime, model, { ...kind, captures }), captures };
   } catch (error) {
     if (!captures || !/graph/i.test((error as Error).message)) throw error;
-    return { session: openSession(runtime, model, { ...kind, captures: false }), captures: false };
+    const session = openSession(runtime, model, { ...kind, captures: false });
+    runtime.notCaptured(error as Error);
+    return { session, captures: false };
   }
 }

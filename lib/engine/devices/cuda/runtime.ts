@@ -1,4 +1,6 @@
 /** ONNX Runtime as the CUDA device sets it up: one environment, one arena that sessions share, and what a session is opened with. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { openArena, SHARES_ARENA } from '../ort/arena.js';
 import type { Memory } from './memory.js';
 import type { Address } from '../ort/native.js';
@@ -19,6 +21,8 @@ export interface RuntimeOptions {
   orderedSums: boolean;
   /** Programs whose addresses return are captured as CUDA graphs. */
   graphs: boolean;
+  /** The folder for ONNX Runtime's profiles; undefined where it is to write none. */
+  profiles?: string;
 }
 
 export interface Runtime extends RuntimeOptions {
@@ -29,6 +33,8 @@ export interface Runtime extends RuntimeOptions {
   readonly host: Address;
   /** The allocator that frees what ONNX Runtime allocated for us. */
   readonly allocator: Address;
+  /** Tells that a program is not captured as a CUDA graph although it should be, and why. */
+  notCaptured(reason: Error): void;
   /** Gives the arena's memory back, once all sessions are released. */
   closeArena(): void;
 }
@@ -43,7 +49,12 @@ export interface SessionKind {
   hasOrderedSums: boolean;
 }
 
-export function openRuntime(api: OrtApi, memory: Memory, options: RuntimeOptions): Runtime {
+export function openRuntime(
+  api: OrtApi,
+  memory: Memory,
+  options: RuntimeOptions,
+  notCaptured: Runtime['notCaptured'],
+): Runtime {
   const place = memory.provider === 'CUDA' ? 'Cuda' : 'Cpu';
   const info = (name: string, allocator: number) =>
     api.get('CreateMemoryInfo', name, allocator, 0, DEFAULT_MEMORY);
@@ -51,6 +62,7 @@ export function openRuntime(api: OrtApi, memory: Memory, options: RuntimeOptions
     ...options,
     api,
     memory,
+    notCaptured,
     device: info(place, DEVICE_ALLOCATOR),
     host: info('Cpu', DEVICE_ALLOCATOR),
     allocator: api.get('GetAllocatorWithDefaultOptions'),
@@ -78,6 +90,9 @@ export function openSession(runtime: Runtime, model: Uint8Array, kind: SessionKi
     };
     for (const [key, value] of Object.entries(entries))
       api.call('AddSessionConfigEntry', options, key, value);
+    // It adds only the second to the name.
+    if (runtime.profiles !== undefined)
+      api.call('EnableProfiling', options, join(runtime.profiles, randomUUID()));
     appendProvider(runtime, options, kind);
     return api.get('CreateSessionFromArray', api.env, model, model.byteLength, options);
   } finally {

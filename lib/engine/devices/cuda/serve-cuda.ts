@@ -2,7 +2,7 @@
 import type { HostArray } from '../../device.js';
 import { elementCount } from '../../graph.js';
 import type { Answers } from '../thread/protocol.js';
-import { serve } from '../thread/serve.js';
+import { sendNotice, serve } from '../thread/serve.js';
 import { Allocations } from './allocations.js';
 import type { CudaCalls } from './calls.js';
 import { NoGpu } from './driver.js';
@@ -12,6 +12,18 @@ import type { OrtApi } from '../ort/ort-api.js';
 import { Program } from './program.js';
 import { openRuntime, type Runtime } from './runtime.js';
 import { bytesOf } from './values.js';
+
+/** Tells of the first program that is not captured; others are seldom so for another reason. */
+function tellOnce(): Runtime['notCaptured'] {
+  let isTold = false;
+  return ({ message }) => {
+    if (isTold) return;
+    isTold = true;
+    sendNotice(
+      `a program's launches are not captured as a CUDA graph, so that it runs more slowly (${message.split('\n')[0]}); further ones are not told`,
+    );
+  };
+}
 
 /** A device that is open. */
 interface Open {
@@ -64,7 +76,7 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     open(options, free) {
       try {
         const { memory, api } = openNative();
-        const runtime = openRuntime(api, memory, options);
+        const runtime = openRuntime(api, memory, options, tellOnce());
         opened = { runtime, allocations: new Allocations(memory), programs: new Map(), free };
         const { total } = memory.room();
         return measured(() => ({ name: memory.name, totalBytes: total }));
@@ -141,6 +153,12 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     () => {
       if (!opened) return;
       const { runtime, allocations, programs } = opened;
+      try {
+        runtime.memory.synchronize();
+      } catch {
+        // On a GPU that has failed nothing can be freed, and ONNX Runtime ends the process where it tries. Who waited for the failure knows of it.
+        return;
+      }
       for (const program of programs.values()) program.release();
       allocations.releaseAll();
       runtime.closeArena();

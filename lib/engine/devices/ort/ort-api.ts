@@ -37,6 +37,7 @@ const CHECKED = {
   CreateSessionFromArray: [8, POINTER, POINTER, 'size_t', POINTER, POINTER],
   Run: [9, POINTER, POINTER, POINTER, POINTER, 'size_t', POINTER, 'size_t', POINTER],
   CreateSessionOptions: [10, POINTER],
+  EnableProfiling: [14, POINTER, TEXT],
   DisableMemPattern: [17, POINTER],
   DisableCpuMemArena: [19, POINTER],
   SetSessionLogSeverityLevel: [22, POINTER, 'int'],

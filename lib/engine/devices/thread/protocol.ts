@@ -23,4 +23,8 @@ export interface Request {
   args: unknown[];
 }
 export type Reply =
-  { id: number; result: unknown } | { id: number; event: unknown } | { id: number; error: ReportedError };
+  | { id: number; result: unknown }
+  | { id: number; event: unknown }
+  | { id: number; error: ReportedError }
+  /** Of nothing that was asked: a sentence for `Device.takeNotices`. */
+  | { notice: string };

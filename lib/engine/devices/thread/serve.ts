@@ -57,6 +57,11 @@ export function serve<Calls extends Callable<Calls>>(
   });
 }
 
+/** Tells the main thread a sentence for `Device.takeNotices`. */
+export function sendNotice(notice: string): void {
+  send({ notice });
+}
+
 /** What lies in resident memory, or in a part of some other buffer, is copied and moves. */
 function send(reply: Reply): void {
   const { owned, moved } = ownMemory(reply);

@@ -33,6 +33,8 @@ export class ThreadDevice<Calls extends Callable<Calls>> {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #ended: EngineStopped | undefined;
+  /** Nobody has taken them yet. */
+  readonly #notices: string[] = [];
 
   /** @param module the address of the worker's module (`compiledModule`) */
   constructor(module: string) {
@@ -52,6 +54,7 @@ export class ThreadDevice<Calls extends Callable<Calls>> {
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
     worker.on('message', (reply: Reply) => {
+      if ('notice' in reply) return void this.#notices.push(reply.notice);
       const waiting = this.#waiting.get(reply.id);
       // Nobody waits for the answers of a worker that is being closed.
       if (!waiting) return;
@@ -74,6 +77,11 @@ export class ThreadDevice<Calls extends Callable<Calls>> {
     worker.unref();
     running.add(this);
     return worker;
+  }
+
+  /** See {@link Device.takeNotices}. */
+  takeNotices(): string[] {
+    return this.#notices.splice(0);
   }
 
   /** Asks the worker thread for something below the level of a device. @throws EngineError what it threw there */
