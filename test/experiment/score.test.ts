@@ -443,6 +443,25 @@ describe("what is no sample's own fault", () => {
     await expect(createAudioExamples(stopped).addPrompts()).rejects.toThrow(/^stop$/);
   });
 
+  it('is not waited for at a recording once the run is stopped', async () => {
+    const stop = new AbortController();
+    const reward = rewardOf('endless', '', () => new Promise(() => undefined));
+    const run = await tinyRun({ reward, signal: stop.signal });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      let ended: unknown;
+      createAudioExamples(run)
+        .addPrompts()
+        .catch((error: unknown) => (ended = error));
+      await vi.advanceTimersByTimeAsync(0);
+      stop.abort(new Error('stop'));
+      await vi.advanceTimersByTimeAsync(ENDING_MS);
+      expect(ended).toMatchObject({ message: 'stop' });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('leaves a run that goes on to the same files', async () => {
     const record = async (
       run: Run,

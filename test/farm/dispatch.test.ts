@@ -340,6 +340,9 @@ function behaves(start: () => Promise<QueueServer>): void {
     await taken.isOpen;
     await startWorker('other');
     expectAll(await gathering, 4);
+    await dispatcher.close(true);
+    const left = await (await queueOf()).getJobCounts();
+    expect(Object.values(left).every((jobs) => jobs === 0)).toBe(true);
     never.open();
   });
 

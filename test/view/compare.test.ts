@@ -343,6 +343,22 @@ describe('seeds', () => {
     expect(seedTable(runs.slice(0, 1)).rows).toEqual([]);
   });
 
+  it('of several settings are named by what differs but for them', async () => {
+    const seeds = [
+      [0.1, 1],
+      [0.1, 2],
+      [0.5, 3],
+      [0.5, 4],
+    ];
+    const { columns, rows } = seedTable(
+      await read(...seeds.map(([beta, seed]) => ({ parameters: { beta, seed } }))),
+    );
+    expect(columns.map(({ title }) => title).slice(0, 2)).toEqual(['beta', 'seed']);
+    expect(rows.map(([beta, seed]) => `${beta} ${seed}`)).toEqual([
+      ...['0.1 1', '0.1 2', '0.1 all', '0.5 3', '0.5 4', '0.5 all'],
+    ]);
+  });
+
   it('are summarized over runs that have come equally far', async () => {
     const made = (seed: number, iterations: number, state: 'finished' | 'interrupted'): Made => ({
       parameters: { seed, iterations: 2 },
