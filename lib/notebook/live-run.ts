@@ -186,8 +186,9 @@ async function follow(
   /** The cell before this one: the stop button may have ended it while its last step was still under way. */
   let previous = Promise.resolve();
 
-  // What the guards measure comes after the rewards.
-  const lastOfEvaluation = given.guard || given.guardPairs ? 'guarded' : 'evaluated';
+  // What the guards measure comes after the rewards; those that are given take the place of the parameters'.
+  const hasGuards = own.guards ? own.guards.length > 0 : given.guard || given.guardPairs;
+  const lastOfEvaluation = hasGuards ? 'guarded' : 'evaluated';
   const isOriginalEvaluated = (event: RunEvent) =>
     event.type === lastOfEvaluation &&
     event.iteration === ORIGINAL &&

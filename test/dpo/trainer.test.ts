@@ -3,6 +3,7 @@ import type { DeferredTensor, FloatTensor, HostTensor } from '../../lib/engine/h
 import { batchShape, collatePairs, labelCounts, type PreferencePair } from '../../lib/dpo/batch.js';
 import { compileBatch, gradientOf, splitTrained } from '../../lib/train/gradient-program.js';
 import { pairProgram } from '../../lib/dpo/pair-program.js';
+import { ktoLoss } from '../../lib/dpo/losses/kto.js';
 import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import { trainDpo, type DpoEvent, type DpoOptions, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
 import { buffersOf } from '../../lib/policy/architecture.js';
@@ -376,6 +377,19 @@ describe('training that does not finish leaves the weights as they were', () => 
       expect(diverged.referenceLogps).toHaveLength(4);
       diverged.referenceLogps.forEach((logp, i) => expect(logp).toBeCloseTo(still.steps[1].logps[i], 3));
     }));
+});
+
+it('tells of what diverged by the places of the examples, also where their sides count alone', async () => {
+  const diverging = trainDpo({ architecture, config, weights: copyWeights(initial) }, pairs, {
+    ...{ ...OPTIONS, beta: undefined, loss: ktoLoss({ beta: 0.1 }) },
+    ...{ learningRate: 1e38, shuffle: false },
+  });
+  const seen: DpoEvent[] = [];
+  const run = async () => {
+    for await (const event of diverging) seen.push(event);
+  };
+  await expect(run()).rejects.toThrow('at optimizer step 2');
+  expect(seen.at(-1)).toMatchObject({ pairs: [2, 2, 3, 3], desirable: [true, false, true, false] });
 });
 
 describe('training that need not keep the weights', () => {

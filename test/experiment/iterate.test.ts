@@ -43,6 +43,12 @@ function outline(events: RunEvent[]): string[] {
     );
 }
 
+/** What the first iteration warns of until its policy is saved. */
+function warnedBeforeSaving(events: RunEvent[]): string[] {
+  const saved = events.findIndex(({ type }) => type === 'saved');
+  return events.slice(0, saved).flatMap((event) => (event.type === 'warned' ? event.about : []));
+}
+
 async function readFiles(directory: string): Promise<Map<string, Buffer>> {
   const files = new Map<string, Buffer>();
   for (const name of (await readdir(directory, { recursive: true })).sort()) {
@@ -164,14 +170,19 @@ describe('iterate', () => {
     expect(outline(events)).toContain('validated 0');
   });
 
-  it('warns of a reference that is to follow the policy and moves when the training is over', async () => {
-    const events = await collect(await tinyRun({ iterations: 1, reference: 'moving', referenceSteps: 2 }));
-    const [warned, saved] = [
-      events.findIndex((event) => event.type === 'warned' && event.about === 'reference'),
-      events.findIndex(({ type }) => type === 'saved'),
-    ];
-    expect(warned).toBeGreaterThan(0);
-    expect(saved).toBeGreaterThan(warned);
+  it.each(['start', 'none'])('measures implicit rewards against the reference %s', async (reference) => {
+    const events = await collect(await tinyRun({ iterations: 1, reference }));
+    const step = events.find((event) => event.type === 'step');
+    // Before the first step the policy is where it starts.
+    expect(step!.metrics['rewards/chosen'] === 0).toBe(reference === 'start');
+  });
+
+  it('warns of what its training did, before the policy is saved', async () => {
+    const warningsOf = async (parameters: Record<string, unknown>) =>
+      warnedBeforeSaving(await collect(await tinyRun({ iterations: 1, ...parameters })));
+    const moving = { reference: 'moving', referenceSteps: 2 };
+    expect(await warningsOf({ ...moving, warmupSteps: 9 })).toEqual(['reference', 'warmup']);
+    expect(await warningsOf({ epochs: 9, learningRate: 0.3 })).toEqual(['likelihood']);
   });
 
   it('warns of a policy that does not end any more, and of samples that have no score any more', async () => {
@@ -214,6 +225,7 @@ describe('iterate', () => {
         expect.stringContaining('prompt 1: '),
       ],
     });
+    expect(warnedBeforeSaving(events)).toEqual(['spread', 'pairs']);
     expect(run.policy.weights).toEqual(before);
     // A policy that is as it was writes the same held-out samples: no chance makes a change of none.
     const written = events.flatMap((event) =>
@@ -322,6 +334,9 @@ describe('audio examples', () => {
       ['audio/test_0_original_best.wav', 3],
       ['audio/test_0_original_worst.wav', 1],
     ]);
+    const nothing = { ...evaluation, test: [[completion([], 1), completion([], 1)]] };
+    await examples.addComparison(evaluation, nothing);
+    expect(await filesIn(run)).toHaveLength(3);
     // By the guard where there is one, else by the reward.
     const written = await readAudioIndex(run.directories.outputDirectory);
     expect(written.examples.map(({ wer }) => wer)).toEqual([0.5, 0.75, 0.5]);
@@ -348,6 +363,14 @@ describe('audio examples', () => {
     ]);
     const { examples } = await readAudioIndex(run.directories.outputDirectory);
     expect(examples.map(({ wer }) => wer)).toEqual([0.25, 0.5]);
+  });
+
+  it('have reward and word error rate of the recordings', async () => {
+    const run = await tinyRun();
+    const reward = rewardOf('words', 'words', () => ({ reward: 2, details: { wer: 0.25 } }));
+    await createAudioExamples({ ...run, reward }).addPrompts();
+    const { examples } = await readAudioIndex(run.directories.outputDirectory);
+    for (const example of examples) expect(example).toMatchObject({ reward: 2, wer: 0.25 });
   });
 
   it('have no reward where a recording is given none that is a number', async () => {

@@ -128,6 +128,24 @@ it('is the next iteration of a run that finished, whose end is not true of it an
     events: 5,
     point: { iteration: 1 },
   });
+  // Also of one that was killed before it told of its end.
+  expect(await findResumePoint(await killedRun(), events.slice(0, 5))).toMatchObject({
+    events: 5,
+    point: { iteration: 1, trained: evaluation },
+  });
+});
+
+it('is without the evaluation that it starts from where only a later one is kept', async () => {
+  const directories = await killedRun();
+  await writeEvaluations(directories, { original, last: { iteration: 1, evaluation } });
+  const told: RunEvent[] = [
+    ...events,
+    { type: 'saved', iteration: 1, directory: 'iter_1/dpo_model', seconds: 1 },
+    evaluatedEvent(1),
+  ];
+  const plan = await findResumePoint(directories, told);
+  expect(plan).toMatchObject({ point: { iteration: 1, trainedSteps: 2, evaluated: [{ iteration: 0 }] } });
+  expect(plan.point!.trained).toBeUndefined();
 });
 
 it('is stopped where the run was, and not where a training alone ended early', async () => {

@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { isPlainError } from '../../lib/plain-error.js';
 import { loadPretrained } from '../../lib/policy/pretrained.js';
 import { createAudioExamples, readAudioIndex } from '../../lib/experiment/audio-examples.js';
 import { checkScored } from '../../lib/experiment/check-scored.js';
@@ -428,6 +429,37 @@ describe("what is no sample's own fault", () => {
     await expect(createAudioExamples({ ...run, reward }).addPrompts()).rejects.toThrow(
       'the even-token reward fails at a recording for "Faster": score is not a function',
     );
+    const refusing = rewardOf('even-token', '', () => Promise.reject(new Error('it is out of order')));
+    // What a person is told in a sentence is a plain Error.
+    await expect(createAudioExamples({ ...run, reward: refusing }).addPrompts()).rejects.toSatisfy(
+      isPlainError,
+    );
+    const stop = new AbortController();
+    const interrupted = rewardOf('even-token', '', () => {
+      stop.abort(new Error('stop'));
+      return Promise.reject(new Error('it was ended'));
+    });
+    const stopped = { ...run, reward: interrupted, signal: stop.signal };
+    await expect(createAudioExamples(stopped).addPrompts()).rejects.toThrow(/^stop$/);
+  });
+
+  it('is not waited for at a recording once the run is stopped', async () => {
+    const stop = new AbortController();
+    const reward = rewardOf('endless', '', () => new Promise(() => undefined));
+    const run = await tinyRun({ reward, signal: stop.signal });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      let ended: unknown;
+      createAudioExamples(run)
+        .addPrompts()
+        .catch((error: unknown) => (ended = error));
+      await vi.advanceTimersByTimeAsync(0);
+      stop.abort(new Error('stop'));
+      await vi.advanceTimersByTimeAsync(ENDING_MS);
+      expect(ended).toMatchObject({ message: 'stop' });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('leaves a run that goes on to the same files', async () => {

@@ -252,6 +252,10 @@ describe('pairs of a run', () => {
       pairs: 0,
       considered: expect.toSatisfy((count) => count > 2),
     });
+    // All are good.
+    const { events: uniform } = await alone({ ...parameters, minChosen: -99, dropUniform: true }, { reward });
+    const [none] = ofType(uniform, 'paired');
+    expect(none).toMatchObject({ pairs: 0, dropped: { uniform: none.considered } });
   });
 
   it('with guardPairs are of no chosen sample that is worse by a figure of pairs, though it may be by another', async () => {

@@ -150,9 +150,11 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(workers.map(({ name }) => name).toSorted()).toEqual(['a', 'b', 'c']);
     expect(workers.reduce((sum, { items }) => sum + items, 0)).toBe(60);
     expectAll(await gather(dispatcher, createItems(5)), 5);
+    const queue = await queueOf();
+    await vi.waitFor(async () => expect(await queue.getCompletedCount(), 'results that the run has').toBe(0));
     expect(await gather(dispatcher, [])).toEqual({ results: new Map(), statuses: [] });
     await dispatcher.close(true);
-    const left = await (await queueOf()).getJobCounts();
+    const left = await queue.getJobCounts();
     expect(Object.values(left).every((jobs) => jobs === 0)).toBe(true);
   });
 
@@ -311,6 +313,18 @@ function behaves(start: () => Promise<QueueServer>): void {
     expect(await (await queueOf()).getJobCountByTypes('wait', 'delayed')).toBe(0);
   });
 
+  it('leaves nothing to do where it ends while items are given out', async () => {
+    const controller = new AbortController();
+    const dispatcher = await open(controller.signal);
+    const stop = new Error('enough');
+    const gathering = gather(dispatcher, createItems(2000));
+    controller.abort(stop);
+    await expect(gathering).rejects.toBe(stop);
+    await dispatcher.close(false);
+    await sleep(300);
+    expect(await (await queueOf()).getJobCountByTypes('wait', 'delayed')).toBe(0);
+  });
+
   it('gives stragglers out again, and takes the first result', async () => {
     const dispatcher = await open();
     const [never, taken] = [createGate(), createGate()];
@@ -326,6 +340,9 @@ function behaves(start: () => Promise<QueueServer>): void {
     await taken.isOpen;
     await startWorker('other');
     expectAll(await gathering, 4);
+    await dispatcher.close(true);
+    const left = await (await queueOf()).getJobCounts();
+    expect(Object.values(left).every((jobs) => jobs === 0)).toBe(true);
     never.open();
   });
 
@@ -411,7 +428,9 @@ describe.skipIf(!hasRedis())('the trainer on Redis', () => {
     const gathering = gather(dispatcher, createItems(2600), async (count) => {
       if (count % 500 === 0) most = Math.max(most, await queue.getJobCountByTypes('wait', 'active'));
     });
-    expectAll(await gathering, 2600);
+    const gathered = await gathering;
+    expectAll(gathered, 2600);
+    expect(new Set(gathered.statuses.map(({ total }) => total))).toEqual(new Set([2600]));
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThanOrEqual(2000);
   });
@@ -472,6 +491,21 @@ describe.skipIf(!hasRedis())('the trainer on Redis', () => {
       await expect(gathering).rejects.toThrow(/has not answered/);
       expect(gathered.statuses.at(-1)).toMatchObject({ waiting: 5, running: 0, done: 0, total: 5 });
       expect(gathered.statuses.at(-1)!.trouble).toMatch(/^the queue at redis:\S+ does not answer$/);
+    } finally {
+      server = before;
+    }
+  });
+
+  it('stops at once by what Redis says where it is there, and its memory is full', async () => {
+    const own = await startRedis();
+    const before = server;
+    server = own;
+    try {
+      const dispatcher = await open();
+      const client = new Redis(own.url);
+      await client.config('SET', 'maxmemory', '1');
+      client.disconnect();
+      await expect(gather(dispatcher, createItems(3))).rejects.toThrow(/OOM command not allowed/);
     } finally {
       server = before;
     }

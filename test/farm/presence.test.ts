@@ -114,7 +114,7 @@ function behaves(start: () => Promise<QueueServer>): void {
     }
   });
 
-  it('says again every 5 seconds that it is there', async () => {
+  it('says again every 5 seconds that it is there, until it leaves', async () => {
     const connection = await connectQueue(server.url);
     onTestFinished(() => connection.close());
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
@@ -128,6 +128,9 @@ function behaves(start: () => Promise<QueueServer>): void {
     vi.advanceTimersByTime(5000);
     await vi.waitFor(async () => expect(await seenAtMs()).toBeGreaterThan(first), { timeout: 20_000 });
     await announcement.leave();
+    vi.advanceTimersByTime(5000);
+    await sleep(300);
+    expect(await findPresent(connection, 'workers', 'a:b:c')).toBeUndefined();
   });
 
   it('says what is true last, once, and nothing after it has left', async () => {

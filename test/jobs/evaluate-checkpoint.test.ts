@@ -71,6 +71,13 @@ it('is the same one for a run of more train prompts, unless these come from the 
   expect(await describe({ ...few, data })).not.toEqual(await describe({ ...many, data }));
 });
 
+it('is another one by another recognizer, where the reward hears words', async () => {
+  const describe = (parameters: Partial<Parameters>) =>
+    describeEvaluation(parseParameters(parameters), { split: 'test', indices: [0], samplesPerPrompt: 1 });
+  expect(await describe({ reward: 'wer', transcriber: 'base' })).toMatchObject({ transcriber: 'base' });
+  expect(await describe({ transcriber: 'base' })).not.toHaveProperty('transcriber');
+});
+
 it('is another one on another device, which may sample other tokens, but not on another CPU', async () => {
   const describedOn = (name: string, description: string) =>
     describeEvaluation(parseParameters({}), {

@@ -1,15 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { listRuns } from '../../lib/run/find-run.js';
 import { readRun } from '../../lib/run/run-files.js';
-import { parseParameters } from '../../lib/run/parameters.js';
+import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
 import { openRecorded, openRun, resumeRun, type LiveRun } from '../../lib/notebook/live-run.js';
 import { findRun, scoreCheckpoint } from '../../lib/notebook/checkpoints.js';
 import { compare } from '../../lib/notebook/compare.js';
+import type { Guard } from '../../lib/reward/guard.js';
 import { loadReward } from '../../lib/reward/load.js';
+import { rewardOf } from '../../lib/reward/reward.js';
 import { writeTinyModel } from '../support/tiny-model.js';
 import { writeFixtureRun } from '../view/fixture-run.js';
 
@@ -66,6 +68,8 @@ const isSaved = ({ events }: LiveRun) => events.some(({ type }) => type === 'sav
 it('goes on where the stop button left it, when the cell is run again', async () => {
   button = new AbortController();
   const run = await openRun(parameters, { root });
+  await openRecorded(run.name, { root });
+  expect(all.join('\n')).toMatch(/It is running: 0 of 2 iterations .*; a process is writing it\.$/m);
   await expect(
     runCell(
       () => run.evaluateOriginal(),
@@ -130,7 +134,54 @@ async function opensAsRecorded(run: LiveRun): Promise<void> {
     parameters: { iterations: 3 },
     device: { reason: 'asked for' },
   });
+
+  const notedBy = async (options: { workers?: string } = {}) => {
+    const finished = await openRecorded(run.name, { root, ...options });
+    await runCell(() => finished.iterate());
+    return shown.split('\n').find((line) => line.startsWith('this run is finished'));
+  };
+  expect(await notedBy({ workers: 'redis://there' })).toMatch(/openRecorded\('.+', \{ workers \}\)$/);
+  vi.stubEnv('SPEECH_DPO_WORKERS', 'redis://there');
+  expect(await notedBy()).toMatch(/openRecorded\('[^']+'\)$/);
+  vi.unstubAllEnvs();
+  // What a guard has ended gets no more iterations.
+  const stopped = { type: 'stopped', iteration: 2, reason: 'a guard warns' };
+  appendFileSync(join(run.modelDirectory, 'metrics.jsonl'), JSON.stringify(stopped) + '\n');
+  expect(await notedBy()).toBe('this run is finished');
 }
+
+it('says how a run goes on that has failed, and not of one that would fail again', async () => {
+  button = new AbortController();
+  let isBroken = false;
+  const reward = rewardOf('brittle', 'tokens', ({ codes }) => {
+    if (isBroken) throw new Error('it is out of order');
+    return codes.length;
+  });
+  const run = await openRun({ ...parameters, learningRate: 1e30 }, { root, reward });
+  isBroken = true;
+  await expect(runCell(() => run.evaluateOriginal())).rejects.toThrow('it is out of order');
+  expect(shown).toContain(`failed; to go on: this cell again, or openRecorded('${run.name}', { reward })`);
+  isBroken = false;
+  await expect(runCell(() => run.iterate())).rejects.toThrow('Trained the same way it diverges again');
+  expect(shown).toMatch(/^failed$/m);
+});
+
+it('evaluates the original policy up to what its guards measure, whoever names them', async () => {
+  button = new AbortController();
+  const guard: Guard = { figures: ['dnsmos'], measure: () => Promise.resolve({ dnsmos: 1 }) };
+  const lastOf = async (changes: Partial<Parameters>, guards?: Guard[]) => {
+    const run = await openRun({ ...parameters, ...changes }, { root, guards });
+    await runCell(() => run.evaluateOriginal());
+    return run.events.at(-1);
+  };
+  expect(await lastOf({}, [guard])).toMatchObject({ type: 'guarded', iteration: -1 });
+  expect(await lastOf({ guard: true }, [])).toMatchObject({
+    type: 'evaluated',
+    iteration: -1,
+    split: 'test',
+  });
+  expect(await lastOf({ guardPairs: true })).toMatchObject({ type: 'guarded', iteration: -1 });
+});
 
 it('goes on after a restart of the kernel', async () => {
   button = new AbortController();

@@ -22,6 +22,8 @@ describe('settings of a notebook', () => {
     const file = join(temporaryFolder(), 'settings.json');
     writeFileSync(file, '{"run": "0601-1200"}');
     expect(choose({ SPEECH_DPO_SETTINGS: file }).run).toBe('0601-1200');
+    expect(choose({ SPEECH_DPO_SETTINGS: '\n  {"epochs": 9}' }).epochs).toBe(9);
+    expect(choose({ SPEECH_DPO_SETTINGS: '' }).epochs).toBe(6);
   });
 
   it.each([
@@ -87,6 +89,7 @@ describe('settings of a notebook', () => {
     ) => chooseParameters('length', choices, environment);
     const SPEECH_DPO_WORKERS = 'redis://:p@ss/w@there:6379';
     expect(choose({}).workers).toBeNull();
+    expect(choose({ SPEECH_DPO_WORKERS: '' }).workers).toBeNull();
     expect(choose({ SPEECH_DPO_WORKERS }).workers).toBe(SPEECH_DPO_WORKERS);
     expect(choose({ SPEECH_DPO_WORKERS }, {}).workers).toBe(SPEECH_DPO_WORKERS);
     expect(choose({ SPEECH_DPO_WORKERS }).table.rows[0].slice(0, 3)).toEqual([

@@ -123,6 +123,52 @@ describe('the loop', () => {
     expect(prepared).toEqual([[7, 4]]);
   });
 
+  it('stops where it prepares', async () => {
+    const abort = new AbortController();
+    const prepared: number[] = [];
+    const observed: Objective<readonly Point[], { points: number }, Metrics> = {
+      ...leastSquares(),
+      async prepare(forward) {
+        for (const point of POINTS) {
+          await forward([point]);
+          prepared.push(point.x);
+          if (prepared.length === 2) abort.abort(new Error('stop'));
+        }
+      },
+    };
+    const { signal } = abort;
+    const options = {
+      device,
+      signal,
+      steps: 1,
+      batches: () => [POINTS],
+      learningRate: () => 0.1,
+      maxGradNorm: 1,
+    };
+    await expect(optimize(start(), observed, options).next()).rejects.toThrow('stop');
+    expect(prepared).toHaveLength(2);
+  });
+
+  it.each(['to its end', 'to its first step'])('gives back what the device held, %s', async (how) => {
+    const releases: { (): unknown }[] = [];
+    const noting = async <Opened extends { release(): Promise<void> }>(opening: Promise<Opened>) => {
+      const opened = await opening;
+      releases.push(vi.spyOn(opened as { release(): Promise<void> }, 'release'));
+      return opened;
+    };
+    const { openOptimizer, allocate } = device;
+    vi.spyOn(device, 'openOptimizer').mockImplementation((...args) =>
+      noting(openOptimizer.apply(device, args)),
+    );
+    vi.spyOn(device, 'allocate').mockImplementation((...args) => noting(allocate.apply(device, args)));
+    const frozen = { ...leastSquares(), frozen: ['offset'] };
+    const options = { device, steps: 2, batches: () => [POINTS], learningRate: () => 0.1, maxGradNorm: 1 };
+    for await (const _ of optimize(start(), frozen, options)) if (how === 'to its first step') break;
+    vi.restoreAllMocks();
+    expect(releases).toHaveLength(2);
+    for (const release of releases) expect(release).toHaveBeenCalledOnce();
+  });
+
   it('validates after every so many steps, also after the last', async () => {
     const validation = { batches: [POINTS.slice(0, 2), POINTS.slice(2, 3)], everySteps: 2 };
     const { events } = await fit({ steps: 4, validation });

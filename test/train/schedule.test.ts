@@ -71,4 +71,10 @@ describe('early stopping', () => {
       ]);
     }
   });
+
+  it('by the accuracy is refused where a validation has none', () => {
+    expect(() => earlyStopping({ metric: 'accuracy', patience: 1 })({ loss: 1 })).toThrow(
+      'this loss gives no accuracy to stop by: stop by the loss',
+    );
+  });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { ADAMW_DEFAULTS, type AdamWOptions } from '../../lib/train/adamw.js';
 import { openTrainingState, type TrainingState } from '../../lib/train/training-state.js';
@@ -175,4 +175,18 @@ describe('the optimizer', () => {
       await state.release();
     },
   );
+
+  it('is given back where the weights are no longer there', async () => {
+    const openOptimizer = device.openOptimizer.bind(device);
+    const releases: { (): unknown }[] = [];
+    vi.spyOn(device, 'openOptimizer').mockImplementationOnce(async (...args) => {
+      const optimizer = await openOptimizer(...args);
+      releases.push(vi.spyOn(optimizer, 'release'));
+      return optimizer;
+    });
+    const [[name, weight]] = randomWeights();
+    const freed = new Map([[name, { ...weight, data: new Float32Array() } as HostTensor]]);
+    await expect(openTrainingState(freed, device)).rejects.toThrow(`the weight ${name} is empty`);
+    expect(releases[0]).toHaveBeenCalledOnce();
+  });
 });

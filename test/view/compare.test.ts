@@ -1,6 +1,6 @@
 /** Runs side by side: against numbers worked out from the fixtures. */
 import { cp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compare } from '../../lib/notebook/compare.js';
 import { STANDINGS } from '../../lib/experiment/ranked-samples.js';
@@ -135,6 +135,29 @@ describe('tables', () => {
     expect(lines.map((trace) => ('y' in trace ? trace.y : undefined))).toEqual([
       [3, 3],
       [3, 2.5],
+    ]);
+  });
+});
+
+describe('runs', () => {
+  it('of one name are called by their folders', async () => {
+    const runs = await read({ record: { run: 'same' } }, { record: { run: 'same' } });
+    expect(runs.map(({ name }) => name)).toEqual(
+      runs.map(({ directories }) => relative('.', directories.outputDirectory)),
+    );
+  });
+
+  it('are told apart by what differs, where that is short', async () => {
+    const labelsOf = async (other: Partial<Parameters>) =>
+      (await read({}, { parameters: other })).map(({ label }) => label);
+    expect(await labelsOf({ beta: 0.5, epochs: 9 })).toEqual([
+      'run-0: beta 0.1, epochs 3',
+      'run-1: beta 0.5, epochs 9',
+    ]);
+    expect(await labelsOf({ beta: 0.5, epochs: 9, seed: 7 })).toEqual(['run-0', 'run-1']);
+    expect(await labelsOf({ instruction: 'Slower than before.' })).toEqual([
+      'run-0: instruction none',
+      'run-1',
     ]);
   });
 });
@@ -320,6 +343,22 @@ describe('seeds', () => {
     expect(seedTable(runs.slice(0, 1)).rows).toEqual([]);
   });
 
+  it('of several settings are named by what differs but for them', async () => {
+    const seeds = [
+      [0.1, 1],
+      [0.1, 2],
+      [0.5, 3],
+      [0.5, 4],
+    ];
+    const { columns, rows } = seedTable(
+      await read(...seeds.map(([beta, seed]) => ({ parameters: { beta, seed } }))),
+    );
+    expect(columns.map(({ title }) => title).slice(0, 2)).toEqual(['beta', 'seed']);
+    expect(rows.map(([beta, seed]) => `${beta} ${seed}`)).toEqual([
+      ...['0.1 1', '0.1 2', '0.1 all', '0.5 3', '0.5 4', '0.5 all'],
+    ]);
+  });
+
   it('are summarized over runs that have come equally far', async () => {
     const made = (seed: number, iterations: number, state: 'finished' | 'interrupted'): Made => ({
       parameters: { seed, iterations: 2 },
@@ -352,14 +391,17 @@ describe('what cannot be compared', () => {
       parameters: { reward: name },
       record: { reward: { name, label: 'quality' } },
     });
-    expect(comparisonNotes(await read(called('mine'), called('yours')))).toEqual([
-      expect.stringMatching(/^Not comparable by reward with run-0/),
+    const runs = await read(called('mine'), called('yours'));
+    expect(comparisonNotes(runs)).toEqual([
+      expect.stringMatching(/^Not comparable by reward with run-0.* charts of their own/),
     ]);
+    expect(comparedRewards(runs).layout.annotations).toHaveLength(2);
     expect(comparisonNotes(await read({}, { examples: [] }))).toEqual([]);
   });
 
   it.each<[string, Made]>([
     ['another prompts file', { parameters: { prompts: 'other.json' } }],
+    ['the prompts of another model', { parameters: { model: 'other' } }],
     ['another instruction', { parameters: { instruction: 'Slower.' } }],
     ['a dataset', { parameters: { data: 'speech.parquet' } }],
     ['prompts of a program', { record: { own: ['prompts'] } }],
@@ -375,6 +417,16 @@ describe('what cannot be compared', () => {
     expect(differenceTable(runs).rows).toEqual([]);
     const [prompt] = await loadComparedPrompts(runs, NO_LIMIT);
     expect(prompt.clips.some(({ title }) => title.includes('run-1'))).toBe(false);
+  });
+
+  it('is no other policy to start from: its sound stands before what its run made of it', async () => {
+    const runs = await read({}, { parameters: { policy: 'elsewhere' } });
+    const [{ clips }] = await loadComparedPrompts(runs, NO_LIMIT);
+    expect(clips.map(({ title }) => title)).toEqual([
+      ...['source', 'target', 'original policy', 'run-0: policy none'],
+      ...['original policy of run-1: policy elsewhere', 'run-1: policy elsewhere'],
+    ]);
+    expect(await loadComparedPrompts(runs, NO_LIMIT, { prompts: 0 })).toEqual([]);
   });
 
   it('of a dataset, is also another number of training items, since the held-out ones come after them', async () => {
@@ -446,6 +498,7 @@ describe('the page', () => {
     expect(html).not.toContain('</script><script>alert');
     expect(html).toContain('<h2 id="seeds">Over seeds</h2>');
     expect(html).toContain('<title>Comparison of run-0, run-1</title>');
+    expect(html).toContain('<li><b>run-0: seed 1</b>, even-token reward</li>');
   });
 
   it('has a row for each standing where all runs have kept their sound, else the first sample of each', async () => {
@@ -478,6 +531,11 @@ describe('the page', () => {
       players: 2 + 3 * 3,
       isTold: false,
     });
+    // A run whose policies wrote nothing for the prompt has none to rank.
+    const [silent] = await makeRuns({
+      examples: fixtureExamples.filter(({ role }) => !/original|trained/.test(role)),
+    });
+    expect((await rowsOf([folders[0], silent])).rows).toEqual(['Recordings of the data set', ...standings]);
     // A run of an earlier version has no standings.
     expect(await rowsOf(folders.slice(1, 3))).toEqual({
       rows: ['Recordings of the data set', 'The first sample of each policy'],
@@ -492,6 +550,7 @@ describe('the page', () => {
     await writeComparison(folders, path);
     const html = await readFile(path, 'utf8');
     for (const sentence of [
+      'There is no figure that two runs have of the same prompts.',
       'No run is evaluated.',
       'No run has trained.',
       'No audio of the same held-out prompts was written.',

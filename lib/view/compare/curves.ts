@@ -1,5 +1,6 @@
 /** Curves of several runs over one axis. */
 import type { Layout } from 'plotly.js-dist';
+import { groupBy } from '../../group-by.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
@@ -10,14 +11,13 @@ import { NOT_EVALUATED, NOT_TRAINED, axis, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
 import { eventsOf, evaluationsOf } from '../run-events.js';
 import { panelFigure, type Curve, type Panel } from './panels.js';
-import type { ComparedRun } from './runs.js';
+import { rewardKindOf, type ComparedRun } from './runs.js';
 
 /** Mean held-out reward after every iteration with its 95 % interval over prompts; a panel for each kind of reward. */
 export function comparedRewards(runs: readonly ComparedRun[]): Figure {
   const evaluated = runs.filter(({ events }) => evaluationsOf(events, 'test').length > 0);
-  const labels = [...new Set(evaluated.map(({ rewardLabel }) => rewardLabel))];
-  const panels = labels.map((rewardLabel): Panel => {
-    const own = evaluated.filter((run) => run.rewardLabel === rewardLabel);
+  const panels = [...groupBy(evaluated, rewardKindOf).values()].map((own): Panel => {
+    const [{ rewardLabel }] = own;
     const curves = own.map((run) => {
       const evaluations = evaluationsOf(run.events, 'test');
       const x = evaluations.map(({ iteration }) => iteration);

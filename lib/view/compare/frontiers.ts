@@ -7,7 +7,7 @@ import { axis, type Figure } from '../figure.js';
 import { formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf } from '../run-events.js';
 import { panelFigure, type Panel } from './panels.js';
-import type { ComparedRun } from './runs.js';
+import { rewardKindOf, type ComparedRun } from './runs.js';
 
 /** A policy, or a way to choose among its samples. */
 interface Point {
@@ -30,7 +30,9 @@ export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
     });
     return points.length > 0 ? [{ run, points }] : [];
   });
-  const panels = [...groupBy(measured, ({ run }) => run.rewardLabel)].map(([rewardLabel, group]): Panel => {
+  const kinds = groupBy(measured, ({ run }) => rewardKindOf(run));
+  const panels = [...kinds.values()].map((group): Panel => {
+    const [{ run: first }] = group;
     const curves = group.map(({ run, points }) => ({ run, ...curveOf(points) }));
     const baselines = bestOfNCurves(group.map(({ run }) => run));
     const most = largestOf([...curves, ...baselines].flatMap(({ x }) => x));
@@ -40,7 +42,7 @@ export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
         ...axis('KL to the original policy (nats per sample, square-root scale)'),
         ...natsTicks(most),
       },
-      yAxis: axis(rewardLabel),
+      yAxis: axis(first.rewardLabel),
       curves,
       baselines,
     };

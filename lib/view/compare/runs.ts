@@ -78,10 +78,12 @@ function labelRuns(runs: readonly RecordedRun[], names: readonly string[]): stri
   });
 }
 
-/** Whether the two runs' rewards are numbers of one kind. */
-export function haveSameReward(a: ComparedRun, b: ComparedRun): boolean {
-  return a.record.parameters.reward === b.record.parameters.reward && a.rewardLabel === b.rewardLabel;
-}
+/** Runs with the same one have rewards that are numbers of one kind. */
+export const rewardKindOf = ({ record, rewardLabel }: ComparedRun): string =>
+  JSON.stringify([record.parameters.reward, rewardLabel]);
+
+export const haveSameReward = (a: ComparedRun, b: ComparedRun): boolean =>
+  rewardKindOf(a) === rewardKindOf(b);
 
 /** Whether the held-out prompts of the two runs are the same, as far as the shorter list goes. */
 export function haveSamePrompts(a: ComparedRun, b: ComparedRun): boolean {
