@@ -10,6 +10,7 @@ import { isOutOfMemory } from './limits.js';
 import type { Memory } from './memory.js';
 import type { OrtApi } from '../ort/ort-api.js';
 import { Program } from './program.js';
+import { reasonIn } from './reason.js';
 import { openRuntime, type Runtime } from './runtime.js';
 import { bytesOf } from './values.js';
 
@@ -20,7 +21,7 @@ function tellOnce(): Runtime['notCaptured'] {
     if (isTold) return;
     isTold = true;
     sendNotice(
-      `a program's launches are not captured as a CUDA graph, so that it runs more slowly (${message.split('\n')[0]}); further ones are not told`,
+      `a program's launches are not captured as a CUDA graph, so that it runs more slowly (${reasonIn(message)}); further ones are not told`,
     );
   };
 }
