@@ -181,15 +181,17 @@ describe.skipIf(!canRunHostCuda)('the CUDA device', () => {
     await cpu.close();
   });
 
-  it('that has failed says so and is closed without freeing what it holds, which would end the process', async () => {
+  it('that has failed says so, and frees nothing from then on, which would end the process', async () => {
     const open = `
       import { openCudaWorker } from '${new URL('../../../dist/lib/engine/devices/cuda/cuda.js', import.meta.url).href}';
       import { compile, tf } from '${new URL('../../../dist/lib/engine/index.js', import.meta.url).href}';
       const worker = '${new URL('../../support/failed-gpu-worker.mjs', import.meta.url).href}';
       const device = await openCudaWorker(worker, { tf32: false, orderedSums: true, graphs: true });
-      await device.allocate([['a', [4]]]);
+      const { release } = await device.allocate([['a', [4]]]);
       const run = await compile(({ x }) => ({ y: tf.neg(x) }), { x: { shape: [1], dtype: 'float32' } }, { device });
       console.log(await run({ x: Float32Array.of(1) }).catch(({ message }) => message));
+      await run.dispose();
+      await release();
       await device.close();
       console.log('closed');`;
     const { stdout, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', open], {

@@ -6,6 +6,7 @@ import { NoGpu } from '../../../lib/engine/devices/cuda/driver.js';
 import { openCuda, openCudaWorker } from '../../../lib/engine/devices/cuda/cuda.js';
 import { findDriverLibrary } from '../../../lib/engine/devices/cuda/driver-library.js';
 import { findCudaLibraries, openCudaLibraries } from '../../../lib/engine/devices/cuda/libraries.js';
+import { cudaFailure, reasonIn } from '../../../lib/engine/devices/cuda/reason.js';
 import { findOrtLibrary } from '../../../lib/engine/devices/ort/library.js';
 import { canRunHostCuda } from '../../support/host-cuda.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
@@ -113,6 +114,17 @@ describe.skipIf(!canRunHostCuda)('CUDA’s libraries', () => {
       /is ONNX Runtime 1\.\d+\.\d+, but this program was made for 9\.9\.9: npm run gpu fetches that$/,
     );
   });
+});
+
+it('what ONNX Runtime passes on of CUDA is told without where in its sources and on which machine', () => {
+  const failure = (name: string) =>
+    `/onnxruntime_src/cuda_execution_provider_info.cc:62 FromProviderOptions(const ProviderOptions&) [ONNXRuntimeError] : 1 : FAIL : Failed to parse provider option "device_id": ${name} failure 36: API call is not supported in the installed CUDA driver ; GPU=-1 ; hostname=vm ; file=/onnxruntime_src/a.cc ; line=69 ; expr=cudaGetDeviceCount(&num_devices);`;
+  for (const name of ['CUDA', 'CUBLAS', 'CUDNN'])
+    expect(cudaFailure(failure(name))).toBe(
+      `${name} failure 36: API call is not supported in the installed CUDA driver`,
+    );
+  expect(cudaFailure('a.cc:1 the graph is wrong')).toBeUndefined();
+  expect(reasonIn('it cannot be captured\nat a.cc')).toBe('it cannot be captured');
 });
 
 it.skipIf(findDriverLibrary() !== undefined)(

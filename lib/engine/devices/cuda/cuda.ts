@@ -23,6 +23,7 @@ import type { CudaCalls } from './calls.js';
 import { DRIVER_LIBRARY, findDriverLibrary } from './driver-library.js';
 import { ALIGNMENT, bytesOfTensors, checkRoom, checkTrainableRoom, isOutOfMemory } from './limits.js';
 import { OPTIMIZER_REGIONS, openCudaOptimizer } from './optimizer.js';
+import { reasonIn } from './reason.js';
 import type { RuntimeOptions } from './runtime.js';
 
 export interface CudaOptions {
@@ -248,7 +249,7 @@ const KEEPING_MEMORY = new Set(['Conv', 'LSTM']);
 function explain(error: unknown): never {
   if (error instanceof EngineError && isOutOfMemory(error))
     throw new Error(
-      `the GPU's memory is full (${error.message}): smaller batches, shorter completions or fewer samples at once take less`,
+      `the GPU's memory is full (${reasonIn(error.message)}): smaller batches, shorter completions or fewer samples at once take less`,
       { cause: error },
     );
   throw error;

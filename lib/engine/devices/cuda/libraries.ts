@@ -5,6 +5,7 @@ import { gpuCommand } from '../../../command-text.js';
 import { findPackageRoot } from '../../../package-root.js';
 import { onnxruntimeNode } from '../ort/library.js';
 import { NoGpu } from './driver.js';
+import { cudaFailure } from './reason.js';
 import { openLibrary } from '../ort/native.js';
 import { openOrtApi, type OrtApi } from '../ort/ort-api.js';
 
@@ -126,6 +127,12 @@ function openOrRefuse<Opened>(open: () => Opened): Opened {
   try {
     return open();
   } catch (error) {
+    const failure = cudaFailure((error as Error).message);
+    if (failure)
+      throw new NoGpu(
+        `CUDA does not compute with this driver and this GPU (${failure}): nvidia-smi says which they are, and whether they work`,
+        { cause: error },
+      );
     throw new NoGpu(
       `CUDA's libraries cannot be loaded (${reasonOf(error as Error)}): ${gpuCommand()} fetches all of them`,
       { cause: error },

@@ -10,6 +10,7 @@ import { isOutOfMemory } from './limits.js';
 import type { Memory } from './memory.js';
 import type { OrtApi } from '../ort/ort-api.js';
 import { Program } from './program.js';
+import { reasonIn } from './reason.js';
 import { openRuntime, type Runtime } from './runtime.js';
 import { bytesOf } from './values.js';
 
@@ -20,7 +21,7 @@ function tellOnce(): Runtime['notCaptured'] {
     if (isTold) return;
     isTold = true;
     sendNotice(
-      `a program's launches are not captured as a CUDA graph, so that it runs more slowly (${message.split('\n')[0]}); further ones are not told`,
+      `a program's launches are not captured as a CUDA graph, so that it runs more slowly (${reasonIn(message)}); further ones are not told`,
     );
   };
 }
@@ -61,6 +62,19 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     }
   };
 
+  /**
+   * On a GPU that has failed nothing can be freed, and ONNX Runtime ends the process where it tries. Who waited for the failure knows of it, and
+   * is not to be told of another.
+   */
+  const whereItWorks = (free: () => void): void => {
+    try {
+      device().runtime.memory.synchronize();
+    } catch {
+      return;
+    }
+    free();
+  };
+
   /** Where the memory is full, what is kept for later is given back, and the work is tried again. */
   const withRoom = <Result>(work: () => Result): Result => {
     try {
@@ -95,17 +109,19 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
         return nextProgram++;
       }),
     unload: (handle) =>
-      measured(() => {
-        device().programs.get(handle)?.release();
-        device().programs.delete(handle);
-      }),
+      whereItWorks(() =>
+        measured(() => {
+          device().programs.get(handle)?.release();
+          device().programs.delete(handle);
+        }),
+      ),
     run(handle, feeds, into) {
       const { allocations } = device();
       const places = Object.entries(into).map(([name, tensor]) => [name, allocations.place(tensor)] as const);
       return withRoom(() => programOf(handle).run(feeds, Object.fromEntries(places)));
     },
     allocate: (byteLength) => measured(() => device().allocations.allocate(byteLength)),
-    free: (handle) => measured(() => device().allocations.release(handle)),
+    free: (handle) => whereItWorks(() => measured(() => device().allocations.release(handle))),
     read(source) {
       const { runtime, allocations } = device();
       const count = elementCount(source.shape);
@@ -153,16 +169,12 @@ export function serveCuda(openNative: () => { memory: Memory; api: OrtApi }): vo
     () => {
       if (!opened) return;
       const { runtime, allocations, programs } = opened;
-      try {
-        runtime.memory.synchronize();
-      } catch {
-        // On a GPU that has failed nothing can be freed, and ONNX Runtime ends the process where it tries. Who waited for the failure knows of it.
-        return;
-      }
-      for (const program of programs.values()) program.release();
-      allocations.releaseAll();
-      runtime.closeArena();
-      runtime.memory.close();
+      whereItWorks(() => {
+        for (const program of programs.values()) program.release();
+        allocations.releaseAll();
+        runtime.closeArena();
+        runtime.memory.close();
+      });
     },
   );
 }
