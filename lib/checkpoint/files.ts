@@ -13,6 +13,14 @@ export function exists(path: string): Promise<boolean> {
   );
 }
 
+/** Whether there is a folder of that name. */
+export function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
+}
+
 /**
  * Makes a folder and those above it that are missing. Where nobody can make a folder and the system calls it missing (ENOENT), as below
  * /proc, Node.js' own `recursive` would try for ever, in a thread that nothing ends.
@@ -40,9 +48,16 @@ export async function refuseDevice(path: string): Promise<void> {
   );
 }
 
+/** @throws Error where a folder is at `path`, and a file is to be written */
+async function refuseFolder(path: string): Promise<void> {
+  if (!(await isFolder(path))) return;
+  throw new Error(`${path} is a folder: name a file in it (on the command line: --output)`);
+}
+
 /** @throws Error where there is something at `path` already, unless it is a file and may be overwritten */
 export async function refuseToOverwrite(path: string, overwrite = false): Promise<void> {
   await refuseDevice(path);
+  await refuseFolder(path);
   if (overwrite || !(await exists(path))) return;
   throw new Error(
     `${path} is there already: name another file with --output, or replace it with --overwrite`,
@@ -52,6 +67,7 @@ export async function refuseToOverwrite(path: string, overwrite = false): Promis
 /** @throws Error where there is something at `path` already that is no HTML page, which making a page again does not bring back */
 export async function refuseToReplaceOther(path: string): Promise<void> {
   await refuseDevice(path);
+  await refuseFolder(path);
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile() || found.size === 0) return;
   const head = await text(createReadStream(path, { end: 99 })).catch(cannotRead(path));

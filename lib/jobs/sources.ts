@@ -41,7 +41,14 @@ export async function findModelPart(
   fetching: Fetching = {},
 ): Promise<string> {
   const source = sources[part];
-  if (!source || source === 'default') return join(resolveModelDirectory(source || sources.model), part);
+  if (!source || source === 'default') {
+    const model = resolveModelDirectory(source || sources.model);
+    if (!existsSync(join(model, 'policy')) && !existsSync(join(model, part)))
+      throw new Error(
+        `${model} is no folder of a model: it must have policy/, nar/, codec/ and prompts.json in it`,
+      );
+    return join(model, part);
+  }
   refuseWholeModel(source, part);
   return resolveSource(part === 'policy' ? policySource(source) : source, {
     type: 'model',

@@ -1,6 +1,6 @@
 /** Networks as Hugging Face folders. */
 import { join } from 'node:path';
-import { exists } from '../checkpoint/files.js';
+import { exists, isFolder } from '../checkpoint/files.js';
 import { readWeights, writePretrained, type FolderOptions } from '../checkpoint/pretrained.js';
 import type { HostTensor } from '../engine/host-tensor.js';
 import { findBase, isAdapterFolder, readAdapter, type BaseOptions } from './adapter-folder.js';
@@ -19,9 +19,10 @@ export async function loadPretrained<Config extends ModelConfig = ModelConfig>(
   known: readonly Architecture<Config>[] = ARCHITECTURES as readonly Architecture<Config>[],
   options: BaseOptions = {},
 ): Promise<Model<Config>> {
-  if (!(await exists(directory))) {
+  if (!(await isFolder(directory))) {
     const titles = known.map(({ title }) => title).join(' or ');
-    throw new Error(`${directory} does not exist: give the folder of a ${titles} checkpoint.`);
+    const what = (await exists(directory)) ? 'is no folder' : 'does not exist';
+    throw new Error(`${directory} ${what}: give the folder of a ${titles} checkpoint.`);
   }
   if (await isAdapterFolder(directory)) {
     const base = await loadPretrained(await findBase(directory, options), known);

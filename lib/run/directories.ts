@@ -1,8 +1,8 @@
-import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { mkdir, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { format } from 'date-fns/format';
 import { explainWriteError } from '../checkpoint/write-error.js';
-import { makeFolder } from '../checkpoint/files.js';
+import { isFolder, makeFolder } from '../checkpoint/files.js';
 
 /** Where a run writes: `{root}/model_output/{name}` (log, metrics, checkpoints) and `{root}/output/{name}` (data, audio, report). */
 export interface RunDirectories {
@@ -75,14 +75,7 @@ async function createExclusively(directory: string): Promise<boolean> {
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST' && (await isDirectory(dirname(directory)))) return false;
+    if (code === 'EEXIST' && (await isFolder(dirname(directory)))) return false;
     throw explainWriteError(error, dirname(directory));
   }
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (entry) => entry.isDirectory(),
-    () => false,
-  );
 }

@@ -63,7 +63,12 @@ it('a reason that is a whole sentence does not end in two full stops', async () 
 
 it('parts of the model come from its folder unless they are named', async () => {
   const folder = temporaryFolder();
-  expect(await findModelPart({ model: 'm', nar: null }, 'nar')).toBe(join('m', 'nar'));
+  const model = resolve('models/default');
+  expect(await findModelPart({ model, nar: null }, 'nar')).toBe(join(model, 'nar'));
+  for (const other of ['nowhere', folder])
+    await expect(findModelPart({ model: other }, 'nar')).rejects.toThrow(
+      `${other} is no folder of a model: it must have policy/, nar/, codec/ and prompts.json in it`,
+    );
   expect(await findModelPart({ model: 'm', codec: folder }, 'codec')).toBe(folder);
   for (const part of ['policy', 'nar', 'codec'] as const)
     expect(await findModelPart({ model: 'm', [part]: 'default' }, part)).toBe(

@@ -267,6 +267,16 @@ describe('loadPretrained reads', () => {
 });
 
 describe('loadPretrained refuses', () => {
+  test('a file, and what is not there', async () => {
+    const file = join(await folderWith(WEIGHTS), 'config.json');
+    await expect(loadPretrained(file)).rejects.toThrow(
+      `${file} is no folder: give the folder of a BART checkpoint.`,
+    );
+    await expect(loadPretrained('nowhere')).rejects.toThrow(
+      'nowhere does not exist: give the folder of a BART checkpoint.',
+    );
+  });
+
   const vector: HostTensor = { shape: [4], dtype: 'float32', data: new Float32Array(4) };
 
   test.each<[string, (tensors: Map<string, HostTensor>) => unknown, string]>([

@@ -485,6 +485,9 @@ describe('the page', () => {
     await expect(writeComparison(folders, path)).rejects.toThrow(
       `${path} is there already, and no page: name another file (on the command line: --output)`,
     );
+    await expect(writeComparison(folders, roots[0])).rejects.toThrow(
+      `${roots[0]} is a folder: name a file in it (on the command line: --output)`,
+    );
     await writeFile(path, '<!doctype html>');
     const runs = await writeComparison(folders, path);
     expect(runs.map(({ name }) => name)).toEqual(['run-0', 'run-1']);
