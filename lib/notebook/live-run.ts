@@ -151,15 +151,20 @@ async function describeRecorded(recorded: RecordedRun): Promise<string> {
   const { iterations } = parameters;
   const done = events.filter(({ type }) => type === 'saved').length;
   const how = `${done} of ${formatCount(iterations, 'iteration')} ${reward ? `by the reward ${reward.name}` : 'on given pairs'}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
-  if (!reward) return `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}.`;
-  const goOn =
-    state === 'finished'
-      ? `to add iterations: await run.iterate({ iterations: ${2 * iterations} })`
-      : state === 'running'
-        ? 'a process is writing it'
-        : 'to go on with it: await run.iterate()';
-  return `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}; ${goOn}.`;
+  const isRead = `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}`;
+  if (!reward) return `${isRead}.`;
+  const goesOn = (): string => {
+    if (state === 'running') return 'a process is writing it';
+    if (state !== 'finished') return 'to go on with it: await run.iterate()';
+    if (isEndedByGuard(events)) return 'a guard has ended it';
+    return `to add iterations: await run.iterate({ iterations: ${2 * iterations} })`;
+  };
+  return `${isRead}; ${goesOn()}.`;
 }
+
+/** Such a run gets no more iterations. */
+const isEndedByGuard = (events: readonly RunEvent[]): boolean =>
+  events.some((event) => event.type === 'stopped' && event.step === undefined);
 
 /**
  * @param from.begin what begins at once; or
@@ -266,9 +271,8 @@ async function follow(
 
   /** How a finished run goes on; nothing where a guard has ended it. */
   function finishedNote(): string | undefined {
-    const isStopped = events.some((event) => event.type === 'stopped' && event.step === undefined);
     const more = 2 * events.filter(({ type }) => type === 'saved').length;
-    if (isStopped || more === 0) return undefined;
+    if (isEndedByGuard(events) || more === 0) return undefined;
     return `to go on with it: await run.iterate({ iterations: ${more} }); on another day, first: const run = await ${inAnotherSession()}`;
   }
 

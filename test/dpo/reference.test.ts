@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ktoLoss } from '../../lib/dpo/losses/kto.js';
 import { simpoLoss } from '../../lib/dpo/losses/length-normalized.js';
 import { trainDpo, type DpoOptions, type Example, type TrainingSnapshot } from '../../lib/dpo/trainer.js';
@@ -62,6 +62,15 @@ describe('the reference', () => {
     const reference = (await completionLogProbs(other, items, { device })).map(({ sum }) => sum);
     expect(steps[0].metrics['rewards/margins']).toBeCloseTo(marginOf(steps[0].logps, reference), 4);
     expect(Math.abs(steps[0].metrics['rewards/margins']!)).toBeGreaterThan(0.01);
+  });
+
+  it('that is another policy is not measured once the training is stopped', async () => {
+    const compile = vi.spyOn(device, 'compile');
+    const signal = AbortSignal.abort(new Error('stop'));
+    const other = { ...policy, weights: copyWeights(policy.weights) };
+    await expect(train({ reference: other, signal })).rejects.toThrow('stop');
+    expect(compile).not.toHaveBeenCalled();
+    compile.mockRestore();
   });
 
   it('is the policy itself where it is given as another one', async () => {

@@ -311,6 +311,12 @@ it('refuses an option that it does not know, and a device that is none', async (
   );
 });
 
+it('refuses a beta beside a loss, which has its own', async () => {
+  await expect(train(pairs, { beta: 0.1, loss: ktoLoss({ beta: 0.1 }) })).rejects.toThrow(
+    'beta is the sigmoid loss\'s; the loss "kto" must be given its own when it is made',
+  );
+});
+
 it('refuses a second training of a policy while the first is under way, and not after it', async () => {
   const policy = { architecture, config, weights: copyWeights(initial) };
   const first = trainDpo(policy, pairs, OPTIONS);

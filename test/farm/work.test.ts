@@ -371,10 +371,12 @@ function behaves(start: () => Promise<QueueServer>): void {
       }),
     ]);
     await gather(first.dispatcher, 3);
-    first.say(0);
+    // As of an item whose next try is not due.
+    first.say(1);
     // Idle for longer than it waits for its own run.
     await new Promise((resolve) => setTimeout(resolve, 10 * timing.lookMs));
     expect(opened, 'no other run has work').toEqual([first.id]);
+    first.say(0);
     const gathering = gather(second.dispatcher, 3);
     second.say(3);
     await gathering;

@@ -122,12 +122,12 @@ it('draws reward and loss as they come, and keeps them as pictures', () => {
 
 it("links a run's files, and names its folders, which JupyterLab cannot open", () => {
   const folder = temporaryFolder();
-  writeFileSync(join(folder, 'a #1.html'), '');
-  const { html, text } = fileLinks({ text: 'Report & sound:' }, join(folder, 'a #1.html'), folder);
+  writeFileSync(join(folder, 'a #1 & 2.html'), '');
+  const { html, text } = fileLinks({ text: 'Report & sound:' }, join(folder, 'a #1 & 2.html'), folder);
   expect(html).toMatch(
-    /Report &amp; sound: <a href="[^"]*a%20%231\.html"[^>]*>[^<]*a #1\.html<\/a> [^<]*<\/div>$/,
+    /Report &amp; sound: <a href="[^"]*a%20%231%20%26%202\.html"[^>]*>[^<]*a #1 &amp; 2\.html<\/a> [^<]*<\/div>$/,
   );
-  expect(text).toMatch(/^Report & sound: .*a #1\.html /);
+  expect(text).toMatch(/^Report & sound: .*a #1 & 2\.html /);
 });
 
 it('a notice is no error, and quick mode says that it shows mechanics only', () => {

@@ -148,6 +148,7 @@ async function opensAsRecorded(run: LiveRun): Promise<void> {
   const stopped = { type: 'stopped', iteration: 2, reason: 'a guard warns' };
   appendFileSync(join(run.modelDirectory, 'metrics.jsonl'), JSON.stringify(stopped) + '\n');
   expect(await notedBy()).toBe('this run is finished');
+  expect(all.join('\n')).toMatch(/It is finished: 3 of 3 iterations .*; a guard has ended it\.$/m);
 }
 
 it('says how a run goes on that has failed, and not of one that would fail again', async () => {

@@ -12,6 +12,7 @@ import {
   type TrainingSnapshot,
 } from '../../lib/index.js';
 import type { DeferredTensor } from '../../lib/engine/host-tensor.js';
+import type { Device } from '../../lib/engine/index.js';
 import { OPTIONS, randomPairs } from '../dpo/random-pairs.js';
 import { device } from '../support/device.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -150,23 +151,23 @@ describe('the loop', () => {
   });
 
   it.each(['to its end', 'to its first step'])('gives back what the device held, %s', async (how) => {
-    const releases: { (): unknown }[] = [];
-    const noting = async <Opened extends { release(): Promise<void> }>(opening: Promise<Opened>) => {
-      const opened = await opening;
-      releases.push(vi.spyOn(opened as { release(): Promise<void> }, 'release'));
-      return opened;
-    };
-    const { openOptimizer, allocate } = device;
-    vi.spyOn(device, 'openOptimizer').mockImplementation((...args) =>
-      noting(openOptimizer.apply(device, args)),
-    );
-    vi.spyOn(device, 'allocate').mockImplementation((...args) => noting(allocate.apply(device, args)));
+    const own = device as Required<Device>;
+    const releases = new Map<string, () => unknown>();
+    for (const method of ['openOptimizer', device.lend ? 'lend' : 'allocate'] as const) {
+      const open = own[method].bind(own) as (...args: never[]) => Promise<{ release(): Promise<void> }>;
+      const noting = async (...args: never[]) => {
+        const opened = await open(...args);
+        releases.set(method, vi.spyOn(opened, 'release'));
+        return opened;
+      };
+      vi.spyOn(own, method).mockImplementation(noting as never);
+    }
     const frozen = { ...leastSquares(), frozen: ['offset'] };
     const options = { device, steps: 2, batches: () => [POINTS], learningRate: () => 0.1, maxGradNorm: 1 };
     for await (const _ of optimize(start(), frozen, options)) if (how === 'to its first step') break;
     vi.restoreAllMocks();
-    expect(releases).toHaveLength(2);
-    for (const release of releases) expect(release).toHaveBeenCalledOnce();
+    expect(releases.size).toBe(2);
+    for (const [opened, release] of releases) expect(release, opened).toHaveBeenCalledOnce();
   });
 
   it('validates after every so many steps, also after the last', async () => {

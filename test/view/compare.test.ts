@@ -257,7 +257,11 @@ describe('curves', () => {
     });
     expect(comparedFrontiers(runs.slice(1)).data).toEqual([]);
     const measured = [...events, guarded(1, 7)];
-    const unlike = await read({ events: measured }, { events: measured, parameters: { reward: 'length' } });
+    const ofReward = (name: string): Made => ({
+      ...{ events: measured, parameters: { reward: name } },
+      record: { reward: { name, label: 'quality' } },
+    });
+    const unlike = await read(ofReward('mine'), ofReward('yours'));
     expect(comparedFrontiers(unlike).layout.annotations).toHaveLength(2);
   });
 

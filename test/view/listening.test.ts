@@ -175,6 +175,13 @@ describe('votes', () => {
       'votes[0].left.codes[0]',
     ],
     [
+      'with half a character',
+      (({ votes: [first], ...rest }) => ({ ...rest, votes: [{ ...first, instruction: 'half \ud800' }] }))(
+        votesOf(page, () => 'left'),
+      ),
+      'the instruction holds half a character',
+    ],
+    [
       'of other systems',
       { ...votesOf(page, () => 'left'), systems: ['bold', 'third'] },
       'a vote is of other systems than the page compares',
