@@ -31,7 +31,7 @@ export function toBundle(content: Showable): MimeBundle {
   return {
     'application/vnd.plotly.v1+json': {
       ...onAnyGround(content),
-      config: { responsive: true, displaylogo: false },
+      config: { responsive: true, displaylogo: false, showSendToCloud: false },
     },
     'image/svg+xml': figureSvg(content),
     'text/plain': '[chart]',

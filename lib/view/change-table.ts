@@ -39,8 +39,13 @@ export function promptFigures(events: readonly RunEvent[], which: 'original' | '
 }
 
 function guardFigure(figure: GuardFigure, means: (number | null)[]): PromptFigure {
-  const { label, better } = meaningOf(figure);
-  return { name: label, better, means, formatChange: (change) => formatFigureChange(figure, change) };
+  const { label, better, unit } = meaningOf(figure);
+  return {
+    name: unit === 'nats' ? `${label} in nats` : label,
+    better,
+    means,
+    formatChange: (change) => formatFigureChange(figure, change),
+  };
 }
 
 /** The figure of the same name in another list, and the paired comparison with it; a length wins nothing. */

@@ -11,6 +11,8 @@ import { figureSvg } from './svg/figure-svg.js';
 const CONFIG = {
   responsive: true,
   displaylogo: false,
+  // plotly.js offers to send a chart to its makers' cloud.
+  showSendToCloud: false,
   modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
 };
 
@@ -40,6 +42,7 @@ export function figureStyle(figures: readonly Figure[]): string {
   );
   return `.still svg { display: block; width: 100%; height: auto; }
 .still.narrow { display: none; }
+.chart .modebar-btn:focus-visible { outline: 2px solid !important; }
 @media ${IS_NARROW} { .still.wide { display: none; } .still.narrow { display: block; } }
 @media ${IS_DARK} {
 ${dark.join('\n')}

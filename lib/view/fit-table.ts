@@ -31,7 +31,11 @@ export function fitTable(table: Table, width: number): Table[] {
 function wrapFirst({ columns, rows }: Table, width: number): Table {
   const room = Math.floor(columns.length > 1 ? width * FIRST_SHARE : width);
   if (columnWidths({ columns, rows })[0] <= room) return { columns, rows };
-  return { columns, rows: rows.map(([text, ...others]) => [wrapText(text, room), ...others]) };
+  const [{ title, ...style }, ...others] = columns;
+  return {
+    columns: [{ ...style, title: wrapText(title, room) }, ...others],
+    rows: rows.map(([text, ...cells]) => [wrapText(text, room), ...cells]),
+  };
 }
 
 /** A text in lines of so many columns, broken at blanks, and within words that are longer than a line. */

@@ -36,7 +36,7 @@ export function soundCard(card: SoundCard): string {
   return (
     `<article class="sound" style="${CARD}"${attributes}>${heading(title, figures)}` +
     `<div style="margin:6px 0">${spectrogramPicture(sound, longestSeconds)}</div>${player}` +
-    `<div class="sound-foot" style="${LINE};font-size:12px;opacity:0.8"><span>${sound.durationSeconds.toFixed(2)} s</span>${link ?? ''}</div>` +
+    `<div class="sound-foot" style="${LINE};font-size:12px"><span style="opacity:0.8">${sound.durationSeconds.toFixed(2)} s</span>${link ?? ''}</div>` +
     `${codes ? codesHtml(codes) : ''}</article>`
   );
 }

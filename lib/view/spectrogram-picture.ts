@@ -1,4 +1,5 @@
 import { slaneyMel } from '../audio/mel.js';
+import { formatNumber } from './format.js';
 import { DECIBEL_RANGE, MAX_HZ } from './spectrogram.js';
 
 /** A spectrogram to be drawn on the axes of its comparison. */
@@ -13,7 +14,7 @@ export interface PicturedSound {
 /** One scale for all pictures, in a sentence. */
 export const SCALE_NOTE =
   'Spectrograms: seconds to the right, all clips of a prompt on one scale; kHz upwards, mel-spaced; brightness from ' +
-  `${DECIBEL_RANGE.min} to ${DECIBEL_RANGE.max} dB of full scale, the same in all.`;
+  `${formatNumber(DECIBEL_RANGE.min, 0)} to ${formatNumber(DECIBEL_RANGE.max, 0)} dB of full scale, the same in all.`;
 
 const HEIGHT = 120;
 const LABELS_WIDTH = 48;

@@ -53,15 +53,18 @@ function wrapping(text: string): string {
 
 /** The table for a terminal: columns padded to one width, two spaces apart, a rule under the titles. */
 export function textTable({ columns, rows, empty = NO_ROWS }: Table): string {
-  const lines = [columns.map(({ title }) => title), ...rows].flatMap(toLines);
   const widths = columnWidths({ columns, rows });
   const pad = (text: string, column: number) => {
     const blanks = ' '.repeat(widths[column] - stringWidth(text));
     return columns[column].align === 'right' ? blanks + text : text + blanks;
   };
-  const [head, ...body] = lines.map((line) => line.map(pad).join(COLUMN_GAP).trimEnd());
+  const linesOf = (row: readonly string[]) =>
+    toLines(row).map((line) => line.map(pad).join(COLUMN_GAP).trimEnd());
   const rule = widths.map((width) => '-'.repeat(width)).join(COLUMN_GAP);
-  return [head, rule, ...(body.length > 0 ? body : [empty])].join('\n');
+  const body = rows.flatMap(linesOf);
+  return [...linesOf(columns.map(({ title }) => title)), rule, ...(body.length > 0 ? body : [empty])].join(
+    '\n',
+  );
 }
 
 /** Columns of a terminal that each column of a table takes. */

@@ -31,6 +31,17 @@ it('tells what training changed on held-out prompts, paired by prompt', () => {
   expect(length[1]).toMatch(/^−4\.5 \(/);
   expect(length.slice(2)).toEqual(['5', `−${(4.5 / Math.sqrt(10)).toFixed(2)}`, '']);
   expect(changeTable([])).toMatchObject({ rows: [] });
+  const guards = [{ figure: 'kl' as const, mean: 1, promptMeans: [0, 0, 1, 2, 2], missing: 0 }];
+  const guarded = [-1, 1].map((iteration): RunEvent => ({
+    type: 'guarded',
+    iteration,
+    guards,
+    warnings: [],
+  }));
+  expect(changeTable([...events, ...guarded]).rows[2].slice(0, 2)).toEqual([
+    'KL to the original in nats',
+    '0.00 (0.00 to 0.00)',
+  ]);
 });
 
 it('tells it of every iteration', () => {

@@ -84,14 +84,13 @@ describe('tables', () => {
     expect(differenceTable(runs).rows).toEqual([
       // Four prompts of six are better and one is equal.
       [
-        'reward',
-        'run-1: beta 0.5',
+        'reward, run-1: beta 0.5',
         `${interval[0]} (${interval[1]} to ${interval[2]})`,
         '6',
         (1 / 3 / std).toFixed(2),
         '75 %',
       ],
-      ['length in tokens', 'run-1: beta 0.5', '0.0 (0.0 to 0.0)', '6', '-', ''],
+      ['length in tokens, run-1: beta 0.5', '0.0 (0.0 to 0.0)', '6', '-', ''],
     ]);
     expect(resultTable(runs).rows[0]).toEqual([
       ...['run-0: beta 0.1', 'iteration 1', '1.25', '3.25', '+2.00 (+2.00 to +2.00)', '6', '-', '100 %'],
@@ -126,8 +125,8 @@ describe('tables', () => {
       { events: [...fixtureEvents(1), guarded(-1, 3, 0.1), guarded(0, 2.5, 0.05)] },
     );
     expect(differenceTable(runs).rows.slice(2)).toEqual([
-      ['DNSMOS OVRL', 'run-1', '−0.50 (−0.50 to −0.50)', '6', '-', '0 %'],
-      ['clipped samples', 'run-1', '−5.0 points (−5.0 points to −5.0 points)', '5', '-', '100 %'],
+      ['DNSMOS OVRL, run-1', '−0.50 (−0.50 to −0.50)', '6', '-', '0 %'],
+      ['clipped samples, run-1', '−5.0 points (−5.0 points to −5.0 points)', '5', '-', '100 %'],
     ]);
     const { data, layout } = comparedGuards(runs);
     expect(layout.annotations?.map(({ text }) => text)).toEqual(['<b>DNSMOS OVRL</b>']);
@@ -385,7 +384,9 @@ describe('what cannot be compared', () => {
     expect(comparisonNotes(runs)).toEqual([
       'Not comparable by reward with run-0: reward even-token, whose rewards are another kind of number: run-1: reward length. Their rewards stand in charts of their own, and there is no difference of them.',
     ]);
-    expect(differenceTable(runs).rows.map(([figure]) => figure)).toEqual(['length in tokens']);
+    expect(differenceTable(runs).rows.map(([figure]) => figure)).toEqual([
+      'length in tokens, run-1: reward length',
+    ]);
     expect(comparedRewards(runs).layout.annotations).toHaveLength(2);
     expect(resultTable(runs).columns[1].title).toBe('reward');
   });

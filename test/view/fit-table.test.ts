@@ -26,6 +26,11 @@ describe('fitTable', () => {
     }
   });
 
+  it('wraps the title of the first column, above the rule', () => {
+    const titled = { columns: [{ title: 'one two three' }, right('n')], rows: [['a', '1']] };
+    expect(fitTable(titled, 16).map(textTable)).toEqual(['one two  n\nthree\n-------  -\na        1']);
+  });
+
   it('leaves a table alone that fits', () => {
     expect(fitTable(table, Infinity)).toEqual([table]);
     expect(fitTable({ columns: [{ title: 'a' }], rows: [] }, 80)).toEqual([

@@ -118,6 +118,12 @@ describe.skipIf(!isThere && !isAsked)('a report in a browser', () => {
     const buttons = await boxesOf(page, '.chart .modebar-group');
     expect(buttons.length).toBeGreaterThan(CHARTS);
     expect(overlaps(buttons, onPhone)).toEqual([]);
+    const offers = await page.evaluate(
+      "Array.from(document.querySelectorAll('.chart .modebar-btn'), (button) => button.dataset.title)",
+    );
+    expect(offers).toContain('Zoom');
+    // It would send the run's figures to plotly's makers.
+    expect(offers).not.toContain('Share chart...');
     expect(await isScrolledSideways(page)).toBe(false);
     expect(await lightness(page, 'body', 'background-color')).toBeGreaterThan(0.99);
     expect(await lightness(page, '.chart .gtitle, .chart .annotation text', 'fill')).toBeLessThan(0.3);

@@ -143,6 +143,7 @@ function meanLabel(
     xanchor: onLeft ? 'right' : 'left',
     yanchor: 'bottom',
     showarrow: false,
-    font: { color, size: 12 },
+    // Too light for a text: the bars' grey.
+    font: { color: color === COLORS.before ? COLORS.faintText : color, size: 12 },
   };
 }

@@ -39,7 +39,7 @@ export function comparedFrontiers(runs: readonly ComparedRun[]): Figure {
     return {
       title: 'held-out prompts',
       xAxis: {
-        ...axis('KL to the original policy (nats per sample, square-root scale)'),
+        ...axis('KL to the original (nats, √ scale)'),
         ...natsTicks(most),
       },
       yAxis: axis(first.rewardLabel),

@@ -42,17 +42,13 @@ export function differenceTable(runs: readonly ComparedRun[]): Table {
   const [first, ...others] = runs;
   const figures = promptFigures(first.events, 'last');
   return {
-    columns: [
-      { title: 'held-out prompts' },
-      { title: `last policy of this run against that of ${first.label}` },
-      ...PAIRED_COLUMNS,
-    ],
+    columns: [{ title: `held-out prompts, last policies against that of ${first.label}` }, ...PAIRED_COLUMNS],
     rows: figures.flatMap((figure) =>
       others.flatMap((run) => {
         if (!haveSamePrompts(first, run)) return [];
         if (figure.name === 'reward' && !haveSameReward(first, run)) return [];
         const comparison = compareFigure(figure, promptFigures(run.events, 'last'));
-        return comparison ? [[figure.name, run.label, ...figureCells(figure, comparison)]] : [];
+        return comparison ? [[`${figure.name}, ${run.label}`, ...figureCells(figure, comparison)]] : [];
       }),
     ),
   };

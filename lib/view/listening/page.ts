@@ -130,7 +130,7 @@ downloaded before. The page needs no network and sends nothing. Page ${escapeHtm
 }
 
 function playButton(name: string, label: string, key: string): string {
-  return `<button id="play-${name}" class="play"><span class="name">${label}</span><kbd>${key}</kbd><i></i></button>`;
+  return `<button id="play-${name}" class="play" aria-label="${label}: play, stop" aria-keyshortcuts="${key}"><span class="name">${label}</span><kbd>${key}</kbd><i></i></button>`;
 }
 
 function choiceButton(id: string, label: string, key: string): string {
