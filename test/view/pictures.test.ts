@@ -174,6 +174,7 @@ function reportHeadSvg(): string {
       error: 'the <disk> is full',
       seed: 42,
       parameters: parseParameters({ iterations: 3, reward: 'mos' }),
+      reward: { name: 'mos', label: 'MOS by NISQA (1 to 5)' },
       versions: { 'speech-dpo': '0.1.0' },
       startedAt: '2024-06-01T12:00:00.000Z',
       timings: [{ event: 'finished', seconds: 432 }],

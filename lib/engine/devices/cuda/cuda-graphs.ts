@@ -27,8 +27,8 @@ export class CudaGraphs {
    * @param hasMore outputs that are not on the device: such a run cannot be captured
    */
   optionsFor(places: readonly (readonly [string, Placed])[], hasMore: boolean): Address {
-    const signature = places.map(([, tensor]) => placeText(tensor)).join(' ');
     if (this.#isStopped) return this.notCaptured();
+    const signature = places.map(([, tensor]) => placeText(tensor)).join(' ');
     const known = hasMore ? undefined : this.#options.get(signature);
     if (known !== undefined) return known;
     if (!hasMore && this.#options.size < MOST_GRAPHS)
