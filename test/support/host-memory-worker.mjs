@@ -1,9 +1,4 @@
-// The CUDA device's worker on ONNX Runtime's CPU provider, with the library that onnxruntime-node brings.
-import { openHostMemory } from './host-memory.mjs';
+// The CUDA device's worker on the process's own memory.
+import { serveHostMemory } from './serve-host-memory.mjs';
 
-const devices = '../../dist/lib/engine/devices/';
-const { openOrtApi } = await import(`${devices}ort/ort-api.js`);
-const { findOrtLibrary } = await import(`${devices}ort/library.js`);
-const { serveCuda } = await import(`${devices}cuda/serve-cuda.js`);
-
-serveCuda(() => ({ memory: openHostMemory(), api: openOrtApi(findOrtLibrary()) }));
+serveHostMemory();
