@@ -13,7 +13,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { isMissingOrEmpty, makeFolder, refuseDevice } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling, visiblePath } from './temporary.js';
-import { explainWriteError } from './write-error.js';
+import { ELSEWHERE, explainWriteError } from './write-error.js';
 
 /** What a file may be written from; chunks are produced while writing, so that a large file is never whole in memory. */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -176,9 +176,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
 }
 
 function notEmpty(target: string): Error {
-  return new Error(
-    `cannot write to ${target}: it exists and is not empty; choose another (on the command line: --output).`,
-  );
+  return new Error(`cannot write to ${target}: it exists and is not empty; ${ELSEWHERE}.`);
 }
 
 async function removeAbandoned(target: string, ending: string): Promise<void> {

@@ -3,7 +3,7 @@ import { access, copyFile, mkdir, readdir, rename, stat, symlink, type FileHandl
 import { dirname, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { releaseTemporary, temporarySibling } from './temporary.js';
-import { explainWriteError } from './write-error.js';
+import { ELSEWHERE, explainWriteError } from './write-error.js';
 
 /** Whether there is a file or folder of that name. */
 export function exists(path: string): Promise<boolean> {
@@ -44,7 +44,7 @@ export async function refuseDevice(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (!found || found.isFile() || found.isDirectory()) return;
   throw new Error(
-    `cannot write to ${path}: it is a device or a pipe, which a file would replace; choose another (on the command line: --output).`,
+    `cannot write to ${path}: it is a device or a pipe, which a file would replace; ${ELSEWHERE}.`,
   );
 }
 

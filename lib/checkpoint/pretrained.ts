@@ -9,6 +9,7 @@ import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
 import type { FloatTensor, HostTensor } from '../engine/host-tensor.js';
 import { readTensorFiles } from './tensor-files.js';
+import { ELSEWHERE } from './write-error.js';
 
 /** What a network's tensors must be. */
 export interface WeightRules {
@@ -121,7 +122,7 @@ async function refuseForeignFiles(directory: string): Promise<void> {
   const foreign = names.find((name) => !TOKENIZER_FILES.includes(name) && !isOwn(name));
   if (foreign !== undefined) {
     throw new Error(
-      `cannot write to ${directory}: it holds ${foreign}, no file of a checkpoint; choose another (on the command line: --output).`,
+      `cannot write to ${directory}: it holds ${foreign}, no file of a checkpoint; ${ELSEWHERE}.`,
     );
   }
 }

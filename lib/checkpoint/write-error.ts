@@ -35,7 +35,8 @@ const MENDS: Record<string, string> = {
   EFBIG: 'allow larger files (ulimit -f)',
 };
 
-const ELSEWHERE = 'choose another (on the command line: --output)';
+/** How another place is chosen, by whoever named this one. */
+export const ELSEWHERE = 'choose another (on the command line: --output)';
 
 /**
  * What a person can do where a folder cannot be written to.

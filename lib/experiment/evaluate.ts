@@ -15,7 +15,7 @@ import type { PackedPrompt } from './packed-prompt.js';
 import type { ScoredCompletion } from './scored-completion.js';
 import { tally } from './tally.js';
 import { namedLoss } from '../dpo/losses/named.js';
-import { warnOfEndings, warnOfUnscored } from './warnings.js';
+import { deviceNotices, warnOfEndings, warnOfUnscored } from './warnings.js';
 import { bestOfN } from '../run/best-of-n.js';
 import { summarize } from '../run/statistics.js';
 
@@ -24,7 +24,8 @@ export type Evaluation = Record<Split, ScoredCompletion[][]>;
 
 /**
  * Samples the policy as it is on train and test prompts and scores the samples: one `evaluated` event per split. What the guards measure of
- * the same test samples follows as `guarded`, with a warning where they fell since the original policy while the reward rose.
+ * the same test samples follows as `guarded`, with a warning where they fell since the original policy while the reward rose. What the device
+ * goes on without is told last.
  */
 export async function* evaluate(
   run: Run,
@@ -45,6 +46,7 @@ export async function* evaluate(
     yield* warnOfEndings(iteration, original, { train, test }, namedLoss(run.parameters));
     yield* warnOfUnscored(iteration, original, { train, test });
   }
+  yield* deviceNotices(run.device);
   return { train, test };
 }
 

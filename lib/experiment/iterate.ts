@@ -52,7 +52,6 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   for (const [iteration, rows] of resumed?.earlierRows ?? [])
     await audio.addPairs(iteration, pairsOf(run, rows));
   const original = resumed?.original ?? (yield* evaluate(run, ORIGINAL));
-  yield* deviceNotices(run.device);
   if (!resumed) await writeEvaluations(directories, { original });
   const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);
   let trained = resumed ? resumed.trained : original;
@@ -80,7 +79,6 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
     }
     await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, original);
-    yield* deviceNotices(run.device);
     const left = parameters.iterations - iteration - 1;
     stopped = parameters.earlyStopping === 'guard' && left > 0 && hackingOf(original, trained).length > 0;
     if (stopped) {

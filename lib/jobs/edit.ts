@@ -83,8 +83,13 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
   // What the partner cannot write, nobody hears.
   const longest = Math.min(maxNewTokens, partner.maxFrames);
   const sampling = {
-    ...{ samplesPerPrompt: 1, temperature, topK: 0, topP: 1 },
-    ...{ seed, maxNewTokens: longest, signal },
+    samplesPerPrompt: 1,
+    temperature,
+    topK: 0,
+    topP: 1,
+    seed,
+    maxNewTokens: longest,
+    signal,
   };
   let codes: number[] = [];
   let isFinished = false;

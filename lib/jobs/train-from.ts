@@ -21,9 +21,9 @@ import { createWorkClock } from '../run/work-clock.js';
 import { withTensorBoard } from '../tensorboard/tensorboard.js';
 
 /**
- * Trains a checkpoint on the preference pairs of any data_iter_k.json, of a data set as TRL's (docs/trl.md), or on the votes that a blind-listening
- * page exported, in a run of its own: the pairs are written there too, and the policy as iter_k/dpo_model. Of one run's checkpoint k - 1 and its data_iter_k.json, with that
- * run's seed and parameters, this makes the run's own checkpoint k, bit for bit.
+ * Trains a checkpoint on the preference pairs of any data_iter_k.json, on TRL's preference data (docs/trl.md), or on the votes that a
+ * blind-listening page exported, in a run of its own: the pairs are written there too, and the policy as iter_k/dpo_model. Of one run's
+ * checkpoint k - 1 and its data_iter_k.json, with that run's seed and parameters, this makes the run's own checkpoint k, bit for bit.
  *
  * @param dataFile k is taken from its name, 0 where it has none
  * @param given `policy` is the checkpoint (null: the model's own policy), and nothing else is opened; the parameters of sampling and

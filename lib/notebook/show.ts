@@ -1,7 +1,7 @@
 import { onAnyGround } from '../view/dark-colors.js';
 import { NO_TEX } from '../view/escape.js';
 import { figureSvg } from '../view/svg/figure-svg.js';
-import type { Figure } from '../view/figure.js';
+import { CHART_CONFIG, type Figure } from '../view/figure.js';
 import { htmlTable, textTable, type Table } from '../view/table.js';
 import { notebookKernel, type MimeBundle } from './notebook-kernel.js';
 
@@ -31,7 +31,7 @@ export function toBundle(content: Showable): MimeBundle {
   return {
     'application/vnd.plotly.v1+json': {
       ...onAnyGround(content),
-      config: { responsive: true, displaylogo: false, showSendToCloud: false },
+      config: CHART_CONFIG,
     },
     'image/svg+xml': figureSvg(content),
     'text/plain': '[chart]',

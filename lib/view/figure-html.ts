@@ -4,15 +4,12 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { darkColors } from './dark-colors.js';
 import { escapeHtml, scriptJson } from './escape.js';
-import type { Figure } from './figure.js';
+import { CHART_CONFIG, type Figure } from './figure.js';
 import { NARROW_CHART_PIXELS, NARROW_PIXELS, narrowLayout } from './narrow-layout.js';
 import { figureSvg } from './svg/figure-svg.js';
 
 const CONFIG = {
-  responsive: true,
-  displaylogo: false,
-  // plotly.js offers to send a chart to its makers' cloud.
-  showSendToCloud: false,
+  ...CHART_CONFIG,
   modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d'],
 };
 

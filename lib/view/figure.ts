@@ -7,6 +7,9 @@ export interface Figure {
   layout: Partial<Layout>;
 }
 
+/** Plotly's settings of every chart. By itself plotly.js offers to send one to its makers' cloud. */
+export const CHART_CONFIG = { responsive: true, displaylogo: false, showSendToCloud: false };
+
 /** Okabe and Ito's palette, told apart with every common kind of colour blindness ("Color Universal Design", 2008). */
 export const COLORS = {
   before: '#8c8c8c',
