@@ -21,7 +21,7 @@ import {
 } from '../support/queue-servers.js';
 import { sharedPath } from '../support/shared.js';
 
-const KILLS = Number(process.env.KILLS ?? 20);
+const KILLS = Number(process.env.KILLS ?? 10);
 const SMALL = '--seed 7 --epochs 1 --audio-prompts 1'.split(' ');
 const EVEN = [
   ...'even-token --iterations 2 --train-prompts 3 --test-prompts 2 --num-eval 2 --sample-size 6'.split(' '),
