@@ -18,7 +18,7 @@ if (isQuick) {
 
 const args = labArguments(process.argv.slice(2), isQuick ? QUICK_FOLDER : undefined);
 try {
-  process.exitCode = await run(command('python'), args, { env: jupyterEnvironment() });
+  process.exitCode = await run(command('python'), args, jupyterEnvironment());
 } catch (error) {
   console.error(`JupyterLab cannot be started (${error.message}): remove .venv and run npm run lab again`);
   process.exitCode = 2;

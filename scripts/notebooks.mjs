@@ -59,11 +59,7 @@ async function execute(name) {
   const code = await run(
     command('python'),
     ['-m', ...convert, '--log-level', 'ERROR', join('notebooks', `${name}.ipynb`)],
-    {
-      env: jupyterEnvironment({
-        SPEECH_DPO_MODE: process.env.SPEECH_DPO_MODE ?? (publish ? 'notebook' : 'quick'),
-      }),
-    },
+    jupyterEnvironment({ SPEECH_DPO_MODE: process.env.SPEECH_DPO_MODE ?? (publish ? 'notebook' : 'quick') }),
   );
   return code === 0 ? undefined : `failed: ${name}`;
 }

@@ -36,9 +36,9 @@ export async function build() {
   writeFileSync(BUILD_STAMP, '');
 }
 
-/** Runs a Node.js program of the project and returns its exit code; signals are passed on. Options are those of {@link run}. */
-export function runNode(args, options = {}) {
-  return run(process.execPath, args, options);
+/** Runs a Node.js program of the project and returns its exit code; signals are passed on. */
+export function runNode(args) {
+  return run(process.execPath, args);
 }
 
 async function runOrExit(command, args) {
@@ -47,17 +47,12 @@ async function runOrExit(command, args) {
 }
 
 /**
- * Runs a program in the project's folder, with this terminal unless `stdio` says otherwise, and returns its exit code. Signals are passed on,
- * also that of a terminal that is closed; this process then ends with the program, whatever else it had to do.
- *
- * @param {string} command
- * @param {readonly string[]} args
- * @param {{ env?: NodeJS.ProcessEnv, stdio?: import('node:child_process').StdioOptions, onStart?: (child: import('node:child_process').ChildProcess) => void }} [options]
+ * Runs a program in the project's folder, with this terminal, and returns its exit code. Signals are passed on, also that of a terminal that
+ * is closed; this process then ends with the program, whatever else it had to do.
  */
-export function run(command, args, { env = process.env, stdio = 'inherit', onStart } = {}) {
+export function run(command, args, env = process.env) {
   const shell = process.platform === 'win32' && command === 'npm';
-  const child = spawn(command, args, { cwd: root, stdio, shell, env });
-  if (onStart) child.once('spawn', () => onStart(child));
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit', shell, env });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   let stopped = false;
   const passOn = (signal) => {
