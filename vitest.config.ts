@@ -4,6 +4,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Alone: they must answer within seconds. */
 const NOTEBOOKS = 'test/notebooks/jupyterlab.test.ts';
 
+/** Tests download from servers that they start themselves, and from no other; and they mean the CPU, also where there is a GPU. */
+const env = { HF_HUB_OFFLINE: '1', SPEECH_DPO_DEVICE: 'cpu' };
+
 /** Files that take minutes come first: at the end one of them would keep a core waiting. */
 const LONGEST_FIRST = ['test/farm/run.test.ts', 'test/cli/kill.test.ts', 'test/cases/cases.test.ts'];
 
@@ -17,8 +20,7 @@ class LongestFirst extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    // Tests download from servers that they start themselves, and from no other; and they mean the CPU, also where there is a GPU.
-    env: { HF_HUB_OFFLINE: '1', SPEECH_DPO_DEVICE: 'cpu' },
+    env,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
@@ -27,11 +29,12 @@ export default defineConfig({
       { extends: true, test: { name: 'notebooks', include: [NOTEBOOKS], sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        // Of two cores: tests wait for processes and servers a third of their time. More would wait for each other, since the engine has threads.
+        // Of two cores: tests wait for processes and servers a third of their time. Each computes on one thread: several would wait for each other.
         test: {
           name: 'others',
           include: ['test/**/*.test.ts'],
           exclude: [NOTEBOOKS],
+          env: { ...env, SPEECH_DPO_THREADS: '1' },
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

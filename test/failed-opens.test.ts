@@ -193,6 +193,7 @@ describe('scorers', () => {
 
   const weights = process.env.NISQA_WEIGHTS ?? sharedPath('nisqa/nisqa.tar');
   it.skipIf(!weights)('NISQA closes its workers when one has no network', async () => {
+    vi.stubEnv('SPEECH_DPO_THREADS', '');
     const close = vi.spyOn(CpuDevice.prototype, 'close');
     failAt = 0;
     await expect(loadNisqa(weights)).rejects.toThrow('no session');
@@ -202,6 +203,7 @@ describe('scorers', () => {
   it.skipIf(!weights)('those that are open are closed when the next metric has no weights', async () => {
     vi.stubEnv('NISQA_WEIGHTS', weights);
     vi.stubEnv('DNSMOS_WEIGHTS', '/nowhere');
+    vi.stubEnv('SPEECH_DPO_THREADS', '');
     const close = vi.spyOn(CpuDevice.prototype, 'close');
     await expect(readAll(scoreFiles(['a.wav'], { metrics: ['nisqa', 'dnsmos'] }))).rejects.toThrow(
       '/nowhere',

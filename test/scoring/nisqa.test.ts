@@ -14,6 +14,9 @@ import { device } from '../support/device.js';
 import { sharedPath } from '../support/shared.js';
 import { torchFile } from '../support/torch-file.js';
 
+// A worker a core, as people have it.
+vi.stubEnv('SPEECH_DPO_THREADS', '');
+
 const seconds = (count: number) => new Float32Array(count * 16000);
 
 /** As in the engine's worker, but from this thread. */
