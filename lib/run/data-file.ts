@@ -19,7 +19,7 @@ export interface PreferenceRow {
   chosenReward: number;
   rejectedReward: number;
   averageReward: number;
-  /** Further columns, named in full: chosen_lengths, rejected_even_percents, ... */
+  /** Further columns of numbers, named in full: chosen_lengths, rejected_even_percents, ... */
   details: Record<string, number>;
 }
 
@@ -34,8 +34,7 @@ const columns = {
 };
 const EXPECTED = `expected a list for each of ${Object.keys(columns).join(', ')}, or rows that have them`;
 const fileSchema = z
-  .object(columns, EXPECTED)
-  .catchall(numbers)
+  .preprocess(withoutOthers, z.object(columns, EXPECTED).catchall(numbers))
   .superRefine((content, context) => {
     const count = content.prompt.length;
     const other = Object.entries(content).find(([, column]) => column.length !== count);
@@ -44,6 +43,15 @@ const fileSchema = z
         `the columns differ in length: prompt has ${count} rows, ${other[0]} has ${other[1].length}`,
       );
   });
+
+/** Columns without those that other programs read, such as each row's id or speaker: further ones of anything but numbers. */
+function withoutOthers(content: unknown): unknown {
+  if (!isObject(content)) return content;
+  const kept = Object.entries(content).filter(
+    ([name, column]) => Object.hasOwn(columns, name) || numbers.safeParse(column).success,
+  );
+  return Object.fromEntries(kept);
+}
 
 /** The name of iteration k's data file. */
 export function dataFileName(iteration: number): string {
@@ -98,10 +106,12 @@ function parseLines(text: string, path: string): unknown[] {
 
 /** The columns that the first row names; what a row lacks is undefined. */
 function columnsOf(rows: readonly unknown[]): unknown {
-  const isRow = (row: unknown): row is Record<string, unknown> =>
-    typeof row === 'object' && row !== null && !Array.isArray(row);
-  if (rows.length === 0 || !rows.every(isRow)) return rows;
+  if (rows.length === 0 || !rows.every(isObject)) return rows;
   return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

@@ -86,6 +86,24 @@ describe('data_iter_k.json', () => {
     await expect(readDataFile(path)).rejects.toThrow(`${path}: chosen_rewards[1]: invalid input: expected`);
   });
 
+  it('leaves out further columns of anything but numbers', async () => {
+    const path = join(directory, 'pairs.json');
+    const pair = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
+    const rewards = { chosen_rewards: 2, rejected_rewards: 1, average_rewards: 1.5 };
+    const other = { id: 'p226', turns: [{ role: 'user' }], seen: true };
+    const rows = [
+      { ...pair, ...rewards, ...other, gain: 7, score: null },
+      { ...pair, ...rewards, gain: 8, score: 1 },
+    ];
+    await writeFile(path, JSON.stringify(rows));
+    expect((await readDataFile(path)).map(({ details }) => details)).toEqual([{ gain: 7 }, { gain: 8 }]);
+    const columns = Object.fromEntries(Object.entries(rows[0]).map(([name, value]) => [name, [value]]));
+    await writeFile(path, JSON.stringify({ ...columns, version: '1.0', ids: ['a', 'b'] }));
+    expect((await readDataFile(path)).map(({ details }) => details)).toEqual([{ gain: 7 }]);
+    await writeFile(path, JSON.stringify({ ...columns, gain: [7, 8] }));
+    await expect(readDataFile(path)).rejects.toThrow('prompt has 1 rows, gain has 2');
+  });
+
   it('names the line that is not JSON', async () => {
     const path = join(directory, 'pairs.jsonl');
     await writeFile(path, '{"prompt": "a"}\n\n{"prompt": "b"\n');
