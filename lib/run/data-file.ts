@@ -96,7 +96,9 @@ export async function readPairsJson(path: string): Promise<unknown> {
   const text = await readTextFile(path);
   const isLines = /^\s*\{.*\}\s*\n\s*\{/.test(text);
   const content = isLines ? parseLines(text, path) : parseJson(text, path);
-  return Array.isArray(content) ? columnsOf(content) : content;
+  if (Array.isArray(content)) return columnsOf(content);
+  // JSON Lines of one row.
+  return isObject(content) && typeof content.prompt === 'string' ? columnsOf([content]) : content;
 }
 
 function parseLines(text: string, path: string): unknown[] {

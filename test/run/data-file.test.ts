@@ -82,6 +82,10 @@ describe('data_iter_k.json', () => {
     expect(await readDataFile(path)).toEqual(
       [2, 3].map((chosenReward) => ({ ...common, chosenReward, averageReward: 1.5, details: { gain: 7 } })),
     );
+    await writeFile(path, textOf([{ ...row, chosen_rewards: 2 }]));
+    expect(await readDataFile(path)).toEqual([
+      { ...common, chosenReward: 2, averageReward: 1.5, details: {} },
+    ]);
     await writeFile(path, textOf([{ ...row, chosen_rewards: 2 }, row]));
     await expect(readDataFile(path)).rejects.toThrow(`${path}: chosen_rewards[1]: invalid input: expected`);
   });
