@@ -122,6 +122,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * @param path names it in messages
  */
 export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
+  refuseSingleSamples(content, path);
   const result = fileSchema.safeParse(content);
   if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
   const { prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards, ...details } =
@@ -142,6 +143,13 @@ export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
     averageReward: average_rewards[row],
     details: Object.fromEntries(Object.entries(details).map(([name, column]) => [name, column[row]])),
   }));
+}
+
+function refuseSingleSamples(content: unknown, path: string): void {
+  if (!isObject(content) || 'chosen' in content || !('completion' in content && 'label' in content)) return;
+  throw new Error(
+    `${path} holds single samples, as TRL's KTO takes them (prompt, completion, label), and pairs are needed: rows of prompt, chosen and rejected, of which the loss kto takes each side on its own; single samples are taken only by the library, by trainDpo with ktoLoss (docs/trl.md)`,
+  );
 }
 
 /**

@@ -114,6 +114,15 @@ describe('data_iter_k.json', () => {
     await expect(readDataFile(path)).rejects.toThrow(`${path}: line 3 is not valid JSON: `);
   });
 
+  it.each([1, 2])('says what %d rows of KTO are, and what would be right', async (count) => {
+    const path = join(directory, 'kto.jsonl');
+    const row = { prompt: '<s>a</s>v_tok_1</s>', completion: 'v_tok_2', label: true };
+    await writeFile(path, `${JSON.stringify(row)}\n`.repeat(count));
+    await expect(readDataFile(path)).rejects.toThrow(
+      `${path} holds single samples, as TRL's KTO takes them (prompt, completion, label), and pairs are needed: rows of prompt, chosen and rejected`,
+    );
+  });
+
   it.each([
     ['a missing column', { prompt: [], chosen: [] }, 'rejected'],
     [
