@@ -1,5 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { resolveModelDirectory } from '../../lib/package-root.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
@@ -106,6 +106,22 @@ describe('data_iter_k.json', () => {
     expect((await readDataFile(path)).map(({ details }) => details)).toEqual([{ gain: 7 }]);
     await writeFile(path, JSON.stringify({ ...columns, gain: [7, 8] }));
     await expect(readDataFile(path)).rejects.toThrow('prompt has 1 rows, gain has 2');
+  });
+
+  it('names the newest file of a run, or of a folder, that is given in its place', async () => {
+    const output = join(directory, 'output', '0601-1200');
+    await mkdir(output, { recursive: true });
+    await expect(readDataFile(output)).rejects.toThrow(`${output} is a folder; a file is expected there.`);
+    for (const iteration of [2, 10]) await writeDataFile(output, iteration, rows);
+    const newest = join(output, 'data_iter_10.json');
+    for (const given of ['0601-1200', 'output/0601-1200', 'model_output/0601-1200/iter_2']) {
+      const path = join(directory, given);
+      await expect(readDataFile(path)).rejects.toThrow(
+        `${path} is no file of pairs: the newest there is ${newest}`,
+      );
+    }
+    const path = relative('', output);
+    await expect(readDataFile(path)).rejects.toThrow(`the newest there is ${relative('', newest)}`);
   });
 
   it('names the line that is not JSON', async () => {
