@@ -12,7 +12,7 @@ import { numberColumn, type Table } from '../view/table.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
-import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
 
