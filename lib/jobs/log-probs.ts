@@ -16,7 +16,7 @@ import { describeIssues } from '../zod-message.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 
 export interface LogProbabilityOptions extends GivenDevice {
-  /** Preference pairs: a data_iter_k.json. Either this or `completions`. */
+  /** Preference pairs: a data_iter_k.json, or rows as TRL has them. Either this or `completions`. */
   pairs?: string;
   /** JSON or JSON Lines of {instruction, source, completion}: codes of codebook 0, as a list or as `v_tok_12v_tok_7`. */
   completions?: string;
