@@ -25,8 +25,10 @@ export interface PreferenceRow {
   details: Record<string, number>;
 }
 
-const numbers = z.array(z.number());
-const columns = {
+/** What a further column holds. */
+export const numbers = z.array(z.number());
+/** The columns of every data file. */
+export const columns = {
   prompt: z.array(z.string()),
   chosen: z.array(z.string()),
   rejected: z.array(z.string()),
@@ -36,7 +38,8 @@ const columns = {
 };
 const EXPECTED = `expected a list for each of ${Object.keys(columns).join(', ')}, or rows that have them`;
 const fileSchema = z
-  .preprocess(withoutOthers, z.object(columns, EXPECTED).catchall(numbers))
+  .object(columns, EXPECTED)
+  .catchall(numbers)
   .superRefine((content, context) => {
     const count = content.prompt.length;
     const other = Object.entries(content).find(([, column]) => column.length !== count);
@@ -45,15 +48,6 @@ const fileSchema = z
         `the columns differ in length: prompt has ${count} rows, ${other[0]} has ${other[1].length}`,
       );
   });
-
-/** Columns without those that other programs read, such as each row's id or speaker: further ones of anything but numbers. */
-function withoutOthers(content: unknown): unknown {
-  if (!isObject(content)) return content;
-  const kept = Object.entries(content).filter(
-    ([name, column]) => Object.hasOwn(columns, name) || numbers.safeParse(column).success,
-  );
-  return Object.fromEntries(kept);
-}
 
 /** The name of iteration k's data file. */
 export function dataFileName(iteration: number): string {
@@ -131,7 +125,7 @@ function columnsOf(rows: readonly unknown[]): unknown {
   return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])]));
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -141,7 +135,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * @param path names it in messages
  */
 export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
-  refuseSingleSamples(content, path);
   const result = fileSchema.safeParse(content);
   if (!result.success) throw new Error(`${path}: ${describeIssues(result.error)}`);
   const { prompt, chosen, rejected, chosen_rewards, rejected_rewards, average_rewards, ...details } =
@@ -162,13 +155,6 @@ export function parseDataFile(content: unknown, path: string): PreferenceRow[] {
     averageReward: average_rewards[row],
     details: Object.fromEntries(Object.entries(details).map(([name, column]) => [name, column[row]])),
   }));
-}
-
-function refuseSingleSamples(content: unknown, path: string): void {
-  if (!isObject(content) || 'chosen' in content || !('completion' in content && 'label' in content)) return;
-  throw new Error(
-    `${path} holds single samples, as TRL's KTO takes them (prompt, completion, label), and pairs are needed: rows of prompt, chosen and rejected, of which the loss kto takes each side on its own; single samples are taken only by the library, by trainDpo with ktoLoss (docs/trl.md)`,
-  );
 }
 
 /**

@@ -90,24 +90,6 @@ describe('data_iter_k.json', () => {
     await expect(readDataFile(path)).rejects.toThrow(`${path}: chosen_rewards[1]: invalid input: expected`);
   });
 
-  it('leaves out further columns of anything but numbers', async () => {
-    const path = join(directory, 'pairs.json');
-    const pair = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
-    const rewards = { chosen_rewards: 2, rejected_rewards: 1, average_rewards: 1.5 };
-    const other = { id: 'p226', turns: [{ role: 'user' }], seen: true };
-    const rows = [
-      { ...pair, ...rewards, ...other, gain: 7, score: null },
-      { ...pair, ...rewards, gain: 8, score: 1 },
-    ];
-    await writeFile(path, JSON.stringify(rows));
-    expect((await readDataFile(path)).map(({ details }) => details)).toEqual([{ gain: 7 }, { gain: 8 }]);
-    const columns = Object.fromEntries(Object.entries(rows[0]).map(([name, value]) => [name, [value]]));
-    await writeFile(path, JSON.stringify({ ...columns, version: '1.0', ids: ['a', 'b'] }));
-    expect((await readDataFile(path)).map(({ details }) => details)).toEqual([{ gain: 7 }]);
-    await writeFile(path, JSON.stringify({ ...columns, gain: [7, 8] }));
-    await expect(readDataFile(path)).rejects.toThrow('prompt has 1 rows, gain has 2');
-  });
-
   it('names the newest file of a run, or of a folder, that is given in its place', async () => {
     const output = join(directory, 'output', '0601-1200');
     await mkdir(output, { recursive: true });
@@ -128,15 +110,6 @@ describe('data_iter_k.json', () => {
     const path = join(directory, 'pairs.jsonl');
     await writeFile(path, '{"prompt": "a"}\n\n{"prompt": "b"\n');
     await expect(readDataFile(path)).rejects.toThrow(`${path}: line 3 is not valid JSON: `);
-  });
-
-  it.each([1, 2])('says what %d rows of KTO are, and what would be right', async (count) => {
-    const path = join(directory, 'kto.jsonl');
-    const row = { prompt: '<s>a</s>v_tok_1</s>', completion: 'v_tok_2', label: true };
-    await writeFile(path, `${JSON.stringify(row)}\n`.repeat(count));
-    await expect(readDataFile(path)).rejects.toThrow(
-      `${path} holds single samples, as TRL's KTO takes them (prompt, completion, label), and pairs are needed: rows of prompt, chosen and rejected`,
-    );
   });
 
   it.each([
@@ -207,6 +180,7 @@ describe('refuses, naming the row,', () => {
       'rejected[1]: "v_tok_nullv_tok_1" is not a token string',
     ],
     [{ rejected: ['v_tok_1', null] }, 'rejected[1]: invalid input: expected string, received null'],
+    [{ chosen_lengths: [1, null] }, 'chosen_lengths[1]: invalid input: expected number, received null'],
     [{ chosen_rewards: [1, null] }, 'chosen_rewards[1]: invalid input: expected number, received null'],
     [
       { prompt: ['<s>a</s>v_tok_1</s>', '<s>b</s>v_tok_-2</s>'] },
