@@ -38,6 +38,11 @@ const MENDS: Record<string, string> = {
 /** How another place is chosen, by whoever named this one. */
 export const ELSEWHERE = 'choose another (on the command line: --output)';
 
+/** A sentence of a command that has no --output, and so can choose no other place. */
+export function withoutElsewhere(sentence: string): string {
+  return sentence.replace(`, or ${ELSEWHERE}`, '').replace(`; ${ELSEWHERE}`, '');
+}
+
 /**
  * What a person can do where a folder cannot be written to.
  * @param code of the system

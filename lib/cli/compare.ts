@@ -6,7 +6,7 @@ import { seedTable } from '../view/compare/seeds.js';
 import { differenceTable, resultTable } from '../view/compare/tables.js';
 import { showableText } from '../view/escape.js';
 import { endedBy } from './interrupt.js';
-import { RUN_NAMES } from './run-argument.js';
+import { RUN_NAMES } from '../run/names.js';
 import { fittedTable } from './terminal.js';
 
 /** `speech-dpo compare`: runs side by side, as tables here and as a page. */

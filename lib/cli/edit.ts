@@ -3,7 +3,7 @@ import { editRecording } from '../jobs/edit.js';
 import { deviceOptions, openChosen, sayWhere } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
-import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo edit`: a recording and an instruction become another recording. */

@@ -16,7 +16,7 @@ import { OWN, parameterOptions, parseNumber } from './parameter-options.js';
 import { display } from './render.js';
 import { singleEvaluationTable } from './result-tables.js';
 import { REWARD_OPTION, REWARD_SOURCES, sourceOf } from './reward-option.js';
-import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
 import { givenWorkers, workersOptions } from './workers-option.js';

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { CommanderError } from 'commander';
 import { withoutPassword } from '../checkpoint/environment.js';
-import { isOfDisk } from '../checkpoint/write-error.js';
+import { isOfDisk, withoutElsewhere } from '../checkpoint/write-error.js';
 import { quoteForShell } from '../command-text.js';
 import { packageVersion } from '../package-root.js';
 import { firstError, isPlainError } from '../plain-error.js';
@@ -26,8 +26,14 @@ export const EXIT = {
  *
  * @param commandLine of the program, as a report of a fault shows it
  * @param signal what may have ended it: a person, or an error that nobody waited for, as its reason
+ * @param hasOutput whether the command has an option --output, by which another place to write to is chosen
  */
-export function exitCodeOf(thrown: unknown, commandLine: readonly string[], signal?: AbortSignal): number {
+export function exitCodeOf(
+  thrown: unknown,
+  commandLine: readonly string[],
+  signal?: AbortSignal,
+  hasOutput = true,
+): number {
   const error = firstError(thrown);
   // Commander has printed what it has to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.wrongInput;
@@ -35,7 +41,7 @@ export function exitCodeOf(thrown: unknown, commandLine: readonly string[], sign
     const reason: unknown = signal.reason;
     // Standard output cannot be written; the last sentence says so.
     if (isOfDisk(reason)) return EXIT.disk;
-    if (!(reason instanceof DOMException)) return exitCodeOf(reason, commandLine);
+    if (!(reason instanceof DOMException)) return exitCodeOf(reason, commandLine, undefined, hasOutput);
     process.stderr.write('interrupted\n');
     return EXIT.interrupted;
   }
@@ -48,7 +54,8 @@ export function exitCodeOf(thrown: unknown, commandLine: readonly string[], sign
     process.stderr.write(describeFault(error, commandLine));
     return EXIT.bug;
   }
-  process.stderr.write(`error: ${showableText(namingOptions(error.message))}\n`);
+  const sentence = hasOutput ? error.message : withoutElsewhere(error.message);
+  process.stderr.write(`error: ${showableText(namingOptions(sentence))}\n`);
   return isOfDisk(error) || isOfDisk(error.cause) ? EXIT.disk : EXIT.wrongInput;
 }
 

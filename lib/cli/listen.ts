@@ -9,7 +9,7 @@ import { listeningPage } from '../view/listening/page.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { parseNumber } from './parameter-options.js';
 import { display } from './render.js';
-import { RUN_NAMES } from './run-argument.js';
+import { RUN_NAMES } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 
 type ListenOptions = DeviceOptions &

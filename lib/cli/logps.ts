@@ -12,7 +12,7 @@ import { numberColumn, type Table } from '../view/table.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
-import { POLICY_NAMES_AND_DEFAULT } from './run-argument.js';
+import { POLICY_NAMES_AND_DEFAULT } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
 
@@ -28,7 +28,10 @@ export function logpsCommand(signal: AbortSignal): Command {
     .description(
       'compute log-probabilities of given completions under a checkpoint, as training computes them',
     )
-    .option('--pairs <file>', 'preference pairs, for example output/0601-1200/data_iter_1.json')
+    .option(
+      '--pairs <file>',
+      'preference pairs, for example output/0601-1200/data_iter_1.json, or JSON Lines of {"prompt", "chosen", "rejected"}',
+    )
     .option(
       '--completions <file>',
       'instead: JSON or JSON Lines of {"instruction", "source", "completion"}, codes of codebook 0 as [12, 7] or "v_tok_12v_tok_7"',

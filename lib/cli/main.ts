@@ -43,7 +43,9 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
   try {
     await program.parseAsync(args.map(expandHome), { from: 'user' });
   } catch (error) {
-    exitCode = exitCodeOf(error, ['speech-dpo', ...args], signal);
+    const command = program.commands.find((each) => each.name() === args[0]);
+    const hasOutput = command?.options.some(({ long }) => long === '--output');
+    exitCode = exitCodeOf(error, ['speech-dpo', ...args], signal, hasOutput);
   }
   return exitCode;
 }

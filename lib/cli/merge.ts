@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { mergeCheckpoint } from '../jobs/merge.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';
-import { POLICY_NAMES } from './run-argument.js';
+import { POLICY_NAMES } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 
 type MergeCommandOptions = { output: string; overwrite: boolean } & DeviceOptions;

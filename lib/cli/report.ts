@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { Command } from 'commander';
 import { writeReport } from '../view/report.js';
 import { endedBy } from './interrupt.js';
-import { RUN_NAMES } from './run-argument.js';
+import { RUN_NAMES } from '../run/names.js';
 
 /** `speech-dpo report`: the page of a run. */
 export function reportCommand(signal: AbortSignal): Command {

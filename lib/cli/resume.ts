@@ -11,7 +11,7 @@ import { endedBy } from './interrupt.js';
 import { parseNumber } from './parameter-options.js';
 import { optionsToResume, REWARD_OPTION, REWARD_SOURCES } from './reward-option.js';
 import { run } from './run.js';
-import { RUN_NAMES } from './run-argument.js';
+import { RUN_NAMES } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 import { givenWorkers, workersOptions } from './workers-option.js';
 

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { quoteForShell } from '../command-text.js';
 import { writeTensorBoard } from '../tensorboard/tensorboard.js';
 import { endedBy } from './interrupt.js';
-import { RUN_NAMES } from './run-argument.js';
+import { RUN_NAMES } from '../run/names.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo tensorboard`: TensorBoard's files of a run that is over. */

@@ -9,14 +9,14 @@ import type { OnNotice } from '../notice.js';
 import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
-import { parseDataFile, parseTokens, readPairsJson } from '../run/data-file.js';
-import { withRewards } from '../run/pairs-file.js';
+import { parseTokens, readPairsJson } from '../run/data-file.js';
+import { parseGivenPairs } from '../run/pairs-file.js';
 import { recordOf } from '../run/run-files.js';
 import { describeIssues } from '../zod-message.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 
 export interface LogProbabilityOptions extends GivenDevice {
-  /** Preference pairs: a data_iter_k.json. Either this or `completions`. */
+  /** Preference pairs: a data_iter_k.json, or rows as TRL has them. Either this or `completions`. */
   pairs?: string;
   /** JSON or JSON Lines of {instruction, source, completion}: codes of codebook 0, as a list or as `v_tok_12v_tok_7`. */
   completions?: string;
@@ -138,7 +138,7 @@ async function readItemsOf({
   const file = (pairs ?? completions)!;
   const items: Item[] = [];
   if (pairs !== undefined) {
-    const rows = parseDataFile(withRewards(await readPairsJson(pairs)), pairs);
+    const { rows } = parseGivenPairs(await readPairsJson(pairs), pairs);
     for (const [pair, { instruction, source, chosen, rejected }] of rows.entries())
       items.push(
         { instruction, source, completion: chosen, pair, role: 'chosen' },

@@ -153,6 +153,10 @@ async function openSpeech(
   const partnerModel = mergeAdapter(
     await loadPolicy(await findModelPart(sources, 'nar', fetching), undefined, fetching),
   );
+  if (partnerModel.architecture.partner?.isPartner(partnerModel.config) === false)
+    throw new Error(
+      `${partnerModel.directory} holds a policy, which writes codebook 0, and no partner, which writes codebooks 1 and up: give the folder of a partner as --nar (its config.json says "partner": true), and this one as --policy.`,
+    );
   checkUploadable(partnerModel.weights, device);
   const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
   if (!options.codec) opened.push(() => codec.dispose());

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../checkpoint/atomic.js';
 import { parseJson } from '../checkpoint/json-file.js';
@@ -8,6 +9,7 @@ import { sentenceOf } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { describeIssues } from '../zod-message.js';
+import { placesOf } from './find-run.js';
 
 /** One preference pair as data_iter_k.json keeps it: text and figures, a column each. */
 export interface PreferenceRow {
@@ -19,12 +21,14 @@ export interface PreferenceRow {
   chosenReward: number;
   rejectedReward: number;
   averageReward: number;
-  /** Further columns, named in full: chosen_lengths, rejected_even_percents, ... */
+  /** Further columns of numbers, named in full: chosen_lengths, rejected_even_percents, ... */
   details: Record<string, number>;
 }
 
-const numbers = z.array(z.number());
-const columns = {
+/** What a further column holds. */
+export const numbers = z.array(z.number());
+/** The columns of every data file. */
+export const columns = {
   prompt: z.array(z.string()),
   chosen: z.array(z.string()),
   rejected: z.array(z.string()),
@@ -82,13 +86,32 @@ export async function readDataFile(path: string): Promise<PreferenceRow[]> {
 /**
  * The JSON of a file of pairs, whatever it holds; of rows, an array or JSON Lines of an object a pair, as TRL's data sets have them, the columns.
  *
- * @throws Error naming the file, and of JSON Lines the line, when it is no JSON
+ * @throws Error naming the file, and of JSON Lines the line, when it is no JSON; where a run is given in a file's place, naming its newest
  */
 export async function readPairsJson(path: string): Promise<unknown> {
-  const text = await readTextFile(path);
+  const text = await readTextFile(path).catch(async (error: unknown) => {
+    const newest = await newestDataFile(path);
+    throw newest === undefined
+      ? error
+      : new Error(`${path} is no file of pairs: the newest there is ${newest}`);
+  });
   const isLines = /^\s*\{.*\}\s*\n\s*\{/.test(text);
   const content = isLines ? parseLines(text, path) : parseJson(text, path);
-  return Array.isArray(content) ? columnsOf(content) : content;
+  if (Array.isArray(content)) return columnsOf(content);
+  // JSON Lines of one row.
+  return isObject(content) && typeof content.prompt === 'string' ? columnsOf([content]) : content;
+}
+
+/** The data file of the last iteration, in a folder or of a run, by whatever a person names it; undefined where there is none. */
+async function newestDataFile(given: string): Promise<string | undefined> {
+  const folders = [resolve(given), ...placesOf(given).places.map(({ outputDirectory }) => outputDirectory)];
+  for (const folder of folders) {
+    const names = await readdir(folder).catch(() => []);
+    const last = Math.max(...names.map((name) => Number(/^data_iter_(\d+)\.json$/.exec(name)?.[1] ?? -1)));
+    const file = join(folder, dataFileName(last));
+    if (last >= 0) return isAbsolute(given) ? file : relative('', file);
+  }
+  return undefined;
 }
 
 function parseLines(text: string, path: string): unknown[] {
@@ -98,10 +121,12 @@ function parseLines(text: string, path: string): unknown[] {
 
 /** The columns that the first row names; what a row lacks is undefined. */
 function columnsOf(rows: readonly unknown[]): unknown {
-  const isRow = (row: unknown): row is Record<string, unknown> =>
-    typeof row === 'object' && row !== null && !Array.isArray(row);
-  if (rows.length === 0 || !rows.every(isRow)) return rows;
+  if (rows.length === 0 || !rows.every(isObject)) return rows;
   return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])]));
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**

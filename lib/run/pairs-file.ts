@@ -1,4 +1,4 @@
-import { parseDataFile, readPairsJson, type PreferenceRow } from './data-file.js';
+import { columns, isObject, numbers, parseDataFile, readPairsJson, type PreferenceRow } from './data-file.js';
 import { holdsVotes, parseVotes, votedPairs } from './votes-file.js';
 
 /** The pairs of a file, and sentences on what in it makes none, and on pairs that hardly anybody means. */
@@ -15,13 +15,11 @@ export interface PairsFile {
 export async function readPairsFile(path: string): Promise<PairsFile> {
   const content = await readPairsJson(path);
   if (!holdsVotes(content)) {
-    const rated = withRewards(content);
-    const rows = parseDataFile(rated, path);
+    const { rows, isRated } = parseGivenPairs(content, path);
     if (rows.length === 0) throw new Error(`${path} holds no preference pairs`);
-    const unrated =
-      rated === content
-        ? []
-        : [`${path} has no rewards: chosen completions count as 1, rejected ones as 0, as after votes`];
+    const unrated = isRated
+      ? []
+      : [`${path} has no rewards: chosen completions count as 1, rejected ones as 0, as after votes`];
     return { rows, notices: [...unrated, ...describeDoubts(rows, path)] };
   }
   const file = parseVotes(content, path);
@@ -44,9 +42,33 @@ export async function readPairsFile(path: string): Promise<PairsFile> {
 
 const REWARDS = { chosen_rewards: 1, rejected_rewards: 0, average_rewards: 0.5 };
 
+/**
+ * The preference pairs of a file that holds no votes.
+ *
+ * @throws Error in one sentence naming the file when it holds none
+ */
+export function parseGivenPairs(content: unknown, path: string): { rows: PreferenceRow[]; isRated: boolean } {
+  const given = givenColumns(content, path);
+  const rated = withRewards(given);
+  return { rows: parseDataFile(rated, path), isRated: rated === given };
+}
+
+/** Columns without those that other programs read, such as each row's id or speaker: further ones of anything but numbers. */
+function givenColumns(content: unknown, path: string): unknown {
+  if (!isObject(content)) return content;
+  if (!('chosen' in content) && 'completion' in content && 'label' in content)
+    throw new Error(
+      `${path} holds single samples, as TRL's KTO takes them (prompt, completion, label), and pairs are needed: rows of prompt, chosen and rejected, of which the loss kto takes each side on its own; single samples are taken only by the library, by trainDpo with ktoLoss (docs/trl.md)`,
+    );
+  const kept = Object.entries(content).filter(
+    ([name, column]) => Object.hasOwn(columns, name) || numbers.safeParse(column).success,
+  );
+  return Object.fromEntries(kept);
+}
+
 /** Columns of preferences alone, as TRL's data sets have them, with the rewards of a vote; anything else, even part of the rewards, as it is. */
-export function withRewards(content: unknown): unknown {
-  if (typeof content !== 'object' || content === null || !('prompt' in content)) return content;
+function withRewards(content: unknown): unknown {
+  if (!isObject(content)) return content;
   const { prompt } = content;
   if (!Array.isArray(prompt) || Object.keys(REWARDS).some((name) => name in content)) return content;
   const added = Object.entries(REWARDS).map(([name, value]) => [name, prompt.map(() => value)] as const);

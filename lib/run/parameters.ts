@@ -6,6 +6,7 @@ import { sentenceOf } from '../plain-error.js';
 import { stoppingMetrics } from '../train/early-stopping.js';
 import { schedules } from '../train/schedule.js';
 import { describeIssues } from '../zod-message.js';
+import { POLICY_NAMES_AND_DEFAULT } from './names.js';
 import { checkRewards, rewardFields } from './reward-parameters.js';
 
 /** What implicit rewards are measured against. */
@@ -26,7 +27,7 @@ export const parametersSchema = z.strictObject({
     .default('default')
     .describe('model folder with policy/, nar/, codec/ and prompts.json; "default" is the embedded one'),
   policy: source.describe(
-    'checkpoint to start from instead of the model\'s policy: a run (its last checkpoint), a run\'s iter_k or iter_k/dpo_model, another folder, or a hub name, organisation/name@revision; "default" is the embedded one',
+    `checkpoint to start from instead of the model's policy: ${POLICY_NAMES_AND_DEFAULT}`,
   ),
   nar: source.describe(
     "partner that writes codebooks 1 and up, instead of the model's: a folder or a hub name",

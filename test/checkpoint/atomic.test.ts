@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { hashFile, writeDirectoryAtomic, writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from '../../lib/checkpoint/temporary.js';
-import { explainWriteError, isOfDisk } from '../../lib/checkpoint/write-error.js';
+import { explainWriteError, isOfDisk, withoutElsewhere } from '../../lib/checkpoint/write-error.js';
 import { runScript } from '../support/library-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -93,9 +93,11 @@ describe('writeFileAtomic', () => {
     ['EFBIG', 'the file would be too large; allow larger files (ulimit -f)'],
   ])('a disk that takes nothing more is told with what mends it: %s', (code, sentence) => {
     const error = Object.assign(new Error('refused'), { code });
-    expect((explainWriteError(error, '/folder') as Error).message).toBe(
+    const { message } = explainWriteError(error, '/folder') as Error;
+    expect(message).toBe(
       `cannot write to /folder: ${sentence}, or choose another (on the command line: --output).`,
     );
+    expect(withoutElsewhere(message)).toBe(`cannot write to /folder: ${sentence}.`);
     expect(isOfDisk(error)).toBe(true);
   });
 

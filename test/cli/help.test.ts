@@ -54,6 +54,14 @@ it.each([80, 100, 120])('help fits a terminal of %i columns', async (columns) =>
   expect(Math.max(...widths)).toBeLessThanOrEqual(100);
 });
 
+const taking = ['mos', 'train', 'eval', 'edit', 'logps', 'merge', 'resume', 'report', 'compare', 'listen'];
+it.each(taking)('help of %s says how a run below another folder is named', async (name) => {
+  expect(await run(name, '--help')).toBe(0);
+  expect(printed.replace(/\s+/g, ' ')).toContain(
+    'below another folder, that folder before it, FOLDER/MMDD-HHMM',
+  );
+});
+
 it('help calls other parameters by their options, and leaves words as they are', async () => {
   expect(await run('mos', '--help')).toBe(0);
   const text = printed.replace(/\s+/g, ' ');

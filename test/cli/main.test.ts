@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -7,6 +7,7 @@ import { parametersSchema, parseParameters } from '../../lib/run/parameters.js';
 import { presets } from '../../lib/run/presets.js';
 import { captureTerminal } from '../support/terminal.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { writeFixtureRun } from '../view/fixture-run.js';
 
 const terminal = captureTerminal();
 let folder: string;
@@ -115,5 +116,14 @@ describe('wrong input ends with exit code 2, one sentence and no files', () => {
     await writeFile(join(folder, 'file'), '');
     expect(await run('even-token', '--output', join(folder, 'file'))).toBe(2);
     expect(terminal.complained).toMatch(/^error: cannot write to .*file.*--output\)\.\n$/);
+  });
+
+  it('a run whose folder cannot be written, in a command that can choose no other', async () => {
+    const { root, modelDirectory, outputDirectory } = await writeFixtureRun();
+    await rm(outputDirectory, { recursive: true });
+    await writeFile(outputDirectory, '');
+    expect(await run('tensorboard', modelDirectory)).toBe(2);
+    expect(terminal.complained).toMatch(/^error: cannot write to .*: a part of the path is a file\.\n$/);
+    await rm(root, { recursive: true });
   });
 });

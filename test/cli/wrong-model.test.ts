@@ -28,7 +28,7 @@ async function makeModel(): Promise<string> {
   for (const name of ['policy', 'nar']) {
     await savePretrained(join(model, name), {
       architecture: bart,
-      config,
+      config: { ...config, partner: name === 'nar' },
       weights: tinyWeights(config),
       copyTokenizerFrom: tokenizer,
     });
@@ -43,8 +43,8 @@ async function writePrompts(model: string, frames: number): Promise<void> {
   await writeFile(join(model, 'prompts.json'), JSON.stringify({ train: [item], test: [item] }));
 }
 
-async function changePolicyConfig(model: string, changes: object): Promise<void> {
-  const path = join(model, 'policy/config.json');
+async function changeConfig(folder: string, changes: object): Promise<void> {
+  const path = join(folder, 'config.json');
   const config = JSON.parse(await readFile(path, 'utf8')) as object;
   await writeFile(path, JSON.stringify({ ...config, ...changes }));
 }
@@ -73,12 +73,17 @@ const damages: [string, string, (model: string) => Promise<void>][] = [
   [
     'a partner in the place of the policy',
     'policy holds a partner, which writes codebooks 1 and up, and no policy',
-    (model) => changePolicyConfig(model, { partner: true }),
+    (model) => changeConfig(join(model, 'policy'), { partner: true }),
   ],
   [
     "the research code's partner in the place of the policy",
     'policy holds a partner, which writes codebooks 1 and up, and no policy',
-    (model) => changePolicyConfig(model, { architectures: ['NARBartForConditionalGeneration'] }),
+    (model) => changeConfig(join(model, 'policy'), { architectures: ['NARBartForConditionalGeneration'] }),
+  ],
+  [
+    'a policy in the place of the partner',
+    'nar holds a policy, which writes codebook 0, and no partner, which writes codebooks 1 and up: ',
+    (model) => changeConfig(join(model, 'nar'), { partner: undefined }),
   ],
   [
     'a tokenizer with more codes than the model has ids',

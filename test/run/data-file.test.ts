@@ -1,5 +1,5 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { resolveModelDirectory } from '../../lib/package-root.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
@@ -82,8 +82,28 @@ describe('data_iter_k.json', () => {
     expect(await readDataFile(path)).toEqual(
       [2, 3].map((chosenReward) => ({ ...common, chosenReward, averageReward: 1.5, details: { gain: 7 } })),
     );
+    await writeFile(path, textOf([{ ...row, chosen_rewards: 2 }]));
+    expect(await readDataFile(path)).toEqual([
+      { ...common, chosenReward: 2, averageReward: 1.5, details: {} },
+    ]);
     await writeFile(path, textOf([{ ...row, chosen_rewards: 2 }, row]));
     await expect(readDataFile(path)).rejects.toThrow(`${path}: chosen_rewards[1]: invalid input: expected`);
+  });
+
+  it('names the newest file of a run, or of a folder, that is given in its place', async () => {
+    const output = join(directory, 'output', '0601-1200');
+    await mkdir(output, { recursive: true });
+    await expect(readDataFile(output)).rejects.toThrow(`${output} is a folder; a file is expected there.`);
+    for (const iteration of [2, 10]) await writeDataFile(output, iteration, rows);
+    const newest = join(output, 'data_iter_10.json');
+    for (const given of ['0601-1200', 'output/0601-1200', 'model_output/0601-1200/iter_2']) {
+      const path = join(directory, given);
+      await expect(readDataFile(path)).rejects.toThrow(
+        `${path} is no file of pairs: the newest there is ${newest}`,
+      );
+    }
+    const path = relative('', output);
+    await expect(readDataFile(path)).rejects.toThrow(`the newest there is ${relative('', newest)}`);
   });
 
   it('names the line that is not JSON', async () => {
@@ -160,6 +180,7 @@ describe('refuses, naming the row,', () => {
       'rejected[1]: "v_tok_nullv_tok_1" is not a token string',
     ],
     [{ rejected: ['v_tok_1', null] }, 'rejected[1]: invalid input: expected string, received null'],
+    [{ chosen_lengths: [1, null] }, 'chosen_lengths[1]: invalid input: expected number, received null'],
     [{ chosen_rewards: [1, null] }, 'chosen_rewards[1]: invalid input: expected number, received null'],
     [
       { prompt: ['<s>a</s>v_tok_1</s>', '<s>b</s>v_tok_-2</s>'] },

@@ -86,4 +86,34 @@ describe('readPairsFile', () => {
     writeFileSync(file, JSON.stringify([{ ...row, chosen_rewards: 2 }]));
     await expect(readPairsFile(file)).rejects.toThrow(`${file}: rejected_rewards: `);
   });
+
+  it('leaves out further columns of anything but numbers', async () => {
+    const path = join(temporaryFolder(), 'pairs.json');
+    const pair = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
+    const rewards = { chosen_rewards: 2, rejected_rewards: 1, average_rewards: 1.5 };
+    const other = { id: 'p226', turns: [{ role: 'user' }], seen: true };
+    const rows = [
+      { ...pair, ...rewards, ...other, gain: 7, score: null },
+      { ...pair, ...rewards, gain: 8, score: 1 },
+    ];
+    writeFileSync(path, JSON.stringify(rows));
+    expect((await readPairsFile(path)).rows.map(({ details }) => details)).toEqual([
+      { gain: 7 },
+      { gain: 8 },
+    ]);
+    const columns = Object.fromEntries(Object.entries(rows[0]).map(([name, value]) => [name, [value]]));
+    writeFileSync(path, JSON.stringify({ ...columns, version: '1.0', ids: ['a', 'b'] }));
+    expect((await readPairsFile(path)).rows.map(({ details }) => details)).toEqual([{ gain: 7 }]);
+    writeFileSync(path, JSON.stringify({ ...columns, gain: [7, 8] }));
+    await expect(readPairsFile(path)).rejects.toThrow('prompt has 1 rows, gain has 2');
+  });
+
+  it.each([1, 2])('says what %d rows of KTO are, and what would be right', async (count) => {
+    const path = join(temporaryFolder(), 'kto.jsonl');
+    const row = { prompt: '<s>a</s>v_tok_1</s>', completion: 'v_tok_2', label: true };
+    writeFileSync(path, `${JSON.stringify(row)}\n`.repeat(count));
+    await expect(readPairsFile(path)).rejects.toThrow(
+      `${path} holds single samples, as TRL's KTO takes them (prompt, completion, label), and pairs are needed: rows of prompt, chosen and rejected`,
+    );
+  });
 });
