@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
+import { namedLoss } from '../dpo/losses/named.js';
+import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import { isDivergence } from '../experiment/diverged.js';
 import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment } from '../jobs/experiment.js';
@@ -29,6 +31,8 @@ export interface LiveRun {
   readonly modelDirectory: string;
   /** What its rewards are called on axes. */
   readonly rewardLabel: string;
+  /** What it trains by: `trainingCurves(run.events, run.loss)`. */
+  readonly loss: PreferenceLoss;
   /** What happened so far, without progress. */
   readonly events: readonly RunEvent[];
   /** Evaluates the policy as it is, on training and on held-out prompts. */
@@ -284,6 +288,7 @@ async function follow(
     outputDirectory,
     modelDirectory,
     rewardLabel: label,
+    loss: namedLoss(given),
     events,
     evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
     iterate: (options) => advance('starting ...', () => false, options?.iterations),

@@ -195,6 +195,16 @@ describe('curves', () => {
     }
   });
 
+  it.each<[string[], string, string]>([
+    [['hinge', 'hinge'], 'hinge loss', 'loss'],
+    [['sigmoid', 'simpo'], 'training loss', 'loss (nats)'],
+    [['sigmoid', 'ipo'], 'training loss', 'loss'],
+  ])('of the losses %j have the title "%s" and the axis "%s"', async (losses, title, axisTitle) => {
+    const { layout } = comparedTraining(await read(...losses.map((loss) => ({ parameters: { loss } }))));
+    expect(layout.annotations?.[0].text).toBe(`<b>${title}</b>`);
+    expect(layout.yaxis?.title).toMatchObject({ text: axisTitle });
+  });
+
   it('of guards that are shares are in percent, and so are their intervals', async () => {
     const promptMeans = [0.5, 0.7, 0.9, 0.6, 0.8, 1];
     const guarded = (iteration: number, lost: number): RunEvent => ({

@@ -165,7 +165,9 @@ describe.skipIf(!isThere && !isAsked)('a report in a browser', () => {
     expect(await boxesOf(page, '.still.narrow svg')).toHaveLength(CHARTS);
     expect(await boxesOf(page, '.still.wide svg')).toEqual([]);
     const titles = await boxesOf(page, '.still.narrow text[font-weight=bold]');
-    expect(titles.map(({ what }) => what)).toEqual(expect.arrayContaining(['held-out prompts', 'DPO loss']));
+    expect(titles.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(['held-out prompts', 'sigmoid loss']),
+    );
     expect(overlaps(titles.filter(({ what }) => !what.startsWith('mean')))).toEqual([]);
     expect(await isScrolledSideways(page)).toBe(false);
     expect(await lightness(page, '.still.narrow svg > rect', 'fill')).toBeLessThan(0.2);

@@ -1,3 +1,4 @@
+import { namedLoss } from '../../dpo/losses/named.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { WHY_BOTH_MAY_FALL } from '../charts.js';
 import { MEAN_BAND } from '../charts/reward-curves.js';
@@ -48,10 +49,12 @@ function describeBand({ data }: Figure): string {
 }
 
 /** Where loss and margin begin, where that is known beforehand. */
-function describeStart({ loss, rpoAlpha, reference }: RecordedRun['record']['parameters']): string {
-  if (reference !== 'start') return '';
+function describeStart(parameters: RecordedRun['record']['parameters']): string {
+  const { loss, lossWeights, rpoAlpha, reference } = parameters;
+  if (reference !== 'start' || !namedLoss(parameters).needsReference) return '';
   const because = 'since the reference is the policy at the iteration’s start. ';
-  if (loss !== 'sigmoid') return `The margin starts at 0 in every iteration, ${because}`;
+  if (loss !== 'sigmoid' || lossWeights !== null)
+    return `The margin starts at 0 in every iteration, ${because}`;
   const more =
     rpoAlpha === 0 ? '' : `, plus ${rpoAlpha} times the chosen samples’ negative log-likelihood (rpoAlpha)`;
   return `In every iteration the loss starts at ln 2 = 0.693${more}, and the margin at 0, ${because}`;
