@@ -12,6 +12,7 @@ import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
 import { rewardLabelOf, LOG_FILE, readRun, stateOf, type RecordedRun } from '../run/run-files.js';
+import { taughtBy } from '../run/taught-by.js';
 import { formatCount } from '../view/format.js';
 import type { EventOf } from '../view/run-events.js';
 import { fileLinks } from './links.js';
@@ -154,7 +155,7 @@ async function describeRecorded(recorded: RecordedRun): Promise<string> {
   const state = await stateOf(recorded);
   const { iterations } = parameters;
   const done = events.filter(({ type }) => type === 'saved').length;
-  const how = `${done} of ${formatCount(iterations, 'iteration')} ${reward ? `by the reward ${reward.name}` : 'on given pairs'}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
+  const how = `${done} of ${formatCount(iterations, 'iteration')} ${taughtBy(reward?.name)}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
   const isRead = `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}`;
   if (!reward) return `${isRead}.`;
   const goesOn = (): string => {
