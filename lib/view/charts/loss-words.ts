@@ -5,15 +5,14 @@ import type { PreferenceLoss } from '../../dpo/preference-loss.js';
 export type ShownLoss = Pick<PreferenceLoss, 'name' | 'unit'>;
 
 /**
- * Title and axis of a panel of training losses. A loss is named where all curves are of that one, and "nats" stands where all are counted in them.
+ * Title and axis of a panel of training losses. A loss is named where all curves are of that one, on the axis, which has room for the name of a
+ * mixture, and "nats" stands where all are counted in them.
  *
  * @param losses of the panel's curves; none where nobody said by which they were trained
  */
 export function lossWords(losses: readonly ShownLoss[]): { title: string; axisTitle: string } {
   const names = new Set(losses.map(({ name }) => name));
   const areInNats = losses.length > 0 && losses.every(({ unit }) => unit === 'nats');
-  return {
-    title: names.size === 1 ? `${[...names][0]} loss` : 'training loss',
-    axisTitle: areInNats ? 'loss (nats)' : 'loss',
-  };
+  const name = names.size === 1 ? `${[...names][0]} loss` : 'loss';
+  return { title: 'training loss', axisTitle: areInNats ? `${name} (nats)` : name };
 }

@@ -29,7 +29,8 @@ export interface Panel {
   series: { metric: keyof DpoMetrics; name: string; color: string; validationColor: string }[];
 }
 
-const GAP = 0.12;
+/** Room for ticks and title of an axis also where a notebook is 480 pixels wide. */
+const GAP = 0.16;
 
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
@@ -54,7 +55,7 @@ export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure 
       ...(lastStep < 10 && { dtick: 1 }),
     };
     const valueAxis = {
-      ...axis(panel.axisTitle),
+      ...axis(panel.axisTitle, 4),
       anchor: `x${suffix}`,
       ...(panel.range && { range: panel.range }),
     };

@@ -95,7 +95,7 @@ function stepFigure(
     }));
     const last = Math.max(...trained.map(({ timeline }) => timeline.at(-1)!.end));
     const xAxis = { ...axis('optimizer step'), showgrid: false, ...(last < 10 && { dtick: 1 }) };
-    return { title, xAxis, yAxis: axis(axisTitle), curves };
+    return { title, xAxis, yAxis: axis(axisTitle, 4), curves };
   });
   return panelFigure(runs, trained.length > 0 ? panels : [], 380, NOT_TRAINED);
 }
