@@ -29,6 +29,10 @@ export interface Panel {
   series: { metric: keyof DpoMetrics; name: string; color: string; validationColor: string }[];
 }
 
+/** Names of lines, after that of their series where there are several. */
+export const RUNNING_MEAN = 'training pairs, running mean';
+export const VALIDATION = 'validation pairs';
+
 /** Room for ticks and title of an axis also where a notebook is 480 pixels wide. */
 const GAP = 0.16;
 
@@ -104,8 +108,8 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
         everyStep,
         isSmoothed ? faint : strong,
       ),
-      ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
-      line('validation pairs', validation, {
+      ...(isSmoothed ? [line(RUNNING_MEAN, smoothed, strong)] : []),
+      line(VALIDATION, validation, {
         mode: 'lines+markers',
         line: { color: validationColor, width: 1.5, dash: 'dot' },
         marker: {
