@@ -515,7 +515,7 @@ describe('the page', () => {
     expect(html).not.toContain('</script><script>alert');
     expect(html).toContain('<h2 id="seeds">Over seeds</h2>');
     expect(html).toContain('<title>Comparison of run-0, run-1</title>');
-    expect(html).toContain('<li><b>run-0: seed 1</b>, by the reward even-token</li>');
+    expect(html).toContain('<li><b>run-0: seed 1</b>, trained by the reward even-token</li>');
   });
 
   it('has a row for each standing where all runs have kept their sound, else the first sample of each', async () => {

@@ -96,7 +96,7 @@ function pageHead(runs: readonly ComparedRun[]): string {
     // A label names what differs between the runs, perhaps the seed.
     const seed = record.parameters.seed;
     const isTold = label.slice(name.length).includes(`seed ${seed}`);
-    const told = [taughtBy(record.reward?.name), ...(isTold ? [] : [`seed ${seed}`])].join(', ');
+    const told = [`trained ${taughtBy(record.reward?.name)}`, ...(isTold ? [] : [`seed ${seed}`])].join(', ');
     return `<li><b>${escapeHtml(label)}</b>, ${escapeHtml(told)}</li>`;
   });
   return `<p class="overline">speech-dpo comparison</p>
