@@ -102,7 +102,7 @@ describe('a run with a reward of its own', () => {
       own: ['reward'],
     });
     const report = readFileSync(await writeReport(run.outputDirectory), 'utf8');
-    expect(report).toContain('DPO with the restless reward');
+    expect(report).toContain('DPO by the reward restless');
     expect(report).toContain('the mean reward, codes that &lt;differ&gt;, went from');
     const card = readFileSync(join(run.modelDirectory, 'iter_1', 'dpo_model', 'README.md'), 'utf8');
     expect(card).toContain('Reward:\nrestless (`codes that <differ>`).');

@@ -47,6 +47,8 @@ export interface PreferenceLoss {
   readonly name: string;
   /** False spares the pass that computes the reference's log-probabilities. */
   readonly needsReference: boolean;
+  /** What losses are counted in: "nats" where they are negative log-likelihoods or divergences; absent of others, which are mere numbers. */
+  readonly unit?: 'nats';
   /**
    * Weight of the chosen completions' negative log-likelihood, a mean over the labels of a step (`sftLoss`), beside the mean of `compute`'s
    * losses; default 0.
@@ -96,15 +98,18 @@ export function implicitRewards(
 /**
  * A loss against a reference, whose implicit rewards are `implicitRewards`.
  * @param compute losses [B] of these and of the inputs
+ * @param unit of its losses; default: none
  */
 export function lossOfRewards(
   name: string,
   beta: number,
   compute: (rewards: Omit<PreferenceOutputs, 'losses'>, inputs: PreferenceInputs) => Tensor,
+  unit?: PreferenceLoss['unit'],
 ): PreferenceLoss {
   return {
     name,
     needsReference: true,
+    ...(unit && { unit }),
     compute(inputs) {
       const rewards = implicitRewards(inputs, beta);
       return { losses: compute(rewards, inputs), ...rewards };

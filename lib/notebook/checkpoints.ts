@@ -14,6 +14,7 @@ import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
 import { LOG_FILE, readRun } from '../run/run-files.js';
+import { taughtBy } from '../run/taught-by.js';
 import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
 import { policyName } from '../view/run-events.js';
@@ -59,9 +60,11 @@ export async function findRun(name: string, root = '..', device?: DeviceChoice):
 
 /** @param reward undefined of a run that trained on given pairs */
 function describeTeacher(reward: string | undefined): string {
-  if (reward === undefined) return 'on given pairs';
-  const own = isOpenedByItsName(reward) ? '' : ', a person’s own: to score by it, give its file or address';
-  return `by the reward ${reward}${own}`;
+  const own =
+    reward === undefined || isOpenedByItsName(reward)
+      ? ''
+      : ', a person’s own: to score by it, give its file or address';
+  return `${taughtBy(reward)}${own}`;
 }
 
 interface FoundRun {

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { chooseDevice, type DeviceChoice } from '../engine/index.js';
 import { WORKERS_VARIABLE, type GivenWorkers } from '../farm/option.js';
+import { namedLoss } from '../dpo/losses/named.js';
+import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import { isDivergence } from '../experiment/diverged.js';
 import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { runExperiment } from '../jobs/experiment.js';
@@ -10,6 +12,7 @@ import type { Parameters } from '../run/parameters.js';
 import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
 import { rewardLabelOf, LOG_FILE, readRun, stateOf, type RecordedRun } from '../run/run-files.js';
+import { taughtBy } from '../run/taught-by.js';
 import { formatCount } from '../view/format.js';
 import type { EventOf } from '../view/run-events.js';
 import { fileLinks } from './links.js';
@@ -29,6 +32,8 @@ export interface LiveRun {
   readonly modelDirectory: string;
   /** What its rewards are called on axes. */
   readonly rewardLabel: string;
+  /** What it trains by: `trainingCurves(run.events, run.loss)`. */
+  readonly loss: PreferenceLoss;
   /** What happened so far, without progress. */
   readonly events: readonly RunEvent[];
   /** Evaluates the policy as it is, on training and on held-out prompts. */
@@ -150,7 +155,7 @@ async function describeRecorded(recorded: RecordedRun): Promise<string> {
   const state = await stateOf(recorded);
   const { iterations } = parameters;
   const done = events.filter(({ type }) => type === 'saved').length;
-  const how = `${done} of ${formatCount(iterations, 'iteration')} ${reward ? `by the reward ${reward.name}` : 'on given pairs'}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
+  const how = `${done} of ${formatCount(iterations, 'iteration')} ${taughtBy(reward?.name)}, begun ${startedAt.slice(0, 16).replace('T', ' ')} UTC`;
   const isRead = `Run ${run} is read from disk, nothing is computed. It is ${state}: ${how}`;
   if (!reward) return `${isRead}.`;
   const goesOn = (): string => {
@@ -284,6 +289,7 @@ async function follow(
     outputDirectory,
     modelDirectory,
     rewardLabel: label,
+    loss: namedLoss(given),
     events,
     evaluateOriginal: () => advance('compiling the policy ...', isOriginalEvaluated),
     iterate: (options) => advance('starting ...', () => false, options?.iterations),

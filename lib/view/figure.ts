@@ -57,10 +57,14 @@ export function baseLayout(heightPixels: number): Partial<Layout> {
   };
 }
 
-/** An axis of the shared look; its title is shown as the text it is. */
-export function axis(title: string): NonNullable<Layout['xaxis']> {
+/**
+ * An axis of the shared look; its title is shown as the text it is.
+ *
+ * @param standoffPixels between labels and title; less where panels stand close to each other
+ */
+export function axis(title: string, standoffPixels = 10): NonNullable<Layout['xaxis']> {
   return {
-    title: { text: escapeChartText(title), standoff: 10, font: { size: 13 } },
+    title: { text: escapeChartText(title), standoff: standoffPixels, font: { size: 13 } },
     gridcolor: COLORS.grid,
     linecolor: COLORS.axis,
     showline: true,

@@ -7,9 +7,9 @@ import { numberColumn, type Table } from './table.js';
 
 /** The preference pairs of every iteration: how many, how many prompts have none, and the mean rewards of their samples. */
 export function pairTable(events: readonly RunEvent[]): Table {
-  const titles = ['pairs', 'prompts without one', 'chosen reward', 'rejected reward', 'margin'];
+  const titles = ['pairs', 'prompts without a pair', 'chosen reward', 'rejected reward', 'margin'];
   return {
-    columns: [{ title: 'policy before' }, ...titles.map(numberColumn)],
+    columns: [{ title: 'sampled and paired in' }, ...titles.map(numberColumn)],
     rows: eventsOf(events, 'paired').map(({ iteration, pairs, skipped, chosenRewards, rejectedRewards }) => {
       const [chosen, rejected] = [chosenRewards, rejectedRewards].map(meanOf);
       const means = pairs > 0 ? [chosen, rejected, chosen - rejected] : [];

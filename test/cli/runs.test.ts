@@ -54,13 +54,15 @@ it('a run that nobody writes any more though it had not ended was killed; what c
   rmSync(root, { recursive: true });
 });
 
-it('a run that trained on given pairs has no reward, and the names of runs below another folder are as commands take them', async () => {
+it('a run that trained on given pairs names them in place of a reward, and the names of runs below another folder are as commands take them', async () => {
   const { root } = await makeRun((record) => ({ ...record, reward: undefined }));
   expect(await run('runs', root, '--json')).toBe(0);
   const [listed] = JSON.parse(terminal.printed) as ListedRun[];
   expect(listed).not.toHaveProperty('reward');
-  expect(textTable(runTable([listed], 'elsewhere'))).toMatch(/^elsewhere\/0601-1200 +- +finished /m);
-  expect(textTable(runTable([listed]))).toMatch(/^0601-1200 +- +finished /m);
+  expect(textTable(runTable([listed], 'elsewhere'))).toMatch(
+    /^elsewhere\/0601-1200 +given pairs +finished /m,
+  );
+  expect(textTable(runTable([listed]))).toMatch(/^0601-1200 +given pairs +finished /m);
 });
 
 it('where there are none it says how to begin, and of a folder that is named which one it has to be', async () => {

@@ -221,3 +221,13 @@ describe('a loss', () => {
     expect(() => namedLoss({ ...SETTINGS, ...changes })).toThrow(message);
   });
 });
+
+it('losses that are negative log-likelihoods or divergences are in nats, and a mixture where all of it is', () => {
+  const inNats = lossNames.filter((loss) => namedLoss({ ...SETTINGS, loss }).unit === 'nats');
+  expect(inNats).toEqual([
+    ...['sigmoid', 'robust', 'sigmoid_norm', 'simpo', 'exo_pair', 'nca_pair', 'bco_pair', 'aot'],
+    ...['rpo_bwd_kl', 'sft'],
+  ]);
+  expect(namedLoss({ ...SETTINGS, loss: 'sigmoid,simpo' }).unit).toBe('nats');
+  expect(namedLoss({ ...SETTINGS, loss: 'sigmoid,hinge' }).unit).toBeUndefined();
+});

@@ -118,6 +118,7 @@ async function opensAsRecorded(run: LiveRun): Promise<void> {
   expect(all[1]).toMatch(/model_output\/.*\/log_training\.log$/);
   expect(again.events.map(({ type }) => type)).toEqual(run.events.slice(1).map(({ type }) => type));
   expect(again.rewardLabel).toBe(run.rewardLabel);
+  expect(again.loss).toMatchObject({ name: 'sigmoid', unit: 'nats' });
   const before = all.length;
   await runCell(() => again.evaluateOriginal());
   expect(all).toHaveLength(before);

@@ -56,7 +56,7 @@ console.log(await writeReport(run.outputDirectory));`;
     expect(shownBelow(whole)).toContain('original policy, held-out prompts: reward');
     expect(shownBelow(whole)).toContain('codes that differ');
     const report = stdoutOf(whole).trim();
-    expect(readFileSync(report, 'utf8')).toContain('DPO with the restless reward');
+    expect(readFileSync(report, 'utf8')).toContain('DPO by the reward restless');
 
     await kernel.execute(`const stopped = await openRun(parseParameters(${settings('stopped')});`);
     const running = kernel.execute('await stopped.iterate();');

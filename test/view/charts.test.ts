@@ -1,6 +1,9 @@
 import type { Data, ScatterData } from 'plotly.js-dist';
 import { describe, expect, it } from 'vitest';
+import { hingeLoss, sigmoidLoss } from '../../lib/dpo/losses/margin.js';
+import { namedLoss } from '../../lib/dpo/losses/named.js';
 import type { RunEvent } from '../../lib/run/events.js';
+import { parseParameters } from '../../lib/run/parameters.js';
 import {
   lengthDistribution,
   logProbabilityCurves,
@@ -8,10 +11,13 @@ import {
   rewardDistribution,
   trainingCurves,
 } from '../../lib/view/charts.js';
+import type { ShownLoss } from '../../lib/view/charts/loss-words.js';
 import { histogram } from '../../lib/view/charts/distribution.js';
 import { MEAN_BAND } from '../../lib/view/charts/reward-curves.js';
 import type { Figure } from '../../lib/view/figure.js';
 import { fixtureEvents, metrics } from './fixture-run.js';
+
+const LOSS = parseParameters({});
 
 function traces(figure: Figure, name: string): Partial<ScatterData>[] {
   return figure.data.filter(
@@ -77,6 +83,18 @@ describe('rewardCurves', () => {
 });
 
 describe('trainingCurves', () => {
+  it.each<[string, ShownLoss | undefined, string]>([
+    ['sigmoid', sigmoidLoss(0.1), 'sigmoid loss (nats)'],
+    ['hinge', hingeLoss(0.1), 'hinge loss'],
+    ['a mixture in nats', namedLoss({ ...LOSS, rpoAlpha: 0.2 }), 'sigmoid + 0.2 sft loss (nats)'],
+    ['a mixture of units', namedLoss({ ...LOSS, loss: 'sigmoid,ipo' }), 'sigmoid + ipo loss'],
+    ["a person's own", { name: 'exponential' }, 'exponential loss'],
+    ['none that is told', undefined, 'loss'],
+  ])('names the loss and says "nats" where it is counted in them: %s', (_, loss, axisTitle) => {
+    const { layout } = trainingCurves(fixtureEvents(1), loss);
+    expect(layout.yaxis?.title).toMatchObject({ text: axisTitle });
+  });
+
   it('places iterations one after the other and breaks the line between them', () => {
     const [loss] = traces(trainingCurves(fixtureEvents(2)), 'training pairs');
     expect(loss.x).toEqual([1, 2, 3, 4, null, 5, 6, 7, 8]);

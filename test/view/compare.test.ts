@@ -195,6 +195,15 @@ describe('curves', () => {
     }
   });
 
+  it.each<[string[], string]>([
+    [['hinge', 'hinge'], 'hinge loss'],
+    [['sigmoid', 'simpo'], 'loss (nats)'],
+    [['sigmoid', 'ipo'], 'loss'],
+  ])('of the losses %j have the axis "%s"', async (losses, axisTitle) => {
+    const { layout } = comparedTraining(await read(...losses.map((loss) => ({ parameters: { loss } }))));
+    expect(layout.yaxis?.title).toMatchObject({ text: axisTitle });
+  });
+
   it('of guards that are shares are in percent, and so are their intervals', async () => {
     const promptMeans = [0.5, 0.7, 0.9, 0.6, 0.8, 1];
     const guarded = (iteration: number, lost: number): RunEvent => ({
@@ -506,7 +515,7 @@ describe('the page', () => {
     expect(html).not.toContain('</script><script>alert');
     expect(html).toContain('<h2 id="seeds">Over seeds</h2>');
     expect(html).toContain('<title>Comparison of run-0, run-1</title>');
-    expect(html).toContain('<li><b>run-0: seed 1</b>, even-token reward</li>');
+    expect(html).toContain('<li><b>run-0: seed 1</b>, trained by the reward even-token</li>');
   });
 
   it('has a row for each standing where all runs have kept their sound, else the first sample of each', async () => {

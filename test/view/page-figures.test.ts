@@ -18,7 +18,7 @@ import { promptsHtml } from '../../lib/view/report/prompts-section.js';
 import { timingTable } from '../../lib/view/report/timing-table.js';
 import { bootstrapMean } from '../../lib/run/bootstrap.js';
 import { htmlTable } from '../../lib/view/table.js';
-import { evaluated, fixtureEvents } from './fixture-run.js';
+import { evaluated, fixtureEvents, metrics } from './fixture-run.js';
 
 const guarded = (iteration: number, dnsmos: number, warnings: string[] = []): RunEvent => ({
   type: 'guarded',
@@ -216,8 +216,25 @@ it('the caption of the training says where loss and margin start, as far as that
   expect(caption({ rpoAlpha: 0 })).toContain('the loss starts at ln 2 = 0.693, and the margin at 0');
   expect(caption({ rpoAlpha: 0.05 })).toContain('ln 2 = 0.693, plus 0.05 times the chosen samples’ negative');
   expect(caption({ loss: 'ipo', rpoAlpha: 0 })).not.toContain('ln 2');
+  expect(caption({ lossWeights: '0.5', rpoAlpha: 0 })).not.toContain('ln 2');
+  expect(caption({ loss: 'simpo', rpoAlpha: 0 })).not.toContain('starts at');
   expect(caption({ reference: 'none', rpoAlpha: 0 })).toBe(
-    'A dotted vertical line stands between two iterations.',
+    'Validation pairs are held back from the training. A dotted vertical line stands between two iterations.',
+  );
+});
+
+it('the caption of the training explains the lines that its chart has', () => {
+  const noisy: RunEvent[] = Array.from({ length: 40 }, (_, i) => ({
+    type: 'step',
+    iteration: 0,
+    epoch: 0,
+    step: i + 1,
+    steps: 40,
+    metrics: metrics(i % 3),
+  }));
+  const caption = captionOf('chart-training', trainingCurves(noisy), recorded([], { reference: 'none' }));
+  expect(caption).toBe(
+    'The running mean is over a tenth of an iteration’s steps. A dotted vertical line stands between two iterations.',
   );
 });
 

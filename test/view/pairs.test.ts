@@ -33,6 +33,8 @@ const stopped: RunEvent = { type: 'stopped', iteration: 1, step: 2, reason: 'tra
 const restored: RunEvent = { type: 'restored', iteration: 1, step: 1, reason: 'step 1 was the best' };
 
 it('tabulates the pairs, and what became of all that could be', () => {
+  // Pairs of iteration 0 are of the original policy: no policy is named.
+  expect(pairTable([paired]).columns[0].title).toBe('sampled and paired in');
   expect(pairTable([paired]).rows).toEqual([['iteration 0', '2', '2', '3.500', '1.000', '2.500']]);
   expect(skippedTable([paired, { ...paired, iteration: 1, skippedReasons: [] }]).rows).toEqual([
     ['all 3 samples rank the same', '2', '0'],

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { expect, it } from 'vitest';
+import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import type { RecordedRun } from '../../lib/run/run-files.js';
@@ -35,7 +36,7 @@ it.each<[string, () => string]>([
   ['reward-curves', () => figureSvg(rewardCurves(events, 'MOS by NISQA (1 to 5)'))],
   ['reward-distribution', () => figureSvg(rewardDistribution(events, 'test', 'MOS by NISQA (1 to 5)'))],
   ['length-distribution', () => figureSvg(lengthDistribution(events, 'test'))],
-  ['training-curves', () => figureSvg(trainingCurves(events))],
+  ['training-curves', () => figureSvg(trainingCurves(events, sigmoidLoss(0.1)))],
   ['log-probabilities', () => figureSvg(logProbabilityCurves(events))],
   ['guard-curves', () => figureSvg(guardCurves(events))],
   ['waveforms', () => figureSvg(waveforms(recordings()))],

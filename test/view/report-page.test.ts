@@ -5,6 +5,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../lib/run/events.js';
 import { writeReport } from '../../lib/view/report.js';
+import { boxesOf, overlaps } from '../support/boxes.js';
 import { CHROMIUM, CHROMIUM_ARGUMENTS } from '../support/chromium.js';
 import { fixtureEvents, writeFixtureRun } from './fixture-run.js';
 
@@ -22,30 +23,6 @@ const WIDE = { width: 760, height: 900 };
 const CHARTS = 6;
 /** Of charts: rewards has two panels, guards two, training three, the others one. */
 const PANELS = 10;
-
-interface Box {
-  what: string;
-  left: number;
-  top: number;
-  right: number;
-  bottom: number;
-}
-
-const boxesOf = (page: Page, selector: string): Promise<Box[]> =>
-  page.evaluate(`Array.from(document.querySelectorAll(${JSON.stringify(selector)}), (element) => {
-    const { left, top, right, bottom } = element.getBoundingClientRect();
-    return { what: element.textContent, left, top: top + scrollY, right, bottom: bottom + scrollY };
-  }).filter(({ left, right }) => right > left)`);
-
-/** Pairs of boxes that lie on top of each other by more than a pixel. */
-function overlaps(boxes: readonly Box[], others?: readonly Box[]): [Box, Box][] {
-  const lie = (a: Box, b: Box) =>
-    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 &&
-    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
-  return boxes.flatMap((a, i) =>
-    (others ?? boxes.slice(i + 1)).filter((b) => lie(a, b)).map((b): [Box, Box] => [a, b]),
-  );
-}
 
 const luminance = ([red, green, blue]: number[]) => (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
 
@@ -165,7 +142,9 @@ describe.skipIf(!isThere && !isAsked)('a report in a browser', () => {
     expect(await boxesOf(page, '.still.narrow svg')).toHaveLength(CHARTS);
     expect(await boxesOf(page, '.still.wide svg')).toEqual([]);
     const titles = await boxesOf(page, '.still.narrow text[font-weight=bold]');
-    expect(titles.map(({ what }) => what)).toEqual(expect.arrayContaining(['held-out prompts', 'DPO loss']));
+    expect(titles.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(['held-out prompts', 'training loss']),
+    );
     expect(overlaps(titles.filter(({ what }) => !what.startsWith('mean')))).toEqual([]);
     expect(await isScrolledSideways(page)).toBe(false);
     expect(await lightness(page, '.still.narrow svg > rect', 'fill')).toBeLessThan(0.2);

@@ -39,7 +39,7 @@ function readFigures(html: string): Record<string, Figure> {
 describe('writeReport', () => {
   it('tells the result in words and figures', async () => {
     const text = visibleText(await makeReport());
-    expect(text).toContain('2 iterations of DPO with the even-token reward on 6 training prompts');
+    expect(text).toContain('2 iterations of DPO by the reward even-token on 6 training prompts');
     expect(text).toContain(
       'went from 1.25 to 3.25 (+2.00; 95 % interval +2.00 to +2.00, paired bootstrap over prompts)',
     );
@@ -50,10 +50,10 @@ describe('writeReport', () => {
 
   it('names no reward where the run trained on given pairs', async () => {
     const html = await makeReport({ record: { reward: undefined } });
-    expect(html).toContain('<title>0601-1200: given pairs</title>');
+    expect(html).toContain('<title>0601-1200: DPO on given pairs</title>');
     const text = visibleText(html);
     expect(text).toContain('0601-1200 : DPO on given pairs 2 iterations of DPO on given pairs. On held-out');
-    expect(text).not.toContain('DPO with the');
+    expect(text).not.toContain('by the reward');
   });
 
   it('has a place for every chart and nothing to fetch', async () => {

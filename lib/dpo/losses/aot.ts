@@ -13,15 +13,20 @@ import { checkSmoothing, negativeLogSigmoid } from './margin.js';
  */
 export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('aot', labelSmoothing);
-  return lossOfRewards('aot', beta, (_, { policy, reference }) => {
-    const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
-    const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
-    const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
-    return tf.add(
-      tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing)),
-      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-    );
-  });
+  return lossOfRewards(
+    'aot',
+    beta,
+    (_, { policy, reference }) => {
+      const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
+      const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
+      const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
+      return tf.add(
+        tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing)),
+        tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+      );
+    },
+    'nats',
+  );
 }
 
 /** Numbers [B] in ascending order, differentiable as torch.sort is: each gradient goes where its number came from. */

@@ -5,15 +5,23 @@ import { negativeLogSigmoid } from './margin.js';
 
 /** NCA for pairs (Chen et al. 2024, arXiv:2402.05369; TRL "nca_pair"): -log sigmoid(r) - ½ log sigmoid(-r) - ½ log sigmoid(-s). */
 export function ncaPairLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('nca_pair', beta, ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
-    tf.add(negativeLogSigmoid(chosen), tf.mul(tf.add(tf.softplus(chosen), tf.softplus(rejected)), 0.5)),
+  return lossOfRewards(
+    'nca_pair',
+    beta,
+    ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
+      tf.add(negativeLogSigmoid(chosen), tf.mul(tf.add(tf.softplus(chosen), tf.softplus(rejected)), 0.5)),
+    'nats',
   );
 }
 
 /** BCO for pairs (Jung et al. 2024, arXiv:2404.04656; TRL "bco_pair" since 1.0, without the running mean): -log sigmoid(r) - log sigmoid(-s). */
 export function bcoPairLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('bco_pair', beta, ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
-    tf.add(negativeLogSigmoid(chosen), tf.softplus(rejected)),
+  return lossOfRewards(
+    'bco_pair',
+    beta,
+    ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
+      tf.add(negativeLogSigmoid(chosen), tf.softplus(rejected)),
+    'nats',
   );
 }
 

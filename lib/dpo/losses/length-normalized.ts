@@ -22,8 +22,11 @@ export function ipoLoss(beta: number): PreferenceLoss {
 
 /** DPO per label (TRL "sigmoid_norm"): -log sigmoid(beta d), with IPO's d. */
 export function sigmoidNormLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('sigmoid_norm', beta, (_, inputs) =>
-    negativeLogSigmoid(tf.mul(differencePerLabel(inputs), exactScalar(beta))),
+  return lossOfRewards(
+    'sigmoid_norm',
+    beta,
+    (_, inputs) => negativeLogSigmoid(tf.mul(differencePerLabel(inputs), exactScalar(beta))),
+    'nats',
   );
 }
 
@@ -38,6 +41,7 @@ export function simpoLoss(beta: number, gamma: number): PreferenceLoss {
   return {
     name: 'simpo',
     needsReference: false,
+    unit: 'nats',
     compute({ policy, labels }) {
       checkBeta(beta);
       const [chosenRewards, rejectedRewards] = (['chosen', 'rejected'] as const).map((side) =>

@@ -32,14 +32,19 @@ export function checkSmoothing(loss: string, labelSmoothing: number): void {
  */
 export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('sigmoid', labelSmoothing);
-  return lossOfMargins('sigmoid', beta, (margins) => {
-    const losses = negativeLogSigmoid(margins);
-    if (labelSmoothing === 0) return losses;
-    return tf.add(
-      tf.mul(losses, exactScalar(1 - labelSmoothing)),
-      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-    );
-  });
+  return lossOfMargins(
+    'sigmoid',
+    beta,
+    (margins) => {
+      const losses = negativeLogSigmoid(margins);
+      if (labelSmoothing === 0) return losses;
+      return tf.add(
+        tf.mul(losses, exactScalar(1 - labelSmoothing)),
+        tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+      );
+    },
+    'nats',
+  );
 }
 
 /**
@@ -50,11 +55,16 @@ export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
  */
 export function robustLoss(beta: number, labelSmoothing: number): PreferenceLoss {
   checkSmoothing('robust', labelSmoothing);
-  return lossOfMargins('robust', beta, (margins) => {
-    const clean = tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing));
-    const flipped = tf.mul(tf.softplus(margins), exactScalar(labelSmoothing));
-    return tf.div(tf.sub(clean, flipped), exactScalar(1 - 2 * labelSmoothing));
-  });
+  return lossOfMargins(
+    'robust',
+    beta,
+    (margins) => {
+      const clean = tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing));
+      const flipped = tf.mul(tf.softplus(margins), exactScalar(labelSmoothing));
+      return tf.div(tf.sub(clean, flipped), exactScalar(1 - 2 * labelSmoothing));
+    },
+    'nats',
+  );
 }
 
 /** SLiC's hinge (Zhao et al. 2023, arXiv:2305.10425; TRL "hinge"): max(0, 1 - m). */
@@ -76,8 +86,11 @@ export function exoPairLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   const least = labelSmoothing || LEAST_SMOOTHING;
   const divergence = (margins: Tensor, share: number) =>
     tf.mul(tf.sigmoid(margins), tf.neg(tf.add(negativeLogSigmoid(margins), exactScalar(Math.log(share)))));
-  return lossOfMargins('exo_pair', beta, (margins) =>
-    tf.add(divergence(margins, 1 - least), divergence(tf.neg(margins), least)),
+  return lossOfMargins(
+    'exo_pair',
+    beta,
+    (margins) => tf.add(divergence(margins, 1 - least), divergence(tf.neg(margins), least)),
+    'nats',
   );
 }
 
@@ -92,10 +105,15 @@ export function rewardGapLoss(beta: number, rewardScale: number): PreferenceLoss
   checkFactor('rewardScale', rewardScale, 1);
   const divergence = (gap: Tensor, margins: Tensor) =>
     tf.mul(tf.sigmoid(gap), tf.sub(negativeLogSigmoid(margins), negativeLogSigmoid(gap)));
-  return lossOfMargins('rpo_bwd_kl', beta, (margins, { rewards }) => {
-    const gap = tf.mul(tf.sub(rewards.chosen, rewards.rejected), exactScalar(rewardScale));
-    return tf.add(divergence(gap, margins), divergence(tf.neg(gap), tf.neg(margins)));
-  });
+  return lossOfMargins(
+    'rpo_bwd_kl',
+    beta,
+    (margins, { rewards }) => {
+      const gap = tf.mul(tf.sub(rewards.chosen, rewards.rejected), exactScalar(rewardScale));
+      return tf.add(divergence(gap, margins), divergence(tf.neg(gap), tf.neg(margins)));
+    },
+    'nats',
+  );
 }
 
 /** @param compute losses [B] of margins [B] */
@@ -103,8 +121,12 @@ function lossOfMargins(
   name: string,
   beta: number,
   compute: (margins: Tensor, inputs: PreferenceInputs) => Tensor,
+  unit?: PreferenceLoss['unit'],
 ): PreferenceLoss {
-  return lossOfRewards(name, beta, ({ chosenRewards, rejectedRewards }, inputs) =>
-    compute(tf.sub(chosenRewards, rejectedRewards), inputs),
+  return lossOfRewards(
+    name,
+    beta,
+    ({ chosenRewards, rejectedRewards }, inputs) => compute(tf.sub(chosenRewards, rejectedRewards), inputs),
+    unit,
   );
 }

@@ -15,6 +15,7 @@ export function sftLoss(beta: number): PreferenceLoss {
   const loss: PreferenceLoss = {
     name: 'sft',
     needsReference: false,
+    unit: 'nats',
     sftWeight: 1,
     compute({ policy }) {
       checkBeta(beta);
@@ -33,7 +34,7 @@ export type WeightedLoss = readonly [loss: PreferenceLoss, weight: number];
 
 /**
  * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards, and where it has some the `metrics`,
- * are those of the first that is not `sftLoss`.
+ * are those of the first that is not `sftLoss`. Its unit is that of all of them, where they have the same.
  *
  * @throws Error where there is no loss; naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
  */
@@ -53,6 +54,7 @@ export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
   return {
     name: parts.map(([loss, each]) => (each === 1 ? loss.name : `${each} ${loss.name}`)).join(' + '),
     needsReference: parts.some(([loss]) => loss.needsReference),
+    ...(parts.every(([loss]) => loss.unit === 'nats') && { unit: 'nats' }),
     sftWeight: parts.reduce((sum, [loss, each]) => sum + each * (loss.sftWeight ?? 0), 0),
     compute(inputs) {
       const outputs = counted.map(([loss, each]): PreferenceOutputs => {

@@ -29,7 +29,12 @@ export interface Panel {
   series: { metric: keyof DpoMetrics; name: string; color: string; validationColor: string }[];
 }
 
-const GAP = 0.12;
+/** Names of lines, after that of their series where there are several. */
+export const RUNNING_MEAN = 'training pairs, running mean';
+export const VALIDATION = 'validation pairs';
+
+/** Room for ticks and title of an axis also where a notebook is 480 pixels wide. */
+const GAP = 0.16;
 
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
@@ -54,7 +59,7 @@ export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure 
       ...(lastStep < 10 && { dtick: 1 }),
     };
     const valueAxis = {
-      ...axis(panel.axisTitle),
+      ...axis(panel.axisTitle, 4),
       anchor: `x${suffix}`,
       ...(panel.range && { range: panel.range }),
     };
@@ -103,8 +108,8 @@ function panelTraces(timeline: IterationSteps[], panel: Panel, suffix: string): 
         everyStep,
         isSmoothed ? faint : strong,
       ),
-      ...(isSmoothed ? [line('training pairs, running mean', smoothed, strong)] : []),
-      line('validation pairs', validation, {
+      ...(isSmoothed ? [line(RUNNING_MEAN, smoothed, strong)] : []),
+      line(VALIDATION, validation, {
         mode: 'lines+markers',
         line: { color: validationColor, width: 1.5, dash: 'dot' },
         marker: {

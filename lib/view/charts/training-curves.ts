@@ -1,19 +1,21 @@
 import type { RunEvent } from '../../run/events.js';
 import { COLORS, type Figure } from '../figure.js';
+import { lossWords, type ShownLoss } from './loss-words.js';
 import { stepPanels } from './step-panels.js';
 import { stepTimeline } from './step-timeline.js';
 
 /**
- * DPO loss, margin of implicit rewards and share of pairs ranked right (TRL's loss, rewards/margins and
+ * Training loss, margin of implicit rewards and share of pairs ranked right (TRL's loss, rewards/margins and
  * rewards/accuracies) over all iterations' optimizer steps: each step on its training pairs, their running mean, and the
  * validation pairs.
+ *
+ * @param loss that was trained by, as `namedLoss(parameters)` or a `PreferenceLoss` of your own; default: the chart names none
  */
-export function trainingCurves(events: readonly RunEvent[]): Figure {
+export function trainingCurves(events: readonly RunEvent[], loss?: ShownLoss): Figure {
   const colors = { name: '', color: COLORS.train, validationColor: COLORS.validation };
   return stepPanels(stepTimeline(events), [
     {
-      title: 'DPO loss',
-      axisTitle: 'loss (nats)',
+      ...lossWords(loss ? [loss] : []),
       series: [{ metric: 'loss', ...colors }],
     },
     {

@@ -3,7 +3,9 @@ import type { Layout } from 'plotly.js-dist';
 import { groupBy } from '../../group-by.js';
 import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
+import { namedLoss } from '../../dpo/losses/named.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
+import { lossWords } from '../charts/loss-words.js';
 import { meanBand } from '../charts/mean-band.js';
 import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
 import { iterationTicks } from '../charts/reward-curves.js';
@@ -54,10 +56,12 @@ export function comparedGuards(runs: readonly ComparedRun[]): Figure {
   return panelFigure(runs, panels, 340, 'Nothing to show: these runs have no measurements of their guards.');
 }
 
-/** DPO loss, margin and share of pairs ranked right by optimizer step: the running mean, and each step faintly. */
+/** Training loss, margin and share of pairs ranked right by optimizer step: the running mean, and each step faintly. */
 export function comparedTraining(runs: readonly ComparedRun[]): Figure {
+  const trained = runs.filter(({ events }) => eventsOf(events, 'step').length > 0);
+  const losses = trained.map(({ record }) => namedLoss(record.parameters));
   return stepFigure(runs, [
-    { metric: 'loss', title: 'training loss', axisTitle: 'loss (nats)' },
+    { metric: 'loss', ...lossWords(losses) },
     { metric: 'rewards/margins', title: 'chosen − rejected', axisTitle: 'margin (β × nats)' },
     { metric: 'rewards/accuracies', title: 'pairs ranked right', axisTitle: 'share of pairs' },
   ]);
@@ -91,7 +95,7 @@ function stepFigure(
     }));
     const last = Math.max(...trained.map(({ timeline }) => timeline.at(-1)!.end));
     const xAxis = { ...axis('optimizer step'), showgrid: false, ...(last < 10 && { dtick: 1 }) };
-    return { title, xAxis, yAxis: axis(axisTitle), curves };
+    return { title, xAxis, yAxis: axis(axisTitle, 4), curves };
   });
   return panelFigure(runs, trained.length > 0 ? panels : [], 380, NOT_TRAINED);
 }

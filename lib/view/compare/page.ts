@@ -1,4 +1,5 @@
 import { dirname, relative, sep } from 'node:path';
+import { taughtBy } from '../../run/taught-by.js';
 import { clipRows, longestSeconds, mostClips, placeOf } from '../clips.js';
 import { escapeHtml } from '../escape.js';
 import { figurePlace } from '../figure-html.js';
@@ -95,8 +96,7 @@ function pageHead(runs: readonly ComparedRun[]): string {
     // A label names what differs between the runs, perhaps the seed.
     const seed = record.parameters.seed;
     const isTold = label.slice(name.length).includes(`seed ${seed}`);
-    const taughtBy = record.reward ? `${record.reward.name} reward` : 'given pairs';
-    const told = [taughtBy, ...(isTold ? [] : [`seed ${seed}`])].join(', ');
+    const told = [`trained ${taughtBy(record.reward?.name)}`, ...(isTold ? [] : [`seed ${seed}`])].join(', ');
     return `<li><b>${escapeHtml(label)}</b>, ${escapeHtml(told)}</li>`;
   });
   return `<p class="overline">speech-dpo comparison</p>

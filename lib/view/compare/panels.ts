@@ -42,7 +42,8 @@ export interface Curve {
   behind?: { x: (number | null)[]; y: (number | null)[] };
 }
 
-const GAP = 0.12;
+/** Room for ticks and title of an axis also where a notebook is 480 pixels wide. */
+const GAP = 0.16;
 const DASHES = ['solid', 'dash', 'dot'] as const;
 
 /** @param otherwise what is shown where there are no panels */

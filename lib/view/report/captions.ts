@@ -1,6 +1,8 @@
+import { namedLoss } from '../../dpo/losses/named.js';
 import type { RecordedRun } from '../../run/run-files.js';
 import { WHY_BOTH_MAY_FALL } from '../charts.js';
 import { MEAN_BAND } from '../charts/reward-curves.js';
+import { RUNNING_MEAN, VALIDATION } from '../charts/step-panels.js';
 import type { Figure } from '../figure.js';
 
 export type FigureName =
@@ -31,7 +33,7 @@ export function captionOf(name: FigureName, figure: Figure, { record }: Recorded
         'a figure is beyond it while the reward has risen.'
       );
     case 'chart-training':
-      return `${describeStart(record.parameters)}A dotted vertical line stands between two iterations.`;
+      return `${describeStart(record.parameters)}${describeLines(figure)}A dotted vertical line stands between two iterations.`;
     case 'chart-logps':
       return WHY_BOTH_MAY_FALL;
     case 'chart-distribution':
@@ -47,11 +49,24 @@ function describeBand({ data }: Figure): string {
     : 'The mean has no band, since an evaluation has fewer than 5 prompts.';
 }
 
+/** What the lines are that the chart has, where their names do not say it. */
+function describeLines({ data }: Figure): string {
+  const shows = (start: string): boolean =>
+    data.some(
+      (trace) => 'name' in trace && trace.name?.startsWith(start) && 'x' in trace && Boolean(trace.x?.length),
+    );
+  const mean = 'The running mean is over a tenth of an iteration’s steps. ';
+  const validation = 'Validation pairs are held back from the training. ';
+  return (shows(RUNNING_MEAN) ? mean : '') + (shows(VALIDATION) ? validation : '');
+}
+
 /** Where loss and margin begin, where that is known beforehand. */
-function describeStart({ loss, rpoAlpha, reference }: RecordedRun['record']['parameters']): string {
-  if (reference !== 'start') return '';
+function describeStart(parameters: RecordedRun['record']['parameters']): string {
+  const { loss, lossWeights, rpoAlpha, reference } = parameters;
+  if (reference !== 'start' || !namedLoss(parameters).needsReference) return '';
   const because = 'since the reference is the policy at the iteration’s start. ';
-  if (loss !== 'sigmoid') return `The margin starts at 0 in every iteration, ${because}`;
+  if (loss !== 'sigmoid' || lossWeights !== null)
+    return `The margin starts at 0 in every iteration, ${because}`;
   const more =
     rpoAlpha === 0 ? '' : `, plus ${rpoAlpha} times the chosen samples’ negative log-likelihood (rpoAlpha)`;
   return `In every iteration the loss starts at ln 2 = 0.693${more}, and the margin at 0, ${because}`;

@@ -1,4 +1,5 @@
 import { TARGET_WARNING } from '../../experiment/warnings.js';
+import { namedLoss } from '../../dpo/losses/named.js';
 import { parametersSchema } from '../../run/parameters.js';
 import { describeRunDevice, type RecordedRun } from '../../run/run-files.js';
 import {
@@ -44,13 +45,16 @@ export interface Section {
 type Figures = Partial<Record<FigureName, Figure>>;
 
 /** The charts that the run has data for. */
-export function reportFigures({ events }: RecordedRun, rewardLabel: string): Figures {
+export function reportFigures({ events, record }: RecordedRun, rewardLabel: string): Figures {
   const evaluated = eventsOf(events, 'evaluated').length > 0;
   const trained = eventsOf(events, 'step').length > 0;
   return {
     ...(evaluated && { 'chart-rewards': rewardCurves(events, rewardLabel) }),
     ...(guardsOf(events).length > 0 && { 'chart-guards': guardCurves(events) }),
-    ...(trained && { 'chart-training': trainingCurves(events), 'chart-logps': logProbabilityCurves(events) }),
+    ...(trained && {
+      'chart-training': trainingCurves(events, namedLoss(record.parameters)),
+      'chart-logps': logProbabilityCurves(events),
+    }),
     ...(evaluationsOf(events, 'test').length > 0 && {
       'chart-distribution': rewardDistribution(events, 'test', rewardLabel),
       'chart-lengths': lengthDistribution(events, 'test'),

@@ -5,6 +5,7 @@ import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
 import { comparePairs, type PairedComparison } from '../../run/paired-comparison.js';
 import type { RecordedRun } from '../../run/run-files.js';
+import { taughtBy } from '../../run/taught-by.js';
 import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
@@ -13,7 +14,7 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const { parameters } = run.record;
   const iterations = eventsOf(run.events, 'saved').length;
   const sentences = [
-    `${formatCount(iterations, 'iteration')} of DPO ${taughtBy(run.record)}` +
+    `${formatCount(iterations, 'iteration')} of DPO ${taughtBy(run.record.reward?.name)}` +
       (run.record.reward
         ? ` on ${formatCount(parameters.trainPrompts, 'training prompt')}, ${parameters.sampleSize} samples each.`
         : '.'),
@@ -25,11 +26,6 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const seconds = run.record.timings.find(({ event }) => event === 'finished')?.seconds;
   if (seconds !== undefined) sentences.push(`The run took ${formatDuration(seconds)}.`);
   return sentences.join(' ');
-}
-
-/** What the policy learns from: a reward, or pairs that somebody else made. */
-export function taughtBy({ reward }: RecordedRun['record']): string {
-  return reward ? `with the ${reward.name} reward` : 'on given pairs';
 }
 
 function describeRewards(run: RecordedRun, split: Split, rewardLabel: string): string {
