@@ -49,12 +49,19 @@ afterAll(() => {
   rmSync(root, { recursive: true });
 });
 
+/** As the kernel does: what begins after the stop has a signal of its own. */
+function pressStop(): void {
+  const pressed = button;
+  button = new AbortController();
+  pressed.abort(new Error('pressed'));
+}
+
 /** Does a cell's work; the stop button is pressed as soon as `isTime`. */
 async function runCell(work: () => Promise<void>, isTime = () => false): Promise<void> {
   button = new AbortController();
   const { signal } = button;
   const press = () => {
-    if (isTime()) button.abort(new Error('pressed'));
+    if (isTime()) pressStop();
     else if (!ended) setImmediate(press);
   };
   let ended = false;
@@ -98,6 +105,41 @@ it('goes on where the stop button left it, when the cell is run again', async ()
   expect(shown).toContain(`to go on with it: await run.iterate({ iterations: 4 })`);
   await opensAsRecorded(run);
   await expect(openRun(parameters, { root, device: 'gpu' as 'cpu' })).rejects.toThrow('the device is "gpu"');
+});
+
+it('a call waits for one that is not awaited, and the stop button ends both', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, { root });
+  const first = run.iterate();
+  const second = run.iterate();
+  const third = run.evaluateOriginal();
+  expect(all.filter((line) => line.startsWith('The run is under way in another call'))).toHaveLength(2);
+  const outcomes = Promise.allSettled([first, second, third]);
+  pressStop();
+  const rejected = { status: 'rejected', reason: new Error('pressed') };
+  expect(await outcomes).toEqual([rejected, rejected, rejected]);
+  expect(isSaved(run)).toBe(false);
+
+  const told = all.length;
+  await Promise.all([run.iterate(), run.evaluateOriginal(), run.iterate({ iterations: 3 })]);
+  expect(all.slice(told).some((line) => line.startsWith('The run is under way'))).toBe(true);
+  expect(run.events.filter(({ type }) => type === 'saved')).toHaveLength(3);
+  const before = all.length;
+  await run.evaluateOriginal();
+  expect(all).toHaveLength(before);
+});
+
+it('a run that another variable of the notebook goes on with says so, and is free once that has ended', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, { root });
+  await run.evaluateOriginal();
+  const again = await openRecorded(run.name, { root });
+  await expect(again.iterate()).rejects.toThrow(
+    /which is this one, is writing there .*: wait for it, or go on with what it opened first; in a notebook, a restart of the kernel ends it$/,
+  );
+  await run.iterate();
+  await again.iterate();
+  expect(again.events.at(-1)!.type).toBe('finished');
 });
 
 it('names no reward of a run that trained on given pairs, and offers no more iterations of it', async () => {
