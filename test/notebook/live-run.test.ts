@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
@@ -143,10 +143,19 @@ it('a run that another variable of the notebook goes on with says so, and is fre
 });
 
 it('names no reward of a run that trained on given pairs, and offers no more iterations of it', async () => {
-  const { root } = await writeFixtureRun({ record: { reward: undefined } });
+  const { root, modelDirectory, outputDirectory } = await writeFixtureRun({ record: { reward: undefined } });
   await openRecorded('0601-1200', { root });
   expect(all[0]).toMatch(
     /^Run 0601-1200 is read from disk, nothing is computed\. It is finished: 2 of 2 iterations on given pairs, begun [^;]+ UTC\.$/,
+  );
+  const checkpoint = join(modelDirectory, 'iter_0');
+  mkdirSync(join(checkpoint, 'dpo_model'), { recursive: true });
+  writeFileSync(join(outputDirectory, 'data_iter_0.json'), '');
+  await findRun('0601-1200', root);
+  expect(all.join('\n')).toContain('It was trained on given pairs: to score it, name a reward.');
+  const scoring = { reward: '', indices: '0', samples: 1 };
+  await expect(scoreCheckpoint(checkpoint, scoring, root)).rejects.toThrow(
+    `${checkpoint} was trained on given pairs and has no reward: give the name of a built-in one as reward, for example mos, or one of your own`,
   );
 });
 
