@@ -263,6 +263,8 @@ async function follow(
       area.end(isFinished ? finishedNote() : undefined);
     } catch (error) {
       current = undefined;
+      // It may not be the run that failed, but showing it: its lock and its device are not to stay with nobody. The error tells why.
+      await stream.return(undefined).catch(() => undefined);
       const how = stop.signal.aborted ? 'stopped' : 'failed';
       const goesOn = started !== undefined && !isDivergence(error);
       area.end(

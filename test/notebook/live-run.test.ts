@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { listRuns } from '../../lib/run/find-run.js';
+import { isBeingWritten } from '../../lib/run/lock.js';
 import { readRun } from '../../lib/run/run-files.js';
 import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
@@ -127,6 +128,24 @@ it('a call waits for one that is not awaited, and the stop button ends both', as
   const before = all.length;
   await run.evaluateOriginal();
   expect(all).toHaveLength(before);
+});
+
+it('a run whose progress cannot be shown is not left open: the same cell goes on with it', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, { root });
+  const kernel = { interruptSignal: () => button.signal };
+  let pictures = 0;
+  const display = ({ 'text/plain': text }: MimeBundle) => {
+    shown = text;
+    // The first one after that of the beginning.
+    if (++pictures === 2) throw new Error('the page is gone');
+  };
+  Object.assign(globalThis, { [KERNEL]: { ...kernel, display } });
+  await expect(run.iterate()).rejects.toThrow('the page is gone');
+  expect(shown).toContain('failed; to go on: this cell again');
+  expect(await isBeingWritten(run.modelDirectory)).toBe(false);
+  await run.iterate();
+  expect(run.events.at(-1)!.type).toBe('finished');
 });
 
 it('a run that another variable of the notebook goes on with says so, and is free once that has ended', async () => {
