@@ -44,7 +44,7 @@ export function evalCommand(signal: AbortSignal): Command {
     .argument('<checkpoint>', POLICY_NAMES_AND_DEFAULT)
     .option(
       REWARD_OPTION,
-      `what samples are scored by: ${REWARD_SOURCES}; default: the reward of the checkpoint's run, else mos`,
+      `what samples are scored by: ${REWARD_SOURCES}; default: the reward of the checkpoint's run, or of the run whose pairs that was given; of no run's checkpoint mos`,
     )
     .addOption(
       new Option(

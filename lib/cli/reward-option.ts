@@ -1,7 +1,7 @@
 /** `--reward`, which means one thing in every command. */
 import { isNameEnough, namesEnough } from '../reward/built-in.js';
 import { partNames } from '../reward/combination.js';
-import type { RunRecord } from '../run/run-files.js';
+import { teacherOf, type RunRecord } from '../run/run-files.js';
 
 /** What a person may write as a reward. */
 export const REWARD_SOURCES =
@@ -15,9 +15,14 @@ export const REWARD_OPTION = '--reward <source>';
  * The reward of a recorded run as `--reward` takes it.
  *
  * @param how a person gives what the record cannot name: "give it"
- * @throws Error in one sentence where the run was scored by a reward of a person's own
+ * @throws Error in one sentence where the run was scored by a reward of a person's own, or trained without one
  */
-export function sourceOf({ run, parameters, own = [] }: RunRecord, how: string): string {
+export function sourceOf(record: RunRecord, how: string): string {
+  const { run, parameters, own = [] } = record;
+  if (teacherOf(record) === undefined)
+    throw new Error(
+      `run ${run} trained on given pairs and has no reward; ${how}: --reward mos (or another one)`,
+    );
   const names = partNames(parameters.reward);
   if (own.includes('reward') || !names.every(isNameEnough))
     throw new Error(

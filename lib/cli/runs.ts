@@ -7,7 +7,7 @@ import { isPlainError } from '../plain-error.js';
 import type { RunDirectories } from '../run/directories.js';
 import { listRuns } from '../run/find-run.js';
 import { readRun, stateOf, type RunState } from '../run/run-files.js';
-import { teacherOf } from '../run/taught-by.js';
+import { GIVEN_PAIRS } from '../run/taught-by.js';
 import { showableText } from '../view/escape.js';
 import { formatChange, formatNumber } from '../view/format.js';
 import { beforeAndAfter, eventsOf } from '../view/run-events.js';
@@ -97,7 +97,7 @@ export function runTable(runs: readonly ListedRun[], folder = '.'): Table {
       ...['iterations', 'before', 'after', 'change', 'on disk'].map(numberColumn),
     ],
     rows: runs.map(({ run, reward, state, iterations, before, after, bytes }) => [
-      ...[join(folder, run), teacherOf(reward), state, `${iterations.done} of ${iterations.planned}`],
+      ...[join(folder, run), reward ?? GIVEN_PAIRS, state, `${iterations.done} of ${iterations.planned}`],
       before === undefined ? '-' : formatNumber(before),
       after === undefined ? '-' : formatNumber(after),
       before === undefined || after === undefined ? '-' : formatChange(after - before),

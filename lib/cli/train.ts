@@ -4,6 +4,7 @@ import { commandText } from '../command-text.js';
 import { trainFrom, trainingParameters } from '../jobs/train-from.js';
 import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
+import { readRun, teacherOf } from '../run/run-files.js';
 import { eventsOf, startOf } from '../view/run-events.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { parameterOptions } from './parameter-options.js';
@@ -64,7 +65,7 @@ export function trainCommand(signal: AbortSignal): Command {
       await using chosen = await openChosen({ device, tf32 }, signal);
       const options = { ...chosen, root: output, signal, onNotice: sayOnStderr };
       const events = await display(trainFrom(pairs, parameters, options), signal);
-      process.stdout.write(`\n${fittedTable(trainingTable(events))}\n\n${whatNext(events)}\n`);
+      process.stdout.write(`\n${fittedTable(trainingTable(events))}\n\n${await whatNext(events)}\n`);
     });
   for (const option of parameterOptions('even-token')) {
     const isWanted = TRAINING.some((name) => name === option.attributeName());
@@ -76,9 +77,11 @@ export function trainCommand(signal: AbortSignal): Command {
 }
 
 /** Where the checkpoint is, and the command that scores it. */
-function whatNext(events: readonly RunEvent[]): string {
+async function whatNext(events: readonly RunEvent[]): Promise<string> {
   const { modelDirectory } = startOf(events);
   const { directory } = eventsOf(events, 'saved').at(-1)!;
   const checkpoint = relative(process.cwd(), join(modelDirectory, directory));
-  return `checkpoint: ${checkpoint}\nTo score it: ${commandText('eval', checkpoint)}`;
+  const { record } = await readRun(modelDirectory);
+  const reward = teacherOf(record) === undefined ? ['--reward', 'mos'] : [];
+  return `checkpoint: ${checkpoint}\nTo score it: ${commandText('eval', checkpoint, ...reward)}`;
 }

@@ -26,6 +26,8 @@ export type Evaluation = Record<Split, ScoredCompletion[][]>;
  * Samples the policy as it is on train and test prompts and scores the samples: one `evaluated` event per split. What the guards measure of
  * the same test samples follows as `guarded`, with a warning where they fell since the original policy while the reward rose. What the device
  * goes on without is told last.
+ *
+ * @param original what is warned against; undefined while nothing was learned since, and any change is chance
  */
 export async function* evaluate(
   run: Run,

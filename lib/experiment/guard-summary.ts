@@ -1,7 +1,8 @@
 import { meanIfAny } from '../mean.js';
 import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { GuardSummary } from '../run/events.js';
-import { comparePairs, meanChange, type PairedComparison } from '../run/paired-comparison.js';
+import { comparePairs, meanChange } from '../run/paired-comparison.js';
+import { certaintyOf } from './certainty.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** Means of everything that the guards measured, `scored[prompt][sample]`. */
@@ -52,20 +53,8 @@ export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluatio
     const show = (value: number) =>
       unit === 'percent' ? `${(100 * value).toFixed(1)} points` : value.toFixed(2);
     const moved = better === 'higher' ? 'fell' : 'rose';
-    return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward; ${describeCertainty(compared, sign, show)}`;
+    return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward; ${certaintyOf(compared, sign, show).text}`;
   });
-}
-
-/** Whether a change for the worse, which is one of that sign, can be told from chance. */
-function describeCertainty(
-  { n, interval }: PairedComparison,
-  sign: 1 | -1,
-  show: (value: number) => string,
-): string {
-  if (!interval) return `${n} prompt${n === 1 ? '' : 's'} cannot tell it from chance`;
-  const [low, high] = [sign * interval.low, sign * interval.high].sort((a, b) => a - b);
-  const range = `95 % interval over ${n} prompts: ${show(low)} to ${show(high)}`;
-  return low > 0 ? range : `${range}, so that it may be chance`;
 }
 
 export function meanOrNull(values: readonly number[]): number | null {

@@ -22,6 +22,7 @@ import { pairsOf, type TrainingPair } from './training-pairs.js';
 import { readTraining, removeTraining, saveTraining } from '../run/training-checkpoints.js';
 import {
   deviceNotices,
+  isLearning,
   TARGET_WARNING,
   warnOfLikelihood,
   warnOfReference,
@@ -56,6 +57,7 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   const checkpoints = createCheckpointKeeper(run, original, resumed?.evaluated);
   let trained = resumed ? resumed.trained : original;
   let stopped = resumed?.stopped ?? false;
+  let hasLearned = resumed?.hasLearned ?? false;
   for (let iteration = resumed?.iteration ?? 0; iteration < parameters.iterations && !stopped; iteration++) {
     const done = iteration === resumed?.iteration ? resumed : undefined;
     if (!done?.saved) {
@@ -69,7 +71,10 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
         await run.sampler.release();
         await run.partner.releaseWeights();
         const trainsFrom = clock.seconds();
-        yield* train(run, iteration, pairs, done);
+        for await (const event of train(run, iteration, pairs, done)) {
+          hasLearned ||= isLearning(event);
+          yield event;
+        }
         trainingSeconds = clock.seconds() - trainsFrom;
       }
       run.signal?.throwIfAborted();
@@ -78,9 +83,13 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
       yield trainingSeconds === undefined ? saved : { ...saved, trainingSeconds };
     }
     await removeTraining(directories, iteration);
-    trained = yield* evaluate(run, iteration, original);
+    trained = yield* evaluate(run, iteration, hasLearned ? original : undefined);
     const left = parameters.iterations - iteration - 1;
-    stopped = parameters.earlyStopping === 'guard' && left > 0 && hackingOf(original, trained).length > 0;
+    stopped =
+      parameters.earlyStopping === 'guard' &&
+      hasLearned &&
+      left > 0 &&
+      hackingOf(original, trained).length > 0;
     if (stopped) {
       const reason = `a guard warns: early stopping ends the run after iteration ${iteration}, ${left} before its end`;
       yield { type: 'stopped', iteration, reason };

@@ -7,6 +7,7 @@ import { checkpointIn, type RunDirectories } from '../run/directories.js';
 import { readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { readAudioIndex, type AudioIndex } from './audio-examples.js';
 import type { Evaluation } from './evaluate.js';
+import { isLearning } from './warnings.js';
 import { readEvaluations, type Evaluations } from './evaluations-file.js';
 import type { BestIteration } from '../run/best-iteration.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
@@ -34,6 +35,8 @@ export interface ResumePoint {
   trainedEvents?: TrainingEvent[];
   /** Whether its training is over and the policy saved. */
   saved: boolean;
+  /** Whether a step up to there changed the policy. */
+  hasLearned: boolean;
   /** Whether early stopping ended the run with the last complete iteration. */
   stopped?: boolean;
 }
@@ -80,6 +83,7 @@ export async function findResumePoint(
     evaluated: heldOutRewards(events, iteration),
     iteration,
     saved,
+    hasLearned: told.some(isLearning),
     stopped: told.some((event) => event.type === 'stopped' && event.step === undefined),
   };
   const start = saved ? iteration : iteration - 1;

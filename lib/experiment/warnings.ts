@@ -4,8 +4,10 @@ import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import type { Device } from '../engine/index.js';
 import { meanOf } from '../mean.js';
 import type { RunEvent, Split } from '../run/events.js';
+import { comparePairs } from '../run/paired-comparison.js';
 import type { Parameters } from '../run/parameters.js';
 import { countWarmupSteps } from '../train/schedule.js';
+import { certaintyOf } from './certainty.js';
 import type { ScoredCompletion } from './scored-completion.js';
 
 /** A loss of single samples is mixed with no likelihood term. */
@@ -114,37 +116,51 @@ export function warnOfWarmup(
 
 const formatSteps = (count: number): string => (count === 1 ? '1 step' : `${count} steps`);
 
+/** A step that changes the policy: the first one of a warm-up has a learning rate of 0. */
+export const isLearning = (event: RunEvent): boolean =>
+  event.type === 'step' && (event.metrics.learning_rate ?? 0) > 0;
+
 /** Samples that go on until they are cut off: a policy that forgets how to end. Over train and held-out prompts. */
 export function warnOfEndings(iteration: number, original: Samples, now: Samples, loss: Trained): Warned[] {
-  const [before, after] = [original, now].map(({ train, test }) =>
-    shareOf([...train, ...test], ({ finished }) => !finished),
-  );
-  if (!(after - before > ENDINGS_LIMIT)) return [];
+  const [before, after] = [original, now].map(({ train, test }) => [...train, ...test]);
+  const risen = riseOf(before, after, ({ finished }) => !finished);
+  if (!(risen.rise > ENDINGS_LIMIT)) return [];
+  const { isCertain, text } = risen.certainty;
   const message =
-    `${percent(after)} of the samples did not end, ${percent(before)} before training: the policy forgets how to end; ` +
+    `${risen.after} of the samples did not end, ${risen.before} before training (${text}): the policy ${isCertain ? 'forgets' : 'may be forgetting'} how to end; ` +
+    `${isCertain ? '' : 'evaluate on more prompts (trainPrompts, testPrompts) to know; if it does, '}` +
     `${loss.isUnpaired ? '' : 'raise the likelihood term (rpoAlpha), which keeps the ends of chosen samples, '}take a smaller learningRate, or raise maxNewTokens where it cuts off what is good`;
   return [{ type: 'warned', iteration, about: 'endings', message }];
 }
 
 /** Samples that are empty, or that the reward cannot score, are in no mean and in no pair: a policy that writes more of them looks no worse. */
 export function warnOfUnscored(iteration: number, original: Samples, now: Samples): Warned[] {
-  const [before, after] = [original, now].map(({ test }) =>
-    shareOf(test, ({ dropped }) => dropped !== undefined),
-  );
-  if (!(after - before > UNSCORED_LIMIT)) return [];
+  const risen = riseOf(original.test, now.test, ({ dropped }) => dropped !== undefined);
+  if (!(risen.rise > UNSCORED_LIMIT)) return [];
   const message =
-    `${percent(after)} of the held-out samples have no score, ${percent(before)} before training: they are in no mean and in no pair, so that the reward above does not ` +
+    `${risen.after} of the held-out samples have no score, ${risen.before} before training (${risen.certainty.text}): they are in no mean and in no pair, so that the reward above does not ` +
     'show what the policy lost by them, nor does training take it back; the log says what is wrong with them; take a smaller learningRate or fewer epochs, or ' +
     'a reward that gives such samples its lowest score';
   return [{ type: 'warned', iteration, about: 'unscored', message }];
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+const points = (share: number): string => `${(100 * share).toFixed(0)} points`;
 
-function shareOf(
-  scored: readonly ScoredCompletion[][],
+/** By how much a share of samples rose, and whether that can be told from chance. */
+function riseOf(
+  before: readonly ScoredCompletion[][],
+  after: readonly ScoredCompletion[][],
   isCounted: (sample: ScoredCompletion) => boolean,
-): number {
-  const samples = scored.flat();
-  return samples.filter(isCounted).length / samples.length;
+) {
+  const sharesOf = (scored: readonly ScoredCompletion[][]) =>
+    scored.map((samples) => samples.filter(isCounted).length / samples.length);
+  const [first, second] = [before, after].map(sharesOf);
+  const compared = comparePairs(first, second)!;
+  return {
+    before: percent(meanOf(first)),
+    after: percent(meanOf(second)),
+    rise: compared.change,
+    certainty: certaintyOf(compared, 1, points),
+  };
 }

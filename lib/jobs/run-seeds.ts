@@ -33,7 +33,12 @@ export async function* runSeeds(
   const runs = seeds.map((seed) => parseParameters({ ...parameters, seed }));
   for (const run of runs) {
     const events = runExperiment(run, options);
-    yield { seed: run.seed, events };
-    while (!(await events.next()).done);
+    try {
+      yield { seed: run.seed, events };
+      while (!(await events.next()).done);
+    } finally {
+      // Of whoever leaves before a run is over: its lock and its device.
+      await events.return(undefined);
+    }
   }
 }

@@ -10,7 +10,7 @@ import { whileLocked } from '../run/lock.js';
 import { readPairsFile } from '../run/pairs-file.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
 import { recordRun } from '../run/record.js';
-import { describeRunDevice, recordOf } from '../run/run-files.js';
+import { describeRunDevice, recordOf, teacherOf } from '../run/run-files.js';
 import { removeTraining } from '../run/training-checkpoints.js';
 import type { TrainingRun } from '../experiment/run.js';
 import type { TrainingPair } from '../experiment/training-pairs.js';
@@ -42,7 +42,10 @@ export async function* trainFrom(
     );
   const { rows, notices } = await readPairsFile(dataFile);
   for (const notice of notices) options.onNotice?.(notice);
-  const iteration = Number(/^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1] ?? 0);
+  const number = /^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1];
+  const iteration = Number(number ?? 0);
+  const maker = number === undefined ? undefined : await recordOf(dirname(dataFile));
+  const pairsReward = maker && teacherOf(maker);
   const { root, signal, onNotice } = options;
   await using opened = openDevice(options);
   const { device, computing } = opened;
@@ -61,7 +64,8 @@ export async function* trainFrom(
   // What is recorded is one iteration that nothing guards. Prompts stay as they were: an evaluation of the checkpoint must know which ones
   // were trained on.
   const earlyStopping = parameters.earlyStopping === 'guard' ? 'none' : parameters.earlyStopping;
-  const recorded = { ...run, parameters: { ...parameters, iterations: 1, guard: false, earlyStopping } };
+  const asked = { ...parameters, iterations: 1, guard: false, earlyStopping };
+  const recorded = { ...run, pairsReward, parameters: asked };
   const recording = () => recordRun(withTensorBoard(trainOnce(run, iteration, pairs), run), recorded);
   yield* clock.whileRead(whileLocked(directories.modelDirectory, recording));
 }

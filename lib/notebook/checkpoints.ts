@@ -13,7 +13,7 @@ import { loadRewards } from '../reward/load.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
-import { LOG_FILE, readRun } from '../run/run-files.js';
+import { LOG_FILE, readRun, teacherOf } from '../run/run-files.js';
 import { taughtBy } from '../run/taught-by.js';
 import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
@@ -45,8 +45,8 @@ const TINY = {
 export async function findRun(name: string, root = '..', device?: DeviceChoice): Promise<RunDirectories> {
   const found = name === '' ? await findLatest(root) : await findNamed(name, root);
   if (found) {
-    const { reward } = (await readRun(found.run.modelDirectory)).record;
-    printNotice(`Run ${found.run.name}, ${found.why}. It was trained ${describeTeacher(reward?.name)}.`);
+    const { record } = await readRun(found.run.modelDirectory);
+    printNotice(`Run ${found.run.name}, ${found.why}. It was trained ${describeTeacher(teacherOf(record))}.`);
     show(fileLinks(join(found.run.modelDirectory, LOG_FILE)));
     return found.run;
   }
@@ -58,12 +58,10 @@ export async function findRun(name: string, root = '..', device?: DeviceChoice):
   return findRunDirectories(run.outputDirectory);
 }
 
-/** @param reward undefined of a run that trained on given pairs */
+/** @param reward undefined of a run that trained on pairs which no reward made */
 function describeTeacher(reward: string | undefined): string {
-  const own =
-    reward === undefined || isOpenedByItsName(reward)
-      ? ''
-      : ', a person’s own: to score by it, give its file or address';
+  if (reward === undefined) return `${taughtBy(undefined)}: to score it, name a reward`;
+  const own = isOpenedByItsName(reward) ? '' : ', a person’s own: to score by it, give its file or address';
   return `${taughtBy(reward)}${own}`;
 }
 
@@ -104,7 +102,7 @@ const isOpenedByItsName = (reward: string): boolean => partNames(reward).every(i
  *   "" for the one that the checkpoint's run was trained by; `indices` as people write them: "0-9"; `device`: "auto" unless it is given, as in
  *   `chooseDevice`; `workers`, `allowMixed` and `serveAt` as in `openRun`
  * @returns the evaluation's events
- * @throws Error in one sentence where the run was trained by a reward of a person's own, and none is given
+ * @throws Error in one sentence where none is given, and the run was trained by a reward of a person's own or by none
  */
 export async function scoreCheckpoint(
   path: string,
@@ -124,11 +122,16 @@ export async function scoreCheckpoint(
     path,
     name === undefined ? {} : { reward: name },
   );
+  const { record } = checkpoint;
+  const trainedBy = record && teacherOf(record);
+  if (name === undefined && record && trainedBy === undefined)
+    throw new Error(
+      `${path} was trained on given pairs and has no reward: give the name of a built-in one as reward, for example mos, or one of your own`,
+    );
   if (name === undefined && !isOpenedByItsName(parameters.reward))
     throw new Error(
       `${path} was trained by the reward ${parameters.reward}, a person's own: give its file or address as reward, or the name of a built-in one`,
     );
-  const trainedBy = checkpoint.record?.reward?.name;
   if (trainedBy !== undefined && trainedBy !== parameters.reward)
     printNotice(
       `Its samples are scored by ${parameters.reward}, and run ${checkpoint.directories!.name} was trained by ${trainedBy}: these numbers are not what it was trained for.`,

@@ -24,7 +24,7 @@ import type { OnNotice } from '../notice.js';
 
 /**
  * A run that a notebook takes forward cell by cell, each with a live progress area of its own. The stop button ends it in good order; the
- * same cell run again goes on with it.
+ * same cell run again goes on with it. A call while another one is under way waits for that, and the stop button ends both.
  */
 export interface LiveRun {
   readonly name: string;
@@ -193,8 +193,9 @@ async function follow(
   /** Before that, the cell that opens the run would make another one. */
   let hasLoaded = recorded !== undefined;
   let { iterations } = given;
-  /** The cell before this one: the stop button may have ended it while its last step was still under way. */
+  /** The call before this one: it may not be awaited, and the stop button may have ended its cell while its last step was still under way. */
   let previous = Promise.resolve();
+  let underWay = 0;
 
   // What the guards measure comes after the rewards; those that are given take the place of the parameters'.
   const hasGuards = own.guards ? own.guards.length > 0 : given.guard || given.guardPairs;
@@ -205,8 +206,20 @@ async function follow(
     !('split' in event && event.split === 'train');
 
   function advance(title: string, until: (event: RunEvent) => boolean, wanted?: number): Promise<void> {
-    const done = previous.then(() => advanceTo(title, until, wanted));
-    previous = done.catch(() => undefined);
+    // The button as it is now: it also stops a call that waits.
+    const button = notebookKernel().interruptSignal();
+    if (underWay > 0)
+      printNotice('The run is under way in another call; this one begins when that has ended.');
+    underWay += 1;
+    const done = previous.then(() => {
+      button.throwIfAborted();
+      return advanceTo(title, until, button, wanted);
+    });
+    previous = done
+      .catch(() => undefined)
+      .finally(() => {
+        underWay -= 1;
+      });
     return done;
   }
 
@@ -215,6 +228,7 @@ async function follow(
   async function advanceTo(
     title: string,
     until: (event: RunEvent) => boolean,
+    button: AbortSignal,
     wanted = iterations,
   ): Promise<void> {
     if (wanted !== iterations) {
@@ -230,7 +244,6 @@ async function follow(
     }
     current ??= open(reopen);
     const { stream, stop } = current;
-    const button = notebookKernel().interruptSignal();
     const onStop = () => {
       stop.abort(button.reason);
     };
@@ -255,6 +268,8 @@ async function follow(
       area.end(isFinished ? finishedNote() : undefined);
     } catch (error) {
       current = undefined;
+      // It may not be the run that failed, but showing it: its lock and its device are not to stay with nobody. The error tells why.
+      await stream.return(undefined).catch(() => undefined);
       const how = stop.signal.aborted ? 'stopped' : 'failed';
       const goesOn = started !== undefined && !isDivergence(error);
       area.end(

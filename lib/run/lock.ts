@@ -147,19 +147,26 @@ export async function isBeingWritten(directory: string): Promise<boolean> {
 
 async function refuseIfHeld(path: string): Promise<void> {
   const holder = await findHolder(path);
-  if (holder !== undefined) throw new Error(`${holder}: wait for it, or end it first`);
+  if (holder === undefined) return;
+  const { who, isThisProcess } = holder;
+  const advice = isThisProcess
+    ? 'wait for it, or go on with what it opened first; in a notebook, a restart of the kernel ends it'
+    : 'wait for it, or end it first';
+  throw new Error(`${who}: ${advice}`);
 }
 
 /** Who holds a lock, as the beginning of a sentence; undefined where nobody does. */
-async function findHolder(path: string): Promise<string | undefined> {
+async function findHolder(path: string): Promise<{ who: string; isThisProcess: boolean } | undefined> {
   const entry = await stat(path).catch(() => undefined);
   if (!entry) return undefined;
   const ageSeconds = (Date.now() - entry.mtimeMs) / 1000;
   const { data: owner } = ownerSchema.safeParse(await readJson(path));
   const isHeld = owner?.host === hostname() ? await isSameProcess(owner) : ageSeconds < STALE_SECONDS;
   if (!isHeld) return undefined;
-  const who = owner ? `process ${owner.pid} on ${owner.host}, since ${owner.startedAt}` : 'another process';
-  return `${who}, is writing there (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago)`;
+  const isThisProcess = owner?.host === hostname() && owner.pid === process.pid;
+  const name = owner ? `process ${owner.pid} on ${owner.host}, since ${owner.startedAt}` : 'another process';
+  const who = `${name}, ${isThisProcess ? 'which is this one, ' : ''}is writing there (lock ${path}, refreshed ${Math.round(ageSeconds)} s ago)`;
+  return { who, isThisProcess };
 }
 
 async function readJson(path: string): Promise<unknown> {

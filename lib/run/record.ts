@@ -24,6 +24,8 @@ interface Recorded {
   directories: RunDirectories;
   parameters: Parameters;
   reward?: Pick<Reward, 'name' | 'label'>;
+  /** By what the pairs were made that it was given. */
+  pairsReward?: string;
   /** What was given to the run. */
   own?: readonly OwnPart[];
   computing?: RunDevice;
@@ -92,7 +94,7 @@ export async function* recordRun(
 
 /** What run.json says when the run begins or goes on. */
 async function openRecord(
-  { directories, parameters, reward, own = [], computing, workers, resumed }: Recorded,
+  { directories, parameters, reward, pairsReward, own = [], computing, workers, resumed }: Recorded,
   now: () => Date,
 ): Promise<RunRecord> {
   const record: RunRecord = resumed?.record ?? {
@@ -101,6 +103,7 @@ async function openRecord(
     seed: parameters.seed,
     parameters,
     ...(reward && { reward: { name: reward.name, label: reward.label } }),
+    ...(pairsReward !== undefined && { pairsReward }),
     ...(own.length > 0 && { own: [...own] }),
     ...(computing && { device: computing }),
     versions: await readVersions(),

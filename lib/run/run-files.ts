@@ -72,6 +72,8 @@ const runRecordSchema = z.strictObject({
   parameters: parametersSchema,
   /** What samples are scored by; absent in a run that scores none. */
   reward: z.strictObject({ name: z.string(), label: z.string() }).optional(),
+  /** In a run that scores none: by what the run was scored whose pairs it was given; absent where no run made them, or people voted. */
+  pairsReward: z.string().optional(),
   /** Parts that the caller gave to the run, and must give again to go on with it; absent where there are none. */
   own: z.array(z.enum(ownParts)).optional(),
   /** Where the run computes; absent where nobody said, which is the CPU. */
@@ -185,6 +187,10 @@ export async function stateOf({
 }: Pick<RecordedRun, 'record' | 'directories'>): Promise<RunState> {
   return state === 'running' && !(await isBeingWritten(directories.modelDirectory)) ? 'killed' : state;
 }
+
+/** The reward that taught a run's policy; undefined where no reward did, as with votes, and `parameters.reward` says nothing. */
+export const teacherOf = ({ reward, pairsReward }: Pick<RunRecord, 'reward' | 'pairsReward'>) =>
+  reward?.name ?? pairsReward;
 
 /** The name of a run's rewards on the axes of charts. */
 export function rewardLabelOf({ reward, parameters }: RunRecord): string {

@@ -104,7 +104,21 @@ it("a person's votes by the keyboard on 20 pairs of a run train a policy that pr
   const made = votes.votes.filter(({ choice }) => choice === 'left' || choice === 'right').length;
   expect(made).toBeGreaterThan(10);
   expect(terminal.complained).toContain(`20 votes on 20 pairs make ${made} pairs to train on`);
-  const { output: trainedOutput, events } = onlyRun(trained);
+  const { output: trainedOutput, modelOutput: trainedModels, events } = onlyRun(trained);
+  // No reward has taught it: that of the defaults would say nothing.
+  expect(terminal.printed).toMatch(/To score it: npx speech-dpo eval \S+iter_0\S* --reward mos\n$/);
+  expect(await refused('eval', join(trainedModels, 'iter_0'))).toMatch(
+    /^error: run \S+ trained on given pairs and has no reward; give it: --reward mos \(or another one\)\n$/,
+  );
+  terminal.printed = '';
+  await run(
+    'train',
+    '--pairs',
+    join(folder, 'output', onlyRun(folder).name, 'data_iter_0.json'),
+    '--output',
+    temporaryFolder(),
+  );
+  expect(terminal.printed).toMatch(/To score it: npx speech-dpo eval \S+iter_0\S*\n$/);
   const trainedOn = await readDataFile(join(trainedOutput, 'data_iter_0.json'));
   expect(trainedOn).toHaveLength(made);
   for (const { chosen, rejected } of trainedOn) expect(chosen.length).toBeLessThan(rejected.length);

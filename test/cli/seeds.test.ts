@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { main } from '../../lib/cli/main.js';
 import { runSeeds } from '../../lib/jobs/run-seeds.js';
+import { isBeingWritten } from '../../lib/run/lock.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { readRun } from '../../lib/run/run-files.js';
 import { overSeeds } from '../../lib/view/compare/seeds.js';
@@ -128,4 +129,15 @@ it('the library runs what is left unread, too', async () => {
   expect(seeds).toEqual([8, 9]);
   for (const name of readdirSync(join(root, 'output')))
     expect((await readRun(join(root, 'output', name))).record.state).toBe('finished');
+
+  // Who leaves in the middle of a run leaves nothing of it open.
+  const left = mkdtempSync(join(folder, 'left-'));
+  for await (const { events } of runSeeds(parameters, [8, 9], { root: left })) {
+    while ((await events.next()).value?.type !== 'started');
+    break;
+  }
+  const [name] = readdirSync(join(left, 'output'));
+  const { record, directories } = await readRun(join(left, 'output', name));
+  expect(record.state).toBe('interrupted');
+  expect(await isBeingWritten(directories.modelDirectory)).toBe(false);
 });

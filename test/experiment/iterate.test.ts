@@ -185,15 +185,19 @@ describe('iterate', () => {
     expect(await warningsOf({ epochs: 9, learningRate: 0.3 })).toEqual(['likelihood']);
   });
 
-  it('warns of a policy that does not end any more, and of samples that have no score any more', async () => {
-    const { sampler, ...others } = await tinyRun({ iterations: 1 });
+  /** Of a policy whose evaluation is worse once the first iteration is saved: what it is warned of from then on. */
+  async function warnedOfWorse(parameters: Record<string, unknown>, isLiked = true): Promise<string[]> {
+    const { sampler, ...others } = await tinyRun({ iterations: 1, ...parameters });
     let isTrained = false;
     const run: Run = {
       ...others,
       // Of one of two held-out prompts.
       reward: rewardOf('fading', 'fading', ({ item, codes }) =>
-        isTrained && item === others.test[0].item ? { dropped: 'it fades' } : codes.length + codes[0] / 10,
+        isTrained && item === others.test[0].item
+          ? { dropped: 'it fades' }
+          : (isLiked ? codes.length + codes[0] / 10 : 0) + Number(isTrained),
       ),
+      guards: [{ figures: ['dnsmos'], measure: () => Promise.resolve({ dnsmos: isTrained ? 1 : 2 }) }],
       sampler: {
         ...sampler,
         async *sample(...asked) {
@@ -205,9 +209,25 @@ describe('iterate', () => {
     const warned: string[] = [];
     for await (const event of iterate(run)) {
       if (event.type === 'warned' && isTrained) warned.push(event.about);
+      if (event.type === 'guarded' && event.warnings.length > 0) warned.push('guard');
+      if (event.type === 'stopped') warned.push('stopped');
       isTrained ||= event.type === 'saved';
     }
-    expect(warned).toEqual(['endings', 'unscored']);
+    return warned;
+  }
+
+  it('warns of a policy that does not end any more, and of samples that have no score any more', async () => {
+    expect(await warnedOfWorse({})).toEqual(['guard', 'endings', 'unscored']);
+    const stopping = { iterations: 2, earlyStopping: 'guard' };
+    expect(await warnedOfWorse(stopping)).toEqual(['guard', 'endings', 'unscored', 'stopped']);
+  });
+
+  it('blames no training that changed nothing: one without pairs, or whose only step has no learning rate', async () => {
+    const stopping = { iterations: 2, earlyStopping: 'guard' };
+    expect(await warnedOfWorse(stopping, false)).toEqual(['spread', 'pairs']);
+    const once = { epochs: 1, batchSize: 8, warmupSteps: 1 };
+    expect(await warnedOfWorse({ ...once, warmupSteps: 0 })).toEqual(['guard', 'endings', 'unscored']);
+    expect(await warnedOfWorse(once)).toEqual([]);
   });
 
   it('goes on without training where no prompt gives a pair, and says why', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makePairs } from '../../lib/dpo/pairs.js';
 import type { ScoredCompletion } from '../../lib/experiment/scored-completion.js';
 import {
+  isLearning,
   warnOfEndings,
   warnOfUnscored,
   warnOfLikelihood,
@@ -122,20 +123,45 @@ it('a warm-up that takes the whole training is warned of', () => {
   expect(warnOfWarmup(0, 6, { warmupSteps: 6 })).toHaveLength(1);
 });
 
-it('endings are warned of where the share of cut-off samples rises by more than 10 points', () => {
-  const evaluation = (unfinished: number) => {
-    const samples = Array.from({ length: 20 }, (_, i) => ({ finished: i >= unfinished }) as ScoredCompletion);
-    return { train: [samples.slice(0, 10)], test: [samples.slice(10)] };
+describe('endings', () => {
+  /** @param unfinished how many of the prompt's samples */
+  const evaluation = (...unfinished: number[]) => {
+    const prompts = unfinished.map((count) =>
+      Array.from({ length: 10 }, (_, i) => ({ finished: i >= count }) as ScoredCompletion),
+    );
+    return { train: prompts.slice(0, 1), test: prompts.slice(1) };
   };
-  expect(warnOfEndings(0, evaluation(0), evaluation(2), {})).toEqual([]);
-  expect(warnOfEndings(0, evaluation(1), evaluation(3), {})).toEqual([]);
-  const [{ about, message }] = warnOfEndings(0, evaluation(1), evaluation(4), {});
-  expect(about).toBe('endings');
-  expect(message).toContain('20 % of the samples did not end, 5 % before training');
-  expect(message).toContain('rpoAlpha');
-  expect(warnOfEndings(0, evaluation(1), evaluation(4), { isUnpaired: true })[0].message).toContain(
-    'forgets how to end; take a smaller learningRate',
-  );
+
+  it('are warned of where the share of cut-off samples rises by more than 10 points', () => {
+    expect(warnOfEndings(0, evaluation(0, 0), evaluation(2, 0), {})).toEqual([]);
+    expect(warnOfEndings(0, evaluation(1, 0), evaluation(3, 0), {})).toEqual([]);
+    const [{ about, message }] = warnOfEndings(0, evaluation(1, 0), evaluation(4, 0), {});
+    expect(about).toBe('endings');
+    expect(message).toContain(
+      '20 % of the samples did not end, 5 % before training (2 prompts cannot tell it from chance): the policy may be forgetting how to end; evaluate on more prompts',
+    );
+    expect(message).toContain('rpoAlpha');
+    expect(
+      warnOfEndings(0, evaluation(1, 0), evaluation(4, 0), { isUnpaired: true })[0].message,
+    ).not.toContain('rpoAlpha');
+  });
+
+  it('are said to be forgotten where that is no chance', () => {
+    const none = evaluation(0, 0, 0, 0, 0, 0);
+    const [{ message }] = warnOfEndings(0, none, evaluation(2, 3, 2, 3, 2, 3), { isUnpaired: true });
+    expect(message).toMatch(
+      /^25 % of the samples did not end, 0 % before training \(95 % interval over 6 prompts: 20 points to 30 points\): the policy forgets how to end; take a smaller learningRate/,
+    );
+    const [uneven] = warnOfEndings(0, none, evaluation(0, 9, 0, 0, 0, 0), {});
+    expect(uneven.message).toMatch(/, so that it may be chance\): the policy may be forgetting how to end; /);
+  });
+});
+
+it('a policy is only changed by steps that have a learning rate', () => {
+  const step = { type: 'step', iteration: 0, epoch: 0, step: 1, steps: 1 } as const;
+  expect(isLearning({ ...step, metrics: { loss: 1, learning_rate: 1e-9 } })).toBe(true);
+  expect(isLearning({ ...step, metrics: { loss: 1, learning_rate: 0 } })).toBe(false);
+  expect(isLearning({ type: 'notice', message: '' })).toBe(false);
 });
 
 it('samples without a score are warned of where their held-out share rises by more than 5 points', () => {
@@ -150,5 +176,7 @@ it('samples without a score are warned of where their held-out share rises by mo
   expect(warnOfUnscored(0, evaluation(10), evaluation(12))).toEqual([]);
   const [{ about, message }] = warnOfUnscored(0, evaluation(1), evaluation(4));
   expect(about).toBe('unscored');
-  expect(message).toContain('10 % of the held-out samples have no score, 3 % before training');
+  expect(message).toContain(
+    '10 % of the held-out samples have no score, 3 % before training (2 prompts cannot tell it from chance): they',
+  );
 });

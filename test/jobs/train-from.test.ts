@@ -49,6 +49,14 @@ it("a run's first checkpoint trained on its second pairs is its second checkpoin
   expect(trained.equals(weightsOf(run, 1))).toBe(true);
   expect(trained.equals(weightsOf(run, 0))).toBe(false);
 
+  expect((await readRunRecord(again.modelDirectory)).pairsReward).toBe('even-token');
+  // What is trained on the copy of these pairs is taught by the same reward.
+  const copy = join(again.outputDirectory, 'data_iter_1.json');
+  const further = await finish(
+    trainFrom(copy, await trainingParameters(copy, {}), { root: temporaryFolder() }),
+  );
+  expect((await readRunRecord(further.modelDirectory)).pairsReward).toBe('even-token');
+
   // The same pairs as TRL has them, in lines and without rewards.
   const { prompt, chosen, rejected } = JSON.parse(readFileSync(pairs, 'utf8')) as Record<string, string[]>;
   const lines = join(temporaryFolder(), 'data_iter_1.json');

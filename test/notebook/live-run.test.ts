@@ -1,8 +1,9 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { listRuns } from '../../lib/run/find-run.js';
+import { isBeingWritten } from '../../lib/run/lock.js';
 import { readRun } from '../../lib/run/run-files.js';
 import { parseParameters, type Parameters } from '../../lib/run/parameters.js';
 import { KERNEL, type MimeBundle } from '../../lib/notebook/notebook-kernel.js';
@@ -49,12 +50,19 @@ afterAll(() => {
   rmSync(root, { recursive: true });
 });
 
+/** As the kernel does: what begins after the stop has a signal of its own. */
+function pressStop(): void {
+  const pressed = button;
+  button = new AbortController();
+  pressed.abort(new Error('pressed'));
+}
+
 /** Does a cell's work; the stop button is pressed as soon as `isTime`. */
 async function runCell(work: () => Promise<void>, isTime = () => false): Promise<void> {
   button = new AbortController();
   const { signal } = button;
   const press = () => {
-    if (isTime()) button.abort(new Error('pressed'));
+    if (isTime()) pressStop();
     else if (!ended) setImmediate(press);
   };
   let ended = false;
@@ -100,11 +108,73 @@ it('goes on where the stop button left it, when the cell is run again', async ()
   await expect(openRun(parameters, { root, device: 'gpu' as 'cpu' })).rejects.toThrow('the device is "gpu"');
 });
 
+it('a call waits for one that is not awaited, and the stop button ends both', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, { root });
+  const first = run.iterate();
+  const second = run.iterate();
+  const third = run.evaluateOriginal();
+  expect(all.filter((line) => line.startsWith('The run is under way in another call'))).toHaveLength(2);
+  const outcomes = Promise.allSettled([first, second, third]);
+  pressStop();
+  const rejected = { status: 'rejected', reason: new Error('pressed') };
+  expect(await outcomes).toEqual([rejected, rejected, rejected]);
+  expect(isSaved(run)).toBe(false);
+
+  const told = all.length;
+  await Promise.all([run.iterate(), run.evaluateOriginal(), run.iterate({ iterations: 3 })]);
+  expect(all.slice(told).some((line) => line.startsWith('The run is under way'))).toBe(true);
+  expect(run.events.filter(({ type }) => type === 'saved')).toHaveLength(3);
+  const before = all.length;
+  await run.evaluateOriginal();
+  expect(all).toHaveLength(before);
+});
+
+it('a run whose progress cannot be shown is not left open: the same cell goes on with it', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, { root });
+  const kernel = { interruptSignal: () => button.signal };
+  let pictures = 0;
+  const display = ({ 'text/plain': text }: MimeBundle) => {
+    shown = text;
+    // The first one after that of the beginning.
+    if (++pictures === 2) throw new Error('the page is gone');
+  };
+  Object.assign(globalThis, { [KERNEL]: { ...kernel, display } });
+  await expect(run.iterate()).rejects.toThrow('the page is gone');
+  expect(shown).toContain('failed; to go on: this cell again');
+  expect(await isBeingWritten(run.modelDirectory)).toBe(false);
+  await run.iterate();
+  expect(run.events.at(-1)!.type).toBe('finished');
+});
+
+it('a run that another variable of the notebook goes on with says so, and is free once that has ended', async () => {
+  button = new AbortController();
+  const run = await openRun(parameters, { root });
+  await run.evaluateOriginal();
+  const again = await openRecorded(run.name, { root });
+  await expect(again.iterate()).rejects.toThrow(
+    /which is this one, is writing there .*: wait for it, or go on with what it opened first; in a notebook, a restart of the kernel ends it$/,
+  );
+  await run.iterate();
+  await again.iterate();
+  expect(again.events.at(-1)!.type).toBe('finished');
+});
+
 it('names no reward of a run that trained on given pairs, and offers no more iterations of it', async () => {
-  const { root } = await writeFixtureRun({ record: { reward: undefined } });
+  const { root, modelDirectory, outputDirectory } = await writeFixtureRun({ record: { reward: undefined } });
   await openRecorded('0601-1200', { root });
   expect(all[0]).toMatch(
     /^Run 0601-1200 is read from disk, nothing is computed\. It is finished: 2 of 2 iterations on given pairs, begun [^;]+ UTC\.$/,
+  );
+  const checkpoint = join(modelDirectory, 'iter_0');
+  mkdirSync(join(checkpoint, 'dpo_model'), { recursive: true });
+  writeFileSync(join(outputDirectory, 'data_iter_0.json'), '');
+  await findRun('0601-1200', root);
+  expect(all.join('\n')).toContain('It was trained on given pairs: to score it, name a reward.');
+  const scoring = { reward: '', indices: '0', samples: 1 };
+  await expect(scoreCheckpoint(checkpoint, scoring, root)).rejects.toThrow(
+    `${checkpoint} was trained on given pairs and has no reward: give the name of a built-in one as reward, for example mos, or one of your own`,
   );
 });
 

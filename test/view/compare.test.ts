@@ -400,6 +400,22 @@ describe('what cannot be compared', () => {
     expect(resultTable(runs).columns[1].title).toBe('reward');
   });
 
+  it('is a run that trained on given pairs: it has no rewards, and not another kind of them', async () => {
+    const given = { record: { reward: undefined }, events: [] };
+    const note = (name: string) =>
+      `${name} trained on given pairs, and none of its samples are scored: it takes part with its training and its parameters only. To score its checkpoint and one of another run by the same reward: speech-dpo eval CHECKPOINT --reward NAME.`;
+    const second = await read({}, given);
+    expect(comparisonNotes(second)).toEqual([note('run-1')]);
+    expect(resultTable(second).rows.map(([, reward]) => reward)).toEqual([
+      expect.stringContaining('even tokens'),
+      'none: given pairs',
+    ]);
+    expect(comparisonNotes(await read(given, {}, { parameters: { reward: 'length' } }))).toEqual([
+      note('run-0: reward even-token'),
+    ]);
+    expect(comparisonNotes(await read(given, given))).toEqual([note('run-0'), note('run-1')]);
+  });
+
   it('is another reward also under the same label, and not a run that has no sound', async () => {
     const called = (name: string) => ({
       parameters: { reward: name },

@@ -78,9 +78,9 @@ function labelRuns(runs: readonly RecordedRun[], names: readonly string[]): stri
   });
 }
 
-/** Runs with the same one have rewards that are numbers of one kind. */
-export const rewardKindOf = ({ record, rewardLabel }: ComparedRun): string =>
-  JSON.stringify([record.parameters.reward, rewardLabel]);
+/** Runs with the same one have rewards that are numbers of one kind; a run that scores no samples has none. */
+export const rewardKindOf = ({ record, rewardLabel }: ComparedRun): string | undefined =>
+  record.reward && JSON.stringify([record.parameters.reward, rewardLabel]);
 
 export const haveSameReward = (a: ComparedRun, b: ComparedRun): boolean =>
   rewardKindOf(a) === rewardKindOf(b);
@@ -115,7 +115,9 @@ export function comparisonNotes(runs: readonly ComparedRun[]): string[] {
       .filter(filter)
       .map(({ label }) => label)
       .join('; ');
-  const otherReward = named((run) => !haveSameReward(first, run));
+  const otherReward = first.record.reward
+    ? named((run) => run.record.reward !== undefined && !haveSameReward(first, run))
+    : '';
   const otherPrompts = named((run) => !haveSamePrompts(first, run));
   const sampling = SAMPLING.filter((name) => differingParameters(runs).includes(name));
   const areOwn = runs.some(({ record }) => record.own?.includes('prompts'));
@@ -145,6 +147,10 @@ export function comparisonNotes(runs: readonly ComparedRun[]): string[] {
 function describeState({ label, record, events }: ComparedRun): string[] {
   const { iterations } = record.parameters;
   const { before, after } = beforeAndAfter(events, 'test');
+  if (!record.reward)
+    return [
+      `${label} trained on given pairs, and none of its samples are scored: it takes part with its training and its parameters only. To score its checkpoint and one of another run by the same reward: speech-dpo eval CHECKPOINT --reward NAME.`,
+    ];
   if (!before && !after)
     return [
       `${label} holds no evaluation on held-out prompts: it takes part with its training and its parameters only.`,

@@ -20,11 +20,11 @@ export function resultTable(runs: readonly ComparedRun[]): Table {
       ...['before', 'after'].map(numberColumn),
       ...PAIRED_COLUMNS,
     ],
-    rows: runs.map(({ label, rewardLabel, events }) => {
+    rows: runs.map(({ label, rewardLabel, events, record }) => {
       const { before, after } = beforeAndAfter(events, 'test');
       return [
         label,
-        ...(isOneReward ? [] : [rewardLabel]),
+        ...(isOneReward ? [] : [record.reward ? rewardLabel : 'none: given pairs']),
         after ? policyName(after.iteration) : '',
         before ? formatNumber(before.statistics.mean) : '',
         after ? formatNumber(after.statistics.mean) : '',
