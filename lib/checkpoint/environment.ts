@@ -110,9 +110,9 @@ function readVariable(name: string): { variable: string; value: string } | undef
   return variable === undefined ? undefined : { variable, value: process.env[variable]!.trim() };
 }
 
-/** An address as it may be shown. */
+/** An address as it may be shown: nothing up to the last @, since a password that is written wrongly may hold any character. */
 export function withoutPassword(address: string): string {
-  return address.replace(/\/\/[^/]*@/, '//…@').replace(/([?&]\w*password=)[^&#]*/gi, '$1…');
+  return address.replace(/\/\/.*@/s, '//…@').replace(/([?&]\w*password=)[^&#]*/gi, '$1…');
 }
 
 /** How long a server may say nothing: HF_HUB_DOWNLOAD_TIMEOUT, in seconds, else 10. */
