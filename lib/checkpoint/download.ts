@@ -14,6 +14,8 @@ export interface DownloadOptions {
   sha256?: string;
   /** The same by the name that Git gives the content. */
   gitHash?: string;
+  /** Size of the right file, where it is known: of a longer one no more is read. */
+  bytes?: number;
   headers?: Readonly<Record<string, string>>;
   /**
    * The server belongs to the run (default false): HF_HUB_OFFLINE and the environment's proxies, which are for the world outside, do not
@@ -124,7 +126,11 @@ async function takeUp(target: string, part: string, isWanted: boolean): Promise<
   return isTaken;
 }
 
-async function whatIsWrong(part: string, { sha256, gitHash }: DownloadOptions): Promise<string | undefined> {
+async function whatIsWrong(
+  part: string,
+  { sha256, gitHash, bytes = Infinity }: DownloadOptions,
+): Promise<string | undefined> {
+  if ((await stat(part)).size > bytes) return `more came than the ${bytes} bytes that it has`;
   if (sha256 !== undefined) {
     const found = await hashFile(part);
     if (found !== sha256) return `the SHA-256 of what came is ${found}; expected ${sha256}`;
@@ -177,7 +183,7 @@ async function receive(
   start: number,
   options: DownloadOptions,
 ): Promise<void> {
-  const { onProgress, signal, isOwnServer: isDirect } = options;
+  const { onProgress, signal, isOwnServer: isDirect, bytes = Infinity } = options;
   const range = start > 0 && { Range: `bytes=${start}-` };
   // Compressed on the way, a part of the file could not be asked for.
   const headers = { 'Accept-Encoding': 'identity', ...options.headers, ...range };
@@ -204,6 +210,7 @@ async function receive(
     await file.write(chunk, 0, chunk.length, at);
     at += chunk.length;
     onProgress?.(at, totalBytes);
+    if (at > bytes) return;
   }
 }
 

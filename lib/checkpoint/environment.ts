@@ -3,14 +3,22 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * A path with `~` as the person's home and `$NAME`, `${NAME}` as the environment's value, as Python's expanduser and expandvars; what
- * the environment does not name stays as it is.
+ * A path with `~` as the person's home, as Python's expanduser.
  * @throws Error for the home of somebody else (`~name`), which would become a folder of that name here
  */
-export function expandPath(path: string): string {
+export function expandHome(path: string): string {
   const [, user, rest] = /^~([^/\\]*)(.*)$/s.exec(path) ?? [];
   if (user) throw new Error(`${path}: only ~/ is known, one's own home; write the whole path of ~${user}.`);
-  return (user === '' ? homedir() + rest : path).replace(
+  return user === '' ? homedir() + rest : path;
+}
+
+/**
+ * A path as {@link expandHome} gives it, and `$NAME`, `${NAME}` as the environment's value, as Python's expandvars; what the environment does
+ * not name stays as it is. For what the person wrote: a path from elsewhere could ask for a secret.
+ * @throws Error as `expandHome`
+ */
+export function expandPath(path: string): string {
+  return expandHome(path).replace(
     /\$(?:(\w+)|\{([^}]*)\})/g,
     (text, bare: string | undefined, braced: string) => process.env[bare ?? braced] ?? text,
   );
@@ -102,9 +110,9 @@ function readVariable(name: string): { variable: string; value: string } | undef
   return variable === undefined ? undefined : { variable, value: process.env[variable]!.trim() };
 }
 
-/** An address as it may be shown. */
+/** An address as it may be shown: nothing up to the last @, since a password that is written wrongly may hold any character. */
 export function withoutPassword(address: string): string {
-  return address.replace(/\/\/[^/]*@/, '//…@').replace(/([?&]\w*password=)[^&#]*/gi, '$1…');
+  return address.replace(/\/\/.*@/s, '//…@').replace(/([?&]\w*password=)[^&#]*/gi, '$1…');
 }
 
 /** How long a server may say nothing: HF_HUB_DOWNLOAD_TIMEOUT, in seconds, else 10. */

@@ -1,5 +1,15 @@
 import { createReadStream } from 'node:fs';
-import { access, copyFile, mkdir, readdir, rename, stat, symlink, type FileHandle } from 'node:fs/promises';
+import {
+  access,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { releaseTemporary, temporarySibling } from './temporary.js';
@@ -94,6 +104,19 @@ export function namesIn(path: string): Promise<string[]> {
     if (error.code === 'ENOENT') return [];
     throw explainWriteError(error, path);
   });
+}
+
+/**
+ * All of a file.
+ *
+ * @param name stands for the file in error messages
+ * @throws Error in one sentence when it is missing, a folder or a device, or cannot be read
+ */
+export async function readWhole(path: string, name = path): Promise<Buffer> {
+  const found = await stat(path).catch(cannotRead(name));
+  // A link in somebody's folder may lead to /dev/zero, which fills the memory.
+  if (found.isCharacterDevice()) throw new Error(`${name} is a device; a file is expected there.`);
+  return readFile(path).catch(cannotRead(name));
 }
 
 /** Rethrows why a file could not be read as a sentence that names it; for `readFile(path).catch(cannotRead(path))`. */

@@ -1,6 +1,6 @@
 /** Files that a person gives, and what is found in their place when they never came. */
-import { open, readFile, type FileHandle } from 'node:fs/promises';
-import { cannotRead, readFully } from './files.js';
+import { open, type FileHandle } from 'node:fs/promises';
+import { cannotRead, readFully, readWhole } from './files.js';
 
 /** How much of a file {@link refuseStandIn} looks at. */
 const HEAD_BYTES = 512;
@@ -15,7 +15,7 @@ const WEB_PAGE = /^(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype html|html|head)\
  * @throws one sentence when it is missing, a folder or cannot be read, and what {@link refuseStandIn} throws
  */
 export async function readGivenFile(path: string, name = path): Promise<Buffer> {
-  const bytes = await readFile(path).catch(cannotRead(name));
+  const bytes = await readWhole(path, name);
   refuseStandIn(bytes, name);
   return bytes;
 }

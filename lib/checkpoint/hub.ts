@@ -6,7 +6,7 @@ import { writeFileAtomic } from './atomic.js';
 import { downloadFile, isOffline } from './download.js';
 import { hubCache, hubEndpoint } from './environment.js';
 import { exists, linkOrCopy, makeFolder } from './files.js';
-import { fetchFromWeb, Unreachable, unreachable } from './web.js';
+import { fetchFromWeb, textOf, Unreachable, unreachable } from './web.js';
 import { explainCacheError } from './write-error.js';
 import type { OnNotice } from '../notice.js';
 
@@ -182,9 +182,9 @@ function fetchChecked(schema: z.ZodType, signal: AbortSignal | undefined): typeo
   return async (input, init) => {
     const url = String(input);
     const response = await fetchFromWeb(url, { headers: init?.headers, signal });
-    const text = await response.text().catch((error: unknown) => {
+    const text = await textOf(response).catch((error: unknown) => {
       signal?.throwIfAborted();
-      throw unreachable(error, url);
+      throw error instanceof Unreachable ? error : unreachable(error, url);
     });
     const { ok, status, statusText } = response;
     if (status >= 500 || status === 429) throw new Unreachable(`answers ${status} ${statusText}`.trim());

@@ -1,7 +1,7 @@
 /** Text files: UTF-8 and nothing else, since what is decoded with replacement characters is trained on in silence. */
 import { isUtf8 } from 'node:buffer';
-import { open, readFile } from 'node:fs/promises';
-import { cannotRead } from './files.js';
+import { open } from 'node:fs/promises';
+import { cannotRead, readWhole } from './files.js';
 import { refuseStandIn } from './given-file.js';
 
 const CHUNK_BYTES = 64 * 1024;
@@ -16,7 +16,7 @@ const LINE_FEED = 0x0a;
  * @throws Error in one sentence when the file cannot be read or is no UTF-8: where, and how to convert it
  */
 export async function readTextFile(file: string): Promise<string> {
-  return decodeText(await readFile(file).catch(cannotRead(file)), file);
+  return decodeText(await readWhole(file), file);
 }
 
 /**

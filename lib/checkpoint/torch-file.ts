@@ -2,7 +2,7 @@ import { readGivenFile, refuseStandIn } from './given-file.js';
 import type { HostTensor } from '../engine/host-tensor.js';
 import { readStoredZip } from './stored-zip.js';
 import { isOldTorchFile, parseOldTorchFile } from './torch-old.js';
-import { unpickleTensors } from './torch-tensors.js';
+import { showKey, unpickleTensors } from './torch-tensors.js';
 
 /** Reads a file of `torch.save`; see {@link parseTorchFile}. */
 export async function readTorchFile(path: string): Promise<unknown> {
@@ -31,7 +31,7 @@ export function asStateDict(value: unknown, name: string): Map<string, HostTenso
   if (!(value instanceof Map)) throw new Error(`${name}: not a state dict (a dict of tensors)`);
   for (const [key, tensor] of value as Map<unknown, unknown>) {
     if (typeof key !== 'string' || !isTensor(tensor))
-      throw new Error(`${name}: its state dict has an entry "${String(key)}" that is not a tensor`);
+      throw new Error(`${name}: its state dict has an entry ${showKey(key)} that is not a tensor`);
   }
   return value as Map<string, HostTensor>;
 }

@@ -4,7 +4,7 @@
  * torch/serialization.py, `_legacy_save`.
  */
 import { parsePickleAt } from './pickle.js';
-import { parseStorageId, torchGlobals, unpickleTensors } from './torch-tensors.js';
+import { parseStorageId, showKey, torchGlobals, unpickleTensors } from './torch-tensors.js';
 
 /** The pickles of 0x1950a86a20f9469cfc6c and of 1001. */
 const START = Buffer.from('80028a0a6cfc9c46f9206aa850192e80024de9032e', 'hex');
@@ -53,7 +53,7 @@ function findStorages(
   let at = keys.end;
   for (const key of keys.value as unknown[]) {
     const size = itemBytes.get(key as string);
-    if (size === undefined) throw new Error(`${name}: it lists tensor data "${String(key)}" of no tensor`);
+    if (size === undefined) throw new Error(`${name}: it lists tensor data ${showKey(key)} of no tensor`);
     const start = at + 8;
     const there = Math.max(0, bytes.length - start);
     const needed = start > bytes.length ? 8 : Number(view.getBigInt64(at, true)) * size;

@@ -36,6 +36,11 @@ export function unpickleTensors(
   return parsePickle(pickle, { name, globals, loadPersistent: loadStorage });
 }
 
+/** A key as messages show it. A few bytes can make lists of lists whose text has more characters than fit into memory. */
+export function showKey(key: unknown): string {
+  return typeof key === 'object' ? 'under a list or dict' : `"${String(key)}"`;
+}
+
 /** All that a PyTorch file may mention, by "module name". */
 export function torchGlobals(
   rebuildTensor: (args: readonly unknown[]) => unknown,

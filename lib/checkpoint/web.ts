@@ -49,6 +49,26 @@ export async function fetchFromWeb(
   return response;
 }
 
+/** Of an answer that is held in memory, unpacked: far beyond what a hub or a scorer says at once, and a packed megabyte can become a gigabyte. */
+const LONGEST_ANSWER_BYTES = 64 * 2 ** 20;
+
+/**
+ * The text of an answer.
+ *
+ * @throws Unreachable for one of more than 64 MiB, of which no more is read; what reading it throws
+ */
+export async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > LONGEST_ANSWER_BYTES)
+      throw new Unreachable(`answers with more than ${LONGEST_ANSWER_BYTES / 2 ** 20} MiB`);
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
 /** Made for each request, so that a changed environment counts at once. */
 function createDispatcher({ Agent, Pool, ProxyAgent }: typeof Undici, isDirect = false): Undici.Agent {
   const timeoutMs = 1000 * patienceSeconds();

@@ -37,7 +37,7 @@ export async function connectQueue(
   const isRedis = scheme === 'redis' || scheme === 'rediss';
   if (!isRedis && scheme !== 'postgres' && scheme !== 'postgresql')
     throw new Error(
-      `"${scheme ? `${scheme}://...` : address}" is no address of a queue: write redis://HOST:PORT, rediss://HOST:PORT or postgres://USER@HOST:PORT/DATABASE`,
+      `"${scheme ? `${scheme}://...` : address.replace(/^.*@/s, '…@')}" is no address of a queue: write redis://HOST:PORT, rediss://HOST:PORT or postgres://USER@HOST:PORT/DATABASE`,
     );
   if (!isReadable(address))
     throw new Error(

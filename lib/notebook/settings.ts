@@ -137,9 +137,8 @@ function readGiven(text: string | undefined): Record<string, Value> {
   }
 }
 
-/** Up to the last @: a password that is written wrongly may hold any character. */
 function hidePassword(value: Value): Value {
-  return typeof value === 'string' ? withoutPassword(value.replace(/\/\/.*@/s, '//…@')) : value;
+  return typeof value === 'string' ? withoutPassword(value) : value;
 }
 
 function valuesOf(choice: Value | Choice<Value>): Choice<Value> {

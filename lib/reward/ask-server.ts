@@ -1,5 +1,5 @@
 /** One question to the server of a reward, and the bounded retry of every question. */
-import { reasonOf } from '../checkpoint/web.js';
+import { reasonOf, textOf, Unreachable } from '../checkpoint/web.js';
 import { onOneLine } from '../one-line.js';
 import { SCORER_TRIES, ScorerRefusal } from './reward.js';
 import { retry } from './retry.js';
@@ -86,14 +86,16 @@ export async function askTextOnce(
       headers: { 'content-type': 'application/json' },
     }),
   };
-  let response: Response;
+  let response: Response | undefined;
   let text: string;
   try {
     response = await fetch(address, { ...request, redirect: question ? 'manual' : 'follow' });
     if (KEEPING_REDIRECTS.includes(response.status)) response = await fetch(address, request);
-    text = await response.text();
+    text = await textOf(response);
   } catch (error) {
     signal?.throwIfAborted();
+    if (error instanceof Unreachable)
+      throw new ServerRefusal(`${address} ${error.message}`, response!.status, '');
     const reason = timeout.aborted ? `no answer within ${timeoutMs / 1000} seconds` : reasonOf(error);
     throw new NoAnswer(`${address} cannot be reached (${reason})`, { cause: error });
   }

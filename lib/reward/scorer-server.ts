@@ -26,7 +26,7 @@ export interface ScorerServer {
  * Serves a reward that needs nothing but a sample's sound and the words in it.
  *
  * POST, at any path, answers a question with `{score, ...details}`; 422 and `{error, dropped}` where the sound cannot be scored; another 4xx with
- * `{error}` for what is no question of this protocol; 500 where the reward fails. GET says what is served.
+ * `{error}` for what is no question of this protocol, or comes from a web page; 500 where the reward fails. GET says what is served.
  *
  * @param options.port 0 is any that is free
  * @param options.onNotice is told of faults
@@ -78,6 +78,9 @@ async function refuseOthers(reward: Reward): Promise<void> {
 }
 
 async function answer(reward: Reward, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  // Browsers say so, and let any page that a person opens ask this machine; trainers do not.
+  if (request.headers.origin !== undefined)
+    return send(response, 403, { error: 'web pages are not answered, only programs' });
   if (request.method === 'GET' || request.method === 'HEAD') {
     const { name, label } = reward;
     // A built-in reward's own name is taken where this one is used by its address.

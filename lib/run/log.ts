@@ -10,9 +10,13 @@ import type { Parameters } from './parameters.js';
 
 export type LogLevel = 'INFO' | 'WARNING' | 'ERROR';
 
-/** One line as Python's logging writes it: `2024-06-01 12:00:00,123 - INFO - message` (local time). */
+/**
+ * One line as Python's logging writes it: `2024-06-01 12:00:00,123 - INFO - message` (local time). Reasons come from servers and other
+ * machines too, and give no commands to a terminal that shows the log.
+ */
 export function formatLogLine(now: Date, level: LogLevel, message: string): string {
-  return `${format(now, 'yyyy-MM-dd HH:mm:ss,SSS')} - ${level} - ${message}`;
+  const shown = message.replace(/[^\P{Cc}\t\n]/gu, '\ufffd');
+  return `${format(now, 'yyyy-MM-dd HH:mm:ss,SSS')} - ${level} - ${shown}`;
 }
 
 /**

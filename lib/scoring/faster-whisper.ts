@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { hashFile } from '../checkpoint/atomic.js';
 import { isOffline } from '../checkpoint/download.js';
-import { expandPath } from '../checkpoint/environment.js';
+import { expandHome } from '../checkpoint/environment.js';
 import type { OnNotice } from '../notice.js';
 import { findPackageRoot } from '../package-root.js';
 import { createTurns } from '../turns.js';
@@ -145,7 +145,8 @@ export async function openFasterWhisper(name: string, options: FasterWhisperOpti
 /** Of `NAME:MODEL`; null for the model that a package carries. */
 function modelOf(name: string): string | null {
   if (name === NAME) return null;
-  const model = expandPath(name.slice(NAME.length + 1));
+  // A queue or a stranger's run.json may name it, and messages show it: the environment's values are not put in.
+  const model = expandHome(name.slice(NAME.length + 1));
   if (model === '')
     throw new Error(`${name}: write a folder or a model's name after the colon, as in ${NAME}:base.en`);
   if (existsSync(model)) checkFolder(model);

@@ -109,6 +109,23 @@ describe('downloadFile', () => {
     expect(cached()).toEqual([]);
   });
 
+  it('reads no more than a little of a file that goes on after its size', async () => {
+    let left = 1000;
+    const { url } = await startServer((_, response) => {
+      const send = () => {
+        while (left-- > 0)
+          if (!response.write(Buffer.alloc(2 ** 20))) return void response.once('drain', send);
+        response.end();
+      };
+      send();
+    });
+    await expect(downloadFile(url, path, { sha256: SHA256, bytes: CONTENT.length })).rejects.toThrow(
+      `${url}: refused: more came than the ${CONTENT.length} bytes that it has`,
+    );
+    expect(left).toBeGreaterThan(900);
+    expect(cached()).toEqual([]);
+  });
+
   it.each([
     ['of the same length', CONTENT.length],
     ['that is longer', CONTENT.length + 7],

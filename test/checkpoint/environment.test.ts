@@ -148,6 +148,8 @@ describe('proxies', () => {
 it.each([
   ['redis://:secret@host:6379/2', 'redis://…@host:6379/2'],
   ['postgres://me:se@cret@host/db', 'postgres://…@host/db'],
+  // Read as the host "me" with the port 12.
+  ['redis://me:12/secret@host:6379', 'redis://…@host:6379'],
   ['postgres://host/db?user=me&password=secret#x', 'postgres://host/db?user=me&password=…#x'],
   ['redis://host?sentinelPassword=secret&db=1', 'redis://host?sentinelPassword=…&db=1'],
   ['redis://host:6379', 'redis://host:6379'],

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { parseWav, readWav } from '../../lib/audio/wav.js';
@@ -172,4 +172,12 @@ describe.skipIf(!cases)('pointers and an empty file of other programs', () => {
   it('zero.parquet', async () => {
     await expect(readAll(join(cases!, 'zero.parquet'))).rejects.toThrow('zero.parquet: the file is empty');
   });
+});
+
+it.skipIf(!existsSync('/dev/zero'))('a link to a device that never ends is not read', async () => {
+  const file = join(temporaryFolder(), 'config.json');
+  symlinkSync('/dev/zero', file);
+  const message = `${file} is a device; a file is expected there.`;
+  await expect(readJsonFile(file)).rejects.toThrow(message);
+  await expect(readTorchFile(file)).rejects.toThrow(message);
 });

@@ -215,6 +215,7 @@ describe('resolveSource', () => {
       ['a listing that is an object', NO_HUB, info, json({ error: 'x' })],
       ['a listing of null', NO_HUB, info, json([null])],
       ['a listing of files without a path', NO_HUB, info, json([{ type: 'file', oid: 'x' }])],
+      ['too much', 'answers with more than 64 MiB', (response) => response.end(Buffer.alloc(2 ** 27, ' '))],
       ['500', 'answers 500 Internal Server Error', status(500)],
       ['503 with a web page as JSON', 'answers 503 Service Unavailable', status(503)],
       ['429', 'answers 429 Too Many Requests', status(429)],

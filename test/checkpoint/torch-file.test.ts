@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parsePickle } from '../../lib/checkpoint/pickle.js';
 import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { asStateDict, parseTorchFile, readTorchFile } from '../../lib/checkpoint/torch-file.js';
+import { parseNisqaWeights } from '../../lib/scoring/nisqa/weights.js';
 import { sharedPath } from '../support/shared.js';
 import { oldTorchFile, storedZip, Tensor, torchFile } from '../support/torch-file.js';
 
@@ -75,6 +76,22 @@ describe('parseTorchFile', () => {
   ])('refuses %s', (_, bytes, message) => {
     expect(() => parseTorchFile(bytes, 'some.pt')).toThrow('some.pt: ');
     expect(() => parseTorchFile(bytes, 'some.pt')).toThrow(message);
+  });
+
+  it('does not write out lists of lists that a few bytes make endless', () => {
+    // Each holds the one before it twice: 60 of them hold the first 2^60 times.
+    const byte = (i: number) => String.fromCharCode(i);
+    const doubled = Array.from({ length: 60 }, (_, i) => `h${byte(i)}\x86q${byte(i + 1)}`);
+    const bomb = `)q${byte(0)}${doubled.join('')}`;
+    const keyed = parseTorchFile(pickleFile(`\x80\x02}${bomb}Ns.`), 'some.pt');
+    expect(() => asStateDict(keyed, 'some.pt')).toThrow('an entry under a list or dict that is not a tensor');
+    const empty = Buffer.from(oldTorchFile(new Map())).subarray(0, -1);
+    const listing = Buffer.concat([empty.subarray(0, empty.lastIndexOf(0x80)), Buffer.from(`\x80\x02]${bomb}a.`, 'latin1')]); // prettier-ignore
+    expect(() => parseTorchFile(listing, 'some.pt')).toThrow('lists tensor data under a list or dict of no');
+    const args = pickleFile(`\x80\x02}X\x04\0\0\0args}X\x05\0\0\0model${bomb}ss.`);
+    expect(() => parseNisqaWeights(args, 'nisqa.tar')).toThrow(
+      'nisqa.tar: a NISQA network with model = [ [ [Array], [Array] ], [ [Array], [Array] ] ]; only',
+    );
   });
 
   it('refuses entries that share their bytes', () => {

@@ -43,6 +43,13 @@ describe('an address', () => {
     expect(await refusalOf('amqp://me:hunter2@host')).toContain('"amqp://..." is no address of a queue');
   });
 
+  it.each([':hunter2@10.0.0.5:6379', 'redis:/:hunter2@10.0.0.5:6379', 'me:hunt@er/hunter2@10.0.0.5:6379'])(
+    'whose beginning is wrong is not shown with its password: %s',
+    async (address) => {
+      expect(await refusalOf(address)).toContain('"…@10.0.0.5:6379" is no address of a queue');
+    },
+  );
+
   it.each([
     'redis://me:hunter2@host:port:6379',
     'redis://:hunter2%@host:6379',

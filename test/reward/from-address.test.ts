@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { parseWav } from '../../lib/audio/wav.js';
 import { askReward } from '../../lib/reward/ask.js';
@@ -126,6 +129,33 @@ it.each([301, 302, 303, 307, 308])(
       await expect(asking).rejects.toThrow(
         `${address} answers ${status} ${STATUS_CODES[status]}: it sends questions on to ${there}: give that address`,
       );
+  },
+);
+
+it.each(['sends without end', 'packs a great deal into little'])(
+  'is refused where it %s, before it fills the memory',
+  async (how) => {
+    const spaces = Buffer.alloc(2 ** 20, ' ');
+    let sentBytes = 0;
+    function* endless() {
+      // So much fits into no text.
+      while (sentBytes < 2 ** 30) {
+        sentBytes += spaces.length;
+        yield spaces;
+      }
+    }
+    const server = createServer((_, response) => {
+      const isPacked = how.startsWith('packs');
+      const sent = [Readable.from(endless()), ...(isPacked ? [createGzip({ level: 1 })] : []), response];
+      response.writeHead(200, isPacked ? { 'content-encoding': 'gzip' } : {});
+      void pipeline(sent as [Readable, Writable]).catch(() => undefined);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    onTestFinished(() => void server.close());
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    await expect(rewardAt(address, undefined, SHORT)).rejects.toThrow(
+      `${address} answers with more than 64 MiB`,
+    );
   },
 );
 

@@ -50,6 +50,13 @@ it('answers a score with what is beside it, and says on GET what it is', async (
   expect((await fetch(address, { method: 'DELETE' })).status).toBe(405);
 });
 
+it('refuses what a web page asks, whose browser says that one does', async () => {
+  const address = await serve(summing);
+  const asked = { method: 'POST', headers: { origin: 'https://example.org' }, body: JSON.stringify(good) };
+  expect((await fetch(address, asked)).status).toBe(403);
+  expect((await fetch(address, { headers: { origin: 'null' } })).status).toBe(403);
+});
+
 const good = question([1]);
 it.each<[number, unknown, string]>([
   [422, question([0, 0]), 'this sound cannot be scored: it is silent'],

@@ -7,6 +7,10 @@ import { summarize } from '../../lib/run/statistics.js';
 it("writes lines as Python's logging does", () => {
   const line = formatLogLine(new Date(2024, 5, 1, 12, 0, 0, 7), 'INFO', 'beta: 0.1');
   expect(line).toBe('2024-06-01 12:00:00,007 - INFO - beta: 0.1');
+  const reason = 'it says: \x1b]0;title\x07\x9b2J\r gone\n\tat grün';
+  expect(formatLogLine(new Date(), 'ERROR', reason)).toMatch(
+    / - ERROR - it says: \ufffd\]0;title\ufffd\ufffd2J\ufffd gone\n\tat grün$/,
+  );
 });
 
 it('logs every parameter', () => {

@@ -153,6 +153,11 @@ describe('what faster-whisper lacks', () => {
       `${join(folder, 'model')} is no CTranslate2 model of Whisper: model.bin, tokenizer.json are missing`,
     );
     await expect(open('faster-whisper:')).rejects.toThrow('write a folder or a model');
+    vi.stubEnv('HOME', folder);
+    await expect(open('faster-whisper:~/none')).rejects.toThrow(`there is no folder ${folder}/none`);
+    // A queue may name it, and is told what is wrong with it.
+    vi.stubEnv('SECRET', 'hunter2');
+    await expect(open('faster-whisper:/$SECRET/none')).rejects.toThrow('there is no folder /$SECRET/none');
   });
 
   it('is a model: in the words of faster-whisper, with what would do', async () => {

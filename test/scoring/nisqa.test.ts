@@ -104,7 +104,7 @@ describe('parseNisqaWeights', () => {
   it('refuses a network of another kind', () => {
     const tts = torchFile(new Map([['args', new Map([['model', 'NISQA']])]]));
     expect(() => parseNisqaWeights(tts, 'nisqa_tts.tar')).toThrow(
-      'nisqa_tts.tar: a NISQA network with model = "NISQA"; only "NISQA_DIM"',
+      "nisqa_tts.tar: a NISQA network with model = 'NISQA'; only 'NISQA_DIM'",
     );
     expect(() => parseNisqaWeights(torchFile(new Map()), 'x.pt')).toThrow('x.pt: not a NISQA checkpoint');
   });

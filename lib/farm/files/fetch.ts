@@ -174,7 +174,8 @@ export async function download(
   const { address, token } = server;
   const headers = { Authorization: `Bearer ${token}` };
   try {
-    await downloadFile(`${address}/files/${sha256}`, target, { sha256, headers, isOwnServer: true, signal });
+    const options = { sha256, bytes, headers, isOwnServer: true, signal };
+    await downloadFile(`${address}/files/${sha256}`, target, options);
   } catch (error) {
     signal?.throwIfAborted();
     const problem = error instanceof Error ? downloadProblemOf(error) : undefined;

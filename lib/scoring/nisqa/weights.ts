@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { asStateDict, parseTorchFile } from '../../checkpoint/torch-file.js';
 import type { Weights } from '../onnx-builder.js';
 import { NISQA, type NisqaNetwork } from './published.js';
@@ -24,7 +24,7 @@ export function parseNisqaWeights(
     const found: unknown = settings.get(key);
     if (!isDeepStrictEqual(found, supported)) {
       throw new Error(
-        `${name}: a NISQA network with ${key} = ${JSON.stringify(found)}; only ${JSON.stringify(supported)} is supported (${place.cached})`,
+        `${name}: a NISQA network with ${key} = ${show(found)}; only ${show(supported)} is supported (${place.cached})`,
       );
     }
   }
@@ -39,4 +39,9 @@ export function parseNisqaWeights(
     }
     return tensor.data;
   };
+}
+
+/** On one line, and not deep: a few bytes can make lists of lists whose JSON does not fit into memory, or never ends. */
+function show(setting: unknown): string {
+  return inspect(setting, { depth: 1, breakLength: Infinity });
 }
