@@ -232,7 +232,9 @@ async function follow(
     wanted = iterations,
   ): Promise<void> {
     if (wanted !== iterations) {
-      await current?.stream.return(undefined);
+      const former = current;
+      current = undefined;
+      await former?.stream.return(undefined);
       current = open((options) => reopen({ ...options, iterations: wanted }));
       isFinished = false;
     }
@@ -248,6 +250,8 @@ async function follow(
       stop.abort(button.reason);
     };
     button.addEventListener('abort', onStop);
+    // Pressed while a former stream was closed.
+    if (button.aborted) onStop();
     try {
       for (;;) {
         const { value: event, done } = await stream.next();
