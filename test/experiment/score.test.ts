@@ -643,7 +643,11 @@ describe('a run whose scorer fails', () => {
 
   it('tells the guards after every evaluation, and warns where one falls while the reward rises', async () => {
     let evaluations = 0;
-    const rising = rewardOf('rising', 'rising', () => evaluations);
+    const rising = rewardOf(
+      'rising',
+      'rising',
+      ({ codes }) => 1000 * evaluations + codes.reduce((sum, code) => sum + code, 0),
+    );
     const measure = async () => ({ dnsmos: 3 - evaluations, wer: 0.25 });
     const falling: Guard = { figures: ['dnsmos', 'wer', 'similarity'], measure };
     const run = await tinyRun({
