@@ -4,7 +4,7 @@ import { commandText } from '../command-text.js';
 import { trainFrom, trainingParameters } from '../jobs/train-from.js';
 import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
-import { readRun, teacherOf } from '../run/run-files.js';
+import { readRunRecord, teacherOf } from '../run/run-files.js';
 import { eventsOf, startOf } from '../view/run-events.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { parameterOptions } from './parameter-options.js';
@@ -81,7 +81,7 @@ async function whatNext(events: readonly RunEvent[]): Promise<string> {
   const { modelDirectory } = startOf(events);
   const { directory } = eventsOf(events, 'saved').at(-1)!;
   const checkpoint = relative(process.cwd(), join(modelDirectory, directory));
-  const { record } = await readRun(modelDirectory);
+  const record = await readRunRecord(modelDirectory);
   const reward = teacherOf(record) === undefined ? ['--reward', 'mos'] : [];
   return `checkpoint: ${checkpoint}\nTo score it: ${commandText('eval', checkpoint, ...reward)}`;
 }

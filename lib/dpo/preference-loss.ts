@@ -95,21 +95,21 @@ export function implicitRewards(
   };
 }
 
+/** What a loss is called, and counted in. */
+export type Named = Pick<PreferenceLoss, 'name' | 'unit'>;
+
 /**
  * A loss against a reference, whose implicit rewards are `implicitRewards`.
  * @param compute losses [B] of these and of the inputs
- * @param unit of its losses; default: none
  */
 export function lossOfRewards(
-  name: string,
+  named: Named,
   beta: number,
   compute: (rewards: Omit<PreferenceOutputs, 'losses'>, inputs: PreferenceInputs) => Tensor,
-  unit?: PreferenceLoss['unit'],
 ): PreferenceLoss {
   return {
-    name,
+    ...named,
     needsReference: true,
-    ...(unit && { unit }),
     compute(inputs) {
       const rewards = implicitRewards(inputs, beta);
       return { losses: compute(rewards, inputs), ...rewards };

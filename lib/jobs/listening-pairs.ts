@@ -6,7 +6,7 @@ import type { ItemCompletion } from '../experiment/synthesize.js';
 import type { OnNotice } from '../notice.js';
 import { shuffled } from '../random.js';
 import { findCheckpoint, type RunCheckpoint } from '../run/checkpoint-path.js';
-import { dataFileName, readDataFile, type PreferenceRow } from '../run/data-file.js';
+import { dataFileName, iterationOfDataFile, readDataFile, type PreferenceRow } from '../run/data-file.js';
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import type { Listening } from '../run/listening.js';
 import { readRun, type RecordedRun } from '../run/run-files.js';
@@ -101,8 +101,7 @@ async function chooseRows(run: RecordedRun, options: ListeningOptions): Promise<
   const { outputDirectory } = run.directories;
   const names = await readdir(outputDirectory).catch(() => []);
   const iterations = names
-    .flatMap((name) => /^data_iter_(\d+)\.json$/.exec(name)?.[1] ?? [])
-    .map(Number)
+    .flatMap((name) => iterationOfDataFile(name) ?? [])
     .filter((iteration) => options.iteration === undefined || iteration === options.iteration)
     .sort((a, b) => b - a);
   if (iterations.length === 0) {

@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { saveCheckpoint } from '../experiment/checkpoints.js';
-import { packPairs, writeDataFile } from '../run/data-file.js';
+import { iterationOfDataFile, packPairs, writeDataFile } from '../run/data-file.js';
 import { createRunDirectories } from '../run/directories.js';
 import type { RunEvent } from '../run/events.js';
 import type { RunOptions } from './experiment.js';
@@ -42,8 +42,8 @@ export async function* trainFrom(
     );
   const { rows, notices } = await readPairsFile(dataFile);
   for (const notice of notices) options.onNotice?.(notice);
-  const number = /^data_iter_(\d+)\.json$/.exec(basename(dataFile))?.[1];
-  const iteration = Number(number ?? 0);
+  const number = iterationOfDataFile(basename(dataFile));
+  const iteration = number ?? 0;
   const maker = number === undefined ? undefined : await recordOf(dirname(dataFile));
   const pairsReward = maker && teacherOf(maker);
   const { root, signal, onNotice } = options;

@@ -13,7 +13,7 @@ import { loadRewards } from '../reward/load.js';
 import type { Reward } from '../reward/reward.js';
 import { parseParameters } from '../run/parameters.js';
 import { presets } from '../run/presets.js';
-import { LOG_FILE, readRun, teacherOf } from '../run/run-files.js';
+import { LOG_FILE, readRunRecord, teacherOf } from '../run/run-files.js';
 import { taughtBy } from '../run/taught-by.js';
 import { fileLinks } from './links.js';
 import { openRun, workersFor, type LiveRunOptions } from './live-run.js';
@@ -45,7 +45,7 @@ const TINY = {
 export async function findRun(name: string, root = '..', device?: DeviceChoice): Promise<RunDirectories> {
   const found = name === '' ? await findLatest(root) : await findNamed(name, root);
   if (found) {
-    const { record } = await readRun(found.run.modelDirectory);
+    const record = await readRunRecord(found.run.modelDirectory);
     printNotice(`Run ${found.run.name}, ${found.why}. It was trained ${describeTeacher(teacherOf(record))}.`);
     show(fileLinks(join(found.run.modelDirectory, LOG_FILE)));
     return found.run;

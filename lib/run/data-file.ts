@@ -54,6 +54,12 @@ export function dataFileName(iteration: number): string {
   return `data_iter_${iteration}.json`;
 }
 
+/** The k of data_iter_k.json; undefined of another name. */
+export function iterationOfDataFile(name: string): number | undefined {
+  const [, k] = /^data_iter_(\d+)\.json$/.exec(name) ?? [];
+  return k === undefined ? undefined : Number(k);
+}
+
 /** Writes the pairs of an iteration with the research code's keys, one array a key. */
 export async function writeDataFile(
   directory: string,
@@ -107,7 +113,7 @@ async function newestDataFile(given: string): Promise<string | undefined> {
   const folders = [resolve(given), ...placesOf(given).places.map(({ outputDirectory }) => outputDirectory)];
   for (const folder of folders) {
     const names = await readdir(folder).catch(() => []);
-    const last = Math.max(...names.map((name) => Number(/^data_iter_(\d+)\.json$/.exec(name)?.[1] ?? -1)));
+    const last = Math.max(...names.map((name) => iterationOfDataFile(name) ?? -1));
     const file = join(folder, dataFileName(last));
     if (last >= 0) return isAbsolute(given) ? file : relative('', file);
   }

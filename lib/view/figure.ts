@@ -75,6 +75,9 @@ export function axis(title: string, standoffPixels = 10): NonNullable<Layout['xa
   };
 }
 
+/** Between panels with an axis title each: room for it and for ticks also where a notebook is 480 pixels wide. */
+export const PANEL_GAP = 0.16;
+
 /** Panels side by side: what their axes' names end in (x, x2, ...), and which share of the figure's width each spans; `gap` lies between two. */
 export function panelsInARow(count: number, gap: number): { suffix: string; domain: [number, number] }[] {
   const width = (1 - gap * (count - 1)) / count;

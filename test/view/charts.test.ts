@@ -11,7 +11,7 @@ import {
   rewardDistribution,
   trainingCurves,
 } from '../../lib/view/charts.js';
-import type { ShownLoss } from '../../lib/view/charts/loss-words.js';
+import type { Named } from '../../lib/dpo/preference-loss.js';
 import { histogram } from '../../lib/view/charts/distribution.js';
 import { MEAN_BAND } from '../../lib/view/charts/reward-curves.js';
 import type { Figure } from '../../lib/view/figure.js';
@@ -83,7 +83,7 @@ describe('rewardCurves', () => {
 });
 
 describe('trainingCurves', () => {
-  it.each<[string, ShownLoss | undefined, string]>([
+  it.each<[string, Named | undefined, string]>([
     ['sigmoid', sigmoidLoss(0.1), 'sigmoid loss (nats)'],
     ['hinge', hingeLoss(0.1), 'hinge loss'],
     ['a mixture in nats', namedLoss({ ...LOSS, rpoAlpha: 0.2 }), 'sigmoid + 0.2 sft loss (nats)'],

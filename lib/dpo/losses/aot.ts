@@ -13,20 +13,15 @@ import { checkSmoothing, negativeLogSigmoid } from './margin.js';
  */
 export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('aot', labelSmoothing);
-  return lossOfRewards(
-    'aot',
-    beta,
-    (_, { policy, reference }) => {
-      const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
-      const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
-      const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
-      return tf.add(
-        tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing)),
-        tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-      );
-    },
-    'nats',
-  );
+  return lossOfRewards({ name: 'aot', unit: 'nats' }, beta, (_, { policy, reference }) => {
+    const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
+    const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
+    const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
+    return tf.add(
+      tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing)),
+      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+    );
+  });
 }
 
 /** Numbers [B] in ascending order, differentiable as torch.sort is: each gradient goes where its number came from. */

@@ -6,28 +6,26 @@ import { negativeLogSigmoid } from './margin.js';
 /** NCA for pairs (Chen et al. 2024, arXiv:2402.05369; TRL "nca_pair"): -log sigmoid(r) - ½ log sigmoid(-r) - ½ log sigmoid(-s). */
 export function ncaPairLoss(beta: number): PreferenceLoss {
   return lossOfRewards(
-    'nca_pair',
+    { name: 'nca_pair', unit: 'nats' },
     beta,
     ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
       tf.add(negativeLogSigmoid(chosen), tf.mul(tf.add(tf.softplus(chosen), tf.softplus(rejected)), 0.5)),
-    'nats',
   );
 }
 
 /** BCO for pairs (Jung et al. 2024, arXiv:2404.04656; TRL "bco_pair" since 1.0, without the running mean): -log sigmoid(r) - log sigmoid(-s). */
 export function bcoPairLoss(beta: number): PreferenceLoss {
   return lossOfRewards(
-    'bco_pair',
+    { name: 'bco_pair', unit: 'nats' },
     beta,
     ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
       tf.add(negativeLogSigmoid(chosen), tf.softplus(rejected)),
-    'nats',
   );
 }
 
 /** SPPO with hard labels (Wu et al. 2024, arXiv:2405.00675, eq. 4.7; TRL "sppo_hard"): (r/beta - 1/(2 beta))² + (s/beta + 1/(2 beta))². */
 export function sppoHardLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('sppo_hard', beta, (_, { policy, reference }) => {
+  return lossOfRewards({ name: 'sppo_hard' }, beta, (_, { policy, reference }) => {
     const half = exactScalar(0.5 / beta);
     return tf.add(
       tf.square(tf.sub(tf.sub(policy.chosen, reference.chosen), half)),
@@ -41,7 +39,7 @@ export function sppoHardLoss(beta: number): PreferenceLoss {
  * rejected ones less likely: for chosen completions that are better than what the policy writes.
  */
 export function apoZeroLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('apo_zero', beta, ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
+  return lossOfRewards({ name: 'apo_zero' }, beta, ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
     tf.add(tf.sub(1, tf.sigmoid(chosen)), tf.sigmoid(rejected)),
   );
 }
@@ -51,7 +49,7 @@ export function apoZeroLoss(beta: number): PreferenceLoss {
  * completions that are worse than what the policy writes.
  */
 export function apoDownLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('apo_down', beta, ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
+  return lossOfRewards({ name: 'apo_down' }, beta, ({ chosenRewards: chosen, rejectedRewards: rejected }) =>
     tf.add(tf.sigmoid(chosen), tf.sub(1, tf.sigmoid(tf.sub(chosen, rejected)))),
   );
 }

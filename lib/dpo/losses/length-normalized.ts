@@ -15,18 +15,15 @@ import { negativeLogSigmoid } from './margin.js';
  * log (policy / reference) per label, as the authors told TRL to take it.
  */
 export function ipoLoss(beta: number): PreferenceLoss {
-  return lossOfRewards('ipo', beta, (_, inputs) =>
+  return lossOfRewards({ name: 'ipo' }, beta, (_, inputs) =>
     tf.square(tf.sub(differencePerLabel(inputs), exactScalar(1 / (2 * beta)))),
   );
 }
 
 /** DPO per label (TRL "sigmoid_norm"): -log sigmoid(beta d), with IPO's d. */
 export function sigmoidNormLoss(beta: number): PreferenceLoss {
-  return lossOfRewards(
-    'sigmoid_norm',
-    beta,
-    (_, inputs) => negativeLogSigmoid(tf.mul(differencePerLabel(inputs), exactScalar(beta))),
-    'nats',
+  return lossOfRewards({ name: 'sigmoid_norm', unit: 'nats' }, beta, (_, inputs) =>
+    negativeLogSigmoid(tf.mul(differencePerLabel(inputs), exactScalar(beta))),
   );
 }
 
@@ -40,8 +37,8 @@ export function sigmoidNormLoss(beta: number): PreferenceLoss {
 export function simpoLoss(beta: number, gamma: number): PreferenceLoss {
   return {
     name: 'simpo',
-    needsReference: false,
     unit: 'nats',
+    needsReference: false,
     compute({ policy, labels }) {
       checkBeta(beta);
       const [chosenRewards, rejectedRewards] = (['chosen', 'rejected'] as const).map((side) =>

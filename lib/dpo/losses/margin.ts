@@ -4,6 +4,7 @@ import { exactScalar, tf } from '../../engine/index.js';
 import {
   checkFactor,
   lossOfRewards,
+  type Named,
   type PreferenceInputs,
   type PreferenceLoss,
 } from '../preference-loss.js';
@@ -32,19 +33,14 @@ export function checkSmoothing(loss: string, labelSmoothing: number): void {
  */
 export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('sigmoid', labelSmoothing);
-  return lossOfMargins(
-    'sigmoid',
-    beta,
-    (margins) => {
-      const losses = negativeLogSigmoid(margins);
-      if (labelSmoothing === 0) return losses;
-      return tf.add(
-        tf.mul(losses, exactScalar(1 - labelSmoothing)),
-        tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-      );
-    },
-    'nats',
-  );
+  return lossOfMargins({ name: 'sigmoid', unit: 'nats' }, beta, (margins) => {
+    const losses = negativeLogSigmoid(margins);
+    if (labelSmoothing === 0) return losses;
+    return tf.add(
+      tf.mul(losses, exactScalar(1 - labelSmoothing)),
+      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+    );
+  });
 }
 
 /**
@@ -55,21 +51,16 @@ export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
  */
 export function robustLoss(beta: number, labelSmoothing: number): PreferenceLoss {
   checkSmoothing('robust', labelSmoothing);
-  return lossOfMargins(
-    'robust',
-    beta,
-    (margins) => {
-      const clean = tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing));
-      const flipped = tf.mul(tf.softplus(margins), exactScalar(labelSmoothing));
-      return tf.div(tf.sub(clean, flipped), exactScalar(1 - 2 * labelSmoothing));
-    },
-    'nats',
-  );
+  return lossOfMargins({ name: 'robust', unit: 'nats' }, beta, (margins) => {
+    const clean = tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing));
+    const flipped = tf.mul(tf.softplus(margins), exactScalar(labelSmoothing));
+    return tf.div(tf.sub(clean, flipped), exactScalar(1 - 2 * labelSmoothing));
+  });
 }
 
 /** SLiC's hinge (Zhao et al. 2023, arXiv:2305.10425; TRL "hinge"): max(0, 1 - m). */
 export function hingeLoss(beta: number): PreferenceLoss {
-  return lossOfMargins('hinge', beta, (margins) => tf.relu(tf.sub(1, margins)));
+  return lossOfMargins({ name: 'hinge' }, beta, (margins) => tf.relu(tf.sub(1, margins)));
 }
 
 /** TRL's default for `exo_pair`, whose formula has no value at 0. */
@@ -86,11 +77,8 @@ export function exoPairLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   const least = labelSmoothing || LEAST_SMOOTHING;
   const divergence = (margins: Tensor, share: number) =>
     tf.mul(tf.sigmoid(margins), tf.neg(tf.add(negativeLogSigmoid(margins), exactScalar(Math.log(share)))));
-  return lossOfMargins(
-    'exo_pair',
-    beta,
-    (margins) => tf.add(divergence(margins, 1 - least), divergence(tf.neg(margins), least)),
-    'nats',
+  return lossOfMargins({ name: 'exo_pair', unit: 'nats' }, beta, (margins) =>
+    tf.add(divergence(margins, 1 - least), divergence(tf.neg(margins), least)),
   );
 }
 
@@ -105,28 +93,19 @@ export function rewardGapLoss(beta: number, rewardScale: number): PreferenceLoss
   checkFactor('rewardScale', rewardScale, 1);
   const divergence = (gap: Tensor, margins: Tensor) =>
     tf.mul(tf.sigmoid(gap), tf.sub(negativeLogSigmoid(margins), negativeLogSigmoid(gap)));
-  return lossOfMargins(
-    'rpo_bwd_kl',
-    beta,
-    (margins, { rewards }) => {
-      const gap = tf.mul(tf.sub(rewards.chosen, rewards.rejected), exactScalar(rewardScale));
-      return tf.add(divergence(gap, margins), divergence(tf.neg(gap), tf.neg(margins)));
-    },
-    'nats',
-  );
+  return lossOfMargins({ name: 'rpo_bwd_kl', unit: 'nats' }, beta, (margins, { rewards }) => {
+    const gap = tf.mul(tf.sub(rewards.chosen, rewards.rejected), exactScalar(rewardScale));
+    return tf.add(divergence(gap, margins), divergence(tf.neg(gap), tf.neg(margins)));
+  });
 }
 
 /** @param compute losses [B] of margins [B] */
 function lossOfMargins(
-  name: string,
+  named: Named,
   beta: number,
   compute: (margins: Tensor, inputs: PreferenceInputs) => Tensor,
-  unit?: PreferenceLoss['unit'],
 ): PreferenceLoss {
-  return lossOfRewards(
-    name,
-    beta,
-    ({ chosenRewards, rejectedRewards }, inputs) => compute(tf.sub(chosenRewards, rejectedRewards), inputs),
-    unit,
+  return lossOfRewards(named, beta, ({ chosenRewards, rejectedRewards }, inputs) =>
+    compute(tf.sub(chosenRewards, rejectedRewards), inputs),
   );
 }

@@ -7,6 +7,7 @@ import {
   baseLayout,
   emptyFigure,
   panelTitle,
+  PANEL_GAP,
   panelsInARow,
   SHOWN_AS_POINTS,
   translucent,
@@ -33,13 +34,10 @@ export interface Panel {
 export const RUNNING_MEAN = 'training pairs, running mean';
 export const VALIDATION = 'validation pairs';
 
-/** Room for ticks and title of an axis also where a notebook is 480 pixels wide. */
-const GAP = 0.16;
-
 /** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
 export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
   if (timeline.length === 0) return emptyFigure(NOT_TRAINED, TO_TRAIN);
-  const axes = panelsInARow(panels.length, GAP).map((place, i) => ({ panel: panels[i], ...place }));
+  const axes = panelsInARow(panels.length, PANEL_GAP).map((place, i) => ({ panel: panels[i], ...place }));
   const lastStep = timeline.at(-1)?.end ?? 0;
   const layout: Partial<Layout> = {
     ...baseLayout(380),

@@ -1,6 +1,7 @@
 import type { RunEvent } from '../../run/events.js';
 import { COLORS, type Figure } from '../figure.js';
-import { lossWords, type ShownLoss } from './loss-words.js';
+import { lossWords } from './loss-words.js';
+import type { Named } from '../../dpo/preference-loss.js';
 import { stepPanels } from './step-panels.js';
 import { stepTimeline } from './step-timeline.js';
 
@@ -11,7 +12,7 @@ import { stepTimeline } from './step-timeline.js';
  *
  * @param loss that was trained by, as `namedLoss(parameters)` or a `PreferenceLoss` of your own; default: the chart names none
  */
-export function trainingCurves(events: readonly RunEvent[], loss?: ShownLoss): Figure {
+export function trainingCurves(events: readonly RunEvent[], loss?: Named): Figure {
   const colors = { name: '', color: COLORS.train, validationColor: COLORS.validation };
   return stepPanels(stepTimeline(events), [
     {

@@ -8,6 +8,7 @@ import {
   baseLayout,
   emptyFigure,
   panelTitle,
+  PANEL_GAP,
   panelsInARow,
   translucent,
   type Figure,
@@ -42,8 +43,6 @@ export interface Curve {
   behind?: { x: (number | null)[]; y: (number | null)[] };
 }
 
-/** Room for ticks and title of an axis also where a notebook is 480 pixels wide. */
-const GAP = 0.16;
 const DASHES = ['solid', 'dash', 'dot'] as const;
 
 /** @param otherwise what is shown where there are no panels */
@@ -58,7 +57,7 @@ export function panelFigure(
   const named = new Set<ComparedRun | string>();
   const layout: Partial<Layout> = { ...baseLayout(heightPixels), annotations: [] };
   const data: Data[] = [];
-  const places = panelsInARow(panels.length, GAP);
+  const places = panelsInARow(panels.length, PANEL_GAP);
   panels.forEach(({ title, xAxis, yAxis, curves, baselines = [] }, i) => {
     const { suffix, domain } = places[i];
     Object.assign(layout, {
