@@ -15,16 +15,16 @@ export const EFFECTS = [
 /** One of {@link EFFECTS}. */
 export type Effect = (typeof EFFECTS)[number];
 
-export const FASTER_TEMPO = 1.3;
-export const SLOWER_TEMPO = 0.77;
+const FASTER_TEMPO = 1.3;
+const SLOWER_TEMPO = 0.77;
 /** A major third up and down, in equal steps. */
-export const HIGHER_PITCH = 2 ** (4 / 12);
-export const LOWER_PITCH = 2 ** (-4 / 12);
-export const LOUDER_DECIBELS = 6;
-export const QUIETER_DECIBELS = -8;
-export const ECHO_DELAY_SECONDS = 0.15;
-export const ECHO_GAIN = 0.5;
-export const LOW_PASS_HZ = 1800;
+const HIGHER_PITCH = 2 ** (4 / 12);
+const LOWER_PITCH = 2 ** (-4 / 12);
+const LOUDER_DECIBELS = 6;
+const QUIETER_DECIBELS = -8;
+const ECHO_DELAY_SECONDS = 0.15;
+const ECHO_GAIN = 0.5;
+const LOW_PASS_HZ = 1800;
 
 /** Zero crossings of a windowed sinc on each side of its centre. */
 const SINC_CROSSINGS = 16;

@@ -128,7 +128,7 @@ async function refuseForeignFiles(directory: string): Promise<void> {
 }
 
 /** Copies the tokenizer's files of a Hugging Face folder to another folder; returns their SHA-256 by name. */
-export async function copyTokenizer(from: string, to: string): Promise<Map<string, string>> {
+async function copyTokenizer(from: string, to: string): Promise<Map<string, string>> {
   const found = await Promise.all(['tokenizer.json', 'vocab.json'].map((name) => exists(join(from, name))));
   if (!found.includes(true)) throw new Error(`${from} has no tokenizer.json to copy.`);
   await makeFolder(to);

@@ -1,7 +1,7 @@
 /** The header of a safetensors file, checked to the published format's rules (github.com/huggingface/safetensors). */
 
 /** The format's limit on the JSON header, bytes. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 
 /** Bytes before the header: its length as an unsigned little-endian 64-bit integer. */
 export const LENGTH_BYTES = 8;

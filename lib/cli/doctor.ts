@@ -77,7 +77,7 @@ export function formatFinding(finding: Finding, style: PageStyle): string {
 }
 
 /** The last line: whether one can begin, and with what. */
-export function formatEnd({ ready, findings }: Pick<DoctorReport, 'ready' | 'findings'>): string {
+function formatEnd({ ready, findings }: Pick<DoctorReport, 'ready' | 'findings'>): string {
   if (ready) {
     const canScore = findings.some(({ name, state }) => name === 'NISQA' && state === 'ok');
     return `Ready. To begin: npx speech-dpo ${canScore ? 'mos' : 'even-token'}`;

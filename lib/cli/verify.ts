@@ -19,7 +19,7 @@ export function verifyCommand(signal: AbortSignal, onCheckFailed: () => void): C
 }
 
 /** Compares this implementation with a folder of reference values, prints every difference, and returns whether all pass. */
-export async function verifyDirectory(directory: string, device?: Device): Promise<boolean> {
+async function verifyDirectory(directory: string, device?: Device): Promise<boolean> {
   const { rows } = await verify(directory, { device });
   const width = Math.max(...rows.map(({ quantity }) => quantity.length));
   for (const { quantity, difference, tolerance, pass } of rows) {

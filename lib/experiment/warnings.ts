@@ -17,13 +17,13 @@ type Samples = Readonly<Record<Split, readonly ScoredCompletion[][]>>;
 type StepEvent = Extract<RunEvent, { type: 'step' }>;
 
 /** Share of train prompts without spread that is worth a warning. */
-export const SPREAD_LIMIT = 0.5;
+const SPREAD_LIMIT = 0.5;
 /** Nats that the chosen samples' log-probability may fall by per label while margins grow. */
-export const LIKELIHOOD_LIMIT = 1;
+const LIKELIHOOD_LIMIT = 1;
 /** Share of samples by which those that did not end may rise. */
-export const ENDINGS_LIMIT = 0.1;
+const ENDINGS_LIMIT = 0.1;
 /** Share of held-out samples by which those without a score may rise. */
-export const UNSCORED_LIMIT = 0.05;
+const UNSCORED_LIMIT = 0.05;
 
 /**
  * What is known of the pairing `target`: it ends at the targets' own distribution (SPIN, Chen et al. 2024, arXiv:2401.01335), and is

@@ -79,7 +79,7 @@ export type Terms = z.infer<typeof termsSchema>;
 export type SamplesTerms = Terms & { work: SamplesWork };
 
 /** Where a run's files are served, and the token that opens them. */
-export const fileServerSchema = z.strictObject({ address: z.string(), token: z.string() });
+const fileServerSchema = z.strictObject({ address: z.string(), token: z.string() });
 
 /** What a run tells of itself in the queue's directory. */
 export const offerSchema = z.strictObject({ terms: termsSchema, files: fileServerSchema.nullable() });

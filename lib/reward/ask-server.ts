@@ -12,7 +12,7 @@ export interface Patience {
   pauseMs: number;
 }
 
-export const TIMEOUT_VARIABLE = 'SPEECH_DPO_REWARD_TIMEOUT';
+const TIMEOUT_VARIABLE = 'SPEECH_DPO_REWARD_TIMEOUT';
 
 /**
  * Two minutes for an answer, or as many seconds as SPEECH_DPO_REWARD_TIMEOUT says; a second before the second try, two before the third.

@@ -10,7 +10,7 @@ import { POLICY_NAMES_AND_DEFAULT } from './names.js';
 import { checkRewards, rewardFields } from './reward-parameters.js';
 
 /** What implicit rewards are measured against. */
-export const referenceNames = ['start', 'first', 'none', 'moving'] as const;
+const referenceNames = ['start', 'first', 'none', 'moving'] as const;
 
 const count = z.number().int().min(1);
 /** Most samples of a prompt, and most epochs: each has something of its own in memory. */

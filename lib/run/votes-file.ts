@@ -8,7 +8,7 @@ import type { PreferenceRow } from './data-file.js';
 export const VOTES_FORMAT = 'speech-dpo votes, version 1';
 
 /** What a listener may say of a pair. */
-export const voteChoices = ['left', 'right', 'no difference', 'both bad'] as const;
+const voteChoices = ['left', 'right', 'no difference', 'both bad'] as const;
 
 const codes = z.array(z.number().int().min(0)).min(1);
 const system = z.string().min(1);

@@ -5,7 +5,7 @@ import { makePhrases } from './phrases.js';
 
 export const SPEECH_FOLDER = resolve('.cache/default/speech');
 
-export const VOICES = ['slt', 'rms', 'awb'] as const;
+const VOICES = ['slt', 'rms', 'awb'] as const;
 export type Voice = (typeof VOICES)[number];
 
 /** One phrase to speak: its place in `makePhrases`, and who says it. */

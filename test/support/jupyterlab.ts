@@ -105,7 +105,7 @@ async function openNotebook(context: BrowserContext, address: string): Promise<P
 }
 
 const CURRENT_KERNEL = 'window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel';
-export const KERNEL_IS_IDLE = `${CURRENT_KERNEL}?.connectionStatus === 'connected' && ${CURRENT_KERNEL}?.status === 'idle'`;
+const KERNEL_IS_IDLE = `${CURRENT_KERNEL}?.connectionStatus === 'connected' && ${CURRENT_KERNEL}?.status === 'idle'`;
 
 async function waitForServer(address: string, lab: ChildProcess, log: readonly string[]): Promise<void> {
   const untilMs = performance.now() + START_MS;

@@ -29,7 +29,7 @@ export async function openEncodec(
   return createEncodec(await loadEncodec(folder, options.bandwidthKbps ?? BANDWIDTH_KBPS), device);
 }
 
-export function createEncodec(model: EncodecModel, device: Device): Codec {
+function createEncodec(model: EncodecModel, device: Device): Codec {
   const { config, codebooks } = model;
   const hop = samplesPerFrame(config);
   const encoder = openEncoder(model, device);

@@ -9,9 +9,9 @@ import { flatten, reach, type ConvLayer, type Layer, type LstmLayers, type Upsam
 type Tensors = Readonly<Record<string, Tensor>>;
 
 /** What comes before a layer's piece: `past` of a convolution, hidden and cell states of an LSTM. */
-export const pastOf = (name: string) => `${name}.past`;
-export const hiddenOf = (name: string, layer: number) => `${name}.${layer}.hidden`;
-export const cellOf = (name: string, layer: number) => `${name}.${layer}.cell`;
+const pastOf = (name: string) => `${name}.past`;
+const hiddenOf = (name: string, layer: number) => `${name}.${layer}.hidden`;
+const cellOf = (name: string, layer: number) => `${name}.${layer}.cell`;
 /** Which columns a convolution reads: see `columnsOf`. */
 export const columnsName = (name: string) => `${name}.columns`;
 /** Outputs are the next piece's inputs. */

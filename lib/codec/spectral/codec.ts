@@ -18,7 +18,7 @@ export async function openSpectralCodec(folder: string, device: Device): Promise
   return createSpectralCodec(await loadSpectralCodec(folder), device);
 }
 
-export async function createSpectralCodec(model: SpectralCodecModel, device: Device): Promise<Codec> {
+async function createSpectralCodec(model: SpectralCodecModel, device: Device): Promise<Codec> {
   const { codebooks, codebook_size: codebookSize } = model.config;
   const encoder = await openEncoder(model.scale, model.codebooks, device);
   const decoder = openSpectralDecoder(model, device);

@@ -20,7 +20,7 @@ const FFT_SIZE = 1024;
 const MEL_FLOOR = 5e-5;
 /** What ln F0 (in nats) and voicing (+-1) are multiplied by, to weigh as much as they should in the codebooks' distances. */
 export const LOG_F0_WEIGHT = 8;
-export const VOICING_WEIGHT = 1.5;
+const VOICING_WEIGHT = 1.5;
 
 /** Means and scale that bring features to about zero mean and unit variance. */
 export interface FeatureScale {
@@ -53,7 +53,7 @@ const MEL_FILTERS = melFilterBank({
 });
 
 /** Codes needed for that many samples. */
-export function codeCount(samples: number): number {
+function codeCount(samples: number): number {
   return Math.ceil(samples / SAMPLES_PER_CODE);
 }
 

@@ -33,7 +33,7 @@ export interface CudaLibraries {
 const NVIDIA = ['cudart', 'cublasLt', 'cublas', 'nvrtc-builtins', 'nvrtc', 'curand', 'cufft', 'cudnn'];
 
 /** Where `npm run gpu` puts them. */
-export const gpuFolder = (): string => join(findPackageRoot(), '.cache', 'gpu');
+const gpuFolder = (): string => join(findPackageRoot(), '.cache', 'gpu');
 
 /** Where libraries are looked for, first come first served. */
 function places(): Place[] {
