@@ -73,7 +73,8 @@ export interface PreferenceLoss {
 
 /** @throws Error in one sentence for a factor by which nothing is learned, or the opposite */
 export function checkFactor(name: string, factor: number, example: number): void {
-  if (!(factor > 0)) throw new Error(`${name} is ${factor}: a number above 0 is expected, as ${example}`);
+  if (!(factor > 0 && factor < Infinity))
+    throw new Error(`${name} is ${factor}: a number above 0 is expected, as ${example}`);
 }
 
 /** @throws Error in one sentence as `checkFactor`, of implicit rewards */
@@ -103,13 +104,16 @@ export type Named = Pick<PreferenceLoss, 'name' | 'unit'>;
 
 /**
  * A loss against a reference, whose implicit rewards are `implicitRewards`.
+ *
  * @param compute losses [B] of these and of the inputs
+ * @throws Error in one sentence as `checkBeta`: before anything is computed, as for a loss's other numbers
  */
 export function lossOfRewards(
   named: Named,
   beta: number,
   compute: (rewards: ImplicitRewards, inputs: PreferenceInputs) => Tensor,
 ): PreferenceLoss {
+  checkBeta(beta);
   return {
     ...named,
     needsReference: true,

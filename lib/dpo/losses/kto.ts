@@ -3,7 +3,13 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import { meanIfAny, meanOf } from '../../mean.js';
 import type { DpoMetrics } from '../logged-metrics.js';
-import { checkFactor, implicitRewards, ofAllPairs, type PreferenceLoss } from '../preference-loss.js';
+import {
+  checkBeta,
+  checkFactor,
+  implicitRewards,
+  ofAllPairs,
+  type PreferenceLoss,
+} from '../preference-loss.js';
 
 export interface KtoOptions {
   beta: number;
@@ -20,9 +26,10 @@ export interface KtoOptions {
  * Its pairs are those of `withMismatched`: "chosen" is the sample, "rejected" the completion of another prompt, and `rewards.chosen` is 1 of a
  * desirable sample, 0 of another.
  *
- * @throws Error in one sentence for a weight that is not above 0
+ * @throws Error in one sentence for a beta or a weight that is not above 0
  */
 export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions): PreferenceLoss {
+  checkBeta(beta);
   checkFactor('desirableWeight', desirableWeight, 1);
   checkFactor('undesirableWeight', undesirableWeight, 1);
   return {
