@@ -88,9 +88,6 @@ export function dpoSteps(setting: Setting, device: Device, steps: number): () =>
     learningRate: setting.learningRate,
     epochs: Math.ceil((steps * batchSize) / pairs.length),
     batchSize,
-    gradientAccumulationSteps: 1,
-    maxGradNorm: 1,
-    validationShare: 0,
     keepsWeights: false,
     seed: 0,
   });

@@ -16,10 +16,7 @@ const pairs = file
     }));
 
 const device = new CpuDevice();
-const training = {
-  ...{ device, beta: 0.1, learningRate: 1e-4, epochs: 2, batchSize: 2, gradientAccumulationSteps: 1 },
-  ...{ maxGradNorm: 1, validationShare: 0, seed: 1 },
-};
+const training = { device, beta: 0.1, learningRate: 1e-4, epochs: 2, batchSize: 2, seed: 1 };
 for await (const event of trainDpo(policy, pairs, training)) {
   if (event.type !== 'step') continue;
   const { loss, 'rewards/margins': margin } = event.metrics;

@@ -52,14 +52,8 @@ const pairs = [0, 1].map(() => ({
 const gigabytes = () => (process.resourceUsage().maxRSS / 1e6).toFixed(2);
 console.log(`weights alone: peak memory ${gigabytes()} GB`);
 const startMs = performance.now();
-const options = { learningRate: 1e-5, epochs: 1, batchSize: 1, gradientAccumulationSteps: 1, maxGradNorm: 1 };
-for await (const event of trainDpo(policy, pairs, {
-  device,
-  ...options,
-  validationShare: 0,
-  keepsWeights: false,
-  seed: 1,
-}))
+const options = { device, learningRate: 1e-5, epochs: 1, batchSize: 1, keepsWeights: false, seed: 1 };
+for await (const event of trainDpo(policy, pairs, options))
   if (event.type === 'step') console.log(`step ${event.step}: loss ${event.metrics.loss.toFixed(4)}`);
 const seconds = ((performance.now() - startMs) / 1000).toFixed(0);
 console.log(`${rank === 0 ? 'all weights' : `rank ${rank}`}: ${seconds} s, peak memory ${gigabytes()} GB`);

@@ -1,10 +1,10 @@
 /** What is reported of preference pairs: means of a loss's outputs, in float64. */
 import { traceFloat64, type Float64Formula } from '../engine/index.js';
-import { meanOf } from '../mean.js';
+import { meanOf, sumOf } from '../mean.js';
 import type { DpoMetrics } from './logged-metrics.js';
 import {
   computeLoss,
-  joined,
+  ofAllPairs,
   type LossNumbers,
   type PairNumbers,
   type PreferenceLoss,
@@ -43,41 +43,31 @@ export function metricsOfLoss(loss: PreferenceLoss): (batches: readonly PairNumb
       chosenRewards: all('chosenRewards'),
       rejectedRewards: all('rejectedRewards'),
     };
-    const metrics = loss.metrics?.(numbers, batches) ?? meansOf(numbers, joined(batches, 'policy'));
+    const metrics = loss.metrics?.(numbers, batches) ?? meansOf(numbers, ofAllPairs(batches, 'policy'));
     return withNll(metrics, batches, loss.sftWeight ?? 0);
   };
 }
 
 function meansOf(
   { losses, chosenRewards, rejectedRewards }: LossNumbers,
-  logps: readonly number[],
+  logps: { chosen: readonly number[]; rejected: readonly number[] },
 ): DpoMetrics {
-  const pairs = losses.length;
-  const sums = { loss: 0, chosen: 0, rejected: 0, accurate: 0, chosenLogps: 0, rejectedLogps: 0 };
-  for (let i = 0; i < pairs; i++) {
-    sums.loss += losses[i];
-    sums.chosen += chosenRewards[i];
-    sums.rejected += rejectedRewards[i];
-    sums.accurate += chosenRewards[i] > rejectedRewards[i] ? 1 : 0;
-    sums.chosenLogps += logps[2 * i];
-    sums.rejectedLogps += logps[2 * i + 1];
-  }
+  const accurate = chosenRewards.filter((reward, i) => reward > rejectedRewards[i]).length;
   return {
-    loss: sums.loss / pairs,
-    'rewards/chosen': sums.chosen / pairs,
-    'rewards/rejected': sums.rejected / pairs,
-    'rewards/margins': (sums.chosen - sums.rejected) / pairs,
-    'rewards/accuracies': sums.accurate / pairs,
-    'logps/chosen': sums.chosenLogps / pairs,
-    'logps/rejected': sums.rejectedLogps / pairs,
+    loss: meanOf(losses),
+    'rewards/chosen': meanOf(chosenRewards),
+    'rewards/rejected': meanOf(rejectedRewards),
+    'rewards/margins': (sumOf(chosenRewards) - sumOf(rejectedRewards)) / losses.length,
+    'rewards/accuracies': accurate / losses.length,
+    'logps/chosen': meanOf(logps.chosen),
+    'logps/rejected': meanOf(logps.rejected),
   };
 }
 
 /** Adds the negative log-likelihood of the chosen completions over their labels, all pairs together. */
 function withNll(metrics: DpoMetrics, batches: readonly PairNumbers[], weight: number): DpoMetrics {
   if (weight === 0) return metrics;
-  const meanOfChosen = (name: 'policy' | 'labels') =>
-    meanOf(joined(batches, name).filter((_, i) => i % 2 === 0));
-  const nll = -meanOfChosen('policy') / meanOfChosen('labels');
+  const [logps, labels] = [ofAllPairs(batches, 'policy'), ofAllPairs(batches, 'labels')];
+  const nll = -meanOf(logps.chosen) / meanOf(labels.chosen);
   return { ...metrics, loss: metrics.loss + weight * nll, nll_loss: nll };
 }

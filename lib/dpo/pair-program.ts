@@ -35,7 +35,7 @@ function chosenNll(policy: Tensor, chosenLabels: Tensor): Tensor {
 }
 
 /** What the pairs of a program are trained by. */
-export interface PairProgramOptions {
+interface PairProgramOptions {
   loss: PreferenceLoss;
   /** Whether pairs have `rewards`; default false. */
   rewards?: boolean;

@@ -21,13 +21,16 @@ export interface PreferenceInputs {
   readonly rewards: OfBoth;
 }
 
-/** Of each pair, [B] each. */
-export interface PreferenceOutputs {
-  /** What is minimized: its mean over the pairs of a step. */
-  losses: Tensor;
-  /** The policy's implicit rewards, which the metrics are of. */
+/** The policy's implicit rewards of each pair's completions, which the metrics are of: [B] each. */
+export interface ImplicitRewards {
   chosenRewards: Tensor;
   rejectedRewards: Tensor;
+}
+
+/** What a loss gives. */
+export interface PreferenceOutputs extends ImplicitRewards {
+  /** What is minimized, of each pair, [B]: its mean over the pairs of a step. */
+  losses: Tensor;
 }
 
 /**
@@ -70,7 +73,8 @@ export interface PreferenceLoss {
 
 /** @throws Error in one sentence for a factor by which nothing is learned, or the opposite */
 export function checkFactor(name: string, factor: number, example: number): void {
-  if (!(factor > 0)) throw new Error(`${name} is ${factor}: a number above 0 is expected, as ${example}`);
+  if (!(factor > 0 && factor < Infinity))
+    throw new Error(`${name} is ${factor}: a number above 0 is expected, as ${example}`);
 }
 
 /** @throws Error in one sentence as `checkFactor`, of implicit rewards */
@@ -86,7 +90,7 @@ export function checkBeta(beta: number): void {
 export function implicitRewards(
   { policy, reference }: Pick<PreferenceInputs, 'policy' | 'reference'>,
   beta: number,
-): Omit<PreferenceOutputs, 'losses'> {
+): ImplicitRewards {
   checkBeta(beta);
   const scale = exactScalar(beta);
   return {
@@ -100,13 +104,16 @@ export type Named = Pick<PreferenceLoss, 'name' | 'unit'>;
 
 /**
  * A loss against a reference, whose implicit rewards are `implicitRewards`.
+ *
  * @param compute losses [B] of these and of the inputs
+ * @throws Error in one sentence as `checkBeta`: before anything is computed, as for a loss's other numbers
  */
 export function lossOfRewards(
   named: Named,
   beta: number,
-  compute: (rewards: Omit<PreferenceOutputs, 'losses'>, inputs: PreferenceInputs) => Tensor,
+  compute: (rewards: ImplicitRewards, inputs: PreferenceInputs) => Tensor,
 ): PreferenceLoss {
+  checkBeta(beta);
   return {
     ...named,
     needsReference: true,
@@ -128,9 +135,16 @@ export type PairNumbers = { readonly [Name in keyof PreferenceTensors]: ArrayLik
 /** What a loss gives of each pair, of all batches together. */
 export type LossNumbers = Readonly<Record<keyof PreferenceOutputs, readonly number[]>>;
 
-/** Numbers of all batches' pairs, one after the other. */
-export function joined(batches: readonly PairNumbers[], name: 'policy' | 'labels' | 'rewards'): number[] {
-  return batches.flatMap((batch) => Array.from(batch[name] ?? []));
+/** Numbers of all batches' pairs, one after the other; none where they are not given. */
+export function ofAllPairs(
+  batches: readonly PairNumbers[],
+  name: 'policy' | 'labels' | 'rewards',
+): { chosen: number[]; rejected: number[] } {
+  const numbers = batches.flatMap((batch) => Array.from(batch[name] ?? []));
+  return {
+    chosen: numbers.filter((_, i) => i % 2 === 0),
+    rejected: numbers.filter((_, i) => i % 2 === 1),
+  };
 }
 
 /**

@@ -6,7 +6,8 @@ import { frozenOf } from '../policy/lora.js';
 import { batchSource, splitTrained } from '../train/gradient-program.js';
 import { NUMBERS_PER_PARAMETER } from '../train/training-state.js';
 import { steppedLengths } from './batch.js';
-import { pairProgram, type PairProgramOptions } from './pair-program.js';
+import { pairProgram } from './pair-program.js';
+import type { PreferenceLoss } from './preference-loss.js';
 
 const BYTES_OF_FLOAT = 4;
 
@@ -27,7 +28,7 @@ export function checkStepFits(
   policy: Model,
   batchSize: number,
   longest: Longest,
-  options: PairProgramOptions,
+  loss: PreferenceLoss,
   { freeBytes }: Pick<Device, 'freeBytes'>,
 ): void {
   if (freeBytes === Infinity) return;
@@ -36,11 +37,12 @@ export function checkStepFits(
     [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   const held = BYTES_OF_FLOAT * (NUMBERS_PER_PARAMETER * numbersOf(split.trained) + numbersOf(split.frozen));
   // Either side of a pair is computed with another completion.
-  const computed = options.loss.isUnpaired ? 2 : 1;
+  const computed = loss.isUnpaired ? 2 : 1;
   const lengths = steppedLengths(longest.prompt, longest.completion, policy.config);
+  // There may be no pair yet that says whether it has rewards: what a loss reads of them counts.
   const bytesOf = (pairs: number): number => {
     const shape = { pairs: computed * pairs, ...lengths };
-    return held + programBytes(batchSource(pairProgram(policy, shape, options), split, true));
+    return held + programBytes(batchSource(pairProgram(policy, shape, { loss, rewards: true }), split, true));
   };
   const bytes = bytesOf(batchSize);
   if (bytes <= freeBytes) return;

@@ -1,11 +1,38 @@
 /** Samples that stand alone, each judged desirable or not: what KTO is trained on. */
 import type { PreferencePair } from './batch.js';
+import type { PreferenceLoss } from './preference-loss.js';
 
 /** Packed token ids of one completion of a prompt. */
 export interface UnpairedSample {
   prompt: number[];
   completion: number[];
   desirable: boolean;
+}
+
+/** What is learned from. */
+export type Example = PreferencePair | UnpairedSample;
+
+/**
+ * Each example as the pairs that a batch with it computes: the pair itself; for a loss of single samples (`isUnpaired`) those of
+ * {@link withMismatched}, two for a pair and one for a sample.
+ *
+ * @throws Error where a sample stands alone and the loss compares two completions, and as `withMismatched` does
+ */
+export function examplesAsPairs(
+  examples: readonly Example[],
+  { name, isUnpaired }: Pick<PreferenceLoss, 'name' | 'isUnpaired'>,
+): PreferencePair[][] {
+  if (isUnpaired) {
+    const samples = examples.map((example) => ('chosen' in example ? unpair([example]) : [example]));
+    const mismatched = withMismatched(samples.flat());
+    return samples.map(({ length }) => mismatched.splice(0, length));
+  }
+  return examples.map((example, index) => {
+    if ('chosen' in example) return [example];
+    throw new Error(
+      `the loss "${name}" compares two completions of a prompt, and example ${index} is a single sample; the loss kto takes those`,
+    );
+  });
 }
 
 /** Either side of pairs on its own (TRL's unpair_preference_dataset): chosen completions are desirable, rejected ones are not. */

@@ -40,14 +40,7 @@ import {
 export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<RunEvent> {
   const { directories, parameters, clock } = run;
   const startSeconds = clock.seconds();
-  if (!resumed) {
-    const { name, outputDirectory, modelDirectory } = directories;
-    const device = run.computing && { device: describeRunDevice(run.computing) };
-    const instructions = { train: instructionsOf(run.train), test: instructionsOf(run.test) };
-    yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device, instructions };
-    for (const message of run.notices) yield { type: 'notice', message };
-    if (parameters.pairing === 'target') yield { type: 'notice', message: TARGET_WARNING };
-  }
+  if (!resumed) yield* tellBeginning(run);
   const audio = createAudioExamples(run, resumed?.audio);
   if (!resumed?.audio) await audio.addPrompts();
   for (const [iteration, rows] of resumed?.earlierRows ?? [])
@@ -65,22 +58,10 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
         ? pairsOf(run, done.rows)
         : yield* preparePairs(run, iteration, trained?.train);
       if (!done?.earlierRows?.has(iteration)) await audio.addPairs(iteration, pairs);
-      let trainingSeconds: number | undefined;
-      if (pairs.length > 0) {
-        // Training needs the memory.
-        await run.sampler.release();
-        await run.partner.releaseWeights();
-        const trainsFrom = clock.seconds();
-        for await (const event of train(run, iteration, pairs, done)) {
-          hasLearned ||= isLearning(event);
-          yield event;
-        }
-        trainingSeconds = clock.seconds() - trainsFrom;
+      for await (const event of trainAndSave(run, iteration, pairs, done)) {
+        hasLearned ||= isLearning(event);
+        yield event;
       }
-      run.signal?.throwIfAborted();
-      const saved = await saveCheckpoint(run, iteration);
-      run.farm?.policySaved(join(directories.modelDirectory, saved.directory));
-      yield trainingSeconds === undefined ? saved : { ...saved, trainingSeconds };
     }
     await removeTraining(directories, iteration);
     trained = yield* evaluate(run, iteration, hasLearned ? original : undefined);
@@ -100,6 +81,45 @@ export async function* iterate(run: Run, resumed?: ResumePoint): AsyncGenerator<
   if (trained) await audio.addComparison(original, trained);
   await checkpoints.finish();
   yield { type: 'finished', seconds: clock.seconds() - startSeconds };
+}
+
+/** What a run that begins says of itself. */
+function* tellBeginning({
+  parameters,
+  directories,
+  computing,
+  notices,
+  train,
+  test,
+}: Run): Generator<RunEvent> {
+  const { name, outputDirectory, modelDirectory } = directories;
+  const device = computing && { device: describeRunDevice(computing) };
+  const instructions = { train: instructionsOf(train), test: instructionsOf(test) };
+  yield { type: 'started', run: name, outputDirectory, modelDirectory, ...device, instructions };
+  for (const message of notices) yield { type: 'notice', message };
+  if (parameters.pairing === 'target') yield { type: 'notice', message: TARGET_WARNING };
+}
+
+/** Trains the policy on an iteration's pairs, if there are any, and saves it. */
+async function* trainAndSave(
+  run: Run,
+  iteration: number,
+  pairs: readonly TrainingPair[],
+  resumed: ResumePoint | undefined,
+): AsyncGenerator<RunEvent> {
+  let trainingSeconds: number | undefined;
+  if (pairs.length > 0) {
+    // Training needs the memory.
+    await run.sampler.release();
+    await run.partner.releaseWeights();
+    const startSeconds = run.clock.seconds();
+    yield* train(run, iteration, pairs, resumed);
+    trainingSeconds = run.clock.seconds() - startSeconds;
+  }
+  run.signal?.throwIfAborted();
+  const saved = await saveCheckpoint(run, iteration);
+  run.farm?.policySaved(join(run.directories.modelDirectory, saved.directory));
+  yield trainingSeconds === undefined ? saved : { ...saved, trainingSeconds };
 }
 
 /**
@@ -171,7 +191,27 @@ export async function* train(
   }
   yield* deviceNotices(run.device);
   const taken = told.filter((event) => event.type === 'step');
-  const last = taken.at(-1);
+  yield* tellEarlyStopping(iteration, taken.at(-1), restored, parameters);
+  const steps = taken.at(-1)?.steps ?? 0;
+  yield* warnOfReference(iteration, steps, parameters, loss);
+  yield* warnOfWarmup(iteration, steps, parameters);
+  const kept = taken.filter(({ step }) => restored === undefined || step <= restored);
+  const labels = meanOf(pairs.map(({ ids }) => ids.chosen.length));
+  yield* warnOfLikelihood(iteration, kept, labels, loss);
+}
+
+/**
+ * What early stopping did to a training.
+ *
+ * @param last step that was taken
+ * @param restored step whose weights the policy gets back
+ */
+function* tellEarlyStopping(
+  iteration: number,
+  last: Extract<RunEvent, { type: 'step' }> | undefined,
+  restored: number | undefined,
+  { earlyStopping: metric, patience }: Pick<Run['parameters'], 'earlyStopping' | 'patience'>,
+): Generator<RunEvent> {
   if (last && last.step < last.steps) {
     const reason = `trained ${last.step} of ${last.steps} steps: early stopping, since the validation ${metric} got no better in ${patience === 1 ? 'an epoch' : `${patience} epochs`}`;
     yield { type: 'stopped', iteration, step: last.step, reason };
@@ -180,11 +220,6 @@ export async function* train(
     const reason = `the policy gets back its weights of step ${restored}, where the validation ${metric} was the best`;
     yield { type: 'restored', iteration, step: restored, reason };
   }
-  const labels = meanOf(pairs.map(({ ids }) => ids.chosen.length));
-  yield* warnOfReference(iteration, last?.steps ?? 0, parameters, loss);
-  yield* warnOfWarmup(iteration, last?.steps ?? 0, parameters);
-  const kept = taken.filter(({ step }) => restored === undefined || step <= restored);
-  yield* warnOfLikelihood(iteration, kept, labels, loss);
 }
 
 /** The reference that the parameters name; the run's first policy is read from where the run's policy came from. */

@@ -19,7 +19,7 @@ import { pairOf, pairsOf, type TrainingPair } from './training-pairs.js';
 import { warnOfNoPairs, warnOfSpread } from './warnings.js';
 
 /**
- * An iteration's preference pairs of each train prompt's samples, by the run's `pairing`, written to data_iter_k.json.
+ * An iteration's preference pairs: of each train prompt's samples by the run's `pairing`, written to data_iter_k.json.
  * With `reuseEvaluation` the samples are those of the evaluation before.
  * With `syntheticFirstIteration`, iteration 0 makes its pairs up and later iterations train on data_iter_0.json again, as the research code does.
  *
@@ -30,33 +30,14 @@ export async function* preparePairs(
   iteration: number,
   evaluated?: ScoredCompletion[][],
 ): AsyncGenerator<RunEvent, TrainingPair[]> {
-  const { parameters, directories } = run;
-  const skippedReasons: string[] = [];
-  let counted: PairTally | undefined;
-  let pairs: TrainingPair[];
-  let dataIteration = iteration;
-  if (!parameters.syntheticFirstIteration) {
-    const scored = parameters.reuseEvaluation
-      ? (evaluated ?? (yield* repeatTrainEvaluation(run, iteration - 1)))
-      : yield* sampleAndScore(run, iteration);
-    const ranked = rankPrompts(run.reward, scored);
-    const targets = parameters.pairing === 'target' ? yield* scoreTargets(run, iteration) : undefined;
-    const prompts = run.train.map(({ index }) => pairUp(run, ranked[index], targets?.[index]));
-    pairs = prompts.flatMap((prompt, i) => trainingPairs(run, run.train[i], prompt));
-    for (const [i, { skipped }] of prompts.entries())
-      if (skipped !== undefined) skippedReasons.push(`prompt ${run.train[i].index}: ${skipped}`);
-    if (parameters.pairing !== 'best-worst' || parameters.minChosen !== null) counted = addUp(prompts);
-    yield* warnOfSpread(iteration, prompts);
-  } else if (iteration === 0) {
-    const seed = deriveSeed(parameters.seed, iteration, 'synthetic');
-    const rows = makeSyntheticPairs(run.train, run.codec.codebookSize, seed);
-    pairs = rows.map((row, index) => pairOf(run.policy, run.train[index], row));
-  } else {
-    dataIteration = 0;
-    pairs = pairsOf(run, await readDataFile(join(directories.outputDirectory, dataFileName(0))));
-  }
+  const { outputDirectory } = run.directories;
+  const isSynthetic = run.parameters.syntheticFirstIteration;
+  const { pairs, skippedReasons, ...counted } = isSynthetic
+    ? await syntheticPairs(run, iteration)
+    : yield* pairsOfSamples(run, iteration, evaluated);
   const rows = pairs.map(({ row }) => row);
-  if (dataIteration === iteration) await writeDataFile(directories.outputDirectory, iteration, rows);
+  const dataIteration = isSynthetic ? 0 : iteration;
+  if (dataIteration === iteration) await writeDataFile(outputDirectory, iteration, rows);
   yield {
     type: 'paired',
     iteration,
@@ -70,6 +51,46 @@ export async function* preparePairs(
   };
   yield* warnOfNoPairs(iteration, pairs.length);
   return pairs;
+}
+
+/** Pairs, why prompts gave none, and where rules are at work what became of the others. */
+interface PreparedPairs extends Partial<PairTally> {
+  pairs: TrainingPair[];
+  skippedReasons: string[];
+}
+
+async function* pairsOfSamples(
+  run: Run,
+  iteration: number,
+  evaluated: ScoredCompletion[][] | undefined,
+): AsyncGenerator<RunEvent, PreparedPairs> {
+  const { reuseEvaluation, pairing, minChosen } = run.parameters;
+  const scored = reuseEvaluation
+    ? (evaluated ?? (yield* repeatTrainEvaluation(run, iteration - 1)))
+    : yield* sampleAndScore(run, iteration);
+  const ranked = rankPrompts(run.reward, scored);
+  const targets = pairing === 'target' ? yield* scoreTargets(run, iteration) : undefined;
+  const prompts = run.train.map(({ index }) => pairUp(run, ranked[index], targets?.[index]));
+  const pairs = prompts.flatMap((prompt, i) => trainingPairs(run, run.train[i], prompt));
+  yield* warnOfSpread(iteration, prompts);
+  return {
+    pairs,
+    skippedReasons: prompts.flatMap(({ skipped }, i) =>
+      skipped === undefined ? [] : [`prompt ${run.train[i].index}: ${skipped}`],
+    ),
+    ...((pairing !== 'best-worst' || minChosen !== null) && addUp(prompts)),
+  };
+}
+
+/** Those that iteration 0 makes up, and has written when a later one reads them. */
+async function syntheticPairs(run: Run, iteration: number): Promise<PreparedPairs> {
+  if (iteration > 0) {
+    const rows = await readDataFile(join(run.directories.outputDirectory, dataFileName(0)));
+    return { pairs: pairsOf(run, rows), skippedReasons: [] };
+  }
+  const seed = deriveSeed(run.parameters.seed, iteration, 'synthetic');
+  const rows = makeSyntheticPairs(run.train, run.codec.codebookSize, seed);
+  return { pairs: rows.map((row, index) => pairOf(run.policy, run.train[index], row)), skippedReasons: [] };
 }
 
 async function* sampleAndScore(run: Run, iteration: number): AsyncGenerator<RunEvent, ScoredCompletion[][]> {

@@ -82,15 +82,7 @@ export const editRecording = tellingFirst(async function (options: EditOptions):
   checkPartnerReads(partner, { instruction, src_encodec: source }, options.wav);
   // What the partner cannot write, nobody hears.
   const longest = Math.min(maxNewTokens, partner.maxFrames);
-  const sampling = {
-    samplesPerPrompt: 1,
-    temperature,
-    topK: 0,
-    topP: 1,
-    seed,
-    maxNewTokens: longest,
-    signal,
-  };
+  const sampling = { samplesPerPrompt: 1, temperature, seed, maxNewTokens: longest, signal };
   let codes: number[] = [];
   let isFinished = false;
   for await (const event of sampler.sample([prompt], sampling)) {

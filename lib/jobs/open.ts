@@ -100,7 +100,7 @@ export function checkTrainingFits(
 ): void {
   const positions = policy.architecture.completionPositions(policy.config, prompt);
   const longest = { prompt, completion: Math.min(completion, positions) };
-  checkStepFits(policy, parameters.batchSize, longest, { loss: namedLoss(parameters) }, device);
+  checkStepFits(policy, parameters.batchSize, longest, namedLoss(parameters), device);
 }
 
 /**

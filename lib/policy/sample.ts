@@ -6,8 +6,11 @@ import type { Policy } from './policy.js';
 import { describeIssues } from '../zod-message.js';
 import type { SamplingRules } from './warp.js';
 
-/** How completions are sampled: how many of each prompt, how long, by which rules and from which seed. */
-export interface SamplingOptions extends SamplingRules {
+/**
+ * How completions are sampled: how many of each prompt, how long, from which seed, and by which rules; without rules (temperature 1, topK 0,
+ * topP 1) from the policy's own distribution.
+ */
+export interface SamplingOptions extends Partial<SamplingRules> {
   samplesPerPrompt: number;
   seed: number;
   /** Longest completion in codes; a completion that reaches it is marked unfinished. */
@@ -45,9 +48,9 @@ const samplingSchema = z.strictObject({
   samplesPerPrompt: count,
   maxNewTokens: count,
   seed: z.number().int().min(0).max(0xffffffff),
-  temperature: z.number().min(0),
-  topK: index,
-  topP: z.number().gt(0).max(1),
+  temperature: z.number().min(0).optional(),
+  topK: index.optional(),
+  topP: z.number().gt(0).max(1).optional(),
   first: z.strictObject({ prompt: index, sample: index }).optional(),
   signal: z.unknown().optional(),
 } satisfies Record<keyof SamplingOptions, z.ZodType>);
@@ -76,7 +79,8 @@ export function openSampler(policy: Policy, device: Device, options: { int8?: bo
   ): AsyncGenerator<SamplingEvent> {
     const { error } = samplingSchema.safeParse(options);
     if (error) throw new Error(`wrong sampling options: ${describeIssues(error)}`);
-    const { samplesPerPrompt, seed, maxNewTokens, first: from, signal, ...rules } = options;
+    const { samplesPerPrompt, seed, maxNewTokens, first: from, signal } = options;
+    const { temperature = 1, topK = 0, topP = 1 } = options;
     const total = prompts.length * samplesPerPrompt;
     const promptsAtOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / samplesPerPrompt));
     let done = 0;
@@ -92,7 +96,7 @@ export function openSampler(policy: Policy, device: Device, options: { int8?: bo
       const steps = writer.generate(part, {
         samplesPerPrompt,
         maxNewTokens: maxNewTokens + 1,
-        choose: { rules, keys },
+        choose: { rules: { temperature, topK, topP }, keys },
         signal,
       });
       for await (const { ended } of steps) {

@@ -104,9 +104,7 @@ function trainGolden(model: Bart, golden: DpoGolden, device: Device): AsyncGener
     learningRate: args.learning_rate,
     epochs: args.max_steps / stepsPerEpoch,
     batchSize: args.per_device_train_batch_size,
-    gradientAccumulationSteps: 1,
     maxGradNorm: args.max_grad_norm,
-    validationShare: 0,
     seed: 0,
     shuffle: false,
   });

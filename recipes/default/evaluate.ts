@@ -128,7 +128,7 @@ async function evaluatePolicy(codec: Codec, nisqa: Nisqa): Promise<void> {
   );
   const completions: number[][] = [];
   const prompts = items.map((item) => packPrompt(policy, item.instruction, item.src_encodec[0]));
-  const options = { samplesPerPrompt: 1, temperature: 1, topK: 0, topP: 1, seed: 1, maxNewTokens: 250 };
+  const options = { samplesPerPrompt: 1, seed: 1, maxNewTokens: 250 };
   for await (const event of sampler.sample(prompts, options)) {
     if (event.type === 'completion') completions[event.promptIndex] = event.codes;
   }

@@ -120,8 +120,8 @@ describe('a loss', () => {
   );
 
   it.each(lossNames)('%s refuses a beta that teaches nothing, or the opposite', (loss) => {
-    for (const wrong of [0, -0.1, NaN])
-      expect(() => metricsOfLoss(namedLoss({ ...settingsOf(loss), beta: wrong }))([batch])).toThrow(
+    for (const wrong of [0, -0.1, NaN, Infinity])
+      expect(() => namedLoss({ ...settingsOf(loss), beta: wrong })).toThrow(
         `beta is ${wrong}: a number above 0 is expected, as 0.1`,
       );
   });

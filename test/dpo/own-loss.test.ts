@@ -132,7 +132,11 @@ it('may be called as a built-in one is: what it computes is kept where it is mix
   expect(await mixed('sft')).toEqual(await mixed('exponential'));
 });
 
-it('none at all is no mixture', () => {
+it('none at all is no mixture, nor is a weight that teaches nothing or the opposite', () => {
+  for (const weight of [0, -1, NaN, Infinity])
+    expect(() => mixedLoss([[exponentialLoss(BETA), weight]])).toThrow(
+      `the weight of the loss exponential is ${weight}: a number above 0 is expected, as 0.5`,
+    );
   expect(() => mixedLoss([])).toThrow(
     new Error('there is no loss to mix: give at least one as [loss, weight], as [sigmoidLoss(0.1), 1]'),
   );

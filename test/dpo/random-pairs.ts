@@ -11,9 +11,6 @@ export const OPTIONS: DpoOptions = {
   learningRate: 1e-3,
   epochs: 1,
   batchSize: 2,
-  gradientAccumulationSteps: 1,
-  maxGradNorm: 1,
-  validationShare: 0,
   seed: 5,
 };
 

@@ -2,14 +2,16 @@ import { expect, it } from 'vitest';
 import { checkStepFits } from '../../lib/dpo/step-room.js';
 import { ktoLoss } from '../../lib/dpo/losses/kto.js';
 import { sigmoidLoss } from '../../lib/dpo/losses/margin.js';
+import { lossNames, namedLoss } from '../../lib/dpo/losses/named.js';
 import { adapterWeights, addAdapter } from '../../lib/policy/lora.js';
+import { parseParameters } from '../../lib/run/parameters.js';
 import { randomPolicy } from '../support/random-policy.js';
 
 const policy = randomPolicy(4);
-const objective = { loss: sigmoidLoss(0.1) };
+const loss = sigmoidLoss(0.1);
 const longest = { prompt: 20, completion: 12 };
 const check = (pairs: number, freeBytes: number) =>
-  checkStepFits(policy, pairs, longest, objective, { freeBytes });
+  checkStepFits(policy, pairs, longest, loss, { freeBytes });
 
 /** The least that is enough, by trying. */
 function needed(pairs: number, model = policy): number {
@@ -17,7 +19,7 @@ function needed(pairs: number, model = policy): number {
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
     try {
-      checkStepFits(model, pairs, longest, objective, { freeBytes: middle });
+      checkStepFits(model, pairs, longest, loss, { freeBytes: middle });
       high = middle;
     } catch {
       low = middle;
@@ -44,7 +46,7 @@ it('asks for less where an adapter alone is trained: the base once, five numbers
   const buffers = policy.weights.get('final_logits_bias')!.data.length;
   const base = numbers(policy.weights.values()) - buffers;
   const held = 4 * (base + 5 * numbers(adapterWeights(adapted).values()));
-  const fits = (freeBytes: number) => () => checkStepFits(adapted, 1, longest, objective, { freeBytes });
+  const fits = (freeBytes: number) => () => checkStepFits(adapted, 1, longest, loss, { freeBytes });
   expect(fits(held)).toThrow('of the device');
   // Results of the forward and backward pass are what is left; of an adapter's they are fewer.
   expect(fits(held + whole - 5 * 4 * base)).not.toThrow();
@@ -77,9 +79,17 @@ it('says how many pairs fit, and they do', () => {
 
 it('counts either side of a pair with a completion of its own where samples stand alone', () => {
   const check = (freeBytes: number) =>
-    checkStepFits(policy, 1, longest, { loss: ktoLoss({ beta: 0.1 }), rewards: true }, { freeBytes });
+    checkStepFits(policy, 1, longest, ktoLoss({ beta: 0.1 }), { freeBytes });
   expect(() => check(needed(1))).toThrow('not even one pair fits');
   expect(() => check(needed(3))).not.toThrow();
+});
+
+it.each(lossNames)('asks for what %s reads, too', (name) => {
+  const named = namedLoss(parseParameters({ loss: name }));
+  expect(() => checkStepFits(policy, 1, longest, named, { freeBytes: 1000 })).toThrow(
+    'not even one pair fits',
+  );
+  expect(() => checkStepFits(policy, 1, longest, named, { freeBytes: 2 ** 30 })).not.toThrow();
 });
 
 it('says when not even one does', () => {

@@ -107,6 +107,16 @@ describe('training', () => {
     expect(events).toEqual((await train(pairs, { ...options, beta: 0.1 })).events);
   });
 
+  it('clips to a norm of 1, takes a step a batch and validates nothing where nothing else is said', async () => {
+    const options = { epochs: 2, shuffle: false };
+    const said = { gradientAccumulationSteps: 1, maxGradNorm: 1, validationShare: 0 };
+    const { events, weights } = await train(pairs, options);
+    const expected = await train(pairs, { ...options, ...said });
+    expect(events).toEqual(expected.events);
+    expect(weights).toEqual(expected.weights);
+    expect(expected.steps[0].metrics.grad_norm).toBeGreaterThan(1);
+  });
+
   it('raises the chosen above the rejected', async () => {
     const { steps } = await train(pairs, { epochs: 10, learningRate: 3e-3 });
     expect(steps[0].metrics).toMatchObject({ 'rewards/accuracies': 0, 'rewards/margins': 0, loss: Math.LN2 });

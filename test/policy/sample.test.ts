@@ -11,9 +11,6 @@ const prompts = [
   packPrompt(policy, 'echo', [0, 19, 0, 19, 3, 3, 3, 3, 3, 10]),
 ];
 const OPTIONS: SamplingOptions = {
-  temperature: 1,
-  topK: 0,
-  topP: 1,
   samplesPerPrompt: 8,
   seed: 3,
   maxNewTokens: 12,
@@ -60,6 +57,13 @@ describe('sample', () => {
     await expect(given({ top_k: 5 })).rejects.toThrow(/wrong sampling options: .*top_k/);
     await expect(given({ first: { prompt: '1', sample: 0 } })).rejects.toThrow('first.prompt: ');
     await expect(given({ first: { prompt: 0, sample: -1 } })).rejects.toThrow('first.sample: ');
+  });
+
+  it('samples the policy as it is where no rule is given', async () => {
+    const plain = await codes(prompts);
+    expect(plain).toEqual(await codes(prompts, { temperature: 1, topK: 0, topP: 1 }));
+    for (const rule of [{ temperature: 0.5 }, { topK: 3 }, { topP: 0.5 }])
+      expect(plain).not.toEqual(await codes(prompts, rule));
   });
 
   it("does not let the batch's make-up change a sample", async () => {

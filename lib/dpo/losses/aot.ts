@@ -2,7 +2,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
 import { lossOfRewards, type PreferenceLoss } from '../preference-loss.js';
-import { checkSmoothing, negativeLogSigmoid } from './margin.js';
+import { checkSmoothing, smoothedSigmoid } from './margin.js';
 
 /**
  * AOT for pairs (Melnyk et al. 2024, arXiv:2406.05882; TRL "aot"): log (chosen / rejected) under the policy, sorted over the batch, should lie
@@ -16,11 +16,7 @@ export function aotLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   return lossOfRewards({ name: 'aot', unit: 'nats' }, beta, (_, { policy, reference }) => {
     const ofPolicy = sorted(tf.sub(policy.chosen, policy.rejected));
     const ofReference = sorted(tf.sub(reference.chosen, reference.rejected));
-    const margins = tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta));
-    return tf.add(
-      tf.mul(negativeLogSigmoid(margins), exactScalar(1 - labelSmoothing)),
-      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-    );
+    return smoothedSigmoid(tf.mul(tf.sub(ofPolicy, ofReference), exactScalar(beta)), labelSmoothing);
   });
 }
 

@@ -1,9 +1,15 @@
 /** KTO: samples that are desirable or not, each on its own. */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { exactScalar, tf } from '../../engine/index.js';
-import { meanIfAny, meanOf, sumOf } from '../../mean.js';
+import { meanIfAny, meanOf } from '../../mean.js';
 import type { DpoMetrics } from '../logged-metrics.js';
-import { checkFactor, implicitRewards, joined, type PreferenceLoss } from '../preference-loss.js';
+import {
+  checkBeta,
+  checkFactor,
+  implicitRewards,
+  ofAllPairs,
+  type PreferenceLoss,
+} from '../preference-loss.js';
 
 export interface KtoOptions {
   beta: number;
@@ -20,9 +26,10 @@ export interface KtoOptions {
  * Its pairs are those of `withMismatched`: "chosen" is the sample, "rejected" the completion of another prompt, and `rewards.chosen` is 1 of a
  * desirable sample, 0 of another.
  *
- * @throws Error in one sentence for a weight that is not above 0
+ * @throws Error in one sentence for a beta or a weight that is not above 0
  */
 export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: KtoOptions): PreferenceLoss {
+  checkBeta(beta);
   checkFactor('desirableWeight', desirableWeight, 1);
   checkFactor('undesirableWeight', undesirableWeight, 1);
   return {
@@ -33,26 +40,26 @@ export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: Kt
       const { chosenRewards, rejectedRewards } = implicitRewards(inputs, beta);
       const desirable = inputs.rewards.chosen;
       const undesirable = tf.sub(1, desirable);
-      const divergence = tf.relu(tf.mean(withoutGradient(rejectedRewards)));
-      const above = tf.sub(chosenRewards, divergence);
-      const towards = tf.mul(above, tf.sub(desirable, undesirable));
+      const z = tf.relu(tf.mean(withoutGradient(rejectedRewards)));
+      // r - z of a desirable sample, z - r of another.
+      const above = tf.mul(tf.sub(chosenRewards, z), tf.sub(desirable, undesirable));
       const weights = tf.add(
         tf.mul(desirable, exactScalar(desirableWeight)),
         tf.mul(undesirable, exactScalar(undesirableWeight)),
       );
-      return { losses: tf.mul(weights, tf.sub(1, tf.sigmoid(towards))), chosenRewards, rejectedRewards };
+      return { losses: tf.mul(weights, tf.sub(1, tf.sigmoid(above))), chosenRewards, rejectedRewards };
     },
     metrics({ losses, chosenRewards, rejectedRewards }, batches): DpoMetrics {
-      const isDesirable = joined(batches, 'rewards').filter((_, i) => i % 2 === 0);
-      const logps = joined(batches, 'policy').filter((_, i) => i % 2 === 0);
+      const isDesirable = ofAllPairs(batches, 'rewards').chosen;
+      const logps = ofAllPairs(batches, 'policy').chosen;
       const ofKind = (numbers: readonly number[], kind: number) =>
         meanIfAny(numbers.filter((_, i) => isDesirable[i] === kind));
       const [chosen, rejected] = [ofKind(chosenRewards, 1), ofKind(chosenRewards, 0)];
-      const sizes = batches.map(({ policy }) => policy.length / 2);
-      const starts = sizes.map((_, batch) => sumOf(sizes.slice(0, batch)));
-      const divergences = sizes.map((size, batch) =>
-        Math.max(0, meanOf(rejectedRewards.slice(starts[batch], starts[batch] + size)) / beta),
-      );
+      let start = 0;
+      const divergences = batches.map(({ policy }) => {
+        const ofBatch = rejectedRewards.slice(start, (start += policy.length / 2));
+        return Math.max(0, meanOf(ofBatch) / beta);
+      });
       const metrics = {
         loss: meanOf(losses),
         'rewards/chosen': chosen,

@@ -35,12 +35,12 @@ export function sigmoidNormLoss(beta: number): PreferenceLoss {
  * @param gamma the margin that chosen completions should have; TRL's default is 0.5
  */
 export function simpoLoss(beta: number, gamma: number): PreferenceLoss {
+  checkBeta(beta);
   return {
     name: 'simpo',
     unit: 'nats',
     needsReference: false,
     compute({ policy, labels }) {
-      checkBeta(beta);
       const [chosenRewards, rejectedRewards] = (['chosen', 'rejected'] as const).map((side) =>
         tf.mul(tf.div(policy[side], labels[side]), exactScalar(beta)),
       );

@@ -33,14 +33,19 @@ export function checkSmoothing(loss: string, labelSmoothing: number): void {
  */
 export function sigmoidLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('sigmoid', labelSmoothing);
-  return lossOfMargins({ name: 'sigmoid', unit: 'nats' }, beta, (margins) => {
-    const losses = negativeLogSigmoid(margins);
-    if (labelSmoothing === 0) return losses;
-    return tf.add(
-      tf.mul(losses, exactScalar(1 - labelSmoothing)),
-      tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
-    );
-  });
+  return lossOfMargins({ name: 'sigmoid', unit: 'nats' }, beta, (margins) =>
+    smoothedSigmoid(margins, labelSmoothing),
+  );
+}
+
+/** -(1 - e) log sigmoid(m) - e log sigmoid(-m), where e is `labelSmoothing`. */
+export function smoothedSigmoid(margins: Tensor, labelSmoothing: number): Tensor {
+  const losses = negativeLogSigmoid(margins);
+  if (labelSmoothing === 0) return losses;
+  return tf.add(
+    tf.mul(losses, exactScalar(1 - labelSmoothing)),
+    tf.mul(tf.softplus(margins), exactScalar(labelSmoothing)),
+  );
 }
 
 /**
@@ -74,11 +79,11 @@ const LEAST_SMOOTHING = 1e-3;
  */
 export function exoPairLoss(beta: number, labelSmoothing = 0): PreferenceLoss {
   checkSmoothing('exo_pair', labelSmoothing);
-  const least = labelSmoothing || LEAST_SMOOTHING;
+  const smoothing = labelSmoothing || LEAST_SMOOTHING;
   const divergence = (margins: Tensor, share: number) =>
     tf.mul(tf.sigmoid(margins), tf.neg(tf.add(negativeLogSigmoid(margins), exactScalar(Math.log(share)))));
   return lossOfMargins({ name: 'exo_pair', unit: 'nats' }, beta, (margins) =>
-    tf.add(divergence(margins, 1 - least), divergence(tf.neg(margins), least)),
+    tf.add(divergence(margins, 1 - smoothing), divergence(tf.neg(margins), smoothing)),
   );
 }
 

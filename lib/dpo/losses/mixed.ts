@@ -1,6 +1,6 @@
 /** Several losses at once, and the likelihood of chosen completions as one of them. */
 import { exactScalar, tf } from '../../engine/index.js';
-import { checkBeta, type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.js';
+import { checkBeta, checkFactor, type PreferenceLoss, type PreferenceOutputs } from '../preference-loss.js';
 
 /** What `sftLoss` made. Its name may be that of anybody's loss. */
 const supervised = new WeakSet<PreferenceLoss>();
@@ -12,13 +12,13 @@ const supervised = new WeakSet<PreferenceLoss>();
  * @param beta scales the implicit rewards that are reported, beta * log policy
  */
 export function sftLoss(beta: number): PreferenceLoss {
+  checkBeta(beta);
   const loss: PreferenceLoss = {
     name: 'sft',
     needsReference: false,
     unit: 'nats',
     sftWeight: 1,
     compute({ policy }) {
-      checkBeta(beta);
       const [chosenRewards, rejectedRewards] = [policy.chosen, policy.rejected].map((logps) =>
         tf.mul(logps, exactScalar(beta)),
       );
@@ -36,11 +36,12 @@ export type WeightedLoss = readonly [loss: PreferenceLoss, weight: number];
  * The sum of losses times their weights (TRL's loss_type and loss_weights as lists). The implicit rewards, and where it has some the `metrics`,
  * are those of the first that is not `sftLoss`. Its unit is that of all of them, where they have the same.
  *
- * @throws Error where there is no loss; naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
+ * @throws Error where there is no loss, or a weight is not above 0; naming a loss of single samples among several, or with a weight: what is mixed is a loss of pairs
  */
 export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
   if (parts.length === 0)
     throw new Error('there is no loss to mix: give at least one as [loss, weight], as [sigmoidLoss(0.1), 1]');
+  for (const [{ name }, each] of parts) checkFactor(`the weight of the loss ${name}`, each, 0.5);
   const [[first, weight]] = parts;
   if (parts.length === 1 && weight === 1) return first;
   const unpaired = parts.find(([loss]) => loss.isUnpaired);

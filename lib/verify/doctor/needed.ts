@@ -97,7 +97,7 @@ async function examineModel(): Promise<Finding> {
     const policy = await openPolicy(parameters);
     const { test } = await openPrompts(policy, parameters, { train: 0, test: 1 });
     await using model = await openModel(policy, parameters, { device, speaks: true });
-    const sampling = { samplesPerPrompt: 1, temperature: 1, topK: 0, topP: 1, seed: 1 };
+    const sampling = { samplesPerPrompt: 1, seed: 1 };
     const ids = test.map((prompt) => prompt.ids);
     let codes: number[] = [];
     for await (const event of model.sampler.sample(ids, { ...sampling, maxNewTokens: NEW_TOKENS }))

@@ -131,7 +131,7 @@ export async function measureDevice(device: Device): Promise<DeviceNumbers> {
   const pairs = randomPairs(policy);
   const sampler = openSampler(policy, device);
   const codes: number[][] = [];
-  const sampling = { samplesPerPrompt: 2, temperature: 1, topK: 0, topP: 1, maxNewTokens: 16, seed: 1 };
+  const sampling = { samplesPerPrompt: 2, maxNewTokens: 16, seed: 1 };
   const prompts = pairs.map(({ prompt }) => prompt);
   for await (const event of sampler.sample(prompts, sampling))
     if (event.type === 'completion') codes[2 * event.promptIndex + event.sampleIndex] = event.codes;
@@ -143,9 +143,6 @@ export async function measureDevice(device: Device): Promise<DeviceNumbers> {
     learningRate: 1e-3,
     epochs: 3,
     batchSize: 2,
-    gradientAccumulationSteps: 1,
-    maxGradNorm: 1,
-    validationShare: 0,
     seed: 1,
     shuffle: false,
   };
