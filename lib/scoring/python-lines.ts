@@ -86,6 +86,8 @@ export function startPythonLines(
         });
       } finally {
         clearTimeout(timer);
+        // A notice that comes later would start a clock that nobody stops.
+        restartClock = () => undefined;
         waiting = undefined;
       }
     },
