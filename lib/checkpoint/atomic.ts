@@ -11,7 +11,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isMissingOrEmpty, makeFolder, refuseDevice } from './files.js';
+import { isMissingOrEmpty, makeFolder, openFile, refuseDevice } from './files.js';
 import { findAbandoned, releaseTemporary, temporarySibling, visiblePath } from './temporary.js';
 import { ELSEWHERE, explainWriteError } from './write-error.js';
 
@@ -103,9 +103,9 @@ export async function remove(path: string): Promise<void> {
   });
 }
 
-/** SHA-256 of a file's content in hexadecimal. */
+/** SHA-256 of a file's content in hexadecimal. @throws Error in one sentence where there is no file, or it cannot be read */
 export async function hashFile(path: string): Promise<string> {
-  const handle = await open(path);
+  const handle = await openFile(path);
   return hashOf(handle).finally(() => handle.close());
 }
 

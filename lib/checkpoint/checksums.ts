@@ -1,7 +1,7 @@
 /** SHA256SUMS, the manifest of a finished folder: what `sha256sum` writes, and `sha256sum --check` reads. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashFile, writeFileAtomic } from './atomic.js';
+import { exists, openFile } from './files.js';
 
 export const CHECKSUMS_FILE = 'SHA256SUMS';
 
@@ -19,11 +19,17 @@ export async function writeChecksums(
   await writeFileAtomic(join(directory, CHECKSUMS_FILE), lines.join(''));
 }
 
+/** No device, to which a link in somebody's folder may lead: it would fill the memory. */
+async function readManifest(path: string): Promise<string> {
+  const handle = await openFile(path);
+  return handle.readFile('utf8').finally(() => handle.close());
+}
+
 /** What is wrong with a folder that has a manifest, in one sentence; undefined when every file is as it was written. */
 export async function findDamage(directory: string): Promise<string | undefined> {
   const manifest = join(directory, CHECKSUMS_FILE);
-  const text = await readFile(manifest, 'utf8').catch(() => undefined);
-  if (text === undefined) return `${manifest} is missing`;
+  const text = await readManifest(manifest).catch(() => undefined);
+  if (text === undefined) return `${manifest} ${(await exists(manifest)) ? 'cannot be read' : 'is missing'}`;
   if (text === '') return `${manifest} is empty`;
   const lines = text.split('\n');
   // What is after the last line feed is a line that was cut, and whose file nobody would check.
@@ -38,9 +44,14 @@ export async function findDamage(directory: string): Promise<string | undefined>
   return undefined;
 }
 
-/** SHA-256 in hexadecimal by file name, as a folder's manifest has them; none where there is no manifest. */
+/**
+ * SHA-256 in hexadecimal by file name, as a folder's manifest has them; none where there is no manifest.
+ *
+ * @throws Error in one sentence where there is one that cannot be read
+ */
 export async function readChecksums(directory: string): Promise<Map<string, string>> {
-  const text = await readFile(join(directory, CHECKSUMS_FILE), 'utf8').catch(() => '');
+  const manifest = join(directory, CHECKSUMS_FILE);
+  const text = (await exists(manifest)) ? await readManifest(manifest) : '';
   return new Map(
     text.split('\n').flatMap((line) => {
       const [, checksum, name] = LINE.exec(line) ?? [];
@@ -52,7 +63,7 @@ export async function readChecksums(directory: string): Promise<Map<string, stri
 /**
  * Compares a folder's weights with its manifest, where it has one: other files may have been edited since, weights that differ are damaged.
  *
- * @throws Error in one sentence where they differ
+ * @throws Error in one sentence where they differ, or one cannot be read
  */
 export async function checkSavedWeights(directory: string): Promise<void> {
   for (const [name, checksum] of await readChecksums(directory)) {

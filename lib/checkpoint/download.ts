@@ -4,8 +4,10 @@ import { copyFile, open, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hashFile } from './atomic.js';
+import { requireSpace } from './disk-space.js';
 import { checkAddress } from './environment.js';
 import { makeFolder } from './files.js';
+import { createPace } from './pace.js';
 import { findAbandoned, releaseTemporary, temporarySibling } from './temporary.js';
 import { fetchFromWeb, reasonOf, Unreachable } from './web.js';
 
@@ -42,10 +44,10 @@ export function isOffline(): boolean {
 /**
  * Downloads a file over HTTP: streamed into a hidden sibling of `path`, checked, then renamed, so that `path` holds the whole
  * file or what was there before. A connection that breaks, or on which nothing comes, goes on where it stopped, and so does a later
- * call, if the file's hash is known. Several calls and processes may download the same file: each ends with all of it.
+ * call, if the file's hash is known. A server that sends fewer than 1000 bytes a second for a minute is given up. Several calls and processes may download the same file: each ends with all of it.
  *
  * @throws Error with the URL when the server has no such file or refuses it, cannot be reached, or sends another file than the hash
- * says, or a web page; when HF_HUB_OFFLINE forbids downloads; when the file cannot be written. `downloadProblemOf` tells the first three
+ * says, or a web page; when HF_HUB_OFFLINE forbids downloads; when the disk has no room for the file, or it cannot be written. `downloadProblemOf` tells the first three
  * apart.
  */
 export async function downloadFile(url: string, path: string, options: DownloadOptions = {}): Promise<void> {
@@ -158,10 +160,12 @@ async function receiveAll(url: string, part: string, options: DownloadOptions): 
   const file = await open(part, constants.O_RDWR | constants.O_CREAT);
   try {
     let fruitless = 0;
+    // Of all tries together: a server may break each connection before it is found too slow.
+    const keepPace = createPace();
     for (;;) {
       const before = (await file.stat()).size;
       try {
-        await receive(url, file, before, options);
+        await receive(url, { path: part, file, start: before, keepPace }, options);
         return await file.sync();
       } catch (error) {
         if (!(error instanceof Unreachable)) throw error;
@@ -179,10 +183,10 @@ async function receiveAll(url: string, part: string, options: DownloadOptions): 
 /** One request for the bytes from `start` on. */
 async function receive(
   url: string,
-  file: FileHandle,
-  start: number,
+  part: { path: string; file: FileHandle; start: number; keepPace: (bytes: number) => void },
   options: DownloadOptions,
 ): Promise<void> {
+  const { path, file, start, keepPace } = part;
   const { onProgress, signal, isOwnServer: isDirect, bytes = Infinity } = options;
   const range = start > 0 && { Range: `bytes=${start}-` };
   // Compressed on the way, a part of the file could not be asked for.
@@ -192,7 +196,7 @@ async function receive(
     // What is there is no beginning of this file.
     await response.body?.cancel();
     await file.truncate(0);
-    return receive(url, file, 0, options);
+    return receive(url, { ...part, start: 0 }, options);
   }
   if (!response.ok || !response.body) {
     await response.body?.cancel();
@@ -205,10 +209,16 @@ async function receive(
   if (at < start) await file.truncate(at);
   const length = response.headers.get('content-length');
   const totalBytes = length === null ? undefined : at + Number(length);
+  if (totalBytes !== undefined)
+    await requireSpace(dirname(path), Math.min(totalBytes, bytes) - at).catch(async (error: unknown) => {
+      await response.body?.cancel();
+      throw error;
+    });
   onProgress?.(at, totalBytes);
   for await (const chunk of uninterrupted(response.body, signal)) {
     await file.write(chunk, 0, chunk.length, at);
     at += chunk.length;
+    keepPace(chunk.length);
     onProgress?.(at, totalBytes);
     if (at > bytes) return;
   }

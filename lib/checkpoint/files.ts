@@ -3,14 +3,16 @@ import {
   access,
   copyFile,
   mkdir,
+  open,
   readdir,
   readFile,
+  realpath,
   rename,
   stat,
   symlink,
   type FileHandle,
 } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { releaseTemporary, temporarySibling } from './temporary.js';
 import { ELSEWHERE, explainWriteError } from './write-error.js';
@@ -118,6 +120,35 @@ export async function readWhole(path: string, name = path): Promise<Buffer> {
   if (found.isCharacterDevice()) throw new Error(`${name} is a device; a file is expected there.`);
   return readFile(path).catch(cannotRead(name));
 }
+
+/**
+ * Opens a file to be read.
+ *
+ * @throws Error in one sentence when it is missing, cannot be read, or is anything else: a pipe would be waited for, a device never ends
+ */
+export async function openFile(path: string): Promise<FileHandle> {
+  const found = await stat(path).catch(cannotRead(path));
+  if (!found.isFile()) throw new Error(`${path} is not a file.`);
+  return open(path).catch(cannotRead(path));
+}
+
+/**
+ * Where a file of somebody's folder lies, links followed.
+ *
+ * @throws Error where a link leads out of the folder, perhaps to a secret, which a copy would carry on; into a hub's cache it may
+ */
+export async function locateInside(folder: string, name: string): Promise<string> {
+  const path = join(folder, name);
+  const real = await realpath(path).catch(cannotRead(path));
+  const isInside = real.startsWith((await realpath(folder)) + sep);
+  if (isInside || HUB_BLOB.test(real)) return real;
+  throw new Error(
+    `${path} is a link that leads out of its folder, to ${real}: put the file itself there, if it belongs to the model.`,
+  );
+}
+
+/** To what the files of a snapshot in a hub's cache are links. */
+const HUB_BLOB = /[\\/]blobs[\\/]([0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /** Rethrows why a file could not be read as a sentence that names it; for `readFile(path).catch(cannotRead(path))`. */
 export function cannotRead(path: string) {

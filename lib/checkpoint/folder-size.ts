@@ -14,8 +14,9 @@ export async function folderBytes(folder: string): Promise<number> {
   return sumOf(await Promise.all(sizes));
 }
 
-/** "25.4 MB", "1.2 GB", in powers of ten. */
+/** "890 bytes", "25.4 MB", "1.2 GB", in powers of ten. */
 export function formatBytes(bytes: number): string {
+  if (bytes < 1e5) return `${bytes} bytes`;
   const [size, unit] = bytes < 1e9 ? [bytes / 1e6, 'MB'] : [bytes / 1e9, 'GB'];
   return `${size.toFixed(1)} ${unit}`;
 }

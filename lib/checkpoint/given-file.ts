@@ -1,6 +1,6 @@
 /** Files that a person gives, and what is found in their place when they never came. */
-import { open, type FileHandle } from 'node:fs/promises';
-import { cannotRead, readFully, readWhole } from './files.js';
+import type { FileHandle } from 'node:fs/promises';
+import { openFile, readFully, readWhole } from './files.js';
 
 /** How much of a file {@link refuseStandIn} looks at. */
 const HEAD_BYTES = 512;
@@ -22,12 +22,11 @@ export async function readGivenFile(path: string, name = path): Promise<Buffer> 
 
 /** As {@link readGivenFile}, opened to be read in parts. */
 export async function openGivenFile(path: string): Promise<{ handle: FileHandle; size: number }> {
-  const handle = await open(path).catch(cannotRead(path));
+  const handle = await openFile(path);
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new Error(`${path} is not a file.`);
-    refuseStandIn(await readFully(handle, 0, Math.min(stats.size, HEAD_BYTES), path), path);
-    return { handle, size: stats.size };
+    const { size } = await handle.stat();
+    refuseStandIn(await readFully(handle, 0, Math.min(size, HEAD_BYTES), path), path);
+    return { handle, size };
   } catch (error) {
     await handle.close();
     throw error;

@@ -3,11 +3,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, sep } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from './atomic.js';
+import { requireSpace } from './disk-space.js';
 import { downloadFile, isOffline } from './download.js';
 import { hubCache, hubEndpoint } from './environment.js';
 import { exists, linkOrCopy, makeFolder } from './files.js';
+import { formatBytes } from './folder-size.js';
+import { sumOf } from '../mean.js';
+import { createPace } from './pace.js';
 import { fetchFromWeb, textOf, Unreachable, unreachable } from './web.js';
-import { explainCacheError } from './write-error.js';
+import { explainCacheError, otherFolderBy } from './write-error.js';
 import type { OnNotice } from '../notice.js';
 
 type RepoType = 'model' | 'dataset';
@@ -26,6 +30,7 @@ interface HubFile {
   /** Name in the cache's blobs/: SHA-256 of a large file, Git's hash of another. */
   etag: string;
   sha256: string | undefined;
+  bytes: number;
 }
 
 export interface ResolveOptions {
@@ -43,6 +48,7 @@ const listingSchema = z.array(
   z.looseObject({
     type: z.string(),
     path: z.string(),
+    size: z.number().int().min(0),
     oid: z.string().optional(),
     lfs: z.looseObject({ oid: z.string() }).nullish(),
   }),
@@ -75,7 +81,7 @@ export async function resolveSource(source: string, options: ResolveOptions): Pr
     if (isOffline()) throw new Unreachable('HF_HUB_OFFLINE is set');
     return await download(reference, cache, options);
   } catch (error) {
-    if (!(error instanceof Unreachable)) throw explainCacheError(error, cache, 'HF_HUB_CACHE');
+    if (!(error instanceof Unreachable)) throw error;
     const snapshot = await findSnapshot(reference, cache, options);
     if (snapshot && !isOffline()) options.onNotice?.(`${error.message}: ${source} is read from ${snapshot}`);
     if (snapshot) return snapshot;
@@ -116,23 +122,32 @@ async function download(reference: HubReference, cache: string, options: Resolve
       `${describe(reference, endpoint)} has none of the files of a speech-dpo ${reference.type}.`,
     );
   }
+  const wanted = files.filter(({ path }) => chosen.has(path));
+  const isHere = await Promise.all(wanted.map((file) => exists(blobIn(cache, file))));
+  const missing = wanted.filter((_, i) => !isHere[i]);
+  await requireSpace(cache, sumOf(missing.map(({ bytes }) => bytes)), otherFolderBy('HF_HUB_CACHE'));
+  const urlOf = ({ path }: HubFile) =>
+    `${repositoryUrl(reference, endpoint)}/resolve/${commit}/${encodePath(path)}`;
   const snapshot = join(cache, 'snapshots', commit);
-  for (const file of files.filter(({ path }) => chosen.has(path))) {
-    const blob = join(cache, 'blobs', file.etag);
-    if (!(await exists(blob))) {
-      const url = `${repositoryUrl(reference, endpoint)}/resolve/${commit}/${encodePath(file.path)}`;
-      options.onNotice?.(`Downloading ${url}`);
-      await downloadBlob(url, blob, file, options.signal).catch((error: unknown) => {
-        throw explainStatus(error, reference, endpoint);
-      });
+  try {
+    for (const file of wanted) {
+      const blob = blobIn(cache, file);
+      if (!(await exists(blob))) {
+        options.onNotice?.(`Downloading ${urlOf(file)} (${formatBytes(file.bytes)})`);
+        await downloadBlob(urlOf(file), blob, file, options.signal);
+      }
+      const link = join(snapshot, file.path);
+      await makeFolder(dirname(link));
+      await linkOrCopy(blob, link);
     }
-    const link = join(snapshot, file.path);
-    await makeFolder(dirname(link));
-    await linkOrCopy(blob, link);
+    await writeFileAtomic(join(cache, 'refs', reference.revision), commit);
+  } catch (error) {
+    throw explainCacheError(explainStatus(error, reference, endpoint), cache, 'HF_HUB_CACHE');
   }
-  await writeFileAtomic(join(cache, 'refs', reference.revision), commit);
   return snapshot;
 }
+
+const blobIn = (cache: string, { etag }: HubFile): string => join(cache, 'blobs', etag);
 
 function endpointToAsk(): string {
   try {
@@ -166,7 +181,7 @@ async function listRepository(
     for await (const entry of listFiles(askFiles)) {
       if (entry.type !== 'file') continue;
       const sha256 = entry.lfs?.oid;
-      const file = { path: entry.path, etag: sha256 ?? entry.oid ?? '', sha256 };
+      const file = { path: entry.path, etag: sha256 ?? entry.oid ?? '', sha256, bytes: entry.size };
       if (!isSafe(file))
         throw new Error(`${endpoint} lists for ${name} a file "${entry.path}" that is refused.`);
       files.push(file);
@@ -182,7 +197,7 @@ function fetchChecked(schema: z.ZodType, signal: AbortSignal | undefined): typeo
   return async (input, init) => {
     const url = String(input);
     const response = await fetchFromWeb(url, { headers: init?.headers, signal });
-    const text = await textOf(response).catch((error: unknown) => {
+    const text = await textOf(response, createPace()).catch((error: unknown) => {
       signal?.throwIfAborted();
       throw error instanceof Unreachable ? error : unreachable(error, url);
     });
@@ -213,11 +228,11 @@ function isSafe({ path, etag }: HubFile): boolean {
 async function downloadBlob(
   url: string,
   blob: string,
-  { etag, sha256 }: HubFile,
+  { etag, sha256, bytes }: HubFile,
   signal?: AbortSignal,
 ): Promise<void> {
   const headers = process.env.HF_TOKEN ? { Authorization: `Bearer ${process.env.HF_TOKEN}` } : undefined;
-  return downloadFile(url, blob, { ...(sha256 ? { sha256 } : { gitHash: etag }), headers, signal });
+  return downloadFile(url, blob, { ...(sha256 ? { sha256 } : { gitHash: etag }), bytes, headers, signal });
 }
 
 function explainStatus(error: unknown, reference: HubReference, endpoint: string): unknown {

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeDirectoryAtomic, writeFileAtomic } from './atomic.js';
 import { writeChecksums } from './checksums.js';
 import { configJson, floatsOf } from './config-json.js';
-import { exists, makeFolder, namesIn } from './files.js';
+import { exists, locateInside, makeFolder, namesIn, readWhole } from './files.js';
 import { indexOfNotFinite } from '../finite.js';
 import { TOKENIZER_FILES } from './model-files.js';
 import { writeSafetensors } from './safetensors.js';
@@ -127,7 +126,11 @@ async function refuseForeignFiles(directory: string): Promise<void> {
   }
 }
 
-/** Copies the tokenizer's files of a Hugging Face folder to another folder; returns their SHA-256 by name. */
+/**
+ * Copies the tokenizer's files of a Hugging Face folder to another folder; returns their SHA-256 by name.
+ *
+ * @throws Error in one sentence where there is none, one cannot be read, or is a link that leads out of the folder
+ */
 async function copyTokenizer(from: string, to: string): Promise<Map<string, string>> {
   const found = await Promise.all(['tokenizer.json', 'vocab.json'].map((name) => exists(join(from, name))));
   if (!found.includes(true)) throw new Error(`${from} has no tokenizer.json to copy.`);
@@ -135,8 +138,9 @@ async function copyTokenizer(from: string, to: string): Promise<Map<string, stri
   const checksums = new Map<string, string>();
   for (const name of TOKENIZER_FILES) {
     if (!(await exists(join(from, name)))) continue;
+    const path = await locateInside(from, name);
     // Not copyFile, which would carry over a read-only mode.
-    checksums.set(name, await writeFileAtomic(join(to, name), await readFile(join(from, name))));
+    checksums.set(name, await writeFileAtomic(join(to, name), await readWhole(path)));
   }
   return checksums;
 }

@@ -55,13 +55,15 @@ const LONGEST_ANSWER_BYTES = 64 * 2 ** 20;
 /**
  * The text of an answer.
  *
+ * @param keepPace is told of the bytes that come; what it throws ends the reading
  * @throws Unreachable for one of more than 64 MiB, of which no more is read; what reading it throws
  */
-export async function textOf(response: Response): Promise<string> {
+export async function textOf(response: Response, keepPace?: (bytes: number) => void): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
+    keepPace?.(chunk.length);
     if (bytes > LONGEST_ANSWER_BYTES)
       throw new Unreachable(`answers with more than ${LONGEST_ANSWER_BYTES / 2 ** 20} MiB`);
     chunks.push(chunk);

@@ -6,7 +6,7 @@ import { checkBatchSize, completionLogProbs, type CompletionLogProbs } from '../
 import { checkBeta } from '../dpo/preference-loss.js';
 import { meanOf } from '../mean.js';
 import type { OnNotice } from '../notice.js';
-import { sentenceOf } from '../plain-error.js';
+import { sentenceOf, tellingFirst } from '../plain-error.js';
 import { packCompletion, packPrompt } from '../policy/pack.js';
 import type { Policy } from '../policy/policy.js';
 import { parseTokens, readPairsJson } from '../run/data-file.js';
@@ -72,7 +72,9 @@ export interface LogProbabilityReport {
  *
  * @throws Error in one sentence for a file, checkpoint or item that cannot be used
  */
-export async function logProbabilities(options: LogProbabilityOptions): Promise<LogProbabilityReport> {
+export const logProbabilities = tellingFirst(async function (
+  options: LogProbabilityOptions,
+): Promise<LogProbabilityReport> {
   const { signal, onNotice, batchSize, model = 'default' } = options;
   checkNumbers(options);
   const { items, file } = await readItemsOf(options);
@@ -103,7 +105,7 @@ export async function logProbabilities(options: LogProbabilityOptions): Promise<
     completions,
     ...(options.pairs !== undefined && { means: meansOfPairs(completions) }),
   };
-}
+});
 
 function checkNumbers({ batchSize, beta, reference }: LogProbabilityOptions): void {
   if (batchSize !== undefined) checkBatchSize(batchSize);

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { refuseToReplaceFolder } from '../checkpoint/files.js';
 import { compile, tf, type Device, type HostArray } from '../engine/index.js';
+import { tellingFirst } from '../plain-error.js';
 import { buffersOf, type Model } from '../policy/architecture.js';
 import { adapterShapes, mergeAdapter } from '../policy/lora.js';
 import { loadPolicy, savePolicy } from '../policy/policy.js';
@@ -42,7 +43,7 @@ const NOISES = 4;
  * @throws Error in one sentence when something is in `output` already, the folder is no adapter's, its base is missing, or the logits differ
  *   by more than float32 explains: then nothing is written
  */
-export async function mergeCheckpoint({
+export const mergeCheckpoint = tellingFirst(async function ({
   adapter,
   output,
   overwrite,
@@ -71,7 +72,7 @@ export async function mergeCheckpoint({
   await refuseToReplaceFolder(output, overwrite);
   await savePolicy(merged, output);
   return result;
-}
+});
 
 /** Compares on random ids that are the same each time. */
 export async function compareMerged(adapted: Model, merged: Model, device: Device): Promise<MergeResult> {
@@ -123,19 +124,16 @@ async function logitsOf(model: Model, device: Device): Promise<HostArray> {
   const fed = new Map([...weights].filter(([name]) => !constant.has(name)));
   const constants = Object.fromEntries([...weights].filter(([name]) => constant.has(name)));
   const resident = await uploadWeights(fed, device);
-  try {
-    const run = await compile(
-      (tensors) => {
-        const hidden = architecture.hiddenStates(config, tensors);
-        return { logits: architecture.logits(tensors, tf.reshape(hidden, [-1, hidden.shape[2]!])) };
-      },
-      { ...weightSpecs(fed), ...batch.inputs },
-      { device, constants: { ...constants, ...batch.constants } },
-    );
-    const arrays = architecture.collate(config, sizes, prompts, completions);
-    const { logits } = await run({ ...resident.tensors, ...arrays }).finally(() => run.dispose());
-    return logits;
-  } finally {
-    await resident.release();
-  }
+  await using _resident = { [Symbol.asyncDispose]: () => resident.release() };
+  const run = await compile(
+    (tensors) => {
+      const hidden = architecture.hiddenStates(config, tensors);
+      return { logits: architecture.logits(tensors, tf.reshape(hidden, [-1, hidden.shape[2]!])) };
+    },
+    { ...weightSpecs(fed), ...batch.inputs },
+    { device, constants: { ...constants, ...batch.constants } },
+  );
+  const arrays = architecture.collate(config, sizes, prompts, completions);
+  const { logits } = await run({ ...resident.tensors, ...arrays }).finally(() => run.dispose());
+  return logits;
 }

@@ -7,10 +7,12 @@ import { readTextFile } from '../checkpoint/text-file.js';
 import type { Codec, Codes } from '../codec/codec.js';
 import type { DatasetItem } from '../data/item.js';
 import { openCodec } from '../codec/open.js';
+import { leftAfter } from '../left-after.js';
 import { holdingLock } from '../run/lock.js';
 import { encodeRecording } from './encode-recording.js';
 import { openDevice, openPolicy, type GivenDevice } from './open.js';
 import { findModelPart, whyUnreadable, type ModelSources } from './sources.js';
+import { tellingFirst } from '../plain-error.js';
 import type { OnNotice } from '../notice.js';
 import type { Policy } from '../policy/policy.js';
 
@@ -52,7 +54,7 @@ interface Line {
  * @returns how many items were written
  * @throws Error when there is an `output` already or another process makes it, or naming the line or recording that cannot be read
  */
-export async function prepareDataset(options: PrepareOptions): Promise<number> {
+export const prepareDataset = tellingFirst(async function (options: PrepareOptions): Promise<number> {
   const { instructions, output, signal, onNotice } = options;
   await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
@@ -60,13 +62,10 @@ export async function prepareDataset(options: PrepareOptions): Promise<number> {
   const { device } = opened;
   const policy = options.codec === undefined ? await openPolicy(options, { signal, onNotice }) : undefined;
   const codec = await openCodec(await findModelPart(options, 'codec', { signal, onNotice }), device);
+  await using _codec = { [Symbol.asyncDispose]: () => codec.dispose() };
   const writing = () => writeItems(lines, { ...options, codec, policy });
-  try {
-    return await holdingLock(dirname(output), writing, basename(output));
-  } finally {
-    await codec.dispose();
-  }
-}
+  return await holdingLock(dirname(output), writing, basename(output));
+});
 
 async function writeItems(
   lines: readonly Line[],
@@ -74,7 +73,7 @@ async function writeItems(
 ): Promise<number> {
   const { wav, instructions, output, overwrite, codec, policy, signal, onProgress, onNotice } = parts;
   checkRecordings(lines, parts);
-  const encode = createEncoder(wav, codec);
+  const encode = createEncoder(wav, codec, signal);
   const items: string[] = [];
   const unreadable: string[] = [];
   const unedited = lines.filter(({ target }) => target === undefined);
@@ -91,6 +90,7 @@ async function writeItems(
     const reason = policy && whyUnreadable(policy, item);
     if (reason !== undefined) unreadable.push(`line ${number}: ${reason}`);
   }
+  signal?.throwIfAborted();
   // Another program may have written one meanwhile.
   await refuseToOverwrite(output, overwrite);
   await writeFileAtomic(output, items.join(''));
@@ -134,12 +134,13 @@ function checkRecordings(
   }
 }
 
-/** Codes of a recording; one that several lines name is encoded once. */
-function createEncoder(folder: string, codec: Codec): (name: string) => Promise<Codes> {
+/** Codes of a recording; one that several lines name is encoded once. Who ends it does not wait for the end of a long recording. */
+function createEncoder(folder: string, codec: Codec, signal?: AbortSignal): (name: string) => Promise<Codes> {
   const known = new Map<string, Codes>();
+  const encode = async (file: string) => encodeRecording(await readWav(file), file, codec);
   return async (name) => {
     const file = join(folder, name);
-    const codes = known.get(file) ?? (await encodeRecording(await readWav(file), file, codec));
+    const codes = known.get(file) ?? (await (signal ? leftAfter(0, signal, encode(file)) : encode(file)));
     known.set(file, codes);
     return codes;
   };

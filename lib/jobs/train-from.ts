@@ -6,6 +6,7 @@ import type { RunEvent } from '../run/events.js';
 import type { RunOptions } from './experiment.js';
 import { train } from '../experiment/iterate.js';
 import { largestOf } from '../largest.js';
+import { yieldingFirst } from '../plain-error.js';
 import { whileLocked } from '../run/lock.js';
 import { readPairsFile } from '../run/pairs-file.js';
 import { parseParameters, type Parameters } from '../run/parameters.js';
@@ -30,7 +31,7 @@ import { withTensorBoard } from '../tensorboard/tensorboard.js';
  *   evaluating are only recorded
  * @throws Error in one sentence for a file or parameter that cannot be used, before anything is written
  */
-export async function* trainFrom(
+export const trainFrom = yieldingFirst(async function* (
   dataFile: string,
   given: Parameters,
   options: RunOptions,
@@ -68,7 +69,7 @@ export async function* trainFrom(
   const recorded = { ...run, pairsReward, parameters: asked };
   const recording = () => recordRun(withTensorBoard(trainOnce(run, iteration, pairs), run), recorded);
   yield* clock.whileRead(whileLocked(directories.modelDirectory, recording));
-}
+});
 
 /**
  * Parameters to train on a data file with: those of the run that made it (where its run.json is at hand), with the given ones in their

@@ -1,7 +1,7 @@
 /** A tokenizer's files in a Hugging Face folder, in either of the two layouts there are for BART. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { exists } from '../checkpoint/files.js';
+import { exists, locateInside } from '../checkpoint/files.js';
 import { readJsonFile } from '../checkpoint/json-file.js';
 import { TOKENIZER_FILES } from '../checkpoint/model-files.js';
 import { readTextFile } from '../checkpoint/text-file.js';
@@ -49,15 +49,18 @@ export async function readTokenizerConfig(directory: string): Promise<object> {
 }
 
 /**
- * Reads the files that come along with a checkpoint though nothing here uses them, so that one that never came is told before training.
+ * Reads the files that come along with a checkpoint though nothing here uses them, so that one that never came, or that may not be copied, is
+ * told before training.
  *
  * @param read the largest of them, which was read already
- * @throws Error naming the file that is a Git LFS pointer, a web page or no UTF-8
+ * @throws Error naming the file that is a Git LFS pointer, a web page or no UTF-8, or a link that leads out of the folder
  */
 export async function checkTokenizerFiles(directory: string, read: string): Promise<void> {
   for (const name of TOKENIZER_FILES) {
     const file = join(directory, name);
-    if (file !== read && (await exists(file))) await readTextFile(file);
+    if (!(await exists(file))) continue;
+    await locateInside(directory, name);
+    if (file !== read) await readTextFile(file);
   }
 }
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { remove } from '../checkpoint/atomic.js';
 import { explainWriteError } from '../checkpoint/write-error.js';
-import { makeFolder } from '../checkpoint/files.js';
+import { makeFolder, openFile } from '../checkpoint/files.js';
 
 const ownerSchema = z.strictObject({
   pid: z.number().int().positive(),
@@ -34,12 +34,8 @@ export async function* whileLocked<T, Result>(
   work: () => AsyncGenerator<T, Result>,
   file?: string,
 ): AsyncGenerator<T, Result> {
-  const unlock = await hold(directory, file);
-  try {
-    return yield* work();
-  } finally {
-    await unlock();
-  }
+  await using _lock = await hold(directory, file);
+  return yield* work();
 }
 
 /**
@@ -52,16 +48,12 @@ export async function holdingLock<Result>(
   work: () => Promise<Result>,
   file?: string,
 ): Promise<Result> {
-  const unlock = await hold(directory, file);
-  try {
-    return await work();
-  } finally {
-    await unlock();
-  }
+  await using _lock = await hold(directory, file);
+  return await work();
 }
 
-/** @returns what lets go of the lock */
-async function hold(directory: string, file?: string): Promise<() => Promise<void>> {
+/** Holds the lock until it is disposed of. */
+async function hold(directory: string, file?: string): Promise<AsyncDisposable> {
   const path = await lock(directory, file === undefined ? '.lock_' : `.${file}.lock_`);
   // The file's age tells other machines that this process lives.
   const refresh = setInterval(
@@ -69,9 +61,11 @@ async function hold(directory: string, file?: string): Promise<() => Promise<voi
     REFRESH_SECONDS * 1000,
   );
   refresh.unref();
-  return async () => {
-    clearInterval(refresh);
-    await remove(path);
+  return {
+    async [Symbol.asyncDispose]() {
+      clearInterval(refresh);
+      await remove(path);
+    },
   };
 }
 
@@ -171,7 +165,8 @@ async function findHolder(path: string): Promise<{ who: string; isThisProcess: b
 
 async function readJson(path: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
+    const handle = await openFile(path);
+    return JSON.parse(await handle.readFile('utf8').finally(() => handle.close()));
   } catch {
     return undefined;
   }

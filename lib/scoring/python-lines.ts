@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { OnNotice } from '../notice.js';
+import { endWithProcess } from './python.js';
 
 /** How much of what it wrote to standard error is kept to tell why it ended. */
 const COMPLAINT_CHARACTERS = 4000;
@@ -31,6 +32,7 @@ export function startPythonLines(
   { environment, onNotice }: { environment?: NodeJS.ProcessEnv; onNotice?: OnNotice } = {},
 ): PythonLines {
   const child = spawn(python, args, { env: { ...process.env, ...environment } });
+  endWithProcess(child);
   for (const each of [child, child.stdin, child.stdout, child.stderr])
     (each as Partial<NodeJS.Timeout>).unref?.();
   let complaints = '';
@@ -86,6 +88,8 @@ export function startPythonLines(
         });
       } finally {
         clearTimeout(timer);
+        // A notice that comes later would start a clock that nobody stops.
+        restartClock = () => undefined;
         waiting = undefined;
       }
     },

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathFromEnvironment } from '../checkpoint/environment.js';
@@ -26,8 +26,15 @@ export function installCommand(requirements: string, explicit?: string): string 
   return `python3 -m venv .venv && ${join('.venv', IN_ENVIRONMENT)} -m pip install ${requirements}`;
 }
 
+/** Kills a child when this process exits: one that computes would not notice, and go on for nobody. */
+export function endWithProcess(child: ChildProcess): void {
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('close', () => process.off('exit', kill));
+}
+
 /**
- * Runs a Python program to its end.
+ * Runs a Python program to its end, or to that of this process.
  *
  * @param input goes to its standard input
  * @returns its standard output
@@ -40,6 +47,7 @@ export function runPython(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(python, args);
+    endWithProcess(child);
     let [output, complaints] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));

@@ -1,10 +1,20 @@
-import { appendFileSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../lib/checkpoint/atomic.js';
 import { bart } from '../../lib/policy/bart/bart.js';
 import { checkSavedWeights, findDamage, writeChecksums } from '../../lib/checkpoint/checksums.js';
 import { writeDirectoryAtomic } from '../../lib/checkpoint/atomic.js';
+import { readSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { requireSpace } from '../../lib/checkpoint/disk-space.js';
 import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -105,6 +115,34 @@ describe('a checkpoint', () => {
     bytes.writeFloatLE(value, 8 + header + entries[name].data_offsets[0] + 12);
     writeFileSync(path, bytes);
     await expect(loadPretrained(folder)).rejects.toThrow(message);
+  });
+});
+
+describe.each([
+  ['a device', (path: string) => symlinkSync('/dev/zero', path)],
+  ['a pipe', (path: string) => void execFileSync('mkfifo', [path])],
+])("%s in a stranger's folder", (_, make) => {
+  it('is no manifest', async () => {
+    const folder = temporaryFolder();
+    const manifest = join(folder, 'SHA256SUMS');
+    make(manifest);
+    expect(await findDamage(folder)).toBe(`${manifest} cannot be read`);
+    await expect(checkSavedWeights(folder)).rejects.toThrow(`${manifest} is not a file.`);
+  });
+
+  it('has no checksum', async () => {
+    const folder = temporaryFolder();
+    make(join(folder, 'more.safetensors'));
+    writeFileSync(join(folder, 'SHA256SUMS'), `${'0'.repeat(64)}  more.safetensors\n`);
+    await expect(checkSavedWeights(folder)).rejects.toThrow(
+      `${join(folder, 'more.safetensors')} is not a file.`,
+    );
+  });
+
+  it('is no weights', async () => {
+    const path = join(temporaryFolder(), 'model.safetensors');
+    make(path);
+    await expect(readSafetensors(path)).rejects.toThrow(`${path} is not a file.`);
   });
 });
 

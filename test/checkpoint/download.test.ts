@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -230,6 +231,40 @@ describe('downloadFile', () => {
     expect(cached()).toHaveLength(2);
     // The one that was killed, the one that goes on from there, and this one, which finds nothing to go on from.
     expect(ranges(requests)).toEqual([undefined, `bytes=${half}-`, undefined]);
+  });
+
+  describe('from a server that sends a byte now and then', () => {
+    beforeEach(() => vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.2'));
+    const drip = (response: ServerResponse, bytes: number): void => {
+      response.write('x');
+      if (bytes > 1) setTimeout(() => drip(response, bytes - 1), 20);
+      else response.destroy();
+    };
+
+    it.each([
+      ['for ever', Infinity],
+      ['and breaks each connection', 10],
+    ])('gives up: %s', async (_, bytes) => {
+      const { url } = await startServer((request, response) => {
+        response.writeHead(request.headers.range ? 206 : 200);
+        drip(response, bytes);
+      });
+      await expect(downloadFile(url, path, { sha256: SHA256 })).rejects.toThrow(
+        /: sends too slowly: \d+ bytes in 1 seconds, and 1000 a second are the least$/,
+      );
+      expect(cached()).toEqual(['.model.bin.part']);
+    });
+  });
+
+  it('begins no file for which the disk has no room', async () => {
+    let isLeft = false;
+    const { url } = await startServer((_, response) => {
+      response.on('close', () => (isLeft = true));
+      response.writeHead(200, { 'Content-Length': 1e15 }).write('x');
+    });
+    await expect(downloadFile(url, path)).rejects.toThrow('the disk is nearly full: saving to');
+    await expect.poll(() => isLeft).toBe(true);
+    expect(cached()).toEqual([]);
   });
 
   describe('from a server that says nothing', () => {

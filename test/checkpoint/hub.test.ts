@@ -95,7 +95,9 @@ describe('resolveSource', () => {
     expect(readlinkSync(join(snapshot, 'model.safetensors'))).toBe(`../../blobs/${sha256(WEIGHTS)}`);
     expect(lstatSync(join(snapshot, 'config.json')).isSymbolicLink()).toBe(true);
     expect(readFileSync(join(repository(), 'refs', 'main'), 'utf8')).toBe(COMMIT);
-    expect(onNotice).toHaveBeenCalledWith(`Downloading ${url}/org/model/resolve/${COMMIT}/model.safetensors`);
+    expect(onNotice).toHaveBeenCalledWith(
+      `Downloading ${url}/org/model/resolve/${COMMIT}/model.safetensors (0.3 MB)`,
+    );
     expect(process.stderr.write).not.toHaveBeenCalled();
   });
 
@@ -356,6 +358,33 @@ describe('resolveSource', () => {
   ])('refuses a file that would lie outside of the cache: %s', async (path) => {
     await hub({ files: { [path]: WEIGHTS } });
     await expect(resolveSource('org/model', OPTIONS)).rejects.toThrow('that is refused');
+  });
+
+  it('says before the first download what the disk has no room for', async () => {
+    const { requests } = await hub({ bytes: 1e15 });
+    await expect(resolveSource('org/model', OPTIONS)).rejects.toThrow(
+      new RegExp(
+        `^the disk is nearly full: saving to ${repository()} takes 2000000017 MB, \\d+ MB are free; make room there, or name another folder with HF_HUB_CACHE\\.$`,
+      ),
+    );
+    expect(fetched(requests)).toBe(0);
+  });
+
+  it('reads no more of a file than the hub lists', async () => {
+    await hub({ bytes: 10 });
+    await expect(resolveSource('org/model', OPTIONS)).rejects.toThrow(
+      'refused: more came than the 10 bytes that it has',
+    );
+  });
+
+  it('gives up a hub that answers a byte at a time', async () => {
+    vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', '0.2');
+    const { url } = await startServer((_, response) => {
+      const timer = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    vi.stubEnv('HF_ENDPOINT', url);
+    await expect(resolveSource('org/model', OPTIONS)).rejects.toThrow(`${url} sends too slowly: `);
   });
 
   it('refuses a hash that is no hash', async () => {

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -51,6 +51,21 @@ describe('prepareDataset', () => {
     expect(items[1].tgt_encodec).toEqual(items[1].src_encodec);
     expect(items[2].tgt_encodec).toEqual(items[2].src_encodec);
     expect(items.map(({ text }) => text)).toEqual([undefined, undefined, 'You there!', 'Me?']);
+  });
+
+  it('ends where it is interrupted, also in its last recording, and leaves nothing', async () => {
+    const folder = temporaryFolder();
+    await writeWav(join(folder, 'a.wav'), tone(60), SAMPLE_RATE_HZ);
+    const [instructions, output] = ['lines.txt', 'data.jsonl'].map((name) => join(folder, name));
+    writeFileSync(instructions, 'a.wav\tMake it shorter.');
+    const controller = new AbortController();
+    const preparing = prepareDataset({
+      ...{ wav: folder, instructions, output, model: 'unused', codec: CODEC, signal: controller.signal },
+      // As a Ctrl-C that comes while the recording is analysed, in one go.
+      onProgress: () => setImmediate(() => controller.abort()),
+    });
+    await expect(preparing).rejects.toThrow('aborted');
+    expect(readdirSync(folder).sort()).toEqual(['a.wav', 'lines.txt']);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { SHARED_EMBEDDING } from '../../lib/policy/bart/weights.js';
@@ -6,6 +6,7 @@ import { bart } from '../../lib/policy/bart/bart.js';
 import { freeArrays } from '../../lib/engine/free-arrays.js';
 import { savePolicy } from '../../lib/policy/policy.js';
 import { loadPretrained, savePretrained } from '../../lib/policy/pretrained.js';
+import { checkTokenizerFiles } from '../../lib/policy/tokenizer-files.js';
 import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import type { HostTensor } from '../../lib/engine/host-tensor.js';
 import { copyWeights, randomPolicy } from '../support/random-policy.js';
@@ -111,6 +112,26 @@ describe('savePretrained and loadPretrained', () => {
     });
     await expect(saving).rejects.toThrow('has no tokenizer.json to copy.');
     expect(readdirSync(join(other, '..'))).toEqual([]);
+  });
+
+  test('take no file along to which a link leads out of the folder, unless into the cache of a hub', async () => {
+    const [source, cache] = [temporaryFolder(), temporaryFolder()];
+    const blob = join(cache, 'blobs', '0123456789'.repeat(4));
+    mkdirSync(join(cache, 'blobs'));
+    for (const path of [blob, join(cache, 'secret'), join(source, 'real.json')]) writeFileSync(path, '{}');
+    symlinkSync(blob, join(source, 'tokenizer.json'));
+    symlinkSync('real.json', join(source, 'vocab.json'));
+    const save = (name: string) =>
+      savePretrained(join(temporaryFolder(), name), {
+        ...{ architecture: bart, config: CONFIG, weights: WEIGHTS, copyTokenizerFrom: source },
+      });
+    await save('model');
+    const link = join(source, 'special_tokens_map.json');
+    symlinkSync(join(cache, 'secret'), link);
+    const refusal = `${link} is a link that leads out of its folder, to ${join(cache, 'secret')}`;
+    await expect(save('model')).rejects.toThrow(refusal);
+    // Before anything is trained.
+    await expect(checkTokenizerFiles(source, 'none')).rejects.toThrow(refusal);
   });
 
   test('replace an older checkpoint, its own tokenizer kept, but no other folder', async () => {

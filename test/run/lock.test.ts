@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { tellingFirst } from '../../lib/plain-error.js';
 import { holdingLock, whileLocked } from '../../lib/run/lock.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -159,6 +160,23 @@ describe('a locked directory', () => {
     await expect(holdingLock(directory, work)).rejects.toThrow('failed');
     expect(await holdingLock(directory, () => Promise.resolve(1))).toBe(1);
     expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('of a pipe, which would be waited for, is one that cannot be read', async () => {
+    const directory = temporaryFolder();
+    execFileSync('mkfifo', [join(directory, '.lock_1.json')]);
+    await expect(enter(directory)).rejects.toThrow('another process, is writing there');
+  });
+
+  it('does not hide by its own end why the work failed', async () => {
+    const directory = join(temporaryFolder(), 'run');
+    const work = () => {
+      rmSync(directory, { recursive: true });
+      writeFileSync(directory, '');
+      return Promise.reject(new Error('failed'));
+    };
+    const hold = tellingFirst(() => holdingLock(directory, work));
+    await expect(hold()).rejects.toThrow('failed');
   });
 
   it('has one owner when two find the same stale lock', async () => {

@@ -13,6 +13,8 @@ export interface HubServerOptions {
   token?: string;
   /** Sends a file in another way than whole. */
   send?: Answer;
+  /** Listed instead of the right size. */
+  bytes?: number;
   /** Listed instead of the right hash. */
   etag?: string;
 }
@@ -34,7 +36,7 @@ export function startHub(options: HubServerOptions) {
     if (pathname === `${api}/revision/main` || pathname === `${api}/revision/v1`)
       return json({ id: name, sha: COMMIT });
     if (pathname === `${api}/tree/${COMMIT}`) {
-      return json(Object.entries(files).map(([path, content]) => listing(path, content, options.etag)));
+      return json(Object.entries(files).map(([path, content]) => listing(path, content, options)));
     }
     const content = pathname.startsWith(resolve)
       ? files[decodeURIComponent(pathname.slice(resolve.length))]
@@ -44,8 +46,8 @@ export function startHub(options: HubServerOptions) {
   });
 }
 
-function listing(path: string, content: Uint8Array, etag?: string) {
+function listing(path: string, content: Uint8Array, { etag, bytes }: HubServerOptions) {
   const oid = etag ?? createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
   const lfs = { oid: etag ?? sha256(content), size: content.length, pointerSize: 130 };
-  return { type: 'file', path, size: content.length, oid, ...(content.length > 1000 && { lfs }) };
+  return { type: 'file', path, size: bytes ?? content.length, oid, ...(content.length > 1000 && { lfs }) };
 }
