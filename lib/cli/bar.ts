@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import { formatDuration } from '../view/format.js';
+import { formatDuration } from '../format.js';
 import { progressLine, type ProgressLine } from '../view/progress-line.js';
 
 /** A live line at a terminal's bottom. */

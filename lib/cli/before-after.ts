@@ -2,7 +2,7 @@ import type { RunEvent } from '../run/events.js';
 import { comparePairs, FEWEST_PROMPTS } from '../run/paired-comparison.js';
 import { summarize } from '../run/statistics.js';
 import { meaningOf } from '../reward/guard.js';
-import { formatNumber } from '../view/format.js';
+import { formatNumber } from '../format.js';
 import { formatFigure, formatFigureChange, guardChanges, type GuardChange } from '../view/guard-table.js';
 import { commonSamples, countUnscored } from '../view/evaluation-table.js';
 import { describePaired, formatPaired } from '../view/paired-change.js';

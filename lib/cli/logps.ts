@@ -7,7 +7,7 @@ import {
   type LogProbabilityReport,
 } from '../jobs/log-probs.js';
 import { showableText } from '../view/escape.js';
-import { formatNumber } from '../view/format.js';
+import { formatNumber } from '../format.js';
 import { numberColumn, type Table } from '../view/table.js';
 import { deviceOptions, openChosen, sayWhere, type DeviceOptions } from './device-option.js';
 import { endedBy } from './interrupt.js';

@@ -6,7 +6,7 @@ import { isPassing, ORIGINAL, type RunEvent } from '../run/events.js';
 import { showableText } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
 import { createFleetNews } from '../view/fleet.js';
-import { formatDuration } from '../view/format.js';
+import { formatDuration } from '../format.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import type { RunEstimate } from '../view/run-estimate.js';
 import { createBar } from './bar.js';

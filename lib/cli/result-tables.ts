@@ -4,7 +4,7 @@ import { bootstrapMean } from '../run/bootstrap.js';
 import type { RunEvent } from '../run/events.js';
 import { FEWEST_PROMPTS } from '../run/paired-comparison.js';
 import { summarize } from '../run/statistics.js';
-import { formatChange, formatCount, formatNumber } from '../view/format.js';
+import { formatChange, formatCount, formatNumber } from '../format.js';
 import { eventsOf, splitName, type Evaluation, type EventOf } from '../view/run-events.js';
 import { numberColumn, type Table } from '../view/table.js';
 

@@ -9,7 +9,7 @@ import { listRuns } from '../run/find-run.js';
 import { readRun, stateOf, type RunState } from '../run/run-files.js';
 import { GIVEN_PAIRS } from '../run/taught-by.js';
 import { showableText } from '../view/escape.js';
-import { formatChange, formatNumber } from '../view/format.js';
+import { formatChange, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf } from '../view/run-events.js';
 import { numberColumn, type Table } from '../view/table.js';
 import { endedBy } from './interrupt.js';

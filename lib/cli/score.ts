@@ -15,7 +15,7 @@ import {
 import { DEFAULT_WHISPER } from '../scoring/transcribe.js';
 import { showableText } from '../view/escape.js';
 import { createFleetNews } from '../view/fleet.js';
-import { formatNumber } from '../view/format.js';
+import { formatNumber } from '../format.js';
 import { nameOf, partsOf } from '../view/metric-table.js';
 import { numberColumn } from '../view/table.js';
 import { createCounter } from './bar.js';

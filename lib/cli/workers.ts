@@ -3,7 +3,7 @@ import { WORKERS_VARIABLE } from '../farm/option.js';
 import { listPresent, type PresentRun, type WorkerRecord } from '../farm/presence.js';
 import { connectQueue } from '../farm/queue.js';
 import { showableText } from '../view/escape.js';
-import { formatDuration, formatNumber } from '../view/format.js';
+import { formatDuration, formatNumber } from '../format.js';
 import { numberColumn } from '../view/table.js';
 import { endedBy } from './interrupt.js';
 import { sayOnStderr } from './standard-streams.js';

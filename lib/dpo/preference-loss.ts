@@ -34,6 +34,12 @@ export interface PreferenceOutputs extends ImplicitRewards {
 }
 
 /**
+ * What implicit rewards are: beta times log (policy / reference) of a completion (`implicitRewards`), beta times log policy of it, or the mean of
+ * that over its labels.
+ */
+export type RewardKind = 'ratio' | 'likelihood' | 'mean likelihood';
+
+/**
  * A loss of preference pairs, as `trainDpo` takes one.
  *
  *     const hinge: PreferenceLoss = {
@@ -52,6 +58,8 @@ export interface PreferenceLoss {
   readonly needsReference: boolean;
   /** What losses are counted in: "nats" where they are negative log-likelihoods or divergences; absent of others, which are mere numbers. */
   readonly unit?: 'nats';
+  /** What its implicit rewards are, of either completion; absent where charts should name no unit of them. */
+  readonly rewardKind?: RewardKind;
   /**
    * Weight of the chosen completions' negative log-likelihood, a mean over the labels of a step (`sftLoss`), beside the mean of `compute`'s
    * losses; default 0.
@@ -99,8 +107,11 @@ export function implicitRewards(
   };
 }
 
-/** What a loss is called, and counted in. */
-export type Named = Pick<PreferenceLoss, 'name' | 'unit'>;
+/** What a loss is called, and what it and its implicit rewards are counted in. */
+export type Named = Pick<PreferenceLoss, 'name' | 'unit' | 'rewardKind'>;
+
+/** What a loss of `implicitRewards` leaves to say. */
+export type NamedOfRatios = Omit<Named, 'rewardKind'>;
 
 /**
  * A loss against a reference, whose implicit rewards are `implicitRewards`.
@@ -109,13 +120,14 @@ export type Named = Pick<PreferenceLoss, 'name' | 'unit'>;
  * @throws Error in one sentence as `checkBeta`: before anything is computed, as for a loss's other numbers
  */
 export function lossOfRewards(
-  named: Named,
+  named: NamedOfRatios,
   beta: number,
   compute: (rewards: ImplicitRewards, inputs: PreferenceInputs) => Tensor,
 ): PreferenceLoss {
   checkBeta(beta);
   return {
     ...named,
+    rewardKind: 'ratio',
     needsReference: true,
     compute(inputs) {
       const rewards = implicitRewards(inputs, beta);

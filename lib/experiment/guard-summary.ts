@@ -1,3 +1,4 @@
+import { formatNumber } from '../format.js';
 import { meanIfAny } from '../mean.js';
 import { GUARD_FIGURES, meaningOf, type Guard, type GuardFigure } from '../reward/guard.js';
 import type { GuardSummary } from '../run/events.js';
@@ -51,9 +52,9 @@ export function warnOfHacking(original: GuardedEvaluation, now: GuardedEvaluatio
     const worse = sign * compared.change;
     if (!(worse > limit)) return [];
     const show = (value: number) =>
-      unit === 'percent' ? `${(100 * value).toFixed(1)} points` : value.toFixed(2);
+      unit === 'percent' ? `${formatNumber(100 * value, 1)} points` : formatNumber(value);
     const moved = better === 'higher' ? 'fell' : 'rose';
-    return `the reward rose by ${gain.toFixed(2)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward; ${certaintyOf(compared, sign, show).text}`;
+    return `the reward rose by ${formatNumber(gain)} on held-out prompts, but the ${label} ${moved} by ${show(worse)} (limit ${show(limit)}): the policy may be gaming the reward; ${certaintyOf(compared, sign, show).text}`;
   });
 }
 

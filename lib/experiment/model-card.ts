@@ -1,8 +1,10 @@
 /** The README.md of a trained checkpoint, as model cards on a hub are laid out. */
 import { namedLoss } from '../dpo/losses/named.js';
+import { formatNumber } from '../format.js';
 import type { Adapter } from '../policy/architecture.js';
 import type { Evaluation } from './evaluate.js';
 import { isBuiltIn } from '../reward/built-in.js';
+import { methodOf } from '../run/taught-by.js';
 import { readVersions } from '../run/versions.js';
 import type { Run } from './run.js';
 import type { Parameters } from '../run/parameters.js';
@@ -32,15 +34,16 @@ export async function describeCheckpoint(
         ? 'the policy embedded in speech-dpo'
         : `the policy in ${markdown(model)}`
       : markdown(policy);
+  const tag = ['sft', 'kto'].find((name) => name === parameters.loss) ?? 'dpo';
   const isOnHub = policy !== null && HUB_NAME.test(policy) && !policy.includes('dpo_model');
   return `---
 library_name: ${adapter ? 'peft' : 'transformers'}
-tags: [speech-editing, dpo, ${architecture.modelType}]
+tags: [speech-editing, ${tag}, ${architecture.modelType}]
 ${isOnHub ? `base_model: ${policy.split('@')[0]}\n` : ''}---
 
 # ${directories.name}, iteration ${iteration}
 
-A speech codec language model, trained by speech-dpo with Direct Preference Optimization on its own best and worst samples. Reward:
+A speech codec language model, which speech-dpo trained on its own samples. Method: ${methodOf(parameters)}. Reward:
 ${rewarded}.
 
 ${adapter ? `${describeAdapter(adapter)}\n` : ''}${architecture.usage ? `${architecture.usage}\n` : ''}## Where it comes from
@@ -91,13 +94,13 @@ function changeSentence(original: Evaluation, trained: Evaluation): string {
   const parts = [
     ...(interval
       ? [
-          `95 % interval ${interval.low.toFixed(3)} to ${interval.high.toFixed(3)} (paired bootstrap over prompts)`,
+          `95 % interval ${formatNumber(interval.low, 3)} to ${formatNumber(interval.high, 3)} (paired bootstrap over prompts)`,
         ]
       : []),
-    ...(effectSize === undefined ? [] : [`effect size d_z ${effectSize.toFixed(2)}`]),
-    `win rate ${(100 * winRate).toFixed(0)} %, ties counted half`,
+    ...(effectSize === undefined ? [] : [`effect size d_z ${formatNumber(effectSize)}`]),
+    `win rate ${formatNumber(100 * winRate, 0)} %, ties counted half`,
   ];
-  return `\nMean reward of ${n} test prompt${n === 1 ? '' : 's'}, this one less the start: ${change.toFixed(3)}; ${parts.join('; ')}.\n`;
+  return `\nMean reward of ${n} test prompt${n === 1 ? '' : 's'}, this one less the start: ${formatNumber(change, 3)}; ${parts.join('; ')}.\n`;
 }
 
 /** How an adapter is opened: what the architecture says of a checkpoint's use holds once it is merged. */
@@ -121,7 +124,7 @@ and opened, in place of dpo_model, as follows.
 function rewardRow(model: string, split: keyof Evaluation, evaluation: Evaluation): string {
   const { rewards } = tally(evaluation[split]);
   const { count, mean, median, std, min, max } = summarize(rewards);
-  const figures = [mean, median, std, min, max].map((value) => value.toFixed(3));
+  const figures = [mean, median, std, min, max].map((value) => formatNumber(value, 3));
   return `| ${[model, split, count, ...figures].join(' | ')} |`;
 }
 

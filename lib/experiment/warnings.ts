@@ -2,6 +2,7 @@
 import type { PromptPairs } from '../dpo/pairs.js';
 import type { PreferenceLoss } from '../dpo/preference-loss.js';
 import type { Device } from '../engine/index.js';
+import { formatNumber } from '../format.js';
 import { meanOf } from '../mean.js';
 import type { RunEvent, Split } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';
@@ -80,7 +81,7 @@ export function warnOfLikelihood(
   const grown = meanIn(last, 'rewards/margins') - meanIn(0, 'rewards/margins');
   if (!(fall > LIKELIHOOD_LIMIT && grown > 0)) return [];
   const message =
-    `the log-probability of chosen samples fell by ${fall.toFixed(2)} a token since the first epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
+    `the log-probability of chosen samples fell by ${formatNumber(fall)} a token since the first epoch (limit ${LIKELIHOOD_LIMIT}) while margins grew: ` +
     'the policy unlearns what it should prefer, and its probability goes to what nobody has scored; ' +
     `raise ${loss.isUnpaired ? '' : 'the likelihood term (rpoAlpha) or '}beta, or take a smaller learningRate or fewer epochs`;
   return [{ type: 'warned', iteration, about: 'likelihood', message }];
@@ -144,8 +145,8 @@ export function warnOfUnscored(iteration: number, original: Samples, now: Sample
   return [{ type: 'warned', iteration, about: 'unscored', message }];
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
-const points = (share: number): string => `${(100 * share).toFixed(0)} points`;
+const percent = (share: number): string => `${formatNumber(100 * share, 0)} %`;
+const points = (share: number): string => `${formatNumber(100 * share, 0)} points`;
 
 /** By how much a share of samples rose, and whether that can be told from chance. */
 function riseOf(

@@ -31,7 +31,7 @@ export interface LogProbabilityOptions extends GivenDevice {
   /** Completions at once; default 8. */
   batchSize?: number;
   signal?: AbortSignal;
-  /** Is told of downloads. */
+  /** Is told of downloads, and which columns of `pairs` are not read. */
   onNotice?: OnNotice;
 }
 
@@ -77,7 +77,8 @@ export const logProbabilities = tellingFirst(async function (
 ): Promise<LogProbabilityReport> {
   const { signal, onNotice, batchSize, model = 'default' } = options;
   checkNumbers(options);
-  const { items, file } = await readItemsOf(options);
+  const { items, file, notices } = await readItemsOf(options);
+  for (const notice of notices) onNotice?.(notice);
   await using opened = openDevice(options);
   const computed = async (source?: string) => {
     const loaded = await openPolicy({ model, policy: source }, { signal, onNotice });
@@ -134,21 +135,23 @@ const itemSchema = z.strictObject({
 async function readItemsOf({
   pairs,
   completions,
-}: LogProbabilityOptions): Promise<{ items: Item[]; file: string }> {
+}: LogProbabilityOptions): Promise<{ items: Item[]; file: string; notices: string[] }> {
   if ((pairs === undefined) === (completions === undefined))
     throw new Error('give either pairs (a data_iter_k.json) or completions (JSON or JSON Lines)');
   const file = (pairs ?? completions)!;
   const items: Item[] = [];
+  const notices: string[] = [];
   if (pairs !== undefined) {
-    const { rows } = parseGivenPairs(await readPairsJson(pairs), pairs);
-    for (const [pair, { instruction, source, chosen, rejected }] of rows.entries())
+    const given = parseGivenPairs(await readPairsJson(pairs), pairs);
+    notices.push(...given.notices);
+    for (const [pair, { instruction, source, chosen, rejected }] of given.rows.entries())
       items.push(
         { instruction, source, completion: chosen, pair, role: 'chosen' },
         { instruction, source, completion: rejected, pair, role: 'rejected' },
       );
   } else for await (const row of jsonRows(file)) items.push(parseItem(row, `${file}: item ${items.length}`));
   if (items.length === 0) throw new Error(`${file} holds no completions`);
-  return { items, file };
+  return { items, file, notices };
 }
 
 function parseItem(row: unknown, where: string): Item {

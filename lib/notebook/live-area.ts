@@ -5,7 +5,7 @@ import { LOG_FILE, METRICS_FILE } from '../run/run-files.js';
 import { NO_TEX, escapeHtml } from '../view/escape.js';
 import { eventLine } from '../view/event-line.js';
 import { fleetLine, fleetTable, fleetTrouble } from '../view/fleet.js';
-import { formatCount, formatNumber } from '../view/format.js';
+import { formatCount, formatNumber } from '../format.js';
 import { advanceProgress, describeProgress, type ProgressState } from '../view/progress.js';
 import { fileLinks } from './links.js';
 import { addToCurves, liveChartsHtml, noCurves, type LiveCurves } from './live-chart.js';

@@ -4,7 +4,7 @@ import { meanOf } from '../mean.js';
 import type { RunEvent } from '../run/events.js';
 import { escapeHtml } from '../view/escape.js';
 import { COLORS } from '../view/figure.js';
-import { formatNumber } from '../view/format.js';
+import { formatNumber } from '../format.js';
 
 const WIDTH = 280;
 const HEIGHT = 120;

@@ -13,7 +13,7 @@ import { resumeExperiment } from '../jobs/resume.js';
 import { rewardLabel } from '../reward/built-in.js';
 import { rewardLabelOf, LOG_FILE, readRun, stateOf, type RecordedRun } from '../run/run-files.js';
 import { taughtBy } from '../run/taught-by.js';
-import { formatCount } from '../view/format.js';
+import { formatCount } from '../format.js';
 import type { EventOf } from '../view/run-events.js';
 import { fileLinks } from './links.js';
 import { notebookKernel, printNotice } from './notebook-kernel.js';

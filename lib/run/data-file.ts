@@ -125,10 +125,11 @@ function parseLines(text: string, path: string): unknown[] {
   return lines.filter(({ line }) => line.trim() !== '').map(({ line, where }) => parseJson(line, where));
 }
 
-/** The columns that the first row names; what a row lacks is undefined. */
+/** The columns that the rows name; what a row lacks is undefined. */
 function columnsOf(rows: readonly unknown[]): unknown {
   if (rows.length === 0 || !rows.every(isObject)) return rows;
-  return Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])]));
+  const names = new Set(rows.flatMap((row) => Object.keys(row)));
+  return Object.fromEntries([...names].map((name) => [name, rows.map((row) => row[name])]));
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

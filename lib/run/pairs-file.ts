@@ -1,7 +1,7 @@
 import { columns, isObject, numbers, parseDataFile, readPairsJson, type PreferenceRow } from './data-file.js';
 import { holdsVotes, parseVotes, votedPairs } from './votes-file.js';
 
-/** The pairs of a file, and sentences on what in it makes none, and on pairs that hardly anybody means. */
+/** The pairs of a file, and sentences on what in it is not read or makes none, and on pairs that hardly anybody means. */
 export interface PairsFile {
   rows: PreferenceRow[];
   notices: string[];
@@ -15,12 +15,12 @@ export interface PairsFile {
 export async function readPairsFile(path: string): Promise<PairsFile> {
   const content = await readPairsJson(path);
   if (!holdsVotes(content)) {
-    const { rows, isRated } = parseGivenPairs(content, path);
+    const { rows, isRated, notices } = parseGivenPairs(content, path);
     if (rows.length === 0) throw new Error(`${path} holds no preference pairs`);
     const unrated = isRated
       ? []
       : [`${path} has no rewards: chosen completions count as 1, rejected ones as 0, as after votes`];
-    return { rows, notices: [...unrated, ...describeDoubts(rows, path)] };
+    return { rows, notices: [...notices, ...unrated, ...describeDoubts(rows, path)] };
   }
   const file = parseVotes(content, path);
   const rows = votedPairs(file);
@@ -43,14 +43,15 @@ export async function readPairsFile(path: string): Promise<PairsFile> {
 const REWARDS = { chosen_rewards: 1, rejected_rewards: 0, average_rewards: 0.5 };
 
 /**
- * The preference pairs of a file that holds no votes.
+ * The preference pairs of a file that holds no votes, and a sentence naming the columns that are not read.
  *
  * @throws Error in one sentence naming the file when it holds none
  */
-export function parseGivenPairs(content: unknown, path: string): { rows: PreferenceRow[]; isRated: boolean } {
+export function parseGivenPairs(content: unknown, path: string): PairsFile & { isRated: boolean } {
   const given = givenColumns(content, path);
   const rated = withRewards(given);
-  return { rows: parseDataFile(rated, path), isRated: rated === given };
+  const rows = parseDataFile(rated, path);
+  return { rows, isRated: rated === given, notices: describeLeftOut(content, given, path) };
 }
 
 /** Columns without those that other programs read, such as each row's id or speaker: further ones of anything but numbers. */
@@ -64,6 +65,14 @@ function givenColumns(content: unknown, path: string): unknown {
     ([name, column]) => Object.hasOwn(columns, name) || numbers.safeParse(column).success,
   );
   return Object.fromEntries(kept);
+}
+
+function describeLeftOut(content: unknown, given: unknown, path: string): string[] {
+  if (!isObject(content) || !isObject(given)) return [];
+  const names = Object.keys(content).filter((name) => !Object.hasOwn(given, name));
+  if (names.length === 0) return [];
+  const which = names.length === 1 ? `the column ${names[0]} is` : `the columns ${names.join(', ')} are`;
+  return [`${path}: ${which} left out: beside prompt, chosen and rejected only columns of numbers are read`];
 }
 
 /** Columns of preferences alone, as TRL's data sets have them, with the rewards of a vote; anything else, even part of the rewards, as it is. */

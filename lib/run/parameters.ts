@@ -154,7 +154,7 @@ export const parametersSchema = z.strictObject({
     .min(0)
     .default(0)
     .describe(
-      "weight of the chosen samples' negative log-likelihood (RPO), which is the loss sft; 0 is plain DPO",
+      "weight of the chosen samples' negative log-likelihood (RPO), which is the loss sft; 0 adds none",
     ),
   labelSmoothing: z
     .number()

@@ -2,7 +2,7 @@ import { comparePairs, type PairedComparison } from '../run/paired-comparison.js
 import { ORIGINAL, type RunEvent, type Split } from '../run/events.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { NO_EVALUATION, meanLengths } from './evaluation-table.js';
-import { formatChange } from './format.js';
+import { formatChange } from '../format.js';
 import { formatFigureChange, guardsBeforeAndAfter, guardsOf } from './guard-table.js';
 import { PAIRED_COLUMNS, pairedCells } from './paired-change.js';
 import { beforeAndAfter, evaluationsOf, policyName, policyOf, splitName } from './run-events.js';

@@ -5,7 +5,7 @@ import { readAudioIndex, type AudioExample } from '../experiment/audio-examples.
 import { locateWav } from '../experiment/locate-wav.js';
 import { groupBy } from '../group-by.js';
 import { sentenceOf } from '../plain-error.js';
-import { formatNumber } from './format.js';
+import { formatNumber } from '../format.js';
 import { planSounds, type SoundBudget, type SoundForm } from './sound-budget.js';
 import type { PicturedSound } from './spectrogram-picture.js';
 import { highestHz, spectrogramDataUri } from './spectrogram.js';

@@ -2,7 +2,7 @@ import { meanOf } from '../mean.js';
 import type { RunEvent, Split } from '../run/events.js';
 import { comparePairs } from '../run/paired-comparison.js';
 import { TO_EVALUATE } from './figure.js';
-import { formatChange, formatNumber } from './format.js';
+import { formatChange, formatNumber } from '../format.js';
 import { formatPaired } from './paired-change.js';
 import { beforeAndAfter, evaluationsOf, policyOf, splitName, type Evaluation } from './run-events.js';
 import { numberColumn, type Table } from './table.js';

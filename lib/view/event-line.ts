@@ -2,7 +2,7 @@ import { meanOf } from '../mean.js';
 import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { reasonOfEach } from '../run/log.js';
 import { meaningOf } from '../reward/guard.js';
-import { formatCount, formatDuration, formatNumber } from './format.js';
+import { formatCount, formatDuration, formatNumber } from '../format.js';
 import { formatFigure } from './guard-table.js';
 import { policyName, splitName, type EventOf } from './run-events.js';
 

@@ -8,7 +8,7 @@ import {
   takesPart,
 } from '../run/fleet-changes.js';
 import { onOneLine } from '../one-line.js';
-import { formatCount, formatDuration, formatNumber } from './format.js';
+import { formatCount, formatDuration, formatNumber } from '../format.js';
 import { numberColumn, type Table } from './table.js';
 
 /** Names in a sentence before "and 197 more". */

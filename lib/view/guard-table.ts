@@ -2,7 +2,7 @@ import { ORIGINAL, type RunEvent } from '../run/events.js';
 import { comparePairs, type PairedComparison } from '../run/paired-comparison.js';
 import { meaningOf, type GuardFigure } from '../reward/guard.js';
 import { TO_EVALUATE } from './figure.js';
-import { formatChange, formatNumber } from './format.js';
+import { formatChange, formatNumber } from '../format.js';
 import { beforeAndAfter, eventsOf, policyName, type EventOf } from './run-events.js';
 import { numberColumn, type Table } from './table.js';
 

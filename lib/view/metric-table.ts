@@ -2,7 +2,7 @@ import { weightsCommand } from '../command-text.js';
 import type { Measurement } from '../scoring/measure.js';
 import type { MetricScore } from '../scoring/metrics.js';
 import { scoringNetworks } from '../scoring/networks.js';
-import { formatNumber } from './format.js';
+import { formatNumber } from '../format.js';
 import { numberColumn, type Table } from './table.js';
 
 /**

@@ -1,7 +1,7 @@
 import { countMade, pairDrops, type PairDrop } from '../dpo/pair-rules.js';
 import { meanOf } from '../mean.js';
 import type { RunEvent } from '../run/events.js';
-import { formatNumber } from './format.js';
+import { formatNumber } from '../format.js';
 import { eventsOf, policyName } from './run-events.js';
 import { numberColumn, type Table } from './table.js';
 

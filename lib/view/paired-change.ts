@@ -1,6 +1,6 @@
 import type { Interval } from '../run/interval.js';
 import type { PairedComparison } from '../run/paired-comparison.js';
-import { formatChange, formatCount, formatNumber } from './format.js';
+import { formatChange, formatCount, formatNumber } from '../format.js';
 import { numberColumn } from './table.js';
 
 type FormatChange = (change: number) => string;

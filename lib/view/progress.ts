@@ -1,6 +1,6 @@
 import type { FleetStatus, RunEvent } from '../run/events.js';
 import { countWorkers } from './fleet.js';
-import { formatDuration, formatNumber } from './format.js';
+import { formatDuration, formatNumber } from '../format.js';
 import { policyName, splitName } from './run-events.js';
 
 type Stage = Extract<RunEvent, { type: 'progress' }>['stage'];

@@ -123,7 +123,7 @@ function install(hasKeys) {
     const audio = playerOf(card);
     audio.currentTime = 0;
     play(audio);
-    tell(chart, 'Of this policy’s sounds in the page, the one with the reward nearest to ' + Number(reward).toFixed(2) + ' plays: ' + labelOf(card) + '. ', card);
+    tell(chart, 'Of this policy’s sounds in the page, the one with the reward nearest to ' + Number(reward).toFixed(2).replace('-', '−') + ' plays: ' + labelOf(card) + '. ', card);
   }
 
   function tell(chart, text, card) {

@@ -1,5 +1,5 @@
 import { slaneyMel } from '../audio/mel.js';
-import { formatNumber } from './format.js';
+import { formatNumber } from '../format.js';
 import { DECIBEL_RANGE, MAX_HZ } from './spectrogram.js';
 
 /** A spectrogram to be drawn on the axes of its comparison. */

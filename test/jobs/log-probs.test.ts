@@ -88,7 +88,7 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
   expect(margins.some((margin) => margin !== 0)).toBe(true);
   const [chosen, rejected] = ['rewards/chosen', 'rewards/rejected'].map((name) => report.means![name]);
   expect(chosen - rejected).toBeCloseTo(report.means!['rewards/margins'], 12);
-  // The same pairs as TRL has them, without rewards.
+  // The same pairs as TRL has them, without rewards, and with each row's speaker.
   const columns = JSON.parse(readFileSync(pairs, 'utf8')) as Record<
     'prompt' | 'chosen' | 'rejected',
     string[]
@@ -97,10 +97,19 @@ it("of a run's pairs under the checkpoint before them are those of its first ste
     prompt,
     chosen: columns.chosen[i],
     rejected: columns.rejected[i],
+    speaker: 'p226',
   });
   const rows = join(temporaryFolder(), 'rows.json');
   writeFileSync(rows, JSON.stringify(columns.prompt.map(rowOf)));
-  expect(await logProbabilities({ pairs: rows, policy, device })).toMatchObject({ means, completions });
+  const told: string[] = [];
+  const onNotice = (sentence: string) => void told.push(sentence);
+  expect(await logProbabilities({ pairs: rows, policy, device, onNotice })).toMatchObject({
+    means,
+    completions,
+  });
+  expect(told).toEqual([
+    `${rows}: the column speaker is left out: beside prompt, chosen and rejected only columns of numbers are read`,
+  ]);
   const given = await logProbabilities({ pairs, policy: trained, reference: policy, beta: 0.5, device });
   expect(given.beta).toBe(0.5);
   expect(given.means!['rewards/chosen'] / chosen).toBeCloseTo(0.5 / BETA, 6);

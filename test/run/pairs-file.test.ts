@@ -87,7 +87,7 @@ describe('readPairsFile', () => {
     await expect(readPairsFile(file)).rejects.toThrow(`${file}: rejected_rewards: `);
   });
 
-  it('leaves out further columns of anything but numbers', async () => {
+  it('leaves out further columns of anything but numbers, and names them', async () => {
     const path = join(temporaryFolder(), 'pairs.json');
     const pair = { prompt: '<s>a</s>v_tok_1</s>', chosen: 'v_tok_1', rejected: 'v_tok_2' };
     const rewards = { chosen_rewards: 2, rejected_rewards: 1, average_rewards: 1.5 };
@@ -97,10 +97,13 @@ describe('readPairsFile', () => {
       { ...pair, ...rewards, gain: 8, score: 1 },
     ];
     writeFileSync(path, JSON.stringify(rows));
-    expect((await readPairsFile(path)).rows.map(({ details }) => details)).toEqual([
-      { gain: 7 },
-      { gain: 8 },
-    ]);
+    const why = 'left out: beside prompt, chosen and rejected only columns of numbers are read';
+    const read = await readPairsFile(path);
+    expect(read.rows.map(({ details }) => details)).toEqual([{ gain: 7 }, { gain: 8 }]);
+    expect(read.notices[0]).toBe(`${path}: the columns id, turns, seen, score are ${why}`);
+    // Also one that the first row lacks.
+    writeFileSync(path, JSON.stringify([pair, { ...pair, speaker: 'p226' }]));
+    expect((await readPairsFile(path)).notices[0]).toBe(`${path}: the column speaker is ${why}`);
     const columns = Object.fromEntries(Object.entries(rows[0]).map(([name, value]) => [name, [value]]));
     writeFileSync(path, JSON.stringify({ ...columns, version: '1.0', ids: ['a', 'b'] }));
     expect((await readPairsFile(path)).rows.map(({ details }) => details)).toEqual([{ gain: 7 }]);

@@ -1,7 +1,7 @@
 import type { Data, ScatterData } from 'plotly.js-dist';
 import { describe, expect, it } from 'vitest';
 import { hingeLoss, sigmoidLoss } from '../../lib/dpo/losses/margin.js';
-import { namedLoss } from '../../lib/dpo/losses/named.js';
+import { lossNames, namedLoss } from '../../lib/dpo/losses/named.js';
 import type { RunEvent } from '../../lib/run/events.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import {
@@ -93,6 +93,34 @@ describe('trainingCurves', () => {
   ])('names the loss and says "nats" where it is counted in them: %s', (_, loss, axisTitle) => {
     const { layout } = trainingCurves(fixtureEvents(1), loss);
     expect(layout.yaxis?.title).toMatchObject({ text: axisTitle });
+  });
+
+  it.each<[string, Named | undefined, string]>([
+    ['sigmoid', namedLoss({ ...LOSS }), 'margin (β × nats)'],
+    ['sft', namedLoss({ ...LOSS, loss: 'sft' }), 'margin (β × nats)'],
+    ['kto', namedLoss({ ...LOSS, loss: 'kto' }), 'margin (β × nats)'],
+    ['simpo', namedLoss({ ...LOSS, loss: 'simpo' }), 'margin (β × nats per token)'],
+    ['simpo before ipo', namedLoss({ ...LOSS, loss: 'simpo,ipo' }), 'margin (β × nats per token)'],
+    ["a person's own", { name: 'exponential' }, 'margin'],
+    ['none that is told', undefined, 'margin'],
+  ])('names the unit of the margins where it is known: %s', (_, loss, axisTitle) => {
+    const { layout } = trainingCurves(fixtureEvents(1), loss);
+    expect(layout.yaxis2?.title).toMatchObject({ text: axisTitle });
+  });
+
+  it('knows the unit of the margins of every loss that has a name', () => {
+    const unnamed = lossNames.filter((loss) => namedLoss({ ...LOSS, loss }).rewardKind === undefined);
+    expect(unnamed).toEqual([]);
+  });
+
+  it('leaves out a panel of what no step has', () => {
+    const events = fixtureEvents(1).map((event): RunEvent => {
+      if (event.type !== 'step') return event;
+      const { 'rewards/margins': _, ...metrics } = event.metrics;
+      return { ...event, metrics: metrics as typeof event.metrics };
+    });
+    const titles = trainingCurves(events).layout.annotations?.map(({ text }) => text);
+    expect(titles).toEqual(['<b>training loss</b>', '<b>pairs ranked right</b>']);
   });
 
   it('places iterations one after the other and breaks the line between them', () => {

@@ -17,7 +17,7 @@ import { comparisonNotes, readComparedRuns } from '../../lib/view/compare/runs.j
 import { overSeeds, seedTable } from '../../lib/view/compare/seeds.js';
 import { loadComparedPrompts } from '../../lib/view/compare/sound.js';
 import { differenceTable, differingTable, resultTable } from '../../lib/view/compare/tables.js';
-import { formatChange } from '../../lib/view/format.js';
+import { formatChange } from '../../lib/format.js';
 import { RUN_COLORS } from '../../lib/view/figure.js';
 import { NO_LIMIT } from '../../lib/view/sound-budget.js';
 import {
@@ -195,13 +195,14 @@ describe('curves', () => {
     }
   });
 
-  it.each<[string[], string]>([
-    [['hinge', 'hinge'], 'hinge loss'],
-    [['sigmoid', 'simpo'], 'loss (nats)'],
-    [['sigmoid', 'ipo'], 'loss'],
-  ])('of the losses %j have the axis "%s"', async (losses, axisTitle) => {
+  it.each<[string[], string, string]>([
+    [['hinge', 'hinge'], 'hinge loss', 'margin (β × nats)'],
+    [['sigmoid', 'simpo'], 'loss (nats)', 'margin'],
+    [['sigmoid', 'ipo'], 'loss', 'margin (β × nats)'],
+  ])('of the losses %j have the axes "%s" and "%s"', async (losses, lossTitle, marginTitle) => {
     const { layout } = comparedTraining(await read(...losses.map((loss) => ({ parameters: { loss } }))));
-    expect(layout.yaxis?.title).toMatchObject({ text: axisTitle });
+    expect(layout.yaxis?.title).toMatchObject({ text: lossTitle });
+    expect(layout.yaxis2?.title).toMatchObject({ text: marginTitle });
   });
 
   it('of guards that are shares are in percent, and so are their intervals', async () => {

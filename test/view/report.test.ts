@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { parseParameters } from '../../lib/run/parameters.js';
 import type { Figure } from '../../lib/view/figure.js';
 import { writeReport } from '../../lib/view/report.js';
 import { fixtureEvents, fixtureExamples, writeFixtureRun, type FixtureOptions } from './fixture-run.js';
@@ -54,6 +55,31 @@ describe('writeReport', () => {
     const text = visibleText(html);
     expect(text).toContain('0601-1200 : DPO on given pairs 2 iterations of DPO on given pairs. On held-out');
     expect(text).not.toContain('by the reward');
+  });
+
+  it.each([
+    [
+      { loss: 'sft' },
+      'supervised training',
+      'Supervised training raises the log-probability of chosen samples',
+    ],
+    [
+      { loss: 'kto' },
+      'training with the loss kto',
+      'Both may fall where the loss pushes the rejected sample down',
+    ],
+    [
+      { loss: 'simpo', rpoAlpha: 0.05 },
+      'training with the loss simpo + 0.05 sft',
+      'Both may fall where the loss pushes the rejected sample down',
+    ],
+  ])('says how the policy was trained: %j', async (parameters, method, logps) => {
+    const html = await makeReport({ record: { parameters: parseParameters(parameters) } });
+    expect(html).toContain(`<title>0601-1200: ${method} by the reward even-token</title>`);
+    const text = visibleText(html);
+    expect(text).toContain(`2 iterations of ${method} by the reward even-token`);
+    expect(text).toContain(logps);
+    expect(text.slice(0, text.indexOf('Parameters parameter'))).not.toContain('DPO');
   });
 
   it('has a place for every chart and nothing to fetch', async () => {

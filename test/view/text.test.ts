@@ -3,7 +3,7 @@ import type { RunEvent } from '../../lib/run/events.js';
 import { audioPlayer, linkedAudioPlayer } from '../../lib/view/audio-player.js';
 import { escapeChartText, escapeHtml, escapeProse, scriptJson } from '../../lib/view/escape.js';
 import { beforeAfterTable, evaluationTable } from '../../lib/view/evaluation-table.js';
-import { formatChange, formatCount, formatDuration, formatNumber } from '../../lib/view/format.js';
+import { formatChange, formatCount, formatDuration, formatNumber } from '../../lib/format.js';
 import { htmlTable, textTable } from '../../lib/view/table.js';
 import { evaluated, fixtureEvents } from './fixture-run.js';
 

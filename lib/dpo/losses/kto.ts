@@ -34,6 +34,7 @@ export function ktoLoss({ beta, desirableWeight = 1, undesirableWeight = 1 }: Kt
   checkFactor('undesirableWeight', undesirableWeight, 1);
   return {
     name: 'kto',
+    rewardKind: 'ratio',
     needsReference: true,
     isUnpaired: true,
     compute(inputs) {

@@ -39,6 +39,7 @@ export function simpoLoss(beta: number, gamma: number): PreferenceLoss {
   return {
     name: 'simpo',
     unit: 'nats',
+    rewardKind: 'mean likelihood',
     needsReference: false,
     compute({ policy, labels }) {
       const [chosenRewards, rejectedRewards] = (['chosen', 'rejected'] as const).map((side) =>

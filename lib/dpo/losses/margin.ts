@@ -4,7 +4,7 @@ import { exactScalar, tf } from '../../engine/index.js';
 import {
   checkFactor,
   lossOfRewards,
-  type Named,
+  type NamedOfRatios,
   type PreferenceInputs,
   type PreferenceLoss,
 } from '../preference-loss.js';
@@ -106,7 +106,7 @@ export function rewardGapLoss(beta: number, rewardScale: number): PreferenceLoss
 
 /** @param compute losses [B] of margins [B] */
 function lossOfMargins(
-  named: Named,
+  named: NamedOfRatios,
   beta: number,
   compute: (margins: Tensor, inputs: PreferenceInputs) => Tensor,
 ): PreferenceLoss {

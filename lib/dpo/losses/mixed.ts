@@ -17,6 +17,7 @@ export function sftLoss(beta: number): PreferenceLoss {
     name: 'sft',
     needsReference: false,
     unit: 'nats',
+    rewardKind: 'likelihood',
     sftWeight: 1,
     compute({ policy }) {
       const [chosenRewards, rejectedRewards] = [policy.chosen, policy.rejected].map((logps) =>
@@ -56,6 +57,7 @@ export function mixedLoss(parts: readonly WeightedLoss[]): PreferenceLoss {
     name: parts.map(([loss, each]) => (each === 1 ? loss.name : `${each} ${loss.name}`)).join(' + '),
     needsReference: parts.some(([loss]) => loss.needsReference),
     ...(parts.every(([loss]) => loss.unit === 'nats') && { unit: 'nats' }),
+    ...(leading.rewardKind && { rewardKind: leading.rewardKind }),
     sftWeight: parts.reduce((sum, [loss, each]) => sum + each * (loss.sftWeight ?? 0), 0),
     compute(inputs) {
       const outputs = counted.map(([loss, each]): PreferenceOutputs => {

@@ -13,7 +13,7 @@ import {
   translucent,
   type Figure,
 } from '../figure.js';
-import { formatNumber } from '../format.js';
+import { formatNumber } from '../../format.js';
 import { beforeAndAfter, policyTitle, type Evaluation } from '../run-events.js';
 
 export interface Histogram {

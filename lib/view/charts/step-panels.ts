@@ -15,6 +15,7 @@ import {
 } from '../figure.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
 import {
+  isMeasured,
   smoothedTrainLine,
   trainLine,
   validationLine,
@@ -34,9 +35,10 @@ export interface Panel {
 export const RUNNING_MEAN = 'training pairs, running mean';
 export const VALIDATION = 'validation pairs';
 
-/** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts. */
-export function stepPanels(timeline: IterationSteps[], panels: Panel[]): Figure {
+/** Panels side by side over a common axis of optimizer steps, a dotted line where each iteration starts; none of what no step has. */
+export function stepPanels(timeline: IterationSteps[], wanted: Panel[]): Figure {
   if (timeline.length === 0) return emptyFigure(NOT_TRAINED, TO_TRAIN);
+  const panels = wanted.filter(({ series }) => series.some(({ metric }) => isMeasured(timeline, metric)));
   const axes = panelsInARow(panels.length, PANEL_GAP).map((place, i) => ({ panel: panels[i], ...place }));
   const lastStep = timeline.at(-1)?.end ?? 0;
   const layout: Partial<Layout> = {

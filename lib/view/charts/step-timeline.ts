@@ -74,6 +74,11 @@ export function smoothedTrainLine(timeline: IterationSteps[], metric: keyof DpoM
   });
 }
 
+/** Whether any training step has the metric; not every loss has every one. */
+export function isMeasured(timeline: IterationSteps[], metric: keyof DpoMetrics): boolean {
+  return timeline.some(({ train }) => train.some(({ metrics }) => metrics[metric] !== undefined));
+}
+
 /** One metric at every evaluation of the validation pairs. */
 export function validationLine(timeline: IterationSteps[], metric: keyof DpoMetrics): Line {
   return joinIterations(timeline, ({ validation }) =>

@@ -1,6 +1,6 @@
 import type { RunEvent } from '../../run/events.js';
 import { COLORS, type Figure } from '../figure.js';
-import { lossWords } from './loss-words.js';
+import { lossWords, marginWords } from './loss-words.js';
 import type { Named } from '../../dpo/preference-loss.js';
 import { stepPanels } from './step-panels.js';
 import { stepTimeline } from './step-timeline.js';
@@ -10,18 +10,18 @@ import { stepTimeline } from './step-timeline.js';
  * rewards/accuracies) over all iterations' optimizer steps: each step on its training pairs, their running mean, and the
  * validation pairs.
  *
- * @param loss that was trained by, as `namedLoss(parameters)` or a `PreferenceLoss` of your own; default: the chart names none
+ * @param loss that was trained by, as `namedLoss(parameters)` or a `PreferenceLoss` of your own; default: the chart names none, and no unit of the margins
  */
 export function trainingCurves(events: readonly RunEvent[], loss?: Named): Figure {
   const colors = { name: '', color: COLORS.train, validationColor: COLORS.validation };
+  const losses = loss ? [loss] : [];
   return stepPanels(stepTimeline(events), [
     {
-      ...lossWords(loss ? [loss] : []),
+      ...lossWords(losses),
       series: [{ metric: 'loss', ...colors }],
     },
     {
-      title: 'chosen − rejected',
-      axisTitle: 'margin (β × nats)',
+      ...marginWords(losses),
       series: [{ metric: 'rewards/margins', ...colors }],
     },
     {
@@ -35,9 +35,8 @@ export function trainingCurves(events: readonly RunEvent[], loss?: Named): Figur
 
 /** Why the curves of {@link logProbabilityCurves} may both go down. */
 export const WHY_BOTH_MAY_FALL =
-  'Both may fall: DPO rewards only the difference between chosen and rejected, and the two often share most of their ' +
-  'tokens, so pushing the rejected sample down drags the chosen one along; the training works as long as the gap ' +
-  'between the lines grows.';
+  'Both may fall where the loss pushes the rejected sample down: the two often share most of their tokens, so that the ' +
+  'chosen one is dragged along. Such a training works as long as the gap between the lines grows.';
 
 /**
  * Log-probability of the chosen and the rejected completions under the policy (TRL's logps/chosen and logps/rejected)

@@ -5,9 +5,9 @@ import { ORIGINAL } from '../../run/events.js';
 import { meaningOf } from '../../reward/guard.js';
 import { namedLoss } from '../../dpo/losses/named.js';
 import type { DpoMetrics } from '../../dpo/metrics.js';
-import { lossWords } from '../charts/loss-words.js';
+import { lossWords, marginWords } from '../charts/loss-words.js';
 import { meanBand } from '../charts/mean-band.js';
-import { smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
+import { isMeasured, smoothedTrainLine, stepTimeline, trainLine } from '../charts/step-timeline.js';
 import { iterationTicks } from '../charts/reward-curves.js';
 import { NOT_EVALUATED, NOT_TRAINED, axis, type Figure } from '../figure.js';
 import { guardsOf } from '../guard-table.js';
@@ -62,7 +62,7 @@ export function comparedTraining(runs: readonly ComparedRun[]): Figure {
   const losses = trained.map(({ record }) => namedLoss(record.parameters));
   return stepFigure(runs, [
     { metric: 'loss', ...lossWords(losses) },
-    { metric: 'rewards/margins', title: 'chosen − rejected', axisTitle: 'margin (β × nats)' },
+    { metric: 'rewards/margins', ...marginWords(losses) },
     { metric: 'rewards/accuracies', title: 'pairs ranked right', axisTitle: 'share of pairs' },
   ]);
 }
@@ -83,11 +83,9 @@ function stepFigure(
   const trained = runs
     .map((run) => ({ run, timeline: stepTimeline(run.events) }))
     .filter(({ timeline }) => timeline.length > 0);
-  const panels = metrics.map(({ metric, title, axisTitle }): Panel => {
-    // Not every loss has every metric.
-    const measured = trained.filter(({ timeline }) =>
-      timeline.some(({ train }) => train.some(({ metrics: values }) => values[metric] !== undefined)),
-    );
+  const panels = metrics.flatMap(({ metric, title, axisTitle }): Panel[] => {
+    const measured = trained.filter(({ timeline }) => isMeasured(timeline, metric));
+    if (measured.length === 0) return [];
     const curves = measured.map(({ run, timeline }) => ({
       run,
       ...smoothedTrainLine(timeline, metric),
@@ -95,9 +93,9 @@ function stepFigure(
     }));
     const last = Math.max(...trained.map(({ timeline }) => timeline.at(-1)!.end));
     const xAxis = { ...axis('optimizer step'), showgrid: false, ...(last < 10 && { dtick: 1 }) };
-    return { title, xAxis, yAxis: axis(axisTitle, 4), curves };
+    return [{ title, xAxis, yAxis: axis(axisTitle, 4), curves }];
   });
-  return panelFigure(runs, trained.length > 0 ? panels : [], 380, NOT_TRAINED);
+  return panelFigure(runs, panels, 380, NOT_TRAINED);
 }
 
 function iterationAxis(curves: readonly Curve[]): NonNullable<Layout['xaxis']> {

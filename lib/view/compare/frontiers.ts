@@ -4,7 +4,7 @@ import { largestOf } from '../../largest.js';
 import { bestOfNDivergence } from '../../run/best-of-n.js';
 import { escapeChartText } from '../escape.js';
 import { axis, type Figure } from '../figure.js';
-import { formatNumber } from '../format.js';
+import { formatNumber } from '../../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf } from '../run-events.js';
 import { panelFigure, type Panel } from './panels.js';
 import { rewardKindOf, type ComparedRun } from './runs.js';

@@ -5,7 +5,7 @@ import { readAudioIndex, type AudioIndex } from '../../experiment/audio-examples
 import { sentenceOf } from '../../plain-error.js';
 import { samplingParameters, type Parameters } from '../../run/parameters.js';
 import { rewardLabelOf, readRun, type RecordedRun, type RunRecord } from '../../run/run-files.js';
-import { formatValue } from '../format.js';
+import { formatValue } from '../../format.js';
 import { beforeAndAfter } from '../run-events.js';
 
 export interface ComparedRun extends RecordedRun {

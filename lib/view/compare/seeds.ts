@@ -5,7 +5,7 @@ import { comparePairs } from '../../run/paired-comparison.js';
 import { ORIGINAL } from '../../run/events.js';
 import { rewardLabelOf, type RecordedRun } from '../../run/run-files.js';
 import { studentInterval } from '../../run/student-t.js';
-import { formatChange, formatNumber, formatValue } from '../format.js';
+import { formatChange, formatNumber, formatValue } from '../../format.js';
 import { formatInterval, formatPaired } from '../paired-change.js';
 import { beforeAndAfter } from '../run-events.js';
 import { numberColumn, type Table } from '../table.js';

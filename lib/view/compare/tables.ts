@@ -2,7 +2,7 @@
 import { parametersSchema } from '../../run/parameters.js';
 import { describeRunDevice } from '../../run/run-files.js';
 import { compareFigure, figureCells, promptFigures } from '../change-table.js';
-import { formatNumber, formatValue } from '../format.js';
+import { formatNumber, formatValue } from '../../format.js';
 import { PAIRED_COLUMNS, pairedCells } from '../paired-change.js';
 import { comparePairs } from '../../run/paired-comparison.js';
 import { beforeAndAfter, policyName } from '../run-events.js';

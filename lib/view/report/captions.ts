@@ -1,5 +1,6 @@
 import { namedLoss } from '../../dpo/losses/named.js';
 import type { RecordedRun } from '../../run/run-files.js';
+import { isSupervised } from '../../run/taught-by.js';
 import { WHY_BOTH_MAY_FALL } from '../charts.js';
 import { MEAN_BAND } from '../charts/reward-curves.js';
 import { RUNNING_MEAN, VALIDATION } from '../charts/step-panels.js';
@@ -35,13 +36,17 @@ export function captionOf(name: FigureName, figure: Figure, { record }: Recorded
     case 'chart-training':
       return `${describeStart(record.parameters)}${describeLines(figure)}A dotted vertical line stands between two iterations.`;
     case 'chart-logps':
-      return WHY_BOTH_MAY_FALL;
+      return isSupervised(record.parameters) ? WHY_BOTH_MAY_RISE : WHY_BOTH_MAY_FALL;
     case 'chart-distribution':
       return 'The bars show the rewards of the samples on held-out prompts.';
     case 'chart-lengths':
       return 'The bars show the lengths of the same samples.';
   }
 }
+
+const WHY_BOTH_MAY_RISE =
+  'Supervised training raises the log-probability of chosen samples; that of rejected ones often rises along, since the two often share most of ' +
+  'their tokens.';
 
 function describeBand({ data }: Figure): string {
   return data.some((trace) => 'name' in trace && trace.name === MEAN_BAND)
@@ -60,10 +65,10 @@ function describeLines({ data }: Figure): string {
   return (shows(RUNNING_MEAN) ? mean : '') + (shows(VALIDATION) ? validation : '');
 }
 
-/** Where loss and margin begin, where that is known beforehand. */
+/** Where loss and margin begin, where that is known beforehand. Of several losses the margin is that of the first, with or without a reference. */
 function describeStart(parameters: RecordedRun['record']['parameters']): string {
   const { loss, lossWeights, rpoAlpha, reference } = parameters;
-  if (reference !== 'start' || !namedLoss(parameters).needsReference) return '';
+  if (reference !== 'start' || namedLoss(parameters).rewardKind !== 'ratio') return '';
   const because = 'since the reference is the policy at the iteration’s start. ';
   if (loss !== 'sigmoid' || lossWeights !== null)
     return `The margin starts at 0 in every iteration, ${because}`;

@@ -1,11 +1,11 @@
 import { meanOf } from '../../mean.js';
 import type { RecordedRun } from '../../run/run-files.js';
-import { taughtBy } from '../../run/taught-by.js';
+import { methodOf, taughtBy } from '../../run/taught-by.js';
 import { meaningOf } from '../../reward/guard.js';
 import { ORIGINAL } from '../../run/events.js';
 import { comparePairs, meanChange } from '../../run/paired-comparison.js';
 import { escapeHtml, escapeProse } from '../escape.js';
-import { formatChange, formatCount, formatNumber } from '../format.js';
+import { formatChange, formatCount, formatNumber } from '../../format.js';
 import { beforeAndAfter, eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import { warning } from './parts.js';
 import { describeMeanChange, summarizeRun } from './summary.js';
@@ -15,7 +15,7 @@ export function pageHead(run: RecordedRun, rewardLabel: string): string {
   const { record } = run;
   const date = new Date(record.startedAt).toLocaleString('en-GB', { dateStyle: 'long', timeStyle: 'short' });
   return `<p class="overline">speech-dpo run, ${escapeHtml(date)}, seed ${record.seed}</p>
-<h1><span class="name">${escapeHtml(record.run)}</span>: DPO ${escapeHtml(taughtBy(record.reward?.name))}</h1>
+<h1><span class="name">${escapeHtml(record.run)}</span>: ${escapeHtml(`${methodOf(record.parameters)} ${taughtBy(record.reward?.name)}`)}</h1>
 ${stateWarning(run)}${runWarnings(run)}
 <p class="lead">${escapeProse(summarizeRun(run, rewardLabel))}</p>
 ${tiles(run)}`;

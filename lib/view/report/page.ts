@@ -1,4 +1,4 @@
-import { taughtBy } from '../../run/taught-by.js';
+import { methodOf, taughtBy } from '../../run/taught-by.js';
 import { escapeHtml } from '../escape.js';
 import type { Figure } from '../figure.js';
 import { figureStyle, plotlyScripts } from '../figure-html.js';
@@ -11,7 +11,7 @@ export function reportPage(content: ReportContent): Promise<string> {
   const { run, rewardLabel } = content;
   const figures = reportFigures(run, rewardLabel);
   return selfContainedPage({
-    title: `${run.record.run}: DPO ${taughtBy(run.record.reward?.name)}`,
+    title: `${run.record.run}: ${methodOf(run.record.parameters)} ${taughtBy(run.record.reward?.name)}`,
     head: pageHead(run, rewardLabel),
     sections: reportSections(content, figures),
     figures,

@@ -2,7 +2,7 @@
 import type { RunEvent, Split } from '../../run/events.js';
 import type { RunRecord } from '../../run/run-files.js';
 import { escapeHtml } from '../escape.js';
-import { formatChange, formatNumber } from '../format.js';
+import { formatChange, formatNumber } from '../../format.js';
 import { beforeAndAfter, policyOf, splitName } from '../run-events.js';
 import { linearScale, paddedRange, type Scale } from '../svg/scale.js';
 

@@ -15,7 +15,7 @@ import { beforeAfterTable, evaluationTable } from '../evaluation-table.js';
 import { guardTable, guardsOf } from '../guard-table.js';
 import { figurePlace } from '../figure-html.js';
 import { NOT_EVALUATED, NOT_TRAINED, type Figure } from '../figure.js';
-import { formatValue } from '../format.js';
+import { formatValue } from '../../format.js';
 import { PAIRED_NOTE } from '../paired-change.js';
 import { eventsOf, evaluationsOf, policyName, splitName } from '../run-events.js';
 import type { AudioSections } from './audio-section.js';

@@ -5,8 +5,8 @@ import type { Interval } from '../../run/interval.js';
 import type { Split } from '../../run/events.js';
 import { comparePairs, type PairedComparison } from '../../run/paired-comparison.js';
 import type { RecordedRun } from '../../run/run-files.js';
-import { taughtBy } from '../../run/taught-by.js';
-import { formatChange, formatCount, formatDuration, formatNumber } from '../format.js';
+import { methodOf, taughtBy } from '../../run/taught-by.js';
+import { formatChange, formatCount, formatDuration, formatNumber } from '../../format.js';
 import { beforeAndAfter, eventsOf, policyName, splitName, type Evaluation } from '../run-events.js';
 
 /** The result of a run in a few sentences, with the figures a reader asks for first. */
@@ -14,7 +14,7 @@ export function summarizeRun(run: RecordedRun, rewardLabel: string): string {
   const { parameters } = run.record;
   const iterations = eventsOf(run.events, 'saved').length;
   const sentences = [
-    `${formatCount(iterations, 'iteration')} of DPO ${taughtBy(run.record.reward?.name)}` +
+    `${formatCount(iterations, 'iteration')} of ${methodOf(parameters)} ${taughtBy(run.record.reward?.name)}` +
       (run.record.reward
         ? ` on ${formatCount(parameters.trainPrompts, 'training prompt')}, ${parameters.sampleSize} samples each.`
         : '.'),

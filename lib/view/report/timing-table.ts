@@ -1,5 +1,5 @@
 import type { RunRecord } from '../../run/run-files.js';
-import { formatDuration } from '../format.js';
+import { formatDuration } from '../../format.js';
 import { policyName } from '../run-events.js';
 import { numberColumn, type Table } from '../table.js';
 

@@ -1,7 +1,7 @@
 import type { RunRecord, RunWorkers } from '../../run/run-files.js';
 import { escapeHtml } from '../escape.js';
 import { UNMET, workerRate } from '../fleet.js';
-import { formatCount, formatNumber } from '../format.js';
+import { formatCount, formatNumber } from '../../format.js';
 import { htmlTable, numberColumn, type Table } from '../table.js';
 
 /** Who sampled and scored, in a sentence and a table. */
