@@ -12,7 +12,7 @@ import {
   symlink,
   type FileHandle,
 } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { basename, dirname, join, relative, sep } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { releaseTemporary, temporarySibling } from './temporary.js';
 import { ELSEWHERE, explainWriteError } from './write-error.js';
@@ -135,15 +135,16 @@ export async function openFile(path: string): Promise<FileHandle> {
 /**
  * Where a file of somebody's folder lies, links followed.
  *
- * @throws Error where a link leads out of the folder, perhaps to a secret, which a copy would carry on; into a hub's cache it may
+ * @throws Error where a link leads out of the folder to a file of another name, perhaps to a secret, which a copy would carry on; into a
+ *   hub's cache it may
  */
 export async function locateInside(folder: string, name: string): Promise<string> {
   const path = join(folder, name);
   const real = await realpath(path).catch(cannotRead(path));
   const isInside = real.startsWith((await realpath(folder)) + sep);
-  if (isInside || HUB_BLOB.test(real)) return real;
+  if (isInside || basename(real) === name || HUB_BLOB.test(real)) return real;
   throw new Error(
-    `${path} is a link that leads out of its folder, to ${real}: put the file itself there, if it belongs to the model.`,
+    `${path} is a link that leads out of its folder, to ${real}, which has another name: put the file itself there, if it belongs to the model.`,
   );
 }
 

@@ -114,11 +114,14 @@ describe('savePretrained and loadPretrained', () => {
     expect(readdirSync(join(other, '..'))).toEqual([]);
   });
 
-  test('take no file along to which a link leads out of the folder, unless into the cache of a hub', async () => {
+  test('take no file of another name along to which a link leads out of the folder, unless into the cache of a hub', async () => {
     const [source, cache] = [temporaryFolder(), temporaryFolder()];
     const blob = join(cache, 'blobs', '0123456789'.repeat(4));
     mkdirSync(join(cache, 'blobs'));
-    for (const path of [blob, join(cache, 'secret'), join(source, 'real.json')]) writeFileSync(path, '{}');
+    const merges = join(cache, 'merges.txt');
+    for (const path of [blob, merges, join(cache, 'secret'), join(source, 'real.json')])
+      writeFileSync(path, '{}');
+    symlinkSync(merges, join(source, 'merges.txt'));
     symlinkSync(blob, join(source, 'tokenizer.json'));
     symlinkSync('real.json', join(source, 'vocab.json'));
     const save = (name: string) =>
