@@ -34,7 +34,7 @@ export function captionOf(name: FigureName, figure: Figure, { record }: Recorded
         'a figure is beyond it while the reward has risen.'
       );
     case 'chart-training':
-      return `${describeStart(record.parameters)}${describeLines(figure)}A dotted vertical line stands between two iterations.`;
+      return `${describeStart(record.parameters)}${describeLines(figure)}`.trimEnd();
     case 'chart-logps':
       return isSupervised(record.parameters) ? WHY_BOTH_MAY_RISE : WHY_BOTH_MAY_FALL;
     case 'chart-distribution':
@@ -55,14 +55,19 @@ function describeBand({ data }: Figure): string {
 }
 
 /** What the lines are that the chart has, where their names do not say it. */
-function describeLines({ data }: Figure): string {
+function describeLines({ data, layout }: Figure): string {
   const shows = (start: string): boolean =>
     data.some(
       (trace) => 'name' in trace && trace.name?.startsWith(start) && 'x' in trace && Boolean(trace.x?.length),
     );
   const mean = 'The running mean is over a tenth of an iteration’s steps. ';
   const validation = 'Validation pairs are held back from the training. ';
-  return (shows(RUNNING_MEAN) ? mean : '') + (shows(VALIDATION) ? validation : '');
+  const between = 'A dotted vertical line stands between two iterations.';
+  return (
+    (shows(RUNNING_MEAN) ? mean : '') +
+    (shows(VALIDATION) ? validation : '') +
+    (layout.shapes?.length ? between : '')
+  );
 }
 
 /** Where loss and margin begin, where that is known beforehand. Of several losses the margin is that of the first, with or without a reference. */
