@@ -96,7 +96,9 @@ const optionsSchema = z.strictObject({
   gradientAccumulationSteps: count.optional(),
   weightDecay: z.number().min(0).optional(),
   // Infinity clips nothing; zod's numbers are finite.
-  maxGradNorm: z.custom<number>((value) => Number(value) > 0, 'expected a number above 0').optional(),
+  maxGradNorm: z
+    .custom<number>((value) => typeof value === 'number' && value > 0, 'expected a number above 0')
+    .optional(),
   validationShare: z.number().min(0).lt(1).optional(),
   seed: z.number().int().min(0).max(0xffffffff),
   earlyStopping: any,

@@ -1,4 +1,5 @@
 /** Samples that stand alone, each judged desirable or not: what KTO is trained on. */
+import { groupBy } from '../group-by.js';
 import type { PreferencePair } from './batch.js';
 import type { PreferenceLoss } from './preference-loss.js';
 
@@ -44,28 +45,31 @@ export function unpair(pairs: readonly PreferencePair[]): UnpairedSample[] {
 }
 
 /**
- * Samples as `ktoLoss` reads them: with each the completion of another prompt, the next one that there is, by which it estimates how far the
- * policy is from the reference.
+ * Samples as `ktoLoss` reads them: with each a completion of another prompt, by which it estimates how far the policy is from the reference.
+ * The first sample of a prompt has the first one of the next prompt, the second sample the second one, and so on, round and round: all
+ * completions count about equally, desirable or not, as under TRL, which gives each sample the completion of another one.
  *
  * @throws Error where a sample is not judged, or all are of one prompt
  */
 export function withMismatched(samples: readonly UnpairedSample[]): PreferencePair[] {
-  const prompts = samples.map(({ prompt }) => String(prompt));
   const unjudged = samples.findIndex(({ desirable }) => typeof desirable !== 'boolean');
   if (unjudged >= 0)
     throw new Error(`sample ${unjudged} must say desirable: true or false, which TRL calls its label`);
-  return samples.map(({ prompt, completion, desirable }, index) => {
-    const other = samples.findIndex((_, i) => prompts[(index + 1 + i) % samples.length] !== prompts[index]);
-    if (other < 0)
-      throw new Error(
-        'kto compares with completions of other prompts, and all samples are of one prompt: give it samples of two prompts at least',
-      );
-    const mismatched = samples[(index + 1 + other) % samples.length].completion;
-    return {
-      prompt,
-      chosen: completion,
-      rejected: mismatched,
-      rewards: { chosen: Number(desirable), rejected: 0 },
-    };
-  });
+  const ofPrompts = [...groupBy(samples.keys(), (index) => String(samples[index].prompt)).values()];
+  if (ofPrompts.length < 2)
+    throw new Error(
+      'kto compares with completions of other prompts, and all samples are of one prompt: give it samples of two prompts at least',
+    );
+  const mismatched: number[][] = [];
+  for (const [i, ofPrompt] of ofPrompts.entries()) {
+    const next = ofPrompts[(i + 1) % ofPrompts.length];
+    for (const [place, index] of ofPrompt.entries())
+      mismatched[index] = samples[next[place % next.length]].completion;
+  }
+  return samples.map(({ prompt, completion, desirable }, index) => ({
+    prompt,
+    chosen: completion,
+    rejected: mismatched[index],
+    rewards: { chosen: Number(desirable), rejected: 0 },
+  }));
 }

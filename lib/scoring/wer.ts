@@ -71,7 +71,7 @@ const CONTRACTIONS: readonly [RegExp, string][] = [
 
 /**
  * The words that count for a word error rate. The rules are those of jiwer's transforms ExpandCommonEnglishContractions, ToLowerCase,
- * RemoveMultipleSpaces, Strip and RemovePunctuation, one after the other.
+ * RemoveMultipleSpaces, Strip and RemovePunctuation, one after the other. A typographic apostrophe is punctuation: "it’s" is "its", not "it is".
  */
 export function normalizedWords(text: string): string[] {
   return CONTRACTIONS.reduce((expanded, [contraction, words]) => expanded.replace(contraction, words), text)

@@ -162,7 +162,7 @@ describe('single samples', () => {
     );
   });
 
-  it('are compared with the next completion of another prompt, round and round', () => {
+  it('are compared with the completions of the next prompt in turn, round and round', () => {
     const sampleOf = ([prompt, completion]: number[]) => ({
       prompt: [prompt],
       completion: [completion],
@@ -173,13 +173,24 @@ describe('single samples', () => {
       [1, 11],
       [2, 12],
       [1, 13],
+      [2, 15],
     ].map(sampleOf);
     expect(withMismatched(samples)).toEqual([
       { prompt: [1], chosen: [10], rejected: [12], rewards: { chosen: 1, rejected: 0 } },
-      { prompt: [1], chosen: [11], rejected: [12], rewards: { chosen: 0, rejected: 0 } },
-      { prompt: [2], chosen: [12], rejected: [13], rewards: { chosen: 1, rejected: 0 } },
+      { prompt: [1], chosen: [11], rejected: [15], rewards: { chosen: 0, rejected: 0 } },
+      { prompt: [2], chosen: [12], rejected: [10], rewards: { chosen: 1, rejected: 0 } },
       { prompt: [1], chosen: [13], rejected: [12], rewards: { chosen: 0, rejected: 0 } },
+      { prompt: [2], chosen: [15], rejected: [11], rewards: { chosen: 0, rejected: 0 } },
     ]);
+  });
+
+  it('of several pairs of each prompt are compared with every completion once', () => {
+    const several = [1, 2, 3].flatMap((prompt) =>
+      [10, 20].map((id) => ({ prompt: [prompt], chosen: [id + prompt], rejected: [id + 5 + prompt] })),
+    );
+    const samples = unpair(several);
+    const compared = withMismatched(samples).map(({ rejected }) => rejected[0]);
+    expect(compared.toSorted()).toEqual(samples.map(({ completion }) => completion[0]).toSorted());
   });
 
   it('of one prompt, without a judgement, of text, or for a loss of pairs, are refused in a sentence', async () => {

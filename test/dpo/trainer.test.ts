@@ -313,6 +313,11 @@ it.each([
   await expect(train(pairs, { [name]: value })).rejects.toThrow(`wrong training options: ${name}: `);
 });
 
+it('refuses a maxGradNorm that is no number', async () => {
+  const options = { maxGradNorm: true } as unknown as Partial<DpoOptions>;
+  await expect(train(pairs, options)).rejects.toThrow('maxGradNorm: expected a number above 0');
+});
+
 it('refuses an option that it does not know, and a device that is none', async () => {
   const misspelt = { shufle: false } as Partial<DpoOptions>;
   await expect(train(pairs, misspelt)).rejects.toThrow(/^wrong training options: .*"shufle"/);
