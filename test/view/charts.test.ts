@@ -101,6 +101,7 @@ describe('trainingCurves', () => {
     ['kto', namedLoss({ ...LOSS, loss: 'kto' }), 'margin (β × nats)'],
     ['simpo', namedLoss({ ...LOSS, loss: 'simpo' }), 'margin (β × nats per token)'],
     ['simpo before ipo', namedLoss({ ...LOSS, loss: 'simpo,ipo' }), 'margin (β × nats per token)'],
+    ['simpo after sft', namedLoss({ ...LOSS, loss: 'sft,simpo' }), 'margin (β × nats per token)'],
     ["a person's own", { name: 'exponential' }, 'margin'],
     ['none that is told', undefined, 'margin'],
   ])('names the unit of the margins where it is known: %s', (_, loss, axisTitle) => {
