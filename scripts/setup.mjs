@@ -1,9 +1,18 @@
 // What start.mjs, test.mjs and others share. Plain JavaScript on Node.js alone: it runs before anything is installed or built.
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -29,11 +38,20 @@ export async function buildWhereStale() {
   await build();
 }
 
-/** Compiles TypeScript into dist/, and makes the command line a program: npx runs it by its name. */
+/** Compiles TypeScript into dist/, packs what reports contain, and makes the command line a program: npx runs it by its name. */
 export async function build() {
   await runOrExit(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+  packPlotly();
   chmodSync(join(root, 'dist', 'lib', 'cli.js'), 0o755);
   writeFileSync(BUILD_STAMP, '');
+}
+
+/** plotly.js as a report contains it (lib/view/figure-html.ts). */
+function packPlotly() {
+  const folder = join(root, 'dist', 'lib', 'view');
+  const script = readFileSync(join(root, 'node_modules', 'plotly.js-dist', 'plotly.js'));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'plotly.js.gz'), gzipSync(script, { level: 9 }));
 }
 
 /** Runs a Node.js program of the project and returns its exit code; signals are passed on. */

@@ -2,28 +2,9 @@ import { homedir } from 'node:os';
 import { Command } from 'commander';
 import { defaultThreads, deviceFromEnvironment } from '../engine/index.js';
 import { packageVersion } from '../package-root.js';
-import { compareCommand } from './compare.js';
-import { doctorCommand } from './doctor.js';
-import { editCommand } from './edit.js';
-import { evalCommand } from './eval.js';
+import { makeCommands } from './commands.js';
 import { EXIT, exitCodeOf } from './exit-code.js';
-import { experimentCommands, runCommand } from './experiments.js';
 import { configureHelp, FIRST_PAGE, helpColumns } from './help.js';
-import { listenCommand } from './listen.js';
-import { logpsCommand } from './logps.js';
-import { mergeCommand } from './merge.js';
-import { prepareCommand } from './prepare.js';
-import { reportCommand } from './report.js';
-import { resumeCommand } from './resume.js';
-import { runsCommand } from './runs.js';
-import { scoreCommand } from './score.js';
-import { serveRewardCommand } from './serve-reward.js';
-import { tensorboardCommand } from './tensorboard.js';
-import { trainCommand } from './train.js';
-import { verifyCommand } from './verify.js';
-import { votesCommand } from './votes.js';
-import { workerCommand } from './worker.js';
-import { workersCommand } from './workers.js';
 
 /**
  * Runs one command line.
@@ -39,7 +20,7 @@ export async function main(args: readonly string[], signal: AbortSignal): Promis
     return EXIT.done;
   }
   let exitCode: number = EXIT.done;
-  const program = createProgram(signal, (code) => (exitCode = code));
+  const program = await createProgram(signal, (code) => (exitCode = code), args[0]);
   try {
     await program.parseAsync(args.map(expandHome), { from: 'user' });
   } catch (error) {
@@ -62,8 +43,13 @@ function expandHome(arg: string): string {
  * The commands and options that there are.
  *
  * @param endWith is told the exit code of a command that has printed what it has to say, and did not get all that was asked for
+ * @param first the first word of a command line, whose command alone is made
  */
-export function createProgram(signal: AbortSignal, endWith: (exitCode: number) => void): Command {
+export async function createProgram(
+  signal: AbortSignal,
+  endWith: (exitCode: number) => void,
+  first?: string,
+): Promise<Command> {
   const onCheckFailed = () => endWith(EXIT.checkFailed);
   const program = new Command('speech-dpo')
     .description('Direct Preference Optimization for speech codec language models')
@@ -81,7 +67,7 @@ export function createProgram(signal: AbortSignal, endWith: (exitCode: number) =
   configureHelp(program);
 
   // A command that is made elsewhere has this program's ways with help and errors only if they are copied.
-  const add = (group: string, ...commands: Command[]) => {
+  for (const [group, commands] of await makeCommands(first, { signal, endWith, onCheckFailed }))
     for (const command of commands)
       program.addCommand(
         command
@@ -89,29 +75,6 @@ export function createProgram(signal: AbortSignal, endWith: (exitCode: number) =
           .showHelpAfterError(`(see npx speech-dpo ${command.name()} --help)`)
           .helpGroup(group),
       );
-  };
-  add(
-    'Experiments:',
-    ...experimentCommands(signal),
-    runCommand(signal),
-    resumeCommand(signal),
-    trainCommand(signal),
-  );
-  add(
-    'Runs:',
-    ...[runsCommand, reportCommand, compareCommand, listenCommand, votesCommand, tensorboardCommand].map(
-      (make) => make(signal),
-    ),
-  );
-  add('Checkpoints:', ...[evalCommand, editCommand, logpsCommand, mergeCommand].map((make) => make(signal)));
-  add(
-    'Recordings and scores:',
-    scoreCommand(signal, endWith),
-    prepareCommand(signal),
-    serveRewardCommand(signal),
-  );
-  add('Many machines:', workerCommand(signal), workersCommand(signal));
-  add('This machine:', doctorCommand(signal, onCheckFailed), verifyCommand(signal, onCheckFailed));
 
   // A long list, but one place to find every parameter.
   program.addHelpText('after', () => `\nParameters of even-token:\n${parametersHelp(program)}`);

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { join } from 'node:path';
+import { findPackageRoot } from '../package-root.js';
 import { darkColors } from './dark-colors.js';
 import { escapeHtml, scriptJson } from './escape.js';
 import { CHART_CONFIG, type Figure } from './figure.js';
@@ -96,12 +95,7 @@ export async function plotlyScripts(figures: Record<string, Figure>): Promise<st
 </script>`;
 }
 
-let packedPlotlyOnce: Promise<string> | undefined;
-
-/** plotly.js as base64 of gzip. Packing takes most of a second, so a process does it once. */
+/** plotly.js as base64 of gzip, which `npm run build` packs: that takes most of a second, and here it would be of every run. */
 function packedPlotly(): Promise<string> {
-  const path = createRequire(import.meta.url).resolve('plotly.js-dist/plotly.js');
-  return (packedPlotlyOnce ??= readFile(path)
-    .then((script) => promisify(gzip)(script, { level: 9 }))
-    .then((packed) => packed.toString('base64')));
+  return readFile(join(findPackageRoot(), 'dist', 'lib', 'view', 'plotly.js.gz'), 'base64');
 }

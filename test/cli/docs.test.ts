@@ -31,9 +31,9 @@ function commandLines(path: string): string[] {
 const wordsOf = (line: string): string[] =>
   [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c);
 
-function check(line: string): void {
+async function check(line: string): Promise<void> {
   const [name, ...args] = wordsOf(line);
-  const program = createProgram(new AbortController().signal, () => undefined);
+  const program = await createProgram(new AbortController().signal, () => undefined);
   const command = program.commands.find((each) => each.name() === name) as Command;
   expect(command, `speech-dpo ${name} is a command`).toBeDefined();
   const { operands, unknown } = command.exitOverride().parseOptions(args);
@@ -60,13 +60,11 @@ it('there are command lines on pages and in manifests', () => {
   expect(all.map(([line]) => line)).toContain('worker --name "$SLURMD_NODENAME-$SLURM_JOB_ID"');
 });
 
-it.each(all)('speech-dpo %s (%s)', (line) => {
-  check(line);
-});
+it.each(all)('speech-dpo %s (%s)', (line) => check(line));
 
-it('a command line that is wrong is found', () => {
+it('a command line that is wrong is found', async () => {
   for (const wrong of ['wroker', 'worker --wrong', 'worker a b', 'resume', 'run --iterations 3'])
-    expect(() => check(wrong), wrong).toThrow();
+    await expect(check(wrong), wrong).rejects.toThrow();
 });
 
 /** Of npm, `npm run gpu`, benchmarks and Node.js. */
@@ -75,8 +73,8 @@ const OTHER_OPTIONS = [
   ...['--heap-growing-percent', '--initial-old-space-size', '--max-semi-space-size'],
 ];
 
-it('options within sentences and tables are those of a command', () => {
-  const program = createProgram(new AbortController().signal, () => undefined);
+it('options within sentences and tables are those of a command', async () => {
+  const program = await createProgram(new AbortController().signal, () => undefined);
   const options = [program, ...program.commands].flatMap((command) => command.options);
   const known = ['--help', ...OTHER_OPTIONS, ...options.map(({ long }) => long)];
   const named = new Map(
@@ -103,7 +101,7 @@ describe('manifests', () => {
 
   it('the container of workers.yaml runs a command that there is', () => {
     const [, args] = /^ +args: \[(.*)\]$/m.exec(readFileSync(join(MANIFESTS, 'workers.yaml'), 'utf8'))!;
-    check(args.replaceAll(',', ''));
+    return check(args.replaceAll(',', ''));
   });
 
   it('variables that they set are read', () => {

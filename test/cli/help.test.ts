@@ -16,13 +16,22 @@ afterEach(() => {
 
 const signal = new AbortController().signal;
 const run = (...args: string[]) => main(args, signal);
-const names = createProgram(signal, () => undefined).commands.map((command) => command.name());
+const { commands } = await createProgram(signal, () => undefined);
+const names = commands.map((command) => command.name());
 const widest = () => Math.max(...printed.split('\n').map((line) => line.length));
 
 function onTerminal(columns: number): void {
   Object.defineProperty(process.stdout, 'isTTY', { value: true, configurable: true });
   Object.defineProperty(process.stdout, 'columns', { value: columns, configurable: true });
 }
+
+it.each(names)('a command line of %s loads that command, and not the others', async (name) => {
+  const made = (await createProgram(signal, () => undefined, name)).commands;
+  expect(made.map((command) => command.name())).toContain(name);
+  expect(made.length).toBeLessThanOrEqual(3);
+  const helpOf = (some: typeof commands) => some.find((each) => each.name() === name)!.helpInformation();
+  expect(helpOf([...made])).toBe(helpOf(commands));
+});
 
 it('alone prints a short page: what it is, how to begin, where help is', async () => {
   expect(await run()).toBe(0);
@@ -75,7 +84,7 @@ it('help that no terminal shows has 80 columns', async () => {
 });
 
 it('--reward means a reward in every command, and mos has one', async () => {
-  const withReward = createProgram(signal, () => undefined).commands.flatMap((command) =>
+  const withReward = commands.flatMap((command) =>
     command.options.filter(({ long, hidden }) => long === '--reward' && !hidden),
   );
   expect(withReward.length).toBeGreaterThanOrEqual(4);
