@@ -7,7 +7,6 @@ import type { DatasetItem } from './item.js';
 import { chooseDataFiles, DATA_EXTENSIONS, dataExtension } from './choose-files.js';
 import { parseCodes, shapeWatch, type CodecShape } from './item-codes.js';
 import { jsonRows } from './json-rows.js';
-import { parquetRows } from './parquet-rows.js';
 
 const RECORDINGS = ['src_encodec', 'tgt_encodec'] as const;
 
@@ -23,8 +22,7 @@ export async function* readItems(path: string, codec: CodecShape): AsyncGenerato
   const watch = shapeWatch(RECORDINGS);
   for (const file of await findDataFiles(path)) {
     let index = 0;
-    const rows = dataExtension(file) === '.parquet' ? parquetRows(file, isItemField) : jsonRows(file);
-    for await (const row of rows) {
+    for await (const row of await rowsOf(file)) {
       const where = `${file}: item ${index++}`;
       try {
         const item = parseItem(row, codec);
@@ -35,6 +33,12 @@ export async function* readItems(path: string, codec: CodecShape): AsyncGenerato
       }
     }
   }
+}
+
+/** The decoders of parquet are loaded where there is such a file. */
+async function rowsOf(file: string): Promise<AsyncIterable<unknown>> {
+  if (dataExtension(file) !== '.parquet') return jsonRows(file);
+  return (await import('./parquet-rows.js')).parquetRows(file, isItemField);
 }
 
 async function findDataFiles(path: string): Promise<string[]> {
