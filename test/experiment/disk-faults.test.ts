@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type * as Atomic from '../../lib/checkpoint/atomic.js';
+import type * as Commands from '../../lib/cli/commands.js';
+import { experimentCommands } from '../../lib/cli/experiments.js';
 import { main } from '../../lib/cli/main.js';
+import { resumeCommand } from '../../lib/cli/resume.js';
 import type * as Open from '../../lib/jobs/open.js';
 import type { SpeakingModel } from '../../lib/jobs/open.js';
 import type * as Prompts from '../../lib/jobs/prompts.js';
@@ -70,6 +73,11 @@ async function forgetFiles(): Promise<void> {
   memory.atomic = await vi.importActual<typeof Atomic>('../../lib/checkpoint/atomic.js');
 }
 
+/** Loaded once: after files are forgotten they would come with another TensorFlow.js than that of the tiny policy. */
+vi.mock('../../lib/cli/commands.js', (): typeof Commands => ({
+  makeCommands: (_first, { signal }) =>
+    Promise.resolve([['Experiments:', [...experimentCommands(signal), resumeCommand(signal)]]]),
+}));
 vi.mock('../../lib/jobs/open.js', async (importOriginal) => ({
   ...(await importOriginal<typeof Open>()),
   openDevice: () => ({
