@@ -34,6 +34,8 @@ it.each([
   [1, { minChosen: '5' }, "minChosen is '5': a number is expected"],
   [1, { pairing: 'above-margn' }, "pairing is 'above-margn': best-worst, above-margin, target are known"],
   [NaN, {}, 'at most NaN pairs of a prompt were asked for: a whole number from 0 on is expected'],
+  [-1, {}, 'at most -1 pairs of a prompt were asked for'],
+  [1.5, {}, 'at most 1.5 pairs of a prompt were asked for'],
 ])('says what is wrong instead of making other pairs: %s of %o', (count, rules, message) => {
   const completions = [completion('a', 2), completion('b', 5)];
   expect(() => choosePairs(completions, count, rules as PairRules<(typeof completions)[0]>)).toThrow(message);

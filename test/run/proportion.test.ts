@@ -82,7 +82,8 @@ it('counts the votes of listeners for each system, whichever side it was on and 
     // (1 + 5) of 2⁵ results are as uneven on either side.
     p: expect.closeTo(12 / 32, 12),
   });
-  expect(others).toMatchObject([{ systems: ['a', 'c'], votes: 1, wins: [0, 1], left: 1 }]);
+  const rates = [wilsonInterval(0, 1), wilsonInterval(1, 1)];
+  expect(others).toMatchObject([{ systems: ['a', 'c'], votes: 1, wins: [0, 1], left: 1, rates }]);
   expect(votedPairs(first).map(({ chosen, rejected }) => [chosen, rejected])).toEqual([
     [[1], [2]],
     [[1], [2]],
