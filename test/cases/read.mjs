@@ -1,18 +1,17 @@
-// Reads files by the compiled library, under whichever Node.js runs this: `node read.mjs items FILE...`, `wav`, `policy` or `codec`.
-// Prints a line of JSON for each, `{"value": ...}` or, with the class of what was thrown, `{"error": "Error: ..."}`.
-import { CpuDevice, openCodec, loadPolicy, readItems, readWav } from '../../dist/lib/index.js';
-
+// Reads files by the compiled library, under whichever Node.js runs this: `node read.mjs items FILE...`, `wav` or `policy`.
+// Prints a line of JSON for each, `{"value": ...}` or, with the class of what was thrown, `{"error": "Error: ..."}`. Of the library it loads
+// the part that reads them, since the whole takes more than half a second.
 const CODEC = { codebooks: 8, codebookSize: 256 };
-
-const device = new CpuDevice();
 
 const READERS = {
   async items(path) {
+    const { readItems } = await import('../../dist/lib/data/items.js');
     const items = [];
     for await (const item of readItems(path, CODEC)) items.push(item);
     return items;
   },
   async wav(path) {
+    const { readWav } = await import('../../dist/lib/audio/index.js');
     const { channels, sampleRateHz } = await readWav(path);
     const squares = channels[0].reduce((sum, sample) => sum + sample ** 2, 0);
     const peak = channels[0].reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
@@ -21,10 +20,8 @@ const READERS = {
     return { samples: channels[0].length, sampleRateHz, levelDb, peakDb: decibels(peak) };
   },
   async policy(path) {
+    const { loadPolicy } = await import('../../dist/lib/policy/index.js');
     return (await loadPolicy(path)).config.model_type;
-  },
-  async codec(path) {
-    return (await openCodec(path, device)).codebooks;
   },
 };
 
