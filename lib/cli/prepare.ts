@@ -3,6 +3,7 @@ import { prepareDataset } from '../jobs/prepare-dataset.js';
 import { createCounter } from './bar.js';
 import { deviceOptions, openChosen, sayWhere } from './device-option.js';
 import { endedBy } from './interrupt.js';
+import { parseNumber } from './parameter-options.js';
 import { sayOnStderr } from './standard-streams.js';
 
 /** `speech-dpo prepare`: a dataset of a person's own recordings. */
@@ -18,6 +19,11 @@ export function prepareCommand(signal: AbortSignal): Command {
     .option('--overwrite', 'replace the dataset that is there', false)
     .option('--model <folder>', 'model folder; "default" is the embedded one', 'default')
     .option('--codec <source>', "codec to use instead of the model's: a folder or a hub name")
+    .option(
+      '--codebooks <number>',
+      "how many of the codec's codebooks, the first ones; default: as many as the model's policy has, with --codec 8 of facebook/encodec_24khz and those of 6 kbit/s of another EnCodec, or all where it has no such bandwidth",
+      parseNumber,
+    )
     .action(async (options) => {
       await using chosen = await openChosen(options, signal);
       sayWhere(chosen);

@@ -158,7 +158,11 @@ async function openSpeech(
       `${partnerModel.directory} holds a policy, which writes codebook 0, and no partner, which writes codebooks 1 and up: give the folder of a partner as --nar (its config.json says "partner": true), and this one as --policy.`,
     );
   checkUploadable(partnerModel.weights, device);
-  const codec = options.codec ?? (await openCodec(await findModelPart(sources, 'codec', fetching), device));
+  const codec =
+    options.codec ??
+    (await openCodec(await findModelPart(sources, 'codec', fetching), device, {
+      codebooks: policy.tokenizer.codebooks,
+    }));
   if (!options.codec) opened.push(() => codec.dispose());
   else if (typeof codec.decode !== 'function' || !(codec.sampleRateHz > 0))
     throw new Error(

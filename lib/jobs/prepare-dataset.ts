@@ -18,6 +18,8 @@ import type { Policy } from '../policy/policy.js';
 
 /** Which recordings become a dataset, and by which codec. */
 export interface PrepareOptions extends Pick<ModelSources, 'model' | 'codec'>, GivenDevice {
+  /** How many of the codec's codebooks, the first ones; default: as many as the model's policy has, with `codec` as `openCodec`. */
+  codebooks?: number;
   /** Folder of the recordings. */
   wav: string;
   /**
@@ -55,14 +57,20 @@ interface Line {
  * @throws Error when there is an `output` already or another process makes it, or naming the line or recording that cannot be read
  */
 export const prepareDataset = tellingFirst(async function (options: PrepareOptions): Promise<number> {
-  const { instructions, output, signal, onNotice } = options;
+  const { instructions, output, codebooks: wanted, signal, onNotice } = options;
+  if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted > 0))
+    throw new Error(`${wanted} codebooks were asked for: a whole number from 1 on is expected`);
   await refuseToOverwrite(output, options.overwrite);
   const lines = parseLines(await readTextFile(instructions), instructions);
   await using opened = openDevice(options);
   const { device } = opened;
   const policy = options.codec === undefined ? await openPolicy(options, { signal, onNotice }) : undefined;
-  const codec = await openCodec(await findModelPart(options, 'codec', { signal, onNotice }), device);
+  const codebooks = wanted ?? policy?.tokenizer.codebooks;
+  const folder = await findModelPart(options, 'codec', { signal, onNotice });
+  const codec = await openCodec(folder, device, { codebooks });
   await using _codec = { [Symbol.asyncDispose]: () => codec.dispose() };
+  if (wanted !== undefined && wanted !== codec.codebooks)
+    throw new Error(`${wanted} codebooks were asked for, and the codec in ${folder} has ${codec.codebooks}`);
   const writing = () => writeItems(lines, { ...options, codec, policy });
   return await holdingLock(dirname(output), writing, basename(output));
 });

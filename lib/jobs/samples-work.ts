@@ -40,7 +40,8 @@ export function openSamplesWork(
     let speech: { partner: Partner; codec: Codec } | undefined;
     if (work.speech) {
       const partnerModel = mergeAdapter(await loadPolicy(await fetch(work.speech.partner, 'partner')));
-      const codec = await openCodec(await fetch(work.speech.codec, 'codec'), device);
+      const { codebooks } = partnerModel.tokenizer;
+      const codec = await openCodec(await fetch(work.speech.codec, 'codec'), device, { codebooks });
       opened.push(() => codec.dispose());
       const partner = openPartner(partnerModel, device, work);
       opened.push(() => partner.dispose());

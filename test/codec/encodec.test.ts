@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { codebooksForBandwidth, readEncodecConfig } from '../../lib/codec/encodec/config.js';
+import type { EncodecOptions } from '../../lib/codec/encodec/checkpoint.js';
 import { openEncodec } from '../../lib/codec/encodec/codec.js';
 import { readSafetensors, writeSafetensors } from '../../lib/checkpoint/safetensors.js';
 import { openCodec } from '../../lib/codec/open.js';
@@ -55,6 +56,22 @@ describe.each(['reflect', 'constant'])('the %s fixture: transformers', async (va
   });
 });
 
+it('uses as many codebooks as are asked for, without a word all that its largest bandwidth pays for', async () => {
+  const samples = Float32Array.from({ length: 60 }, (_, i) => Math.sin(i / 3));
+  const codesOf = async (options?: EncodecOptions) => {
+    const codec = await openEncodec(join(FIXTURES, 'reflect'), device, options);
+    const codes = await codec.encode(samples);
+    expect(codes).toHaveLength(codec.codebooks);
+    await codec.dispose();
+    return codes;
+  };
+  const all = await codesOf(BANDWIDTH);
+  expect(all).toHaveLength(2);
+  expect(await codesOf()).toEqual(all);
+  expect(await codesOf({ codebooks: 1 })).toEqual([all[0]]);
+  expect(await codesOf({ codebooks: 9 })).toEqual(all);
+});
+
 it('two recordings at once do not disturb each other', async () => {
   const codec = await openEncodec(join(FIXTURES, 'reflect'), device, BANDWIDTH);
   const cases = JSON.parse(readFileSync(join(FIXTURES, 'reflect.json'), 'utf8')) as Case[];
@@ -76,7 +93,9 @@ it('openCodec opens what config.json says, and nothing else', async () => {
   await expect(openCodec(policy, device)).rejects.toThrow(
     'must be "spectral-codec" or "encodec", found "bart"',
   );
-  await expect(openCodec(join(FIXTURES, 'reflect'), device)).rejects.toThrow('no bandwidth of 6 kbit/s');
+  const encodec = await openCodec(join(FIXTURES, 'reflect'), device, { codebooks: 1 });
+  expect(encodec).toMatchObject({ codebooks: 1, codebookSize: 64 });
+  await encodec.dispose();
 });
 
 describe('the configuration', () => {

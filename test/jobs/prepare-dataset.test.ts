@@ -11,6 +11,7 @@ import { device } from '../support/device.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const CODEC = fileURLToPath(new URL('../../models/default/codec', import.meta.url));
+const ENCODEC = fileURLToPath(new URL('../fixtures/encodec/reflect', import.meta.url));
 const SAMPLE_RATE_HZ = 16_000;
 
 const tone = (seconds: number) =>
@@ -51,6 +52,26 @@ describe('prepareDataset', () => {
     expect(items[1].tgt_encodec).toEqual(items[1].src_encodec);
     expect(items[2].tgt_encodec).toEqual(items[2].src_encodec);
     expect(items.map(({ text }) => text)).toEqual([undefined, undefined, 'You there!', 'Me?']);
+  });
+
+  it('writes the codebooks that are asked for', async () => {
+    const folder = temporaryFolder();
+    await writeWav(join(folder, 'a.wav'), tone(0.2), SAMPLE_RATE_HZ);
+    const [instructions, output] = ['lines.txt', 'data.jsonl'].map((name) => join(folder, name));
+    writeFileSync(instructions, 'a.wav\tLouder');
+    const options = { wav: folder, instructions, output, model: 'unused', codec: ENCODEC, overwrite: true };
+    const countOf = async (codebooks?: number) => {
+      await prepareDataset({ ...options, codebooks });
+      const { src_encodec, tgt_encodec } = JSON.parse(readFileSync(output, 'utf8')) as Record<string, []>;
+      expect(tgt_encodec).toEqual(src_encodec);
+      return src_encodec.length;
+    };
+    expect([await countOf(), await countOf(1), await countOf(2)]).toEqual([2, 1, 2]);
+    await expect(countOf(3)).rejects.toThrow(`3 codebooks were asked for, and the codec in ${ENCODEC} has 2`);
+    for (const wrong of [0, 1.5, NaN])
+      await expect(countOf(wrong)).rejects.toThrow(
+        `${wrong} codebooks were asked for: a whole number from 1 on is expected`,
+      );
   });
 
   it('ends where it is interrupted, also in its last recording, and leaves nothing', async () => {

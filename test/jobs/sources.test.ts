@@ -5,11 +5,16 @@ import type { Codec } from '../../lib/codec/codec.js';
 import { openModel, openPolicy } from '../../lib/jobs/open.js';
 import { checkSameCodes, findModelPart, loadData, withAbsolutePaths } from '../../lib/jobs/sources.js';
 import { openCodec } from '../../lib/codec/open.js';
+import { bart } from '../../lib/policy/bart/bart.js';
+import { parseBartConfig } from '../../lib/policy/bart/config.js';
+import { initializeWeights } from '../../lib/policy/bart/initialize.js';
 import { loadPolicy } from '../../lib/policy/policy.js';
+import { savePretrained } from '../../lib/policy/pretrained.js';
 import { parseParameters } from '../../lib/run/parameters.js';
 import { device } from '../support/device.js';
 import { randomPolicy } from '../support/random-policy.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
+import { tokenizerFolder } from '../support/tokenizer-folder.js';
 
 const policy = randomPolicy(1, { codebooks: 2, codebookSize: 20, positions: 24 });
 
@@ -117,6 +122,20 @@ it('models that write other codes are refused', () => {
   expect(() => checkSameCodes(policy, policy, { ...codec, codebooks: 8 })).toThrow(
     'the policy writes 2 codebooks of 20 codes, but the codec has 8 codebooks of 20 codes: choose ones that go together.',
   );
+});
+
+it('of an EnCodec that has more codebooks a model uses as many as its policy has', async () => {
+  const codes = { codebooks: 1, codebookSize: 64 };
+  const nar = temporaryFolder();
+  const of = { vocab_size: 400, codebooks: 1, codebook_size: 64, partner: true };
+  const config = parseBartConfig({ ...policy.config, ...of }, 'the partner');
+  await savePretrained(nar, {
+    ...{ architecture: bart, config, weights: initializeWeights(config, 1) },
+    copyTokenizerFrom: tokenizerFolder({ codes: 64 }),
+  });
+  const sources = parseParameters({ nar, codec: resolve('test', 'fixtures', 'encodec', 'reflect') });
+  await using model = await openModel(randomPolicy(1, codes), sources, { device, speaks: true });
+  expect(model.codec.codebooks).toBe(1);
 });
 
 it('a model is not opened with a codec for other codes', async () => {

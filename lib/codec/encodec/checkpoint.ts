@@ -2,7 +2,7 @@
 import { gatesOfTorch } from '../../engine/index.js';
 import type { FloatTensor, HostTensor } from '../../engine/host-tensor.js';
 import { readTensorFiles } from '../../checkpoint/tensor-files.js';
-import { codebooksForBandwidth, readEncodecConfig, type EncodecConfig } from './config.js';
+import { codebooksForBandwidth, defaultBandwidth, readEncodecConfig, type EncodecConfig } from './config.js';
 import { decoderLayers, encoderLayers, flatten, type Layer, type UpsampleLayer } from './layers.js';
 
 export type EncodecWeights = Record<string, FloatTensor>;
@@ -11,8 +11,16 @@ export interface EncodecModel {
   config: EncodecConfig;
   encoder: EncodecWeights;
   decoder: EncodecWeights;
-  /** Those the bandwidth pays for, each [codebook_size, hidden_size], row-major. */
+  /** Those that are used, each [codebook_size, hidden_size], row-major. */
   codebooks: Float32Array[];
+}
+
+/** How many codebooks of an EnCodec are used, the first ones. */
+export interface EncodecOptions {
+  /** As many as this bandwidth in kbit/s pays for, which must be one of the model's; default 6, or where it has no such its largest. */
+  bandwidthKbps?: number;
+  /** At most so many, whatever the bandwidth; default: as many as it pays for. */
+  codebooks?: number;
 }
 
 /**
@@ -21,10 +29,15 @@ export interface EncodecModel {
  *
  * @throws Error naming file and tensor when one is missing or of another shape
  */
-export async function loadEncodec(folder: string, bandwidthKbps: number): Promise<EncodecModel> {
+export async function loadEncodec(folder: string, options: EncodecOptions = {}): Promise<EncodecModel> {
   const config = await readEncodecConfig(folder);
+  const { bandwidthKbps = defaultBandwidth(config), codebooks: most } = options;
   const tensors = await readTensorFiles(folder);
-  const codebooks = codebooksForBandwidth(config, bandwidthKbps, countCodebooks(tensors), folder);
+  const layers = countCodebooks(tensors);
+  const codebooks =
+    most === undefined
+      ? codebooksForBandwidth(config, bandwidthKbps, layers, folder)
+      : Math.min(most, Math.max(1, layers));
   const take = createReader(tensors, folder);
   return {
     config,

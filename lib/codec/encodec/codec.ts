@@ -5,28 +5,25 @@ import { releaseAll } from '../../release.js';
 import { checkCodes } from '../check-codes.js';
 import type { Codec, Codes } from '../codec.js';
 import { quantize, sumEntries } from '../quantizer.js';
-import { loadEncodec, type EncodecModel } from './checkpoint.js';
+import { loadEncodec, type EncodecModel, type EncodecOptions } from './checkpoint.js';
 import { samplesPerFrame } from './config.js';
 import { decoderLayers, encoderLayers } from './layers.js';
 import { openPieceRunner, type PieceRunner } from './pieces.js';
-
-/** At which the research code's data was made: 8 codebooks. */
-const BANDWIDTH_KBPS = 6;
 
 /**
  * Opens an EnCodec (Défossez et al. 2022, "High Fidelity Neural Audio Compression") in the folder layout of facebook/encodec_24khz, of
  * any size: config.json and weights. Mono. Recordings are computed in pieces of a second that hand their states on, so that memory does
  * not grow with length; pieces add up to what the whole would be, but for rounding.
  *
- * @param options.bandwidthKbps decides how many codebooks are used (default 6, which is 8 of them at 24 kHz)
+ * @param options how many codebooks are used; default: 8 of facebook/encodec_24khz, as many as its 6 kbit/s pay for
  * @throws Error naming the file and key or tensor when the folder holds no such EnCodec
  */
 export async function openEncodec(
   folder: string,
   device: Device,
-  options: { bandwidthKbps?: number } = {},
+  options: EncodecOptions = {},
 ): Promise<Codec> {
-  return createEncodec(await loadEncodec(folder, options.bandwidthKbps ?? BANDWIDTH_KBPS), device);
+  return createEncodec(await loadEncodec(folder, options), device);
 }
 
 function createEncodec(model: EncodecModel, device: Device): Codec {

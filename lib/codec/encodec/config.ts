@@ -66,6 +66,11 @@ export function samplesPerFrame({ upsampling_ratios: ratios }: EncodecConfig): n
   return ratios.reduce((product, ratio) => product * ratio, 1);
 }
 
+/** In kbit/s: the one that the research code's data was made at, 6, or where the model has no such its largest. */
+export function defaultBandwidth({ target_bandwidths: bandwidths }: EncodecConfig): number {
+  return bandwidths.includes(6) ? 6 : Math.max(...bandwidths);
+}
+
 /**
  * How many codebooks a bandwidth pays for (transformers' get_num_quantizers_for_bandwidth): 8 at 6 kbit/s for the 24 kHz model. A model has
  * as many codebooks as its last bandwidth pays for when a code takes whole bits. transformers 4.44.2 counted 10 bits for a code of any
