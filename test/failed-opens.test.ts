@@ -215,7 +215,11 @@ describe('scorers', () => {
 describe('a run', () => {
   it.each([
     ['its scorer has no weights', {}, 'NISQA weights not found'],
-    ['its codec cannot be opened', { codec: 'test/fixtures/encodec/reflect' }, 'no bandwidth of 6 kbit/s'],
+    [
+      'its codec cannot be opened',
+      { codec: 'models/default/policy' },
+      'must be "spectral-codec" or "encodec"',
+    ],
   ])('closes what it opened when %s, and not what it was given', async (_, changes, message) => {
     vi.stubEnv('NISQA_WEIGHTS', '/nowhere');
     const model = temporaryFolder();

@@ -87,7 +87,11 @@ const KINDS: Record<string, () => Promise<Kind>> = {
   async "EnCodec's config.json"() {
     const folder = join(temporaryFolder(), 'encodec');
     cpSync(join(import.meta.dirname, 'fixtures', 'encodec', 'constant'), folder, { recursive: true });
-    return { file: join(folder, 'config.json'), folder, read: () => loadEncodec(folder, { bandwidthKbps: 0.8 }) };
+    return {
+      file: join(folder, 'config.json'),
+      folder,
+      read: () => loadEncodec(folder, { bandwidthKbps: 0.8 }),
+    };
   },
   async 'prompts.json'() {
     const item = { src_encodec: codes, instruction: 'Faster', tgt_encodec: codes, text: 'words' };
