@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import type * as Files from 'node:fs/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createFleet } from '../../lib/farm/fleet.js';
 import type { WorkerRecord } from '../../lib/farm/presence.js';
 import {
@@ -82,7 +83,30 @@ describe('a worker', () => {
   });
 });
 
+/** What Linux says of another machine's processor. */
+const elsewhere = vi.hoisted((): { cpuInfo?: string } => ({}));
+vi.mock('node:fs/promises', async (original) => {
+  const files = await original<typeof Files>();
+  const readFile = (path: string, options: BufferEncoding) =>
+    path === '/proc/cpuinfo' && elsewhere.cpuInfo !== undefined
+      ? Promise.resolve(elsewhere.cpuInfo)
+      : files.readFile(path, options);
+  return { ...files, readFile };
+});
+afterEach(() => delete elsewhere.cpuInfo);
+
 describe('what bits depend on', () => {
+  it.each([
+    ['flags\t\t: fpu sse2 avx avx2 avx512f avx512bw', ' avx512f'],
+    ['flags\t\t: fpu sse2 avx avx2', ' avx2'],
+    ['Features\t: fp asimd evtstrm', ' asimd'],
+    ['model name\t: one with avx2', ''],
+  ])('are the widest vectors of a CPU: "%s"', async (line, vectors) => {
+    elsewhere.cpuInfo = `processor\t: 0\n${line}\nbugs\t\t: none\n`;
+    const kind = await kindOf({ name: 'cpu', description: 'the CPU, 2 threads' });
+    expect(kind).toBe(`CPU ${process.arch}${vectors}`);
+  });
+
   it('is the kind of device: of a CPU its architecture and vectors, not its threads', async () => {
     const kind = await kindOf({ name: 'cpu', description: 'the CPU, 2 threads' });
     expect(kind).toBe(await kindOf({ name: 'cpu', description: 'the CPU, 64 threads' }));
