@@ -90,8 +90,9 @@ function install(hasKeys) {
     const from = players.indexOf(current);
     if (from < 0) return play(players[0]);
     const next = players[(from + 1) % players.length];
-    const seconds = current.ended ? 0 : current.currentTime;
+    // Read once it stands: until then it goes on.
     current.pause();
+    const seconds = current.ended ? 0 : current.currentTime;
     next.currentTime = Number.isFinite(next.duration) ? Math.min(seconds, next.duration) : seconds;
     play(next);
   }
