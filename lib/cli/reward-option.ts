@@ -18,17 +18,26 @@ export const REWARD_OPTION = '--reward <source>';
  * @throws Error in one sentence where the run was scored by a reward of a person's own, or trained without one
  */
 export function sourceOf(record: RunRecord, how: string): string {
-  const { run, parameters, own = [] } = record;
+  const { run, parameters } = record;
   if (teacherOf(record) === undefined)
     throw new Error(
       `run ${run} trained on given pairs and has no reward; ${how}: --reward mos (or another one)`,
     );
-  const names = partNames(parameters.reward);
-  if (own.includes('reward') || !names.every(isNameEnough))
+  if (isOwn(record))
     throw new Error(
       `run ${run} is scored by a reward of its own, ${parameters.reward}; ${how}: --reward FILE (or its address)`,
     );
-  return names.join(',');
+  return partNames(parameters.reward).join(',');
+}
+
+/** Whether a run was scored by a reward of a person's own, which its record cannot open. */
+const isOwn = ({ parameters, own = [] }: RunRecord): boolean =>
+  own.includes('reward') || !partNames(parameters.reward).every(isNameEnough);
+
+/** What `eval` has to be told of the reward of a recorded run's checkpoint: nothing where `sourceOf` names it. */
+export function rewardToGive(record: RunRecord): string[] {
+  if (teacherOf(record) === undefined) return ['--reward', 'mos'];
+  return isOwn(record) ? ['--reward', 'FILE'] : [];
 }
 
 /** What of a run a command that goes on with it has to be told again. */

@@ -4,11 +4,12 @@ import { commandText } from '../command-text.js';
 import { trainFrom, trainingParameters } from '../jobs/train-from.js';
 import type { RunEvent } from '../run/events.js';
 import type { Parameters } from '../run/parameters.js';
-import { readRunRecord, teacherOf } from '../run/run-files.js';
+import { readRunRecord } from '../run/run-files.js';
 import { eventsOf, startOf } from '../view/run-events.js';
 import { deviceOptions, openChosen, type DeviceOptions } from './device-option.js';
 import { parameterOptions } from './parameter-options.js';
 import { display } from './render.js';
+import { rewardToGive } from './reward-option.js';
 import { trainingTable } from './result-tables.js';
 import { sayOnStderr } from './standard-streams.js';
 import { fittedTable } from './terminal.js';
@@ -82,6 +83,5 @@ async function whatNext(events: readonly RunEvent[]): Promise<string> {
   const { directory } = eventsOf(events, 'saved').at(-1)!;
   const checkpoint = relative(process.cwd(), join(modelDirectory, directory));
   const record = await readRunRecord(modelDirectory);
-  const reward = teacherOf(record) === undefined ? ['--reward', 'mos'] : [];
-  return `checkpoint: ${checkpoint}\nTo score it: ${commandText('eval', checkpoint, ...reward)}`;
+  return `checkpoint: ${checkpoint}\nTo score it: ${commandText('eval', checkpoint, ...rewardToGive(record))}`;
 }

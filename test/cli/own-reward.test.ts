@@ -68,6 +68,9 @@ it('a run from a module is stopped, goes on with it to the same bytes, and is re
   ]).ended;
   expect(evaluated.stdout).toMatch(/eval_1_2_restless\.json\n$/);
   const [name] = readdirSync(join(folder, 'whole', 'output'));
+  const pairs = join(folder, 'whole', 'output', name, 'data_iter_0.json');
+  const trained = await runCommand(['train', '--pairs', pairs, '--output', join(folder, 'trained')]).ended;
+  expect(trained.stdout).toMatch(/To score it: npx speech-dpo eval \S+ --reward FILE\n$/);
   const report = readFileSync(join(folder, 'whole', 'output', name, 'report.html'), 'utf8');
   expect(report).toContain('the mean reward, codes that differ, went from');
 });
