@@ -90,7 +90,7 @@ export async function loadData(
   data: string,
   policy: Policy,
   { train, test }: Record<Split, number>,
-  { asked = `${train} train and ${test} test prompts are`, ...fetching }: { asked?: string } & Fetching = {},
+  { asked, ...fetching }: { asked?: string } & Fetching = {},
 ): Promise<Prompts> {
   const path = await resolveSource(data, { type: 'dataset', choose: chooseDataFiles, ...fetching });
   const items: DatasetItem[] = [];
@@ -111,8 +111,14 @@ export async function loadData(
     }
   }
   const leftOut = firstLeftOut === undefined ? '' : `; the first that it cannot read is ${firstLeftOut}`;
+  const wanted = asked ?? `${train} train and ${test} test prompts are`;
+  const last = items.length - (test > 0 ? train : 0) - 1;
+  const choice =
+    asked === undefined || last < 0
+      ? ''
+      : `, which --indices chooses (there ${last === 0 ? 'is only 0' : `are 0-${last}`})`;
   throw new Error(
-    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and ${asked} asked for${leftOut}.`,
+    `${data} has too few items: the policy can read ${items.length} of its ${count} (up to ${policy.config.max_position_embeddings} ids), and ${wanted} asked for${choice}${leftOut}.`,
   );
 }
 

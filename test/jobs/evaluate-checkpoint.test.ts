@@ -191,7 +191,7 @@ describe("evaluations of a run's checkpoint", () => {
 
   it('hold out what the run held out of its data', async () => {
     await expect(evaluate({ indices: [2] })).rejects.toThrow(
-      'and test prompt 2, counted from 0 after the first 3 items, is asked for',
+      'and test prompt 2, counted from 0 after the first 3 items, is asked for, which --indices chooses (there are 0-1).',
     );
     await expect(evaluate({ split: 'train', indices: [3] })).rejects.toThrow(
       /^there is no train prompt 3: the first 3 items of .*data\.json train, those after them are held out$/,
