@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { formatCount } from '../format.js';
 import { prepareDataset } from '../jobs/prepare-dataset.js';
 import { createCounter } from './bar.js';
 import { deviceOptions, openChosen, sayWhere } from './device-option.js';
@@ -34,7 +35,7 @@ export function prepareCommand(signal: AbortSignal): Command {
       };
       const preparing = prepareDataset({ ...options, ...chosen, signal, onProgress: counter.show, onNotice });
       const count = await endedBy(signal, preparing).finally(counter.stop);
-      process.stdout.write(`${options.output}: ${count} items\n`);
+      process.stdout.write(`${options.output}: ${formatCount(count, 'item')}\n`);
     });
   for (const option of deviceOptions()) command.addOption(option);
   return command;

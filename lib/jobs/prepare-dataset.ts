@@ -70,7 +70,9 @@ export const prepareDataset = tellingFirst(async function (options: PrepareOptio
   const codec = await openCodec(folder, device, { codebooks });
   await using _codec = { [Symbol.asyncDispose]: () => codec.dispose() };
   if (wanted !== undefined && wanted !== codec.codebooks)
-    throw new Error(`${wanted} codebooks were asked for, and the codec in ${folder} has ${codec.codebooks}`);
+    throw new Error(
+      `${wanted} codebooks were asked for, and the codec in ${folder} has ${codec.codebooks}${wanted < codec.codebooks ? '; only an EnCodec is used with fewer than it has' : ''}`,
+    );
   const writing = () => writeItems(lines, { ...options, codec, policy });
   return await holdingLock(dirname(output), writing, basename(output));
 });
