@@ -98,7 +98,7 @@ async function importModule(path: string, source: string): Promise<object> {
   } catch (error) {
     const isUnread = (error as Partial<NodeJS.ErrnoException> | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION';
     const reason = isUnread
-      ? `Node.js ${process.versions.node} does not read such a file; write the reward as .mjs`
+      ? `Node.js ${process.versions.node} does not read such a file; write the reward as .mjs, or name the address of a server that scores, in any language`
       : describeFailure(error, source);
     throw new Error(`${source} cannot be loaded: ${reason}`, { cause: error });
   }

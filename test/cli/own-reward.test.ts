@@ -164,7 +164,7 @@ it('a file that Node.js cannot import is told in one sentence', async () => {
   const { code, stderr } = await run('none', file).ended;
   expect(code).toBe(2);
   expect(stderr).toMatch(
-    /^error: .*reward\.unknown cannot be loaded: Node\.js \S+ does not read such a file; write the reward as \.mjs\n$/,
+    /^error: .*reward\.unknown cannot be loaded: Node\.js \S+ does not read such a file; write the reward as \.mjs, or name the address of a server that scores, in any language\n$/,
   );
 });
 
